@@ -1,0 +1,126 @@
+package config
+
+// Family names an architecture as model_type spells it in config.json.
+type Family string
+
+// The families of pure Mamba checkpoints.
+const (
+	Mamba       Family = "mamba"
+	FalconMamba Family = "falcon_mamba"
+	Mamba2      Family = "mamba2"
+)
+
+// Config is one resolved configuration: every default filled in, every derived size computed.
+type Config interface {
+	// Family tells which architecture the configuration describes.
+	Family() Family
+	// Shared returns the fields that all families have. It points into the configuration: changes show there.
+	Shared() *Common
+	// DInner is d_inner, the width I of the mixer: the channels that the convolution and the scan run over.
+	DInner() int
+	// Validate reports the first value that is out of range, as one line with key, found and expected:
+	// a *badfile.FormatError, or a *badfile.UnsupportedError for a value that means something but not to this library.
+	// What ParseHF returned is valid.
+	Validate() error
+	// EncodeHF renders config.json so that transformers, 5.x and 4.x alike, reads the same class with the same values.
+	// Its errors are those of Validate.
+	EncodeHF() ([]byte, error)
+}
+
+// Common holds the fields that the transformers classes of all families share. The table in the package
+// comment says what they mean.
+type Common struct {
+	Architectures          []string // class names, at least one
+	VocabSize              int      // V, rows of the embedding
+	HiddenSize             int      // D
+	StateSize              int      // N
+	NumHiddenLayers        int      // L
+	LayerNormEpsilon       float64
+	PadTokenID             *int // nil: none
+	BosTokenID             *int // nil: none
+	EosTokenID             TokenIDs
+	Expand                 int  // E
+	ConvKernel             int  // K
+	UseBias                bool // in_proj and out_proj have a bias
+	UseConvBias            bool // conv1d has a bias
+	HiddenAct              string
+	InitializerRange       float64
+	ResidualInFP32         bool
+	TimeStepMin            float64
+	TimeStepMax            float64
+	TimeStepFloor          float64
+	RescalePrenormResidual bool
+	UseCache               bool
+	OutputHiddenStates     bool
+	TieWordEmbeddings      bool    // lm_head.weight is the embedding
+	DType                  string  // "float32", "float16", "bfloat16" or "float64"; empty: not stated
+	Extra                  []Extra // sorted by key
+}
+
+// Shared returns c, and so satisfies that part of Config for a struct that embeds Common.
+func (c *Common) Shared() *Common { return c }
+
+// TokenIDs is none, one or several token ids, written back in the form it was found in.
+type TokenIDs struct {
+	IDs  []int // empty: none
+	List bool  // spelled as a list
+}
+
+// Contains reports whether id is one of t.
+func (t TokenIDs) Contains(id int) bool {
+	for _, x := range t.IDs {
+		if x == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Extra is a key without meaning here, kept for the round trip: what a newer transformers writes, and the stale keys
+// of published files (d_inner, d_model, n_layer, ssm_cfg, rms_norm, fused_add_norm, pad_vocab_size_multiple
+// in state-spaces/mamba-*-hf, where d_inner is 160 for every size).
+type Extra struct {
+	Key   string
+	Value string // JSON text without white space between tokens; may hold the bare tokens NaN and Infinity
+}
+
+// Largest accepted sizes. The widest published model has 65024 rows of 4096; the caps only keep products of
+// sizes inside an int64 and keep a few bytes of JSON from asking for gigabytes of tables.
+const (
+	maxWidth  = 1 << 28 // V, D, I, R
+	maxInner  = 1 << 16 // N, K, E
+	maxLayers = 1 << 12
+	// maxBytes bounds weights and states of the whole model at 8 bytes an element.
+	maxBytes = 1 << 62
+)
+
+// fields binds the keys of config.json to c.
+func (c *Common) fields() []field {
+	return []field{
+		classesField("architectures", &c.Architectures),
+		intField("vocab_size", &c.VocabSize, 1, maxWidth),
+		intField("hidden_size", &c.HiddenSize, 1, maxWidth),
+		intField("state_size", &c.StateSize, 1, maxInner),
+		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers),
+		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon),
+		idField("pad_token_id", &c.PadTokenID),
+		idField("bos_token_id", &c.BosTokenID),
+		idsField("eos_token_id", &c.EosTokenID),
+		intField("expand", &c.Expand, 1, maxInner),
+		intField("conv_kernel", &c.ConvKernel, 1, maxInner),
+		boolField("use_bias", &c.UseBias),
+		boolField("use_conv_bias", &c.UseConvBias),
+		activationField("hidden_act", &c.HiddenAct),
+		floatField("initializer_range", &c.InitializerRange),
+		boolField("residual_in_fp32", &c.ResidualInFP32),
+		floatField("time_step_min", &c.TimeStepMin),
+		floatField("time_step_max", &c.TimeStepMax),
+		floatField("time_step_floor", &c.TimeStepFloor),
+		boolField("rescale_prenorm_residual", &c.RescalePrenormResidual),
+		boolField("use_cache", &c.UseCache),
+		optionalBoolField("output_hidden_states", &c.OutputHiddenStates),
+		boolField("tie_word_embeddings", &c.TieWordEmbeddings),
+		dtypeField("torch_dtype", &c.DType),
+		dtypeAliasField("dtype", &c.DType),
+	}
+}

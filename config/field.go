@@ -1,0 +1,226 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// field binds one key of config.json to a Go variable: the one place that knows the key's type, range and spelling.
+type field struct {
+	key    string
+	decode func(jsonobj.Value) bool // stores the value; false: not of the expected type
+	check  func() bool              // whether the stored value is in range
+	found  func() string            // the stored value, for a message
+	want   string                   // what is expected, for a message
+	text   func() string            // the stored value as JSON; empty: leave the key out
+
+	// unsupported marks a key whose value, when it is a string, can be sound and yet beyond this library.
+	unsupported bool
+}
+
+// maxList is how many elements a list may have.
+const maxList = 1024
+
+// always is the check of a field whose type has no wrong values.
+func always() bool { return true }
+
+func intField(key string, p *int, lo, hi int) field {
+	show := func() string { return strconv.Itoa(*p) }
+	return field{
+		key:    key,
+		decode: func(v jsonobj.Value) (ok bool) { *p, ok = v.Int(); return ok },
+		check:  func() bool { return lo <= *p && *p <= hi },
+		found:  show,
+		want:   fmt.Sprintf("an integer from %d to %d", lo, hi),
+		text:   show,
+	}
+}
+
+// rankAuto stands for "auto" while a file is being read.
+const rankAuto = -1
+
+// rankField is an integer that a file may spell "auto".
+func rankField(key string, p *int) field {
+	f := intField(key, p, 1, maxWidth)
+	decodeInt := f.decode
+	f.decode = func(v jsonobj.Value) bool {
+		if s, ok := v.Text(); ok && s == "auto" {
+			*p = rankAuto
+			return true
+		}
+		return decodeInt(v) && *p != rankAuto
+	}
+	f.want += ` or "auto"`
+	return f
+}
+
+func boolField(key string, p *bool) field {
+	show := func() string { return strconv.FormatBool(*p) }
+	return field{
+		key:    key,
+		decode: func(v jsonobj.Value) (ok bool) { *p, ok = v.Bool(); return ok },
+		check:  always,
+		found:  show,
+		want:   "true or false",
+		text:   show,
+	}
+}
+
+// optionalBoolField is a field of the base class: null means false, and false is not written.
+func optionalBoolField(key string, p *bool) field {
+	f := boolField(key, p)
+	decodeBool := f.decode
+	f.decode = func(v jsonobj.Value) bool {
+		*p = false
+		return v.Kind() == jsonobj.Null || decodeBool(v)
+	}
+	f.text = func() string {
+		if *p {
+			return "true"
+		}
+		return ""
+	}
+	return f
+}
+
+// floatField is a number that only matters for initialisation; it may be infinite.
+// An integer is taken as well: JSON has one type of number, and transformers 4 did not mind.
+func floatField(key string, p *float64) field {
+	show := func() string { return formatFloat(*p) }
+	return field{
+		key:    key,
+		decode: func(v jsonobj.Value) (ok bool) { *p, ok = v.Float(); return ok },
+		check:  func() bool { return !math.IsNaN(*p) },
+		found:  show,
+		want:   "a number",
+		text:   show,
+	}
+}
+
+// epsilonField is a number that the arithmetic uses as float32.
+func epsilonField(key string, p *float64) field {
+	f := floatField(key, p)
+	f.check = func() bool { return 0 <= *p && *p <= math.MaxFloat32 }
+	f.want = "a finite number, not negative"
+	return f
+}
+
+func stringField(key string, p *string) field {
+	return field{
+		key:    key,
+		decode: func(v jsonobj.Value) (ok bool) { *p, ok = v.Text(); return ok },
+		check:  func() bool { return utf8.ValidString(*p) },
+		found:  func() string { return badfile.Quote(*p) },
+		want:   "a string",
+		text:   func() string { return quote(*p) },
+	}
+}
+
+// activationField is the activation of convolution and gate. Every published model has silu, alias swish.
+func activationField(key string, p *string) field {
+	f := stringField(key, p)
+	f.check = func() bool { return *p == "silu" || *p == "swish" }
+	f.want, f.unsupported = `"silu" (or its alias "swish"), the only activation Mamba checkpoints use`, true
+	return f
+}
+
+// dtypes maps the names torch accepts for a float type to the one it prints.
+var dtypes = map[string]string{
+	"float32": "float32", "float": "float32", "float16": "float16", "half": "float16",
+	"bfloat16": "bfloat16", "float64": "float64", "double": "float64",
+}
+
+// dtypeField is the type the weights were saved in. It is stated for readers that allocate by it; the tensors decide.
+func dtypeField(key string, p *string) field {
+	f := stringField(key, p)
+	f.decode = func(v jsonobj.Value) bool {
+		if v.Kind() == jsonobj.Null {
+			return true
+		}
+		s, _ := v.Text()
+		name, known := dtypes[strings.TrimPrefix(s, "torch.")]
+		*p = name
+		return known
+	}
+	f.check = func() bool { return *p == "" || dtypes[*p] == *p }
+	f.want, f.unsupported = "float32, float16, bfloat16 or float64", true
+	f.text = func() string {
+		if *p == "" {
+			return ""
+		}
+		return quote(*p)
+	}
+	return f
+}
+
+// dtypeAliasField is the name transformers 5 gave the key. It comes after torch_dtype in the table because it wins
+// where both are present, and is not written because every version reads the older name.
+func dtypeAliasField(key string, p *string) field {
+	f := dtypeField(key, p)
+	f.text = func() string { return "" }
+	return f
+}
+
+// classesField is the list of model classes; null and an empty list leave the default.
+func classesField(key string, p *[]string) field {
+	return field{
+		key: key,
+		decode: func(v jsonobj.Value) bool {
+			elems, ok := v.Elems(maxList)
+			names := make([]string, len(elems))
+			for i, e := range elems {
+				if names[i], ok = e.Text(); !ok {
+					return false
+				}
+			}
+			if len(names) > 0 {
+				*p = names
+			}
+			return ok || v.Kind() == jsonobj.Null
+		},
+		check: func() bool {
+			return len(*p) > 0 && !slices.ContainsFunc(*p, func(s string) bool { return !utf8.ValidString(s) })
+		},
+		found: func() string { return fmt.Sprintf("%d names", len(*p)) },
+		want:  fmt.Sprintf("a list of 1 to %d class names (strings)", maxList),
+		text: func() string {
+			list := make([]string, len(*p))
+			for i, s := range *p {
+				list[i] = quote(s)
+			}
+			return "[" + strings.Join(list, ",") + "]"
+		},
+	}
+}
+
+// quote renders s as a JSON string.
+func quote(s string) string { return string(jsonobj.AppendString(nil, s)) }
+
+// formatFloat spells f as Python's repr does: the shortest digits that read back as f, with an exponent below 1e-4
+// and from 1e16 on. Infinity is the bare token that the json modules of all transformers versions read.
+func formatFloat(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	case math.IsNaN(f):
+		return "NaN"
+	}
+	s := strconv.FormatFloat(f, 'e', -1, 64)
+	if exp, _ := strconv.Atoi(s[strings.IndexByte(s, 'e')+1:]); exp < -4 || exp >= 16 {
+		return s
+	}
+	s = strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}

@@ -1,0 +1,40 @@
+package config
+
+import "testing"
+
+func FuzzParseHF(f *testing.F) {
+	f.Add(readTestdata(f, "mamba-130m-hf.json"))
+	f.Add(readTestdata(f, "defaults.json"))
+	for _, seed := range []string{
+		``, `{`, `{}`, `{"model_type":"mamba"}`, "\ufeff{\"model_type\":\"mamba\"}",
+		`{"model_type":"mamba","hidden_size":33,"time_step_rank":"auto","expand":3}`,
+		`{"model_type":"mamba","hidden_size":268435456,"expand":1,"vocab_size":268435456}`,
+		`{"model_type":"mamba","eos_token_id":[0,-1],"pad_token_id":null,"bos_token_id":null}`,
+		`{"model_type":"mamba","eos_token_id":[]}`,
+		`{"model_type":"mamba","time_step_max":Infinity,"time_step_min":{"__float__":"-Infinity"},"x":NaN}`,
+		`{"model_type":"mamba","layer_norm_epsilon":1e-400,"time_step_scale":1e400,"x":-0,"y":-0.0}`,
+		`{"model_type":"mamba","a":{"b":[[],{},[{"c":"\ud83d\ude00\u0000"}]]},"\u0061b":"\/"}`,
+		`{"model_type":"mamba","a":1,"a":2}`,
+		`{"architectures":["MambaForCausalLM","\u00e9"],"dtype":"half","torch_dtype":"torch.float32"}`,
+		`{"model_type":"mamba","rms_norm":true,"d_intermediate":0,"attn_layer_idx":[],"quantization_config":null}`,
+		`{"model_type":"mamba2","time_step_limit":[0.0,Infinity]}`,
+		`{"d_model":768,"n_layer":24,"ssm_cfg":{}}`, `{"dim":4096,"n_layers":64,"n_groups":8}`,
+		"{\"model_type\":\"mamba\",\"\xff\":1}", `{"model_type":"mamba","x":"\ud800"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseHF("config.json", data)
+		if err != nil {
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Fatalf("accepted but invalid: %v", err)
+		}
+		s := c.Shared()
+		if c.DInner() < 1 || c.DInner() > maxWidth || s.HiddenSize < 1 || s.NumHiddenLayers < 1 || s.NumHiddenLayers > maxLayers {
+			t.Fatalf("accepted out of bounds: %+v", c)
+		}
+		reencode(t, c)
+	})
+}

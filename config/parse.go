@@ -1,0 +1,251 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+const (
+	// maxFile is the largest config.json that is read; published ones have a few kilobytes.
+	maxFile = 16 << 20
+
+	keyModelType = "model_type"
+)
+
+// families lists the architectures in the order they came; parse is nil where this version does not read one.
+var families = []struct {
+	family  Family
+	classes []string // transformers classes, by which architectures names the family
+	parse   func(jsonobj.Members) (Config, error)
+}{
+	{Mamba, []string{"MambaForCausalLM", "MambaModel"}, parseMamba},
+	{FalconMamba, []string{"FalconMambaForCausalLM", "FalconMambaModel"}, nil},
+	{Mamba2, []string{"Mamba2ForCausalLM", "Mamba2Model"}, nil},
+}
+
+// LoadHF reads the transformers config.json at path, or in the folder at path. Beside the errors of ParseHF
+// it returns those of the operating system.
+func LoadHF(path string) (Config, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	data, err := jsonobj.ReadFile(path, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHF(path, data)
+}
+
+// ParseHF reads a transformers config.json; file is its name for messages. Keys are matched exactly, absent ones have
+// the defaults of transformers 5.23, null is accepted where transformers accepts it.
+//
+// Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
+// when it describes what this library does not run (another family, another layout, quantized weights).
+func ParseHF(file string, data []byte) (Config, error) {
+	c, err := parseHF(data)
+	if err != nil {
+		return nil, inFile(file, err)
+	}
+	return c, nil
+}
+
+func parseHF(data []byte) (Config, error) {
+	if len(data) > maxFile {
+		return nil, formatError("", "found %d bytes, expected at most %d", len(data), maxFile)
+	}
+	keys, err := jsonobj.Parse(data)
+	if err != nil {
+		return nil, formatError("", "%s", err)
+	}
+	family, err := detect(keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseVariants(keys); err != nil {
+		return nil, err
+	}
+	for _, f := range families {
+		if f.family == family && f.parse != nil {
+			return f.parse(keys)
+		}
+	}
+	return nil, unsupported(keyModelType, "%q is not read by this version, which reads %q", family, Mamba)
+}
+
+// inFile adds the file's name to an error about a key.
+func inFile(file string, err error) error {
+	var format *badfile.FormatError
+	var unsupp *badfile.UnsupportedError
+	switch {
+	case errors.As(err, &format):
+		format.File = file
+	case errors.As(err, &unsupp):
+		unsupp.File = file
+	}
+	return err
+}
+
+func formatError(where, format string, args ...any) error {
+	return &badfile.FormatError{Where: where, Detail: fmt.Sprintf(format, args...)}
+}
+
+func unsupported(where, format string, args ...any) error {
+	return &badfile.UnsupportedError{Where: where, Detail: fmt.Sprintf(format, args...)}
+}
+
+// has reports whether every key is present with a value other than null.
+func has(keys jsonobj.Members, names ...string) bool {
+	for _, name := range names {
+		if v, ok := keys.Get(name); !ok || v.Kind() == jsonobj.Null {
+			return false
+		}
+	}
+	return true
+}
+
+// detect tells the family from model_type, or from architectures where model_type is missing.
+func detect(keys jsonobj.Members) (Family, error) {
+	var classes []string
+	f := classesField("architectures", &classes)
+	if v, ok := keys.Get(f.key); ok && !f.decode(v) {
+		return "", formatError(f.key, "found %s, expected %s", v, f.want)
+	}
+	byClass := classFamily(classes)
+
+	if !has(keys, keyModelType) {
+		switch {
+		case byClass != "":
+			return byClass, nil
+		case len(classes) > 0:
+			return "", unsupported(f.key, "%s is a config of another family; this version reads MambaForCausalLM",
+				badfile.Quote(classes[0]))
+		}
+		if err := otherLayout(keys); err != nil {
+			return "", err
+		}
+		if has(keys, "d_model") || has(keys, "n_layer") || has(keys, "ssm_cfg") {
+			return "", originalLayout()
+		}
+		return "", formatError(keyModelType, `missing, and "architectures" is missing too; expected "mamba"`)
+	}
+
+	v, _ := keys.Get(keyModelType)
+	modelType, ok := v.Text()
+	if !ok {
+		return "", formatError(keyModelType, `found %s, expected the string "mamba"`, v)
+	}
+	family := Family(modelType)
+	if !known(family) {
+		return "", unsupported(keyModelType, "%s is a config of another family; this version reads %q",
+			badfile.Quote(modelType), Mamba)
+	}
+	if !has(keys, "hidden_size") {
+		if err := otherLayout(keys); err != nil {
+			return "", err
+		}
+	}
+	if byClass != "" && byClass != family {
+		return "", formatError(f.key, "found %s, which contradicts model_type %q; correct the wrong one",
+			badfile.Quote(classes[0]), family)
+	}
+	return family, nil
+}
+
+func known(family Family) bool {
+	for _, f := range families {
+		if f.family == family {
+			return true
+		}
+	}
+	return false
+}
+
+// classFamily returns the family of the first class name that has one.
+func classFamily(classes []string) Family {
+	for _, class := range classes {
+		for _, f := range families {
+			for _, name := range f.classes {
+				if class == name {
+					return f.family
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// otherLayout recognises the config files of the other layouts Mamba checkpoints come in. It is asked where
+// model_type or hidden_size is missing, for which transformers would silently take its default.
+func otherLayout(keys jsonobj.Members) error {
+	switch {
+	case has(keys, "dim", "n_groups"):
+		return unsupported("dim", "this is mistral's layout of a Mamba-2 model (dim, n_layers, n_groups), "+
+			"not a transformers config; use the repository's transformers files")
+	case has(keys, "dim", "n_layers"):
+		return unsupported("dim", "this is mistral's layout (dim, n_layers), not a transformers config; "+
+			"use a transformers version of the checkpoint")
+	case has(keys, "d_model", "n_layer"):
+		return originalLayout()
+	}
+	return nil
+}
+
+func originalLayout() error {
+	return unsupported("d_model", "this is the original state-spaces layout (d_model, n_layer, ssm_cfg), "+
+		"not a transformers config; use the -hf version of the checkpoint")
+}
+
+// refuseVariants names what some keys give away: weights or blocks that are not those of a plain Mamba model.
+// The stale keys of published files pass as long as they say what is true of every Mamba model.
+func refuseVariants(keys jsonobj.Members) error {
+	for _, key := range []string{"quantization_config", "quantization"} {
+		if v, ok := keys.Get(key); ok && v.Kind() != jsonobj.Null {
+			return unsupported(key, "already quantized with %s; convert from the unquantized repo", quantizer(key, v))
+		}
+	}
+	if v, ok := keys.Get("rms_norm"); ok {
+		if on, isBool := v.Bool(); isBool && !on {
+			return unsupported("rms_norm", "found false: LayerNorm weights and biases; only RMSNorm models are supported")
+		}
+	}
+	if v, ok := keys.Get("d_intermediate"); ok && v.Kind() != jsonobj.Null {
+		if n, isInt := v.Int(); !isInt || n != 0 {
+			return unsupported("d_intermediate", "found %s: MLP blocks between mixers; only pure Mamba models are supported", v)
+		}
+	}
+	if v, ok := keys.Get("attn_layer_idx"); ok && v.Kind() != jsonobj.Null {
+		if _, isEmpty := v.Elems(0); !isEmpty {
+			return unsupported("attn_layer_idx", "found %s: hybrid attention model; only pure Mamba models are supported",
+				badfile.Quote(v.Compact()))
+		}
+	}
+	if has(keys, "per_layer_config") {
+		return unsupported("per_layer_config", "settings that differ between layers; only uniform models are supported")
+	}
+	return nil
+}
+
+// quantizer names the method of a quantization_config (transformers) or quantization (MLX) value.
+func quantizer(key string, v jsonobj.Value) string {
+	if key == "quantization" {
+		return "MLX"
+	}
+	m, _ := v.Members()
+	if method, ok := m.Get("quant_method"); ok {
+		if name, isText := method.Text(); isText {
+			return badfile.Quote(name)
+		}
+	}
+	for _, x := range m {
+		if strings.HasPrefix(x.Key, "load_in_") || strings.HasPrefix(x.Key, "_load_in_") || strings.HasPrefix(x.Key, "bnb_") {
+			return `"bitsandbytes"`
+		}
+	}
+	return "an unnamed method"
+}

@@ -1,0 +1,68 @@
+// Package badfile holds the two ways a checkpoint can be turned down.
+//
+// A FormatError says the file itself is wrong: truncated, contradictory, not what its name promises.
+// An UnsupportedError says the file is fine and this program cannot use it.
+// Callers tell them apart with errors.As; users read one line that names the file,
+// the place in it, what was found and what was expected.
+package badfile
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// FormatError reports a file that does not hold what its format demands.
+type FormatError struct {
+	File   string // path as the user gave it or as it was derived from that
+	Where  string // tensor, key or region inside the file; may be empty
+	Detail string // what was found, what was expected, what to do
+}
+
+func (e *FormatError) Error() string { return line(e.File, e.Where, e.Detail) }
+
+// UnsupportedError reports a well-formed file that asks for something outside this program's reach.
+type UnsupportedError struct {
+	File   string // path as the user gave it or as it was derived from that
+	Where  string // tensor, key or region inside the file; may be empty
+	Detail string // what was found, and what would work instead
+}
+
+func (e *UnsupportedError) Error() string { return line(e.File, e.Where, e.Detail) }
+
+// line joins the parts that are present with ": ", keeping the result a single line.
+func line(parts ...string) string {
+	kept := parts[:0:0]
+	for _, p := range parts {
+		if p != "" {
+			kept = append(kept, strings.Map(flatten, p))
+		}
+	}
+	return strings.Join(kept, ": ")
+}
+
+// flatten turns control characters into spaces: paths and names come from strangers and end in terminals.
+func flatten(r rune) rune {
+	if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+		return ' '
+	}
+	return r
+}
+
+// maxQuoted bounds how much of a name from a file is repeated in a message.
+const maxQuoted = 120
+
+// Quote renders a name taken from a file for use in a message: quoted, escaped, and shortened in the middle when long.
+func Quote(s string) string {
+	if len(s) > maxQuoted {
+		head, tail := s[:maxQuoted/2], s[len(s)-maxQuoted/3:]
+		for len(head) > 0 && !utf8.ValidString(head) && utf8.ValidString(s) {
+			head = head[:len(head)-1]
+		}
+		for len(tail) > 0 && !utf8.ValidString(tail) && utf8.ValidString(s) {
+			tail = tail[1:]
+		}
+		s = head + "…" + tail
+	}
+	return strconv.Quote(s)
+}

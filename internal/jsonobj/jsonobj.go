@@ -1,0 +1,216 @@
+// Package jsonobj reads the small JSON files beside a checkpoint: config.json and shard indexes.
+//
+// It takes what Python's json module writes, including the bare tokens NaN, Infinity and -Infinity, and is strict where
+// encoding/json is not: keys match exactly, a repeated key is an error at any depth, text must be valid UTF-8 with
+// paired surrogate escapes, integers and floats are told apart, and nesting stops at MaxDepth. Values keep their text,
+// so a number of any length and a key of no known meaning can be written back as they were.
+package jsonobj
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+)
+
+const (
+	// MaxDepth is how deeply arrays and objects may nest, the outermost object included.
+	MaxDepth = 1000
+	// MaxKeys is how many keys one object may have. A shard index has one for each tensor.
+	MaxKeys = 1 << 17
+)
+
+// Kind tells the JSON types apart. Integers and floats differ by spelling, as in Python: 32 is one, 32.0 the other.
+type Kind uint8
+
+// The kinds. NaN, Infinity and -Infinity are Float.
+const (
+	Null Kind = iota
+	Bool
+	Integer
+	Float
+	String
+	Array
+	Object
+)
+
+// Value is one JSON value: its text, known to be well formed, without white space around it. The zero Value is null.
+type Value struct{ text string }
+
+// Member is one key of an object and its value.
+type Member struct {
+	Key   string
+	Value Value
+}
+
+// Members is an object: its members in file order, no key twice.
+type Members []Member
+
+// Get returns the value of key. It compares exactly and takes time proportional to the number of members.
+func (m Members) Get(key string) (Value, bool) {
+	for i := range m {
+		if m[i].Key == key {
+			return m[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Parse reads a text that is one JSON object. The error, if any, is a single line without the file's name: the place
+// as line and column and what is wrong there, or what the data is when it is no JSON at all.
+func Parse(data []byte) (Members, error) {
+	if what := notJSON(data); what != "" {
+		return nil, fmt.Errorf("%s", what)
+	}
+	s := scanner{s: strings.TrimPrefix(string(data), bom)}
+	if err := s.validUTF8(); err != nil {
+		return nil, err
+	}
+	s.space()
+	if s.peek() != '{' {
+		return nil, s.errorf("found %s, expected an object starting with {", s.found())
+	}
+	var members Members
+	err := s.object(1, func(key, text string) { members = append(members, Member{key, Value{text}}) })
+	if err != nil {
+		return nil, err
+	}
+	s.space()
+	if s.pos < len(s.s) {
+		return nil, s.errorf("found %s after the end of the object", s.found())
+	}
+	return members, nil
+}
+
+// ParseValue reads a text that is one JSON value of any kind.
+func ParseValue(text string) (Value, error) {
+	s := scanner{s: text}
+	if err := s.validUTF8(); err != nil {
+		return Value{}, err
+	}
+	s.space()
+	start := s.pos
+	if err := s.value(0); err != nil {
+		return Value{}, err
+	}
+	end := s.pos
+	s.space()
+	if s.pos < len(s.s) {
+		return Value{}, s.errorf("found %s after the end of the value", s.found())
+	}
+	return Value{text[start:end]}, nil
+}
+
+// Kind returns the type of v.
+func (v Value) Kind() Kind {
+	if v.text == "" {
+		return Null
+	}
+	switch v.text[0] {
+	case 'n':
+		return Null
+	case 't', 'f':
+		return Bool
+	case '"':
+		return String
+	case '[':
+		return Array
+	case '{':
+		return Object
+	}
+	if strings.ContainsAny(v.text, ".eENI") {
+		return Float
+	}
+	return Integer
+}
+
+// Bool returns the value of true and false.
+func (v Value) Bool() (value, ok bool) { return v.text == "true", v.Kind() == Bool }
+
+// Int returns an Integer that fits an int.
+func (v Value) Int() (int, bool) {
+	if v.Kind() != Integer {
+		return 0, false
+	}
+	n, err := strconv.Atoi(v.text)
+	return n, err == nil
+}
+
+// Float returns the nearest float64 of a number; beyond the range that is an infinity, as in Python.
+// The object {"__float__": "Infinity"} (or "-Infinity", "NaN"), which is how transformers 5 writes what JSON
+// cannot say, is a number too.
+func (v Value) Float() (float64, bool) {
+	switch v.Kind() {
+	case Integer, Float:
+		// NaN and Infinity read as such; ErrRange comes with the infinity wanted, no other error can occur.
+		f, _ := strconv.ParseFloat(v.text, 64)
+		return f, true
+	case Object:
+		m, _ := v.Members()
+		if len(m) != 1 || m[0].Key != "__float__" {
+			return 0, false
+		}
+		tag, _ := m[0].Value.Text()
+		f, known := map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}[tag]
+		return f, known
+	}
+	return 0, false
+}
+
+// Text returns the content of a String, escapes resolved.
+func (v Value) Text() (string, bool) {
+	if v.Kind() != String {
+		return "", false
+	}
+	s := scanner{s: v.text}
+	text, err := s.str()
+	return text, err == nil
+}
+
+// Elems returns the elements of an Array that has at most limit of them.
+func (v Value) Elems(limit int) ([]Value, bool) {
+	if v.Kind() != Array {
+		return nil, false
+	}
+	var elems []Value
+	s := scanner{s: v.text}
+	err := s.array(1, func(text string) {
+		if len(elems) <= limit {
+			elems = append(elems, Value{text})
+		}
+	})
+	return elems, err == nil && len(elems) <= limit
+}
+
+// Members returns the members of an Object in file order.
+func (v Value) Members() (Members, bool) {
+	if v.Kind() != Object {
+		return nil, false
+	}
+	var members Members
+	s := scanner{s: v.text}
+	err := s.object(1, func(key, text string) { members = append(members, Member{key, Value{text}}) })
+	return members, err == nil
+}
+
+// String describes v for a message: scalars as they are spelled (long ones cut), arrays and objects by their kind.
+func (v Value) String() string {
+	switch v.Kind() {
+	case Null:
+		return "null"
+	case String:
+		text, _ := v.Text()
+		return "the string " + badfile.Quote(text)
+	case Array:
+		return "an array"
+	case Object:
+		return "an object"
+	case Integer, Float:
+		if len(v.text) > 40 {
+			return v.text[:40] + "…"
+		}
+	}
+	return v.text
+}

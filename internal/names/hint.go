@@ -1,0 +1,88 @@
+package names
+
+import (
+	"slices"
+	"strings"
+)
+
+// wrappers are the prefixes that training code leaves on names: DataParallel, torch.compile, a trainer's module.
+var wrappers = []string{"module.", "_orig_mod.", "model."}
+
+// Rename returns the Hugging Face name that a known misnaming stands for, such as "backbone.embeddings.weight" for
+// the singular "backbone.embedding.weight" of the original layout, which transformers 5 takes for a foreign name:
+// it then initialises embedding and head at random, with a report but without an error.
+// Names saved from the bare MambaModel lack "backbone."; wrappers of training code add a prefix.
+func Rename(name string) (canonical string, ok bool) {
+	bare := name
+	for trimmed := true; trimmed; {
+		trimmed = false
+		for _, w := range wrappers {
+			if rest, found := strings.CutPrefix(bare, w); found {
+				bare, trimmed = rest, true
+			}
+		}
+	}
+	if slices.Contains([]string{"embedding.weight", "embeddings.weight", "norm_f.weight"}, bare) ||
+		strings.HasPrefix(bare, "layers.") {
+		bare = "backbone." + bare
+	}
+	if bare == "backbone.embedding.weight" {
+		bare = "backbone.embeddings.weight"
+	}
+	return bare, bare != name && fits(mamba1, bare)
+}
+
+// variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
+// ends in a dot. The order is that of the answers: what is more telling comes first.
+var variants = []struct {
+	parts []string
+	what  string
+}{
+	{[]string{".qweight", ".qzeros", ".g_idx"}, "weights quantized with GPTQ or AWQ"},
+	{
+		[]string{".SCB", ".absmax", ".nested_absmax", ".quant_map", ".nested_quant_map", ".quant_state.", ".weight_format"},
+		"weights quantized with bitsandbytes",
+	},
+	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme"},
+	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors"},
+	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM"},
+	{
+		[]string{
+			".mixer.B_bias", ".mixer.C_bias", ".mixer.B_norm.weight", ".mixer.C_norm.weight",
+			".mixer.mimo_x", ".mixer.mimo_z", ".mixer.mimo_o",
+		},
+		"Mamba-3 blocks",
+	},
+	{[]string{".mixer.dt_bias", ".mixer.norm.weight"}, "Mamba-2 blocks"},
+	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model"},
+	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model"},
+}
+
+// Variant says what a tensor name gives away about a checkpoint that is not a plain Mamba-1 one: a quantization
+// scheme, blocks of another kind, an adapter. The text completes "found ...".
+func Variant(name string) (what string, ok bool) {
+	for _, v := range variants {
+		for _, part := range v.parts {
+			if strings.HasSuffix(name, part) || strings.HasSuffix(part, ".") && strings.Contains(name, part) {
+				return v.what, true
+			}
+		}
+	}
+	return "", false
+}
+
+// Misshapen explains a shape that differs from the one s wants, where the difference is a known habit of another
+// program. It answers for the names of the table only.
+func Misshapen(s Spec, shape []int) (why string, ok bool) {
+	if !strings.HasSuffix(s.Name, ".conv1d.weight") || len(s.Shape) != 3 {
+		return "", false
+	}
+	channels, kernel := s.Shape[0], s.Shape[2]
+	switch {
+	case slices.Equal(shape, []int{channels, kernel, 1}):
+		return "the order [channels, kernel, 1] of an MLX conversion; expected [channels, 1, kernel]", true
+	case slices.Equal(shape, []int{channels, kernel}):
+		return "[channels, kernel], squeezed as in GGUF; expected [channels, 1, kernel]", true
+	}
+	return "", false
+}
