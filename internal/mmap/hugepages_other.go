@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package mmap
+
+// hugePages is no advice here: the system decides by itself.
+const hugePages = -1

@@ -1,0 +1,333 @@
+package safetensors
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// extent is what a header entry says about one tensor.
+type extent struct {
+	name       string
+	dtype      tensor.DType
+	shape      []int
+	begin, end uint64 // of its data, counted from the end of the header
+}
+
+// scanHeader checks the header's text against the format and returns its tensors ordered by their data.
+func scanHeader(file string, header []byte) ([]extent, error) {
+	if err := checkText(file, header); err != nil {
+		return nil, err
+	}
+	s := &scanner{file: file, text: header, where: "header"}
+	var extents []extent
+	err := s.object(func(name string) error {
+		defer func() { s.where = "header" }()
+		if name == metadataKey {
+			s.where = metadataKey
+			return s.metadata()
+		}
+		s.where = "tensor " + badfile.Quote(name)
+		e, err := s.entry(name)
+		extents = append(extents, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(extents, func(a, b extent) int {
+		// Several empty tensors may lie at one place.
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end), cmp.Compare(a.name, b.name))
+	})
+	return extents, nil
+}
+
+// checkText refuses a header that is not JSON, not UTF-8, or whose \u escapes spell half a surrogate pair:
+// of the latter two readers would make different names.
+func checkText(file string, header []byte) error {
+	bad := func(at int, detail string) error {
+		return &badfile.FormatError{File: file, Where: "header", Detail: fmt.Sprintf("%s at byte %d of the file", detail, lengthSize+at)}
+	}
+	if !utf8.Valid(header) {
+		at := 0
+		for at < len(header) {
+			r, size := utf8.DecodeRune(header[at:])
+			if r == utf8.RuneError && size == 1 {
+				break
+			}
+			at += size
+		}
+		return bad(at, "invalid UTF-8")
+	}
+	if !json.Valid(header) {
+		at := 0
+		err := json.Unmarshal(header, new(any)) // says where and why
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			at = int(syntax.Offset)
+		}
+		return bad(at, fmt.Sprintf("invalid JSON (%v)", err))
+	}
+	// A backslash occurs in strings only, so escapes can be found without knowing where strings begin.
+	for at := 0; ; {
+		next := bytes.IndexByte(header[at:], '\\')
+		if next < 0 {
+			return nil
+		}
+		at += next
+		r, ok := escape(header[at:])
+		switch {
+		case !ok:
+			at += 2 // a short escape
+		case !utf16.IsSurrogate(r):
+			at += 6
+		default:
+			low, ok := escape(header[at+6:])
+			if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
+				return bad(at, "half a surrogate pair")
+			}
+			at += 12
+		}
+	}
+}
+
+// escape decodes a \uXXXX at the start of b.
+func escape(b []byte) (r rune, ok bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	u, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(u), err == nil
+}
+
+// scanner walks a header that checkText has passed. It is needed because encoding/json would match keys without case,
+// let a repeated key win, and take null for an object.
+type scanner struct {
+	file  string
+	text  []byte
+	at    int    // in text
+	keys  int    // names and metadata keys met so far
+	where string // place in the header, for messages
+}
+
+func (s *scanner) bad(format string, args ...any) error {
+	return &badfile.FormatError{File: s.file, Where: s.where, Detail: fmt.Sprintf(format, args...)}
+}
+
+// peek returns the next byte that is not white space, 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.at < len(s.text); s.at++ {
+		if c := s.text[s.at]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return c
+		}
+	}
+	return 0
+}
+
+// more reports whether another element follows before the closing bracket, and takes the comma or that bracket.
+func (s *scanner) more(closing byte) bool {
+	c := s.peek()
+	if c == closing || c == ',' {
+		s.at++
+	}
+	return c != closing && c != 0
+}
+
+// object takes an object and has value take what stands behind each key. Keys must differ.
+func (s *scanner) object(value func(key string) error) error {
+	if s.peek() != '{' {
+		return s.bad("found %s, expected an object", s.describe())
+	}
+	s.at++
+	seen := make(map[string]struct{})
+	for s.more('}') {
+		key := s.key()
+		if _, dup := seen[key]; dup {
+			return s.bad("the key %s appears twice", badfile.Quote(key))
+		}
+		seen[key] = struct{}{}
+		if s.keys++; s.keys > maxKeys {
+			return &badfile.UnsupportedError{File: s.file, Where: "header",
+				Detail: fmt.Sprintf("more than the %d names and keys this program reads", maxKeys)}
+		}
+		if err := value(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// key takes an object's key and the colon.
+func (s *scanner) key() string {
+	s.peek()
+	key := s.quoted()
+	s.peek()
+	s.at++
+	return key
+}
+
+// quoted takes the string that begins at s.at.
+func (s *scanner) quoted() string {
+	begin, escaped := s.at, false
+	for s.at++; s.at < len(s.text) && s.text[s.at] != '"'; s.at++ {
+		if s.text[s.at] == '\\' {
+			escaped = true
+			s.at++
+		}
+	}
+	s.at++
+	if !escaped {
+		return string(s.text[begin+1 : s.at-1])
+	}
+	var v string
+	if err := json.Unmarshal(s.text[begin:s.at], &v); err != nil {
+		return string(s.text[begin:s.at]) // cannot be: the text as a whole is valid
+	}
+	return v
+}
+
+// word takes the number, true, false or null that begins at s.at.
+func (s *scanner) word() string {
+	end := bytes.IndexAny(s.text[s.at:], ",]} \t\n\r")
+	if end < 0 {
+		end = len(s.text) - s.at
+	}
+	s.at += end
+	return string(s.text[s.at-end : s.at])
+}
+
+// describe names the value that comes next in a message, which ends the scan.
+func (s *scanner) describe() string {
+	switch s.peek() {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "the string " + badfile.Quote(s.quoted())
+	case 't', 'f', 'n':
+		return s.word()
+	default:
+		return "the number " + badfile.Quote(s.word())
+	}
+}
+
+// str takes a string value.
+func (s *scanner) str(what string) (string, error) {
+	if s.peek() != '"' {
+		return "", s.bad("%s is %s, expected a string", what, s.describe())
+	}
+	return s.quoted(), nil
+}
+
+// numbers takes an array of natural numbers, stopping at the first beyond limit of them.
+func (s *scanner) numbers(what string, limit int) ([]uint64, error) {
+	if s.peek() != '[' {
+		return nil, s.bad("%s is %s, expected an array of numbers", what, s.describe())
+	}
+	s.at++
+	v := make([]uint64, 0, limit)
+	for s.more(']') {
+		if c := s.peek(); c != '-' && (c < '0' || c > '9') {
+			return nil, s.bad("%s holds %s, expected numbers", what, s.describe())
+		}
+		digits := s.word()
+		u, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			return nil, s.bad("%s holds %s, expected whole numbers from 0 to 2^64-1", what, badfile.Quote(digits))
+		}
+		if v = append(v, u); len(v) > limit {
+			break
+		}
+	}
+	return v, nil
+}
+
+// metadata checks the __metadata__ object; the parsed values are taken from the library.
+func (s *scanner) metadata() error {
+	return s.object(func(key string) error {
+		_, err := s.str(badfile.Quote(key))
+		return err
+	})
+}
+
+// entry takes the description of the tensor called name and checks it in itself.
+func (s *scanner) entry(name string) (extent, error) {
+	if s.peek() != '{' {
+		return extent{}, s.bad("found %s, expected an object", s.describe())
+	}
+	s.at++
+	var dtype string
+	var dims, offsets []uint64
+	var hasDType, hasShape, hasOffsets bool
+	for s.more('}') {
+		var has *bool
+		var err error
+		key := s.key()
+		switch key {
+		case "dtype":
+			has = &hasDType
+			dtype, err = s.str(key)
+		case "shape":
+			has = &hasShape
+			if dims, err = s.numbers(key, maxDims); len(dims) > maxDims {
+				err = &badfile.UnsupportedError{File: s.file, Where: s.where,
+					Detail: fmt.Sprintf("has more than %d dimensions", maxDims)}
+			}
+		case "data_offsets":
+			has = &hasOffsets
+			if offsets, err = s.numbers(key, 2); err == nil && len(offsets) != 2 {
+				err = s.bad("data_offsets is not a pair of begin and end")
+			}
+		default:
+			err = s.bad("unknown key %s, expected dtype, shape and data_offsets", badfile.Quote(key))
+		}
+		if err != nil {
+			return extent{}, err
+		}
+		if *has {
+			return extent{}, s.bad("the key %q appears twice", key)
+		}
+		*has = true
+	}
+	if !hasDType || !hasShape || !hasOffsets {
+		return extent{}, s.bad("incomplete, expected dtype, shape and data_offsets")
+	}
+	return s.extent(name, dtype, dims, offsets)
+}
+
+// extent checks that dtype, shape and offsets of the tensor called name agree.
+func (s *scanner) extent(name, dtype string, dims, offsets []uint64) (extent, error) {
+	dt, ok := tensor.ParseDType(dtype)
+	if !ok {
+		if slices.Contains(foreignDTypes, dtype) {
+			return extent{}, &badfile.UnsupportedError{File: s.file, Where: s.where,
+				Detail: fmt.Sprintf("dtype %s cannot be used; save the checkpoint as F32, F16 or BF16", dtype)}
+		}
+		return extent{}, s.bad("unknown dtype %s", badfile.Quote(dtype))
+	}
+	shape := make([]int, len(dims))
+	for i, d := range dims {
+		if d > math.MaxInt {
+			return extent{}, s.bad("shape %v is larger than any file", dims)
+		}
+		shape[i] = int(d)
+	}
+	size, ok := tensor.ByteCount(dt, shape)
+	if !ok {
+		return extent{}, s.bad("shape %v is larger than any file", dims)
+	}
+	if offsets[1] < offsets[0] || offsets[1]-offsets[0] != uint64(size) {
+		return extent{}, s.bad("data_offsets %v do not span the %d bytes that %s %v takes", offsets, size, dt, shape)
+	}
+	return extent{name, dt, shape, offsets[0], offsets[1]}, nil
+}

@@ -1,0 +1,183 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/nlpodyssey/safetensors"
+)
+
+// File is a parsed safetensors file. Its tensors are views of the file's bytes.
+type File struct {
+	mapped   *mmap.File // nil when parsed from memory
+	tensors  []tensor.Tensor
+	index    map[string]int // into tensors
+	metadata map[string]string
+}
+
+// Open maps the file at path and parses its header; tensor data is not read, so the cost is that of the header.
+// Errors: *badfile.FormatError for a bad file, *badfile.UnsupportedError for a good one with a dtype, size or
+// number of dimensions that cannot be used, or a wrapped I/O error.
+func Open(path string) (*File, error) {
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	var f *File
+	err = mmap.Guard(func() (err error) {
+		f, err = Parse(path, m.Data())
+		return err
+	})
+	if err != nil {
+		m.Close() // nothing was written: the parse error is the one that matters
+		return nil, err
+	}
+	f.mapped = m
+	return f, nil
+}
+
+// Parse parses a whole file held in data, which the tensors then refer to. name stands for the file in errors,
+// which are those of Open.
+func Parse(name string, data []byte) (*File, error) {
+	headerSize, err := checkLength(name, data)
+	if err != nil {
+		return nil, err
+	}
+	body := data[lengthSize+headerSize:]
+	extents, err := scanHeader(name, data[lengthSize:lengthSize+headerSize])
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCover(name, extents, headerSize, len(data)); err != nil {
+		return nil, err
+	}
+	_, meta, err := safetensors.ReadMetadata(data)
+	if err != nil {
+		return nil, &badfile.FormatError{File: name, Where: "header", Detail: badfile.Quote(err.Error())}
+	}
+	parsed := meta.Tensors()
+	f := &File{
+		tensors:  make([]tensor.Tensor, len(extents)),
+		index:    make(map[string]int, len(extents)),
+		metadata: meta.Metadata(),
+	}
+	for i, e := range extents {
+		// Two parsers read the header; a file on which they differ is not one to guess about.
+		if p := parsed[e.name]; p == nil || p.DType.String() != e.dtype.String() || p.DataOffsets != [2]uint64{e.begin, e.end} {
+			return nil, &badfile.FormatError{File: name, Where: "tensor " + badfile.Quote(e.name), Detail: "ambiguous header entry"}
+		}
+		f.index[e.name] = i
+		f.tensors[i] = tensor.Tensor{Name: e.name, DType: e.dtype, Shape: e.shape, File: name,
+			Data: body[e.begin:e.end:e.end]}
+	}
+	return f, nil
+}
+
+// checkLength returns the header's size, or says what the file is if it is not safetensors.
+func checkLength(name string, data []byte) (int, error) {
+	bad := func(format string, args ...any) (int, error) {
+		return 0, &badfile.FormatError{File: name, Detail: fmt.Sprintf(format, args...)}
+	}
+	if len(data) == 0 {
+		return bad("is empty; download it again")
+	}
+	if len(data) > lengthSize && data[lengthSize] == '{' {
+		n := binary.LittleEndian.Uint64(data)
+		switch room := uint64(len(data) - lengthSize); {
+		case n > referenceMaxHeader: // as likely not safetensors at all
+		case n > room:
+			return bad("truncated: the header alone takes %d bytes, file has %d; download it again", lengthSize+n, len(data))
+		case n > maxHeader:
+			return 0, &badfile.UnsupportedError{File: name, Where: "header",
+				Detail: fmt.Sprintf("%d bytes, more than the %d this program reads", n, maxHeader)}
+		default:
+			return int(n), nil
+		}
+	}
+	if what := identify(data); what != "" {
+		return bad("%s", what)
+	}
+	if len(data) < lengthSize {
+		return bad("has %d bytes, too few for a safetensors file; download it again", len(data))
+	}
+	n := binary.LittleEndian.Uint64(data)
+	if n > referenceMaxHeader {
+		return bad("is not safetensors: it would have a header of %d bytes, and the format allows %d", n, referenceMaxHeader)
+	}
+	if len(data) == lengthSize {
+		return bad("truncated: the header alone takes %d bytes, file has %d; download it again", lengthSize+n, len(data))
+	}
+	return bad("is not safetensors: the header begins with byte %#02x, expected {", data[lengthSize])
+}
+
+// checkCover checks that the tensors, ordered by offset, cover the data section without hole or overlap.
+func checkCover(name string, extents []extent, headerSize, fileSize int) error {
+	end := uint64(0)
+	for i, e := range extents {
+		if e.begin == end {
+			end = e.end
+			continue
+		}
+		what := fmt.Sprintf("its data begins at %d and leaves a hole: expected %d", e.begin, end)
+		if e.begin < end {
+			what = fmt.Sprintf("its data begins at %d and overlaps that of %s, which ends at %d",
+				e.begin, badfile.Quote(extents[i-1].name), end)
+		}
+		return &badfile.FormatError{File: name, Where: "tensor " + badfile.Quote(e.name), Detail: what}
+	}
+	have := uint64(fileSize - headerSize - lengthSize)
+	// end may be anything up to 2^64-1, so the sizes of whole files are added up only once that is safe.
+	switch {
+	case end > have && end < 1<<63:
+		return &badfile.FormatError{File: name, Detail: fmt.Sprintf("truncated: header promises %d bytes, file has %d; download it again",
+			uint64(lengthSize+headerSize)+end, fileSize)}
+	case end > have:
+		return &badfile.FormatError{File: name, Detail: fmt.Sprintf("header promises %d bytes of data, more than any file holds", end)}
+	case end < have:
+		return &badfile.FormatError{File: name, Detail: fmt.Sprintf("header promises %d bytes, file has %d: %d bytes at the end belong to no tensor",
+			uint64(lengthSize+headerSize)+end, fileSize, have-end)}
+	}
+	return nil
+}
+
+// Tensors returns all tensors in the order of their data in the file. The slice must not be changed.
+func (f *File) Tensors() []tensor.Tensor { return f.tensors }
+
+// Tensor returns the tensor of that name.
+func (f *File) Tensor(name string) (tensor.Tensor, bool) {
+	i, ok := f.index[name]
+	if !ok {
+		return tensor.Tensor{}, false
+	}
+	return f.tensors[i], true
+}
+
+// Metadata returns a copy of the header's __metadata__, nil when there is none.
+func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
+
+// Advise passes advice about the use of the data to the operating system; best effort.
+func (f *File) Advise(a mmap.Advice) {
+	if f.mapped != nil {
+		f.mapped.Advise(a)
+	}
+}
+
+// Changed reports whether the file was truncated, rewritten or replaced since Open, as mmap.File.Changed.
+func (f *File) Changed() error {
+	if f.mapped == nil {
+		return nil
+	}
+	return f.mapped.Changed()
+}
+
+// Close releases the mapping; the tensors must not be used afterwards. It does nothing after Parse.
+func (f *File) Close() error {
+	if f.mapped == nil {
+		return nil
+	}
+	return f.mapped.Close()
+}

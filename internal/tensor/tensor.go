@@ -1,0 +1,110 @@
+package tensor
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// Tensor is a named, shaped view of stored elements.
+type Tensor struct {
+	Name  string // as the file spells it
+	DType DType
+	Shape []int  // row-major, last dimension contiguous; empty for a scalar
+	Data  []byte // little-endian elements, Count(Shape) of them; read-only, often a mapped file
+	File  string // path of the file that holds it
+}
+
+// Count returns the number of elements of a shape, 1 for an empty one.
+// ok is false when a dimension is negative or the product, taken left to right, exceeds an int.
+func Count(shape []int) (n int, ok bool) {
+	n = 1
+	for _, d := range shape {
+		if d < 0 {
+			return 0, false
+		}
+		hi, lo := bits.Mul(uint(n), uint(d))
+		if hi != 0 || int(lo) < 0 {
+			return 0, false
+		}
+		n = int(lo)
+	}
+	return n, true
+}
+
+// ByteCount returns the bytes that a tensor of this dtype and shape takes; ok is as for Count.
+func ByteCount(dt DType, shape []int) (n int, ok bool) {
+	elems, ok := Count(shape)
+	if !ok {
+		return 0, false
+	}
+	return Count([]int{elems, dt.Size()})
+}
+
+// Elems returns the number of elements, taken from the length of the data.
+func (t Tensor) Elems() int { return len(t.Data) / t.DType.Size() }
+
+// Float32s returns the elements of a float tensor as float32.
+// An F32 tensor that lies aligned on a little-endian host is returned as a view of t.Data, without a copy:
+// it must not be written to. Anything else is widened into a new slice as WidenF32 does.
+// It panics when t.DType is not a float.
+func Float32s(t Tensor) []float32 {
+	if t.DType == F32 {
+		if v, ok := view[float32](t.Data); ok {
+			return v
+		}
+	}
+	dst := make([]float32, t.Elems())
+	WidenF32(dst, t.DType, t.Data)
+	return dst
+}
+
+// Float64s returns the elements of a float tensor as float64: a read-only view of t.Data or a copy,
+// as Float32s. It panics when t.DType is not a float.
+func Float64s(t Tensor) []float64 {
+	if t.DType == F64 {
+		if v, ok := view[float64](t.Data); ok {
+			return v
+		}
+	}
+	dst := make([]float64, t.Elems())
+	WidenF64(dst, t.DType, t.Data)
+	return dst
+}
+
+// Int64s returns a copy of the elements of an integer tensor.
+// ok is false when t.DType is not an integer or a U64 element exceeds an int64.
+func Int64s(t Tensor) (v []int64, ok bool) {
+	if !t.DType.Integer() {
+		return nil, false
+	}
+	v = make([]int64, t.Elems())
+	size := t.DType.Size()
+	unsigned := dtypes[t.DType].kind == unsignedKind
+	for i := range v {
+		u := uint64(0)
+		for k, b := range t.Data[i*size : (i+1)*size] {
+			u |= uint64(b) << (8 * k)
+		}
+		switch shift := 64 - 8*size; {
+		case !unsigned:
+			v[i] = int64(u<<shift) >> shift
+		case int64(u) < 0:
+			return nil, false
+		default:
+			v[i] = int64(u)
+		}
+	}
+	return v, true
+}
+
+// Of wraps values as a tensor named name. On a little-endian host Data is a view of v, which must not
+// change while the tensor is in use. It panics when the shape does not have len(v) elements.
+func Of[T Element](name string, v []T, shape ...int) Tensor {
+	if n, ok := Count(shape); !ok || n != len(v) {
+		panic(fmt.Sprintf("tensor: %d values for shape %v of %q", len(v), shape, name))
+	}
+	if shape == nil {
+		shape = []int{}
+	}
+	return Tensor{Name: name, DType: dtypeOf[T](), Shape: shape, Data: Bytes(v)}
+}
