@@ -1,0 +1,187 @@
+// Command _asm generates the amd64 assembly of package kernel:
+//
+//	go run . -out ../kernel_amd64.s -stubs ../kernel_amd64_stubs.go -pkg kernel
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// A stored type: how wide an element is and how 8 of them become float32 in a register.
+type stored struct {
+	name  string
+	goTyp string
+	size  int
+	load  func(src Mem, dst VecVirtual)
+}
+
+var storedTypes = []stored{
+	{"F32", "float32", 4, func(src Mem, dst VecVirtual) { VMOVUPS(src, dst) }},
+	{"F16", "uint16", 2, func(src Mem, dst VecVirtual) { VCVTPH2PS(src, dst) }},
+	{"BF16", "uint16", 2, func(src Mem, dst VecVirtual) {
+		VPMOVZXWD(src, dst)
+		VPSLLD(U8(16), dst, dst)
+	}},
+}
+
+func main() {
+	ConstraintExpr("!purego")
+	for _, s := range storedTypes {
+		for _, rows := range []int{4, 1} {
+			dot(s, rows)
+		}
+	}
+	tile(2, 3)
+	for _, s := range storedTypes[1:] {
+		widen(s)
+	}
+	scanStep(newConstants("scanConstants"))
+	read()
+	Generate()
+}
+
+// dot generates the dot products of some adjacent rows with one vector.
+func dot(s stored, rows int) {
+	TEXT(fmt.Sprintf("dot%d%sAVX2", rows, s.name), NOSPLIT,
+		fmt.Sprintf("func(y *float32, w *%s, x *float32, cols int)", s.goTyp))
+	Doc(fmt.Sprintf("dot%d%sAVX2 sets y[r] to the dot product of row r of w [%d, cols] with x, as dotGeneric does.", rows, s.name, rows),
+		"cols is a positive multiple of 16.")
+	Pragma("noescape")
+	y, w, x, cols := Load(Param("y"), GP64()), Load(Param("w"), GP64()), Load(Param("x"), GP64()), Load(Param("cols"), GP64())
+	ptr := rowPointers(w, cols, rows, s.size)
+	acc := accumulators(rows)
+
+	Label("block")
+	for half := range 2 {
+		v := YMM()
+		VMOVUPS(Mem{Base: x, Disp: 32 * half}, v)
+		for r := range rows {
+			u := YMM()
+			s.load(Mem{Base: ptr[r], Disp: 8 * s.size * half}, u)
+			VFMADD231PS(u, v, acc[r][half])
+		}
+	}
+	ADDQ(U8(64), x)
+	for r := range rows {
+		ADDQ(U8(16*s.size), ptr[r])
+	}
+	SUBQ(U8(16), cols)
+	JNZ(LabelRef("block"))
+
+	for r := range rows {
+		VMOVSS(sumLanes(acc[r]), Mem{Base: y, Disp: 4 * r})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// tile generates a block of dot products, rows by tokens, whose accumulators all stay in registers.
+func tile(rows, tokens int) {
+	TEXT(fmt.Sprintf("tile%dx%dAVX2", rows, tokens), NOSPLIT,
+		"func(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)")
+	Doc(fmt.Sprintf("tile%dx%dAVX2 sets y[t·yStride + r] to the dot product of row r of w [%d, cols] with x[t·xStride:] for %d tokens t, as dotGeneric does.", rows, tokens, rows, tokens),
+		"cols is a positive multiple of 16.")
+	Pragma("noescape")
+	y, yStride := Load(Param("y"), GP64()), Load(Param("yStride"), GP64())
+	w, x := Load(Param("w"), GP64()), Load(Param("x"), GP64())
+	xStride, cols := Load(Param("xStride"), GP64()), Load(Param("cols"), GP64())
+	wPtr := rowPointers(w, cols, rows, 4)
+	xPtr := rowPointers(x, xStride, tokens, 4)
+	acc := make([][][2]VecVirtual, tokens)
+	for t := range acc {
+		acc[t] = accumulators(rows)
+	}
+
+	Label("block")
+	for half := range 2 {
+		u := make([]VecVirtual, rows)
+		for r := range u {
+			u[r] = YMM()
+			VMOVUPS(Mem{Base: wPtr[r], Disp: 32 * half}, u[r])
+		}
+		v := YMM()
+		for t := range tokens {
+			VMOVUPS(Mem{Base: xPtr[t], Disp: 32 * half}, v)
+			for r := range rows {
+				VFMADD231PS(u[r], v, acc[t][r][half])
+			}
+		}
+	}
+	for _, p := range append(wPtr, xPtr...) {
+		ADDQ(U8(64), p)
+	}
+	SUBQ(U8(16), cols)
+	JNZ(LabelRef("block"))
+
+	for t := range tokens {
+		for r := range rows {
+			VMOVSS(sumLanes(acc[t][r]), Mem{Base: y, Disp: 4 * r})
+		}
+		if t+1 < tokens {
+			LEAQ(Mem{Base: y, Index: yStride, Scale: 4}, y)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// widen generates the conversion of stored elements to float32.
+func widen(s stored) {
+	TEXT(fmt.Sprintf("widen%sAVX2", s.name), NOSPLIT, fmt.Sprintf("func(dst *float32, src *%s, n int)", s.goTyp))
+	Doc(fmt.Sprintf("widen%sAVX2 sets dst[i] to the value of src[i] for i < n, as widen%sGeneric does.", s.name, s.name),
+		"n is a positive multiple of 16.")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	Label("block")
+	for half := range 2 {
+		v := YMM()
+		s.load(Mem{Base: src, Disp: 8 * s.size * half}, v)
+		VMOVUPS(v, Mem{Base: dst, Disp: 32 * half})
+	}
+	ADDQ(U8(16*s.size), src)
+	ADDQ(U8(64), dst)
+	SUBQ(U8(16), n)
+	JNZ(LabelRef("block"))
+	VZEROUPPER()
+	RET()
+}
+
+// rowPointers returns pointers to rows that are stride elements of the given size apart.
+func rowPointers(base, stride Register, rows, size int) []Register {
+	ptr := []Register{base}
+	for r := 1; r < rows; r++ {
+		next := GP64()
+		LEAQ(Mem{Base: ptr[r-1], Index: stride, Scale: uint8(size)}, next)
+		ptr = append(ptr, next)
+	}
+	return ptr
+}
+
+// accumulators returns 16 zeroed lanes for each of some dot products.
+func accumulators(n int) [][2]VecVirtual {
+	acc := make([][2]VecVirtual, n)
+	for i := range acc {
+		for half := range acc[i] {
+			acc[i][half] = YMM()
+			VXORPS(acc[i][half], acc[i][half], acc[i][half])
+		}
+	}
+	return acc
+}
+
+// sumLanes adds 16 lanes as the tree i + (i+8), i + (i+4), i + (i+2), i + (i+1).
+func sumLanes(acc [2]VecVirtual) Register {
+	VADDPS(acc[1], acc[0], acc[0])
+	low, high := acc[0].AsX(), XMM()
+	VEXTRACTF128(U8(1), acc[0], high)
+	VADDPS(high, low, low)
+	VPERMILPS(U8(0b1110), low, high)
+	VADDPS(high, low, low)
+	VPERMILPS(U8(0b01), low, high)
+	VADDPS(high, low, low)
+	return low
+}

@@ -1,0 +1,104 @@
+package kernel
+
+import "math"
+
+// expBound clamps the argument of exp so that the scale factor stays a normal float64.
+// Beyond it float32 results have long been 0 or +Inf.
+const expBound = 700
+
+// Coefficients of exp(r) ≈ 1 + r + r²·q(r) on |r| ≤ ln(2)/2, minimax, relative error 2^-39.6.
+const (
+	expQ0 = 0x1.000000005dee8p-1
+	expQ1 = 0x1.5555557dd318cp-3
+	expQ2 = 0x1.5555541e50335p-5
+	expQ3 = 0x1.1110a25f868ccp-7
+	expQ4 = 0x1.6c18d3328f200p-10
+	expQ5 = 0x1.a1855fd0090f7p-13
+	expQ6 = 0x1.9e893356d2c09p-16
+)
+
+const (
+	log2e     = 1.44269504088896338700
+	ln2High   = 0x1.62e42fee00000p-1  // 33 bits, so that n·ln2High is exact
+	ln2Low    = 0x1.a39ef35793c76p-33 // ln(2) - ln2High
+	roundBias = 0x1.8p52              // adding and subtracting it rounds to the nearest integer
+)
+
+// exp returns e^x to 39 bits, for use in float64 formulas that end in a rounding to float32.
+// The argument is clamped to ±700; NaN gives NaN. Rounded to float32 it lies within 0.50001 ulp of e^x.
+// Every product is rounded before it is added, so that no compiler fuses it on one machine and not on another.
+func exp(x float64) float64 {
+	if x > expBound {
+		x = expBound
+	}
+	if x < -expBound {
+		x = -expBound
+	}
+	n := float64(float64(x*log2e)+roundBias) - roundBias
+	r := float64(x-float64(n*ln2High)) - float64(n*ln2Low)
+	q := float64(expQ6*r) + expQ5
+	q = float64(q*r) + expQ4
+	q = float64(q*r) + expQ3
+	q = float64(q*r) + expQ2
+	q = float64(q*r) + expQ1
+	q = float64(q*r) + expQ0
+	p := float64(float64(float64(q*r)*r)+r) + 1
+	return p * math.Float64frombits(uint64(int64(n)+1023)<<52)
+}
+
+// Coefficients of atanh(s) ≈ s + s³·q(s²) on 0 ≤ s ≤ 1/3, minimax.
+const (
+	atanhQ0 = 0.333333331795654126
+	atanhQ1 = 0.200000265001264825
+	atanhQ2 = 0.142841980465246941
+	atanhQ3 = 0.111507500641509254
+	atanhQ4 = 0.0857392561048420531
+	atanhQ5 = 0.108961963033149925
+)
+
+// softplus returns log(1 + e^x): x itself above 20 as torch.nn.functional.softplus has it, and
+// max(x, 0) + log1p(e^-|x|) below, which keeps its relative accuracy down to the smallest float32.
+func softplus(x float64) float64 {
+	if x > 20 || x != x {
+		return x
+	}
+	u := exp(-math.Abs(x)) // in (0, 1]
+	s := u / (2 + u)       // log1p(u) = 2 atanh(u / (2+u))
+	z := float64(s * s)
+	q := float64(atanhQ5*z) + atanhQ4
+	q = float64(q*z) + atanhQ3
+	q = float64(q*z) + atanhQ2
+	q = float64(q*z) + atanhQ1
+	q = float64(q*z) + atanhQ0
+	l := 2 * (s + float64(float64(q*z)*s))
+	if x > 0 {
+		return x + l
+	}
+	return l
+}
+
+// silu returns x·sigmoid(x) = x / (1 + e^-x), Hugging Face's "silu" and "swish".
+func silu(x float64) float64 {
+	return x / (1 + exp(-x))
+}
+
+// Softplus sets dt[t, c] = softplus(dt[t, c] + bias[c]) for T rows, stride apart, and the channels lo to hi,
+// computed in float64 and rounded once.
+func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
+	for t := range tokens {
+		row := dt[t*stride:]
+		for c := lo; c < hi; c++ {
+			row[c] = float32(softplus(float64(row[c]) + float64(bias[c])))
+		}
+	}
+}
+
+// Exp returns e^x to 39 bits, the same bits on every machine, which math.Exp does not promise.
+func Exp(x float64) float64 { return exp(x) }
+
+// NegExp sets a[i] = -exp(aLog[i]): the A of the Mamba paper (section 3.6) from its stored logarithm.
+func NegExp(a, aLog []float32) {
+	for i, v := range aLog {
+		a[i] = float32(-exp(float64(v)))
+	}
+}

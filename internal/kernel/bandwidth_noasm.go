@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package kernel
+
+func xor(data []byte) uint64 { return xorGeneric(data) }

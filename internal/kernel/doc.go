@@ -1,0 +1,21 @@
+// Package kernel is the arithmetic of the network: the only place with lanes, threads and dtype switches.
+//
+// # One summation order
+//
+// Every result is the same bits on every machine, for any number of threads, tokens and sequences at once.
+// Two rules make that so:
+//
+//   - A dot product of float32 vectors keeps 16 float32 lanes. Element j is multiplied into lane j mod 16 with a
+//     fused multiply-add (one rounding, IEEE 754), the last partial block is padded with zeros, and the lanes are
+//     added as a fixed tree: i with i+8, then i with i+4, i+2, i+1. A matrix product is that dot product for every
+//     row and token, whatever the blocking.
+//   - Everything else (norms, convolution, exp, softplus, the selective scan) computes in float64 with separately
+//     rounded multiplies and adds in a stated order, and rounds to float32 once, at the end.
+//
+// The functions ending in Generic are plain Go, always built, and are the specification. Faster versions must return
+// the same bits; tests hold them to it.
+//
+// # Shapes
+//
+// Matrices are row-major. T is the number of tokens, I is d_inner, N is d_state, K is d_conv.
+package kernel

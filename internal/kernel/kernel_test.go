@@ -1,0 +1,312 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// special are float32 values at which arithmetic tends to go wrong.
+var special = []float32{
+	0, float32(math.Copysign(0, -1)), 1, -1, 3, 1.0000001, 16777217, 5.9604645e-8, -2.9802322e-8,
+	1e-45, -1e-45, 1.17549435e-38, -1.1754942e-38, 3e-20, -2.5e-20, 7e-24, 1e-30, 3.4028235e38, -3.4028235e38,
+	float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
+}
+
+// bigFMA rounds w·x + c once, by arbitrary precision.
+func bigFMA(w, x, c float32) float32 {
+	exact := new(big.Float).SetPrec(1000).Mul(big.NewFloat(float64(w)), big.NewFloat(float64(x)))
+	exact.Add(exact, big.NewFloat(float64(c)))
+	r, _ := exact.Float32()
+	return r
+}
+
+func TestFMARoundsOnce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	check := func(w, x, c float32) {
+		t.Helper()
+		got := float32(fma32(float64(w), float64(x), float64(c)))
+		if isSpecial(w) || isSpecial(x) || isSpecial(c) {
+			want := float32(math.FMA(float64(w), float64(x), float64(c)))
+			if !sameFloat(got, want) {
+				t.Fatalf("fma32(%g, %g, %g) = %g, want %g", w, x, c, got, want)
+			}
+			return
+		}
+		if want := bigFMA(w, x, c); got != want {
+			t.Fatalf("fma32(%g, %g, %g) = %g (%#x), want %g (%#x)", w, x, c, got, math.Float32bits(got), want, math.Float32bits(want))
+		}
+	}
+	for _, w := range special {
+		for _, x := range special {
+			for _, c := range special {
+				check(w, x, c)
+			}
+		}
+	}
+	for range 300_000 {
+		// Few significant bits make exact ties between float32 values common, also among subnormals.
+		w := float32(rng.IntN(1<<13)-1<<12) * pow2(rng.IntN(60)-70)
+		x := float32(rng.IntN(1<<13)-1<<12) * pow2(rng.IntN(60)-70)
+		p := float64(w) * float64(x)
+		c := float32(p*float64(uint32(1)<<rng.IntN(31))) + float32(rng.IntN(3)-1)*1e-45
+		check(w, x, c)
+	}
+	for range 100_000 {
+		check(math.Float32frombits(rng.Uint32()), math.Float32frombits(rng.Uint32()), math.Float32frombits(rng.Uint32()))
+	}
+}
+
+// TestFMAAtMidpoints aims at the sums that a float64 rounds onto a float32 midpoint, where rounding twice is wrong.
+func TestFMAAtMidpoints(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	differed := 0
+	for range 200_000 {
+		c := math.Float32frombits(0x3f800000 | rng.Uint32()&0x7fffff)
+		// w·x is half an ulp of c, less by a part that a float64 cannot hold beside c.
+		d := pow2(-15 - rng.IntN(2))
+		w, x := pow2(-24)*(1+d), 1-d
+		if rng.IntN(2) == 0 {
+			w = -w
+		}
+		got, want := float32(fma32(float64(w), float64(x), float64(c))), bigFMA(w, x, c)
+		if got != want {
+			t.Fatalf("fma32(%g, %g, %g) = %#x, want %#x", w, x, c, math.Float32bits(got), math.Float32bits(want))
+		}
+		if float32(float64(w)*float64(x)+float64(c)) != want {
+			differed++
+		}
+	}
+	if differed == 0 {
+		t.Fatal("no case needed the second look: the test does not test it")
+	}
+}
+
+func pow2(e int) float32 { return float32(math.Ldexp(1, e)) }
+
+func isSpecial(v float32) bool { return v != v || math.IsInf(float64(v), 0) }
+
+// sameFloat compares bits, taking all NaNs for one.
+func sameFloat(a, b float32) bool {
+	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
+}
+
+// dotByTheBook is the package comment's summation order, spelled out with exact fused multiply-adds.
+func dotByTheBook(w, x []float32) float32 {
+	var lane [16]float32
+	for j := 0; j < (len(w)+15)/16*16; j++ {
+		var a, b float32
+		if j < len(w) {
+			a, b = w[j], x[j]
+		}
+		lane[j%16] = float32(fma32(float64(a), float64(b), float64(lane[j%16])))
+	}
+	for width := 8; width > 0; width /= 2 {
+		for i := range width {
+			lane[i] += lane[i+width]
+		}
+	}
+	return lane[0]
+}
+
+// vectors returns n values of the given kind, misaligned by one element.
+func vectors(rng *rand.Rand, n int, kind string) []float32 {
+	v := make([]float32, n+1)[1:]
+	for i := range v {
+		switch kind {
+		case "normal":
+			v[i] = float32(rng.NormFloat64())
+		case "ties":
+			v[i] = float32(rng.IntN(1<<13)-1<<12) * pow2(-12*rng.IntN(3))
+		case "tiny":
+			v[i] = float32(rng.NormFloat64()) * pow2(-70-rng.IntN(10))
+		case "special":
+			v[i] = special[rng.IntN(len(special)-3)] // no Inf, no NaN: they would hide the rest
+		}
+	}
+	return v
+}
+
+func TestDotOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for n := range 101 {
+		for _, kind := range []string{"normal", "ties", "tiny", "special"} {
+			w, x := vectors(rng, n, kind), vectors(rng, n, kind)
+			if got, want := dotGeneric(w, x), dotByTheBook(w, x); !sameFloat(got, want) {
+				t.Fatalf("dotGeneric, %s, length %d: %x, want %x", kind, n, got, want)
+			}
+		}
+	}
+}
+
+// TestMatMulOrder holds every route through a matrix product to the one summation order.
+func TestMatMulOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	pool := NewPool(3)
+	defer pool.Close()
+	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64} {
+		for _, cols := range []int{1, 5, 15, 16, 17, 31, 32, 48, 100, 256} {
+			for _, rows := range []int{1, 2, 3, 4, 5, 9, 33} {
+				for _, tokens := range []int{1, 2, 3, 4, 7} {
+					for _, kind := range []string{"normal", "ties"} {
+						testMatMul(t, pool, rng, dt, rows, cols, tokens, kind)
+					}
+				}
+			}
+		}
+	}
+}
+
+func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
+	t.Helper()
+	data := make([]byte, rows*cols*dt.Size())
+	tensor.NarrowF32(data, dt, vectors(rng, rows*cols, kind))
+	wt := tensor.Tensor{Name: "w", DType: dt, Shape: []int{rows, cols}, Data: data}
+	w := NewMatrix(wt)
+	wide := tensor.Float32s(wt)
+	const gap = 3 // elements between rows of x that belong to someone else
+	x := vectors(rng, tokens*(cols+gap), kind)
+	y := make([]float32, tokens*rows+2)
+	guard := math.Float32frombits(0x7fc0dead)
+	y[0], y[len(y)-1] = guard, guard
+	pool.MatMul(y[1:len(y)-1], &w, x, cols+gap, tokens)
+	for i := range tokens {
+		for r := range rows {
+			want := dotByTheBook(wide[r*cols:][:cols], x[i*(cols+gap):][:cols])
+			if got := y[1+i*rows+r]; !sameFloat(got, want) {
+				t.Fatalf("%v [%d, %d] × %d tokens, %s: y[%d, %d] = %x, want %x", dt, rows, cols, tokens, kind, i, r, got, want)
+			}
+		}
+	}
+	if math.Float32bits(y[0]) != 0x7fc0dead || math.Float32bits(y[len(y)-1]) != 0x7fc0dead {
+		t.Fatalf("%v [%d, %d] × %d tokens: wrote outside y", dt, rows, cols, tokens)
+	}
+}
+
+func TestWidenRow(t *testing.T) {
+	bits := make([]uint16, 1<<16)
+	for i := range bits {
+		bits[i] = uint16(i)
+	}
+	for _, cols := range []int{1 << 16, 1<<16 - 5} {
+		for name, f := range map[string]struct {
+			fast, slow func([]float32, []uint16)
+		}{"f16": {widenF16, widenF16Generic}, "bf16": {widenBF16, widenBF16Generic}} {
+			got, want := make([]float32, cols), make([]float32, cols)
+			f.fast(got, bits[:cols])
+			f.slow(want, bits[:cols])
+			if !slices.EqualFunc(got, want, sameFloat) {
+				t.Errorf("%s, %d values: differ", name, cols)
+			}
+		}
+	}
+}
+
+// ulps returns how far got is from the real value want, in units of the last place of float32 at want.
+func ulps(got float32, want float64) float64 {
+	_, e := math.Frexp(want)
+	return math.Abs(float64(got)-want) / math.Ldexp(1, max(e, -125)-24)
+}
+
+// sweep calls f with float32 values from the whole range, a few million of them.
+func sweep(f func(x float32)) {
+	for b := uint64(0); b < 1<<32; b += 977 {
+		if x := math.Float32frombits(uint32(b)); !isSpecial(x) {
+			f(x)
+		}
+	}
+	for _, x := range special {
+		if !isSpecial(x) {
+			f(x)
+		}
+	}
+}
+
+func TestExpAccuracy(t *testing.T) {
+	worst, at := 0.0, float32(0)
+	sweep(func(x float32) {
+		want := math.Exp(float64(x))
+		if want > math.MaxFloat32 {
+			if got := float32(exp(float64(x))); !math.IsInf(float64(got), 1) && got != math.MaxFloat32 {
+				t.Fatalf("exp(%g) = %g", x, got)
+			}
+			return
+		}
+		if e := ulps(float32(exp(float64(x))), want); e > worst {
+			worst, at = e, x
+		}
+	})
+	t.Logf("exp: worst %.5f ulp at %g", worst, at)
+	if worst > 0.5001 {
+		t.Errorf("exp(%g) is %.4f ulp off", at, worst)
+	}
+	if got := exp(math.NaN()); got == got {
+		t.Errorf("exp(NaN) = %g", got)
+	}
+}
+
+func TestSoftplusAndSiLUAccuracy(t *testing.T) {
+	worst, at := [2]float64{}, [2]float32{}
+	sweep(func(x float32) {
+		v := float64(x)
+		want := v
+		if v <= 20 {
+			want = math.Log1p(math.Exp(v))
+		}
+		if e := ulps(float32(softplus(v)), want); e > worst[0] {
+			worst[0], at[0] = e, x
+		}
+		if e := ulps(float32(silu(v)), v/(1+math.Exp(-v))); e > worst[1] {
+			worst[1], at[1] = e, x
+		}
+	})
+	t.Logf("softplus: worst %.5f ulp at %g; silu: worst %.5f ulp at %g", worst[0], at[0], worst[1], at[1])
+	for i, name := range []string{"softplus", "silu"} {
+		if worst[i] > 0.5001 {
+			t.Errorf("%s(%g) is %.4f ulp off", name, at[i], worst[i])
+		}
+	}
+	if got := softplus(math.NaN()); got == got {
+		t.Errorf("softplus(NaN) = %g", got)
+	}
+	if got := silu(math.Inf(1)); !math.IsInf(got, 1) {
+		t.Errorf("silu(+Inf) = %g", got)
+	}
+}
+
+func TestRMSNormAccuracy(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	for _, n := range []int{1, 2, 7, 8, 9, 31, 32, 100, 768} {
+		x, w := vectors(rng, n, "normal"), vectors(rng, n, "normal")
+		sum := 0.0
+		for _, v := range x {
+			sum += float64(v) * float64(v)
+		}
+		y := slices.Clone(x)
+		RMSNorm(y, y, w, 1e-5) // in place
+		for i, v := range x {
+			want := float64(v) / math.Sqrt(sum/float64(n)+1e-5) * float64(w[i])
+			if e := ulps(y[i], want); e > 0.5001 {
+				t.Fatalf("length %d, element %d: %g, want %g (%.3f ulp)", n, i, y[i], want, e)
+			}
+		}
+	}
+}
+
+func ExamplePool_Run() {
+	pool := NewPool(4)
+	defer pool.Close()
+	squares := make([]int, 10)
+	pool.Run(len(squares), 3, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			squares[i] = i * i
+		}
+	})
+	fmt.Println(squares)
+	// Output: [0 1 4 9 16 25 36 49 64 81]
+}

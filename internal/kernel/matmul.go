@@ -1,0 +1,93 @@
+package kernel
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// Matrix is a weight matrix [Rows, Cols], row-major, used where it lies in whatever type it is stored.
+type Matrix struct {
+	Rows, Cols int
+
+	dtype tensor.DType
+	f32   []float32 // the elements, where they are float32
+	u16   []uint16  // their bits, where they are F16 or BF16
+}
+
+// NewMatrix returns the matrix of a two-dimensional tensor of dtype F32, F16, BF16 or F64, without copying it,
+// but for F64, which is rounded to float32, and for data that is not aligned for its type.
+func NewMatrix(t tensor.Tensor) Matrix {
+	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType}
+	switch t.DType {
+	case tensor.F16, tensor.BF16:
+		m.u16 = tensor.Uint16s(t)
+	default:
+		m.dtype = tensor.F32
+		m.f32 = tensor.Float32s(t)
+	}
+	return m
+}
+
+// Row sets dst, of Cols values, to row i, widened exactly.
+func (m *Matrix) Row(dst []float32, i int) {
+	m.widen(dst, i, i+1)
+}
+
+// widen sets dst to the rows lo to hi.
+func (m *Matrix) widen(dst []float32, lo, hi int) {
+	from, to := lo*m.Cols, hi*m.Cols
+	switch m.dtype {
+	case tensor.F16:
+		widenF16(dst, m.u16[from:to])
+	case tensor.BF16:
+		widenBF16(dst, m.u16[from:to])
+	default:
+		copy(dst, m.f32[from:to])
+	}
+}
+
+const (
+	tileFloats = 1 << 13 // a tile of widened rows: 32 KiB, half of a first-level cache or less
+	tileRows   = 16      // rows handed out at a time when there are many tokens
+	sliceBytes = 1 << 16 // weights handed out at a time when there is one token
+)
+
+// MatMul sets y[t, r] = Σ_c w[r, c]·x[t, c] for T tokens, in the summation order of the package comment.
+// x is [T, w.Cols] with rows xStride apart, y is [T, w.Rows]. y must not overlap x.
+func (p *Pool) MatMul(y []float32, w *Matrix, x []float32, xStride, tokens int) {
+	if tokens == 1 {
+		grain := max(1, sliceBytes/(w.Cols*w.dtype.Size()))
+		p.Run(w.Rows, grain, func(lo, hi int) { w.mulVec(y[lo:hi], x[:w.Cols], lo) })
+		return
+	}
+	rows := min(tileRows, max(1, tileFloats/w.Cols))
+	p.Run(w.Rows, rows, func(lo, hi int) {
+		if w.dtype == tensor.F32 {
+			mulTile(y[lo:], w.Rows, w.f32[lo*w.Cols:hi*w.Cols], x, xStride, w.Cols, hi-lo, tokens)
+			return
+		}
+		tile := tiles.Get().(*[]float32)
+		*tile = slices.Grow((*tile)[:0], (hi-lo)*w.Cols)[:(hi-lo)*w.Cols]
+		w.widen(*tile, lo, hi)
+		mulTile(y[lo:], w.Rows, *tile, x, xStride, w.Cols, hi-lo, tokens)
+		tiles.Put(tile)
+	})
+}
+
+// tiles are buffers for widened rows, kept from one piece of work to the next.
+var tiles = sync.Pool{New: func() any { return new([]float32) }}
+
+// mulVec sets y to the product of the rows from lo on, len(y) of them, with x.
+func (m *Matrix) mulVec(y []float32, x []float32, lo int) {
+	from, to := lo*m.Cols, (lo+len(y))*m.Cols
+	switch m.dtype {
+	case tensor.F16:
+		mulVecF16(y, m.u16[from:to], x)
+	case tensor.BF16:
+		mulVecBF16(y, m.u16[from:to], x)
+	default:
+		mulVecF32(y, m.f32[from:to], x)
+	}
+}

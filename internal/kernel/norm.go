@@ -1,0 +1,49 @@
+package kernel
+
+import "math"
+
+// RMSNorm sets y = x / sqrt(mean(x²) + eps) · weight for one vector; y may be x.
+//
+// The squares are exact in float64 and are added in 8 lanes, element j to lane j mod 8, then as a tree;
+// each output is rounded once.
+func RMSNorm(y, x, weight []float32, eps float64) {
+	x, y = x[:len(weight)], y[:len(weight)]
+	var lane [8]float64
+	whole := len(x) &^ 7
+	for j := 0; j < whole; j += 8 {
+		v := x[j : j+8 : j+8]
+		for k := range lane {
+			lane[k] += float64(float64(v[k]) * float64(v[k]))
+		}
+	}
+	for k, v := range x[whole:] {
+		lane[k] += float64(float64(v) * float64(v))
+	}
+	scale := 1 / math.Sqrt(sum8(&lane)/float64(len(x))+eps)
+	for i, w := range weight {
+		y[i] = float32(float64(float64(x[i])*scale) * float64(w))
+	}
+}
+
+// sum8 adds 8 float64 lanes as a tree: i with i+4, then i+2, then i+1.
+func sum8(lane *[8]float64) float64 {
+	a, b, c, d := lane[0]+lane[4], lane[1]+lane[5], lane[2]+lane[6], lane[3]+lane[7]
+	a, b = a+c, b+d
+	return a + b
+}
+
+// Add sets y += x, rounding to float32: the residual connection.
+func Add(y, x []float32) {
+	x = x[:len(y)]
+	for i, v := range x {
+		y[i] += v
+	}
+}
+
+// AddBias adds bias to each row of y, which holds rows of len(bias) values.
+func AddBias(y, bias []float32) {
+	for len(y) > 0 {
+		Add(y[:len(bias)], bias)
+		y = y[len(bias):]
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package kernel
+
+func scanSteps(sums []float64, h, a, b, c, dt, x []float32) {
+	scanStepsGeneric(sums, h, a, b, c, dt, x)
+}

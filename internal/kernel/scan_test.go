@@ -1,0 +1,226 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// randomScan returns a scan and inputs of lively values: decays from near 0 to near 1.
+func randomScan(channels, states, tokens int) (*Scan, *ScanRows) {
+	rng := rand.New(rand.NewPCG(uint64(channels), uint64(states)))
+	s := &Scan{States: states, A: make([]float32, channels*states), D: vectors(rng, channels, "normal")}
+	for i := range s.A {
+		s.A[i] = -float32(math.Exp(2 * rng.NormFloat64()))
+	}
+	dt := vectors(rng, tokens*channels, "normal")
+	Softplus(dt, channels, make([]float32, channels), tokens, 0, channels)
+	return s, &ScanRows{
+		Tokens: tokens,
+		X:      vectors(rng, tokens*channels, "normal"), XStride: channels,
+		Dt: dt, DtStride: channels,
+		Z: vectors(rng, tokens*channels, "normal"), ZStride: channels,
+		B: vectors(rng, tokens*states, "normal"), BStride: states,
+		C: vectors(rng, tokens*states, "normal"), CStride: states,
+		Y: make([]float32, tokens*channels), YStride: channels,
+	}
+}
+
+// scanTextbook is the recurrence in float64, its state never rounded.
+func scanTextbook(s *Scan, r *ScanRows, channels int) (y, h []float64) {
+	y, h = make([]float64, r.Tokens*channels), make([]float64, channels*s.States)
+	for t := range r.Tokens {
+		for c := range channels {
+			dt, x, z := float64(r.Dt[t*r.DtStride+c]), float64(r.X[t*r.XStride+c]), float64(r.Z[t*r.ZStride+c])
+			sum := float64(s.D[c]) * x
+			for n := range s.States {
+				i := c*s.States + n
+				h[i] = math.Exp(dt*float64(s.A[i]))*h[i] + dt*float64(r.B[t*r.BStride+n])*x
+				sum += h[i] * float64(r.C[t*r.CStride+n])
+			}
+			y[t*channels+c] = sum * z / (1 + math.Exp(-z))
+		}
+	}
+	return y, h
+}
+
+func closeTo(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	scale := 0.0
+	for _, v := range want {
+		scale = max(scale, math.Abs(v))
+	}
+	for i, v := range want {
+		if d := math.Abs(float64(got[i]) - v); !(d <= 3e-7*scale) {
+			t.Fatalf("%s[%d] = %g, want %g, off by %.2g of the largest", what, i, got[i], v, d/scale)
+		}
+	}
+}
+
+func TestScanAgainstTextbook(t *testing.T) {
+	pool := NewPool(4)
+	defer pool.Close()
+	for _, size := range [][3]int{{1, 1, 1}, {3, 7, 5}, {5, 16, 100}, {33, 16, 64}, {2, 24, 301}, {4, 16, 3}} {
+		channels, states, tokens := size[0], size[1], size[2]
+		s, r := randomScan(channels, states, tokens)
+		wantY, wantH := scanTextbook(s, r, channels)
+
+		h := make([]float32, channels*states)
+		s.Run(r, h, 0, channels)
+		closeTo(t, "y", r.Y, wantY)
+		closeTo(t, "h", h, wantH)
+
+		clear(h)
+		clear(r.Y)
+		s.RunParallel(pool, r, h, channels)
+		closeTo(t, "parallel y", r.Y, wantY)
+		closeTo(t, "parallel h", h, wantH)
+	}
+}
+
+// TestScanCutAnywhere runs a sequence in two pieces and by channel ranges: the same bits each time.
+func TestScanCutAnywhere(t *testing.T) {
+	const channels, states, tokens = 6, 16, 20
+	s, r := randomScan(channels, states, tokens)
+	h := make([]float32, channels*states)
+	s.Run(r, h, 0, channels)
+	wantY, wantH := slices.Clone(r.Y), slices.Clone(h)
+	for cut := range tokens + 1 {
+		clear(h)
+		clear(r.Y)
+		for _, piece := range []ScanRows{r.slice(0, cut), r.slice(cut, tokens)} {
+			s.Run(&piece, h, 4, channels)
+			s.Run(&piece, h, 0, 4)
+		}
+		if !slices.Equal(r.Y, wantY) || !slices.Equal(h, wantH) {
+			t.Fatalf("cut at %d: other bits", cut)
+		}
+	}
+}
+
+// TestScanStepsMatchGeneric holds the fast step to the bits of the plain one, special values included.
+func TestScanStepsMatchGeneric(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	for _, states := range []int{1, 7, 8, 16, 24, 128} {
+		for _, kind := range []string{"normal", "tiny", "special", "nan"} {
+			channels := 1 + rng.IntN(stepChannels)
+			size := channels * states
+			h, a := vectors(rng, size, kind), vectors(rng, size, kind)
+			b, c := vectors(rng, states, kind), vectors(rng, states, kind)
+			dt, x := vectors(rng, channels, kind), vectors(rng, channels, kind)
+			if kind == "nan" {
+				copy(a, special)
+				copy(dt, special[len(special)-3:])
+			}
+			gotH, got, want := slices.Clone(h), make([]float64, channels), make([]float64, channels)
+			scanSteps(got, gotH, a, b, c, dt, x)
+			scanStepsGeneric(want, h, a, b, c, dt, x)
+			same64 := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) || a != a && b != b }
+			if !slices.EqualFunc(gotH, h, sameFloat) || !slices.EqualFunc(got, want, same64) {
+				t.Fatalf("%d states, %d channels, %s: other bits than the plain step", states, channels, kind)
+			}
+		}
+	}
+}
+
+func TestConvCutAnywhere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	for _, k := range []int{1, 2, 3, 4, 7} {
+		const channels, tokens, inStride, outStride = 5, 12, 9, 6
+		for _, bias := range [][]float32{nil, vectors(rng, channels, "normal")} {
+			c := &Conv{Channels: channels, K: k, Weight: vectors(rng, channels*k, "normal"), Bias: bias}
+			in := vectors(rng, tokens*inStride, "normal")
+			whole := make([]float32, tokens*outStride)
+			state := make([]float32, channels*k)
+			c.Run(whole, outStride, in, inStride, state, tokens, 0, channels)
+			for ch := range channels {
+				for i := range k { // the last k inputs, oldest first
+					if state[ch*k+i] != in[(tokens-k+i)*inStride+ch] {
+						t.Fatalf("K %d: state [%d, %d] is not the input", k, ch, i)
+					}
+				}
+				for _, at := range []int{0, 1, tokens - 1} {
+					if want := convTextbook(c, in, inStride, at, ch); math.Abs(float64(whole[at*outStride+ch])-want) > 3e-7*max(1, math.Abs(want)) {
+						t.Fatalf("K %d: output [%d, %d] = %g, want %g", k, at, ch, whole[at*outStride+ch], want)
+					}
+				}
+			}
+			for cut := range tokens + 1 {
+				out, st := make([]float32, tokens*outStride), make([]float32, channels*k)
+				c.Run(out, outStride, in, inStride, st, cut, 0, channels)
+				if cut < tokens {
+					c.Run(out[cut*outStride:], outStride, in[cut*inStride:], inStride, st, tokens-cut, 0, channels)
+				}
+				if !slices.Equal(out, whole) || !slices.Equal(st, state) {
+					t.Fatalf("K %d cut at %d: other bits", k, cut)
+				}
+			}
+		}
+	}
+}
+
+func convTextbook(c *Conv, in []float32, stride, t, ch int) float64 {
+	sum := 0.0
+	if c.Bias != nil {
+		sum = float64(c.Bias[ch])
+	}
+	for i := range c.K {
+		if at := t - c.K + 1 + i; at >= 0 {
+			sum += float64(c.Weight[ch*c.K+i]) * float64(in[at*stride+ch])
+		}
+	}
+	return sum / (1 + math.Exp(-sum))
+}
+
+// TestPoolSharesAndForwardsPanics checks what callers rely on: every index once, from several goroutines, panics included.
+func TestPoolSharesAndForwardsPanics(t *testing.T) {
+	pool := NewPool(4)
+	defer pool.Close()
+	done := make(chan []int)
+	for range 3 {
+		go func() {
+			seen := make([]int, 1000)
+			for range 50 {
+				pool.Run(len(seen), 7, func(lo, hi int) {
+					for i := lo; i < hi; i++ {
+						seen[i]++
+					}
+				})
+			}
+			done <- seen
+		}()
+	}
+	for range 3 {
+		for i, n := range <-done {
+			if n != 50 {
+				t.Fatalf("index %d ran %d times, want 50", i, n)
+			}
+		}
+	}
+	defer func() {
+		if v := recover(); v != "boom" {
+			t.Errorf("recovered %v, want boom", v)
+		}
+	}()
+	pool.Run(100, 1, func(lo, hi int) {
+		if lo == 60 {
+			panic("boom")
+		}
+	})
+}
+
+func TestReadSeesEveryByte(t *testing.T) {
+	pool := NewPool(2)
+	defer pool.Close()
+	rng := rand.New(rand.NewPCG(31, 32))
+	for _, n := range []int{0, 8, 248, 256, 264, 1<<20 + 8, 3<<20 + 520} {
+		data := make([]byte, n)
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		if got, want := pool.Read(data), xorGeneric(data); got != want {
+			t.Errorf("%d bytes: %#x, want %#x", n, got, want)
+		}
+	}
+}
