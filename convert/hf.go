@@ -1,0 +1,244 @@
+// Package convert writes checkpoints. Each is streamed: no tensor is ever in memory as a whole, and the destination
+// appears complete or not at all.
+package convert
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// Source is a tensor to be written.
+type Source struct {
+	Name  string // as in internal/names, such as "backbone.layers.0.mixer.A_log"
+	DType tensor.DType
+	Shape []int
+	// Write hands the little-endian elements to emit, in order and in pieces of any size, and stops at emit's first
+	// error. A piece may be overwritten when emit returns.
+	Write func(emit func(piece []byte) error) error
+}
+
+// Options say how to write a checkpoint.
+type Options struct {
+	Force        bool                    // replace what is at the destination, once the new checkpoint is complete
+	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize
+	Progress     func(done, total int64) // told about bytes of tensors written; may be nil
+}
+
+// DefaultShardSize is what save_pretrained of transformers 5.23 takes: 50 GB.
+const DefaultShardSize = 50_000_000_000
+
+// maxPiece bounds what is written at once, so that a long tensor shows progress and can be interrupted.
+const maxPiece = 4 << 20
+
+// The files of a Hugging Face checkpoint, beside the shards.
+const (
+	fileConfig     = "config.json"
+	fileGeneration = "generation_config.json"
+	fileWeights    = "model.safetensors"
+	fileIndex      = "model.safetensors.index.json"
+)
+
+// metadata is in every file that save_pretrained writes. transformers before 5 refuses a file without it.
+var metadata = map[string]string{"format": "pt"}
+
+// WriteHF writes the folder dst as save_pretrained of transformers 5.23 would: config.json, generation_config.json and
+// model.safetensors, or shards with their index when the tensors take more than MaxShardSize. Order, shards and bytes of
+// the weights are those of save_pretrained, whatever the order of the sources.
+//
+// The sources must be the tensors that the name table wants for cfg, a tied head being optional; cfg.DType is written as
+// it stands. dst appears when everything is written and synced; on an error, or when ctx is cancelled, nothing is left.
+// Errors: those of cfg.EncodeHF, *badfile.FormatError for sources that contradict cfg, ctx.Err, wrapped I/O errors, and
+// what a source returns.
+func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) (err error) {
+	configJSON, err := cfg.EncodeHF()
+	if err != nil {
+		return err
+	}
+	if sources, err = inOrder(cfg, sources); err != nil {
+		return err
+	}
+	generation, err := generationConfig(cfg)
+	if err != nil {
+		return err
+	}
+	if opts.MaxShardSize < 0 {
+		return fmt.Errorf("shard size: found %d bytes, expected a positive number", opts.MaxShardSize)
+	}
+	shards := split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize))
+	need, err := sizeOnDisk(shards)
+	if err != nil {
+		return err
+	}
+	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Force: opts.Force, Need: need})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, dir.Abort())
+		}
+	}()
+	if err := writeSmall(dir, fileConfig, configJSON); err != nil {
+		return err
+	}
+	if err := writeSmall(dir, fileGeneration, generation); err != nil {
+		return err
+	}
+	if len(shards) > 1 {
+		index, err := encodeIndex(shards)
+		if err != nil {
+			return err
+		}
+		if err := writeSmall(dir, fileIndex, index); err != nil {
+			return err
+		}
+	}
+	p := &progress{ctx: ctx, report: opts.Progress}
+	for _, s := range sources {
+		p.total += s.bytes()
+	}
+	for _, s := range shards {
+		if err := writeShard(dir, s, p); err != nil {
+			return err
+		}
+	}
+	return dir.Commit()
+}
+
+// bytes returns the size of the tensor; inOrder made sure that there is one.
+func (s Source) bytes() int64 {
+	n, _ := tensor.ByteCount(s.DType, s.Shape)
+	return int64(n)
+}
+
+func writeSmall(dir *atomicfile.Dir, name string, content []byte) (err error) {
+	f, err := dir.Create(name)
+	if err != nil {
+		return err
+	}
+	defer closeFile(f, &err)
+	_, err = f.Write(content)
+	return err
+}
+
+func closeFile(f *os.File, err *error) {
+	if cerr := f.Close(); *err == nil {
+		*err = cerr
+	}
+}
+
+// writeShard streams one weight file, tensors in the order in which they lie in it.
+func writeShard(dir *atomicfile.Dir, s shard, p *progress) (err error) {
+	entries := s.entries()
+	_, offsets, _, err := safetensors.Layout(entries, metadata)
+	if err != nil {
+		return err
+	}
+	f, err := dir.Create(s.file)
+	if err != nil {
+		return err
+	}
+	defer closeFile(f, &err)
+	w, err := safetensors.NewWriter(f, entries, metadata)
+	if err != nil {
+		return err
+	}
+	sources := slices.Clone(s.sources)
+	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(offsets[a.Name], offsets[b.Name]) })
+	for _, source := range sources {
+		if err := stream(w, source, p); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// stream writes one tensor.
+func stream(w *safetensors.Writer, s Source, p *progress) error {
+	at := int64(0)
+	var failed error // of writing, as opposed to the source's own errors
+	err := s.Write(func(piece []byte) error {
+		for part := range slices.Chunk(piece, maxPiece) {
+			if failed = cmp.Or(failed, p.ctx.Err()); failed == nil {
+				failed = w.WriteAt(s.Name, at, part)
+			}
+			if failed != nil {
+				return failed
+			}
+			at += int64(len(part))
+			p.add(int64(len(part)))
+		}
+		return nil
+	})
+	if failed == nil && err != nil {
+		failed = fmt.Errorf("tensor %s: %w", badfile.Quote(s.Name), err)
+	}
+	return failed
+}
+
+// progress counts the bytes written.
+type progress struct {
+	ctx         context.Context
+	report      func(done, total int64)
+	done, total int64
+}
+
+func (p *progress) add(n int64) {
+	p.done += n
+	if p.report != nil {
+		p.report(p.done, p.total)
+	}
+}
+
+// generationConfig renders generation_config.json as transformers 5.23 derives it from a model's configuration
+// (generation/configuration_utils.py, from_model_config): the keys that config.json has in common with it, sorted.
+func generationConfig(cfg config.Config) ([]byte, error) {
+	c := cfg.Shared()
+	keys := map[string]any{
+		"_from_model_config":   true,
+		"output_attentions":    false,
+		"output_hidden_states": c.OutputHiddenStates,
+		"transformers_version": "5.23.0",
+		"use_cache":            c.UseCache,
+	}
+	if c.OutputHiddenStates {
+		keys["return_dict_in_generate"] = true
+	}
+	if c.BosTokenID != nil {
+		keys["bos_token_id"] = *c.BosTokenID
+	}
+	if c.PadTokenID != nil {
+		keys["pad_token_id"] = *c.PadTokenID
+	}
+	switch ids := c.EosTokenID.IDs; {
+	case c.EosTokenID.List:
+		keys["eos_token_id"] = slices.Concat([]int{}, ids)
+	case len(ids) > 0:
+		keys["eos_token_id"] = ids[0]
+	}
+	return encodeJSON(keys)
+}
+
+// encodeJSON renders v as Python's json.dumps(indent=2, sort_keys=True), and a newline.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,162 @@
+package convert
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/safetensors"
+)
+
+// shard is one weight file and what goes into it.
+type shard struct {
+	file    string
+	sources []Source
+}
+
+func (s shard) entries() []safetensors.Entry {
+	entries := make([]safetensors.Entry, len(s.sources))
+	for i, src := range s.sources {
+		entries[i] = safetensors.Entry{Name: src.Name, DType: src.DType, Shape: src.Shape}
+	}
+	return entries
+}
+
+// inOrder checks the sources against the name table and sorts them as a PyTorch state dict lists them, which decides
+// where one shard ends and the next begins.
+func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
+	table, err := names.Table(cfg)
+	if err != nil {
+		return nil, err
+	}
+	given := make(map[string]Source, len(sources))
+	for _, s := range sources {
+		if _, twice := given[s.Name]; twice {
+			return nil, contradiction(s.Name, "given twice")
+		}
+		if !s.DType.Float() {
+			return nil, contradiction(s.Name, fmt.Sprintf("found dtype %s, expected F32, F16, BF16 or F64", s.DType))
+		}
+		given[s.Name] = s
+	}
+	stateDictOrder(table)
+	ordered := make([]Source, 0, len(sources))
+	for _, spec := range table {
+		s, ok := given[spec.Name]
+		switch {
+		case !ok && spec.Optional:
+			continue
+		case !ok:
+			return nil, contradiction(spec.Name, "missing")
+		case !slices.Equal(s.Shape, spec.Shape):
+			return nil, contradiction(spec.Name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, spec.Shape))
+		}
+		ordered = append(ordered, s)
+		delete(given, spec.Name)
+	}
+	for _, s := range sources {
+		if _, left := given[s.Name]; left {
+			return nil, contradiction(s.Name, "is not a tensor of this configuration")
+		}
+	}
+	return ordered, nil
+}
+
+func contradiction(name, detail string) error {
+	return &badfile.FormatError{Where: "tensor " + badfile.Quote(name), Detail: detail}
+}
+
+// modules are the parts of a block in the order of transformers' state dict: a module's own parameters come before those
+// of the modules inside it, which stand in the order in which __init__ creates them (MambaBlock and MambaMixer of
+// models/mamba/modeling_mamba.py).
+var modules = []string{"norm", "mixer.A_log", "mixer.D", "mixer.conv1d", "mixer.in_proj", "mixer.x_proj", "mixer.dt_proj", "mixer.out_proj"}
+
+// stateDictOrder sorts a name table as a PyTorch state dict. Only blocks are in another order there.
+func stateDictOrder(table []names.Spec) {
+	for len(table) > 0 {
+		n := 1
+		for n < len(table) && table[n].Layer == table[0].Layer {
+			n++
+		}
+		if table[0].Layer >= 0 {
+			slices.SortStableFunc(table[:n], func(a, b names.Spec) int { return cmp.Compare(place(a), place(b)) })
+		}
+		table = table[n:]
+	}
+}
+
+// place is the rank of a block's tensor among modules. The table has weight and bias of a module in the right order.
+func place(s names.Spec) int {
+	tail := strings.TrimPrefix(s.Name, "backbone.layers."+strconv.Itoa(s.Layer)+".")
+	return slices.IndexFunc(modules, func(module string) bool {
+		return tail == module || strings.HasPrefix(tail, module+".")
+	})
+}
+
+// split fills shards in the order of the sources. A tensor that would make the current shard larger than limit begins
+// a new one; a tensor that is larger by itself gets a shard of its own, before the current one.
+// The rule is split_state_dict_into_shards_factory of huggingface_hub (serialization/_base.py).
+func split(sources []Source, limit int64) []shard {
+	var shards []shard
+	var current []Source
+	size := int64(0)
+	for _, s := range sources {
+		n := s.bytes()
+		if n > limit {
+			shards = append(shards, shard{sources: []Source{s}})
+			continue
+		}
+		if size+n > limit {
+			shards = append(shards, shard{sources: current})
+			current, size = nil, 0
+		}
+		current = append(current, s)
+		size += n
+	}
+	if len(current) > 0 {
+		shards = append(shards, shard{sources: current})
+	}
+	if len(shards) == 1 {
+		shards[0].file = fileWeights
+		return shards
+	}
+	for i := range shards {
+		shards[i].file = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+	}
+	return shards
+}
+
+// encodeIndex renders model.safetensors.index.json.
+func encodeIndex(shards []shard) ([]byte, error) {
+	size, parameters := int64(0), int64(0)
+	files := make(map[string]string)
+	for _, s := range shards {
+		for _, src := range s.sources {
+			files[src.Name] = s.file
+			size += src.bytes()
+			parameters += src.bytes() / int64(src.DType.Size())
+		}
+	}
+	return encodeJSON(map[string]any{
+		"metadata":   map[string]int64{"total_parameters": parameters, "total_size": size},
+		"weight_map": files,
+	})
+}
+
+// sizeOnDisk returns the bytes of all weight files.
+func sizeOnDisk(shards []shard) (int64, error) {
+	sum := int64(0)
+	for _, s := range shards {
+		_, _, size, err := safetensors.Layout(s.entries(), metadata)
+		if err != nil {
+			return 0, err
+		}
+		sum += size
+	}
+	return sum, nil
+}

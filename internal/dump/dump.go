@@ -1,0 +1,213 @@
+// Package dump reads and writes the files in which a forward pass is kept: a safetensors file of these tensors, of
+// which any may be absent.
+//
+//	input_ids              I64 [B, T]
+//	attention_mask         I64 [B, T], 0 for padding, 1 for a token
+//	logits                 F32 [B, T, V], or [B, 1, V] for the last position only
+//	hidden_states.{i}      F32 [B, T, D], i < L: after block i; i = L: after the final norm
+//	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
+//	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
+//
+// Shapes and indices are those of transformers 5.23 with output_hidden_states=True and its DynamicCache. Values computed
+// in float64 are F64. A reader takes I32 for the integers and F16 and BF16 for the values as well.
+package dump
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// Names of the tensors that a dump has at most once.
+const (
+	InputIDs      = "input_ids"
+	AttentionMask = "attention_mask"
+	Logits        = "logits"
+)
+
+const (
+	hiddenPrefix = "hidden_states."
+	convPrefix   = "cache.conv_states."
+	ssmPrefix    = "cache.ssm_states."
+)
+
+// HiddenState names the hidden states after block i, or after the final norm when i is the number of blocks.
+func HiddenState(i int) string { return hiddenPrefix + strconv.Itoa(i) }
+
+// ConvState names the conv state of block l.
+func ConvState(l int) string { return convPrefix + strconv.Itoa(l) }
+
+// SSMState names the SSM state of block l.
+func SSMState(l int) string { return ssmPrefix + strconv.Itoa(l) }
+
+// kind is what a tensor is, in the order in which the network takes in or brings forth the tensors of one block.
+type kind int
+
+const (
+	kindIDs kind = iota
+	kindMask
+	kindConv
+	kindSSM
+	kindHidden
+	kindLogits
+)
+
+// part is a tensor of a dump: its kind and, where the kind has many, its index.
+type part struct {
+	safetensors.Entry
+	kind  kind
+	index int
+}
+
+// maxIndex is the largest index a name may carry; no model has as many blocks.
+const maxIndex = 1 << 16
+
+// parse tells what e is. ok is false for a name that no dump gives a meaning to.
+func parse(e safetensors.Entry) (p part, ok bool) {
+	p.Entry = e
+	switch e.Name {
+	case InputIDs:
+		p.kind = kindIDs
+		return p, true
+	case AttentionMask:
+		p.kind = kindMask
+		return p, true
+	case Logits:
+		p.kind = kindLogits
+		return p, true
+	}
+	for prefix, k := range map[string]kind{hiddenPrefix: kindHidden, convPrefix: kindConv, ssmPrefix: kindSSM} {
+		digits, found := strings.CutPrefix(e.Name, prefix)
+		if i, err := strconv.Atoi(digits); found && err == nil && 0 <= i && i <= maxIndex && strconv.Itoa(i) == digits {
+			p.kind, p.index = k, i
+			return p, true
+		}
+	}
+	return p, false
+}
+
+// compare orders the parts as the network computes them: inputs, block by block the states and the output, logits.
+func compare(a, b part) int {
+	stage := func(p part) int {
+		switch p.kind {
+		case kindIDs, kindMask:
+			return -1
+		case kindLogits:
+			return maxIndex + 1
+		}
+		return p.index
+	}
+	return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.kind, b.kind))
+}
+
+// dims are the sizes that the parts of a dump agree on.
+type dims struct {
+	file string
+	size map[string]int    // by what it is the size of
+	from map[string]string // the part that said so
+}
+
+// check sorts entries into the parts of a dump and names of other tensors, and makes sure that dtypes and shapes are
+// right and agree with one another.
+func check(file string, entries []safetensors.Entry) (parts []part, unknown []string, d *dims, err error) {
+	for _, e := range entries {
+		if p, ok := parse(e); ok {
+			parts = append(parts, p)
+		} else {
+			unknown = append(unknown, e.Name)
+		}
+	}
+	slices.SortFunc(parts, compare)
+	slices.Sort(unknown)
+	d = &dims{file, make(map[string]int), make(map[string]string)}
+	for _, p := range parts {
+		if err := d.add(p); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return parts, unknown, d, nil
+}
+
+// axes returns what the dimensions of p are, or nil when p has a number of dimensions that its kind never has.
+func axes(p part) []string {
+	var names []string
+	switch p.kind {
+	case kindIDs, kindMask:
+		names = []string{axisBatch, axisTokens}
+	case kindHidden:
+		names = []string{axisBatch, axisTokens, "hidden size"}
+	case kindLogits:
+		names = []string{axisBatch, axisTokens, "vocabulary"}
+	case kindConv:
+		names = []string{axisBatch, "channels", "conv kernel"}
+	case kindSSM:
+		names = []string{axisBatch, "channels", "state size"}
+		if len(p.Shape) == 4 {
+			names = []string{axisBatch, "heads", "head size", "state size"}
+		}
+	}
+	if len(names) != len(p.Shape) {
+		return nil
+	}
+	return names
+}
+
+const (
+	axisBatch  = "batch"
+	axisTokens = "tokens"
+)
+
+// add checks p against the parts before it.
+func (d *dims) add(p part) error {
+	values := p.kind != kindIDs && p.kind != kindMask
+	switch {
+	case !values && p.DType != tensor.I64 && p.DType != tensor.I32:
+		return d.errorf(p, "found dtype %s, expected I64", p.DType)
+	case values && !p.DType.Float():
+		return d.errorf(p, "found dtype %s, expected F32 or F64 (or F16 or BF16)", p.DType)
+	}
+	names := axes(p)
+	if names == nil {
+		return d.errorf(p, "found the shape %v, which has a wrong number of dimensions", p.Shape)
+	}
+	if p.kind == kindSSM {
+		// Mamba-1 states have no heads; a file of both kinds of state is of no model.
+		if err := d.agree(p, "number of dimensions of SSM states", len(p.Shape)); err != nil {
+			return err
+		}
+	}
+	for i, size := range p.Shape {
+		switch {
+		case size == 0:
+			return d.errorf(p, "found the shape %v, which is empty", p.Shape)
+		case p.kind == kindLogits && names[i] == axisTokens && size == 1:
+			continue // the last position only
+		}
+		if err := d.agree(p, names[i], size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agree records a size or compares it with what was recorded.
+func (d *dims) agree(p part, what string, size int) error {
+	known, ok := d.size[what]
+	if ok && known != size {
+		return d.errorf(p, "found the shape %v: %s is %d here and %d in %s", p.Shape, what, size, known, badfile.Quote(d.from[what]))
+	}
+	if !ok {
+		d.size[what], d.from[what] = size, p.Name
+	}
+	return nil
+}
+
+func (d *dims) errorf(p part, format string, args ...any) error {
+	return &badfile.FormatError{File: d.file, Where: "tensor " + badfile.Quote(p.Name), Detail: fmt.Sprintf(format, args...)}
+}

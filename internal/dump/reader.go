@@ -1,0 +1,153 @@
+package dump
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// Dump is an open dump. Values stay in the mapped file until they are asked for; input ids and mask are in memory.
+type Dump struct {
+	file    *safetensors.File
+	path    string
+	parts   []part
+	unknown []string
+	dims    *dims
+	ids     []int64
+	mask    []int64
+}
+
+// Read opens the dump at path and checks that its tensors agree with one another in batch, tokens and sizes, that the
+// mask holds 0 and 1, and that there is anything a dump can hold. Tensors of other names are left alone.
+// Errors: *badfile.FormatError, *badfile.UnsupportedError, or a wrapped I/O error.
+func Read(path string) (_ *Dump, err error) {
+	file, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	return read(path, file)
+}
+
+func read(path string, file *safetensors.File) (*Dump, error) {
+	d := &Dump{file: file, path: path}
+	var entries []safetensors.Entry
+	for _, t := range file.Tensors() {
+		entries = append(entries, safetensors.Entry{Name: t.Name, DType: t.DType, Shape: t.Shape})
+	}
+	var err error
+	if d.parts, d.unknown, d.dims, err = check(path, entries); err != nil {
+		return nil, err
+	}
+	if len(d.parts) == 0 {
+		detail := "found no tensors"
+		if n := len(d.unknown); n > 0 {
+			detail = fmt.Sprintf("found %s as the first of %d tensors", badfile.Quote(d.unknown[0]), n)
+		}
+		return nil, &badfile.FormatError{File: path, Detail: detail +
+			", but none of input_ids, logits, hidden_states.{i} and cache.*.{l}, which a dump is made of"}
+	}
+	err = mmap.Guard(func() error {
+		d.ids = d.integers(InputIDs)
+		d.mask = d.integers(AttentionMask)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range d.mask {
+		if m != 0 && m != 1 {
+			row, col := i/d.Tokens(), i%d.Tokens()
+			return nil, &badfile.FormatError{File: path, Where: "tensor " + badfile.Quote(AttentionMask),
+				Detail: fmt.Sprintf("found %d at [%d, %d], expected 0 or 1", m, row, col)}
+		}
+	}
+	return d, nil
+}
+
+func (d *Dump) integers(name string) []int64 {
+	t, ok := d.file.Tensor(name)
+	if !ok {
+		return nil
+	}
+	v, _ := tensor.Int64s(t) // of I64 or I32, as check made sure: always ok
+	return v
+}
+
+// Path returns the path given to Read.
+func (d *Dump) Path() string { return d.path }
+
+// Batch returns the number of sequences B.
+func (d *Dump) Batch() int { return d.dims.size[axisBatch] }
+
+// Tokens returns the number of positions T of each sequence. It is 0 when no tensor of the file has that dimension, as
+// in a cache.
+func (d *Dump) Tokens() int { return d.dims.size[axisTokens] }
+
+// InputIDs returns the token ids [B, T], row by row; ok is false when the file has none. They may lie outside of any
+// vocabulary.
+func (d *Dump) InputIDs() (ids []int64, ok bool) { return d.ids, d.ids != nil }
+
+// AttentionMask returns the mask [B, T], row by row, of 0 and 1; ok is false when the file has none.
+func (d *Dump) AttentionMask() (mask []int64, ok bool) { return d.mask, d.mask != nil }
+
+// Names returns the names of the tensors that have a meaning in a dump, in the order in which a network computes them:
+// inputs; for each block its conv state, SSM state and hidden states; logits.
+func (d *Dump) Names() []string {
+	names := make([]string, len(d.parts))
+	for i, p := range d.parts {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// Unknown returns the names of all other tensors, sorted.
+func (d *Dump) Unknown() []string { return d.unknown }
+
+// Tensor returns the tensor of that name, a read-only view of the file.
+func (d *Dump) Tensor(name string) (tensor.Tensor, bool) { return d.file.Tensor(name) }
+
+// Cache returns the conv and SSM states of all blocks, in order. It is a *badfile.FormatError when the file has none,
+// or lacks one of some block.
+func (d *Dump) Cache() (conv, ssm []tensor.Tensor, err error) {
+	blocks := 0
+	for _, p := range d.parts {
+		if p.kind == kindConv || p.kind == kindSSM {
+			blocks = max(blocks, p.index+1)
+		}
+	}
+	if blocks == 0 {
+		return nil, nil, &badfile.FormatError{File: d.path, Detail: "found no cache: no " + ConvState(0) + " and " + SSMState(0)}
+	}
+	for l := range blocks {
+		c, haveConv := d.file.Tensor(ConvState(l))
+		s, haveSSM := d.file.Tensor(SSMState(l))
+		missing := ""
+		switch {
+		case !haveConv:
+			missing = ConvState(l)
+		case !haveSSM:
+			missing = SSMState(l)
+		}
+		if missing != "" {
+			return nil, nil, &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(missing),
+				Detail: fmt.Sprintf("missing from a cache whose blocks go up to %d", blocks-1)}
+		}
+		conv, ssm = append(conv, c), append(ssm, s)
+	}
+	return conv, ssm, nil
+}
+
+// Changed reports whether the file was truncated, rewritten or replaced since Read, and how.
+func (d *Dump) Changed() error { return d.file.Changed() }
+
+// Close releases the file. No tensor's data may be touched afterwards.
+func (d *Dump) Close() error { return d.file.Close() }

@@ -1,0 +1,189 @@
+package loader
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// Severity tells whether a checkpoint with a problem can be used.
+type Severity uint8
+
+// A Warning leaves the checkpoint usable, an Error does not.
+const (
+	Warning Severity = iota + 1
+	Error
+)
+
+// String returns "warning" or "error".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// Problem is something about a checkpoint that its user should know.
+type Problem struct {
+	Severity Severity
+	Text     string // one line: file, tensor or key, what was found, what was expected
+}
+
+// fault is a problem together with the kind of error it becomes.
+type fault struct {
+	severity            Severity
+	file, where, detail string
+	unsupported         bool
+}
+
+func (f fault) err() error {
+	if f.unsupported {
+		return &badfile.UnsupportedError{File: f.file, Where: f.where, Detail: f.detail}
+	}
+	return &badfile.FormatError{File: f.file, Where: f.where, Detail: f.detail}
+}
+
+// Problems returns what contradicts the configuration or looks odd, errors first. When a tied model stores a head
+// nevertheless, the first call compares it with the embedding, which reads both.
+func (ck *Checkpoint) Problems() []Problem {
+	faults := ck.faults
+	if f := ck.head().fault; f != nil {
+		faults = append(slices.Clone(faults), *f)
+	}
+	problems := make([]Problem, 0, len(faults))
+	for _, severity := range []Severity{Error, Warning} {
+		for _, f := range faults {
+			if f.severity == severity {
+				problems = append(problems, Problem{severity, f.err().Error()})
+			}
+		}
+	}
+	return problems
+}
+
+// Check returns nil when the checkpoint can be used, or else its first error, as a *badfile.FormatError or a
+// *badfile.UnsupportedError. It reads no tensor data.
+func (ck *Checkpoint) Check() error {
+	var first *fault
+	more := 0
+	for i := range ck.faults {
+		switch {
+		case ck.faults[i].severity != Error:
+		case first == nil:
+			first = &ck.faults[i]
+		default:
+			more++
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	f := *first
+	if more > 0 {
+		f.detail += fmt.Sprintf("; %s", count(more, "more problem"))
+	}
+	return f.err()
+}
+
+// examination sorts the tensors of a checkpoint by what the table says about them.
+type examination struct {
+	ck       *Checkpoint
+	misshape []misfit
+	mistyped []tensor.Tensor
+	missing  []names.Spec
+	misnamed []string // names that stand for one of the table
+	leftOver []string // names of the family that the configuration has no place for
+	foreign  []string
+}
+
+type misfit struct {
+	tensor.Tensor
+	spec names.Spec
+}
+
+// examine compares names, shapes and dtypes with the table.
+func (ck *Checkpoint) examine(opts Options) error {
+	table, err := names.Table(ck.cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %w", ck.path, err)
+	}
+	ck.spec = make(map[string]names.Spec, len(table))
+	for _, s := range table {
+		ck.spec[s.Name] = s
+	}
+	ck.found = make(map[string]int, len(table))
+	x := examination{ck: ck}
+	required := 0
+	meant := make(map[string]bool) // names of the table that are there under another name
+	for i, t := range ck.weights.tensors {
+		x.sort(i, t, meant)
+	}
+	for _, s := range table {
+		if s.Optional {
+			continue
+		}
+		required++
+		if _, ok := ck.stored(s.Name); !ok && !meant[s.Name] {
+			x.missing = append(x.missing, s)
+		}
+	}
+	x.report(required, opts)
+	ck.faults = append(ck.faults, ck.weights.notes...)
+	return nil
+}
+
+// sort files tensor i under what the table says about it.
+func (x *examination) sort(i int, t tensor.Tensor, meant map[string]bool) {
+	name := t.Name
+	canonical, renamed := names.Rename(name)
+	if renamed && canonical == barePrefix+name {
+		name, renamed = canonical, false
+	}
+	spec, wanted := x.ck.spec[name]
+	_, twice := x.ck.found[name]
+	switch {
+	case wanted && !twice:
+		x.ck.found[name] = i
+		if !slices.Equal(t.Shape, spec.Shape) {
+			x.misshape = append(x.misshape, misfit{t, spec})
+		} else if !t.DType.Float() {
+			x.mistyped = append(x.mistyped, t)
+		}
+	case renamed:
+		x.misnamed = append(x.misnamed, t.Name)
+		meant[canonical] = true
+	case wanted, names.Own(x.ck.cfg, name):
+		x.leftOver = append(x.leftOver, t.Name)
+	default:
+		x.foreign = append(x.foreign, t.Name)
+	}
+}
+
+// barePrefix is what names saved from MambaModel lack beside those of MambaForCausalLM. transformers loads either into
+// either without a word, and so do we.
+const barePrefix = "backbone."
+
+// count puts a number before a noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// isAre is the verb after count.
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// shape renders a shape as PyTorch users write it.
+func shape(dims []int) string {
+	return strings.ReplaceAll(fmt.Sprint(dims), " ", ", ")
+}

@@ -1,0 +1,96 @@
+package loader
+
+import (
+	"bytes"
+	"math"
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// The two tensors that a tied model has in common.
+const (
+	nameEmbedding = "backbone.embeddings.weight"
+	nameHead      = "lm_head.weight"
+)
+
+// stored returns the index of the tensor that serves as name. In a tied model one of embedding and head stands in for
+// the other when only that one is stored, as in transformers (5.23, modeling_utils.py, tie_weights).
+func (ck *Checkpoint) stored(name string) (int, bool) {
+	if i, ok := ck.found[name]; ok || !ck.cfg.Shared().TieWordEmbeddings {
+		return i, ok
+	}
+	switch name {
+	case nameEmbedding:
+		name = nameHead
+	case nameHead:
+		name = nameEmbedding
+	}
+	i, ok := ck.found[name]
+	return i, ok
+}
+
+// Tied reports whether head and embedding are one matrix: the configuration says so and the files hold one of them, or
+// both with equal values. In the last case the first call reads both.
+//
+// A head that differs from the embedding is used although the configuration ties them, with a warning among the
+// Problems. This is what transformers 5.23 does.
+func (ck *Checkpoint) Tied() bool { return ck.head().tied }
+
+type headState struct {
+	tied  bool
+	fault *fault
+}
+
+// compareHead finds out whether a stored head is the embedding.
+func (ck *Checkpoint) compareHead() headState {
+	if !ck.cfg.Shared().TieWordEmbeddings {
+		return headState{}
+	}
+	embedding, haveEmbedding := ck.Tensor(nameEmbedding)
+	head, haveHead := ck.Tensor(nameHead)
+	switch {
+	case !haveEmbedding || !haveHead:
+		return headState{tied: true}
+	case !slices.Equal(embedding.Shape, head.Shape):
+		return headState{} // an error already
+	}
+	equal := false
+	err := mmap.Guard(func() error {
+		equal = equalValues(embedding, head)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return headState{fault: &fault{severity: Error, detail: err.Error()}} // names the file
+	case equal:
+		return headState{tied: true}
+	}
+	return headState{fault: &fault{severity: Warning, file: head.File, where: whereTensor(nameHead),
+		detail: "differs from " + nameEmbedding + " though tie_word_embeddings is true; both are used, as in transformers 5: " +
+			"set tie_word_embeddings to false to say so"}}
+}
+
+// equalValues compares two tensors without memory to speak of: bit by bit when of one dtype, else widened to float64.
+func equalValues(a, b tensor.Tensor) bool {
+	if a.DType == b.DType {
+		return bytes.Equal(a.Data, b.Data)
+	}
+	if !a.DType.Float() || !b.DType.Float() || a.Elems() != b.Elems() {
+		return false
+	}
+	const chunk = 4096
+	var x, y [chunk]float64
+	for first := 0; first < a.Elems(); first += chunk {
+		n := min(chunk, a.Elems()-first)
+		tensor.WidenF64(x[:n], a.DType, a.Data[first*a.DType.Size():][:n*a.DType.Size()])
+		tensor.WidenF64(y[:n], b.DType, b.Data[first*b.DType.Size():][:n*b.DType.Size()])
+		for i := range n {
+			if x[i] != y[i] && !(math.IsNaN(x[i]) && math.IsNaN(y[i])) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/safetensors"
+)
+
+// The Hugging Face layout, as save_pretrained of transformers writes it:
+//
+//	config.json                      the configuration
+//	model.safetensors                all tensors, or else
+//	model-00001-of-0000n.safetensors the first of n shards, and
+//	model.safetensors.index.json     which shard holds which tensor
+//
+// In the hub's cache all of these are links into ../../blobs.
+const (
+	fileConfig  = "config.json"
+	fileWeights = "model.safetensors"
+	fileIndex   = "model.safetensors.index.json"
+)
+
+func matchHF(dir string) bool {
+	return exists(filepath.Join(dir, fileConfig)) &&
+		(exists(filepath.Join(dir, fileWeights)) || exists(filepath.Join(dir, fileIndex)))
+}
+
+// openHF reads the configuration and maps the weights. The single file goes before the index when both are there, as
+// in transformers (5.23, modeling_utils.py, _get_resolved_checkpoint_files).
+func openHF(dir string) (config.Config, *weights, error) {
+	cfg, err := config.LoadHF(filepath.Join(dir, fileConfig))
+	if err != nil {
+		return nil, nil, notLinked(filepath.Join(dir, fileConfig), err)
+	}
+	var w *weights
+	if single := filepath.Join(dir, fileWeights); exists(single) {
+		w, err = openSingle(single)
+	} else {
+		w, err = openShards(filepath.Join(dir, fileIndex))
+	}
+	return cfg, w, err
+}
+
+// notLinked explains the error of opening path where it is a link that leads nowhere.
+func notLinked(path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	target, lerr := os.Readlink(path)
+	if lerr != nil {
+		return err
+	}
+	return &badfile.FormatError{File: path, Detail: "is a link to " + badfile.Quote(target) + ", which is missing; download it again"}
+}
+
+func openSingle(path string) (*weights, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, notLinked(path, err)
+	}
+	return &weights{source: path, files: []*safetensors.File{f}, tensors: f.Tensors()}, nil
+}
+
+// openShards maps the shards an index names and checks that index and shards agree.
+func openShards(path string) (_ *weights, err error) {
+	data, err := jsonobj.ReadFile(path, maxIndex)
+	if err != nil {
+		return nil, notLinked(path, err)
+	}
+	idx, err := parseIndex(path, data)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(path)
+	if err := idx.present(dir); err != nil {
+		return nil, err
+	}
+	w := &weights{source: path}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	held := make(map[string]string, len(idx.shardOf)) // tensor name to shard
+	total := int64(0)
+	for _, shard := range idx.shards {
+		f, err := safetensors.Open(filepath.Join(dir, shard))
+		if err != nil {
+			return nil, err
+		}
+		w.files = append(w.files, f)
+		for _, t := range f.Tensors() {
+			if other, twice := held[t.Name]; twice {
+				return nil, idx.errorf(t.Name, "is in two shards, %s and %s", badfile.Quote(other), badfile.Quote(shard))
+			}
+			held[t.Name] = shard
+			total += int64(len(t.Data))
+		}
+		w.tensors = append(w.tensors, f.Tensors()...)
+	}
+	if err := idx.agrees(w, held); err != nil {
+		return nil, err
+	}
+	if idx.hasTotal && idx.total != float64(total) {
+		w.notes = append(w.notes, fault{severity: Warning, file: path, where: "total_size",
+			detail: fmt.Sprintf("found %v, but the shards hold %d bytes of tensors", idx.total, total)})
+	}
+	return w, nil
+}

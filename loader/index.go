@@ -1,0 +1,140 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+const (
+	maxIndex  = 64 << 20 // largest index file; that of a 7 B model has 60 KB
+	maxShards = 10_000   // most shards; published models have dozens at most
+)
+
+// index is a parsed model.safetensors.index.json:
+//
+//	{"metadata": {"total_size": bytes of all tensors, ...},
+//	 "weight_map": {tensor name: file name, ...}}
+type index struct {
+	file     string
+	shards   []string // sorted
+	shardOf  map[string]string
+	total    float64 // some writers give a float
+	hasTotal bool
+}
+
+// parseIndex reads an index; file is its name in messages. Every shard it names is one path element: it cannot lead
+// out of the index's own folder.
+func parseIndex(file string, data []byte) (*index, error) {
+	x := &index{file: file}
+	top, err := jsonobj.Parse(data)
+	if err != nil {
+		return nil, x.errorf("", "%s", err)
+	}
+	value, ok := top.Get("weight_map")
+	if !ok {
+		return nil, x.errorf("", `found no "weight_map", which says what shard holds what tensor`)
+	}
+	entries, ok := value.Members()
+	if !ok {
+		return nil, x.errorf("weight_map", "found %s, expected an object of tensor and file names", value)
+	}
+	x.shardOf = make(map[string]string, len(entries))
+	for _, e := range entries {
+		shard, ok := e.Value.Text()
+		if !ok {
+			return nil, x.errorf(e.Key, "found %s, expected the name of a shard", e.Value)
+		}
+		if !local(shard) {
+			return nil, x.errorf(e.Key, "found the shard name %s, expected a plain file name in the same folder", badfile.Quote(shard))
+		}
+		x.shardOf[e.Key] = shard
+	}
+	x.shards = slices.Compact(slices.Sorted(maps.Values(x.shardOf)))
+	switch {
+	case len(x.shards) == 0:
+		return nil, x.errorf("weight_map", "found no tensors")
+	case len(x.shards) > maxShards:
+		return nil, x.errorf("weight_map", "found %d shards, expected at most %d", len(x.shards), maxShards)
+	}
+	if metadata, ok := top.Get("metadata"); ok {
+		members, _ := metadata.Members()
+		if v, ok := members.Get("total_size"); ok {
+			x.total, x.hasTotal = v.Float()
+		}
+	}
+	return x, nil
+}
+
+// maxName is the longest file name that every common file system takes, in bytes.
+const maxName = 255
+
+// local reports whether name is one path element that stays in its folder on every system.
+func local(name string) bool {
+	return name != "." && len(name) <= maxName && filepath.IsLocal(name) &&
+		!strings.ContainsAny(name, `/\`) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+func (x *index) errorf(name, format string, args ...any) error {
+	where := name
+	if name != "" && name != "weight_map" {
+		where = "tensor " + badfile.Quote(name)
+	}
+	return &badfile.FormatError{File: x.file, Where: where, Detail: fmt.Sprintf(format, args...)}
+}
+
+// present checks that every shard exists in dir.
+func (x *index) present(dir string) error {
+	var missing []string
+	for _, shard := range x.shards {
+		switch _, err := os.Stat(filepath.Join(dir, shard)); {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, shard)
+		case err != nil:
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return x.errorf("", "%d of %d shards missing: %s; download again what is missing, into the same folder",
+		len(missing), len(x.shards), some(missing))
+}
+
+// agrees checks that held, which tells each tensor's shard as found on disk, is what the index says.
+func (x *index) agrees(w *weights, held map[string]string) error {
+	for _, t := range w.tensors {
+		listed, ok := x.shardOf[t.Name]
+		switch {
+		case !ok:
+			return x.errorf(t.Name, "is in the shard %s, but the index does not list it", badfile.Quote(held[t.Name]))
+		case listed != held[t.Name]:
+			return x.errorf(t.Name, "the index puts it into the shard %s, but it is in %s",
+				badfile.Quote(listed), badfile.Quote(held[t.Name]))
+		}
+	}
+	var lacking []string
+	for name := range x.shardOf {
+		if _, ok := held[name]; !ok {
+			lacking = append(lacking, name)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	name := slices.Min(lacking)
+	detail := "the index puts it into the shard " + badfile.Quote(x.shardOf[name]) + ", which lacks it; download the shard again"
+	if more := len(lacking) - 1; more > 0 {
+		detail += fmt.Sprintf(" (the same goes for %s)", count(more, "more tensor"))
+	}
+	return x.errorf(name, "%s", detail)
+}

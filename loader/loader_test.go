@@ -1,0 +1,205 @@
+package loader
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+func TestOpenFixtures(t *testing.T) {
+	dirs, err := filepath.Glob(filepath.Join(fixtures, "*", fileConfig))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no fixtures in %s: %v", fixtures, err)
+	}
+	for _, path := range dirs {
+		ck := open(t, filepath.Dir(path), Options{Strict: true})
+		if got := ck.Problems(); len(got) > 0 {
+			t.Errorf("%s: %v", path, got)
+		}
+		if got, want := ck.Tied(), ck.Config().Shared().TieWordEmbeddings; got != want {
+			t.Errorf("%s: tied %t, config says %t", path, got, want)
+		}
+		table, err := names.Table(ck.Config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := NewBinder(ck)
+		for _, s := range table {
+			if x := b.Take(s.Name); !slices.Equal(x.Shape, s.Shape) {
+				t.Errorf("%s: %s is %v, want %v", path, s.Name, x.Shape, s.Shape)
+			}
+		}
+		if err := b.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOpenPaths(t *testing.T) {
+	dir := filepath.Join(fixtures, "sharded")
+	for _, path := range []string{dir, dir + string(filepath.Separator), filepath.Join(dir, fileConfig), filepath.Join(dir, fileIndex)} {
+		ck := open(t, path, Options{})
+		if got := filepath.Clean(ck.Path()); got != filepath.Clean(dir) || ck.Layout() != "hf" {
+			t.Errorf("%s: opened %s as %s", path, got, ck.Layout())
+		}
+		if got := len(ck.Tensors()); got != 202 {
+			t.Errorf("%s: %d tensors, want 202", path, got)
+		}
+	}
+}
+
+// A folder of the hub's cache holds links into ../../blobs.
+func TestOpenLinks(t *testing.T) {
+	root := t.TempDir()
+	snapshot := filepath.Join(root, "snapshots", "0123")
+	if err := os.MkdirAll(snapshot, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, "blobs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := load(t)
+	c.shardOf = halves
+	dir := c.write(t)
+	for _, name := range []string{fileConfig, fileIndex, "a.safetensors", "b.safetensors"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(root, "blobs", name+".blob"), data)
+		if err := os.Symlink(filepath.Join("..", "..", "blobs", name+".blob"), filepath.Join(snapshot, name)); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+	}
+	if err := open(t, snapshot, Options{}).Check(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(root, "blobs", fileIndex+".blob")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(snapshot, Options{}); err == nil || !strings.Contains(err.Error(), "is a link to") {
+		t.Errorf("a link without its blob: %v", err)
+	}
+}
+
+// The single file goes before the index, as in transformers.
+func TestSingleFileFirst(t *testing.T) {
+	c := load(t)
+	dir := c.write(t)
+	writeFile(t, filepath.Join(dir, fileIndex), []byte("nonsense"))
+	if err := open(t, dir, Options{}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// transformers loads MambaForCausalLM from what MambaModel saved, and from a file with names of both.
+func TestBareNames(t *testing.T) {
+	for _, part := range []string{"", ".layers.2."} {
+		c := load(t)
+		want := bytes.Clone(c.at(t, "backbone.layers.2.norm.weight").Data)
+		c.rename(func(name string) string {
+			if !strings.Contains(name, part) {
+				return name
+			}
+			return strings.TrimPrefix(name, "backbone.")
+		})
+		ck := open(t, c.write(t), Options{Strict: true})
+		b := NewBinder(ck)
+		if got := b.Layer(2).Take("norm.weight"); !bytes.Equal(got.Data, want) || b.Err() != nil {
+			t.Errorf("bare names: %v", b.Err())
+		}
+	}
+}
+
+func TestHead(t *testing.T) {
+	embedding := func(c *checkpoint) tensor.Tensor { return *c.at(t, nameEmbedding) }
+	double := func(x tensor.Tensor) tensor.Tensor {
+		return tensor.Of(x.Name, tensor.Float64s(x), x.Shape...)
+	}
+	for _, test := range []struct {
+		name    string
+		damage  func(*checkpoint)
+		tied    bool
+		warning string
+	}{
+		{"absent", func(*checkpoint) {}, true, ""},
+		{"copy", func(c *checkpoint) {
+			x := embedding(c)
+			x.Name = nameHead
+			c.tensors = append(c.tensors, x)
+		}, true, ""},
+		{"copy of another dtype", func(c *checkpoint) {
+			x := double(embedding(c))
+			x.Name = nameHead
+			c.tensors = append(c.tensors, x)
+		}, true, ""},
+		{"different", func(c *checkpoint) {
+			x := embedding(c)
+			x.Name, x.Data = nameHead, bytes.Clone(x.Data)
+			x.Data[len(x.Data)-1] ^= 1
+			c.tensors = append(c.tensors, x)
+		}, false, "differs from " + nameEmbedding},
+		{"different, of another dtype", func(c *checkpoint) {
+			x := double(embedding(c))
+			x.Name, x.Data = nameHead, bytes.Clone(x.Data)
+			x.Data[len(x.Data)-8] ^= 1
+			c.tensors = append(c.tensors, x)
+		}, false, "differs from " + nameEmbedding},
+		{"in place of the embedding", func(c *checkpoint) { c.at(t, nameEmbedding).Name = nameHead }, true, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := load(t)
+			test.damage(c)
+			ck := open(t, c.write(t), Options{Strict: true})
+			if got := ck.Tied(); got != test.tied {
+				t.Errorf("tied %t, want %t", got, test.tied)
+			}
+			problems := ck.Problems()
+			if test.warning == "" && len(problems) > 0 ||
+				test.warning != "" && (len(problems) != 1 || problems[0].Severity != Warning || !strings.Contains(problems[0].Text, test.warning)) {
+				t.Errorf("problems %v, want %q", problems, test.warning)
+			}
+			b := NewBinder(ck)
+			head, embeddings := b.Take(nameHead), b.Take(nameEmbedding)
+			if b.Err() != nil {
+				t.Fatal(b.Err())
+			}
+			stored, isStored := ck.Tensor(nameHead)
+			if isStored && &head.Data[0] != &stored.Data[0] {
+				t.Error("the stored head is not used")
+			}
+			if !isStored && &head.Data[0] != &embeddings.Data[0] {
+				t.Error("the head is not the embedding")
+			}
+		})
+	}
+}
+
+func TestBinder(t *testing.T) {
+	ck := open(t, filepath.Join(fixtures, "default"), Options{})
+	b := NewBinder(ck)
+	mixer := b.Layer(3).Under("mixer.")
+	if got, want := mixer.Take("A_log").Name, "backbone.layers.3.mixer.A_log"; got != want {
+		t.Errorf("took %q, want %q", got, want)
+	}
+	mixer.Take("in_proj.bias") // use_bias is false
+	if b.Err() == nil || !strings.Contains(b.Err().Error(), `no tensor "backbone.layers.3.mixer.in_proj.bias"`) {
+		t.Errorf("taking what is not in the table: %v", b.Err())
+	}
+	if got := b.Take(nameEmbedding); got.Data != nil {
+		t.Error("a binder with an error goes on")
+	}
+
+	c := load(t)
+	c.drop("norm_f")
+	broken := NewBinder(open(t, c.write(t), Options{}))
+	if got := broken.Take(nameEmbedding); got.Data != nil || broken.Err() == nil {
+		t.Errorf("a checkpoint with errors binds: %v", broken.Err())
+	}
+}

@@ -1,0 +1,198 @@
+package loader
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/names"
+)
+
+// report turns what the examination found into faults, the most telling first.
+func (x *examination) report(required int, opts Options) {
+	switch {
+	case x.variant(), x.hybrid(), x.stranger(required):
+		return // every further difference follows from that
+	}
+	x.reportMisshapen()
+	x.reportMistyped()
+	x.reportMissing(required)
+	x.reportMisnamed()
+	x.reportLeftOver()
+	x.reportForeign(opts.Strict)
+}
+
+func (x *examination) add(f fault) {
+	if f.severity == 0 {
+		f.severity = Error
+	}
+	if f.file == "" {
+		f.file = x.ck.weights.source
+	}
+	x.ck.faults = append(x.ck.faults, f)
+}
+
+func whereTensor(name string) string { return "tensor " + badfile.Quote(name) }
+
+// variant recognises by its tensor names a checkpoint that is another thing than its configuration says. A complete
+// checkpoint with a tensor of such a name beside it is no variant.
+func (x *examination) variant() bool {
+	if len(x.missing)+len(x.misshape)+len(x.mistyped) == 0 {
+		return false
+	}
+	votes := make(map[string]int)
+	best, example := "", ""
+	for _, name := range x.foreign {
+		what, ok := names.Variant(name)
+		if !ok {
+			continue
+		}
+		votes[what]++
+		if best == "" || votes[what] > votes[best] {
+			best = what
+		}
+	}
+	if best == "" {
+		return false
+	}
+	for _, name := range x.foreign {
+		if what, ok := names.Variant(name); ok && what == best {
+			example = name
+			break
+		}
+	}
+	x.add(fault{unsupported: true, where: whereTensor(example),
+		detail: "found " + best + "; use a checkpoint of a plain, unquantized " + string(x.ck.cfg.Family()) + " model"})
+	return true
+}
+
+// hybrid recognises the attention blocks that the original code can put between mixers: they are named like mixers and
+// have projections but nothing of the state space model.
+func (x *examination) hybrid() bool {
+	lacking := make(map[int]int) // missing tensors of the state space model by block
+	for _, s := range x.missing {
+		if s.Layer >= 0 && slices.Contains([]string{"A_log", "D", "x_proj.weight", "dt_proj.weight"}, s.Name[strings.Index(s.Name, "mixer.")+len("mixer."):]) {
+			lacking[s.Layer]++
+		}
+	}
+	var attention []string
+	for i := range x.ck.cfg.Shared().NumHiddenLayers {
+		_, projects := x.ck.found["backbone.layers."+strconv.Itoa(i)+".mixer.out_proj.weight"]
+		if lacking[i] == 4 && projects {
+			attention = append(attention, strconv.Itoa(i))
+		}
+	}
+	if len(attention) == 0 {
+		return false
+	}
+	listed := strings.Join(attention[:min(len(attention), maxNamed)], ", ")
+	if len(attention) > maxNamed {
+		listed += fmt.Sprintf(" and %d more", len(attention)-maxNamed)
+	}
+	x.add(fault{unsupported: true, detail: "found a hybrid model: " + count(len(attention), "block") + " (" + listed +
+		") have projections but no A_log, D, x_proj and dt_proj, as attention blocks; only pure Mamba models are supported"})
+	return true
+}
+
+// stranger recognises weights that share no name with the family.
+func (x *examination) stranger(required int) bool {
+	if len(x.ck.found)+len(x.misnamed)+len(x.leftOver) > 0 {
+		return false
+	}
+	found, verdict := some(x.foreign), "these are weights of another model"
+	if found == "" {
+		found, verdict = "no tensors", "download it again"
+	}
+	x.add(fault{detail: fmt.Sprintf("found %s, expected %d tensors of a %s model, such as %s; %s",
+		found, required, x.ck.cfg.Family(), badfile.Quote(x.missing[0].Name), verdict)})
+	return true
+}
+
+func (x *examination) reportMisshapen() {
+	if len(x.misshape) == 0 {
+		return
+	}
+	// The table's order puts first what is outside the blocks; what is wrong there is behind what is wrong inside.
+	t, spec := x.misshape[0].Tensor, x.misshape[0].spec
+	detail := fmt.Sprintf("found %s, %s says %s", shape(t.Shape), fileConfig, shape(spec.Shape))
+	if why, ok := names.Misshapen(spec, t.Shape); ok {
+		detail = fmt.Sprintf("found %s, %s", shape(t.Shape), why)
+	} else if reason := shapeReason(x.ck.cfg, spec, t.Shape); reason != "" {
+		detail += " (" + reason + ")"
+	}
+	if rest := x.misshape[1:]; len(rest) > 0 {
+		others := make([]string, 0, len(rest))
+		for _, m := range rest {
+			others = append(others, m.Name)
+		}
+		detail += fmt.Sprintf("; wrong likewise: %s", some(others))
+	}
+	x.add(fault{file: t.File, where: whereTensor(t.Name), detail: detail})
+}
+
+func (x *examination) reportMistyped() {
+	if len(x.mistyped) == 0 {
+		return
+	}
+	t := x.mistyped[0]
+	detail := fmt.Sprintf("found dtype %s, expected F32, F16, BF16 or F64", t.DType)
+	if more := len(x.mistyped) - 1; more > 0 {
+		detail += fmt.Sprintf("; wrong likewise: %s", count(more, "more tensor"))
+	}
+	x.add(fault{file: t.File, where: whereTensor(t.Name), detail: detail, unsupported: true})
+}
+
+func (x *examination) reportMissing(required int) {
+	if len(x.missing) == 0 {
+		return
+	}
+	list := make([]string, 0, len(x.missing))
+	for _, s := range x.missing {
+		list = append(list, s.Name)
+	}
+	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, some(list))
+	if reason := presenceReason(x.ck.cfg, list, x.blocks()); reason != "" {
+		detail += " (" + reason + ")"
+	}
+	x.add(fault{detail: detail})
+}
+
+func (x *examination) reportMisnamed() {
+	if len(x.misnamed) == 0 {
+		return
+	}
+	name := x.misnamed[0]
+	canonical, _ := names.Rename(name)
+	detail := fmt.Sprintf("transformers reads this tensor only under the name %s; rename it", badfile.Quote(canonical))
+	if more := len(x.misnamed) - 1; more > 0 {
+		detail += fmt.Sprintf(", and %s likewise", count(more, "more tensor"))
+	}
+	x.add(fault{where: whereTensor(name), detail: detail})
+}
+
+func (x *examination) reportLeftOver() {
+	if len(x.leftOver) == 0 {
+		return
+	}
+	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", count(len(x.leftOver), "tensor"), fileConfig, some(x.leftOver))
+	if reason := presenceReason(x.ck.cfg, x.leftOver, x.blocks()); reason != "" {
+		detail += " (" + reason + ")"
+	}
+	x.add(fault{detail: detail})
+}
+
+func (x *examination) reportForeign(strict bool) {
+	if len(x.foreign) == 0 {
+		return
+	}
+	f := fault{severity: Warning, detail: fmt.Sprintf("found %s that %s no part of a %s model: %s",
+		count(len(x.foreign), "tensor"), isAre(len(x.foreign)), x.ck.cfg.Family(), some(x.foreign))}
+	if strict {
+		f.severity = Error
+	} else {
+		f.detail += "; ignored"
+	}
+	x.add(f)
+}
