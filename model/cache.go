@@ -1,0 +1,73 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomamba/gomamba/config"
+)
+
+// Cache is what a batch of sequences has left behind: all that a model knows of the tokens it has seen.
+// Its size does not depend on their number. The slices are laid out as Hugging Face shapes the same states, so they
+// can be read, compared and stored; conv states hold the last K inputs of the convolution, oldest first,
+// zeros where the sequence was shorter.
+//
+// A cache serves one forward pass at a time. Clone makes a fork.
+type Cache struct {
+	Sequences  int         // B
+	ConvStates [][]float32 // for each layer [B, I, K]
+	SSMStates  [][]float32 // for each layer [B, I, N]
+}
+
+// StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N].
+func StateShape(cfg *config.MambaConfig, sequences int) (conv, ssm []int) {
+	return []int{sequences, cfg.DInner(), cfg.ConvKernel}, []int{sequences, cfg.DInner(), cfg.StateSize}
+}
+
+// NewCache returns the cache of sequences that have not begun: zeros throughout.
+func (m *Model) NewCache(sequences int) *Cache {
+	c := &Cache{Sequences: sequences}
+	for range m.mixers {
+		c.ConvStates = append(c.ConvStates, make([]float32, sequences*m.cfg.DInner()*m.cfg.ConvKernel))
+		c.SSMStates = append(c.SSMStates, make([]float32, sequences*m.cfg.DInner()*m.cfg.StateSize))
+	}
+	return c
+}
+
+// Clone returns an independent copy, from which a sequence may go on differently.
+func (c *Cache) Clone() *Cache {
+	fork := &Cache{Sequences: c.Sequences}
+	for l := range c.ConvStates {
+		fork.ConvStates = append(fork.ConvStates, slices.Clone(c.ConvStates[l]))
+		fork.SSMStates = append(fork.SSMStates, slices.Clone(c.SSMStates[l]))
+	}
+	return fork
+}
+
+// check reports a cache that does not belong to the model and batch at hand.
+func (c *Cache) check(m *Model, sequences int) error {
+	if c.Sequences != sequences {
+		return fmt.Errorf("the cache holds %d sequences, the batch %d", c.Sequences, sequences)
+	}
+	if len(c.ConvStates) != len(m.mixers) || len(c.SSMStates) != len(m.mixers) {
+		return fmt.Errorf("the cache holds %d layers, the model %d", len(c.ConvStates), len(m.mixers))
+	}
+	conv, ssm := sequences*m.cfg.DInner()*m.cfg.ConvKernel, sequences*m.cfg.DInner()*m.cfg.StateSize
+	for l := range c.ConvStates {
+		if len(c.ConvStates[l]) != conv || len(c.SSMStates[l]) != ssm {
+			return fmt.Errorf("layer %d of the cache holds %d conv and %d SSM values, the model has %d and %d",
+				l, len(c.ConvStates[l]), len(c.SSMStates[l]), conv, ssm)
+		}
+	}
+	return nil
+}
+
+// layerState is the part of a cache that one mixer reads and moves on.
+type layerState struct {
+	conv []float32 // [B, I, K]
+	ssm  []float32 // [B, I, N]
+}
+
+func (c *Cache) layer(l int) layerState {
+	return layerState{conv: c.ConvStates[l], ssm: c.SSMStates[l]}
+}

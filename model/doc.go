@@ -1,0 +1,31 @@
+// Package model is the network: weights, state, forward pass, generation.
+//
+// # Glossary
+//
+// Names are those of the Mamba paper (Gu and Dao 2023, arXiv:2312.00752) and of its reference code:
+//
+//	B        sequences in a batch
+//	T        tokens of each sequence
+//	D        hidden_size, d_model
+//	I        intermediate_size, d_inner = expand · D: channels of the mixer
+//	N        state_size, d_state: states of one channel
+//	K        conv_kernel, d_conv: taps of the causal convolution
+//	R        time_step_rank, dt_rank
+//	V        vocab_size
+//	L        num_hidden_layers
+//
+//	dt       Δ, the step size of the discretisation, one for each channel and token
+//	A, D     parameters of the state space model, stored as A_log and D
+//	B, C     its input and output maps, which depend on the token: the selection
+//	h        the SSM state, [I, N] for one sequence
+//	x, z     the two halves of in_proj's output: what is scanned and what gates it
+//
+// # Three kinds of data
+//
+// A Model holds weights, which are read-only and may be shared by any number of goroutines. A Cache holds what a
+// sequence has left behind: conv states and SSM states, of the shapes Hugging Face gives them. Scratch memory
+// belongs to one call and depends on its chunk size, not on the length of the prompt.
+//
+// A forward pass always continues from a cache: a prompt is a continuation of the empty one, and a generation step is
+// a pass over one token. Results are the same bits however a prompt is cut, batched, padded or threaded.
+package model

@@ -1,0 +1,216 @@
+package parity
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/model/reference"
+)
+
+// slack is how much farther from the oracle than our own float32 results a reference may lie.
+const slack = 4
+
+// promptTokens is the length of the built-in prompt: several windows of the convolution, and quick in float64.
+const promptTokens = 24
+
+// Tolerance replaces calibration: |got - want| <= Abs + Rel·|want|, element by element.
+type Tolerance struct{ Abs, Rel float64 }
+
+// SelfCheck judges the float32 network of m, bound to ck, by the float64 oracle on a built-in prompt.
+// An error means that it could not be computed.
+func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *Tolerance) (*Report, error) {
+	ids := make([]int64, promptTokens)
+	for t := range ids {
+		ids[t] = int64((37*t + 11) % m.Config().VocabSize)
+	}
+	b := model.Single(ids)
+	want := model.Want{Logits: model.LogitsAll, HiddenStates: true}
+	own, err := ours(ctx, m, b, want)
+	if err != nil {
+		return nil, err
+	}
+	truth, err := oracle[float64](ctx, ck, m, b, want)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Judge: "float64 oracle"}
+	c := &comparison{report: r, batch: &b, layers: m.Config().NumHiddenLayers}
+	if tol == nil {
+		textbook, err := oracle[float32](ctx, ck, m, b, want)
+		if err != nil {
+			return nil, err
+		}
+		c.allow = newAllowance(textbook, nil, truth)
+	}
+	c.tolerance = tol
+	for _, name := range names(own, c.layers) {
+		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
+	}
+	r.conclude()
+	return r, nil
+}
+
+// Verify judges a reference file by the network of m, bound to ck. Without a tolerance the float64 oracle is run on the
+// reference's prompt, unless the reference is the same bits as ours.
+func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dump.Dump, tol *Tolerance) (*Report, error) {
+	b, want, reason := question(m, ref)
+	if reason != "" {
+		return &Report{Verdict: NotComparable, Reason: reason, Tensors: []Tensor{}}, nil
+	}
+	own, err := ours(ctx, m, b, want)
+	if err != nil {
+		return nil, err
+	}
+	theirs, reason := answers(ref, own)
+	if reason != "" {
+		return &Report{Verdict: NotComparable, Reason: reason, Tensors: []Tensor{}}, nil
+	}
+	r := &Report{Judge: "our float32 results"}
+	c := &comparison{report: r, batch: &b, layers: m.Config().NumHiddenLayers, tolerance: tol}
+	judge := own
+	if tol == nil && !c.same(theirs, own) {
+		r.Judge = "float64 oracle"
+		if judge, err = oracle[float64](ctx, ck, m, b, want); err != nil {
+			return nil, err
+		}
+		textbook, err := oracle[float32](ctx, ck, m, b, want)
+		if err != nil {
+			return nil, err
+		}
+		c.allow = newAllowance(textbook, own, judge)
+	}
+	for _, name := range names(theirs, c.layers) {
+		c.add(name, theirs.shape[name], theirs.values[name], judge.values[name], own.values[name], theirs.values[name])
+	}
+	r.conclude()
+	return r, ref.Changed()
+}
+
+// question takes the prompt of a reference and what it holds results of. reason says why it cannot be compared.
+func question(m *model.Model, ref *dump.Dump) (b model.Batch, want model.Want, reason string) {
+	ids, ok := ref.InputIDs()
+	if !ok {
+		return b, want, fmt.Sprintf("%s holds no input_ids, so its prompt is unknown", ref.Path())
+	}
+	b = model.Batch{Sequences: ref.Batch(), Tokens: ref.Tokens(), IDs: ids}
+	b.Mask, _ = ref.AttentionMask()
+	if err := b.Check(m.Config().VocabSize); err != nil {
+		return b, want, fmt.Sprintf("%s: %v", ref.Path(), err)
+	}
+	for _, name := range ref.Names() {
+		t, _ := ref.Tensor(name)
+		switch {
+		case name == dump.Logits && t.Shape[1] == 1:
+			want.Logits = model.LogitsLast
+		case name == dump.Logits:
+			want.Logits = model.LogitsAll
+		case name == dump.HiddenState(layerOf(name, math.MaxInt)):
+			want.HiddenStates = true
+		}
+	}
+	return b, want, ""
+}
+
+// answers collects the results in a reference, checking their shapes against ours.
+func answers(ref *dump.Dump, own *results) (theirs *results, reason string) {
+	theirs = newResults()
+	for _, name := range ref.Names() {
+		if name == dump.InputIDs || name == dump.AttentionMask {
+			continue
+		}
+		t, _ := ref.Tensor(name)
+		shape, ok := own.shape[name]
+		if !ok {
+			return nil, fmt.Sprintf("%s: found %s, which this model does not have", ref.Path(), name)
+		}
+		if !slices.Equal(shape, t.Shape) {
+			return nil, fmt.Sprintf("%s: found %s of shape %v, the model has %v", ref.Path(), name, t.Shape, shape)
+		}
+		theirs.set(name, shape, tensor.Float64s(t))
+	}
+	if len(theirs.values) == 0 {
+		return nil, fmt.Sprintf("%s holds no results to compare", ref.Path())
+	}
+	return theirs, ""
+}
+
+// ours runs the fast network.
+func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (*results, error) {
+	cache := m.NewCache(b.Sequences)
+	out, err := m.Forward(ctx, b, cache, want)
+	if err != nil {
+		return nil, err
+	}
+	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
+}
+
+// oracle runs the textbook recurrence in type F.
+func oracle[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want) (*results, error) {
+	cache := reference.NewCache[F](m.Config(), b.Sequences)
+	out, err := reference.Forward(ctx, ck, b, cache, want)
+	if err != nil {
+		return nil, err
+	}
+	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
+}
+
+// comparison compares tensor after tensor, in the order the network computes them.
+type comparison struct {
+	report    *Report
+	batch     *model.Batch
+	layers    int
+	tolerance *Tolerance
+	allow     *allowance // where there is no tolerance
+}
+
+// add measures what against the judge's values. got and want are ours and the reference's, for the divergence.
+func (c *comparison) add(name string, shape []int, what, judge, got, want []float64) {
+	mask := c.mask(name, shape)
+	d, _ := numcheck.Compare(what, judge, mask) // shapes were checked
+	t := Tensor{Name: name, MaxAbs: Float(d.MaxAbs), MaxRel: Float(d.MaxRel), Identical: d.Equal}
+	abs, rel := 0.0, 0.0
+	switch {
+	case c.tolerance != nil:
+		abs, rel = c.tolerance.Abs, c.tolerance.Rel
+		t.Allowed = Float(abs + rel*math.Abs(d.Want))
+	case c.allow != nil:
+		abs = c.allow.of(name, d.Scale)
+		t.Allowed = Float(abs)
+	}
+	first := numcheck.First(what, judge, abs, rel, mask)
+	t.Passed = first < 0
+	if !t.Passed && c.report.FirstDivergence == nil {
+		c.report.FirstDivergence = &Divergence{
+			Tensor: name, Layer: layerOf(name, c.layers), Index: coordinates(first, shape),
+			Got: Float(got[first]), Want: Float(want[first]),
+		}
+	}
+	c.report.Tensors = append(c.report.Tensors, t)
+}
+
+// same reports whether all results of a are those of b, padding aside.
+func (c *comparison) same(a, b *results) bool {
+	for name, v := range a.values {
+		d, _ := numcheck.Compare(v, b.values[name], c.mask(name, a.shape[name]))
+		if !d.Equal {
+			return false
+		}
+	}
+	return true
+}
+
+// mask leaves out the positions of padding, which have no meaning. States have no positions.
+func (c *comparison) mask(name string, shape []int) func(i int) bool {
+	if c.batch.Mask == nil || len(shape) != 3 || shape[1] != c.batch.Tokens || layerOf(name, math.MaxInt) >= 0 && !isHidden(name) {
+		return nil
+	}
+	width := shape[2]
+	return func(i int) bool { return c.batch.Mask[i/width] == 1 }
+}

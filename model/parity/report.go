@@ -1,0 +1,92 @@
+package parity
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Verdict is what a comparison comes to.
+type Verdict string
+
+// The four verdicts.
+const (
+	Identical     Verdict = "identical"      // the same bits
+	RoundingOnly  Verdict = "rounding only"  // no farther apart than rounding explains, or than the given tolerance
+	Different     Verdict = "different"      // a tensor departs
+	NotComparable Verdict = "not comparable" // not the same prompt, model shape or kind of result
+)
+
+// Report is the outcome; its JSON form is a contract of the verify command.
+type Report struct {
+	Passed          bool        `json:"passed"`
+	Verdict         Verdict     `json:"verdict"`
+	Reason          string      `json:"reason,omitempty"` // why it is not comparable
+	FirstDivergence *Divergence `json:"first_divergence"` // nil when everything passed
+	Tensors         []Tensor    `json:"tensors"`          // in the order the network computes them
+	Judge           string      `json:"judge"`            // what distances are measured from
+}
+
+// Divergence is the first element of the first tensor that departs.
+type Divergence struct {
+	Tensor string `json:"tensor"`
+	Layer  int    `json:"layer"` // index of the block; -1 where no block is to blame
+	Index  []int  `json:"index"` // one number for each dimension
+	Got    Float  `json:"got"`   // ours
+	Want   Float  `json:"want"`  // the reference's
+}
+
+// Tensor is the comparison of one tensor.
+type Tensor struct {
+	Name      string `json:"name"`
+	MaxAbs    Float  `json:"max_abs"` // largest distance from the judge
+	MaxRel    Float  `json:"max_rel"` // MaxAbs relative to the tensor's largest magnitude
+	Allowed   Float  `json:"allowed"` // what MaxAbs may be
+	Identical bool   `json:"identical"`
+	Passed    bool   `json:"passed"`
+}
+
+// Float is a number that JSON can hold whatever its value: NaN and infinities become strings.
+type Float float64
+
+// MarshalJSON implements json.Marshaler.
+func (f Float) MarshalJSON() ([]byte, error) {
+	v := float64(f)
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return strconv.AppendQuote(nil, strconv.FormatFloat(v, 'g', -1, 64)), nil
+	}
+	return strconv.AppendFloat(nil, v, 'g', -1, 64), nil
+}
+
+// layerOf returns the index of the block that a tensor of a dump belongs to, or -1. Of L+1 hidden states the last one,
+// after the final norm, belongs to none.
+func layerOf(name string, layers int) int {
+	at := strings.LastIndexByte(name, '.')
+	if l, err := strconv.Atoi(name[at+1:]); err == nil && l < layers {
+		return l
+	}
+	return -1
+}
+
+// coordinates splits the index of an element into one number for each dimension.
+func coordinates(i int, shape []int) []int {
+	at := make([]int, len(shape))
+	for d := len(shape) - 1; d >= 0; d-- {
+		at[d] = i % shape[d]
+		i /= shape[d]
+	}
+	return at
+}
+
+// conclude fills in verdict and first divergence.
+func (r *Report) conclude() {
+	r.Passed, r.Verdict = true, Identical
+	for _, t := range r.Tensors {
+		if !t.Identical && r.Verdict == Identical {
+			r.Verdict = RoundingOnly
+		}
+		if !t.Passed {
+			r.Passed, r.Verdict = false, Different
+		}
+	}
+}

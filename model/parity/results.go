@@ -1,0 +1,103 @@
+package parity
+
+import (
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/model"
+)
+
+// results are the tensors of one pass by their names in a dump, widened to float64.
+type results struct {
+	values map[string][]float64
+	shape  map[string][]int
+}
+
+func newResults() *results {
+	return &results{values: map[string][]float64{}, shape: map[string][]int{}}
+}
+
+func (r *results) set(name string, shape []int, values []float64) {
+	r.values[name], r.shape[name] = values, shape
+}
+
+// collect names the results of a pass.
+func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hidden, conv, ssm [][]F) *results {
+	r := newResults()
+	cfg := m.Config()
+	B, T := b.Sequences, b.Tokens
+	if logits != nil {
+		r.set(dump.Logits, []int{B, len(logits) / (B * cfg.VocabSize), cfg.VocabSize}, wide(logits))
+	}
+	for i, h := range hidden {
+		r.set(dump.HiddenState(i), []int{B, T, cfg.HiddenSize}, wide(h))
+	}
+	convShape, ssmShape := model.StateShape(cfg, B)
+	for l := range conv {
+		r.set(dump.ConvState(l), convShape, wide(conv[l]))
+		r.set(dump.SSMState(l), ssmShape, wide(ssm[l]))
+	}
+	return r
+}
+
+func wide[F float32 | float64](v []F) []float64 {
+	if same, ok := any(v).([]float64); ok {
+		return same
+	}
+	w := make([]float64, len(v))
+	for i, x := range v {
+		w[i] = float64(x)
+	}
+	return w
+}
+
+// names lists the tensors of r in the order the network computes them: for each block its states and its output, then
+// the final norm and the logits.
+func names(r *results, layers int) []string {
+	var list []string
+	add := func(name string) {
+		if _, ok := r.values[name]; ok {
+			list = append(list, name)
+		}
+	}
+	for l := range layers {
+		add(dump.ConvState(l))
+		add(dump.SSMState(l))
+		add(dump.HiddenState(l))
+	}
+	add(dump.HiddenState(layers))
+	add(dump.Logits)
+	return list
+}
+
+func isHidden(name string) bool {
+	return strings.HasPrefix(name, strings.TrimSuffix(dump.HiddenState(0), "0"))
+}
+
+// allowance is how far rounding may carry a tensor, by the package comment's rule.
+type allowance struct {
+	samples []*results // float32 computations
+	truth   *results
+	carried float64 // largest relative distance of the tensors so far
+}
+
+// newAllowance measures by one or two float32 computations; the second may be nil.
+func newAllowance(textbook, own, truth *results) *allowance {
+	a := &allowance{samples: []*results{textbook}, truth: truth}
+	if own != nil {
+		a.samples = append(a.samples, own)
+	}
+	return a
+}
+
+// of returns the allowance of a tensor whose largest magnitude is scale. Tensors are asked for in the order the
+// network computes them.
+func (a *allowance) of(name string, scale float64) float64 {
+	for _, s := range a.samples {
+		if d, err := numcheck.Compare(s.values[name], a.truth.values[name], nil); err == nil && d.Scale > 0 {
+			a.carried = max(a.carried, d.MaxAbs/d.Scale)
+		}
+	}
+	return scale * max(slack*a.carried, numcheck.Floor)
+}
