@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+)
+
+// benchFlags are the flags of the bench command.
+type benchFlags struct {
+	prompt, tokens, rounds int
+	profile                string
+}
+
+func newBenchCmd(s *settings) *cobra.Command {
+	f := &benchFlags{}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "bench MODEL [-p 512] [-n 128] [-r 5]",
+		Short: "Measure loading, prefill, decoding and memory",
+		Long: `bench measures how long MODEL takes to load, how many tokens a second it takes in
+(prefill) and gives out (decode, one sequence), and its peak memory. Decoding reads
+every weight once per token, so its speed is also given as a share of the read
+bandwidth, which is measured on the same weights between the rounds. Figures are
+medians of the rounds.`,
+		Example: `  gomamba bench mamba-130m-hf
+  gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json`,
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.prompt < 1 || f.tokens < 1 || f.rounds < 1 {
+				return usagef("-p %d -n %d -r %d: expected at least 1 of each", f.prompt, f.tokens, f.rounds)
+			}
+			result, err := f.run(cmd, s, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), result)
+			}
+			return result.print(cmd)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&f.prompt, "prompt", "p", 512, "tokens of prefill")
+	flags.IntVarP(&f.tokens, "n", "n", 128, "tokens to decode")
+	flags.IntVarP(&f.rounds, "rounds", "r", 5, "rounds; figures are medians")
+	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// benchResult is what bench reports; its JSON form is a contract.
+type benchResult struct {
+	Model          string  `json:"model"`
+	Family         string  `json:"family"`
+	DType          string  `json:"dtype"` // of the largest weights
+	Threads        int     `json:"threads"`
+	ISA            string  `json:"isa"`
+	LoadS          float64 `json:"load_s"`
+	PrefillTokens  int     `json:"prefill_tokens"`
+	PrefillTokS    float64 `json:"prefill_tok_s"`
+	DecodeTokens   int     `json:"decode_tokens"`
+	DecodeTokS     float64 `json:"decode_tok_s"`
+	WeightBytes    int     `json:"weight_bytes"` // read for each token
+	ReadBytesS     float64 `json:"read_bytes_s"`
+	DecodeFraction float64 `json:"decode_fraction_of_bandwidth"`
+	PeakRSSBytes   int64   `json:"peak_rss_bytes"`
+}
+
+func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchResult, error) {
+	start := time.Now()
+	var r *benchResult
+	err := withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
+		r = &benchResult{
+			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
+			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
+		}
+		r.weigh(ck, m)
+		if f.profile != "" {
+			file, err := os.Create(f.profile)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			if err := pprof.StartCPUProfile(file); err != nil {
+				return err
+			}
+			defer pprof.StopCPUProfile()
+		}
+		return f.measure(cmd, ck, m, r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.PeakRSSBytes, err = peakRSS()
+	return r, err
+}
+
+// weigh counts the bytes that decoding reads for each token, and finds the dtype of most of them.
+func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) {
+	largest := 0
+	for _, t := range ck.Tensors() {
+		if t.Name == "backbone.embeddings.weight" && !ck.Tied() {
+			continue // one row of it
+		}
+		if ck.Tied() && t.Name == "lm_head.weight" {
+			continue
+		}
+		r.WeightBytes += len(t.Data)
+		if len(t.Data) > largest {
+			largest, r.DType = len(t.Data), t.DType.String()
+		}
+	}
+}
+
+// measure runs the rounds and keeps medians. The kinds of measurement take turns, so that a machine whose speed drifts
+// drifts for all of them.
+func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, r *benchResult) error {
+	pool := kernel.NewPool(m.Threads())
+	defer pool.Close()
+	bar := newProgress(cmd, "rounds", int64(f.rounds))
+	defer bar.stop()
+	var read, prefill, decode []float64
+	readWeights(pool, ck) // into memory
+	for range f.rounds {
+		start := time.Now()
+		n := readWeights(pool, ck)
+		read = append(read, float64(n)/time.Since(start).Seconds())
+
+		seconds, err := f.prefill(cmd.Context(), m)
+		if err != nil {
+			return err
+		}
+		prefill = append(prefill, float64(f.prompt)/seconds)
+
+		if seconds, err = f.decode(cmd.Context(), m); err != nil {
+			return err
+		}
+		decode = append(decode, float64(f.tokens)/seconds)
+		bar.add(1)
+	}
+	r.ReadBytesS, r.PrefillTokS, r.DecodeTokS = median(read), median(prefill), median(decode)
+	r.DecodeFraction = float64(r.WeightBytes) * r.DecodeTokS / r.ReadBytesS
+	return nil
+}
+
+// readWeights reads all tensors once and returns their size.
+func readWeights(pool *kernel.Pool, ck *loader.Checkpoint) int {
+	n := 0
+	for _, t := range ck.Tensors() {
+		pool.Read(t.Data)
+		n += len(t.Data)
+	}
+	return n
+}
+
+// prefill takes a prompt in, with logits for its last token, and returns the seconds it took.
+func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, error) {
+	ids := make([]int64, f.prompt)
+	for t := range ids {
+		ids[t] = benchID(t, m)
+	}
+	cache := m.NewCache(1)
+	start := time.Now()
+	err := m.Stream(ctx, model.Single(ids), cache, model.Want{Logits: model.LogitsLast}, nil)
+	return time.Since(start).Seconds(), err
+}
+
+// decode runs single tokens with full logits, after some to warm up, and returns the seconds they took.
+func (f *benchFlags) decode(ctx context.Context, m *model.Model) (float64, error) {
+	const warmUp = 8
+	cache := m.NewCache(1)
+	var start time.Time
+	for t := range warmUp + f.tokens {
+		if t == warmUp {
+			start = time.Now()
+		}
+		if err := m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start).Seconds(), nil
+}
+
+// benchID is a fixed sequence of ids that visits the whole vocabulary.
+func benchID(t int, m *model.Model) int64 { return int64((37*t + 11) % m.Config().VocabSize) }
+
+// median returns the middle of v, which it sorts.
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
+// print writes the figures for people.
+func (r *benchResult) print(cmd *cobra.Command) error {
+	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
+	fmt.Fprintf(tw, "load\t%.1f ms\n", 1000*r.LoadS)
+	fmt.Fprintf(tw, "prefill\t%.4g tokens/s (%d tokens)\n", r.PrefillTokS, r.PrefillTokens)
+	fmt.Fprintf(tw, "decode\t%.4g tokens/s (%d tokens), reading %s per token\n", r.DecodeTokS, r.DecodeTokens, bytesText(r.WeightBytes))
+	fmt.Fprintf(tw, "bandwidth\t%s/s read, decode reaches %.0f %% of it\n", bytesText(int64(r.ReadBytesS)), 100*r.DecodeFraction)
+	fmt.Fprintf(tw, "memory\t%s at the peak, mapped weights included\n", bytesText(r.PeakRSSBytes))
+	return tw.Flush()
+}

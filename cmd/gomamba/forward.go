@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/model/reference"
+)
+
+// forwardFlags are the flags of the forward command.
+type forwardFlags struct {
+	ids, in, out      string
+	logits, precision string
+	hidden, cache     bool
+	cacheIn, cacheOut string
+}
+
+func newForwardCmd(s *settings) *cobra.Command {
+	f := &forwardFlags{}
+	cmd := &cobra.Command{
+		Use:   "forward MODEL (--ids 1,2,3 | --in FILE) (--out FILE | --cache-out FILE)",
+		Short: "Run the network and write logits, hidden states and cache to a file",
+		Long: `forward runs the network over a prompt and writes what was asked for to a safetensors
+file: logits, the hidden states of all layers, the cache. Memory does not grow with
+the length of the prompt. A batch comes from a file with input_ids [B, T] and, if
+sequences differ in length, attention_mask [B, T].
+
+With --precision f64 the textbook recurrence runs in float64: the oracle by which
+float32 results are judged. It holds all results in memory.`,
+		Example: `  gomamba forward mamba-130m-hf --ids 510,3158,8516 --out out.safetensors
+  gomamba forward mamba-130m-hf --in batch.safetensors --out out.safetensors --hidden-states --cache
+  gomamba forward mamba-130m-hf --ids 1,2,3 --logits none --cache-out prefix.safetensors
+  gomamba forward mamba-130m-hf --ids 4 --cache-in prefix.safetensors --out out.safetensors`,
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			want, err := f.want()
+			if err != nil {
+				return err
+			}
+			if f.precision == "f64" {
+				return f.runOracle(cmd, s, args[0], want)
+			}
+			return withModel(cmd, s, args[0], func(_ *loader.Checkpoint, m *model.Model) error {
+				return f.run(cmd, m, want)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.ids, "ids", "", "token ids of one sequence, such as 1,2,3")
+	flags.StringVar(&f.in, "in", "", "file to take input_ids and attention_mask from")
+	flags.StringVar(&f.out, "out", "", "file to write; replaced if it exists")
+	flags.StringVar(&f.logits, "logits", "all", "positions to compute logits for: all, last or none")
+	flags.BoolVar(&f.hidden, "hidden-states", false, "write the hidden states of all layers")
+	flags.BoolVar(&f.cache, "cache", false, "write the cache after the last token")
+	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file")
+	flags.StringVar(&f.cacheOut, "cache-out", "", "write the cache to a file of its own")
+	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
+	return cmd
+}
+
+// want checks the flags against one another.
+func (f *forwardFlags) want() (model.Want, error) {
+	w := model.Want{HiddenStates: f.hidden}
+	switch {
+	case (f.ids == "") == (f.in == ""):
+		return w, usagef("expected either --ids or --in")
+	case f.out == "" && f.cacheOut == "":
+		return w, usagef("expected --out, --cache-out or both: there is nowhere to write to")
+	case f.out == "" && (f.hidden || f.cache):
+		return w, usagef("--hidden-states and --cache go to --out, which is not given")
+	case f.precision != "f32" && f.precision != "f64":
+		return w, usagef("--precision %q: expected f32 or f64", f.precision)
+	}
+	for _, l := range []model.Logits{model.LogitsNone, model.LogitsLast, model.LogitsAll} {
+		if l.String() == f.logits {
+			w.Logits = l
+			if f.out == "" && l == model.LogitsAll {
+				w.Logits = model.LogitsLast // all that a cache file holds
+			}
+			return w, nil
+		}
+	}
+	return w, usagef("--logits %q: expected all, last or none", f.logits)
+}
+
+// batch reads the prompt.
+func (f *forwardFlags) batch() (b model.Batch, err error) {
+	if f.ids != "" {
+		ids, err := parseIDs(f.ids)
+		return model.Single(ids), err
+	}
+	d, err := dump.Read(f.in)
+	if err != nil {
+		return b, err
+	}
+	defer closing(&err, d)
+	return batchOf(d)
+}
+
+// batchOf takes the input of a dump.
+func batchOf(d *dump.Dump) (b model.Batch, err error) {
+	ids, ok := d.InputIDs()
+	if !ok {
+		return b, fmt.Errorf("%s: found no input_ids, expected them as I64 [B, T]", d.Path())
+	}
+	b = model.Batch{Sequences: d.Batch(), Tokens: d.Tokens(), IDs: ids}
+	b.Mask, _ = d.AttentionMask()
+	return b, nil
+}
+
+// run computes in float32, window by window.
+func (f *forwardFlags) run(cmd *cobra.Command, m *model.Model, want model.Want) error {
+	b, err := f.batch()
+	if err != nil {
+		return err
+	}
+	if err := b.Check(m.Config().VocabSize); err != nil {
+		return err
+	}
+	cache := m.NewCache(b.Sequences)
+	if f.cacheIn != "" {
+		if cache, _, err = m.LoadCache(f.cacheIn); err != nil {
+			return err
+		}
+	}
+	out, err := f.create(m, &b, want, tensor.F32)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	var last []float32
+	bar := newProgress(cmd, "tokens", int64(b.Tokens))
+	defer bar.stop()
+	err = m.Stream(cmd.Context(), b, cache, want, func(p *model.Part) error {
+		bar.add(p.Width)
+		if p.Width == 0 {
+			last = append(last, p.Logits...)
+		}
+		return writePart(out, &b, p, m.Config().HiddenSize, m.Config().VocabSize)
+	})
+	if err != nil {
+		return err
+	}
+	if f.cacheOut != "" {
+		if err := m.SaveCache(f.cacheOut, cache, last); err != nil {
+			return err
+		}
+	}
+	if f.cache {
+		if err := dump.WriteStates(out.w, cache.ConvStates, cache.SSMStates); err != nil {
+			return err
+		}
+	}
+	return out.commit(cmd)
+}
+
+// runOracle computes in float64, whole.
+func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, want model.Want) error {
+	return withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
+		b, err := f.batch()
+		if err != nil {
+			return err
+		}
+		cache := reference.NewCache[float64](m.Config(), b.Sequences)
+		if f.cacheIn != "" {
+			if cache, err = reference.LoadCache(m.Config(), f.cacheIn); err != nil {
+				return err
+			}
+		}
+		res, err := reference.Forward(cmd.Context(), ck, b, cache, want)
+		if err != nil {
+			return err
+		}
+		return f.writeOracle(cmd, m, &b, want, res, cache)
+	})
+}
+
+// writeOracle writes float64 results.
+func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.Batch, want model.Want, res *reference.Output[float64], cache *reference.Cache[float64]) error {
+	out, err := f.create(m, b, want, tensor.F64)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	if f.cacheOut != "" {
+		if err := reference.SaveCache(m.Config(), f.cacheOut, cache); err != nil {
+			return err
+		}
+	}
+	if out.w != nil {
+		for i, h := range res.HiddenStates {
+			if err := dump.Write(out.w, dump.HiddenState(i), 0, h); err != nil {
+				return err
+			}
+		}
+		if res.Logits != nil {
+			if err := dump.Write(out.w, dump.Logits, 0, res.Logits); err != nil {
+				return err
+			}
+		}
+		if f.cache {
+			if err := dump.WriteStates(out.w, cache.ConvStates, cache.SSMStates); err != nil {
+				return err
+			}
+		}
+	}
+	return out.commit(cmd)
+}
+
+// output is the file of --out, or nothing where that was not given.
+type output struct {
+	w       *dump.Writer
+	path    string
+	entries []safetensors.Entry
+}
+
+// create starts the file of --out and writes the input to it.
+func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType) (*output, error) {
+	if f.out == "" {
+		return &output{}, nil
+	}
+	cfg := m.Config()
+	B, T := b.Sequences, b.Tokens
+	entries := []safetensors.Entry{{Name: dump.InputIDs, DType: tensor.I64, Shape: []int{B, T}}}
+	if b.Mask != nil {
+		entries = append(entries, safetensors.Entry{Name: dump.AttentionMask, DType: tensor.I64, Shape: []int{B, T}})
+	}
+	switch want.Logits {
+	case model.LogitsAll:
+		entries = append(entries, safetensors.Entry{Name: dump.Logits, DType: dtype, Shape: []int{B, T, cfg.VocabSize}})
+	case model.LogitsLast:
+		entries = append(entries, safetensors.Entry{Name: dump.Logits, DType: dtype, Shape: []int{B, 1, cfg.VocabSize}})
+	}
+	if want.HiddenStates {
+		for i := range cfg.NumHiddenLayers + 1 {
+			entries = append(entries, safetensors.Entry{Name: dump.HiddenState(i), DType: dtype, Shape: []int{B, T, cfg.HiddenSize}})
+		}
+	}
+	if f.cache {
+		conv, ssm := model.StateShape(cfg, B)
+		entries = append(entries, dump.StateEntries(dtype, cfg.NumHiddenLayers, conv, ssm)...)
+	}
+	w, err := dump.Create(f.out, entries, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &output{w: w, path: f.out, entries: entries}
+	err = dump.Write(w, dump.InputIDs, 0, b.IDs)
+	if err == nil && b.Mask != nil {
+		err = dump.Write(w, dump.AttentionMask, 0, b.Mask)
+	}
+	if err != nil {
+		out.abort()
+		return nil, err
+	}
+	return out, nil
+}
+
+// writePart writes the results of one window.
+func writePart(out *output, b *model.Batch, p *model.Part, hidden, vocab int) error {
+	if out.w == nil {
+		return nil
+	}
+	if p.Width == 0 {
+		return dump.Write(out.w, dump.Logits, 0, p.Logits)
+	}
+	for seq := range b.Sequences {
+		at := seq*b.Tokens + p.Start
+		for i, h := range p.Hidden {
+			if err := dump.Write(out.w, dump.HiddenState(i), at*hidden, h[seq*p.Width*hidden:][:p.Width*hidden]); err != nil {
+				return err
+			}
+		}
+		if p.Logits != nil {
+			if err := dump.Write(out.w, dump.Logits, at*vocab, p.Logits[seq*p.Width*vocab:][:p.Width*vocab]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *output) abort() {
+	if o.w != nil {
+		o.w.Abort()
+	}
+}
+
+// commit puts the file in its place and says what it holds.
+func (o *output) commit(cmd *cobra.Command) error {
+	if o.w == nil {
+		return context.Cause(cmd.Context())
+	}
+	if err := o.w.Commit(); err != nil {
+		return err
+	}
+	var parts []string
+	for _, e := range o.entries {
+		if e.Name == dump.Logits || e.Name == dump.InputIDs {
+			parts = append(parts, fmt.Sprintf("%s %s %v", e.Name, e.DType, e.Shape))
+		}
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors: %s\n", o.path, len(o.entries), strings.Join(parts, ", "))
+	return err
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/model"
+)
+
+// dtypeNames are the spellings of a dtype on the command line, those of other tools among them.
+var dtypeNames = map[string]tensor.DType{
+	"f32": tensor.F32, "fp32": tensor.F32, "float32": tensor.F32,
+	"f16": tensor.F16, "fp16": tensor.F16, "float16": tensor.F16,
+	"bf16": tensor.BF16, "bfloat16": tensor.BF16,
+	"f64": tensor.F64, "fp64": tensor.F64, "float64": tensor.F64,
+}
+
+func newInitCmd(s *settings) *cobra.Command {
+	var seed uint64
+	var dtype, shard string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init CONFIG.json DST",
+		Short: "Make a randomly initialised model from a configuration",
+		Long: `init draws the weights of a new model as the Mamba papers' reference code does and
+writes a Hugging Face folder: config.json, generation_config.json and safetensors.
+CONFIG.json may leave out what has a default; {"model_type": "mamba"} is enough. The
+same seed gives the same bytes. DST appears whole or not at all.`,
+		Example: `  echo '{"model_type": "mamba", "num_hidden_layers": 24}' > config.json
+  gomamba init config.json mamba-130m-random
+  gomamba init config.json tiny --seed 7 --dtype bf16 --max-shard-size 200MB`,
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dt, ok := dtypeNames[strings.ToLower(dtype)]
+			if !ok {
+				return usagef("--dtype %q: expected f32, f16, bf16 or f64", dtype)
+			}
+			limit, err := convert.ParseSize(shard)
+			if err != nil {
+				return usagef("--max-shard-size: %w", err)
+			}
+			return initialise(cmd, args[0], args[1], seed, dt, convert.Options{Force: force, MaxShardSize: limit})
+		},
+	}
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the draws")
+	cmd.Flags().StringVar(&dtype, "dtype", "f32", "dtype of the weights: f32, f16, bf16 or f64")
+	cmd.Flags().StringVar(&shard, "max-shard-size", "5GB", "largest weight file")
+	cmd.Flags().BoolVar(&force, "force", false, "replace DST if it exists")
+	return cmd
+}
+
+func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.DType, opts convert.Options) error {
+	parsed, err := config.LoadHF(from)
+	if err != nil {
+		return err
+	}
+	cfg := parsed.(*config.MambaConfig)
+	cfg.DType = map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
+	params, err := model.Init(cfg, seed)
+	if err != nil {
+		return err
+	}
+	total, elems := 0, 0
+	sources := make([]convert.Source, len(params))
+	for i, p := range params {
+		n, _ := tensor.Count(p.Shape) // of a valid configuration
+		elems += n
+		total += n * dtype.Size()
+		sources[i] = convert.Source{Name: p.Name, DType: dtype, Shape: p.Shape,
+			Write: func(emit func([]byte) error) error { return p.Encode(dtype, emit) }}
+	}
+	bar := newProgress(cmd, "bytes", int64(total))
+	defer bar.stop()
+	done := int64(0)
+	opts.Progress = func(now, _ int64) {
+		bar.add(int(now - done))
+		done = now
+	}
+	if err := convert.WriteHF(cmd.Context(), dst, cfg, sources, opts); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s parameters, %s, seed %d\n", dst, thousands(elems), bytesText(total), seed)
+	return err
+}

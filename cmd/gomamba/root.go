@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// settings are the flags that every command has.
+type settings struct {
+	threads int
+	strict  bool
+}
+
+func newRootCmd() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "gomamba",
+		Short: "Load, run and numerically verify Mamba checkpoints",
+		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
+
+MODEL is a folder as transformers' save_pretrained writes it, or a file in it.
+Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work
+failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
+		Example: `  gomamba demo                                  a tour on the embedded checkpoint
+  gomamba inspect mamba-130m-hf
+  gomamba verify mamba-130m-hf
+  gomamba generate mamba-130m-hf --ids 12092,13 -n 20`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w (see gomamba %s --help)", err, cmd.Name())
+	})
+	root.SetVersionTemplate("gomamba {{.Version}}\n")
+	root.PersistentFlags().IntVar(&s.threads, "threads", 0, "threads to use (default: all cores)")
+	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "take unexpected foreign tensors for an error")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if s.threads < 0 || cmd.Flags().Changed("threads") && s.threads == 0 {
+			return usagef("--threads %d: expected at least 1", s.threads)
+		}
+		return nil
+	}
+	root.AddCommand(
+		newInspectCmd(s),
+		newForwardCmd(s),
+		newVerifyCmd(s),
+		newGenerateCmd(s),
+		newInitCmd(s),
+		newBenchCmd(s),
+		newDemoCmd(s),
+	)
+	return root
+}
+
+// usage makes a mistake in the number of arguments a usage error that names the command.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		switch {
+		case err == nil:
+			return nil
+		case !cmd.HasParent() && len(args) > 0:
+			return usagef("unknown command %q%s", args[0], suggestion(cmd, args[0]))
+		}
+		return usagef("%w (see %s --help)", err, cmd.CommandPath())
+	}
+}
+
+// suggestion names the commands that look like a mistyped one.
+func suggestion(root *cobra.Command, name string) string {
+	root.SuggestionsMinimumDistance = 2
+	near := root.SuggestionsFor(name)
+	if len(near) == 0 {
+		return " (see gomamba --help)"
+	}
+	return fmt.Sprintf(": did you mean %q?", near[0])
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}

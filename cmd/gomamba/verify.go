@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/model/parity"
+)
+
+func newVerifyCmd(s *settings) *cobra.Command {
+	var tol parity.Tolerance
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify MODEL [REF]",
+		Short: "Prove that an implementation computes the right numbers",
+		Long: `verify compares a reference file with this checkpoint, tensor by tensor in the order
+in which the network computes them, and names the first one that departs. REF is a
+safetensors file as forward writes it or as a few lines of Python dump it from
+transformers: input_ids, and any of logits, hidden_states.{i}, cache.conv_states.{l},
+cache.ssm_states.{l}. Without REF the float32 network is judged on a built-in prompt.
+
+The judge is a float64 run of the textbook recurrence. What rounding may do is
+measured on the model at hand, so a chaotic model gets the room it needs and a tame
+one does not. With --atol or --rtol the reference is compared with our float32
+results instead: |ours - reference| <= atol + rtol * |reference|.
+
+The verdict is one of: identical, rounding only, different, not comparable. The exit
+status is 0 for the first two.`,
+		Example: `  gomamba verify mamba-130m-hf
+  gomamba verify mamba-130m-hf reference.safetensors
+  gomamba verify mamba-130m-hf reference.safetensors --atol 1e-4 --json`,
+		Args: usage(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			tolerance := &tol
+			if !cmd.Flags().Changed("atol") && !cmd.Flags().Changed("rtol") {
+				tolerance = nil
+			} else if !(tol.Abs >= 0 && tol.Rel >= 0) {
+				return usagef("--atol %v --rtol %v: expected numbers of at least 0", tol.Abs, tol.Rel)
+			}
+			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
+				report, err := verify(cmd, ck, m, args[1:], tolerance)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					err = printJSON(cmd.OutOrStdout(), report)
+				} else {
+					err = printReport(cmd.OutOrStdout(), report)
+				}
+				if err == nil && !report.Passed {
+					err = errCheckFailed
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().Float64Var(&tol.Abs, "atol", 0, "absolute tolerance, instead of calibration")
+	cmd.Flags().Float64Var(&tol.Rel, "rtol", 0, "relative tolerance, instead of calibration")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// verify compares with the reference file, if there is one, or with the oracle.
+func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref []string, tol *parity.Tolerance) (_ *parity.Report, err error) {
+	if len(ref) == 0 {
+		return parity.SelfCheck(cmd.Context(), ck, m, tol)
+	}
+	d, err := dump.Read(ref[0])
+	if err != nil {
+		return nil, err
+	}
+	defer closing(&err, d)
+	return parity.Verify(cmd.Context(), ck, m, d, tol)
+}
+
+// printReport writes the table and the verdict for people.
+func printReport(w io.Writer, r *parity.Report) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if len(r.Tensors) > 0 {
+		fmt.Fprintf(tw, "tensor\tmax abs\tmax rel\tallowed\t\t\n")
+	}
+	for _, t := range r.Tensors {
+		mark := "ok"
+		switch {
+		case !t.Passed:
+			mark = "DEPARTS"
+		case t.Identical:
+			mark = "same"
+		}
+		fmt.Fprintf(tw, "%s\t%.2e\t%.2e\t%.2e\t%s\t\n", t.Name, float64(t.MaxAbs), float64(t.MaxRel), float64(t.Allowed), mark)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if len(r.Tensors) > 0 {
+		fmt.Fprintf(w, "distances from: %s\n", r.Judge)
+	}
+	fmt.Fprintf(w, "verdict: %s", r.Verdict)
+	if r.Reason != "" {
+		fmt.Fprintf(w, ": %s", r.Reason)
+	}
+	if d := r.FirstDivergence; d != nil {
+		where := "after the last layer"
+		if d.Layer >= 0 {
+			where = fmt.Sprintf("in layer %d", d.Layer)
+		}
+		fmt.Fprintf(w, ": %s first, %s, at %v: got %.9g, the reference has %.9g", d.Tensor, where, d.Index, float64(d.Got), float64(d.Want))
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
