@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/gomamba/gomamba/config"
@@ -54,8 +56,9 @@ const (
 var metadata = map[string]string{"format": "pt"}
 
 // WriteHF writes the folder dst as save_pretrained of transformers 5.23 would: config.json, generation_config.json and
-// model.safetensors, or shards with their index when the tensors take more than MaxShardSize. Order, shards and bytes of
-// the weights are those of save_pretrained, whatever the order of the sources.
+// model.safetensors, or shards with their index when the tensors take more than MaxShardSize. Whatever the order of the
+// sources, the bytes of the weights and the shards are those of save_pretrained for a model built from its
+// configuration. (A model that was itself loaded it shards in the order of sorted names.)
 //
 // The sources must be the tensors that the name table wants for cfg, a tied head being optional; cfg.DType is written as
 // it stands. dst appears when everything is written and synced; on an error, or when ctx is cancelled, nothing is left.
@@ -123,20 +126,45 @@ func (s Source) bytes() int64 {
 	return int64(n)
 }
 
-func writeSmall(dir *atomicfile.Dir, name string, content []byte) (err error) {
+// output is a file of the destination while it is in the staging folder. Its errors name the destination.
+type output struct {
+	*os.File
+	path string
+}
+
+func create(dir *atomicfile.Dir, name string) (*output, error) {
 	f, err := dir.Create(name)
-	if err != nil {
-		return err
+	o := &output{f, filepath.Join(dir.Path(), name)}
+	return o, o.explain(err)
+}
+
+func (o *output) WriteAt(p []byte, off int64) (int, error) {
+	n, err := o.File.WriteAt(p, off)
+	return n, o.explain(err)
+}
+
+func (o *output) explain(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s %s: %w", e.Op, o.path, e.Err)
 	}
-	defer closeFile(f, &err)
-	_, err = f.Write(content)
 	return err
 }
 
-func closeFile(f *os.File, err *error) {
-	if cerr := f.Close(); *err == nil {
+// closeFile reports the error of closing where there is none before it.
+func closeFile(o *output, err *error) {
+	if cerr := o.explain(o.Close()); *err == nil {
 		*err = cerr
 	}
+}
+
+func writeSmall(dir *atomicfile.Dir, name string, content []byte) (err error) {
+	o, err := create(dir, name)
+	if err != nil {
+		return err
+	}
+	defer closeFile(o, &err)
+	_, err = o.WriteAt(content, 0)
+	return err
 }
 
 // writeShard streams one weight file, tensors in the order in which they lie in it.
@@ -146,7 +174,7 @@ func writeShard(dir *atomicfile.Dir, s shard, p *progress) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := dir.Create(s.file)
+	f, err := create(dir, s.file)
 	if err != nil {
 		return err
 	}

@@ -117,11 +117,11 @@ func (ck *Checkpoint) examine(opts Options) error {
 	}
 	ck.found = make(map[string]int, len(table))
 	x := examination{ck: ck}
-	required := 0
-	meant := make(map[string]bool) // names of the table that are there under another name
 	for i, t := range ck.weights.tensors {
-		x.sort(i, t, meant)
+		x.sort(i, t)
 	}
+	meant := x.settleMisnamed()
+	required := 0
 	for _, s := range table {
 		if s.Optional {
 			continue
@@ -137,7 +137,7 @@ func (ck *Checkpoint) examine(opts Options) error {
 }
 
 // sort files tensor i under what the table says about it.
-func (x *examination) sort(i int, t tensor.Tensor, meant map[string]bool) {
+func (x *examination) sort(i int, t tensor.Tensor) {
 	name := t.Name
 	canonical, renamed := names.Rename(name)
 	if renamed && canonical == barePrefix+name {
@@ -155,12 +155,27 @@ func (x *examination) sort(i int, t tensor.Tensor, meant map[string]bool) {
 		}
 	case renamed:
 		x.misnamed = append(x.misnamed, t.Name)
-		meant[canonical] = true
 	case wanted, names.Own(x.ck.cfg, name):
 		x.leftOver = append(x.leftOver, t.Name)
 	default:
 		x.foreign = append(x.foreign, t.Name)
 	}
+}
+
+// settleMisnamed returns the names that misnamed tensors stand for. Where the right name is there as well, the wrong one
+// is left over.
+func (x *examination) settleMisnamed() map[string]bool {
+	meant := make(map[string]bool)
+	x.misnamed = slices.DeleteFunc(x.misnamed, func(name string) bool {
+		canonical, _ := names.Rename(name)
+		_, there := x.ck.found[canonical]
+		if there {
+			x.leftOver = append(x.leftOver, name)
+		}
+		meant[canonical] = true
+		return there
+	})
+	return meant
 }
 
 // barePrefix is what names saved from MambaModel lack beside those of MambaForCausalLM. transformers loads either into

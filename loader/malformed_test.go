@@ -118,6 +118,11 @@ func TestContradictions(t *testing.T) {
 			`tensor "backbone.embedding.weight": transformers reads this tensor only under the name "backbone.embeddings.weight"; rename it`, false,
 		},
 		{
+			"singular embedding beside the plural",
+			func(c *checkpoint) { c.add("backbone.embedding.weight", tensor.F32, 128, 32) },
+			`found 1 tensor that config.json leaves no place for: "backbone.embedding.weight"`, false,
+		},
+		{
 			"names of a wrapper",
 			func(c *checkpoint) { c.rename(func(s string) string { return "module." + s }) },
 			`rename it, and 41 more tensors likewise`, false,

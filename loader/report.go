@@ -71,16 +71,17 @@ func (x *examination) variant() bool {
 // hybrid recognises the attention blocks that the original code can put between mixers: they are named like mixers and
 // have projections but nothing of the state space model.
 func (x *examination) hybrid() bool {
-	lacking := make(map[int]int) // missing tensors of the state space model by block
+	ssm := []string{"A_log", "D", "x_proj.weight", "dt_proj.weight"}
+	lacking := make(map[int]int) // how many of these are missing, by block
 	for _, s := range x.missing {
-		if s.Layer >= 0 && slices.Contains([]string{"A_log", "D", "x_proj.weight", "dt_proj.weight"}, s.Name[strings.Index(s.Name, "mixer.")+len("mixer."):]) {
+		if _, name, ok := strings.Cut(s.Name, ".mixer."); ok && slices.Contains(ssm, name) {
 			lacking[s.Layer]++
 		}
 	}
 	var attention []string
 	for i := range x.ck.cfg.Shared().NumHiddenLayers {
-		_, projects := x.ck.found["backbone.layers."+strconv.Itoa(i)+".mixer.out_proj.weight"]
-		if lacking[i] == 4 && projects {
+		_, projects := x.ck.found[blocksPrefix+strconv.Itoa(i)+".mixer.out_proj.weight"]
+		if lacking[i] == len(ssm) && projects {
 			attention = append(attention, strconv.Itoa(i))
 		}
 	}
@@ -114,7 +115,6 @@ func (x *examination) reportMisshapen() {
 	if len(x.misshape) == 0 {
 		return
 	}
-	// The table's order puts first what is outside the blocks; what is wrong there is behind what is wrong inside.
 	t, spec := x.misshape[0].Tensor, x.misshape[0].spec
 	detail := fmt.Sprintf("found %s, %s says %s", shape(t.Shape), fileConfig, shape(spec.Shape))
 	if why, ok := names.Misshapen(spec, t.Shape); ok {

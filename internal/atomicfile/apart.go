@@ -41,7 +41,7 @@ func Apart(dst string, sources ...string) error {
 			return fmt.Errorf("%s: is the source %s itself; choose another destination", dst, src)
 		case info.IsDir() && within(parent, info):
 			return fmt.Errorf("%s: lies inside the source %s; choose a destination outside it", dst, src)
-		case there != nil && there.IsDir() && within(filepath.Dir(real), there):
+		case there != nil && there.IsDir() && (within(filepath.Dir(real), there) || within(filepath.Dir(absSrc), there)):
 			return fmt.Errorf("%s: holds the source %s; choose another destination", dst, src)
 		}
 	}

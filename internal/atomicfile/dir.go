@@ -1,7 +1,7 @@
 package atomicfile
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -94,6 +94,6 @@ func syncTree(root string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(f.Sync(), f.Close())
+		return cmp.Or(f.Sync(), f.Close())
 	})
 }

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -65,10 +66,7 @@ func (f *File) Commit() error {
 		return fmt.Errorf("commit %s: %w", f.path, errDone)
 	}
 	f.done = true
-	err := f.temp.Sync()
-	if closeErr := f.temp.Close(); err == nil {
-		err = closeErr
-	}
+	err := cmp.Or(f.temp.Sync(), f.temp.Close())
 	if err == nil {
 		err = f.placed(system.placeFile(f.temp.Name(), f.abs, f.force))
 	} else {
@@ -86,5 +84,5 @@ func (f *File) Abort() error {
 		return nil
 	}
 	f.done = true
-	return errors.Join(f.temp.Close(), os.Remove(f.temp.Name()))
+	return cmp.Or(f.temp.Close(), os.Remove(f.temp.Name()))
 }

@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 )
@@ -15,12 +16,14 @@ type placer struct {
 	exchange func(a, b string) error
 	// renameOver renames a directory onto an empty one.
 	renameOver func(from, to string) error
+	// link gives a file a second name: fs.ErrExist if it is taken.
+	link func(from, to string) error
 	// Each is one step for everyone who looks, and fails with errors.ErrUnsupported, having done nothing, where the
 	// system or the file system does not have it.
 }
 
 // system is the placer of the platform.
-var system = placer{renameNew, exchange, renameOver}
+var system = placer{renameNew, exchange, renameOver, os.Link}
 
 // placeFile gives the file temp the name dst.
 func (p placer) placeFile(temp, dst string, force bool) error {
@@ -32,7 +35,7 @@ func (p placer) placeFile(temp, dst string, force bool) error {
 		return err
 	}
 	// A second name for the file is given in one step as well, and never replaces one.
-	err = os.Link(temp, dst)
+	err = p.link(temp, dst)
 	if err == nil {
 		return os.Remove(temp)
 	}
@@ -70,7 +73,10 @@ func (p placer) placeDir(temp, dst, aside string, force bool) (old string, err e
 		return "", err
 	}
 	if err := p.newDir(temp, dst); err != nil {
-		return "", errors.Join(err, p.newDir(aside, dst))
+		if backErr := p.newDir(aside, dst); backErr != nil {
+			err = fmt.Errorf("%w (and what was there before is now at %s: %v)", err, aside, backErr)
+		}
+		return "", err
 	}
 	return aside, nil
 }

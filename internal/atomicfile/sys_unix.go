@@ -3,8 +3,10 @@
 package atomicfile
 
 import (
+	"cmp"
 	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +14,7 @@ import (
 // syncFlags open a file for syncing; no right to write is needed.
 const syncFlags = os.O_RDONLY
 
-func renameOver(from, to string) error { return unix.Rename(from, to) }
+func renameOver(from, to string) error { return syscall.Rename(from, to) }
 
 // syncDir makes the names in dir durable.
 func syncDir(dir string) error {
@@ -24,7 +26,7 @@ func syncDir(dir string) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
 		err = nil // a file system that does not sync directories
 	}
-	return errors.Join(err, d.Close())
+	return cmp.Or(err, d.Close())
 }
 
 // alive reports whether a process of that id exists.

@@ -3,8 +3,6 @@ package dump
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
@@ -21,8 +19,9 @@ type Writer struct {
 }
 
 // Create starts the dump that will be at path after Commit, with exactly these tensors. Their dtypes and shapes must
-// agree as Read demands. What path names is replaced when it is a regular file: a dump is a result, made again as
-// often as the command is repeated. Until Commit the old file stays as it is. A link is followed.
+// agree as Read demands. A regular file at path is replaced: a dump is a result, made again as often as the command is
+// repeated, as compilers treat their outputs. Until Commit the old file stays as it is. Anything else at path, such as
+// a folder or a device, is an error. metadata goes into the file's header and may be nil.
 func Create(path string, tensors []safetensors.Entry, metadata map[string]string) (_ *Writer, err error) {
 	_, unknown, _, err := check(path, tensors)
 	if err != nil {
@@ -35,15 +34,15 @@ func Create(path string, tensors []safetensors.Entry, metadata map[string]string
 	if err != nil {
 		return nil, err
 	}
-	target, err := replaceable(path)
-	if err != nil {
-		return nil, err
+	// Through a link to the file it leads to; renaming would replace the link.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	w := &Writer{dtype: make(map[string]tensor.DType, len(tensors))}
 	for _, t := range tensors {
 		w.dtype[t.Name] = t.DType
 	}
-	if w.file, err = atomicfile.CreateFile(target, atomicfile.Options{Force: true, Need: size}); err != nil {
+	if w.file, err = atomicfile.CreateFile(path, atomicfile.Options{Force: true, Need: size}); err != nil {
 		return nil, err
 	}
 	if w.content, err = safetensors.NewWriter(w.file, tensors, metadata); err != nil {
@@ -52,28 +51,11 @@ func Create(path string, tensors []safetensors.Entry, metadata map[string]string
 	return w, nil
 }
 
-// replaceable returns the file that path leads to. Renaming over anything but a regular file would destroy it:
-// a device such as /dev/null, a pipe, a folder.
-func replaceable(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return path, nil
-	case err != nil:
-		return "", err
-	case info.IsDir():
-		return "", &badfile.FormatError{File: path, Detail: "is a folder, expected the name of a file to write"}
-	case !info.Mode().IsRegular():
-		return "", &badfile.FormatError{File: path, Detail: "is not a regular file, so a result cannot take its place"}
-	}
-	return filepath.EvalSymlinks(path)
-}
-
 // Write writes values into the tensor called name, from its element first on. Pieces may come in any order and from
 // many goroutines; each element is written once. The tensor's dtype must be that of the values.
 func Write[T float32 | float64 | int64](w *Writer, name string, first int, values []T) error {
 	t := tensor.Of(name, values, len(values))
-	if dtype, ok := w.dtype[name]; !ok || dtype != t.DType {
+	if dtype, ok := w.dtype[name]; ok && dtype != t.DType {
 		return fmt.Errorf("dump: %s values for %s, which was announced as %s", t.DType, badfile.Quote(name), dtype)
 	}
 	return w.content.WriteAt(name, int64(first)*int64(t.DType.Size()), t.Data)

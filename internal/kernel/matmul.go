@@ -68,16 +68,22 @@ func (p *Pool) MatMul(y []float32, w *Matrix, x []float32, xStride, tokens int) 
 			mulTile(y[lo:], w.Rows, w.f32[lo*w.Cols:hi*w.Cols], x, xStride, w.Cols, hi-lo, tokens)
 			return
 		}
-		tile := tiles.Get().(*[]float32)
-		*tile = slices.Grow((*tile)[:0], (hi-lo)*w.Cols)[:(hi-lo)*w.Cols]
-		w.widen(*tile, lo, hi)
-		mulTile(y[lo:], w.Rows, *tile, x, xStride, w.Cols, hi-lo, tokens)
-		tiles.Put(tile)
+		rows := tile((hi - lo) * w.Cols)
+		defer tiles.Put(rows)
+		w.widen(*rows, lo, hi)
+		mulTile(y[lo:], w.Rows, *rows, x, xStride, w.Cols, hi-lo, tokens)
 	})
 }
 
-// tiles are buffers for widened rows, kept from one piece of work to the next.
+// tiles are buffers for rows that were widened or padded, kept from one piece of work to the next.
 var tiles = sync.Pool{New: func() any { return new([]float32) }}
+
+// tile returns a buffer of n values from tiles, to be put back. It holds anything.
+func tile(n int) *[]float32 {
+	t := tiles.Get().(*[]float32)
+	*t = slices.Grow((*t)[:0], n)[:n]
+	return t
+}
 
 // mulVec sets y to the product of the rows from lo on, len(y) of them, with x.
 func (m *Matrix) mulVec(y []float32, x []float32, lo int) {

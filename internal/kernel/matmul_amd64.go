@@ -67,8 +67,10 @@ func mulVec16(y []float32, w []uint16, x []float32, dot4, dot1 func(y *float32, 
 // mulVecPadded computes y for rows whose length is not a multiple of 16, from copies that are.
 func mulVecPadded(y, x []float32, copyRow func(row []float32, r int)) {
 	cols := roundUp(len(x))
-	buf := make([]float32, 2*cols)
-	v, row := buf[:cols], buf[cols:]
+	buf := tile(2 * cols)
+	defer tiles.Put(buf)
+	clear(*buf)
+	v, row := (*buf)[:cols], (*buf)[cols:]
 	copy(v, x)
 	for r := range y {
 		copyRow(row, r)
@@ -85,8 +87,10 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 	}
 	if cols%asmCols != 0 {
 		padded := roundUp(cols)
-		w, x = padRows(w, cols, cols, padded, rows), padRows(x, xStride, cols, padded, tokens)
-		cols, xStride = padded, padded
+		wRows, xRows := padRows(w, cols, cols, padded, rows), padRows(x, xStride, cols, padded, tokens)
+		defer tiles.Put(wRows)
+		defer tiles.Put(xRows)
+		w, x, cols, xStride = *wRows, *xRows, padded, padded
 	}
 	t := 0
 	for ; t+tileT <= tokens; t += tileT {
@@ -109,11 +113,12 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 	}
 }
 
-// padRows copies rows of cols values, stride apart, to rows of padded values that end in zeros.
-func padRows(src []float32, stride, cols, padded, rows int) []float32 {
-	dst := make([]float32, rows*padded)
+// padRows copies rows of cols values, stride apart, to rows of padded values that end in zeros, in a buffer of tiles.
+func padRows(src []float32, stride, cols, padded, rows int) *[]float32 {
+	dst := tile(rows * padded)
 	for r := range rows {
-		copy(dst[r*padded:][:cols], src[r*stride:])
+		n := copy((*dst)[r*padded:][:cols], src[r*stride:])
+		clear((*dst)[r*padded+n : (r+1)*padded])
 	}
 	return dst
 }

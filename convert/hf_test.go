@@ -1,0 +1,335 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+)
+
+const fixtures = "../fixtures/mamba1"
+
+// sourcesOf opens a checkpoint and offers its tensors in another order and in odd pieces.
+func sourcesOf(t *testing.T, dir string) (config.Config, []Source) {
+	t.Helper()
+	ck, err := loader.Open(dir, loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ck.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var sources []Source
+	for _, x := range ck.Tensors() {
+		sources = append(sources, inPieces(x, 1001))
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(sources), func(i, j int) { sources[i], sources[j] = sources[j], sources[i] })
+	return ck.Config(), sources
+}
+
+func inPieces(x tensor.Tensor, size int) Source {
+	return Source{Name: x.Name, DType: x.DType, Shape: x.Shape, Write: func(emit func([]byte) error) error {
+		for piece := range slices.Chunk(x.Data, size) {
+			if err := emit(piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func read(t *testing.T, elem ...string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// The fixtures were written by save_pretrained of transformers 5.23. Written again they are the same bytes, in one
+// file as in shards: tensor order, headers, shard boundaries, index and generation config.
+func TestSameAsSavePretrained(t *testing.T) {
+	folders, err := filepath.Glob(filepath.Join(fixtures, "*", fileConfig))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	for _, path := range folders {
+		src := filepath.Dir(path)
+		cfg, sources := sourcesOf(t, src)
+		dst := filepath.Join(t.TempDir(), "out")
+		opts := Options{}
+		if filepath.Base(src) == "sharded" {
+			opts.MaxShardSize = 40_000 // as in fixtures/generate.py
+		}
+		if err := WriteHF(context.Background(), dst, cfg, sources, opts); err != nil {
+			t.Fatalf("%s: %v", src, err)
+		}
+		expected := []string{fileConfig}
+		for _, name := range files(t, src) {
+			if name != fileGeneration && !strings.HasPrefix(name, "model") {
+				continue // config.json is package config's, the rest are references
+			}
+			expected = append(expected, name)
+			if !bytes.Equal(read(t, dst, name), read(t, src, name)) {
+				t.Errorf("%s: %s differs", src, name)
+			}
+		}
+		slices.Sort(expected)
+		if got := files(t, dst); !slices.Equal(got, expected) {
+			t.Errorf("%s: wrote %v, want %v", src, got, expected)
+		}
+		ck, err := loader.Open(dst, loader.Options{Strict: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems := ck.Problems(); len(problems) > 0 {
+			t.Errorf("%s: %v", src, problems)
+		}
+		if err := ck.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// transformers 5.23 wrote these for configurations that differ from its defaults as the rows do.
+func TestGenerationConfig(t *testing.T) {
+	id := func(i int) *int { return &i }
+	const head, tail = "{\n  \"_from_model_config\": true,\n", "  \"transformers_version\": \"5.23.0\",\n  \"use_cache\": true\n}\n"
+	for _, test := range []struct {
+		edit func(*config.Common)
+		want string
+	}{
+		{
+			func(c *config.Common) { c.EosTokenID = config.TokenIDs{IDs: []int{0, 5}, List: true} },
+			head + "  \"bos_token_id\": 0,\n  \"eos_token_id\": [\n    0,\n    5\n  ],\n  \"output_attentions\": false,\n" +
+				"  \"output_hidden_states\": false,\n  \"pad_token_id\": 0,\n" + tail,
+		},
+		{
+			func(c *config.Common) { c.BosTokenID, c.PadTokenID, c.EosTokenID = nil, nil, config.TokenIDs{} },
+			head + "  \"output_attentions\": false,\n  \"output_hidden_states\": false,\n" + tail,
+		},
+		{
+			func(c *config.Common) {
+				c.OutputHiddenStates, c.UseCache = true, false
+				c.BosTokenID, c.PadTokenID, c.EosTokenID.IDs = id(7), id(1), []int{50256}
+			},
+			head + "  \"bos_token_id\": 7,\n  \"eos_token_id\": 50256,\n  \"output_attentions\": false,\n  \"output_hidden_states\": true,\n" +
+				"  \"pad_token_id\": 1,\n  \"return_dict_in_generate\": true,\n" + strings.Replace(tail, "true", "false", 1),
+		},
+	} {
+		cfg := config.NewMamba()
+		test.edit(&cfg.Common)
+		got, err := generationConfig(cfg)
+		if err != nil || string(got) != test.want {
+			t.Errorf("error %v, got\n%s\nwant\n%s", err, got, test.want)
+		}
+	}
+}
+
+// The example in the documentation of huggingface_hub's splitter, and a tensor larger than a shard, which goes before
+// the shard that is being filled.
+func TestSplit(t *testing.T) {
+	for _, test := range []struct {
+		sizes []int
+		want  [][]int
+	}{
+		{[]int{6, 6, 2, 6, 2, 2}, [][]int{{6}, {6, 2}, {6, 2, 2}}},
+		{[]int{4, 11, 6, 1}, [][]int{{11}, {4, 6}, {1}}},
+		{[]int{10}, [][]int{{10}}},
+		{[]int{11}, [][]int{{11}}},
+	} {
+		var sources []Source
+		for _, n := range test.sizes {
+			sources = append(sources, Source{DType: tensor.F32, Shape: []int{n}})
+		}
+		var got [][]int
+		for _, s := range split(sources, 4*10) {
+			var sizes []int
+			for _, src := range s.sources {
+				sizes = append(sizes, src.Shape[0])
+			}
+			got = append(got, sizes)
+		}
+		if !slices.EqualFunc(got, test.want, slices.Equal) {
+			t.Errorf("%v: got %v, want %v", test.sizes, got, test.want)
+		}
+	}
+}
+
+// Each row stops the writing in some way; nothing may be left of it, and what was there before stays.
+func TestFailure(t *testing.T) {
+	cfg, good := sourcesOf(t, filepath.Join(fixtures, "default"))
+	broken := errors.New("the disk of the source is broken")
+	replace := func(i int, s Source) []Source {
+		out := slices.Clone(good)
+		out[i] = s
+		return out
+	}
+	named := func(s Source, name string) Source { s.Name = name; return s }
+	emit := func(n int, err error) Source {
+		s := good[3]
+		s.Write = func(emit func([]byte) error) error { return errors.Join(emit(make([]byte, n)), err) }
+		return s
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	size := int(good[3].bytes())
+	for _, test := range []struct {
+		name    string
+		sources []Source
+		opts    Options
+		ctx     context.Context
+		want    string
+	}{
+		{name: "missing", sources: good[1:], want: "missing"},
+		{name: "twice", sources: replace(0, good[1]), want: "given twice"},
+		{name: "foreign", sources: append(slices.Clone(good), named(good[0], "stray")), want: `tensor "stray": is not a tensor of this configuration`},
+		{name: "shape", sources: replace(3, Source{Name: good[3].Name, DType: tensor.F32, Shape: []int{1}}), want: "found the shape [1], expected ["},
+		{name: "dtype", sources: replace(3, Source{Name: good[3].Name, DType: tensor.I64, Shape: good[3].Shape}), want: "found dtype I64"},
+		{name: "source fails", sources: replace(3, emit(4, broken)), want: broken.Error()},
+		{name: "too little", sources: replace(3, emit(size-4, nil)), want: "incomplete"},
+		{name: "too much", sources: replace(3, emit(size+4, nil)), want: "do not fit"},
+		{name: "shard size", sources: good, opts: Options{MaxShardSize: -1}, want: "expected a positive number"},
+		{
+			name: "interrupted", sources: good, ctx: ctx, want: "context canceled",
+			opts: Options{Force: true, Progress: func(done, total int64) {
+				if done > total/2 {
+					cancel()
+				}
+			}},
+		},
+		{name: "occupied", sources: good, want: "already exists"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := t.TempDir()
+			dst := filepath.Join(root, "out")
+			if test.name == "occupied" || test.opts.Force {
+				if err := errors.Join(os.Mkdir(dst, 0o755), os.WriteFile(filepath.Join(dst, "old"), nil, 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := tree(t, root)
+			if test.ctx == nil {
+				test.ctx = context.Background()
+			}
+			err := WriteHF(test.ctx, dst, cfg, test.sources, test.opts)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			if after := tree(t, root); !slices.Equal(after, before) {
+				t.Errorf("left %v, before there were %v", after, before)
+			}
+		})
+	}
+}
+
+func tree(t *testing.T, root string) []string {
+	t.Helper()
+	var paths []string
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func TestProgressAndForce(t *testing.T) {
+	cfg, sources := sourcesOf(t, filepath.Join(fixtures, "default"))
+	dst := filepath.Join(t.TempDir(), "out")
+	if err := errors.Join(os.Mkdir(dst, 0o755), os.WriteFile(filepath.Join(dst, "old"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	last := int64(0)
+	err := WriteHF(context.Background(), dst, cfg, sources, Options{Force: true, MaxShardSize: 50_000, Progress: func(done, total int64) {
+		if done <= last || done > total {
+			t.Errorf("progress %d after %d of %d", done, last, total)
+		}
+		last = done
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last != 175744 { // bytes of all tensors of the fixture
+		t.Errorf("progress ended at %d", last)
+	}
+	if got := files(t, dst); slices.Contains(got, "old") {
+		t.Errorf("the old folder was not replaced: %v", got)
+	}
+}
+
+// 50 MB of one tensor go through without being held.
+func TestBoundedMemory(t *testing.T) {
+	cfg := config.NewMamba()
+	cfg.VocabSize, cfg.HiddenSize, cfg.IntermediateSize, cfg.TimeStepRank, cfg.NumHiddenLayers = 200_000, 64, 128, 4, 1
+	table, err := names.Table(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	piece := make([]byte, 1<<20)
+	var sources []Source
+	for _, spec := range table {
+		if spec.Optional {
+			continue
+		}
+		size, _ := tensor.ByteCount(tensor.F32, spec.Shape)
+		sources = append(sources, Source{Name: spec.Name, DType: tensor.F32, Shape: spec.Shape, Write: func(emit func([]byte) error) error {
+			for left := size; left > 0; left -= len(piece) {
+				if err := emit(piece[:min(left, len(piece))]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := WriteHF(context.Background(), filepath.Join(t.TempDir(), "out"), cfg, sources, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 1<<20 {
+		t.Errorf("%d bytes allocated in all", allocated)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"5GB": 5e9, "50gb": 50e9, "200MB": 200e6, "1.5 kB": 1500, "2GiB": 2 << 30, "300M": 300e6, "2G": 2e9, "4096": 4096, "7B": 7,
+		"": 0, "GB": 0, "-1GB": 0, "0": 0, "1XB": 0, "NaN": 0, "InfGB": 0, "1e30": 0,
+	} {
+		got, err := ParseSize(text)
+		if got != want || (err != nil) != (want == 0) {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,351 @@
+package dump
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"unicode"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+const fixtures = "../../fixtures/mamba1"
+
+type entry = safetensors.Entry
+
+func announce(name string, dtype tensor.DType, shape ...int) entry {
+	return entry{Name: name, DType: dtype, Shape: shape}
+}
+
+func TestReadFixture(t *testing.T) {
+	d, err := Read(filepath.Join(fixtures, "default", "ref-leftpad.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Batch() != 4 || d.Tokens() != 24 || len(d.Unknown()) != 0 {
+		t.Errorf("batch %d, tokens %d, unknown %v", d.Batch(), d.Tokens(), d.Unknown())
+	}
+	ids, haveIDs := d.InputIDs()
+	mask, haveMask := d.AttentionMask()
+	if !haveIDs || !haveMask || len(ids) != 4*24 || len(mask) != 4*24 || slices.Max(ids) < 2 || slices.Max(mask) != 1 || slices.Min(mask) != 0 {
+		t.Errorf("ids %v, mask %v", ids, mask)
+	}
+	want := []string{"input_ids", "attention_mask", "cache.conv_states.0", "cache.ssm_states.0", "hidden_states.0", "cache.conv_states.1"}
+	names := d.Names()
+	if !slices.Equal(names[:len(want)], want) || names[len(names)-1] != Logits || names[len(names)-2] != HiddenState(4) {
+		t.Errorf("names %v", names)
+	}
+	conv, ssm, err := d.Cache()
+	if err != nil || len(conv) != 4 || len(ssm) != 4 || conv[3].Name != ConvState(3) || !slices.Equal(ssm[3].Shape, []int{4, 64, 16}) {
+		t.Errorf("cache %v %v: %v", conv, ssm, err)
+	}
+}
+
+// What a writer is given in pieces, by many goroutines, a reader finds.
+func TestRoundTrip(t *testing.T) {
+	const B, T, V, D = 2, 5, 3, 4
+	path := filepath.Join(t.TempDir(), "dump.safetensors")
+	entries := append([]entry{
+		{Name: InputIDs, DType: tensor.I64, Shape: []int{B, T}},
+		{Name: Logits, DType: tensor.F32, Shape: []int{B, T, V}},
+		{Name: HiddenState(0), DType: tensor.F64, Shape: []int{B, T, D}},
+	}, StateEntries(tensor.F32, 2, []int{B, 6, 4}, []int{B, 6, 8})...)
+	states := func(size int, first float32) [][]float32 {
+		v := [][]float32{make([]float32, size), make([]float32, size)}
+		for i := range v[0] {
+			v[0][i], v[1][i] = first+float32(i), -first-float32(i)
+		}
+		return v
+	}
+	conv, ssm := states(B*6*4, 100), states(B*6*8, 1000)
+	ids := []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	logits := make([]float32, B*T*V)
+	hidden := make([]float64, B*T*D)
+	for i := range logits {
+		logits[i] = float32(i) / 3
+	}
+	for i := range hidden {
+		hidden[i] = 1 / float64(i+1)
+	}
+
+	if err := os.WriteFile(path, []byte("of an earlier run"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w, err := Create(path, entries, map[string]string{"producer": "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	errs := make([]error, B*T)
+	var group sync.WaitGroup
+	for i := range errs {
+		group.Go(func() {
+			errs[i] = errors.Join(Write(w, Logits, i*V, logits[i*V:][:V]), Write(w, HiddenState(0), i*D, hidden[i*D:][:D]))
+		})
+	}
+	group.Wait()
+	if err := errors.Join(append(errs, Write(w, InputIDs, 0, ids), WriteStates(w, conv, ssm), w.Commit())...); err != nil {
+		t.Fatal(err)
+	}
+
+	d, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if got, _ := d.InputIDs(); !slices.Equal(got, ids) {
+		t.Errorf("ids %v", got)
+	}
+	for name, want := range map[string][]byte{Logits: tensor.Bytes(logits), HiddenState(0): tensor.Bytes(hidden)} {
+		if got, ok := d.Tensor(name); !ok || !bytes.Equal(got.Data, want) {
+			t.Errorf("%s is not what was written", name)
+		}
+	}
+	gotConv, gotSSM, err := States[float32](d)
+	if err != nil || !slices.EqualFunc(gotConv, conv, slices.Equal) || !slices.EqualFunc(gotSSM, ssm, slices.Equal) {
+		t.Errorf("states are not what was written: %v", err)
+	}
+}
+
+// Each row is what a file holds, which is no dump.
+func TestMalformed(t *testing.T) {
+	f32 := func(name string, shape ...int) entry { return announce(name, tensor.F32, shape...) }
+	i64 := func(name string, shape ...int) entry { return announce(name, tensor.I64, shape...) }
+	for _, test := range []struct {
+		name    string
+		entries []entry
+		want    string // empty: a good file
+	}{
+		{"cache alone", []entry{f32("cache.conv_states.0", 1, 4, 4), f32("cache.ssm_states.0", 1, 4, 16)}, ""},
+		{"any subset", []entry{f32("hidden_states.7", 1, 3, 4)}, ""},
+		{"last logits", []entry{i64("input_ids", 2, 9), f32("logits", 2, 1, 5)}, ""},
+		{"narrow types", []entry{announce("input_ids", tensor.I32, 1, 2), announce("logits", tensor.BF16, 1, 2, 3)}, ""},
+		{"Mamba-2 states", []entry{f32("cache.conv_states.0", 1, 20, 4), f32("cache.ssm_states.0", 1, 2, 8, 16)}, ""},
+		{"foreign tensor beside", []entry{i64("input_ids", 1, 1), i64("hidden_states.01", 5), i64("stray\x1b", 2)}, ""},
+		{"nothing", nil, "found no tensors, but none of input_ids"},
+		{"a checkpoint", []entry{f32("lm_head.weight", 2, 2), f32("A", 1)}, `found "A" as the first of 2 tensors, but none of`},
+		{"float ids", []entry{f32("input_ids", 1, 2)}, `tensor "input_ids": found dtype F32, expected I64`},
+		{"integer logits", []entry{i64("logits", 1, 2, 3)}, `tensor "logits": found dtype I64, expected F32 or F64`},
+		{"flat ids", []entry{i64("input_ids", 5)}, `found the shape [5], which has a wrong number of dimensions`},
+		{"no tokens", []entry{i64("input_ids", 1, 0)}, `found the shape [1 0], which is empty`},
+		{"mask of another length", []entry{i64("input_ids", 1, 5), i64("attention_mask", 1, 4)}, `tensor "attention_mask": found the shape [1 4]: tokens is 4 here and 5 in "input_ids"`},
+		{"logits of another batch", []entry{i64("input_ids", 1, 5), f32("logits", 2, 5, 7)}, `batch is 2 here and 1 in "input_ids"`},
+		{"layers of two widths", []entry{f32("hidden_states.0", 1, 5, 4), f32("hidden_states.1", 1, 5, 8)}, `hidden size is 8 here and 4 in "hidden_states.0"`},
+		{"states of two widths", []entry{f32("cache.conv_states.0", 1, 4, 4), f32("cache.ssm_states.0", 1, 5, 16)}, `channels is 5 here and 4 in "cache.conv_states.0"`},
+		{
+			"states of two families", []entry{f32("cache.ssm_states.0", 1, 4, 16), f32("cache.ssm_states.1", 1, 2, 2, 16)},
+			`number of dimensions of SSM states is 4 here and 3 in`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dump.safetensors")
+			var tensors []tensor.Tensor
+			for _, e := range test.entries {
+				n, _ := tensor.ByteCount(e.DType, e.Shape)
+				tensors = append(tensors, tensor.Tensor{Name: e.Name, DType: e.DType, Shape: e.Shape, Data: make([]byte, n)})
+			}
+			save(t, path, tensors...)
+			d, err := Read(path)
+			if err == nil {
+				defer d.Close()
+			}
+			explained(t, err, test.want, path)
+		})
+	}
+}
+
+func TestMask(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dump.safetensors")
+	save(t, path, tensor.Of(AttentionMask, []int64{0, 1, 1, 2}, 2, 2))
+	_, err := Read(path)
+	explained(t, err, `tensor "attention_mask": found 2 at [1, 1], expected 0 or 1`, path)
+}
+
+func TestIncompleteCache(t *testing.T) {
+	state := func(name string) tensor.Tensor { return tensor.Of(name, make([]float32, 8), 1, 2, 4) }
+	for _, test := range []struct {
+		tensors []tensor.Tensor
+		want    string
+	}{
+		{[]tensor.Tensor{state(HiddenState(0))}, "found no cache"},
+		{[]tensor.Tensor{state(ConvState(0))}, `tensor "cache.ssm_states.0": missing from a cache whose blocks go up to 0`},
+		{
+			[]tensor.Tensor{state(ConvState(0)), state(SSMState(0)), state(ConvState(2)), state(SSMState(2))},
+			`tensor "cache.conv_states.1": missing from a cache whose blocks go up to 2`,
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "dump.safetensors")
+		save(t, path, test.tensors...)
+		d, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = d.Cache()
+		explained(t, errors.Join(err, d.Close()), test.want, path)
+	}
+}
+
+func save(t *testing.T, path string, tensors ...tensor.Tensor) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(safetensors.Write(f, tensors, nil), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// explained checks that err is nil if nothing is wanted, or else a FormatError of one line that names the file.
+func explained(t *testing.T, err error, want, path string) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	var format *badfile.FormatError
+	switch {
+	case err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path):
+		t.Errorf("error %v\nwant      %s", err, want)
+	case !errors.As(err, &format):
+		t.Errorf("%T, want a FormatError", err)
+	case strings.ContainsFunc(err.Error(), unicode.IsControl):
+		t.Errorf("control characters in %q", err)
+	}
+}
+
+// A dump that was not finished, or not begun, leaves what was there.
+func TestWriterFailures(t *testing.T) {
+	ids := announce(InputIDs, tensor.I64, 1, 2)
+	for _, test := range []struct {
+		name    string
+		entries []entry
+		write   func(w *Writer) error
+		want    string
+	}{
+		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" is no part of a dump`},
+		{"contradiction", []entry{ids, announce(Logits, tensor.F32, 2, 2, 2)}, nil, "batch is 2 here and 1"},
+		{"incomplete", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, 0, []int64{1}) }, "incomplete"},
+		{"twice", []entry{ids}, func(w *Writer) error {
+			return errors.Join(Write(w, InputIDs, 0, []int64{1, 2}), Write(w, InputIDs, 1, []int64{3}))
+		}, "written before"},
+		{"beyond the end", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, 1, []int64{1, 2}) }, "do not fit"},
+		{"before the start", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, -1, []int64{1}) }, "do not fit"},
+		{"dtype", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, 0, []float32{1, 2}) }, `F32 values for "input_ids", which was announced as I64`},
+		{"not announced", []entry{ids}, func(w *Writer) error { return Write(w, Logits, 0, []float32{1}) }, `"logits" was not announced`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "dump.safetensors")
+			if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			w, err := Create(path, test.entries, nil)
+			if err == nil {
+				err = errors.Join(test.write(w), w.Commit(), w.Abort())
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			left, _ := filepath.Glob(filepath.Join(dir, "*"))
+			hidden, _ := filepath.Glob(filepath.Join(dir, ".*"))
+			if data, err := os.ReadFile(path); string(data) != "old" || err != nil || len(left)+len(hidden) != 1 {
+				t.Errorf("%q is left at the destination, beside %v %v", data, left, hidden)
+			}
+		})
+	}
+	if _, err := Create(t.TempDir(), []entry{ids}, nil); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a dump in place of a folder: %v", err)
+	}
+	if _, err := Create(os.DevNull, []entry{ids}, nil); err == nil {
+		t.Error("a dump in place of a device")
+	}
+}
+
+func TestCreateThroughLink(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(file, link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	w, err := Create(link, []entry{announce(InputIDs, tensor.I64, 1, 1)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Write(w, InputIDs, 0, []int64{7}), w.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v", err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, tensors := range [][]tensor.Tensor{
+		{tensor.Of(InputIDs, []int64{1, 2, 3}, 1, 3), tensor.Of(AttentionMask, []int64{0, 1, 1}, 1, 3), tensor.Of(Logits, make([]float32, 6), 1, 3, 2)},
+		{tensor.Of(ConvState(0), make([]float32, 8), 1, 2, 4), tensor.Of(SSMState(0), make([]float32, 6), 1, 2, 3), tensor.Of("stray", []int64{1}, 1)},
+		{tensor.Of(HiddenState(3), make([]float64, 4), 1, 2, 2), tensor.Of(InputIDs, []int32{7, 8}, 1, 2)},
+		{tensor.Of(SSMState(1), make([]float32, 16), 1, 2, 2, 4), tensor.Of("hidden_states.-1", []int64{1}, 1)},
+		{tensor.Of(InputIDs, []int64{}, 0, 3)},
+		nil,
+	} {
+		path := filepath.Join(f.TempDir(), "seed")
+		file, err := os.Create(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if err := errors.Join(safetensors.Write(file, tensors, nil), file.Close()); err != nil {
+			f.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := safetensors.Parse("fuzz", data)
+		if err != nil {
+			return
+		}
+		d, err := read("fuzz", file)
+		if err != nil {
+			if strings.ContainsFunc(err.Error(), unicode.IsControl) {
+				t.Errorf("control characters in %q", err)
+			}
+			return
+		}
+		ids, haveIDs := d.InputIDs()
+		mask, haveMask := d.AttentionMask()
+		if haveIDs && len(ids) != d.Batch()*d.Tokens() || haveMask && len(mask) != d.Batch()*d.Tokens() || d.Batch() < 1 {
+			t.Errorf("%d ids, %d of mask for %d by %d", len(ids), len(mask), d.Batch(), d.Tokens())
+		}
+		for _, name := range d.Names() {
+			x, ok := d.Tensor(name)
+			if n, sane := tensor.ByteCount(x.DType, x.Shape); !ok || !sane || n != len(x.Data) || x.Shape[0] != d.Batch() {
+				t.Errorf("%s: %v in %d bytes", name, x.Shape, len(x.Data))
+			}
+		}
+		if conv, ssm, err := d.Cache(); err == nil && (len(conv) == 0 || len(conv) != len(ssm)) {
+			t.Errorf("a cache of %d and %d layers", len(conv), len(ssm))
+		}
+	})
+}

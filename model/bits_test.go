@@ -1,0 +1,204 @@
+package model_test
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/model"
+)
+
+// bits is everything a pass over one sequence gives, in an order that does not depend on how it was cut.
+type bits struct {
+	logits []float32
+	hidden [][]float32
+	cache  *model.Cache
+}
+
+func (a *bits) same(b *bits) bool {
+	equal := func(x, y []float32) bool {
+		return slices.EqualFunc(x, y, func(p, q float32) bool { return math.Float32bits(p) == math.Float32bits(q) })
+	}
+	all := equal(a.logits, b.logits) && len(a.hidden) == len(b.hidden)
+	for i := range a.hidden {
+		all = all && equal(a.hidden[i], b.hidden[i])
+	}
+	for l := range a.cache.SSMStates {
+		all = all && equal(a.cache.ConvStates[l], b.cache.ConvStates[l]) && equal(a.cache.SSMStates[l], b.cache.SSMStates[l])
+	}
+	return all
+}
+
+// inPieces runs ids in pieces of the given lengths, the cache going from one to the next through between.
+func inPieces(t *testing.T, m *model.Model, ids []int64, lengths []int, between func(*model.Cache) *model.Cache) *bits {
+	t.Helper()
+	r := &bits{cache: m.NewCache(1), hidden: make([][]float32, m.Config().NumHiddenLayers+1)}
+	for _, n := range lengths {
+		out, err := m.Forward(context.Background(), model.Single(ids[:n]), r.cache, everything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = ids[n:]
+		r.logits = append(r.logits, out.Logits...)
+		for i, h := range out.HiddenStates {
+			r.hidden[i] = append(r.hidden[i], h...)
+		}
+		r.cache = between(r.cache)
+	}
+	return r
+}
+
+func keep(c *model.Cache) *model.Cache { return c }
+
+// variety are fixtures whose shapes take different routes through the kernels: sizes that are and are not multiples
+// of the blocks, stored types, biases, kernels.
+var variety = []string{"default", "oddstate", "bf16", "f16", "usebias", "conv3", "noconvbias", "sharded"}
+
+// TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a
+// file: always the same bits.
+func TestOneBitPattern(t *testing.T) {
+	for _, name := range variety {
+		_, m := open(t, filepath.Join(fixtureDir, name), model.Options{Threads: 2})
+		const tokens = 23
+		ids := someIDs(m, tokens, 5)
+		whole := inPieces(t, m, ids, []int{tokens}, keep)
+		file := filepath.Join(t.TempDir(), "cache.safetensors")
+		throughFile := func(c *model.Cache) *model.Cache {
+			if err := m.SaveCache(file, c, nil); err != nil {
+				t.Fatal(err)
+			}
+			back, _, err := m.LoadCache(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return back
+		}
+		check := func(what string, got *bits) {
+			t.Helper()
+			if !got.same(whole) {
+				t.Errorf("%s, %s: other bits than whole", name, what)
+			}
+		}
+		for cut := 1; cut < tokens; cut++ {
+			check("two pieces", inPieces(t, m, ids, []int{cut, tokens - cut}, keep))
+		}
+		check("token by token", inPieces(t, m, ids, slices.Repeat([]int{1}, tokens), keep))
+		check("cloned caches", inPieces(t, m, ids, []int{2, 9, 12}, (*model.Cache).Clone))
+		check("cache through a file", inPieces(t, m, ids, []int{1, 5, 17}, throughFile))
+		for _, threads := range []int{1, 3, 8} {
+			_, other := open(t, filepath.Join(fixtureDir, name), model.Options{Threads: threads})
+			check("other number of threads", inPieces(t, other, ids, []int{tokens}, keep))
+		}
+	}
+}
+
+// TestLongPromptInWindows crosses the boundaries of the windows that long prompts are worked in.
+func TestLongPromptInWindows(t *testing.T) {
+	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	ids := someIDs(m, 600, 3)
+	whole := inPieces(t, m, ids, []int{600}, keep)
+	if !inPieces(t, m, ids, []int{255, 1, 2, 300, 42}, keep).same(whole) {
+		t.Error("600 tokens in pieces: other bits than whole")
+	}
+}
+
+// TestBatchIsItsRowsAlone runs rows of different lengths side by side, padded left and right, and in pieces in
+// some of which a row has no token.
+func TestBatchIsItsRowsAlone(t *testing.T) {
+	for _, name := range variety {
+		_, m := open(t, filepath.Join(fixtureDir, name), model.Options{})
+		const width = 17
+		starts, lengths := []int{3, 0, 12, 5}, []int{14, 17, 5, 4} // the last row is padded on both sides
+		b := model.Batch{Sequences: len(starts), Tokens: width, IDs: make([]int64, len(starts)*width), Mask: make([]int64, len(starts)*width)}
+		var alone []*bits
+		for row, n := range lengths {
+			ids := someIDs(m, n, row)
+			alone = append(alone, inPieces(t, m, ids, []int{n}, keep))
+			copy(b.IDs[row*width+starts[row]:], ids)
+			for i := range n {
+				b.Mask[row*width+starts[row]+i] = 1
+			}
+		}
+		out, cache := forward(t, m, b, everything)
+		cut := m.NewCache(b.Sequences)
+		for from := 0; from < width; from += 6 {
+			if _, err := m.Forward(context.Background(), columns(b, from, min(from+6, width)), cut, model.Want{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last, _ := forward(t, m, b, model.Want{Logits: model.LogitsLast})
+		D, V := m.Config().HiddenSize, m.Config().VocabSize
+		for row, n := range lengths {
+			at := row*width + starts[row]
+			got := &bits{logits: out.Logits[at*V:][:n*V], cache: rowOf(cache, row)}
+			for _, h := range out.HiddenStates {
+				got.hidden = append(got.hidden, h[at*D:][:n*D])
+			}
+			if !got.same(alone[row]) {
+				t.Errorf("%s, row %d of a batch: other bits than alone", name, row)
+			}
+			got.cache = rowOf(cut, row)
+			if !got.same(alone[row]) {
+				t.Errorf("%s, row %d of a batch in pieces: other states than alone", name, row)
+			}
+			if !slices.Equal(last.Logits[row*V:][:V], alone[row].logits[(n-1)*V:]) {
+				t.Errorf("%s, row %d: last logits are not those of its last token", name, row)
+			}
+		}
+	}
+}
+
+// columns returns the positions from to to of a batch.
+func columns(b model.Batch, from, to int) model.Batch {
+	c := model.Batch{Sequences: b.Sequences, Tokens: to - from}
+	for row := range b.Sequences {
+		c.IDs = append(c.IDs, b.IDs[row*b.Tokens:][from:to]...)
+		c.Mask = append(c.Mask, b.Mask[row*b.Tokens:][from:to]...)
+	}
+	return c
+}
+
+func rowOf(c *model.Cache, row int) *model.Cache {
+	r := &model.Cache{Sequences: 1}
+	for l := range c.SSMStates {
+		conv, ssm := len(c.ConvStates[l])/c.Sequences, len(c.SSMStates[l])/c.Sequences
+		r.ConvStates = append(r.ConvStates, c.ConvStates[l][row*conv:][:conv])
+		r.SSMStates = append(r.SSMStates, c.SSMStates[l][row*ssm:][:ssm])
+	}
+	return r
+}
+
+// TestParallelScanAgrees holds the scan that is divided by time to the sequential one, to rounding.
+func TestParallelScanAgrees(t *testing.T) {
+	_, sequential := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	_, parallel := open(t, filepath.Join(fixtureDir, "default"), model.Options{Threads: 3, ParallelScan: true})
+	b := model.Single(someIDs(sequential, 300, 1))
+	want, _ := forward(t, sequential, b, everything)
+	got, _ := forward(t, parallel, b, everything)
+	if r, err := numcheck.Compare(got.Logits, want.Logits, nil); err != nil || r.MaxRel > 2e-5 {
+		t.Errorf("logits differ by %.3g of the largest (%v)", r.MaxRel, err)
+	}
+}
+
+// TestMemoryDoesNotGrowWithThePrompt runs a long prompt after a short one. Held in memory, its logits and hidden states
+// alone would take 30 MB.
+func TestMemoryDoesNotGrowWithThePrompt(t *testing.T) {
+	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	heap := func(tokens int) uint64 {
+		err := m.Stream(context.Background(), model.Single(someIDs(m, tokens, 2)), m.NewCache(1), everything, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapSys
+	}
+	short := heap(1000)
+	if long := heap(25_000); long > short+8<<20 {
+		t.Errorf("the heap takes %d bytes for 1,000 tokens and %d for 25,000", short, long)
+	}
+}

@@ -1,0 +1,142 @@
+package model_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/gomamba/gomamba/fixtures"
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/model/reference"
+)
+
+// TestCloserToTruthThanHuggingFace holds every logit, hidden state and cache entry of every fixture to the promise:
+// at most 1.5 times as far from float64 as transformers' float32 is, or 2e-6 of the tensor's largest value.
+func TestCloserToTruthThanHuggingFace(t *testing.T) {
+	nearer, tensors := 0, 0
+	for _, ref := range glob(t, "*/ref*.safetensors") {
+		ck, m := open(t, filepath.Dir(ref), model.Options{})
+		d, b := readDump(t, ref)
+		out, cache := forward(t, m, b, everything)
+		truthCache := reference.NewCache[float64](m.Config(), b.Sequences)
+		truth, err := reference.Forward(context.Background(), ck, b, truthCache, everything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range d.Names() {
+			got, want := pick(name, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates),
+				pick(name, truth.Logits, truth.HiddenStates, truthCache.ConvStates, truthCache.SSMStates)
+			if got == nil {
+				continue // the input
+			}
+			stored, _ := d.Tensor(name)
+			hf, err := numcheck.Compare(tensor.Float32s(stored), want, nil)
+			if err != nil {
+				t.Fatalf("%s, %s: %v", ref, name, err)
+			}
+			ours, _ := numcheck.Compare(got, want, nil)
+			if ours.MaxAbs > 1.5*hf.MaxAbs && ours.MaxAbs > numcheck.Floor*ours.Scale {
+				t.Errorf("%s, %s: %.3g from float64, transformers %.3g, largest value %.3g", ref, name, ours.MaxAbs, hf.MaxAbs, ours.Scale)
+			}
+			tensors++
+			if ours.MaxAbs <= hf.MaxAbs {
+				nearer++
+			}
+		}
+	}
+	t.Logf("nearer to float64 than transformers on %d of %d tensors", nearer, tensors)
+	if nearer*4 < tensors*3 {
+		t.Errorf("nearer to float64 than transformers on only %d of %d tensors", nearer, tensors)
+	}
+}
+
+// pick returns the tensor of that name in a dump, nil for the input.
+func pick[F any](name string, logits []F, hidden, conv, ssm [][]F) []F {
+	if name == dump.Logits {
+		return logits
+	}
+	for list, named := range map[*[][]F]func(int) string{&hidden: dump.HiddenState, &conv: dump.ConvState, &ssm: dump.SSMState} {
+		for i, v := range *list {
+			if named(i) == name {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// TestOracleIsTheTruth holds the float64 oracle to an independent float64 computation: fixtures/oracle.py, in numpy.
+func TestOracleIsTheTruth(t *testing.T) {
+	for _, ref := range glob(t, "*/oracle*.safetensors") {
+		ck, m := open(t, filepath.Dir(ref), model.Options{})
+		d, b := readDump(t, ref)
+		cache := reference.NewCache[float64](m.Config(), b.Sequences)
+		out, err := reference.Forward(context.Background(), ck, b, cache, everything)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compared := 0
+		for _, name := range d.Names() {
+			got := pick(name, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates)
+			if got == nil {
+				continue
+			}
+			stored, _ := d.Tensor(name)
+			r, err := numcheck.Compare(got, tensor.Float64s(stored), nil)
+			if err != nil {
+				t.Fatalf("%s, %s: %v", ref, name, err)
+			}
+			if !(r.MaxRel <= 1e-12) {
+				t.Errorf("%s, %s: %.3g of the largest value", ref, name, r.MaxRel)
+			}
+			compared++
+		}
+		if compared == 0 {
+			t.Errorf("%s: nothing compared", ref)
+		}
+	}
+}
+
+// TestGreedyAsHuggingFace continues prompts as transformers' generate(do_sample=False) did.
+func TestGreedyAsHuggingFace(t *testing.T) {
+	for _, path := range glob(t, "*/greedy.json") {
+		var greedy fixtures.Greedy
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &greedy); err != nil {
+			t.Fatal(err)
+		}
+		_, m := open(t, filepath.Dir(path), model.Options{})
+		if got := generate(t, m, greedy.Prompt, len(greedy.Tokens), model.Sampling{}); !slices.Equal(got, greedy.Tokens) {
+			t.Errorf("%s: continued with %v, transformers with %v", path, got, greedy.Tokens)
+		}
+	}
+}
+
+func generate(t *testing.T, m *model.Model, prompt []int64, n int, how model.Sampling) []int64 {
+	t.Helper()
+	g, err := m.NewGenerator(nil, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Feed(context.Background(), prompt); err != nil {
+		t.Fatal(err)
+	}
+	var ids []int64
+	for range n {
+		id, err := g.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
