@@ -26,13 +26,8 @@ type mamba1 struct {
 func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 	m := &mamba1{
 		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
-		inProj: matrix(b, "in_proj.weight"),
-		inBias: optional(b, "in_proj.bias", cfg.UseBias),
-		conv: kernel.Conv{
-			Channels: cfg.DInner(), K: cfg.ConvKernel,
-			Weight: vector(b, "conv1d.weight"), // [I, 1, K]
-			Bias:   optional(b, "conv1d.bias", cfg.UseConvBias),
-		},
+		inProj:  matrix(b, "in_proj.weight"),
+		inBias:  optional(b, "in_proj.bias", cfg.UseBias),
 		xProj:   matrix(b, "x_proj.weight"),
 		dtProj:  matrix(b, "dt_proj.weight"),
 		dtBias:  vector(b, "dt_proj.bias"),
@@ -40,8 +35,10 @@ func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
+	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [I, 1, K], [I]
 	aLog := b.Take("A_log")
 	if b.Err() == nil {
+		m.conv = kernel.NewConv(taps, bias, m.inner)
 		m.scan.A = make([]float32, m.inner*m.states)
 		tensor.WidenF32(m.scan.A, aLog.DType, aLog.Data)
 		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)

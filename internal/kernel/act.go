@@ -86,10 +86,22 @@ func silu(x float64) float64 {
 // computed in float64 and rounded once.
 func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
 	for t := range tokens {
-		row := dt[t*stride:]
-		for c := lo; c < hi; c++ {
-			row[c] = float32(softplus(float64(row[c]) + float64(bias[c])))
-		}
+		softplusRow(dt[t*stride+lo:t*stride+hi], bias[lo:hi])
+	}
+}
+
+// softplusRowGeneric sets dt[i] = softplus(dt[i] + bias[i]).
+func softplusRowGeneric(dt, bias []float32) {
+	for i, b := range bias {
+		dt[i] = float32(softplus(float64(dt[i]) + float64(b)))
+	}
+}
+
+// gateGeneric sets y[i] = (sums[i] + d[i]·x[i]) · silu(z[i]), rounded once; y may be x.
+func gateGeneric(y []float32, sums []float64, d, x, z []float32) {
+	for i, sum := range sums {
+		sum += float64(float64(d[i]) * float64(x[i]))
+		y[i] = float32(sum * silu(float64(z[i])))
 	}
 }
 
@@ -97,7 +109,9 @@ func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
 func Exp(x float64) float64 { return exp(x) }
 
 // NegExp sets a[i] = -exp(aLog[i]): the A of the Mamba paper (section 3.6) from its stored logarithm.
-func NegExp(a, aLog []float32) {
+func NegExp(a, aLog []float32) { negExp(a[:len(aLog)], aLog) }
+
+func negExpGeneric(a, aLog []float32) {
 	for i, v := range aLog {
 		a[i] = float32(-exp(float64(v)))
 	}

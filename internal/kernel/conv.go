@@ -8,41 +8,69 @@ package kernel
 // Before the first row of in stands the conv state, the last K inputs of each channel, oldest first.
 type Conv struct {
 	Channels, K int
-	Weight      []float32 // [Channels, K]
-	Bias        []float32 // [Channels], or nil
+
+	taps []float32 // [K, Channels]
+	bias []float32 // [Channels]
 }
+
+// NewConv returns the convolution of a weight [channels, K] and a bias [channels], which may be nil.
+func NewConv(weight, bias []float32, channels int) Conv {
+	c := Conv{Channels: channels, K: len(weight) / channels, taps: make([]float32, len(weight)), bias: bias}
+	for ch := range channels {
+		for i := range c.K {
+			c.taps[i*channels+ch] = weight[ch*c.K+i]
+		}
+	}
+	if bias == nil {
+		c.bias = make([]float32, channels)
+	}
+	return c
+}
+
+// convChannels is how many channels are convolved at a time.
+const convChannels = 64
 
 // Run convolves T rows of the channels lo to hi and moves the state on by T inputs.
 // Row t of the input starts at in[t·inStride], of the output at out[t·outStride]; state is [Channels, K].
 //
 // Each output is a float64 sum from bias through k = 0 to K-1, activated, and rounded once.
 func (c *Conv) Run(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) {
-	for t := range tokens {
-		row := out[t*outStride:]
-		for ch := lo; ch < hi; ch++ {
-			var sum float64
-			if c.Bias != nil {
-				sum = float64(c.Bias[ch])
+	rows := make([][]float32, c.K)
+	past := make([]float32, (c.K-1)*convChannels) // the state without its oldest input, [K-1, channels]
+	for from := lo; from < hi; from += convChannels {
+		to := min(from+convChannels, hi)
+		for ch := from; ch < to; ch++ {
+			for i := range c.K - 1 {
+				past[i*convChannels+ch-from] = state[ch*c.K+i+1]
 			}
-			for i, w := range c.Weight[ch*c.K : (ch+1)*c.K] {
-				v := c.input(in, inStride, state, t-c.K+1+i, ch)
-				sum += float64(float64(w) * float64(v))
-			}
-			row[ch] = float32(silu(sum))
 		}
-	}
-	for ch := lo; ch < hi; ch++ {
-		window := state[ch*c.K : (ch+1)*c.K]
-		for i := range window { // ascending: reads are never behind writes
-			window[i] = c.input(in, inStride, state, tokens-c.K+i, ch)
+		for t := range tokens {
+			for i := range rows {
+				if at := t - c.K + 1 + i; at >= 0 {
+					rows[i] = in[at*inStride+from : at*inStride+to]
+				} else {
+					rows[i] = past[(at+c.K-1)*convChannels:][:to-from]
+				}
+			}
+			convRow(out[t*outStride+from:t*outStride+to], rows, c.taps[from:], c.Channels, c.bias[from:to])
+		}
+		for ch := from; ch < to; ch++ {
+			window := state[ch*c.K : (ch+1)*c.K]
+			kept := copy(window, window[min(tokens, c.K):])
+			for i := kept; i < c.K; i++ {
+				window[i] = in[(tokens-c.K+i)*inStride+ch]
+			}
 		}
 	}
 }
 
-// input returns the input of a channel at time t, which is negative for those in the state.
-func (c *Conv) input(in []float32, inStride int, state []float32, t, ch int) float32 {
-	if t < 0 {
-		return state[(ch+1)*c.K+t]
+// convRowGeneric sets out[c] = silu(bias[c] + Σ_i taps[i·tapStride + c]·rows[i][c]) from channel from on.
+func convRowGeneric(out []float32, rows [][]float32, taps []float32, tapStride int, bias []float32, from int) {
+	for c := from; c < len(bias); c++ {
+		sum := float64(bias[c])
+		for i, row := range rows {
+			sum += float64(float64(taps[i*tapStride+c]) * float64(row[c]))
+		}
+		out[c] = float32(silu(sum))
 	}
-	return in[t*inStride+ch]
 }

@@ -498,67 +498,103 @@ block:
 	VZEROUPPER
 	RET
 
-DATA scanConstants<>+0(SB)/8, $0x4085e00000000000
-DATA scanConstants<>+8(SB)/8, $0x4085e00000000000
-DATA scanConstants<>+16(SB)/8, $0x4085e00000000000
-DATA scanConstants<>+24(SB)/8, $0x4085e00000000000
-DATA scanConstants<>+32(SB)/8, $0xc085e00000000000
-DATA scanConstants<>+40(SB)/8, $0xc085e00000000000
-DATA scanConstants<>+48(SB)/8, $0xc085e00000000000
-DATA scanConstants<>+56(SB)/8, $0xc085e00000000000
-DATA scanConstants<>+64(SB)/8, $0x3ff71547652b82fe
-DATA scanConstants<>+72(SB)/8, $0x3ff71547652b82fe
-DATA scanConstants<>+80(SB)/8, $0x3ff71547652b82fe
-DATA scanConstants<>+88(SB)/8, $0x3ff71547652b82fe
-DATA scanConstants<>+96(SB)/8, $0x4338000000000000
-DATA scanConstants<>+104(SB)/8, $0x4338000000000000
-DATA scanConstants<>+112(SB)/8, $0x4338000000000000
-DATA scanConstants<>+120(SB)/8, $0x4338000000000000
-DATA scanConstants<>+128(SB)/8, $0x3fe62e42fee00000
-DATA scanConstants<>+136(SB)/8, $0x3fe62e42fee00000
-DATA scanConstants<>+144(SB)/8, $0x3fe62e42fee00000
-DATA scanConstants<>+152(SB)/8, $0x3fe62e42fee00000
-DATA scanConstants<>+160(SB)/8, $0x3dea39ef35793c76
-DATA scanConstants<>+168(SB)/8, $0x3dea39ef35793c76
-DATA scanConstants<>+176(SB)/8, $0x3dea39ef35793c76
-DATA scanConstants<>+184(SB)/8, $0x3dea39ef35793c76
-DATA scanConstants<>+192(SB)/8, $0x3ef9e893356d2c09
-DATA scanConstants<>+200(SB)/8, $0x3ef9e893356d2c09
-DATA scanConstants<>+208(SB)/8, $0x3ef9e893356d2c09
-DATA scanConstants<>+216(SB)/8, $0x3ef9e893356d2c09
-DATA scanConstants<>+224(SB)/8, $0x3f2a1855fd0090f7
-DATA scanConstants<>+232(SB)/8, $0x3f2a1855fd0090f7
-DATA scanConstants<>+240(SB)/8, $0x3f2a1855fd0090f7
-DATA scanConstants<>+248(SB)/8, $0x3f2a1855fd0090f7
-DATA scanConstants<>+256(SB)/8, $0x3f56c18d3328f200
-DATA scanConstants<>+264(SB)/8, $0x3f56c18d3328f200
-DATA scanConstants<>+272(SB)/8, $0x3f56c18d3328f200
-DATA scanConstants<>+280(SB)/8, $0x3f56c18d3328f200
-DATA scanConstants<>+288(SB)/8, $0x3f81110a25f868cc
-DATA scanConstants<>+296(SB)/8, $0x3f81110a25f868cc
-DATA scanConstants<>+304(SB)/8, $0x3f81110a25f868cc
-DATA scanConstants<>+312(SB)/8, $0x3f81110a25f868cc
-DATA scanConstants<>+320(SB)/8, $0x3fa5555541e50335
-DATA scanConstants<>+328(SB)/8, $0x3fa5555541e50335
-DATA scanConstants<>+336(SB)/8, $0x3fa5555541e50335
-DATA scanConstants<>+344(SB)/8, $0x3fa5555541e50335
-DATA scanConstants<>+352(SB)/8, $0x3fc5555557dd318c
-DATA scanConstants<>+360(SB)/8, $0x3fc5555557dd318c
-DATA scanConstants<>+368(SB)/8, $0x3fc5555557dd318c
-DATA scanConstants<>+376(SB)/8, $0x3fc5555557dd318c
-DATA scanConstants<>+384(SB)/8, $0x3fe000000005dee8
-DATA scanConstants<>+392(SB)/8, $0x3fe000000005dee8
-DATA scanConstants<>+400(SB)/8, $0x3fe000000005dee8
-DATA scanConstants<>+408(SB)/8, $0x3fe000000005dee8
-DATA scanConstants<>+416(SB)/8, $0x3ff0000000000000
-DATA scanConstants<>+424(SB)/8, $0x3ff0000000000000
-DATA scanConstants<>+432(SB)/8, $0x3ff0000000000000
-DATA scanConstants<>+440(SB)/8, $0x3ff0000000000000
-DATA scanConstants<>+448(SB)/8, $0x00000000000003ff
-DATA scanConstants<>+456(SB)/8, $0x00000000000003ff
-DATA scanConstants<>+464(SB)/8, $0x00000000000003ff
-DATA scanConstants<>+472(SB)/8, $0x00000000000003ff
-GLOBL scanConstants<>(SB), RODATA|NOPTR, $480
+DATA constants<>+0(SB)/8, $0x4085e00000000000
+DATA constants<>+8(SB)/8, $0x4085e00000000000
+DATA constants<>+16(SB)/8, $0x4085e00000000000
+DATA constants<>+24(SB)/8, $0x4085e00000000000
+DATA constants<>+32(SB)/8, $0xc085e00000000000
+DATA constants<>+40(SB)/8, $0xc085e00000000000
+DATA constants<>+48(SB)/8, $0xc085e00000000000
+DATA constants<>+56(SB)/8, $0xc085e00000000000
+DATA constants<>+64(SB)/8, $0x3ff71547652b82fe
+DATA constants<>+72(SB)/8, $0x3ff71547652b82fe
+DATA constants<>+80(SB)/8, $0x3ff71547652b82fe
+DATA constants<>+88(SB)/8, $0x3ff71547652b82fe
+DATA constants<>+96(SB)/8, $0x4338000000000000
+DATA constants<>+104(SB)/8, $0x4338000000000000
+DATA constants<>+112(SB)/8, $0x4338000000000000
+DATA constants<>+120(SB)/8, $0x4338000000000000
+DATA constants<>+128(SB)/8, $0x3fe62e42fee00000
+DATA constants<>+136(SB)/8, $0x3fe62e42fee00000
+DATA constants<>+144(SB)/8, $0x3fe62e42fee00000
+DATA constants<>+152(SB)/8, $0x3fe62e42fee00000
+DATA constants<>+160(SB)/8, $0x3dea39ef35793c76
+DATA constants<>+168(SB)/8, $0x3dea39ef35793c76
+DATA constants<>+176(SB)/8, $0x3dea39ef35793c76
+DATA constants<>+184(SB)/8, $0x3dea39ef35793c76
+DATA constants<>+192(SB)/8, $0x3ef9e893356d2c09
+DATA constants<>+200(SB)/8, $0x3ef9e893356d2c09
+DATA constants<>+208(SB)/8, $0x3ef9e893356d2c09
+DATA constants<>+216(SB)/8, $0x3ef9e893356d2c09
+DATA constants<>+224(SB)/8, $0x3f2a1855fd0090f7
+DATA constants<>+232(SB)/8, $0x3f2a1855fd0090f7
+DATA constants<>+240(SB)/8, $0x3f2a1855fd0090f7
+DATA constants<>+248(SB)/8, $0x3f2a1855fd0090f7
+DATA constants<>+256(SB)/8, $0x3f56c18d3328f200
+DATA constants<>+264(SB)/8, $0x3f56c18d3328f200
+DATA constants<>+272(SB)/8, $0x3f56c18d3328f200
+DATA constants<>+280(SB)/8, $0x3f56c18d3328f200
+DATA constants<>+288(SB)/8, $0x3f81110a25f868cc
+DATA constants<>+296(SB)/8, $0x3f81110a25f868cc
+DATA constants<>+304(SB)/8, $0x3f81110a25f868cc
+DATA constants<>+312(SB)/8, $0x3f81110a25f868cc
+DATA constants<>+320(SB)/8, $0x3fa5555541e50335
+DATA constants<>+328(SB)/8, $0x3fa5555541e50335
+DATA constants<>+336(SB)/8, $0x3fa5555541e50335
+DATA constants<>+344(SB)/8, $0x3fa5555541e50335
+DATA constants<>+352(SB)/8, $0x3fc5555557dd318c
+DATA constants<>+360(SB)/8, $0x3fc5555557dd318c
+DATA constants<>+368(SB)/8, $0x3fc5555557dd318c
+DATA constants<>+376(SB)/8, $0x3fc5555557dd318c
+DATA constants<>+384(SB)/8, $0x3fe000000005dee8
+DATA constants<>+392(SB)/8, $0x3fe000000005dee8
+DATA constants<>+400(SB)/8, $0x3fe000000005dee8
+DATA constants<>+408(SB)/8, $0x3fe000000005dee8
+DATA constants<>+416(SB)/8, $0x3ff0000000000000
+DATA constants<>+424(SB)/8, $0x3ff0000000000000
+DATA constants<>+432(SB)/8, $0x3ff0000000000000
+DATA constants<>+440(SB)/8, $0x3ff0000000000000
+DATA constants<>+448(SB)/8, $0x00000000000003ff
+DATA constants<>+456(SB)/8, $0x00000000000003ff
+DATA constants<>+464(SB)/8, $0x00000000000003ff
+DATA constants<>+472(SB)/8, $0x00000000000003ff
+DATA constants<>+480(SB)/8, $0x8000000000000000
+DATA constants<>+488(SB)/8, $0x8000000000000000
+DATA constants<>+496(SB)/8, $0x8000000000000000
+DATA constants<>+504(SB)/8, $0x8000000000000000
+DATA constants<>+512(SB)/8, $0x4000000000000000
+DATA constants<>+520(SB)/8, $0x4000000000000000
+DATA constants<>+528(SB)/8, $0x4000000000000000
+DATA constants<>+536(SB)/8, $0x4000000000000000
+DATA constants<>+544(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constants<>+552(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constants<>+560(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constants<>+568(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constants<>+576(SB)/8, $0x3fb5f30204f42363
+DATA constants<>+584(SB)/8, $0x3fb5f30204f42363
+DATA constants<>+592(SB)/8, $0x3fb5f30204f42363
+DATA constants<>+600(SB)/8, $0x3fb5f30204f42363
+DATA constants<>+608(SB)/8, $0x3fbc8bc16c839447
+DATA constants<>+616(SB)/8, $0x3fbc8bc16c839447
+DATA constants<>+624(SB)/8, $0x3fbc8bc16c839447
+DATA constants<>+632(SB)/8, $0x3fbc8bc16c839447
+DATA constants<>+640(SB)/8, $0x3fc248a5614c0bae
+DATA constants<>+648(SB)/8, $0x3fc248a5614c0bae
+DATA constants<>+656(SB)/8, $0x3fc248a5614c0bae
+DATA constants<>+664(SB)/8, $0x3fc248a5614c0bae
+DATA constants<>+672(SB)/8, $0x3fc9999bd2af9606
+DATA constants<>+680(SB)/8, $0x3fc9999bd2af9606
+DATA constants<>+688(SB)/8, $0x3fc9999bd2af9606
+DATA constants<>+696(SB)/8, $0x3fc9999bd2af9606
+DATA constants<>+704(SB)/8, $0x3fd5555553aea8c7
+DATA constants<>+712(SB)/8, $0x3fd5555553aea8c7
+DATA constants<>+720(SB)/8, $0x3fd5555553aea8c7
+DATA constants<>+728(SB)/8, $0x3fd5555553aea8c7
+DATA constants<>+736(SB)/8, $0x4034000000000000
+DATA constants<>+744(SB)/8, $0x4034000000000000
+DATA constants<>+752(SB)/8, $0x4034000000000000
+DATA constants<>+760(SB)/8, $0x4034000000000000
+GLOBL constants<>(SB), RODATA|NOPTR, $768
 
 // func scanStepAVX2(h *float32, a *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 // Requires: AVX, AVX2
@@ -586,34 +622,34 @@ channel:
 states:
 	VCVTPS2PD    (CX), Y4
 	VMULPD       Y0, Y4, Y4
-	VMOVUPD      scanConstants<>+0(SB), Y5
+	VMOVUPD      constants<>+0(SB), Y5
 	VMINPD       Y4, Y5, Y4
-	VMOVUPD      scanConstants<>+32(SB), Y5
+	VMOVUPD      constants<>+32(SB), Y5
 	VMAXPD       Y4, Y5, Y4
-	VMULPD       scanConstants<>+64(SB), Y4, Y5
-	VADDPD       scanConstants<>+96(SB), Y5, Y5
-	VSUBPD       scanConstants<>+96(SB), Y5, Y6
-	VMULPD       scanConstants<>+128(SB), Y6, Y7
+	VMULPD       constants<>+64(SB), Y4, Y5
+	VADDPD       constants<>+96(SB), Y5, Y5
+	VSUBPD       constants<>+96(SB), Y5, Y6
+	VMULPD       constants<>+128(SB), Y6, Y7
 	VSUBPD       Y7, Y4, Y7
-	VMULPD       scanConstants<>+160(SB), Y6, Y6
+	VMULPD       constants<>+160(SB), Y6, Y6
 	VSUBPD       Y6, Y7, Y7
-	VMULPD       scanConstants<>+192(SB), Y7, Y4
-	VADDPD       scanConstants<>+224(SB), Y4, Y4
+	VMULPD       constants<>+192(SB), Y7, Y4
+	VADDPD       constants<>+224(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+256(SB), Y4, Y4
+	VADDPD       constants<>+256(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+288(SB), Y4, Y4
+	VADDPD       constants<>+288(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+320(SB), Y4, Y4
+	VADDPD       constants<>+320(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+352(SB), Y4, Y4
+	VADDPD       constants<>+352(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+384(SB), Y4, Y4
+	VADDPD       constants<>+384(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
 	VMULPD       Y7, Y4, Y4
 	VADDPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+416(SB), Y4, Y4
-	VPADDQ       scanConstants<>+448(SB), Y5, Y5
+	VADDPD       constants<>+416(SB), Y4, Y4
+	VPADDQ       constants<>+448(SB), Y5, Y5
 	VPSLLQ       $0x34, Y5, Y5
 	VMULPD       Y5, Y4, Y4
 	VCVTPS2PD    (AX), Y5
@@ -629,34 +665,34 @@ states:
 	VADDPD       Y5, Y2, Y2
 	VCVTPS2PD    16(CX), Y4
 	VMULPD       Y0, Y4, Y4
-	VMOVUPD      scanConstants<>+0(SB), Y5
+	VMOVUPD      constants<>+0(SB), Y5
 	VMINPD       Y4, Y5, Y4
-	VMOVUPD      scanConstants<>+32(SB), Y5
+	VMOVUPD      constants<>+32(SB), Y5
 	VMAXPD       Y4, Y5, Y4
-	VMULPD       scanConstants<>+64(SB), Y4, Y5
-	VADDPD       scanConstants<>+96(SB), Y5, Y5
-	VSUBPD       scanConstants<>+96(SB), Y5, Y6
-	VMULPD       scanConstants<>+128(SB), Y6, Y7
+	VMULPD       constants<>+64(SB), Y4, Y5
+	VADDPD       constants<>+96(SB), Y5, Y5
+	VSUBPD       constants<>+96(SB), Y5, Y6
+	VMULPD       constants<>+128(SB), Y6, Y7
 	VSUBPD       Y7, Y4, Y7
-	VMULPD       scanConstants<>+160(SB), Y6, Y6
+	VMULPD       constants<>+160(SB), Y6, Y6
 	VSUBPD       Y6, Y7, Y7
-	VMULPD       scanConstants<>+192(SB), Y7, Y4
-	VADDPD       scanConstants<>+224(SB), Y4, Y4
+	VMULPD       constants<>+192(SB), Y7, Y4
+	VADDPD       constants<>+224(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+256(SB), Y4, Y4
+	VADDPD       constants<>+256(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+288(SB), Y4, Y4
+	VADDPD       constants<>+288(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+320(SB), Y4, Y4
+	VADDPD       constants<>+320(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+352(SB), Y4, Y4
+	VADDPD       constants<>+352(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+384(SB), Y4, Y4
+	VADDPD       constants<>+384(SB), Y4, Y4
 	VMULPD       Y7, Y4, Y4
 	VMULPD       Y7, Y4, Y4
 	VADDPD       Y7, Y4, Y4
-	VADDPD       scanConstants<>+416(SB), Y4, Y4
-	VPADDQ       scanConstants<>+448(SB), Y5, Y5
+	VADDPD       constants<>+416(SB), Y4, Y4
+	VPADDQ       constants<>+448(SB), Y5, Y5
 	VPSLLQ       $0x34, Y5, Y5
 	VMULPD       Y5, Y4, Y4
 	VCVTPS2PD    16(AX), Y5
@@ -686,6 +722,259 @@ states:
 	ADDQ         $0x04, DI
 	DECQ         R10
 	JNZ          channel
+	VZEROUPPER
+	RET
+
+// func negExpAVX2(a *float32, aLog *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·negExpAVX2(SB), NOSPLIT, $0-24
+	MOVQ a+0(FP), AX
+	MOVQ aLog+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+
+four:
+	VCVTPS2PD  (CX)(BX*4), Y0
+	VMOVUPD    constants<>+0(SB), Y1
+	VMINPD     Y0, Y1, Y0
+	VMOVUPD    constants<>+32(SB), Y1
+	VMAXPD     Y0, Y1, Y0
+	VMULPD     constants<>+64(SB), Y0, Y1
+	VADDPD     constants<>+96(SB), Y1, Y1
+	VSUBPD     constants<>+96(SB), Y1, Y2
+	VMULPD     constants<>+128(SB), Y2, Y3
+	VSUBPD     Y3, Y0, Y3
+	VMULPD     constants<>+160(SB), Y2, Y2
+	VSUBPD     Y2, Y3, Y3
+	VMULPD     constants<>+192(SB), Y3, Y0
+	VADDPD     constants<>+224(SB), Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VADDPD     constants<>+256(SB), Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VADDPD     constants<>+288(SB), Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VADDPD     constants<>+320(SB), Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VADDPD     constants<>+352(SB), Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VADDPD     constants<>+384(SB), Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VMULPD     Y3, Y0, Y0
+	VADDPD     Y3, Y0, Y0
+	VADDPD     constants<>+416(SB), Y0, Y0
+	VPADDQ     constants<>+448(SB), Y1, Y1
+	VPSLLQ     $0x34, Y1, Y1
+	VMULPD     Y1, Y0, Y0
+	VXORPD     constants<>+480(SB), Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(BX*4)
+	ADDQ       $0x04, BX
+	CMPQ       BX, DX
+	JLT        four
+	VZEROUPPER
+	RET
+
+// func softplusAVX2(dt *float32, bias *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
+	MOVQ dt+0(FP), AX
+	MOVQ bias+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+
+four:
+	VCVTPS2PD  (AX)(BX*4), Y0
+	VCVTPS2PD  (CX)(BX*4), Y1
+	VADDPD     Y1, Y0, Y0
+	VORPD      constants<>+480(SB), Y0, Y1
+	VMOVUPD    constants<>+0(SB), Y2
+	VMINPD     Y1, Y2, Y1
+	VMOVUPD    constants<>+32(SB), Y2
+	VMAXPD     Y1, Y2, Y1
+	VMULPD     constants<>+64(SB), Y1, Y2
+	VADDPD     constants<>+96(SB), Y2, Y2
+	VSUBPD     constants<>+96(SB), Y2, Y3
+	VMULPD     constants<>+128(SB), Y3, Y4
+	VSUBPD     Y4, Y1, Y4
+	VMULPD     constants<>+160(SB), Y3, Y3
+	VSUBPD     Y3, Y4, Y4
+	VMULPD     constants<>+192(SB), Y4, Y1
+	VADDPD     constants<>+224(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+256(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+288(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+320(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+352(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+384(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     Y4, Y1, Y1
+	VADDPD     constants<>+416(SB), Y1, Y1
+	VPADDQ     constants<>+448(SB), Y2, Y2
+	VPSLLQ     $0x34, Y2, Y2
+	VMULPD     Y2, Y1, Y1
+	VADDPD     constants<>+512(SB), Y1, Y2
+	VDIVPD     Y2, Y1, Y2
+	VMULPD     Y2, Y2, Y1
+	VMULPD     constants<>+544(SB), Y1, Y3
+	VADDPD     constants<>+576(SB), Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VADDPD     constants<>+608(SB), Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VADDPD     constants<>+640(SB), Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VADDPD     constants<>+672(SB), Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VADDPD     constants<>+704(SB), Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y2, Y3, Y3
+	VADDPD     Y2, Y3, Y3
+	VADDPD     Y3, Y3, Y3
+	VXORPD     Y1, Y1, Y1
+	VADDPD     Y3, Y0, Y2
+	VCMPPD     $0x1e, Y1, Y0, Y1
+	VBLENDVPD  Y1, Y2, Y3, Y3
+	VMOVUPD    constants<>+736(SB), Y1
+	VCMPPD     $0x16, Y1, Y0, Y1
+	VBLENDVPD  Y1, Y0, Y3, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, (AX)(BX*4)
+	ADDQ       $0x04, BX
+	CMPQ       BX, DX
+	JLT        four
+	VZEROUPPER
+	RET
+
+// func gateAVX2(y *float32, sums *float64, d *float32, x *float32, z *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·gateAVX2(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), AX
+	MOVQ sums+8(FP), CX
+	MOVQ d+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ z+32(FP), SI
+	MOVQ n+40(FP), DI
+	XORQ R8, R8
+
+four:
+	VCVTPS2PD  (DX)(R8*4), Y0
+	VCVTPS2PD  (BX)(R8*4), Y1
+	VMULPD     Y1, Y0, Y0
+	VADDPD     (CX)(R8*8), Y0, Y0
+	VCVTPS2PD  (SI)(R8*4), Y1
+	VXORPD     constants<>+480(SB), Y1, Y2
+	VMOVUPD    constants<>+0(SB), Y3
+	VMINPD     Y2, Y3, Y2
+	VMOVUPD    constants<>+32(SB), Y3
+	VMAXPD     Y2, Y3, Y2
+	VMULPD     constants<>+64(SB), Y2, Y3
+	VADDPD     constants<>+96(SB), Y3, Y3
+	VSUBPD     constants<>+96(SB), Y3, Y4
+	VMULPD     constants<>+128(SB), Y4, Y5
+	VSUBPD     Y5, Y2, Y5
+	VMULPD     constants<>+160(SB), Y4, Y4
+	VSUBPD     Y4, Y5, Y5
+	VMULPD     constants<>+192(SB), Y5, Y2
+	VADDPD     constants<>+224(SB), Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VADDPD     constants<>+256(SB), Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VADDPD     constants<>+288(SB), Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VADDPD     constants<>+320(SB), Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VADDPD     constants<>+352(SB), Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VADDPD     constants<>+384(SB), Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VMULPD     Y5, Y2, Y2
+	VADDPD     Y5, Y2, Y2
+	VADDPD     constants<>+416(SB), Y2, Y2
+	VPADDQ     constants<>+448(SB), Y3, Y3
+	VPSLLQ     $0x34, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VADDPD     constants<>+416(SB), Y2, Y2
+	VDIVPD     Y2, Y1, Y2
+	VMULPD     Y2, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R8*4)
+	ADDQ       $0x04, R8
+	CMPQ       R8, DI
+	JLT        four
+	VZEROUPPER
+	RET
+
+// func convAVX2(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k int, n int)
+// Requires: AVX, AVX2
+TEXT ·convAVX2(SB), NOSPLIT, $0-56
+	MOVQ out+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ taps+16(FP), DX
+	MOVQ tapStride+24(FP), BX
+	MOVQ bias+32(FP), SI
+	MOVQ k+40(FP), DI
+	MOVQ n+48(FP), R8
+	SHLQ $0x02, BX
+	XORQ R9, R9
+
+four:
+	VCVTPS2PD (SI)(R9*4), Y0
+	MOVQ      CX, R10
+	MOVQ      DX, R11
+	MOVQ      DI, R12
+
+tap:
+	MOVQ       (R10), R13
+	VCVTPS2PD  (R11)(R9*4), Y1
+	VCVTPS2PD  (R13)(R9*4), Y2
+	VMULPD     Y2, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	ADDQ       $0x18, R10
+	ADDQ       BX, R11
+	DECQ       R12
+	JNZ        tap
+	VXORPD     constants<>+480(SB), Y0, Y1
+	VMOVUPD    constants<>+0(SB), Y2
+	VMINPD     Y1, Y2, Y1
+	VMOVUPD    constants<>+32(SB), Y2
+	VMAXPD     Y1, Y2, Y1
+	VMULPD     constants<>+64(SB), Y1, Y2
+	VADDPD     constants<>+96(SB), Y2, Y2
+	VSUBPD     constants<>+96(SB), Y2, Y3
+	VMULPD     constants<>+128(SB), Y3, Y4
+	VSUBPD     Y4, Y1, Y4
+	VMULPD     constants<>+160(SB), Y3, Y3
+	VSUBPD     Y3, Y4, Y4
+	VMULPD     constants<>+192(SB), Y4, Y1
+	VADDPD     constants<>+224(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+256(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+288(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+320(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+352(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     constants<>+384(SB), Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VMULPD     Y4, Y1, Y1
+	VADDPD     Y4, Y1, Y1
+	VADDPD     constants<>+416(SB), Y1, Y1
+	VPADDQ     constants<>+448(SB), Y2, Y2
+	VPSLLQ     $0x34, Y2, Y2
+	VMULPD     Y2, Y1, Y1
+	VADDPD     constants<>+416(SB), Y1, Y1
+	VDIVPD     Y1, Y0, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)(R9*4)
+	ADDQ       $0x04, R9
+	CMPQ       R9, R8
+	JLT        four
 	VZEROUPPER
 	RET
 

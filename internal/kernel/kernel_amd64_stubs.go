@@ -64,6 +64,27 @@ func widenBF16AVX2(dst *float32, src *uint16, n int)
 //go:noescape
 func scanStepAVX2(h *float32, a *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 
+// negExpAVX2 sets a[i] to -exp(aLog[i]) for i < n, as NegExp does. n is a positive multiple of 4.
+//
+//go:noescape
+func negExpAVX2(a *float32, aLog *float32, n int)
+
+// softplusAVX2 sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of 4.
+//
+//go:noescape
+func softplusAVX2(dt *float32, bias *float32, n int)
+
+// gateAVX2 sets y[i] to (sums[i] + d[i]·x[i]) · silu(z[i]) for i < n, as gateGeneric does. n is a positive multiple of 4.
+//
+//go:noescape
+func gateAVX2(y *float32, sums *float64, d *float32, x *float32, z *float32, n int)
+
+// convAVX2 sets out[c] to silu(bias[c] + Σ_i taps[i·tapStride + c]·rows[i][c]) for c < n, as convRowGeneric does.
+// k, the number of rows, is positive and n a positive multiple of 4.
+//
+//go:noescape
+func convAVX2(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k int, n int)
+
 // xorAVX2 folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //
 //go:noescape

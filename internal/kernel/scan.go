@@ -38,11 +38,7 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 			to := min(from+stepChannels, hi)
 			var sums [stepChannels]float64
 			scanSteps(sums[:to-from], h[from*s.States:to*s.States], s.A[from*s.States:to*s.States], b, c, dt[from:to], x[from:to])
-			for i, sum := range sums[:to-from] {
-				ch := from + i
-				sum += float64(float64(s.D[ch]) * float64(x[ch]))
-				y[ch] = float32(sum * silu(float64(z[ch])))
-			}
+			gate(y[from:to], sums[:to-from], s.D[from:to], x[from:to], z[from:to])
 		}
 	}
 }

@@ -129,7 +129,8 @@ func TestConvCutAnywhere(t *testing.T) {
 	for _, k := range []int{1, 2, 3, 4, 7} {
 		const channels, tokens, inStride, outStride = 5, 12, 9, 6
 		for _, bias := range [][]float32{nil, vectors(rng, channels, "normal")} {
-			c := &Conv{Channels: channels, K: k, Weight: vectors(rng, channels*k, "normal"), Bias: bias}
+			weight := vectors(rng, channels*k, "normal")
+			c := NewConv(weight, bias, channels)
 			in := vectors(rng, tokens*inStride, "normal")
 			whole := make([]float32, tokens*outStride)
 			state := make([]float32, channels*k)
@@ -141,7 +142,7 @@ func TestConvCutAnywhere(t *testing.T) {
 					}
 				}
 				for _, at := range []int{0, 1, tokens - 1} {
-					if want := convTextbook(c, in, inStride, at, ch); math.Abs(float64(whole[at*outStride+ch])-want) > 3e-7*max(1, math.Abs(want)) {
+					if want := convTextbook(weight, bias, k, in, inStride, at, ch); math.Abs(float64(whole[at*outStride+ch])-want) > 3e-7*max(1, math.Abs(want)) {
 						t.Fatalf("K %d: output [%d, %d] = %g, want %g", k, at, ch, whole[at*outStride+ch], want)
 					}
 				}
@@ -160,17 +161,66 @@ func TestConvCutAnywhere(t *testing.T) {
 	}
 }
 
-func convTextbook(c *Conv, in []float32, stride, t, ch int) float64 {
+func convTextbook(weight, bias []float32, k int, in []float32, stride, t, ch int) float64 {
 	sum := 0.0
-	if c.Bias != nil {
-		sum = float64(c.Bias[ch])
+	if bias != nil {
+		sum = float64(bias[ch])
 	}
-	for i := range c.K {
-		if at := t - c.K + 1 + i; at >= 0 {
-			sum += float64(c.Weight[ch*c.K+i]) * float64(in[at*stride+ch])
+	for i := range k {
+		if at := t - k + 1 + i; at >= 0 {
+			sum += float64(weight[ch*k+i]) * float64(in[at*stride+ch])
 		}
 	}
 	return sum / (1 + math.Exp(-sum))
+}
+
+// TestActivationsMatchGeneric holds the fast activations to the bits of the plain ones, over the whole range.
+func TestActivationsMatchGeneric(t *testing.T) {
+	rng := rand.New(rand.NewPCG(41, 42))
+	check := func(what string, got, want []float32) {
+		t.Helper()
+		if !slices.EqualFunc(got, want, sameFloat) {
+			t.Fatalf("%s: other bits than the plain one", what)
+		}
+	}
+	for round := range 2000 {
+		n := 1 + rng.IntN(70)
+		v := func() []float32 {
+			x := vectors(rng, n, "normal")
+			for i := range x {
+				switch rng.IntN(4) {
+				case 0:
+					x[i] = math.Float32frombits(rng.Uint32()) // anything, NaN and Inf among it
+				case 1:
+					x[i] *= 30
+				}
+			}
+			if round < len(special) {
+				x[0] = special[round]
+			}
+			return x
+		}
+		x, b, c, z := v(), v(), v(), v()
+		got, want := slices.Clone(x), slices.Clone(x)
+		softplusRow(got, b)
+		softplusRowGeneric(want, b)
+		check("softplus", got, want)
+		negExp(got, x)
+		negExpGeneric(want, x)
+		check("-exp", got, want)
+		sums := make([]float64, n)
+		for i := range sums {
+			sums[i] = float64(c[i]) * float64(z[i])
+		}
+		gate(got, sums, b, x, z)
+		gateGeneric(want, sums, b, x, z)
+		check("gate", got, want)
+		rows := [][]float32{x, c, z}[:1+rng.IntN(3)]
+		taps := append(append(v(), v()...), v()...)
+		convRow(got, rows, taps, n, b)
+		convRowGeneric(want, rows, taps, n, b, 0)
+		check("conv", got, want)
+	}
 }
 
 // TestPoolSharesAndForwardsPanics checks what callers rely on: every index once, from several goroutines, panics included.

@@ -39,7 +39,10 @@ func main() {
 	for _, s := range storedTypes[1:] {
 		widen(s)
 	}
-	scanStep(newConstants("scanConstants"))
+	k := newConstants("constants")
+	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv} {
+		f(k)
+	}
 	read()
 	Generate()
 }
