@@ -7,8 +7,9 @@ import (
 )
 
 // chunkTokens is how many tokens are worked on at a time: enough to read each weight once for many tokens,
-// few enough to keep scratch memory small whatever the length of the prompt.
-const chunkTokens = 256
+// few enough to keep scratch memory small whatever the length of the prompt. A multiple of the tokens that kernels
+// take at once.
+const chunkTokens = 252
 
 // channelBlock is how many channels of one sequence make a piece of work. Their states stay in the first-level cache.
 const channelBlock = 64

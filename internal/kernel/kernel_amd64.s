@@ -4,16 +4,25 @@
 
 #include "textflag.h"
 
-// func dot4F32AVX2(y *float32, w *float32, x *float32, cols int)
+// func dotFourF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
 // Requires: AVX, FMA3
-TEXT ·dot4F32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   y+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   x+16(FP), DX
-	MOVQ   cols+24(FP), BX
-	LEAQ   (CX)(BX*4), SI
-	LEAQ   (SI)(BX*4), DI
-	LEAQ   (DI)(BX*4), R8
+TEXT ·dotFourF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  BX, DI
+	IMULQ SI, DI
+	LEAQ  (CX)(DI*4), R8
+	LEAQ  (R8)(DI*4), R9
+	LEAQ  (R9)(DI*4), R10
+	LEAQ  (AX)(SI*4), R11
+	LEAQ  (R11)(SI*4), R12
+	LEAQ  (R12)(SI*4), R13
+	MOVQ  SI, R14
+
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -22,32 +31,34 @@ TEXT ·dot4F32AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+	MOVQ   DX, SI
+	MOVQ   BX, DI
 
 block:
-	VMOVUPS      (DX), Y8
+	VMOVUPS      (SI), Y8
 	VMOVUPS      (CX), Y9
 	VFMADD231PS  Y9, Y8, Y0
-	VMOVUPS      (SI), Y9
-	VFMADD231PS  Y9, Y8, Y2
-	VMOVUPS      (DI), Y9
-	VFMADD231PS  Y9, Y8, Y4
 	VMOVUPS      (R8), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VMOVUPS      (R9), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VMOVUPS      (R10), Y9
 	VFMADD231PS  Y9, Y8, Y6
-	VMOVUPS      32(DX), Y8
+	VMOVUPS      32(SI), Y8
 	VMOVUPS      32(CX), Y9
 	VFMADD231PS  Y9, Y8, Y1
-	VMOVUPS      32(SI), Y9
-	VFMADD231PS  Y9, Y8, Y3
-	VMOVUPS      32(DI), Y9
-	VFMADD231PS  Y9, Y8, Y5
 	VMOVUPS      32(R8), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVUPS      32(R9), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VMOVUPS      32(R10), Y9
 	VFMADD231PS  Y9, Y8, Y7
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, CX
 	ADDQ         $0x40, SI
-	ADDQ         $0x40, DI
+	ADDQ         $0x40, CX
 	ADDQ         $0x40, R8
-	SUBQ         $0x10, BX
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, R10
+	SUBQ         $0x10, DI
 	JNZ          block
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -57,6 +68,7 @@ block:
 	VPERMILPS    $0x01, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
@@ -64,7 +76,8 @@ block:
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 4(AX)
+	VMOVSS       X2, (R11)
+	ADDQ         $0x04, R11
 	VADDPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
@@ -72,7 +85,8 @@ block:
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x01, X4, X0
 	VADDPS       X0, X4, X4
-	VMOVSS       X4, 8(AX)
+	VMOVSS       X4, (R12)
+	ADDQ         $0x04, R12
 	VADDPS       Y7, Y6, Y6
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X0, X6, X6
@@ -80,30 +94,41 @@ block:
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x01, X6, X0
 	VADDPS       X0, X6, X6
-	VMOVSS       X6, 12(AX)
+	VMOVSS       X6, (R13)
+	ADDQ         $0x04, R13
+	DECQ         R14
+	JNZ          row
 	VZEROUPPER
 	RET
 
-// func dot1F32AVX2(y *float32, w *float32, x *float32, cols int)
+// func dotOneF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
 // Requires: AVX, FMA3
-TEXT ·dot1F32AVX2(SB), NOSPLIT, $0-32
-	MOVQ   y+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   x+16(FP), DX
-	MOVQ   cols+24(FP), BX
+TEXT ·dotOneF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  BX, DI
+	IMULQ SI, DI
+	MOVQ  SI, R8
+
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
+	MOVQ   DX, SI
+	MOVQ   BX, DI
 
 block:
-	VMOVUPS      (DX), Y2
+	VMOVUPS      (SI), Y2
 	VMOVUPS      (CX), Y3
 	VFMADD231PS  Y3, Y2, Y0
-	VMOVUPS      32(DX), Y2
+	VMOVUPS      32(SI), Y2
 	VMOVUPS      32(CX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         $0x40, DX
+	ADDQ         $0x40, SI
 	ADDQ         $0x40, CX
-	SUBQ         $0x10, BX
+	SUBQ         $0x10, DI
 	JNZ          block
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -113,19 +138,31 @@ block:
 	VPERMILPS    $0x01, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
+	DECQ         R8
+	JNZ          row
 	VZEROUPPER
 	RET
 
-// func dot4F16AVX2(y *float32, w *uint16, x *float32, cols int)
+// func dotFourF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 // Requires: AVX, F16C, FMA3
-TEXT ·dot4F16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   y+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   x+16(FP), DX
-	MOVQ   cols+24(FP), BX
-	LEAQ   (CX)(BX*2), SI
-	LEAQ   (SI)(BX*2), DI
-	LEAQ   (DI)(BX*2), R8
+TEXT ·dotFourF16AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  BX, DI
+	IMULQ SI, DI
+	LEAQ  (CX)(DI*2), R8
+	LEAQ  (R8)(DI*2), R9
+	LEAQ  (R9)(DI*2), R10
+	LEAQ  (AX)(SI*4), R11
+	LEAQ  (R11)(SI*4), R12
+	LEAQ  (R12)(SI*4), R13
+	MOVQ  SI, R14
+
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -134,32 +171,34 @@ TEXT ·dot4F16AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+	MOVQ   DX, SI
+	MOVQ   BX, DI
 
 block:
-	VMOVUPS      (DX), Y8
+	VMOVUPS      (SI), Y8
 	VCVTPH2PS    (CX), Y9
 	VFMADD231PS  Y9, Y8, Y0
-	VCVTPH2PS    (SI), Y9
-	VFMADD231PS  Y9, Y8, Y2
-	VCVTPH2PS    (DI), Y9
-	VFMADD231PS  Y9, Y8, Y4
 	VCVTPH2PS    (R8), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VCVTPH2PS    (R9), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VCVTPH2PS    (R10), Y9
 	VFMADD231PS  Y9, Y8, Y6
-	VMOVUPS      32(DX), Y8
+	VMOVUPS      32(SI), Y8
 	VCVTPH2PS    16(CX), Y9
 	VFMADD231PS  Y9, Y8, Y1
-	VCVTPH2PS    16(SI), Y9
-	VFMADD231PS  Y9, Y8, Y3
-	VCVTPH2PS    16(DI), Y9
-	VFMADD231PS  Y9, Y8, Y5
 	VCVTPH2PS    16(R8), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VCVTPH2PS    16(R9), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VCVTPH2PS    16(R10), Y9
 	VFMADD231PS  Y9, Y8, Y7
-	ADDQ         $0x40, DX
+	ADDQ         $0x40, SI
 	ADDQ         $0x20, CX
-	ADDQ         $0x20, SI
-	ADDQ         $0x20, DI
 	ADDQ         $0x20, R8
-	SUBQ         $0x10, BX
+	ADDQ         $0x20, R9
+	ADDQ         $0x20, R10
+	SUBQ         $0x10, DI
 	JNZ          block
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -169,6 +208,7 @@ block:
 	VPERMILPS    $0x01, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
@@ -176,7 +216,8 @@ block:
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 4(AX)
+	VMOVSS       X2, (R11)
+	ADDQ         $0x04, R11
 	VADDPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
@@ -184,7 +225,8 @@ block:
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x01, X4, X0
 	VADDPS       X0, X4, X4
-	VMOVSS       X4, 8(AX)
+	VMOVSS       X4, (R12)
+	ADDQ         $0x04, R12
 	VADDPS       Y7, Y6, Y6
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X0, X6, X6
@@ -192,30 +234,41 @@ block:
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x01, X6, X0
 	VADDPS       X0, X6, X6
-	VMOVSS       X6, 12(AX)
+	VMOVSS       X6, (R13)
+	ADDQ         $0x04, R13
+	DECQ         R14
+	JNZ          row
 	VZEROUPPER
 	RET
 
-// func dot1F16AVX2(y *float32, w *uint16, x *float32, cols int)
+// func dotOneF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 // Requires: AVX, F16C, FMA3
-TEXT ·dot1F16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   y+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   x+16(FP), DX
-	MOVQ   cols+24(FP), BX
+TEXT ·dotOneF16AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  BX, DI
+	IMULQ SI, DI
+	MOVQ  SI, R8
+
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
+	MOVQ   DX, SI
+	MOVQ   BX, DI
 
 block:
-	VMOVUPS      (DX), Y2
+	VMOVUPS      (SI), Y2
 	VCVTPH2PS    (CX), Y3
 	VFMADD231PS  Y3, Y2, Y0
-	VMOVUPS      32(DX), Y2
+	VMOVUPS      32(SI), Y2
 	VCVTPH2PS    16(CX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         $0x40, DX
+	ADDQ         $0x40, SI
 	ADDQ         $0x20, CX
-	SUBQ         $0x10, BX
+	SUBQ         $0x10, DI
 	JNZ          block
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -225,19 +278,31 @@ block:
 	VPERMILPS    $0x01, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
+	DECQ         R8
+	JNZ          row
 	VZEROUPPER
 	RET
 
-// func dot4BF16AVX2(y *float32, w *uint16, x *float32, cols int)
+// func dotFourBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·dot4BF16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   y+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   x+16(FP), DX
-	MOVQ   cols+24(FP), BX
-	LEAQ   (CX)(BX*2), SI
-	LEAQ   (SI)(BX*2), DI
-	LEAQ   (DI)(BX*2), R8
+TEXT ·dotFourBF16AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  BX, DI
+	IMULQ SI, DI
+	LEAQ  (CX)(DI*2), R8
+	LEAQ  (R8)(DI*2), R9
+	LEAQ  (R9)(DI*2), R10
+	LEAQ  (AX)(SI*4), R11
+	LEAQ  (R11)(SI*4), R12
+	LEAQ  (R12)(SI*4), R13
+	MOVQ  SI, R14
+
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -246,40 +311,42 @@ TEXT ·dot4BF16AVX2(SB), NOSPLIT, $0-32
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+	MOVQ   DX, SI
+	MOVQ   BX, DI
 
 block:
-	VMOVUPS      (DX), Y8
+	VMOVUPS      (SI), Y8
 	VPMOVZXWD    (CX), Y9
 	VPSLLD       $0x10, Y9, Y9
 	VFMADD231PS  Y9, Y8, Y0
-	VPMOVZXWD    (SI), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VFMADD231PS  Y9, Y8, Y2
-	VPMOVZXWD    (DI), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VFMADD231PS  Y9, Y8, Y4
 	VPMOVZXWD    (R8), Y9
 	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVZXWD    (R9), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPMOVZXWD    (R10), Y9
+	VPSLLD       $0x10, Y9, Y9
 	VFMADD231PS  Y9, Y8, Y6
-	VMOVUPS      32(DX), Y8
+	VMOVUPS      32(SI), Y8
 	VPMOVZXWD    16(CX), Y9
 	VPSLLD       $0x10, Y9, Y9
 	VFMADD231PS  Y9, Y8, Y1
-	VPMOVZXWD    16(SI), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VFMADD231PS  Y9, Y8, Y3
-	VPMOVZXWD    16(DI), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VFMADD231PS  Y9, Y8, Y5
 	VPMOVZXWD    16(R8), Y9
 	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VPMOVZXWD    16(R9), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPMOVZXWD    16(R10), Y9
+	VPSLLD       $0x10, Y9, Y9
 	VFMADD231PS  Y9, Y8, Y7
-	ADDQ         $0x40, DX
+	ADDQ         $0x40, SI
 	ADDQ         $0x20, CX
-	ADDQ         $0x20, SI
-	ADDQ         $0x20, DI
 	ADDQ         $0x20, R8
-	SUBQ         $0x10, BX
+	ADDQ         $0x20, R9
+	ADDQ         $0x20, R10
+	SUBQ         $0x10, DI
 	JNZ          block
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -289,6 +356,7 @@ block:
 	VPERMILPS    $0x01, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
@@ -296,7 +364,8 @@ block:
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 4(AX)
+	VMOVSS       X2, (R11)
+	ADDQ         $0x04, R11
 	VADDPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
@@ -304,7 +373,8 @@ block:
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x01, X4, X0
 	VADDPS       X0, X4, X4
-	VMOVSS       X4, 8(AX)
+	VMOVSS       X4, (R12)
+	ADDQ         $0x04, R12
 	VADDPS       Y7, Y6, Y6
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X0, X6, X6
@@ -312,32 +382,43 @@ block:
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x01, X6, X0
 	VADDPS       X0, X6, X6
-	VMOVSS       X6, 12(AX)
+	VMOVSS       X6, (R13)
+	ADDQ         $0x04, R13
+	DECQ         R14
+	JNZ          row
 	VZEROUPPER
 	RET
 
-// func dot1BF16AVX2(y *float32, w *uint16, x *float32, cols int)
+// func dotOneBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·dot1BF16AVX2(SB), NOSPLIT, $0-32
-	MOVQ   y+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   x+16(FP), DX
-	MOVQ   cols+24(FP), BX
+TEXT ·dotOneBF16AVX2(SB), NOSPLIT, $0-40
+	MOVQ  y+0(FP), AX
+	MOVQ  w+8(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  cols+24(FP), BX
+	MOVQ  rows+32(FP), SI
+	MOVQ  BX, DI
+	IMULQ SI, DI
+	MOVQ  SI, R8
+
+row:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
+	MOVQ   DX, SI
+	MOVQ   BX, DI
 
 block:
-	VMOVUPS      (DX), Y2
+	VMOVUPS      (SI), Y2
 	VPMOVZXWD    (CX), Y3
 	VPSLLD       $0x10, Y3, Y3
 	VFMADD231PS  Y3, Y2, Y0
-	VMOVUPS      32(DX), Y2
+	VMOVUPS      32(SI), Y2
 	VPMOVZXWD    16(CX), Y3
 	VPSLLD       $0x10, Y3, Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         $0x40, DX
+	ADDQ         $0x40, SI
 	ADDQ         $0x20, CX
-	SUBQ         $0x10, BX
+	SUBQ         $0x10, DI
 	JNZ          block
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -347,6 +428,9 @@ block:
 	VPERMILPS    $0x01, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
+	DECQ         R8
+	JNZ          row
 	VZEROUPPER
 	RET
 

@@ -4,41 +4,41 @@
 
 package kernel
 
-// dot4F32AVX2 sets y[r] to the dot product of row r of w [4, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 16.
+// dotFourF32AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dot4F32AVX2(y *float32, w *float32, x *float32, cols int)
+func dotFourF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
 
-// dot1F32AVX2 sets y[r] to the dot product of row r of w [1, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 16.
+// dotOneF32AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dot1F32AVX2(y *float32, w *float32, x *float32, cols int)
+func dotOneF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
 
-// dot4F16AVX2 sets y[r] to the dot product of row r of w [4, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 16.
+// dotFourF16AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dot4F16AVX2(y *float32, w *uint16, x *float32, cols int)
+func dotFourF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 
-// dot1F16AVX2 sets y[r] to the dot product of row r of w [1, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 16.
+// dotOneF16AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dot1F16AVX2(y *float32, w *uint16, x *float32, cols int)
+func dotOneF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 
-// dot4BF16AVX2 sets y[r] to the dot product of row r of w [4, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 16.
+// dotFourBF16AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dot4BF16AVX2(y *float32, w *uint16, x *float32, cols int)
+func dotFourBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 
-// dot1BF16AVX2 sets y[r] to the dot product of row r of w [1, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 16.
+// dotOneBF16AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dot1BF16AVX2(y *float32, w *uint16, x *float32, cols int)
+func dotOneBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
 
 // tile2x3AVX2 sets y[t·yStride + r] to the dot product of row r of w [2, cols] with x[t·xStride:] for 3 tokens t, as dotGeneric does.
 // cols is a positive multiple of 16.

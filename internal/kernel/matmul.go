@@ -49,20 +49,20 @@ func (m *Matrix) widen(dst []float32, lo, hi int) {
 }
 
 const (
-	tileFloats = 1 << 13 // a tile of widened rows: 32 KiB, half of a first-level cache or less
-	tileRows   = 16      // rows handed out at a time when there are many tokens
-	sliceBytes = 1 << 16 // weights handed out at a time when there is one token
+	tileFloats = 1 << 15 // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
+	tileRows   = 16      // the most rows of them
+	sliceBytes = 1 << 18 // weights handed out at a time when there is one token
 )
 
 // MatMul sets y[t, r] = Σ_c w[r, c]·x[t, c] for T tokens, in the summation order of the package comment.
 // x is [T, w.Cols] with rows xStride apart, y is [T, w.Rows]. y must not overlap x.
 func (p *Pool) MatMul(y []float32, w *Matrix, x []float32, xStride, tokens int) {
 	if tokens == 1 {
-		grain := max(1, sliceBytes/(w.Cols*w.dtype.Size()))
-		p.Run(w.Rows, grain, func(lo, hi int) { w.mulVec(y[lo:hi], x[:w.Cols], lo) })
+		grain := min(sliceBytes/(w.Cols*w.dtype.Size()), w.Rows/(2*p.threads)) + 3
+		p.Run(w.Rows, grain&^3, func(lo, hi int) { w.mulVec(y[lo:hi], x[:w.Cols], lo) })
 		return
 	}
-	rows := min(tileRows, max(1, tileFloats/w.Cols))
+	rows := min(tileRows, max(2, tileFloats/w.Cols&^1))
 	p.Run(w.Rows, rows, func(lo, hi int) {
 		if w.dtype == tensor.F32 {
 			mulTile(y[lo:], w.Rows, w.f32[lo*w.Cols:hi*w.Cols], x, xStride, w.Cols, hi-lo, tokens)

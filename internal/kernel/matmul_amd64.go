@@ -4,7 +4,6 @@ package kernel
 
 const (
 	asmCols = 16 // the assembly takes whole blocks of columns
-	asmRows = 4  // rows of dot4
 	tileR   = 2  // rows and
 	tileT   = 3  // tokens of tile2x3
 )
@@ -19,14 +18,19 @@ func mulVecF32(y, w, x []float32) {
 		mulVecPadded(y, x, func(row []float32, r int) { copy(row, w[r*cols:][:cols]) })
 		return
 	}
-	r := 0
-	for ; r+asmRows <= len(y); r += asmRows {
-		block := w[r*cols:][:asmRows*cols]
-		dot4F32AVX2(&y[r], &block[0], &x[0], cols)
+	mulRows(y, w, x, dotFourF32AVX2, dotOneF32AVX2)
+}
+
+// mulRows computes y with rows of whole blocks of columns: most of them in four streams, the rest in one.
+func mulRows[W float32 | uint16](y []float32, w []W, x []float32, four, one func(y *float32, w *W, x *float32, cols, rows int)) {
+	cols := len(x)
+	w = w[:len(y)*cols]
+	each := len(y) / 4
+	if each > 0 {
+		four(&y[0], &w[0], &x[0], cols, each)
 	}
-	for ; r < len(y); r++ {
-		row := w[r*cols:][:cols]
-		dot1F32AVX2(&y[r], &row[0], &x[0], cols)
+	if done := 4 * each; done < len(y) {
+		one(&y[done], &w[done*cols], &x[0], cols, len(y)-done)
 	}
 }
 
@@ -35,7 +39,7 @@ func mulVecF16(y []float32, w []uint16, x []float32) {
 		mulVecF16Generic(y, w, x)
 		return
 	}
-	mulVec16(y, w, x, dot4F16AVX2, dot1F16AVX2, widenF16Generic)
+	mulVec16(y, w, x, dotFourF16AVX2, dotOneF16AVX2, widenF16Generic)
 }
 
 func mulVecBF16(y []float32, w []uint16, x []float32) {
@@ -43,25 +47,17 @@ func mulVecBF16(y []float32, w []uint16, x []float32) {
 		mulVecBF16Generic(y, w, x)
 		return
 	}
-	mulVec16(y, w, x, dot4BF16AVX2, dot1BF16AVX2, widenBF16Generic)
+	mulVec16(y, w, x, dotFourBF16AVX2, dotOneBF16AVX2, widenBF16Generic)
 }
 
 // mulVec16 is mulVecF32 for a type of 16 bits.
-func mulVec16(y []float32, w []uint16, x []float32, dot4, dot1 func(y *float32, w *uint16, x *float32, cols int), widen func([]float32, []uint16)) {
+func mulVec16(y []float32, w []uint16, x []float32, four, one func(y *float32, w *uint16, x *float32, cols, rows int), widen func([]float32, []uint16)) {
 	cols := len(x)
 	if cols%asmCols != 0 {
 		mulVecPadded(y, x, func(row []float32, r int) { widen(row, w[r*cols:][:cols]) })
 		return
 	}
-	r := 0
-	for ; r+asmRows <= len(y); r += asmRows {
-		block := w[r*cols:][:asmRows*cols]
-		dot4(&y[r], &block[0], &x[0], cols)
-	}
-	for ; r < len(y); r++ {
-		row := w[r*cols:][:cols]
-		dot1(&y[r], &row[0], &x[0], cols)
-	}
+	mulRows(y, w, x, four, one)
 }
 
 // mulVecPadded computes y for rows whose length is not a multiple of 16, from copies that are.
@@ -74,7 +70,7 @@ func mulVecPadded(y, x []float32, copyRow func(row []float32, r int)) {
 	copy(v, x)
 	for r := range y {
 		copyRow(row, r)
-		dot1F32AVX2(&y[r], &row[0], &v[0], cols)
+		dotOneF32AVX2(&y[r], &row[0], &v[0], cols, 1)
 	}
 }
 
@@ -104,7 +100,7 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 		for ; r < rows; r++ {
 			row := w[r*cols:][:cols]
 			for i := range tileT {
-				dot1F32AVX2(&out[i*yStride+r], &row[0], &v[i*xStride], cols)
+				dotOneF32AVX2(&out[i*yStride+r], &row[0], &v[i*xStride], cols, 1)
 			}
 		}
 	}

@@ -31,9 +31,8 @@ var storedTypes = []stored{
 func main() {
 	ConstraintExpr("!purego")
 	for _, s := range storedTypes {
-		for _, rows := range []int{4, 1} {
-			dot(s, rows)
-		}
+		dot(s, 4)
+		dot(s, 1)
 	}
 	tile(2, 3)
 	for _, s := range storedTypes[1:] {
@@ -47,37 +46,53 @@ func main() {
 	Generate()
 }
 
-// dot generates the dot products of some adjacent rows with one vector.
-func dot(s stored, rows int) {
-	TEXT(fmt.Sprintf("dot%d%sAVX2", rows, s.name), NOSPLIT,
-		fmt.Sprintf("func(y *float32, w *%s, x *float32, cols int)", s.goTyp))
-	Doc(fmt.Sprintf("dot%d%sAVX2 sets y[r] to the dot product of row r of w [%d, cols] with x, as dotGeneric does.", rows, s.name, rows),
-		"cols is a positive multiple of 16.")
+// dot generates the dot products of rows with one vector. It goes through the rows in several streams at once, each of
+// them in the order in which it lies in memory: more streams keep more of the memory's bandwidth busy.
+func dot(s stored, streams int) {
+	TEXT(fmt.Sprintf("dot%s%sAVX2", []string{1: "One", 4: "Four"}[streams], s.name), NOSPLIT,
+		fmt.Sprintf("func(y *float32, w *%s, x *float32, cols, rows int)", s.goTyp))
+	Doc(fmt.Sprintf("dot%s%sAVX2 sets y[r] to the dot product of row r of w [%d·rows, cols] with x, as dotGeneric does.",
+		[]string{1: "One", 4: "Four"}[streams], s.name, streams),
+		"cols is a positive multiple of 16, rows is positive.")
 	Pragma("noescape")
-	y, w, x, cols := Load(Param("y"), GP64()), Load(Param("w"), GP64()), Load(Param("x"), GP64()), Load(Param("cols"), GP64())
-	ptr := rowPointers(w, cols, rows, s.size)
-	acc := accumulators(rows)
+	y, w, x := Load(Param("y"), GP64()), Load(Param("w"), GP64()), Load(Param("x"), GP64())
+	cols, rows := Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
+	gap := GP64() // elements from one stream to the next
+	MOVQ(cols, gap)
+	IMULQ(rows, gap)
+	ptr := rowPointers(w, gap, streams, s.size)
+	out := rowPointers(y, rows, streams, 4)
+	left := gap // free again
+	at := GP64()
+	count := GP64()
+	MOVQ(rows, count)
 
+	Label("row")
+	acc := accumulators(streams)
+	MOVQ(x, at)
+	MOVQ(cols, left)
 	Label("block")
 	for half := range 2 {
 		v := YMM()
-		VMOVUPS(Mem{Base: x, Disp: 32 * half}, v)
-		for r := range rows {
+		VMOVUPS(Mem{Base: at, Disp: 32 * half}, v)
+		for i, p := range ptr {
 			u := YMM()
-			s.load(Mem{Base: ptr[r], Disp: 8 * s.size * half}, u)
-			VFMADD231PS(u, v, acc[r][half])
+			s.load(Mem{Base: p, Disp: 8 * s.size * half}, u)
+			VFMADD231PS(u, v, acc[i][half])
 		}
 	}
-	ADDQ(U8(64), x)
-	for r := range rows {
-		ADDQ(U8(16*s.size), ptr[r])
+	ADDQ(U8(64), at)
+	for _, p := range ptr {
+		ADDQ(U8(16*s.size), p)
 	}
-	SUBQ(U8(16), cols)
+	SUBQ(U8(16), left)
 	JNZ(LabelRef("block"))
-
-	for r := range rows {
-		VMOVSS(sumLanes(acc[r]), Mem{Base: y, Disp: 4 * r})
+	for i, o := range out {
+		VMOVSS(sumLanes(acc[i]), Mem{Base: o})
+		ADDQ(U8(4), o)
 	}
+	DECQ(count)
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }
