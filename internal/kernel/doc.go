@@ -7,8 +7,8 @@
 //
 //   - A dot product of float32 vectors keeps 16 float32 lanes. Element j is multiplied into lane j mod 16 with a
 //     fused multiply-add (one rounding, IEEE 754), the last partial block is padded with zeros, and the lanes are
-//     added as a fixed tree: i with i+8, then i with i+4, i+2, i+1. A matrix product is that dot product for every
-//     row and token, whatever the blocking.
+//     added in float64 as a fixed tree: i with i+8, then i with i+4, i+2, i+1; the sum is rounded once. A matrix
+//     product is that dot product for every row and token, whatever the blocking.
 //   - Everything else (norms, convolution, exp, softplus, the selective scan) computes in float64 with separately
 //     rounded multiplies and adds in a stated order, and rounds to float32 once, at the end.
 //

@@ -63,16 +63,13 @@ func fmaBlocks(acc *[8]float64, w, x []float32, half, j int) int {
 	return j
 }
 
-// sumLanes adds the 16 lanes as a tree, rounding to float32 at every step.
+// sumLanes adds the 16 lanes as a tree in float64 and rounds the sum.
 func sumLanes(acc *[lanes]float64) float32 {
-	var v [lanes]float32
-	for i := range v {
-		v[i] = float32(acc[i])
-	}
+	v := *acc
 	for width := lanes / 2; width > 0; width /= 2 {
 		for i := range width {
 			v[i] += v[i+width]
 		}
 	}
-	return v[0]
+	return float32(v[0])
 }

@@ -106,12 +106,16 @@ func dotByTheBook(w, x []float32) float32 {
 		}
 		lane[j%16] = float32(fma32(float64(a), float64(b), float64(lane[j%16])))
 	}
+	var wide [16]float64
+	for i, v := range lane {
+		wide[i] = float64(v)
+	}
 	for width := 8; width > 0; width /= 2 {
 		for i := range width {
-			lane[i] += lane[i+width]
+			wide[i] += wide[i+width]
 		}
 	}
-	return lane[0]
+	return float32(wide[0])
 }
 
 // vectors returns n values of the given kind, misaligned by one element.

@@ -191,15 +191,24 @@ func accumulators(n int) [][2]VecVirtual {
 	return acc
 }
 
-// sumLanes adds 16 lanes as the tree i + (i+8), i + (i+4), i + (i+2), i + (i+1).
+// sumLanes adds 16 lanes in float64 as the tree i + (i+8), i + (i+4), i + (i+2), i + (i+1), and rounds the sum.
 func sumLanes(acc [2]VecVirtual) Register {
-	VADDPS(acc[1], acc[0], acc[0])
-	low, high := acc[0].AsX(), XMM()
-	VEXTRACTF128(U8(1), acc[0], high)
-	VADDPS(high, low, low)
-	VPERMILPS(U8(0b1110), low, high)
-	VADDPS(high, low, low)
-	VPERMILPS(U8(0b01), low, high)
-	VADDPS(high, low, low)
+	wide := make([]VecVirtual, 0, 4) // lanes 0-3, 4-7, 8-11, 12-15
+	for _, half := range acc {
+		high := YMM()
+		VEXTRACTF128(U8(1), half, high.AsX())
+		VCVTPS2PD(high.AsX(), high)
+		VCVTPS2PD(half.AsX(), half)
+		wide = append(wide, half, high)
+	}
+	VADDPD(wide[2], wide[0], wide[0])
+	VADDPD(wide[3], wide[1], wide[1])
+	VADDPD(wide[1], wide[0], wide[0])
+	low, high := wide[0].AsX(), XMM()
+	VEXTRACTF128(U8(1), wide[0], high)
+	VADDPD(high, low, low)
+	VPERMILPD(U8(1), low, high)
+	VADDSD(high, low, low)
+	VCVTSD2SS(low, low, low)
 	return low
 }
