@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // Family names an architecture as model_type spells it in config.json.
 type Family string
 
@@ -22,6 +24,8 @@ type Config interface {
 	// a *badfile.FormatError, or a *badfile.UnsupportedError for a value that means something but not to this library.
 	// What ParseHF returned is valid.
 	Validate() error
+	// Clone returns an independent copy.
+	Clone() Config
 	// EncodeHF renders config.json so that transformers, 5.x and 4.x alike, reads the same class with the same values.
 	// Its errors are those of Validate.
 	EncodeHF() ([]byte, error)
@@ -59,6 +63,20 @@ type Common struct {
 
 // Shared returns c, and so satisfies that part of Config for a struct that embeds Common.
 func (c *Common) Shared() *Common { return c }
+
+// clone returns an independent copy.
+func (c *Common) clone() Common {
+	d := *c
+	d.Architectures, d.Extra = slices.Clone(c.Architectures), slices.Clone(c.Extra)
+	d.EosTokenID.IDs = slices.Clone(c.EosTokenID.IDs)
+	for _, id := range []**int{&d.PadTokenID, &d.BosTokenID} {
+		if *id != nil {
+			v := **id
+			*id = &v
+		}
+	}
+	return d
+}
 
 // TokenIDs is none, one or several token ids, written back in the form it was found in.
 type TokenIDs struct {

@@ -75,6 +75,13 @@ func (c *MambaConfig) checkSize() error {
 	return checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*(weights+state))
 }
 
+// Clone implements Config.
+func (c *MambaConfig) Clone() Config {
+	d := *c
+	d.Common = c.Common.clone()
+	return &d
+}
+
 // EncodeHF implements Config.
 func (c *MambaConfig) EncodeHF() ([]byte, error) {
 	if err := c.Validate(); err != nil {

@@ -36,6 +36,8 @@ type Options struct {
 	Force        bool                    // replace what is at the destination, once the new checkpoint is complete
 	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize
 	Progress     func(done, total int64) // told about bytes of tensors written; may be nil
+
+	carry string // folder whose tokenizer and generation files go along; "": none
 }
 
 // DefaultShardSize is what save_pretrained of transformers 5.23 takes: 50 GB.
@@ -96,8 +98,16 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 	if err := writeSmall(dir, fileConfig, configJSON); err != nil {
 		return err
 	}
-	if err := writeSmall(dir, fileGeneration, generation); err != nil {
-		return err
+	known := false
+	if opts.carry != "" {
+		if known, err = carry(dir, opts.carry, fileGeneration); err != nil {
+			return err
+		}
+	}
+	if !known {
+		if err := writeSmall(dir, fileGeneration, generation); err != nil {
+			return err
+		}
 	}
 	if len(shards) > 1 {
 		index, err := encodeIndex(shards)

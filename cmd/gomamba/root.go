@@ -47,6 +47,7 @@ failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 	}
 	root.AddCommand(
 		newInspectCmd(s),
+		newConvertCmd(s),
 		newForwardCmd(s),
 		newVerifyCmd(s),
 		newGenerateCmd(s),

@@ -75,6 +75,9 @@ func (d DType) String() string {
 	return dtypes[d].name
 }
 
+// MarshalText implements encoding.TextMarshaler: the name that String gives.
+func (d DType) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
 // Float reports whether d is F64, F32, F16 or BF16.
 func (d DType) Float() bool { return d.Valid() && dtypes[d].kind == floatKind }
 

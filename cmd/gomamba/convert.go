@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// convertFlags are the flags of the convert command.
+type convertFlags struct {
+	to, dtype, shard       string
+	dryRun, verify, asJSON bool
+	opts                   convert.Options
+}
+
+func newConvertCmd(s *settings) *cobra.Command {
+	f := &convertFlags{}
+	cmd := &cobra.Command{
+		Use:   "convert SRC DST",
+		Short: "Write a checkpoint in another layout, dtype or shard size",
+		Long: `convert plans every tensor first: where it comes from, what it is called, which dtype it
+gets and what happens to its values. --dry-run prints that plan. What the target cannot
+hold is refused by key before anything is written. Then the tensors are streamed, in
+memory that does not grow with the model. DST appears whole or not at all, and is not
+replaced without --force. The same input gives the same bytes.`,
+		Example: `  gomamba convert mamba-2.8b-hf mamba-2.8b-bf16 --dtype bf16 --verify
+  gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
+  gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0], args[1]) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts())
+	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: keep, f32, f16, bf16 or f64")
+	flags.StringVar(&f.dtype, "outtype", "keep", "as --dtype")
+	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file")
+	flags.StringVar(&f.shard, "split-max-size", "5GB", "as --max-shard-size")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
+	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
+	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it exists, once the new one is complete")
+	flags.BoolVar(&f.asJSON, "json", false, "print the plan as JSON, with --dry-run")
+	for _, alias := range []string{"outtype", "split-max-size"} {
+		if err := flags.MarkHidden(alias); err != nil {
+			panic(err) // the flag is defined above
+		}
+	}
+	return cmd
+}
+
+func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
+	req, err := f.request(dst)
+	if err != nil {
+		return err
+	}
+	ck, err := openCheckpoint(cmd, s, src)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, ck)
+	plan, err := convert.NewPlan(ck, req)
+	if err != nil {
+		return err
+	}
+	for _, note := range plan.Notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "gomamba: note: %s\n", note)
+	}
+	if f.dryRun {
+		if f.asJSON {
+			return printJSON(cmd.OutOrStdout(), plan)
+		}
+		return printPlan(cmd.OutOrStdout(), plan)
+	}
+	start := time.Now()
+	if err := f.withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
+		f.opts.Progress = progress
+		return plan.Write(cmd.Context(), dst, f.opts)
+	}); err != nil {
+		return err
+	}
+	seconds := time.Since(start).Seconds()
+	verified := ""
+	if f.verify {
+		if err := f.withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
+			return plan.Verify(cmd.Context(), dst, progress)
+		}); err != nil {
+			return err
+		}
+		verified = ", verified bit by bit"
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d tensors, %s in %.1f s%s\n",
+		dst, req.To, len(plan.Steps), bytesText(plan.Bytes()), seconds, verified)
+	return err
+}
+
+// withBar runs work with a progress bar for its bytes.
+func (f *convertFlags) withBar(cmd *cobra.Command, total int64, work func(progress func(done, total int64)) error) error {
+	bar := newProgress(cmd, "bytes", total)
+	defer bar.stop()
+	last := int64(0)
+	return work(func(done, _ int64) {
+		bar.add(int(done - last))
+		last = done
+	})
+}
+
+// request reads the flags.
+func (f *convertFlags) request(dst string) (convert.Request, error) {
+	req := convert.Request{To: convert.Layout(strings.ToLower(f.to))}
+	if f.to == "" {
+		req.To = convert.Guess(dst)
+	}
+	if !req.To.Valid() {
+		return req, usagef("--to %q: expected one of %s", f.to, convert.Layouts())
+	}
+	if name := strings.ToLower(f.dtype); name != "keep" {
+		var ok bool
+		if req.DType, ok = dtypeNames[name]; !ok {
+			return req, usagef("--dtype %q: expected keep, f32, f16, bf16 or f64", f.dtype)
+		}
+	}
+	limit, err := convert.ParseSize(f.shard)
+	if err != nil {
+		return req, usagef("--max-shard-size: %w", err)
+	}
+	f.opts.MaxShardSize = limit
+	return req, nil
+}
+
+// printPlan writes the plan for people.
+func printPlan(w io.Writer, plan *convert.Plan) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "from\tdtype\tto\tdtype\tshape\tchange\n")
+	for _, s := range plan.Steps {
+		change := s.Transform
+		if change == "" && s.FromDType == s.DType {
+			change = "same bytes"
+		} else if change == "" {
+			change = "cast"
+			if s.DType == tensor.F32 && s.FromDType != tensor.F64 || s.DType == tensor.F64 {
+				change = "widened exactly"
+			}
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", s.From, s.FromDType, s.To, s.DType, s.Shape, change)
+	}
+	fmt.Fprintf(tw, "%d tensors, %s\n", len(plan.Steps), bytesText(plan.Bytes()))
+	return tw.Flush()
+}

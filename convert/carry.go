@@ -1,0 +1,59 @@
+package convert
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
+)
+
+// carried are the files beside the weights that a Hugging Face folder takes along unchanged: the tokenizer in its
+// forms, the chat template, and what generate() goes by.
+var carried = []string{
+	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+	"tokenizer.model", "tokenizer.model.v3", "chat_template.jinja", "chat_template.json", fileGeneration,
+}
+
+// maxCarried bounds one of them; tokenizers of published models take some megabytes.
+const maxCarried = 1 << 28
+
+// carry copies the files of from that go along into dir, and reports whether the named one was among them.
+func carry(dir *atomicfile.Dir, from, named string) (found bool, err error) {
+	for _, name := range carried {
+		path := filepath.Join(from, name)
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if !info.Mode().IsRegular() || info.Size() > maxCarried {
+			return false, &badfile.FormatError{File: path, Detail: "is not a regular file of at most 256 MiB, so it cannot be carried along"}
+		}
+		if err := copyFile(dir, name, path); err != nil {
+			return false, err
+		}
+		found = found || name == named
+	}
+	return found, nil
+}
+
+func copyFile(dir *atomicfile.Dir, name, from string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := create(dir, name)
+	if err != nil {
+		return err
+	}
+	defer closeFile(out, &err)
+	_, err = io.Copy(io.NewOffsetWriter(out, 0), in)
+	return err
+}

@@ -1,0 +1,132 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// Request says what a checkpoint is to become.
+type Request struct {
+	To    Layout
+	DType tensor.DType // of the weights; 0: each keeps its own
+}
+
+// Step is what happens to one tensor.
+type Step struct {
+	From      string       `json:"from"` // name in the source
+	File      string       `json:"file"` // that holds it
+	FromDType tensor.DType `json:"from_dtype"`
+	To        string       `json:"to"` // name in the target
+	DType     tensor.DType `json:"dtype"`
+	Shape     []int        `json:"shape"`               // in the target, outermost dimension first
+	Transform string       `json:"transform,omitempty"` // what changes beside name and dtype
+}
+
+// Plan is a conversion that has been thought through: every tensor, and everything that the target cannot hold.
+// Nothing has been read of the weights and nothing written.
+type Plan struct {
+	Steps []Step   `json:"steps"`
+	Notes []string `json:"notes"` // what the target leaves out without changing a result
+
+	ck      *loader.Checkpoint
+	cfg     config.Config // as the target states it
+	sources []Source      // one for each step
+	target  target
+}
+
+// target is a layout that checkpoints are written in.
+type target interface {
+	// prepare settles the configuration, and refuses by key what the layout cannot hold.
+	prepare(p *Plan, dtype tensor.DType) error
+	// step decides how one tensor is stored.
+	step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source)
+	// write streams the sources to dst.
+	write(ctx context.Context, dst string, p *Plan, opts Options) error
+	// reopen reads what write has written.
+	reopen(dst string) (stored, error)
+}
+
+// NewPlan plans a conversion of ck. Errors: those of ck.Check, and a *badfile.UnsupportedError that names the key for
+// what the target cannot hold.
+func NewPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
+	if err := ck.Check(); err != nil {
+		return nil, err
+	}
+	t := req.To.target()
+	if t == nil {
+		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
+	}
+	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: ck.Config().Clone()}
+	p.cfg.Shared().TieWordEmbeddings = ck.Tied()
+	if err := t.prepare(p, req.DType); err != nil {
+		return nil, err
+	}
+	table, err := names.Table(p.cfg)
+	if err != nil {
+		return nil, err
+	}
+	bind := loader.NewBinder(ck)
+	for _, spec := range table {
+		if spec.Optional {
+			continue // the head of a tied model is its embedding
+		}
+		stored := bind.Take(spec.Name)
+		if err := bind.Err(); err != nil {
+			return nil, err
+		}
+		step, source := t.step(p, spec, stored, req.DType)
+		p.Steps, p.sources = append(p.Steps, step), append(p.sources, source)
+	}
+	return p, nil
+}
+
+// Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
+// all. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
+func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
+	if err := atomicfile.Apart(dst, p.ck.Path()); err != nil {
+		return err
+	}
+	if err := p.target.write(ctx, dst, p, opts); err != nil {
+		return err
+	}
+	return p.ck.Changed()
+}
+
+// Bytes returns the size of the target's tensors.
+func (p *Plan) Bytes() int64 {
+	var n int64
+	for _, s := range p.sources {
+		n += s.bytes()
+	}
+	return n
+}
+
+// plain is the step of a tensor that only changes its name and dtype.
+func plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
+	if dtype == 0 {
+		dtype = t.DType
+	}
+	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape},
+		cast(t, name, dtype, spec.Shape, nil)
+}
+
+// dtypeName spells a dtype as config.json does.
+func dtypeName(d tensor.DType) (string, error) {
+	switch d {
+	case tensor.F64:
+		return "float64", nil
+	case tensor.F32:
+		return "float32", nil
+	case tensor.F16:
+		return "float16", nil
+	case tensor.BF16:
+		return "bfloat16", nil
+	}
+	return "", fmt.Errorf("config.json has no name for dtype %s", d)
+}
