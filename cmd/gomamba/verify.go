@@ -83,7 +83,7 @@ func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref []str
 func printReport(w io.Writer, r *parity.Report) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if len(r.Tensors) > 0 {
-		fmt.Fprintf(tw, "tensor\tmax abs\tmax rel\tallowed\t\t\n")
+		fmt.Fprintf(tw, "tensor\tmax abs\tmax rel\tallowed\tours\t\t\n")
 	}
 	for _, t := range r.Tensors {
 		mark := "ok"
@@ -93,7 +93,8 @@ func printReport(w io.Writer, r *parity.Report) error {
 		case t.Identical:
 			mark = "same"
 		}
-		fmt.Fprintf(tw, "%s\t%.2e\t%.2e\t%.2e\t%s\t\n", t.Name, float64(t.MaxAbs), float64(t.MaxRel), float64(t.Allowed), mark)
+		fmt.Fprintf(tw, "%s\t%.2e\t%.2e\t%.2e\t%.2e\t%s\t\n",
+			t.Name, float64(t.MaxAbs), float64(t.MaxRel), float64(t.Allowed), float64(t.OwnMaxAbs), mark)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -174,7 +174,8 @@ type comparison struct {
 func (c *comparison) add(name string, shape []int, what, judge, got, want []float64) {
 	mask := c.mask(name, shape)
 	d, _ := numcheck.Compare(what, judge, mask) // shapes were checked
-	t := Tensor{Name: name, MaxAbs: Float(d.MaxAbs), MaxRel: Float(d.MaxRel), Identical: d.Equal}
+	own, _ := numcheck.Compare(got, judge, mask)
+	t := Tensor{Name: name, MaxAbs: Float(d.MaxAbs), MaxRel: Float(d.MaxRel), OwnMaxAbs: Float(own.MaxAbs), Identical: d.Equal}
 	abs, rel := 0.0, 0.0
 	switch {
 	case c.tolerance != nil:

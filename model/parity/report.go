@@ -39,9 +39,10 @@ type Divergence struct {
 // Tensor is the comparison of one tensor.
 type Tensor struct {
 	Name      string `json:"name"`
-	MaxAbs    Float  `json:"max_abs"` // largest distance from the judge
-	MaxRel    Float  `json:"max_rel"` // MaxAbs relative to the tensor's largest magnitude
-	Allowed   Float  `json:"allowed"` // what MaxAbs may be
+	MaxAbs    Float  `json:"max_abs"`     // largest distance from the judge
+	MaxRel    Float  `json:"max_rel"`     // MaxAbs relative to the tensor's largest magnitude
+	Allowed   Float  `json:"allowed"`     // what MaxAbs may be
+	OwnMaxAbs Float  `json:"own_max_abs"` // the same distance of our float32 results
 	Identical bool   `json:"identical"`
 	Passed    bool   `json:"passed"`
 }
