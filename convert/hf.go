@@ -203,8 +203,13 @@ func writeShard(dir *atomicfile.Dir, s shard, p *progress) (err error) {
 	return w.Close()
 }
 
+// tensorWriter is a file that tensors are written to by name: safetensors or GGUF.
+type tensorWriter interface {
+	WriteAt(name string, byteOffset int64, data []byte) error
+}
+
 // stream writes one tensor.
-func stream(w *safetensors.Writer, s Source, p *progress) error {
+func stream(w tensorWriter, s Source, p *progress) error {
 	at := int64(0)
 	var failed error // of writing, as opposed to the source's own errors
 	err := s.Write(func(piece []byte) error {

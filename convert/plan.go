@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -38,6 +39,8 @@ type Plan struct {
 	cfg     config.Config // as the target states it
 	sources []Source      // one for each step
 	target  target
+
+	vocabulary []gguf.KV // of a GGUF target
 }
 
 // target is a layout that checkpoints are written in.
@@ -46,6 +49,8 @@ type target interface {
 	prepare(p *Plan, dtype tensor.DType) error
 	// step decides how one tensor is stored.
 	step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source)
+	// finish adds and orders what only the plan as a whole can tell.
+	finish(p *Plan)
 	// write streams the sources to dst.
 	write(ctx context.Context, dst string, p *Plan, opts Options) error
 	// reopen reads what write has written.
@@ -83,6 +88,7 @@ func NewPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		step, source := t.step(p, spec, stored, req.DType)
 		p.Steps, p.sources = append(p.Steps, step), append(p.sources, source)
 	}
+	t.finish(p)
 	return p, nil
 }
 

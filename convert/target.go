@@ -2,10 +2,13 @@ package convert
 
 import (
 	"context"
+	"math"
+	"path/filepath"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // Layout names a way to store a checkpoint.
@@ -13,7 +16,8 @@ type Layout string
 
 // The layouts that checkpoints are written in.
 const (
-	HF Layout = "hf" // a folder as save_pretrained of transformers writes it
+	HF   Layout = "hf"   // a folder as save_pretrained of transformers writes it
+	GGUF Layout = "gguf" // a file as llama.cpp's converter writes it
 )
 
 // targets are the layouts that can be written, in the order in which they are listed.
@@ -22,6 +26,7 @@ var targets = []struct {
 	target target
 }{
 	{HF, hfTarget{}},
+	{GGUF, ggufTarget{}},
 }
 
 // Layouts lists the layouts that can be written.
@@ -36,8 +41,13 @@ func Layouts() string {
 // Valid reports whether l can be written.
 func (l Layout) Valid() bool { return l.target() != nil }
 
-// Guess returns the layout that a destination's name asks for.
-func Guess(string) Layout { return HF }
+// Guess returns the layout that a destination's name asks for: GGUF for a .gguf file, else HF.
+func Guess(dst string) Layout {
+	if strings.EqualFold(filepath.Ext(dst), ".gguf") {
+		return GGUF
+	}
+	return HF
+}
 
 // target returns how the layout is written, nil if it is not.
 func (l Layout) target() target {
@@ -54,6 +64,12 @@ type hfTarget struct{}
 
 // prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
 func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
+	if dtype == 0 && p.ck.Layout() == string(GGUF) {
+		dtype = matrixDType(p.ck)
+	}
+	if text := sourceVocabulary(p.ck.GGUFKeys()); len(text) > 2 {
+		p.Notes = append(p.Notes, "the tokenizer inside the GGUF file is not written: a Hugging Face folder needs a tokenizer.json of its own")
+	}
 	if dtype == 0 {
 		for _, t := range p.ck.Tensors() {
 			if dtype != 0 && t.DType != dtype {
@@ -67,11 +83,46 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 	return err
 }
 
-func (hfTarget) step(_ *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
+// step keeps names and shapes. What GGUF always stores as F32 goes back to the dtype of the matrices where no value is
+// lost by that: it came from there.
+func (hfTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
+	if dtype == 0 && p.ck.Layout() == string(GGUF) {
+		if stored, ok := names.ToGGUF(spec.Name); ok && stored.F32 && survives(t, matrixDType(p.ck)) {
+			dtype = matrixDType(p.ck)
+		}
+	}
 	return plain(spec, t, spec.Name, dtype)
 }
 
+// matrixDType is the dtype of a checkpoint's embedding, which in GGUF stands for all matrices.
+func matrixDType(ck *loader.Checkpoint) tensor.DType {
+	t, _ := ck.Tensor("backbone.embeddings.weight") // of a checked checkpoint
+	return t.DType
+}
+
+// survives reports whether every value of t is the same after a trip through dtype.
+func survives(t tensor.Tensor, dtype tensor.DType) bool {
+	if !dtype.Float() || !t.DType.Float() {
+		return false
+	}
+	values := tensor.Float32s(t)
+	there := make([]byte, len(values)*dtype.Size())
+	tensor.NarrowF32(there, dtype, values)
+	back := make([]float32, len(values))
+	tensor.WidenF32(back, dtype, there)
+	for i, v := range values {
+		if math.Float32bits(v) != math.Float32bits(back[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (hfTarget) finish(*Plan) {}
+
 func (hfTarget) write(ctx context.Context, dst string, p *Plan, opts Options) error {
-	opts.carry = p.ck.Path()
+	if p.ck.Layout() == string(HF) {
+		opts.carry = p.ck.Path()
+	}
 	return WriteHF(ctx, dst, p.cfg, p.sources, opts)
 }

@@ -24,7 +24,10 @@ type layout struct {
 // layouts are tried in this order; the first that matches opens the folder and reports its own errors.
 var layouts = []layout{
 	{"hf", matchHF, openHF},
+	layoutGGUF,
 }
+
+var layoutGGUF = layout{"gguf", matchGGUF, openGGUF}
 
 // detect finds the checkpoint folder that path means and its layout.
 func detect(path string) (dir string, l layout, err error) {
@@ -32,6 +35,9 @@ func detect(path string) (dir string, l layout, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", layout{}, err // names the operation and the path
+	}
+	if !info.IsDir() && strings.EqualFold(filepath.Ext(path), ".gguf") {
+		return path, layoutGGUF, nil
 	}
 	if !info.IsDir() {
 		if dir, err = folderOf(path); err != nil {
@@ -54,8 +60,6 @@ func folderOf(path string) (dir string, err error) {
 	}
 	detail := "found a file, expected a checkpoint's folder, or its " + fileConfig + " or " + fileWeights
 	switch {
-	case strings.HasSuffix(name, ".gguf"):
-		detail = "found a GGUF file, which this version does not read; " + wanted
 	case strings.HasSuffix(name, ".bin"), strings.HasSuffix(name, ".pt"), strings.HasSuffix(name, ".pth"):
 		detail = "found a PyTorch file, which this version does not read; " + wanted
 	case strings.HasSuffix(name, ".safetensors") && exists(filepath.Join(dir, fileIndex)):
@@ -76,8 +80,8 @@ func exists(path string) bool {
 // foreignLayouts are recognised to say what would work instead. A pattern is as in filepath.Match.
 var foreignLayouts = []struct{ pattern, what, instead string }{
 	{
-		"*.gguf", "GGUF, which this version does not read",
-		"use the Hugging Face repository it was converted from",
+		ggufPattern, "one of several GGUF files",
+		"give the file itself",
 	},
 	{
 		"params.json", "mistral's layout, which this version does not read",

@@ -65,7 +65,7 @@ func openSingle(path string) (*weights, error) {
 	if err != nil {
 		return nil, notLinked(path, err)
 	}
-	return &weights{source: path, files: []*safetensors.File{f}, tensors: f.Tensors()}, nil
+	return &weights{source: path, files: []file{f}, tensors: f.Tensors()}, nil
 }
 
 // openShards maps the shards an index names and checks that index and shards agree.

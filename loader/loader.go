@@ -17,10 +17,16 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
+
+// file is a weight file that is open.
+type file interface {
+	Changed() error
+	Close() error
+}
 
 // Options say how to judge a checkpoint.
 type Options struct {
@@ -44,12 +50,14 @@ type Checkpoint struct {
 // weights are the tensors of a checkpoint and the files behind them.
 type weights struct {
 	source  string // the file that speaks for all in messages: the single weight file or the index of the shards
-	files   []*safetensors.File
-	tensors []tensor.Tensor // in file order, file by file
+	files   []file
+	tensors []tensor.Tensor // in file order, file by file, under canonical names where the layout has others
+	listed  []tensor.Tensor // as they are stored, where that differs; else nil
+	keys    []gguf.KV       // of a GGUF file
 	notes   []fault         // what is odd about the files and harms nothing
 }
 
-// Open opens the checkpoint at path: its folder, or config.json or the weight file in that folder.
+// Open opens the checkpoint at path: its folder, or config.json or the weight file in that folder, or a GGUF file.
 // Errors: *badfile.FormatError and *badfile.UnsupportedError for what the files hold, wrapped I/O errors otherwise.
 // What contradicts the configuration is found in Problems and Check.
 func Open(path string, opts Options) (*Checkpoint, error) {
@@ -72,15 +80,23 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 // Config returns the configuration, resolved and valid. It must not be changed.
 func (ck *Checkpoint) Config() config.Config { return ck.cfg }
 
-// Layout names the layout: "hf".
+// Layout names the layout: "hf" or "gguf".
 func (ck *Checkpoint) Layout() string { return ck.layout }
 
-// Path returns the checkpoint's folder.
+// GGUFKeys returns the keys of a GGUF file, nil for other layouts. Their values are views of the file.
+func (ck *Checkpoint) GGUFKeys() []gguf.KV { return ck.weights.keys }
+
+// Path returns the checkpoint's folder, or for GGUF the file where that was given.
 func (ck *Checkpoint) Path() string { return ck.path }
 
 // Tensors returns every tensor as it is stored, foreign ones included, in the order of the files: shards by name,
 // tensors by offset. The slice must not be changed. Data is a read-only view of a mapped file.
-func (ck *Checkpoint) Tensors() []tensor.Tensor { return ck.weights.tensors }
+func (ck *Checkpoint) Tensors() []tensor.Tensor {
+	if ck.weights.listed != nil {
+		return ck.weights.listed
+	}
+	return ck.weights.tensors
+}
 
 // Tensor returns the stored tensor of a Hugging Face name. The name a file gives it may lack "backbone.", as when it
 // was saved from the bare model class.

@@ -25,19 +25,23 @@ func newConvertCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert SRC DST",
 		Short: "Write a checkpoint in another layout, dtype or shard size",
-		Long: `convert plans every tensor first: where it comes from, what it is called, which dtype it
-gets and what happens to its values. --dry-run prints that plan. What the target cannot
+		Long: `convert reads a Hugging Face folder or a GGUF file and writes either: a folder as
+save_pretrained writes it, or a GGUF file as llama.cpp's converter writes it (DST ends
+in .gguf, or --to gguf). It plans every tensor first: where it comes from, what it is
+called, which dtype it gets and what happens to its values. --dry-run prints that plan. What the target cannot
 hold is refused by key before anything is written. Then the tensors are streamed, in
 memory that does not grow with the model. DST appears whole or not at all, and is not
 replaced without --force. The same input gives the same bytes.`,
 		Example: `  gomamba convert mamba-2.8b-hf mamba-2.8b-bf16 --dtype bf16 --verify
+  gomamba convert mamba-2.8b-hf mamba-2.8b.gguf --dtype f16
+  gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0], args[1]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts())
+	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: keep, f32, f16, bf16 or f64")
 	flags.StringVar(&f.dtype, "outtype", "keep", "as --dtype")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file")

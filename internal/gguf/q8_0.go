@@ -1,0 +1,79 @@
+package gguf
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// A Q8_0 block is 32 elements in 34 bytes: the scale d as F16, then 32 signed bytes q; an element is d*q.
+const (
+	q8Elems = 32
+	q8Bytes = 2 + q8Elems
+)
+
+func checkQ8(fn string, elems, bytes int) {
+	if elems%q8Elems != 0 || elems/q8Elems*q8Bytes != bytes {
+		panic(fmt.Sprintf("gguf: %s between %d elements and %d bytes", fn, elems, bytes))
+	}
+}
+
+// QuantizeQ8_0 encodes src as Q8_0 blocks into dst: 34 bytes for each 32 elements. It panics on other lengths.
+//
+// For each block, in float32: d = max|x| / 127, rounded to F16 only where it is stored, and q = round(x * (1/d)) with
+// halves away from zero, 0 when d is 0. That is quantize_row_q8_0_ref of llama.cpp (ggml-quants.c), bit for bit.
+// Not every input has a good answer: above 65504*127 the scale is infinite, and where C leaves the result open,
+// namely for NaN and infinite x and for a block so small that 1/d overflows, q is 0 as on amd64.
+func QuantizeQ8_0(dst []byte, src []float32) {
+	checkQ8("QuantizeQ8_0", len(src), len(dst))
+	for len(src) > 0 {
+		x, block := src[:q8Elems], dst[:q8Bytes]
+		amax := float32(0)
+		for _, v := range x {
+			if v < 0 {
+				v = -v
+			}
+			if !(amax > v) { // as the macro MAX of C: a NaN is taken, and given up for the next element
+				amax = v
+			}
+		}
+		d := amax / 127
+		id := float32(0)
+		if d != 0 {
+			id = 1 / d
+		}
+		binary.LittleEndian.PutUint16(block, tensor.F32ToF16(d))
+		for i, v := range x {
+			block[2+i] = byte(roundQ8(v * id))
+		}
+		src, dst = src[q8Elems:], dst[q8Bytes:]
+	}
+}
+
+// roundQ8 rounds to the nearest integer, halves away from zero; what is no int8 becomes 0.
+func roundQ8(x float32) int8 {
+	y := float64(x) // has the room to add 0.5 without rounding up to it
+	switch {
+	case y >= 0 && y < 127.5:
+		return int8(y + 0.5)
+	case y < 0 && y > -128.5:
+		return int8(y - 0.5)
+	default:
+		return 0
+	}
+}
+
+// DequantizeQ8_0 decodes Q8_0 blocks: each element is the product d*q in float32, which is exact.
+// It panics unless src holds exactly len(dst) elements in whole blocks.
+func DequantizeQ8_0(dst []float32, src []byte) {
+	checkQ8("DequantizeQ8_0", len(dst), len(src))
+	for len(dst) > 0 {
+		d := tensor.F16ToF32(binary.LittleEndian.Uint16(src))
+		q, x := src[2:q8Bytes], dst[:q8Elems]
+		for i := range x {
+			x[i] = float32(int8(q[i])) * d
+		}
+		dst, src = dst[q8Elems:], src[q8Bytes:]
+	}
+}

@@ -1,0 +1,93 @@
+package names
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// TestGGUFNames takes every tensor of a model there and back.
+func TestGGUFNames(t *testing.T) {
+	cfg := config.NewMamba()
+	cfg.NumHiddenLayers, cfg.TieWordEmbeddings = 12, false
+	table, err := Table(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, spec := range table {
+		stored, ok := ToGGUF(spec.Name)
+		if !ok || seen[stored.Name] {
+			t.Fatalf("%s: stored as %+v (%v), seen before %v", spec.Name, stored, ok, seen[stored.Name])
+		}
+		seen[stored.Name] = true
+		if back, again, ok := FromGGUF(stored.Name); !ok || back != spec.Name || again.Transform != stored.Transform {
+			t.Errorf("%s: %s comes back as %s (%v)", spec.Name, stored.Name, back, ok)
+		}
+		// llama.cpp's rule for what stays F32.
+		f32 := len(spec.Shape) == 1 || strings.Contains(stored.Name, "norm") || strings.Contains(stored.Name, "conv1d") ||
+			!strings.HasSuffix(stored.Name, ".weight")
+		if stored.F32 != f32 {
+			t.Errorf("%s: always F32 %v, want %v", stored.Name, stored.F32, f32)
+		}
+	}
+	for _, name := range []string{"backbone.layers.0.mixer.in_proj.bias", "backbone.layers.x.norm.weight", "other"} {
+		if stored, ok := ToGGUF(name); ok {
+			t.Errorf("%s: stored as %+v", name, stored)
+		}
+	}
+	for _, name := range []string{"blk.01.ssm_a", "blk.-1.ssm_a", "blk.ssm_a", "ssm_a", "rope_freqs.weight"} {
+		if canonical, _, ok := FromGGUF(name); ok {
+			t.Errorf("%s: read as %s", name, canonical)
+		}
+	}
+}
+
+// TestLogarithmComesBack holds what is promised of A_log through A: exact for 16-bit values and for the S4D
+// initialisation, and the same A for every float32.
+func TestLogarithmComesBack(t *testing.T) {
+	var logs []float32
+	for bits := range 1 << 16 {
+		for _, v := range []float32{tensor.BF16ToF32(uint16(bits)), tensor.F16ToF32(uint16(bits))} {
+			if a := math.Abs(float64(v)); a < 80 && a > 1e-3 {
+				logs = append(logs, v)
+			}
+		}
+	}
+	for n := 1; n <= 256; n++ {
+		logs = append(logs, float32(math.Log(float64(n))))
+	}
+	exact := len(logs)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		logs = append(logs, float32(3*rng.NormFloat64()))
+	}
+	a, back, again := make([]float32, len(logs)), make([]float32, len(logs)), make([]float32, len(logs))
+	kernel.NegExp(a, logs)
+	if err := LogNeg(back, a); err != nil {
+		t.Fatal(err)
+	}
+	kernel.NegExp(again, back)
+	same := 0
+	for i, v := range logs {
+		if again[i] != a[i] {
+			t.Fatalf("A_log %v: A %v came back as %v", v, a[i], again[i])
+		}
+		if back[i] == v {
+			same++
+		} else if i < exact {
+			t.Errorf("A_log %v came back as %v", v, back[i])
+		}
+	}
+	t.Logf("%d of %d values of A_log came back to the bit", same, len(logs))
+	for _, bad := range []float32{0, 1, float32(math.NaN()), float32(math.Inf(-1))} {
+		if err := LogNeg(back[:1], []float32{bad}); err == nil {
+			t.Errorf("A %v has a logarithm", bad)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// The GGUF layout: one file, or the parts of a split one, alone or in a folder that holds no other.
+const ggufPattern = "*.gguf"
+
+// ggufFile returns the GGUF file that a folder stands for: its only one, or the first part of its only split.
+func ggufFile(dir string) (path string, ok bool) {
+	found, err := filepath.Glob(filepath.Join(escape(dir), ggufPattern))
+	if err != nil || len(found) == 0 {
+		return "", false
+	}
+	if len(found) > 1 && !strings.HasSuffix(found[0], fmt.Sprintf("-00001-of-%05d.gguf", len(found))) {
+		return "", false
+	}
+	return found[0], true
+}
+
+// escape makes a folder's name match itself alone.
+func escape(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
+}
+
+func matchGGUF(dir string) bool {
+	_, ok := ggufFile(dir)
+	return ok
+}
+
+// openGGUF reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
+// names and shapes; A becomes A_log, for which a copy is made.
+func openGGUF(path string) (_ config.Config, _ *weights, err error) {
+	if info, serr := os.Stat(path); serr == nil && info.IsDir() {
+		path, _ = ggufFile(path) // it matched
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &weights{source: path, files: []file{f}, keys: f.KVs()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	vocab, head := 0, false
+	for _, t := range f.Tensors() {
+		p, err := plainTensor(t)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch canonical, _, _ := names.FromGGUF(t.Name); canonical {
+		case nameEmbedding:
+			if len(t.Shape) == 2 {
+				vocab = t.Shape[0]
+			}
+		case nameHead:
+			head = true
+		}
+		w.listed = append(w.listed, p)
+	}
+	if vocab == 0 {
+		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
+	}
+	cfg, err := config.ParseGGUF(path, f, vocab, !head)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.tensors, err = canonical(w.listed, cfg)
+	return cfg, w, err
+}
+
+// plainTensor refuses types that no weight can have.
+func plainTensor(t gguf.Tensor) (tensor.Tensor, error) {
+	if err := t.Usable(); err != nil {
+		return tensor.Tensor{}, err
+	}
+	p, ok := t.Plain()
+	if !ok {
+		return tensor.Tensor{}, &badfile.UnsupportedError{File: t.File, Where: whereTensor(t.Name),
+			Detail: fmt.Sprintf("is quantized to %s, which this version does not run; use a GGUF of type F32, F16 or BF16", t.Type)}
+	}
+	return p, nil
+}
+
+// canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
+func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
+	table, err := names.Table(cfg)
+	if err != nil {
+		return nil, err
+	}
+	withoutBias := !cfg.Shared().UseConvBias
+	shapes := make(map[string][]int, len(table))
+	for _, spec := range table {
+		shapes[spec.Name] = spec.Shape
+	}
+	var tensors []tensor.Tensor
+	var logs []int // of tensors that hold A
+	for _, t := range listed {
+		name, stored, ok := names.FromGGUF(t.Name)
+		if !ok {
+			tensors = append(tensors, t)
+			continue
+		}
+		if withoutBias && strings.HasSuffix(name, "conv1d.bias") {
+			continue // the zeros that stand for no bias, see convert
+		}
+		t.Name = name
+		switch stored.Transform {
+		case names.Squeeze:
+			if len(t.Shape) == 2 {
+				t.Shape = []int{t.Shape[0], 1, t.Shape[1]}
+			}
+		case names.NegExp:
+			if t.DType == tensor.F32 {
+				logs = append(logs, len(tensors))
+			}
+		}
+		tensors = append(tensors, t)
+	}
+	return tensors, takeLogs(tensors, logs)
+}
+
+// takeLogs replaces A by A_log in the tensors of the given indices, on all cores.
+func takeLogs(tensors []tensor.Tensor, logs []int) error {
+	pool := kernel.NewPool(0)
+	defer pool.Close()
+	failed := make([]error, len(logs))
+	pool.Run(len(logs), 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			t := &tensors[logs[i]]
+			values := make([]float32, t.Elems())
+			if err := names.LogNeg(values, tensor.Float32s(*t)); err != nil {
+				failed[i] = &badfile.FormatError{File: t.File, Where: whereTensor(t.Name), Detail: err.Error()}
+				return
+			}
+			t.Data = tensor.Bytes(values)
+		}
+	})
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
