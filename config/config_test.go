@@ -240,7 +240,7 @@ func TestLoadHF(t *testing.T) {
 			t.Errorf("LoadHF(%s) = %+v, %v", p, c, err)
 		}
 	}
-	if err := os.WriteFile(path, bytes.Repeat([]byte(" "), maxFile+1), 0o600); err != nil {
+	if err := os.WriteFile(path, bytes.Repeat([]byte(" "), MaxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var format *badfile.FormatError

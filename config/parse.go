@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxFile is the largest config.json that is read; published ones have a few kilobytes.
-	maxFile = 16 << 20
+	// MaxFile is the largest config.json that is read; published ones have a few kilobytes.
+	MaxFile = 16 << 20
 
 	keyModelType = "model_type"
 )
@@ -35,7 +35,7 @@ func LoadHF(path string) (Config, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "config.json")
 	}
-	data, err := jsonobj.ReadFile(path, maxFile)
+	data, err := jsonobj.ReadFile(path, MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func ParseHF(file string, data []byte) (Config, error) {
 }
 
 func parseHF(data []byte) (Config, error) {
-	if len(data) > maxFile {
-		return nil, formatError("", "found %d bytes, expected at most %d", len(data), maxFile)
+	if len(data) > MaxFile {
+		return nil, formatError("", "found %d bytes, expected at most %d", len(data), MaxFile)
 	}
 	keys, err := jsonobj.Parse(data)
 	if err != nil {

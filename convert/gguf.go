@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
@@ -84,18 +83,10 @@ func (ggufTarget) finish(p *Plan) {
 		}
 		p.Notes = append(p.Notes, "the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
-	order := make([]int, len(p.Steps))
-	canonical := make([]string, len(p.Steps))
-	for i, s := range p.Steps {
-		order[i] = i
-		canonical[i], _, _ = names.FromGGUF(s.To)
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(canonical[a], canonical[b]) })
-	steps, sources := p.Steps, p.sources
-	p.Steps, p.sources = make([]Step, len(order)), make([]Source, len(order))
-	for i, j := range order {
-		p.Steps[i], p.sources[i] = steps[j], sources[j]
-	}
+	p.sort(func(s Step) string {
+		canonical, _, _ := names.FromGGUF(s.To)
+		return canonical
+	}, cmp.Compare)
 }
 
 func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options) (err error) {

@@ -2,10 +2,13 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -70,6 +73,9 @@ func NewPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: ck.Config().Clone()}
 	p.cfg.Shared().TieWordEmbeddings = ck.Tied()
 	if err := t.prepare(p, req.DType); err != nil {
+		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
+			e.File = ck.Path() // whose configuration asks for it
+		}
 		return nil, err
 	}
 	table, err := names.Table(p.cfg)
@@ -102,6 +108,20 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 		return err
 	}
 	return p.ck.Changed()
+}
+
+// sort puts the steps in the order of the names that name gives them.
+func (p *Plan) sort(name func(Step) string, compare func(a, b string) int) {
+	order := make([]int, len(p.Steps))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return compare(name(p.Steps[a]), name(p.Steps[b])) })
+	steps, sources := p.Steps, p.sources
+	p.Steps, p.sources = make([]Step, len(order)), make([]Source, len(order))
+	for i, j := range order {
+		p.Steps[i], p.sources[i] = steps[j], sources[j]
+	}
 }
 
 // Bytes returns the size of the target's tensors.

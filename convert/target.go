@@ -16,8 +16,9 @@ type Layout string
 
 // The layouts that checkpoints are written in.
 const (
-	HF   Layout = "hf"   // a folder as save_pretrained of transformers writes it
-	GGUF Layout = "gguf" // a file as llama.cpp's converter writes it
+	HF       Layout = "hf"       // a folder as save_pretrained of transformers writes it
+	Original Layout = "original" // a folder as mamba_ssm's save_pretrained writes it
+	GGUF     Layout = "gguf"     // a file as llama.cpp's converter writes it
 )
 
 // targets are the layouts that can be written, in the order in which they are listed.
@@ -26,6 +27,7 @@ var targets = []struct {
 	target target
 }{
 	{HF, hfTarget{}},
+	{Original, originalTarget{}},
 	{GGUF, ggufTarget{}},
 }
 

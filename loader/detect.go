@@ -23,6 +23,7 @@ type layout struct {
 
 // layouts are tried in this order; the first that matches opens the folder and reports its own errors.
 var layouts = []layout{
+	{"original", matchOriginal, openOriginal},
 	{"hf", matchHF, openHF},
 	layoutGGUF,
 }
@@ -55,13 +56,13 @@ func detect(path string) (dir string, l layout, err error) {
 // folderOf accepts a file that stands for the folder it is in.
 func folderOf(path string) (dir string, err error) {
 	dir, name := filepath.Dir(path), filepath.Base(path)
-	if slices.Contains([]string{fileConfig, fileWeights, fileIndex}, name) {
+	if slices.Contains([]string{fileConfig, fileWeights, fileIndex, fileTorch, fileTorchIndex}, name) {
 		return dir, nil
 	}
 	detail := "found a file, expected a checkpoint's folder, or its " + fileConfig + " or " + fileWeights
 	switch {
 	case strings.HasSuffix(name, ".bin"), strings.HasSuffix(name, ".pt"), strings.HasSuffix(name, ".pth"):
-		detail = "found a PyTorch file, which this version does not read; " + wanted
+		detail = "found a PyTorch file, expected it under the name " + fileTorch + " beside its " + fileConfig
 	case strings.HasSuffix(name, ".safetensors") && exists(filepath.Join(dir, fileIndex)):
 		detail = "found one shard of a checkpoint; give the folder it is in"
 	}
@@ -88,9 +89,8 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 		"use a transformers version of the checkpoint",
 	},
 	{
-		"pytorch_model*.bin*", "PyTorch weights (the original state-spaces layout or an older transformers), " +
-			"which this version does not read",
-		"use the -hf repository of the checkpoint, or save it again with save_pretrained of transformers",
+		"pytorch_model*.bin*", "PyTorch weights without " + fileConfig + ", which holds the model's sizes",
+		"download it into the same folder",
 	},
 	{
 		"consolidated*", "a consolidated checkpoint, which this version does not read",

@@ -11,6 +11,8 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/internal/torchbin"
 )
 
 // The Hugging Face layout, as save_pretrained of transformers writes it:
@@ -20,32 +22,72 @@ import (
 //	model-00001-of-0000n.safetensors the first of n shards, and
 //	model.safetensors.index.json     which shard holds which tensor
 //
+// or, in older repositories, pytorch_model.bin, or pytorch_model-0000i-of-0000n.bin and pytorch_model.bin.index.json.
 // In the hub's cache all of these are links into ../../blobs.
 const (
 	fileConfig  = "config.json"
 	fileWeights = "model.safetensors"
 	fileIndex   = "model.safetensors.index.json"
+
+	fileTorch      = "pytorch_model.bin"
+	fileTorchIndex = "pytorch_model.bin.index.json"
 )
 
-func matchHF(dir string) bool {
-	return exists(filepath.Join(dir, fileConfig)) &&
-		(exists(filepath.Join(dir, fileWeights)) || exists(filepath.Join(dir, fileIndex)))
+// weightFile is a file of tensors.
+type weightFile interface {
+	file
+	Tensors() []tensor.Tensor
 }
 
-// openHF reads the configuration and maps the weights. The single file goes before the index when both are there, as
-// in transformers (5.23, modeling_utils.py, _get_resolved_checkpoint_files).
+func openSafetensors(path string) (weightFile, error) { return safetensors.Open(path) }
+
+func openTorch(path string) (weightFile, error) { return torchbin.Open(path) }
+
+// hfWeights are the files that may hold the weights, in the order in which transformers looks for them
+// (5.23, modeling_utils.py, _get_resolved_checkpoint_files): older repositories have only PyTorch's.
+var hfWeights = []struct {
+	name    string
+	sharded bool
+	open    func(path string) (weightFile, error)
+}{
+	{fileWeights, false, openSafetensors},
+	{fileIndex, true, openSafetensors},
+	{fileTorch, false, openTorch},
+	{fileTorchIndex, true, openTorch},
+}
+
+func matchHF(dir string) bool {
+	if !exists(filepath.Join(dir, fileConfig)) {
+		return false
+	}
+	for _, f := range hfWeights {
+		if exists(filepath.Join(dir, f.name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// openHF reads the configuration and maps the weights.
 func openHF(dir string) (config.Config, *weights, error) {
 	cfg, err := config.LoadHF(filepath.Join(dir, fileConfig))
 	if err != nil {
 		return nil, nil, notLinked(filepath.Join(dir, fileConfig), err)
 	}
-	var w *weights
-	if single := filepath.Join(dir, fileWeights); exists(single) {
-		w, err = openSingle(single)
-	} else {
-		w, err = openShards(filepath.Join(dir, fileIndex))
+	for _, f := range hfWeights {
+		path := filepath.Join(dir, f.name)
+		if !exists(path) {
+			continue
+		}
+		var w *weights
+		if f.sharded {
+			w, err = openShards(path, f.open)
+		} else {
+			w, err = openSingle(path, f.open)
+		}
+		return cfg, w, err
 	}
-	return cfg, w, err
+	return nil, nil, noMatch(dir) // the weights went away after matchHF saw them
 }
 
 // notLinked explains the error of opening path where it is a link that leads nowhere.
@@ -60,8 +102,8 @@ func notLinked(path string, err error) error {
 	return &badfile.FormatError{File: path, Detail: "is a link to " + badfile.Quote(target) + ", which is missing; download it again"}
 }
 
-func openSingle(path string) (*weights, error) {
-	f, err := safetensors.Open(path)
+func openSingle(path string, open func(path string) (weightFile, error)) (*weights, error) {
+	f, err := open(path)
 	if err != nil {
 		return nil, notLinked(path, err)
 	}
@@ -69,7 +111,7 @@ func openSingle(path string) (*weights, error) {
 }
 
 // openShards maps the shards an index names and checks that index and shards agree.
-func openShards(path string) (_ *weights, err error) {
+func openShards(path string, open func(path string) (weightFile, error)) (_ *weights, err error) {
 	data, err := jsonobj.ReadFile(path, maxIndex)
 	if err != nil {
 		return nil, notLinked(path, err)
@@ -91,19 +133,20 @@ func openShards(path string) (_ *weights, err error) {
 	held := make(map[string]string, len(idx.shardOf)) // tensor name to shard
 	total := int64(0)
 	for _, shard := range idx.shards {
-		f, err := safetensors.Open(filepath.Join(dir, shard))
+		f, err := open(filepath.Join(dir, shard))
 		if err != nil {
 			return nil, err
 		}
 		w.files = append(w.files, f)
-		for _, t := range f.Tensors() {
+		tensors := f.Tensors()
+		for _, t := range tensors {
 			if other, twice := held[t.Name]; twice {
 				return nil, idx.errorf(t.Name, "is in two shards, %s and %s", badfile.Quote(other), badfile.Quote(shard))
 			}
 			held[t.Name] = shard
 			total += int64(len(t.Data))
 		}
-		w.tensors = append(w.tensors, f.Tensors()...)
+		w.tensors = append(w.tensors, tensors...)
 	}
 	if err := idx.agrees(w, held); err != nil {
 		return nil, err

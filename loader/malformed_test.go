@@ -246,13 +246,14 @@ func TestDetect(t *testing.T) {
 		unsupported bool
 	}{
 		{"empty folder", nil, "", "found an empty folder; use a Hugging Face folder with config.json and model.safetensors", false},
-		{"original", []string{"config.json", "pytorch_model.bin"}, "", `found "pytorch_model.bin": PyTorch weights`, true},
-		{"old transformers", []string{"config.json", "pytorch_model.bin.index.json"}, "", "PyTorch weights", true},
+		{"original", []string{"config.json", "pytorch_model.bin"}, "", "config.json: empty file", false},
+		{"old transformers", []string{"config.json", "pytorch_model.bin.index.json"}, "", "config.json: empty file", false},
 		{"mistral", []string{"params.json", "consolidated.safetensors"}, "", `found "params.json": mistral's layout`, true},
 		{"gguf folder", []string{"x.Q8_0.gguf", "README.md"}, "", "x.Q8_0.gguf: is empty", false},
 		{"gguf file", []string{"x.gguf"}, "x.gguf", "x.gguf: is empty", false},
 		{"gguf files", []string{"x.gguf", "y.gguf"}, "", `found "x.gguf": one of several GGUF files; give the file`, true},
-		{"bin file", []string{"pytorch_model.bin"}, "pytorch_model.bin", "found a PyTorch file", true},
+		{"bin file", []string{"pytorch_model.bin"}, "pytorch_model.bin", `found "pytorch_model.bin": PyTorch weights without config.json`, true},
+		{"another bin file", []string{"model.bin"}, "model.bin", "expected it under the name pytorch_model.bin", true},
 		{"adapter", []string{"adapter_config.json", "adapter_model.safetensors"}, "", "merge_and_unload", true},
 		{"no config", []string{"model.safetensors"}, "", "found weights without config.json", false},
 		{"no config, by file", []string{"model.safetensors"}, "model.safetensors", "found weights without config.json", false},

@@ -1,0 +1,207 @@
+package torchbin
+
+import (
+	"bytes"
+	"compress/flate"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/mmap"
+)
+
+// File is a parsed checkpoint. Its methods may be used from many goroutines, except Close.
+type File struct {
+	name     string
+	mapped   *mmap.File // nil when parsed from memory
+	size     int        // of the file
+	machine  *machine   // keeps names and shapes
+	storages []storage
+	views    []view
+	tensors  []named // in state_dict order
+	sorted   []int32 // into tensors, by name
+	prefix   string  // cut from every name
+	ignored  []value // keys
+}
+
+// storage is a sequence of bytes that tensors share.
+type storage struct {
+	name string // for errors
+	data []byte
+	crc  uint32
+	sum  bool // whether crc is recorded
+}
+
+// Open maps the file at path and reads its pickle and its zip directory; tensor data is not read.
+// Errors: *badfile.FormatError for a bad file; *badfile.UnsupportedError for one that asks for more than tensors in
+// dicts, or for a form of them that cannot be used; wrapped I/O errors.
+func Open(path string) (*File, error) {
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	var f *File
+	err = mmap.Guard(func() (err error) {
+		f, err = Parse(path, m.Data())
+		return err
+	})
+	if err != nil {
+		m.Close() // nothing was written: the parse error is the one that matters
+		return nil, err
+	}
+	f.mapped = m
+	return f, nil
+}
+
+// Parse parses a whole file held in data, which the tensors then refer to. name stands for the file in errors, which
+// are those of Open. Besides data it takes at most 1 MiB and 8 bytes for every byte of pickle.
+func Parse(name string, data []byte) (*File, error) {
+	f := &File{name: name, size: len(data)}
+	var err error
+	switch {
+	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
+		err = f.parseZip(data)
+	case len(data) > tarMagicAt && bytes.HasPrefix(data[tarMagicAt:], []byte(tarMagic)):
+		err = place{file: name}.unsupported("is a tar archive, as torch before 0.2 wrote them; load it in Python and save it anew")
+	case len(data) >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5:
+		err = f.parseLegacy(data)
+	default:
+		err = place{file: name}.bad("%s", identify(data))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// parseZip reads the zip format.
+func (f *File) parseZip(data []byte) error {
+	records, err := readZip(f.name, data)
+	if err != nil {
+		return err
+	}
+	top, err := findTop(f.name, records)
+	if err != nil {
+		return err
+	}
+	below := make(map[string]*record, len(records))
+	summed := false
+	for i := range records {
+		r := &records[i]
+		summed = summed || r.crc != 0 // torch.serialization.set_crc32_options(False) leaves all of them 0
+		if name, ok := strings.CutPrefix(r.name, top); ok {
+			below[name] = r
+		}
+	}
+	if below[recordScript] != nil {
+		return place{file: f.name}.unsupported("is a TorchScript archive (torch.jit.save), not a checkpoint; load it in Python and torch.save its state_dict")
+	}
+	if r := below[recordByteOrder]; r != nil {
+		order, err := f.readRecord(data, r, maxSmall, summed)
+		if err != nil {
+			return err
+		}
+		switch where := (place{f.name, "record " + badfile.Quote(r.name)}); string(order) {
+		case "little":
+		case "big":
+			return where.unsupported("says big-endian, and only little-endian files are read; load it in Python and save it on another machine")
+		default:
+			return where.bad("says %s, expected little", badfile.Quote(string(order)))
+		}
+	}
+	pickle, err := f.readRecord(data, below[recordPickle], maxPickle, summed)
+	if err != nil {
+		return err
+	}
+	f.machine = &machine{file: f.name, record: recordPickle, data: pickle}
+	object, err := f.machine.load()
+	if err != nil {
+		return err
+	}
+	if rest := len(pickle) - f.machine.pos; rest > 0 {
+		return place{f.name, recordPickle}.bad("%d bytes follow the pickle's end", rest)
+	}
+	return f.collect(object, f.zipStorages(data, below, summed))
+}
+
+// findTop returns the folder that has a data.pkl, with a slash.
+func findTop(file string, records []record) (string, error) {
+	top := ""
+	for _, r := range records {
+		folder, ok := strings.CutSuffix(r.name, "/"+recordPickle)
+		switch {
+		case !ok || strings.Contains(folder, "/"):
+		case top != "":
+			return "", place{file: file}.bad("has two pickles, %s and %s", badfile.Quote(top+recordPickle), badfile.Quote(r.name))
+		default:
+			top = folder + "/"
+		}
+	}
+	if top != "" {
+		return top, nil
+	}
+	found := "and holds nothing"
+	if len(records) > 0 {
+		found = "and begins with " + badfile.Quote(records[0].name)
+	}
+	return "", place{file: file}.bad("is a zip archive without a data.pkl in a top folder, so not of torch.save, %s", found)
+}
+
+// readRecord returns the bytes of a small record, inflated if need be, of which limit are the most expected.
+func (f *File) readRecord(data []byte, r *record, limit int, summed bool) ([]byte, error) {
+	where := place{f.name, "record " + badfile.Quote(r.name)}
+	if r.size > uint64(limit) {
+		return nil, where.unsupported("takes %d bytes, more than the %d this program reads", r.size, limit)
+	}
+	content := data[r.begin:r.end:r.end]
+	if r.method == methodDeflate {
+		// A record that is thousands of times its own size is a bomb: the weights beside a true one take more.
+		if most := uint64(len(data) + 1<<16); r.size > most {
+			return nil, where.bad("inflates to %d bytes in a file of %d", r.size, len(data))
+		}
+		var err error
+		inflated := new(bytes.Buffer)
+		if _, err = io.Copy(inflated, io.LimitReader(flate.NewReader(bytes.NewReader(content)), int64(r.size)+1)); err != nil {
+			return nil, where.bad("is damaged: %v; download the file again", err)
+		}
+		if content = inflated.Bytes(); uint64(len(content)) != r.size {
+			return nil, where.bad("inflates to %d bytes or more, expected %d", len(content), r.size)
+		}
+	}
+	if summed {
+		return content, checkSum(where, r.crc, crc32.ChecksumIEEE(content))
+	}
+	return content, nil
+}
+
+// finder returns the index of the storage that a persistent id asks for, and where in its bytes what it asks for lies.
+type finder func(id []value) (index int32, begin, end int, err error)
+
+// zipStorages finds storages in the records data/0, data/1 and so on.
+func (f *File) zipStorages(data []byte, below map[string]*record, summed bool) finder {
+	index := make(map[string]int32)
+	return func(id []value) (int32, int, int, error) {
+		where := place{f.name, "storage " + f.machine.quote(id[2])}
+		key := f.machine.text(id[2])
+		i, ok := index[string(key)]
+		if !ok {
+			r := below[prefixStorage+string(key)]
+			if r == nil {
+				return 0, 0, 0, where.bad("is missing: the zip archive has no record for it")
+			}
+			where.where = "record " + badfile.Quote(r.name)
+			if r.method != methodStore {
+				return 0, 0, 0, where.unsupported("is compressed, and tensors are used where they lie; load the file in Python and torch.save it anew")
+			}
+			i = int32(len(f.storages))
+			index[string(key)] = i
+			f.storages = append(f.storages, storage{where.where, data[r.begin:r.end:r.end], r.crc, summed})
+		}
+		have := len(f.storages[i].data)
+		if want, ok := f.storageSize(id); !ok || want != have {
+			return 0, 0, 0, where.bad("has %d bytes, expected %s", have, f.describeStorage(id))
+		}
+		return i, 0, have, nil
+	}
+}

@@ -1,0 +1,225 @@
+package torchbin
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// named is an entry of the state dict.
+type named struct {
+	name value
+	view int32
+}
+
+// view is a tensor without its name.
+type view struct {
+	storage        int32
+	same           int32 // the first view of the same elements in the same shape
+	dtype          tensor.DType
+	dense          bool  // elements lie in order without gaps
+	offset, size   int   // bytes: of the first element in the storage, and of all elements
+	shape, strides value // tuples of ints that were checked
+}
+
+// collect finds the state dict in what the pickle made and checks its tensors.
+func (f *File) collect(object value, find finder) error {
+	dict, err := f.stateDict(object)
+	if err != nil {
+		return err
+	}
+	m := f.machine
+	views := make(map[value]int32) // by tensor, for one object may have many names
+	m.each(dict, func(key, val value) bool {
+		switch {
+		case val.kind() != kindTensor:
+			f.ignored = append(f.ignored, key)
+			return true
+		case key.kind() != kindText:
+			err = place{f.name, "state_dict"}.bad("the name of a tensor is %s, expected a str", key.kind())
+		case !utf8.Valid(m.text(key)):
+			err = place{f.name, "tensor " + m.quote(key)}.bad("has a name that is not UTF-8")
+		case len(f.tensors) == maxTensors:
+			err = place{f.name, "state_dict"}.unsupported("has more than the %d tensors this program reads", maxTensors)
+		default:
+			i, ok := views[val]
+			if !ok {
+				var v view
+				if v, err = f.resolve(place{f.name, "tensor " + m.quote(key)}, val, find); err == nil {
+					i = int32(len(f.views))
+					views[val] = i
+					f.views = append(f.views, v)
+				}
+			}
+			f.tensors = append(f.tensors, named{key, i})
+		}
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.sortNames(); err != nil {
+		return err
+	}
+	return f.findTies()
+}
+
+// stateDict follows the wrappers of trainers from the object down to a dict with tensors.
+func (f *File) stateDict(object value) (value, error) {
+	if !object.isDict() {
+		return 0, place{file: f.name}.unsupported("holds %s, expected a state_dict: a dict of tensors", f.machine.spell(object))
+	}
+	path := ""
+	for range maxWrapped {
+		tensors, inner := f.look(object)
+		if tensors || inner == 0 {
+			break
+		}
+		// The dict under the first wrapper's name that leads on is it.
+		var key value
+		f.machine.each(object, func(k, v value) bool {
+			if v == inner && key == 0 {
+				key = k
+			} else {
+				f.ignored = append(f.ignored, k)
+			}
+			return true
+		})
+		path += string(f.machine.text(key)) + "."
+		object = inner
+	}
+	if tensors, _ := f.look(object); tensors {
+		return object, nil
+	}
+	var keys []string
+	f.machine.each(object, func(k, _ value) bool {
+		keys = append(keys, f.machine.quote(k))
+		return len(keys) < 4
+	})
+	if len(keys) == 0 && path == "" {
+		return object, nil // an empty state dict
+	}
+	return 0, place{file: f.name}.unsupported("holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model or module; found the keys %s",
+		strings.Join(keys, ", "))
+}
+
+// look reports whether a dict has tensors, and else the dict under the most telling wrapper's name in it that has
+// tensors or a wrapper's name itself.
+func (f *File) look(dict value) (tensors bool, inner value) {
+	found := make([]value, len(wrappers))
+	f.machine.each(dict, func(key, val value) bool {
+		if tensors = val.kind() == kindTensor; val.isDict() {
+			for i, name := range wrappers {
+				if found[i] == 0 && f.machine.is(key, name) {
+					found[i] = val
+				}
+			}
+		}
+		return !tensors
+	})
+	if tensors {
+		return true, 0
+	}
+	for _, candidate := range found {
+		leads := false
+		if candidate != 0 {
+			f.machine.each(candidate, func(key, val value) bool {
+				leads = val.kind() == kindTensor ||
+					val.isDict() && slices.ContainsFunc(wrappers, func(name string) bool { return f.machine.is(key, name) })
+				return !leads
+			})
+		}
+		if leads {
+			return false, candidate
+		}
+	}
+	return false, 0
+}
+
+// sortNames builds the index of names, refuses a name that is there twice, and finds the prefix that all names have.
+func (f *File) sortNames() error {
+	text := func(i int32) []byte { return f.machine.text(f.tensors[i].name) }
+	f.sorted = make([]int32, len(f.tensors))
+	for i := range f.sorted {
+		f.sorted[i] = int32(i)
+	}
+	slices.SortFunc(f.sorted, func(a, b int32) int { return bytes.Compare(text(a), text(b)) })
+	for i := 1; i < len(f.sorted); i++ {
+		if bytes.Equal(text(f.sorted[i-1]), text(f.sorted[i])) {
+			return place{f.name, "tensor " + f.machine.quote(f.tensors[f.sorted[i]].name)}.bad("appears twice in the state_dict")
+		}
+	}
+	if len(f.tensors) == 0 {
+		return nil
+	}
+	for range maxWrapped {
+		for _, p := range prefixes {
+			longer := f.prefix + p
+			if !slices.ContainsFunc(f.tensors, func(t named) bool {
+				name := f.machine.text(t.name)
+				return len(name) <= len(longer) || string(name[:len(longer)]) != longer
+			}) {
+				f.prefix = longer
+			}
+		}
+	}
+	return nil
+}
+
+// findTies finds the views of the same elements and bounds what copies of views that are not dense can take.
+func (f *File) findTies() error {
+	order := make([]int32, len(f.views))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(f.compare(&f.views[a], &f.views[b]), int(a-b)) })
+	copies := 0
+	for k, i := range order {
+		v := &f.views[i]
+		if v.same = i; k > 0 && f.compare(&f.views[order[k-1]], v) == 0 {
+			v.same = f.views[order[k-1]].same
+			continue
+		}
+		if v.dense {
+			continue
+		}
+		if v.size > f.size-copies {
+			return place{file: f.name}.unsupported("its tensors that are not contiguous would take more memory than the file's %d bytes; "+
+				"load it in Python and save contiguous() tensors", f.size)
+		}
+		copies += v.size
+	}
+	return nil
+}
+
+// compare orders views so that those of the same elements and shape are equal.
+func (f *File) compare(a, b *view) int {
+	c := cmp.Or(int(a.storage-b.storage), cmp.Compare(a.offset, b.offset), cmp.Compare(a.size, b.size),
+		int(a.dtype)-int(b.dtype), slices.Compare(f.machine.tupleItems(a.shape), f.machine.tupleItems(b.shape)))
+	if c != 0 || a.dense && b.dense {
+		return c
+	}
+	return slices.Compare(f.machine.tupleItems(a.strides), f.machine.tupleItems(b.strides))
+}
+
+// find returns the index of the tensor of that name.
+func (f *File) find(name string) (int, bool) {
+	full := f.prefix + name
+	i, ok := sort.Find(len(f.sorted), func(i int) int {
+		return strings.Compare(full, string(f.machine.text(f.tensors[f.sorted[i]].name)))
+	})
+	if !ok {
+		return 0, false
+	}
+	return int(f.sorted[i]), true
+}
+
+// title returns the name of a tensor.
+func (f *File) title(i int) string {
+	return string(f.machine.text(f.tensors[i].name)[len(f.prefix):])
+}
