@@ -37,6 +37,9 @@ type Options struct {
 	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize
 	Progress     func(done, total int64) // told about bytes of tensors written; may be nil
 
+	// SkipChecksums leaves the checksums of the source unread, which costs one reading of it where it has them.
+	SkipChecksums bool
+
 	carry string // folder whose tokenizer and generation files go along; "": none
 }
 

@@ -104,6 +104,11 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	if err := atomicfile.Apart(dst, p.ck.Path()); err != nil {
 		return err
 	}
+	if !opts.SkipChecksums {
+		if err := p.ck.CheckSums(ctx); err != nil {
+			return err
+		}
+	}
 	if err := p.target.write(ctx, dst, p, opts); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // TestThroughOriginalAndBack takes checkpoints to the original layout and back: the same bytes, and every value of the
@@ -106,5 +108,80 @@ func TestRoundTheHouse(t *testing.T) {
 	}
 	if a, b := settings(t, src), settings(t, hf); a != b {
 		t.Errorf("the configuration was\n%s\nand came back as\n%s", a, b)
+	}
+}
+
+// TestTrustTensors repairs a configuration that contradicts the weights, and only when told to.
+func TestTrustTensors(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../fixtures/mamba1/default")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := string(text)
+	for was, is := range map[string]string{`"hidden_size": 32`: `"hidden_size": 48`, `"state_size": 16`: `"state_size": 8`,
+		`"num_hidden_layers": 4`: `"num_hidden_layers": 3`, `"use_bias": false`: `"use_bias": true`} {
+		if !strings.Contains(wrong, was) {
+			t.Fatalf("config.json has no %s", was)
+		}
+		wrong = strings.Replace(wrong, was, is, 1)
+	}
+	if err := os.WriteFile(path, []byte(wrong), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := openFixture(t, dir).Check(); err == nil || !strings.Contains(err.Error(), "hidden_size") {
+		t.Errorf("error %v, want one about hidden_size", err)
+	}
+	ck, err := loader.Open(dir, loader.Options{TrustTensors: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ck.Close()
+	if err := ck.Check(); err != nil {
+		t.Fatal(err)
+	}
+	repaired, err := ck.Config().EncodeHF()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := settings(t, "../fixtures/mamba1/default"); string(repaired) != want {
+		t.Errorf("rebuilt\n%s\nwant\n%s", repaired, want)
+	}
+	if n := len(ck.Problems()); n != 4 {
+		t.Errorf("%d warnings, want one for each of 4 keys", n)
+	}
+}
+
+// TestDamagedPyTorchFileIsNoticed flips one bit of a weight, which only the archive's checksum can tell.
+func TestDamagedPyTorchFileIsNoticed(t *testing.T) {
+	src := converted(t, "../fixtures/mamba1/default", filepath.Join(t.TempDir(), "src"), convert.Request{To: convert.Original})
+	path := filepath.Join(src, "pytorch_model.bin")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedding, _ := openFixture(t, "../fixtures/mamba1/default").Tensor("backbone.embeddings.weight")
+	at := bytes.Index(data, embedding.Data)
+	if at < 0 {
+		t.Fatal("the embedding's bytes are not in the file")
+	}
+	data[at+5] ^= 1
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := convert.NewPlan(openFixture(t, src), convert.Request{To: convert.HF})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := filepath.Join(t.TempDir(), "dst")
+	if err := plan.Write(context.Background(), dst, convert.Options{}); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("error %v, want one that says damaged", err)
+	}
+	if err := plan.Write(context.Background(), dst, convert.Options{SkipChecksums: true}); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@
 package loader
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -31,6 +32,8 @@ type file interface {
 // Options say how to judge a checkpoint.
 type Options struct {
 	Strict bool // a foreign tensor, such as a stray buffer, is an error instead of a warning
+	// TrustTensors rebuilds the sizes and switches of the configuration from the tensors where they contradict it.
+	TrustTensors bool
 }
 
 // Checkpoint is an open checkpoint. Its methods may be called from many goroutines, except Close.
@@ -68,6 +71,9 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 	cfg, w, err := l.open(dir)
 	if err != nil {
 		return nil, err
+	}
+	if opts.TrustTensors {
+		cfg = trust(cfg, w)
 	}
 	ck := &Checkpoint{path: dir, layout: l.name, cfg: cfg, weights: w}
 	if err := ck.examine(opts); err != nil {
@@ -113,6 +119,21 @@ func (ck *Checkpoint) Changed() error {
 	for _, f := range ck.weights.files {
 		if err := f.Changed(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// CheckSums reads every byte of the files that carry checksums, which are PyTorch's zip archives, and reports the first
+// that is damaged, or ctx.Err.
+func (ck *Checkpoint) CheckSums(ctx context.Context) error {
+	for _, f := range ck.weights.files {
+		if summed, ok := f.(interface {
+			VerifyCRC(ctx context.Context, names ...string) error
+		}); ok {
+			if err := summed.VerifyCRC(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

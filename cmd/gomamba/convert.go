@@ -11,12 +11,14 @@ import (
 
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // convertFlags are the flags of the convert command.
 type convertFlags struct {
 	to, dtype, shard       string
 	dryRun, verify, asJSON bool
+	trust                  bool
 	opts                   convert.Options
 }
 
@@ -49,6 +51,8 @@ replaced without --force. The same input gives the same bytes.`,
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
 	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it exists, once the new one is complete")
+	flags.BoolVar(&f.trust, "trust-tensors", false, "where config and tensors disagree, go by the tensors")
+	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not read the checksums of a PyTorch file first")
 	flags.BoolVar(&f.asJSON, "json", false, "print the plan as JSON, with --dry-run")
 	for _, alias := range []string{"outtype", "split-max-size"} {
 		if err := flags.MarkHidden(alias); err != nil {
@@ -63,7 +67,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if err != nil {
 		return err
 	}
-	ck, err := openCheckpoint(cmd, s, src)
+	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust}, src)
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // openCheckpoint opens MODEL and says on stderr what is odd about it.
-func openCheckpoint(cmd *cobra.Command, s *settings, path string) (*loader.Checkpoint, error) {
-	ck, err := loader.Open(path, loader.Options{Strict: s.strict})
+func openCheckpoint(cmd *cobra.Command, opts loader.Options, path string) (*loader.Checkpoint, error) {
+	ck, err := loader.Open(path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func openCheckpoint(cmd *cobra.Command, s *settings, path string) (*loader.Check
 
 // withModel opens MODEL, readies its network, and closes both after use.
 func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
-	ck, err := openCheckpoint(cmd, s, path)
+	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict}, path)
 	if err != nil {
 		return err
 	}
