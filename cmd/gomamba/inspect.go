@@ -31,7 +31,7 @@ in its length), and every problem found. It exits with 1 if the checkpoint canno
   gomamba inspect mamba-130m-hf --json | jq .config`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			ck, err := loader.Open(args[0], loader.Options{Strict: s.strict})
+			ck, err := loader.Open(args[0], s.loading())
 			if err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, path string) (*load
 
 // withModel opens MODEL, readies its network, and closes both after use.
 func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
-	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict}, path)
+	ck, err := openCheckpoint(cmd, s.loading(), path)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/loader"
 )
 
 // settings are the flags that every command has.
@@ -12,6 +14,9 @@ type settings struct {
 	threads int
 	strict  bool
 }
+
+// loading are the settings as the loader takes them.
+func (s *settings) loading() loader.Options { return loader.Options{Strict: s.strict} }
 
 func newRootCmd() *cobra.Command {
 	s := &settings{}
@@ -48,6 +53,7 @@ failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 	root.AddCommand(
 		newInspectCmd(s),
 		newConvertCmd(s),
+		newDiffCmd(s),
 		newForwardCmd(s),
 		newVerifyCmd(s),
 		newGenerateCmd(s),

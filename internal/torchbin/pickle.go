@@ -288,6 +288,9 @@ func (m *machine) line() ([]byte, error) {
 	rest := m.data[m.pos:]
 	rest = rest[:min(len(rest), maxGlobal+1)]
 	n := bytes.IndexByte(rest, '\n')
+	if n < 0 && len(rest) <= maxGlobal {
+		return nil, m.bad("truncated: the pickle ends within a name")
+	}
 	if n < 0 {
 		return nil, m.bad("a name in the pickle has no end within %d bytes", len(rest))
 	}

@@ -63,7 +63,7 @@ func Parse(name string, data []byte) (*File, error) {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		err = f.parseZip(data)
 	case len(data) > tarMagicAt && bytes.HasPrefix(data[tarMagicAt:], []byte(tarMagic)):
-		err = place{file: name}.unsupported("is a tar archive, as torch before 0.2 wrote them; load it in Python and save it anew")
+		err = place{file: name}.unsupported("is a tar archive, as the first versions of torch wrote them; load it in Python and save it anew")
 	case len(data) >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5:
 		err = f.parseLegacy(data)
 	default:

@@ -74,7 +74,7 @@ func (m *machine) lengths(where place, what string, v value) ([]int, error) {
 	for i, item := range items {
 		n, ok := item.int()
 		if !ok || n < 0 || int64(int(n)) != n {
-			return nil, where.bad("%s holds %s, expected numbers of at least 0", what, m.spell(item))
+			return nil, where.bad("has %s in its %s, expected numbers of at least 0", m.spell(item), what)
 		}
 		list[i] = int(n)
 	}

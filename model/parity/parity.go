@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -175,22 +176,22 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	mask := c.mask(name, shape)
 	d, _ := numcheck.Compare(what, judge, mask) // shapes were checked
 	own, _ := numcheck.Compare(got, judge, mask)
-	t := Tensor{Name: name, MaxAbs: Float(d.MaxAbs), MaxRel: Float(d.MaxRel), OwnMaxAbs: Float(own.MaxAbs), Identical: d.Equal}
+	t := Tensor{Name: name, MaxAbs: jsonobj.Num(d.MaxAbs), MaxRel: jsonobj.Num(d.MaxRel), OwnMaxAbs: jsonobj.Num(own.MaxAbs), Identical: d.Equal}
 	abs, rel := 0.0, 0.0
 	switch {
 	case c.tolerance != nil:
 		abs, rel = c.tolerance.Abs, c.tolerance.Rel
-		t.Allowed = Float(abs + rel*math.Abs(d.Want))
+		t.Allowed = jsonobj.Num(abs + rel*math.Abs(d.Want))
 	case c.allow != nil:
 		abs = c.allow.of(name, d.Scale)
-		t.Allowed = Float(abs)
+		t.Allowed = jsonobj.Num(abs)
 	}
 	first := numcheck.First(what, judge, abs, rel, mask)
 	t.Passed = first < 0
 	if !t.Passed && c.report.FirstDivergence == nil {
 		c.report.FirstDivergence = &Divergence{
 			Tensor: name, Layer: layerOf(name, c.layers), Index: coordinates(first, shape),
-			Got: Float(got[first]), Want: Float(want[first]),
+			Got: jsonobj.Num(got[first]), Want: jsonobj.Num(want[first]),
 		}
 	}
 	c.report.Tensors = append(c.report.Tensors, t)

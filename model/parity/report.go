@@ -1,9 +1,10 @@
 package parity
 
 import (
-	"math"
 	"strconv"
 	"strings"
+
+	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 // Verdict is what a comparison comes to.
@@ -29,34 +30,22 @@ type Report struct {
 
 // Divergence is the first element of the first tensor that departs.
 type Divergence struct {
-	Tensor string `json:"tensor"`
-	Layer  int    `json:"layer"` // index of the block; -1 where no block is to blame
-	Index  []int  `json:"index"` // one number for each dimension
-	Got    Float  `json:"got"`   // ours
-	Want   Float  `json:"want"`  // the reference's
+	Tensor string      `json:"tensor"`
+	Layer  int         `json:"layer"` // index of the block; -1 where no block is to blame
+	Index  []int       `json:"index"` // one number for each dimension
+	Got    jsonobj.Num `json:"got"`   // ours
+	Want   jsonobj.Num `json:"want"`  // the reference's
 }
 
 // Tensor is the comparison of one tensor.
 type Tensor struct {
-	Name      string `json:"name"`
-	MaxAbs    Float  `json:"max_abs"`     // largest distance from the judge
-	MaxRel    Float  `json:"max_rel"`     // MaxAbs relative to the tensor's largest magnitude
-	Allowed   Float  `json:"allowed"`     // what MaxAbs may be
-	OwnMaxAbs Float  `json:"own_max_abs"` // the same distance of our float32 results
-	Identical bool   `json:"identical"`
-	Passed    bool   `json:"passed"`
-}
-
-// Float is a number that JSON can hold whatever its value: NaN and infinities become strings.
-type Float float64
-
-// MarshalJSON implements json.Marshaler.
-func (f Float) MarshalJSON() ([]byte, error) {
-	v := float64(f)
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return strconv.AppendQuote(nil, strconv.FormatFloat(v, 'g', -1, 64)), nil
-	}
-	return strconv.AppendFloat(nil, v, 'g', -1, 64), nil
+	Name      string      `json:"name"`
+	MaxAbs    jsonobj.Num `json:"max_abs"`     // largest distance from the judge
+	MaxRel    jsonobj.Num `json:"max_rel"`     // MaxAbs relative to the tensor's largest magnitude
+	Allowed   jsonobj.Num `json:"allowed"`     // what MaxAbs may be
+	OwnMaxAbs jsonobj.Num `json:"own_max_abs"` // the same distance of our float32 results
+	Identical bool        `json:"identical"`
+	Passed    bool        `json:"passed"`
 }
 
 // layerOf returns the index of the block that a tensor of a dump belongs to, or -1. Of L+1 hidden states the last one,

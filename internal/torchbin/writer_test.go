@@ -1,0 +1,298 @@
+package torchbin
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/google/go-cmp/cmp"
+)
+
+// write writes the tensors, those that share a storage by their first.
+func write(w io.Writer, top string, entries []Entry, tensors []tensor.Tensor) error {
+	tw, err := NewWriter(w, top, entries)
+	if err != nil {
+		return err
+	}
+	for i, x := range tensors {
+		if entries[i].Shares != "" {
+			continue
+		}
+		err := tw.Tensor(x.Name, func(emit func([]byte) error) error {
+			for piece := range slicesOf(x.Data, 7) {
+				if err := emit(piece); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return tw.Close()
+}
+
+// slicesOf cuts b into pieces.
+func slicesOf(b []byte, n int) func(func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for len(b) > 0 && yield(b[:min(n, len(b))]) {
+			b = b[min(n, len(b)):]
+		}
+	}
+}
+
+// TestWriteAsTorch writes what torch wrote, byte for byte up to torch's last record.
+func TestWriteAsTorch(t *testing.T) {
+	want := fixture(t, "model")
+	f, err := Parse("model", want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := write(&got, "model", f.Entries(), f.Tensors()); err != nil {
+		t.Fatal(err)
+	}
+	records, err := readZip("model", want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := records[len(records)-1]
+	if last.name != "model/.data/serialization_id" {
+		t.Fatalf("last record %s", last.name)
+	}
+	if n := int(last.header); !bytes.Equal(got.Bytes()[:n], want[:n]) {
+		t.Errorf("differs from torch:\n%x\n%x", got.Bytes()[:n], want[:n])
+	}
+	if size, err := Size("model", f.Entries()); err != nil || size != int64(got.Len()) {
+		t.Errorf("size %d, expected %d (%v)", size, got.Len(), err)
+	}
+}
+
+// TestWriteManyAsTorch does so for a file of which only the digest is kept, with every form a number takes in a pickle.
+func TestWriteManyAsTorch(t *testing.T) {
+	var entries []Entry
+	var tensors []tensor.Tensor
+	for i := range 1000 {
+		entries = append(entries, Entry{Name: fmt.Sprint("t", i), DType: tensor.F32, Shape: []int{0, 255 + i%2}})
+	}
+	entries = append(entries, Entry{Name: "last", DType: tensor.U8, Shape: []int{2, 1, 5, 7000}})
+	for _, e := range entries {
+		tensors = append(tensors, tensor.Tensor{Name: e.Name, Data: make([]byte, e.bytes())})
+	}
+	var b bytes.Buffer
+	if err := write(&b, "many", entries, tensors); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := os.ReadFile("testdata/many.sha256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum string
+	var size int
+	if _, err := fmt.Sscan(string(digest), &sum, &size); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%x", sha256.Sum256(b.Bytes()[:size])); got != sum {
+		t.Errorf("digest %s, expected %s", got, sum)
+	}
+}
+
+// TestHalfPatterns passes all 65,536 patterns of the 16-bit floats through a file.
+func TestHalfPatterns(t *testing.T) {
+	var all []byte
+	for i := range 1 << 16 {
+		all = le.AppendUint16(all, uint16(i))
+	}
+	entries := []Entry{{Name: "f16", DType: tensor.F16, Shape: []int{256, 256}}, {Name: "bf16", DType: tensor.BF16, Shape: []int{65536}}}
+	tensors := []tensor.Tensor{{Name: "f16", Data: all}, {Name: "bf16", Data: all}}
+	var b bytes.Buffer
+	if err := write(&b, "half", entries, tensors); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Parse("half.bin", b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range f.Tensors() {
+		if !bytes.Equal(x.Data, all) {
+			t.Errorf("%s changed", x.Name)
+		}
+	}
+	if err := f.VerifyCRC(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// sparse is a file in which blocks of zeros become holes.
+type sparse struct{ *os.File }
+
+var zeros = make([]byte, 16<<20)
+
+func (s sparse) Write(p []byte) (int, error) {
+	if len(p) <= len(zeros) && bytes.Equal(p, zeros[:len(p)]) {
+		_, err := s.Seek(int64(len(p)), io.SeekCurrent)
+		return len(p), err
+	}
+	return s.File.Write(p)
+}
+
+// TestBeyond4GiB writes and reads sizes and offsets that take the zip64 form, in little memory.
+func TestBeyond4GiB(t *testing.T) {
+	if math.MaxInt == math.MaxInt32 {
+		return // cannot be mapped there
+	}
+	path := filepath.Join(t.TempDir(), "big.bin")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	entries := []Entry{
+		{Name: "big", DType: tensor.F32, Shape: []int{1 << 30, 1}},
+		{Name: "small", DType: tensor.F16, Shape: []int{3}},
+		{Name: "none", DType: tensor.F64, Shape: []int{0}},
+		{Name: "tied", DType: tensor.F32, Shape: []int{1 << 30, 1}, Shares: "big"},
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w, err := NewWriter(sparse{file}, "big", entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		w.Tensor("big", func(emit func([]byte) error) error {
+			for range 1<<32/len(zeros) - 1 {
+				if err := emit(zeros); err != nil {
+					return err
+				}
+			}
+			return errors.Join(emit(zeros[:len(zeros)-4]), emit([]byte{1, 2, 3, 4}))
+		}),
+		w.Tensor("small", func(emit func([]byte) error) error { return emit([]byte{5, 6, 7, 8, 9, 10}) }),
+		w.Tensor("none", func(func([]byte) error) error { return nil }),
+		w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	runtime.ReadMemStats(&after)
+	if spent := after.TotalAlloc - before.TotalAlloc; spent > 1<<20 {
+		t.Errorf("%d bytes allocated", spent)
+	}
+	if diff := cmp.Diff(entries, f.Entries()); diff != "" {
+		t.Error(diff)
+	}
+	all := f.Tensors()
+	if !bytes.Equal(all[0].Data[1<<32-4:], []byte{1, 2, 3, 4}) || !bytes.Equal(all[1].Data, []byte{5, 6, 7, 8, 9, 10}) {
+		t.Error("data is not where it belongs")
+	}
+	if err := f.VerifyCRC(t.Context(), "small", "none"); err != nil {
+		t.Error(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size, err := Size("big", entries); err != nil || size != info.Size() {
+		t.Errorf("size %d, expected %d (%v)", size, info.Size(), err)
+	}
+}
+
+func TestWriterErrors(t *testing.T) {
+	a := Entry{Name: "a", DType: tensor.F32, Shape: []int{2}}
+	for want, entries := range map[string][]Entry{
+		`torchbin: tensor "a": is there twice`:                                                                          {a, a},
+		`torchbin: tensor "b": dtype U16 cannot be written`:                                                             {{Name: "b", DType: tensor.U16}},
+		`torchbin: tensor "b": dtype DType(0) cannot be written`:                                                        {{Name: "b"}},
+		`torchbin: tensor "b": shape [-1] cannot be written`:                                                            {{Name: "b", DType: tensor.F32, Shape: []int{-1}}},
+		`torchbin: tensor "b\xff": name is not UTF-8`:                                                                   {{Name: "b\xff", DType: tensor.F32}},
+		`torchbin: tensor "b": cannot share the storage of "c", expected an earlier tensor of the same dtype and shape`: {a, {Name: "b", DType: tensor.F32, Shape: []int{2}, Shares: "c"}},
+		`torchbin: tensor "b": cannot share the storage of "b", expected an earlier tensor of the same dtype and shape`: {{Name: "b", DType: tensor.F32, Shares: "b"}},
+		`torchbin: tensor "b": cannot share the storage of "a", expected an earlier tensor of the same dtype and shape`: {a, {Name: "b", DType: tensor.F32, Shape: []int{1, 2}, Shares: "a"}},
+	} {
+		if _, err := NewWriter(io.Discard, "top", entries); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+		if _, err := Size("top", entries); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	for _, top := range []string{"", ".", "..", "a/b", `a\b`, "a\x00", "\xff", strings.Repeat("x", 1000)} {
+		if _, err := NewWriter(io.Discard, top, nil); err == nil {
+			t.Errorf("%q was accepted", top)
+		}
+	}
+	emit := func(n int) func(func([]byte) error) error {
+		return func(emit func([]byte) error) error {
+			emit(make([]byte, n)) // its error is not lost when the caller forgets it
+			return nil
+		}
+	}
+	b := Entry{Name: "b", DType: tensor.F32, Shape: []int{2}}
+	for want, steps := range map[string]func(w *Writer) error{
+		`torchbin: tensor "b" was not written`:                   func(w *Writer) error { return errors.Join(w.Tensor("a", emit(8)), w.Close()) },
+		`torchbin: tensor "b": expected tensor "a" next`:         func(w *Writer) error { return w.Tensor("b", emit(8)) },
+		`torchbin: tensor "a": 4 bytes written, expected 8`:      func(w *Writer) error { return w.Tensor("a", emit(4)) },
+		`torchbin: tensor "a": 1 bytes more than the 8 expected`: func(w *Writer) error { return w.Tensor("a", emit(9)) },
+		`torchbin: tensor "c": all tensors are written`: func(w *Writer) error {
+			return errors.Join(w.Tensor("a", emit(8)), w.Tensor("b", emit(8)), w.Tensor("c", emit(8)))
+		},
+		"source broke": func(w *Writer) error {
+			first := w.Tensor("a", func(func([]byte) error) error { return errors.New("source broke") })
+			if again := w.Tensor("a", emit(8)); again != first || w.Close() != first {
+				return fmt.Errorf("went on after %w", first)
+			}
+			return first
+		},
+	} {
+		w, err := NewWriter(io.Discard, "top", []Entry{a, b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := steps(w); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+// full is a disk with room for some bytes.
+type full struct{ room int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if len(p) > f.room {
+		return f.room, io.ErrShortWrite
+	}
+	f.room -= len(p)
+	return len(p), nil
+}
+
+// TestDiskFull fails at every possible size but the last.
+func TestDiskFull(t *testing.T) {
+	f, err := Parse("model", fixture(t, "model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, tensors := f.Entries(), f.Tensors()
+	size, err := Size("model", entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room := range int(size) + 1 {
+		if err := write(&full{room}, "model", entries, tensors); (err == nil) != (room == int(size)) || err != nil && !errors.Is(err, io.ErrShortWrite) {
+			t.Fatalf("%d of %d bytes: %v", room, size, err)
+		}
+	}
+}
