@@ -75,6 +75,13 @@ func (d *demo) run() error {
 		d.oneBitPattern,
 		func() error { return d.generate(greedy) },
 		func() error {
+			return d.command("Into the original state-spaces layout, every bit checked.", "convert", "demo", "demo-original", "--to", "original", "--verify")
+		},
+		func() error { return d.command("Is that still the same model?", "diff", "demo", "demo-original") },
+		func() error {
+			return d.command("And from there to GGUF.", "convert", "demo-original", "demo.gguf", "--verify")
+		},
+		func() error {
 			return d.command("How fast? This checkpoint is tiny; give bench a real one.", "bench", "demo", "-p", "256", "-n", "64", "-r", "3")
 		},
 	} {
@@ -95,7 +102,7 @@ func (d *demo) command(title string, args ...string) error {
 func (d *demo) execute(out io.Writer, args []string) error {
 	args = slices.Clone(args)
 	for i, a := range args {
-		if a == "demo" || strings.HasPrefix(a, "demo/") {
+		if strings.HasPrefix(a, "demo") {
 			args[i] = filepath.Join(d.dir, filepath.FromSlash(a))
 		}
 	}
