@@ -3,6 +3,7 @@ package gguf
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/gomamba/gomamba/internal/tensor"
 )
@@ -23,22 +24,17 @@ func checkQ8(fn string, elems, bytes int) {
 //
 // For each block, in float32: d = max|x| / 127, rounded to F16 only where it is stored, and q = round(x * (1/d)) with
 // halves away from zero, 0 when d is 0. That is quantize_row_q8_0_ref of llama.cpp (ggml-quants.c), bit for bit.
-// Not every input has a good answer: above 65504*127 the scale is infinite, and where C leaves the result open,
-// namely for NaN and infinite x and for a block so small that 1/d overflows, q is 0 as on amd64.
+// Not every block has a good answer: above 65504*127 the scale is infinite; a NaN makes the whole block NaN, as in
+// gguf-py, where llama.cpp may drop it; q is 0 where x * (1/d) is no number or no int8, which C leaves open.
 func QuantizeQ8_0(dst []byte, src []float32) {
 	checkQ8("QuantizeQ8_0", len(src), len(dst))
 	for len(src) > 0 {
 		x, block := src[:q8Elems], dst[:q8Bytes]
-		amax := float32(0)
+		amax := uint32(0) // magnitudes are ordered as their bits are, NaN above all
 		for _, v := range x {
-			if v < 0 {
-				v = -v
-			}
-			if !(amax > v) { // as the macro MAX of C: a NaN is taken, and given up for the next element
-				amax = v
-			}
+			amax = max(amax, math.Float32bits(v)&^(1<<31))
 		}
-		d := amax / 127
+		d := math.Float32frombits(amax) / 127
 		id := float32(0)
 		if d != 0 {
 			id = 1 / d
@@ -53,15 +49,12 @@ func QuantizeQ8_0(dst []byte, src []float32) {
 
 // roundQ8 rounds to the nearest integer, halves away from zero; what is no int8 becomes 0.
 func roundQ8(x float32) int8 {
-	y := float64(x) // has the room to add 0.5 without rounding up to it
-	switch {
-	case y >= 0 && y < 127.5:
-		return int8(y + 0.5)
-	case y < 0 && y > -128.5:
-		return int8(y - 0.5)
-	default:
-		return 0
+	y := float64(x)            // has the room to add 0.5 without rounding up to it
+	y += math.Copysign(0.5, y) // then drop the fraction
+	if y > -129 && y < 128 {
+		return int8(int32(y))
 	}
+	return 0
 }
 
 // DequantizeQ8_0 decodes Q8_0 blocks: each element is the product d*q in float32, which is exact.

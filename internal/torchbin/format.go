@@ -88,6 +88,7 @@ const (
 	maxPickle  = 64 << 20   // bytes of pickle, inflated
 	maxOpcodes = 20_000_000 // in all pickles of a file
 	maxStack   = 1 << 16    // values on the stack of the pickle machine
+	maxSparse  = 1 << 12    // values in its memo that are not numbered from 0 up
 	maxMarks   = 10_000     // marks on it
 	maxGlobal  = 512        // bytes of a module's or global's name
 	maxItems   = 64         // items of a tuple that are kept; nothing we read has more

@@ -266,7 +266,9 @@ func (m *machine) store(id uint32) error {
 	if err != nil {
 		return err
 	}
-	m.memo.put(id, top[0])
+	if !m.memo.put(id, top[0]) {
+		return m.unsupported("the pickle stores more than %d values out of order", maxSparse)
+	}
 	m.stack = m.stack[:len(m.stack)+1] // it stays
 	return nil
 }

@@ -34,6 +34,17 @@ func (f *File) collect(object value, find finder) error {
 		return err
 	}
 	m := f.machine
+	count := 0
+	m.each(dict, func(_, val value) bool {
+		if val.kind() == kindTensor {
+			count++
+		}
+		return count <= maxTensors
+	})
+	if count > maxTensors {
+		return place{f.name, "state_dict"}.unsupported("has more than the %d tensors this program reads", maxTensors)
+	}
+	f.tensors = make([]named, 0, count)
 	views := make(map[value]int32) // by tensor, for one object may have many names
 	m.each(dict, func(key, val value) bool {
 		switch {
@@ -44,8 +55,6 @@ func (f *File) collect(object value, find finder) error {
 			err = place{f.name, "state_dict"}.bad("the name of a tensor is %s, expected a str", key.kind())
 		case !utf8.Valid(m.text(key)):
 			err = place{f.name, "tensor " + m.quote(key)}.bad("has a name that is not UTF-8")
-		case len(f.tensors) == maxTensors:
-			err = place{f.name, "state_dict"}.unsupported("has more than the %d tensors this program reads", maxTensors)
 		default:
 			i, ok := views[val]
 			if !ok {

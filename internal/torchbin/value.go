@@ -102,13 +102,15 @@ func (p *pages[T]) slice(at, n int) []T {
 // at returns a pointer to an element.
 func (p *pages[T]) at(i int) *T { return &p.pages[i/pageSize][i%pageSize] }
 
-// memo maps the numbers of a pickle's memo to values. Picklers number from 0 up; anything else goes to a map.
+// memo maps the numbers of a pickle's memo to values. Picklers number from 0 up; anything else goes to a map, which takes
+// more memory.
 type memo struct {
 	dense  pages[value]
 	sparse map[uint32]value
 }
 
-func (m *memo) put(id uint32, v value) {
+// put stores v under id; ok is false when too much is stored out of order.
+func (m *memo) put(id uint32, v value) (ok bool) {
 	switch {
 	case int64(id) == int64(m.dense.n) && m.sparse == nil:
 		m.dense.push(v)
@@ -120,6 +122,7 @@ func (m *memo) put(id uint32, v value) {
 		}
 		m.sparse[id] = v
 	}
+	return len(m.sparse) <= maxSparse
 }
 
 func (m *memo) get(id uint32) (value, bool) {
