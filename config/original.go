@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -21,7 +22,7 @@ type original struct {
 	DState, DConv, Expand, DtRank  int
 	DtMin, DtMax, DtScale, DtFloor float64
 	DtInit                         string
-	ConvBias, Bias                 bool
+	ConvBias, Bias, FastPath       bool
 }
 
 func newOriginal() *original {
@@ -29,7 +30,7 @@ func newOriginal() *original {
 		DModel: 2560, NLayer: 64, VocabSize: 50277, Multiple: 8,
 		RMSNorm: true, ResidualInFP32: true, FusedAddNorm: true, Tie: true,
 		DState: 16, DConv: 4, Expand: 2, DtRank: rankAuto,
-		DtMin: 0.001, DtMax: 0.1, DtScale: 1, DtFloor: 1e-4, DtInit: "random", ConvBias: true,
+		DtMin: 0.001, DtMax: 0.1, DtScale: 1, DtFloor: 1e-4, DtInit: "random", ConvBias: true, FastPath: true,
 	}
 }
 
@@ -42,28 +43,50 @@ func (o *original) fields() []field {
 		boolField("fused_add_norm", &o.FusedAddNorm),
 		intField("pad_vocab_size_multiple", &o.Multiple, 1, maxWidth),
 		boolField("tie_embeddings", &o.Tie),
+		boolField("rms_norm", &o.RMSNorm),                  // refuseVariants refused false
+		intField("d_intermediate", &o.DIntermediate, 0, 0), // and whatever is not 0; null means an MLP too
 	}
 }
 
+// ssmFields are the arguments of the mixer.
 func (o *original) ssmFields() []field {
-	return []field{
+	return append([]field{
 		intField("d_state", &o.DState, 1, maxInner),
 		intField("d_conv", &o.DConv, 1, maxInner),
 		intField("expand", &o.Expand, 1, maxInner),
 		rankField("dt_rank", &o.DtRank),
-		floatField("dt_min", &o.DtMin),
-		floatField("dt_max", &o.DtMax),
-		stringField("dt_init", &o.DtInit),
-		floatField("dt_scale", &o.DtScale),
-		floatField("dt_init_floor", &o.DtFloor),
 		boolField("conv_bias", &o.ConvBias),
 		boolField("bias", &o.Bias),
+		boolField("use_fast_path", &o.FastPath), // mamba_ssm's choice of kernel
+	}, o.initFields()...)
+}
+
+// initFields are the arguments of the mixer that only matter for its initialisation, with the values that its
+// constructor takes: it draws the logarithm of dt.
+func (o *original) initFields() []field {
+	init := []field{
+		floatField("dt_min", &o.DtMin),
+		floatField("dt_max", &o.DtMax),
+		floatField("dt_init_floor", &o.DtFloor),
+		floatField("dt_scale", &o.DtScale),
+		stringField("dt_init", &o.DtInit),
 	}
+	for i, p := range []*float64{&o.DtMin, &o.DtMax} {
+		init[i].check = func() bool { return 0 < *p && *p <= math.MaxFloat64 }
+		init[i].want = "a finite number above 0"
+	}
+	for i, p := range []*float64{&o.DtFloor, &o.DtScale} {
+		init[2+i].check = func() bool { return math.Abs(*p) <= math.MaxFloat64 }
+		init[2+i].want = "a finite number"
+	}
+	init[4].check = func() bool { return o.DtInit == "random" || o.DtInit == "constant" }
+	init[4].want = `"random" or "constant"`
+	return init
 }
 
 // The keys of the original layout that say something only where they differ from what every pure Mamba-1 model has.
 // refuseVariants and parseSSM look at them.
-var originalVariants = []string{"d_intermediate", "attn_layer_idx", "attn_cfg", "rms_norm", "ssm_cfg"}
+var originalVariants = []string{"attn_layer_idx", "attn_cfg", "ssm_cfg"}
 
 // IsOriginal reports whether data looks like the config.json of the original layout and not like one of transformers:
 // it has d_model and no model_type, architectures or hidden_size.
@@ -140,7 +163,7 @@ func (o *original) parseSSM(keys jsonobj.Members) error {
 			return unsupported("ssm_cfg.layer", "%s: no transformers class and no GGUF architecture exists for it", layer)
 		}
 	}
-	return o.decode(members, "ssm_cfg.", o.ssmFields(), []string{"layer", "use_fast_path"})
+	return o.decode(members, "ssm_cfg.", o.ssmFields(), []string{"layer"})
 }
 
 // config translates to the fields of transformers.
@@ -159,6 +182,9 @@ func (o *original) config() (Config, error) {
 	c.UseBias, c.UseConvBias = o.Bias, o.ConvBias
 	c.ResidualInFP32, c.TieWordEmbeddings = o.ResidualInFP32, o.Tie
 	c.Extra = []Extra{{"fused_add_norm", strconv.FormatBool(o.FusedAddNorm)}, {"pad_vocab_size_multiple", strconv.Itoa(o.Multiple)}}
+	if !o.FastPath {
+		c.Extra = append(c.Extra, Extra{"ssm_cfg", slowPath})
+	}
 	if padded != o.VocabSize {
 		c.Extra = append(c.Extra, Extra{keyUnpadded, strconv.Itoa(o.VocabSize)})
 	}
@@ -167,6 +193,9 @@ func (o *original) config() (Config, error) {
 
 // keyUnpadded keeps in a transformers config the vocab_size of an original one, before padding.
 const keyUnpadded = "unpadded_vocab_size"
+
+// slowPath is the part of ssm_cfg that a transformers config keeps under that key, for want of one of its own.
+const slowPath = `{"use_fast_path":false}`
 
 // extraInt returns an extra key that is an integer.
 func (c *Common) extraInt(key string) (int, bool) {
@@ -208,7 +237,8 @@ func Agree(fileA string, a Config, fileB string, b Config) error {
 // it refuses what it does not know; ssm_cfg holds what differs from the mixer's defaults.
 //
 // A value that the layout cannot hold and that changes results is a *badfile.UnsupportedError that names its key. What
-// it drops without changing a result is told by ParseOriginal on the outcome.
+// it drops without changing a result is told by ParseOriginal on the outcome: token ids, for example, an expand that
+// is not the ratio of the widths, and initial values that mamba_ssm would not start with.
 func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -216,9 +246,13 @@ func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 	if c.LayerNormEpsilon != 1e-5 {
 		return nil, unsupported("layer_norm_epsilon", "found %v: the original layout always means 1e-05", c.LayerNormEpsilon)
 	}
-	if c.IntermediateSize != c.Expand*c.HiddenSize {
-		return nil, unsupported("intermediate_size", "found %d: the original layout always means expand*d_model, %d",
-			c.IntermediateSize, c.Expand*c.HiddenSize)
+	if expand := c.IntermediateSize / c.HiddenSize; expand*c.HiddenSize != c.IntermediateSize || expand > maxInner {
+		return nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: the original layout holds only its ratio, "+
+			"as an integer from 1 to %d", c.IntermediateSize, c.HiddenSize, maxInner)
+	}
+	ssm, err := c.ssm()
+	if err != nil {
+		return nil, err
 	}
 	vocab, multiple := c.unpadded()
 	fused := !slices.Contains(c.Extra, Extra{"fused_add_norm", "false"})
@@ -226,20 +260,20 @@ func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "    ")
-	err := e.Encode(struct {
-		DModel        int            `json:"d_model"`
-		DIntermediate int            `json:"d_intermediate"`
-		NLayer        int            `json:"n_layer"`
-		VocabSize     int            `json:"vocab_size"`
-		SSM           map[string]any `json:"ssm_cfg"`
-		AttnLayers    []int          `json:"attn_layer_idx"`
-		Attn          map[string]any `json:"attn_cfg"`
-		RMSNorm       bool           `json:"rms_norm"`
-		Residual      bool           `json:"residual_in_fp32"`
-		Fused         bool           `json:"fused_add_norm"`
-		Multiple      int            `json:"pad_vocab_size_multiple"`
-		Tie           bool           `json:"tie_embeddings"`
-	}{c.HiddenSize, 0, c.NumHiddenLayers, vocab, c.ssm(), []int{}, map[string]any{}, true, c.ResidualInFP32, fused, multiple, c.TieWordEmbeddings})
+	err = e.Encode(struct {
+		DModel        int                        `json:"d_model"`
+		DIntermediate int                        `json:"d_intermediate"`
+		NLayer        int                        `json:"n_layer"`
+		VocabSize     int                        `json:"vocab_size"`
+		SSM           map[string]json.RawMessage `json:"ssm_cfg"`
+		AttnLayers    []int                      `json:"attn_layer_idx"`
+		Attn          map[string]any             `json:"attn_cfg"`
+		RMSNorm       bool                       `json:"rms_norm"`
+		Residual      bool                       `json:"residual_in_fp32"`
+		Fused         bool                       `json:"fused_add_norm"`
+		Multiple      int                        `json:"pad_vocab_size_multiple"`
+		Tie           bool                       `json:"tie_embeddings"`
+	}{c.HiddenSize, 0, c.NumHiddenLayers, vocab, ssm, []int{}, map[string]any{}, true, c.ResidualInFP32, fused, multiple, c.TieWordEmbeddings})
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
@@ -262,23 +296,30 @@ func (c *MambaConfig) unpadded() (vocab, multiple int) {
 	return c.VocabSize, 1
 }
 
-// ssm collects the mixer's arguments that differ from their defaults.
-func (c *MambaConfig) ssm() map[string]any {
-	d := newOriginal()
-	set := map[string]any{}
-	for _, arg := range []struct {
-		key         string
-		value, init any
-	}{
-		{"d_state", c.StateSize, d.DState}, {"d_conv", c.ConvKernel, d.DConv}, {"expand", c.Expand, d.Expand},
-		{"dt_rank", c.TimeStepRank, (c.HiddenSize + 15) / 16},
-		{"dt_min", c.TimeStepMin, d.DtMin}, {"dt_max", c.TimeStepMax, d.DtMax}, {"dt_init", c.TimeStepInitScheme, d.DtInit},
-		{"dt_scale", c.TimeStepScale, d.DtScale}, {"dt_init_floor", c.TimeStepFloor, d.DtFloor},
-		{"conv_bias", c.UseConvBias, d.ConvBias}, {"bias", c.UseBias, d.Bias},
-	} {
-		if arg.value != arg.init {
-			set[arg.key] = arg.value
+// ssm collects the mixer's arguments that differ from their defaults. Its errors are those of a size out of range.
+func (c *MambaConfig) ssm() (map[string]json.RawMessage, error) {
+	o, d := newOriginal(), newOriginal()
+	d.DtRank = (c.HiddenSize + 15) / 16
+	o.DState, o.DConv, o.Expand, o.DtRank = c.StateSize, c.ConvKernel, c.IntermediateSize/c.HiddenSize, c.TimeStepRank
+	o.DtMin, o.DtMax, o.DtFloor = c.TimeStepMin, c.TimeStepMax, c.TimeStepFloor
+	o.DtScale, o.DtInit = c.TimeStepScale, c.TimeStepInitScheme
+	o.ConvBias, o.Bias = c.UseConvBias, c.UseBias
+	o.FastPath = !slices.Contains(c.Extra, Extra{"ssm_cfg", slowPath})
+
+	optional := make(map[string]bool)
+	for _, f := range o.initFields() {
+		optional[f.key] = true
+	}
+	set := make(map[string]json.RawMessage)
+	defaults := d.ssmFields()
+	for i, f := range o.ssmFields() {
+		switch {
+		case f.text() == defaults[i].text():
+		case f.check():
+			set[f.key] = json.RawMessage(f.text())
+		case !optional[f.key]:
+			return nil, checkFields([]field{f})
 		}
 	}
-	return set
+	return set, nil
 }

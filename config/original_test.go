@@ -1,8 +1,13 @@
 package config
 
 import (
+	"errors"
+	"math"
 	"strings"
 	"testing"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 // TestParseOriginal reads what the state-spaces repositories hold.
@@ -71,6 +76,11 @@ func TestParseOriginalRefuses(t *testing.T) {
 		`{"d_model": 8, "rms_norm": false}`:                "rms_norm",
 		`{"d_model": 8, "d_intermediate": 32}`:             "d_intermediate",
 		`{"d_model": 8, "attn_layer_idx": [9, 18]}`:        "attn_layer_idx",
+		`{"d_model": 8, "d_intermediate": null}`:           "d_intermediate",
+		`{"d_model": 8, "rms_norm": null}`:                 "rms_norm",
+		`{"d_model": 8, "ssm_cfg": {"dt_min": 0.0}}`:       "dt_min: found 0.0, expected a finite number above 0",
+		`{"d_model": 8, "ssm_cfg": {"dt_max": Infinity}}`:  "dt_max",
+		`{"d_model": 8, "ssm_cfg": {"dt_init": "x"}}`:      `"random" or "constant"`,
 		`{"d_model": 8, "colour": 1}`:                      "colour",
 		`{"d_model": 0}`:                                   "d_model: found 0",
 		`{"d_model": "8"}`:                                 "d_model",
@@ -84,9 +94,65 @@ func TestParseOriginalRefuses(t *testing.T) {
 	}
 }
 
+// TestEncodeOriginal takes transformers configs to the original layout: every value that it can hold comes back, what
+// it cannot hold is left out where it only matters for initialisation, and is an error by key where it changes results.
+func TestEncodeOriginal(t *testing.T) {
+	for _, test := range []struct {
+		edit func(c *MambaConfig)
+		ssm  string // as written
+		err  string
+	}{
+		{func(*MambaConfig) {}, `{}`, ""},
+		{func(c *MambaConfig) { c.StateSize, c.ConvKernel, c.TimeStepRank = 8, 3, 7 }, `{"d_conv":3,"d_state":8,"dt_rank":7}`, ""},
+		{func(c *MambaConfig) { c.UseBias, c.UseConvBias = true, false }, `{"bias":true,"conv_bias":false}`, ""},
+		{func(c *MambaConfig) { c.TimeStepMin, c.TimeStepScale = 1e-5, 2 }, `{"dt_min":1e-05,"dt_scale":2.0}`, ""},
+		// expand is stale where intermediate_size says otherwise, as in falcon-mamba-7b.
+		{func(c *MambaConfig) { c.Expand = 16 }, `{}`, ""},
+		{func(c *MambaConfig) { c.IntermediateSize = 3 * c.HiddenSize }, `{"expand":3}`, ""},
+		// mamba_ssm could not be constructed from these.
+		{func(c *MambaConfig) {
+			c.TimeStepMin, c.TimeStepMax, c.TimeStepFloor, c.TimeStepInitScheme = 0, math.Inf(1), math.Inf(-1), "zeros"
+		}, `{}`, ""},
+		{func(c *MambaConfig) { c.Extra = []Extra{{"ssm_cfg", slowPath}} }, `{"use_fast_path":false}`, ""},
+
+		{func(c *MambaConfig) { c.IntermediateSize = 100 }, "", "intermediate_size: found 100 for a hidden_size of 768"},
+		{func(c *MambaConfig) { c.HiddenSize, c.IntermediateSize = 1, 1<<17 }, "", "intermediate_size: found 131072"},
+		{func(c *MambaConfig) { c.LayerNormEpsilon = 1e-6 }, "", "layer_norm_epsilon: found 1e-06: the original layout always means 1e-05"},
+	} {
+		c := NewMamba()
+		test.edit(c)
+		text, err := c.EncodeOriginal()
+		if test.err != "" {
+			var unsupp *badfile.UnsupportedError
+			if !errors.As(err, &unsupp) || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("error %v, want %q", err, test.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		keys, err := jsonobj.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ssm, _ := keys.Get("ssm_cfg"); len(keys) != 12 || ssm.Compact() != test.ssm {
+			t.Errorf("ssm_cfg is %s, want %s, in\n%s", ssm.Compact(), test.ssm, text)
+		}
+		back, err := ParseOriginal("config.json", text)
+		if err != nil {
+			t.Errorf("%v in\n%s", err, text)
+		} else if err := Agree("a", c, "b", back); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func FuzzParseOriginal(f *testing.F) {
 	f.Add([]byte(`{"d_model": 768, "n_layer": 24, "vocab_size": 50277, "ssm_cfg": {}, "pad_vocab_size_multiple": 8}`))
 	f.Add([]byte(`{"d_model": 40, "ssm_cfg": {"layer": "Mamba1", "d_state": 7, "dt_rank": "auto", "bias": true}, "tie_embeddings": false}`))
+	f.Add([]byte(`{"d_model": 8, "ssm_cfg": {"dt_max": Infinity, "dt_scale": -1e300, "dt_init": "constant", "use_fast_path": false}}`))
 	f.Add([]byte(`{"d_model": 8, "vocab_size": 1, "pad_vocab_size_multiple": 268435456}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseOriginal("x", data)
@@ -106,6 +172,41 @@ func FuzzParseOriginal(f *testing.F) {
 		}
 		if a, b := encoded(t, c), encoded(t, again); a != b {
 			t.Fatalf("%s\ncame back as\n%s", a, b)
+		}
+	})
+}
+
+// FuzzEncodeOriginal holds that a transformers config is either refused or comes back with everything that results
+// depend on.
+func FuzzEncodeOriginal(f *testing.F) {
+	for _, seed := range []string{
+		`{"model_type":"mamba"}`, `{"model_type":"mamba","hidden_size":1,"intermediate_size":268435456}`,
+		`{"model_type":"mamba","time_step_min":-Infinity,"time_step_scale":Infinity,"time_step_init_scheme":"\u0000"}`,
+		`{"model_type":"mamba","vocab_size":50281,"pad_vocab_size_multiple":16,"unpadded_vocab_size":50270}`,
+		`{"model_type":"mamba","vocab_size":50288,"pad_vocab_size_multiple":16,"unpadded_vocab_size":50277,"ssm_cfg":{}}`,
+		`{"model_type":"mamba","pad_vocab_size_multiple":9223372036854775807,"unpadded_vocab_size":2}`,
+		`{"model_type":"mamba","tie_word_embeddings":false,"use_bias":true,"residual_in_fp32":false,"fused_add_norm":false}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		parsed, err := ParseHF("x", data)
+		if err != nil {
+			return
+		}
+		text, err := parsed.(*MambaConfig).EncodeOriginal()
+		if err != nil {
+			return
+		}
+		back, err := ParseOriginal("x", text)
+		if err != nil {
+			t.Fatalf("written and not read: %v\n%s", err, text)
+		}
+		if err := Agree("x", parsed, "y", back); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if parsed.Shared().ResidualInFP32 != back.Shared().ResidualInFP32 {
+			t.Fatalf("residual_in_fp32 came back otherwise\n%s", text)
 		}
 	})
 }

@@ -197,8 +197,8 @@ func otherLayout(keys jsonobj.Members) error {
 }
 
 func originalLayout() error {
-	return unsupported("d_model", "this is the original state-spaces layout (d_model, n_layer, ssm_cfg), "+
-		"not a transformers config; use the -hf version of the checkpoint")
+	return unsupported("d_model", "this is the original state-spaces layout (d_model, n_layer, ssm_cfg), not a transformers "+
+		"config; its weights are in pytorch_model.bin: download that file, or use the -hf version of the checkpoint")
 }
 
 // refuseVariants names what some keys give away: weights or blocks that are not those of a plain Mamba model.

@@ -1,10 +1,5 @@
 package names
 
-import (
-	"strconv"
-	"strings"
-)
-
 // Transform is what happens to a tensor's values or shape between its canonical form and another layout.
 type Transform uint8
 
@@ -26,7 +21,8 @@ func (t Transform) String() string {
 	return ""
 }
 
-// GGUF is how a tensor is stored in a GGUF file.
+// GGUF is how a tensor is stored in a GGUF file. F32 holds for one-dimensional tensors, norms, the convolution, and names
+// that do not end in ".weight".
 type GGUF struct {
 	Name      string
 	Transform Transform
@@ -36,62 +32,28 @@ type GGUF struct {
 // ggufBlock starts the GGUF names of tensors that every block has.
 const ggufBlock = "blk.{i}."
 
-// ggufMamba1 pairs canonical patterns with GGUF's (llama.cpp, gguf-py/gguf/tensor_mapping.py and conversion/mamba.py).
-// F32 holds for one-dimensional tensors, norms, the convolution, and names that do not end in ".weight".
-var ggufMamba1 = []struct {
-	canonical string
-	stored    GGUF
-}{
-	{"backbone.embeddings.weight", GGUF{"token_embd.weight", Same, false}},
-	{blockPrefix + "norm.weight", GGUF{ggufBlock + "attn_norm.weight", Same, true}},
-	{blockPrefix + "mixer.in_proj.weight", GGUF{ggufBlock + "ssm_in.weight", Same, false}},
-	{blockPrefix + "mixer.conv1d.weight", GGUF{ggufBlock + "ssm_conv1d.weight", Squeeze, true}},
-	{blockPrefix + "mixer.conv1d.bias", GGUF{ggufBlock + "ssm_conv1d.bias", Same, true}},
-	{blockPrefix + "mixer.x_proj.weight", GGUF{ggufBlock + "ssm_x.weight", Same, false}},
-	{blockPrefix + "mixer.dt_proj.weight", GGUF{ggufBlock + "ssm_dt.weight", Same, false}},
-	{blockPrefix + "mixer.dt_proj.bias", GGUF{ggufBlock + "ssm_dt.bias", Same, true}},
-	{blockPrefix + "mixer.A_log", GGUF{ggufBlock + "ssm_a", NegExp, true}},
-	{blockPrefix + "mixer.D", GGUF{ggufBlock + "ssm_d", Same, true}},
-	{blockPrefix + "mixer.out_proj.weight", GGUF{ggufBlock + "ssm_out.weight", Same, false}},
-	{"backbone.norm_f.weight", GGUF{"output_norm.weight", Same, true}},
-	{"lm_head.weight", GGUF{"output.weight", Same, false}},
-}
-
 // ToGGUF returns how the tensor of a canonical name is stored in a GGUF file. ok is false for a tensor that the format
 // has no place for, such as the bias of a projection.
 func ToGGUF(name string) (stored GGUF, ok bool) {
 	index, pattern := indexed(name, blockPrefix)
-	for _, row := range ggufMamba1 {
-		if row.canonical == pattern {
-			stored = row.stored
-			stored.Name = strings.Replace(stored.Name, "{i}", index, 1)
+	for _, r := range mamba1 {
+		if r.pattern == pattern && r.gguf.Name != "" {
+			stored = r.gguf
+			stored.Name = instance(stored.Name, index)
 			return stored, true
 		}
 	}
 	return GGUF{}, false
 }
 
-// FromGGUF is the reverse of ToGGUF: the canonical name of a GGUF tensor and what was done to it.
+// FromGGUF is the reverse of ToGGUF: the canonical name of a GGUF tensor, and how the format stores it, by the pattern
+// of its name.
 func FromGGUF(name string) (canonical string, stored GGUF, ok bool) {
 	index, pattern := indexed(name, ggufBlock)
-	for _, row := range ggufMamba1 {
-		if row.stored.Name == pattern {
-			return strings.Replace(row.canonical, "{i}", index, 1), row.stored, true
+	for _, r := range mamba1 {
+		if r.gguf.Name == pattern && pattern != "" {
+			return instance(r.pattern, index), r.gguf, true
 		}
 	}
 	return "", GGUF{}, false
-}
-
-// indexed splits a name into the index of its block, "" if there is none, and the name with {i} in its place.
-func indexed(name, prefix string) (index, pattern string) {
-	before, after, _ := strings.Cut(prefix, "{i}")
-	rest, ok := strings.CutPrefix(name, before)
-	if !ok {
-		return "", name
-	}
-	index, tail, ok := strings.Cut(rest, after)
-	if n, err := strconv.Atoi(index); !ok || err != nil || n < 0 || strconv.Itoa(n) != index {
-		return "", name
-	}
-	return index, prefix + tail
 }

@@ -1,7 +1,8 @@
-// Package names holds the one table of tensor names and shapes, in Hugging Face naming, which is canonical here.
+// Package names holds the one table of tensor names, shapes and transforms, in Hugging Face naming, which is canonical
+// here.
 //
 // The table of a family is static and in the order the model uses its tensors. Loading, binding and writing go through
-// it, and so does the judgement of a name that should not be there.
+// it, in every layout, and so does the judgement of a name that should not be there.
 package names
 
 import (
@@ -31,9 +32,11 @@ const (
 
 // row is one line of a family's table. In the pattern, blockPrefix stands for every block.
 type row[C config.Config] struct {
-	pattern string
-	shape   func(C) []int
-	when    func(C) presence // nil: required
+	pattern  string // canonical, as Hugging Face has it
+	original string // as mamba_ssm has it; empty: the same
+	gguf     GGUF   // as llama.cpp has it; without a name: there is no place for it
+	shape    func(C) []int
+	when     func(C) presence // nil: required
 }
 
 // blockPrefix starts the patterns of tensors that every block has; {i} is the block's index.
@@ -68,7 +71,7 @@ func instantiate[C config.Config](rows []row[C], c C) []Spec {
 		for i := range c.Shared().NumHiddenLayers {
 			for _, s := range block {
 				s.Layer = i
-				s.Name = strings.Replace(blockPrefix, "{i}", strconv.Itoa(i), 1) + s.Name[len(blockPrefix):]
+				s.Name = instance(s.Name, strconv.Itoa(i))
 				specs = append(specs, s)
 			}
 		}
@@ -109,26 +112,29 @@ func Own(cfg config.Config, name string) bool {
 
 // fits reports whether name is an instance of a pattern of rows.
 func fits[C config.Config](rows []row[C], name string) bool {
-	tail, inBlock := blockTail(name)
+	_, pattern := indexed(name, blockPrefix)
 	for _, r := range rows {
-		pattern, perBlock := strings.CutPrefix(r.pattern, blockPrefix)
-		if perBlock == inBlock && pattern == tail {
+		if r.pattern == pattern {
 			return true
 		}
 	}
 	return false
 }
 
-// blockTail cuts the prefix that blockPrefix stands for, with some index, from name; others are returned whole.
-func blockTail(name string) (tail string, inBlock bool) {
-	before, _, _ := strings.Cut(blockPrefix, "{i}")
+// indexed splits a name into the index of its block, as it is spelled, and the pattern it is an instance of. The index
+// of a name that does not begin as prefix does is empty, and the pattern the name itself.
+func indexed(name, prefix string) (index, pattern string) {
+	before, after, _ := strings.Cut(prefix, "{i}")
 	rest, ok := strings.CutPrefix(name, before)
 	if !ok {
-		return name, false
+		return "", name
 	}
-	index, tail, ok := strings.Cut(rest, ".")
-	if !ok || index == "" || strings.Trim(index, "0123456789") != "" {
-		return name, false
+	index, tail, _ := strings.Cut(rest, after)
+	if n, err := strconv.Atoi(index); err != nil || n < 0 || strconv.Itoa(n) != index {
+		return "", "" // of no table: before is in no pattern without an index
 	}
-	return tail, true
+	return index, prefix + tail
 }
+
+// instance puts the index of a block into a pattern.
+func instance(pattern, index string) string { return strings.Replace(pattern, "{i}", index, 1) }

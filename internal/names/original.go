@@ -7,24 +7,22 @@ import (
 	"strings"
 )
 
-// The original layout (mamba_ssm) differs from Hugging Face's in one name.
-const (
-	hfEmbedding       = "backbone.embeddings.weight"
-	originalEmbedding = "backbone.embedding.weight"
-)
-
 // ToOriginal returns the name of the original layout for a canonical name.
 func ToOriginal(name string) string {
-	if name == hfEmbedding {
-		return originalEmbedding
+	for _, r := range mamba1 {
+		if r.original != "" && r.pattern == name { // none of them is in a block
+			return r.original
+		}
 	}
 	return name
 }
 
 // FromOriginal returns the canonical name for a name of the original layout.
 func FromOriginal(name string) string {
-	if name == originalEmbedding {
-		return hfEmbedding
+	for _, r := range mamba1 {
+		if r.original != "" && r.original == name {
+			return r.pattern
+		}
 	}
 	return name
 }
@@ -52,7 +50,7 @@ func originalPlace(name string) (block, place int) {
 	}
 	const end = 1 << 30
 	switch name {
-	case hfEmbedding:
+	case "backbone.embeddings.weight":
 		return -1, 0
 	case "lm_head.weight":
 		return end, 1
