@@ -42,6 +42,8 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 
 interop: build .venv/installed ## compare with transformers on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/interop_layouts.py --gomamba ./gomamba -n $(ROUNDS) \
+		$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python)
 
 build: ## the binary, ./gomamba
 	go build -trimpath -o gomamba ./cmd/gomamba
