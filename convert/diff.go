@@ -2,13 +2,15 @@ package convert
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"sort"
+	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -17,7 +19,7 @@ import (
 
 // Difference is the outcome of Diff; its JSON form is a contract of the diff command.
 type Difference struct {
-	Identical bool         `json:"identical"` // the same values in every tensor, and the same settings
+	Identical bool         `json:"identical"` // the same model: no tensor and no setting makes a difference to a result
 	Tensors   []TensorDiff `json:"tensors"`   // in the order the model uses them
 	OnlyInA   []string     `json:"only_in_a"`
 	OnlyInB   []string     `json:"only_in_b"`
@@ -31,60 +33,54 @@ type TensorDiff struct {
 	B          string      `json:"b"`
 	SameBits   bool        `json:"same_bits"`   // the same dtype and bytes
 	SameValues bool        `json:"same_values"` // equal after exact widening; NaN equals NaN
+	SameA      bool        `json:"same_a"`      // of A_log: A = -exp(A_log) is the same in float32, which is all that is used of it
 	MaxAbs     jsonobj.Num `json:"max_abs"`     // largest difference
 }
 
+// Same reports whether the network computes the same with either side.
+func (d TensorDiff) Same() bool { return d.SameValues || d.SameA }
+
 // KeyDiff is a setting of config.json that differs. A side without the key has an empty text.
 type KeyDiff struct {
-	Key string `json:"key"`
-	A   string `json:"a"`
-	B   string `json:"b"`
+	Key     string `json:"key"`
+	A       string `json:"a"`
+	B       string `json:"b"`
+	Results bool   `json:"changes_results"` // and does not only say how to initialise, sample or run the model
 }
 
-// Diff compares the weights and settings of two checkpoints of any layouts, tensor by tensor under canonical names. The
-// head of a tied model counts as its embedding. Memory does not grow with the models. Errors: those of Check of either,
-// ctx.Err, and a file that changes while it is read.
-func Diff(ctx context.Context, a, b *loader.Checkpoint) (*Difference, error) {
+// Diff compares the weights and settings of two checkpoints of any layouts, tensor by tensor under canonical names.
+// The head of a tied model is its embedding, and a bias that one side lacks is zero, as GGUF has it; neither is a
+// difference by itself. A_log of one side may be the A of a GGUF file taken back: where it differs, A decides.
+//
+// Both are read once, on that many threads (0: all cores), in memory that does not grow with the models. progress,
+// which may be nil, is told about bytes of a's tensors. Errors: those of Check of either, ctx.Err, and a file that
+// changes while it is read.
+func Diff(ctx context.Context, a, b *loader.Checkpoint, threads int, progress func(done, total int64)) (*Difference, error) {
 	for _, ck := range []*loader.Checkpoint{a, b} {
 		if err := ck.Check(); err != nil {
 			return nil, err
 		}
 	}
-	d := &Difference{Identical: true, Tensors: []TensorDiff{}, OnlyInA: []string{}, OnlyInB: []string{}, Config: []KeyDiff{}}
-	inA, err := weightsOf(a)
+	withHead := !a.Tied() || !b.Tied()
+	inA, err := weightsOf(a, withHead)
 	if err != nil {
 		return nil, err
 	}
-	inB, err := weightsOf(b)
+	inB, err := weightsOf(b, withHead)
 	if err != nil {
 		return nil, err
 	}
-	there := make(map[string]tensor.Tensor, len(inB))
-	for _, t := range inB {
-		there[t.Name] = t
+	d := &Difference{OnlyInA: []string{}, OnlyInB: []string{}}
+	xs, ys := d.pair(inA, inB)
+	if d.Tensors, err = compareTensors(ctx, threads, xs, ys, progress); err != nil {
+		return nil, err
 	}
-	for _, x := range inA {
-		y, ok := there[x.Name]
-		if !ok {
-			d.OnlyInA = append(d.OnlyInA, x.Name)
-			continue
-		}
-		delete(there, x.Name)
-		t, err := compareTensors(ctx, x, y)
-		if err != nil {
-			return nil, err
-		}
-		d.Identical = d.Identical && t.SameValues
-		d.Tensors = append(d.Tensors, t)
-	}
-	for name := range there {
-		d.OnlyInB = append(d.OnlyInB, name)
-	}
-	sort.Strings(d.OnlyInB)
 	if d.Config, err = compareConfigs(a, b); err != nil {
 		return nil, err
 	}
-	d.Identical = d.Identical && len(d.OnlyInA)+len(d.OnlyInB)+len(d.Config) == 0
+	d.Identical = len(d.OnlyInA)+len(d.OnlyInB) == 0 &&
+		!slices.ContainsFunc(d.Tensors, func(t TensorDiff) bool { return !t.Same() }) &&
+		!slices.ContainsFunc(d.Config, func(k KeyDiff) bool { return k.Results })
 	for _, ck := range []*loader.Checkpoint{a, b} {
 		if err := ck.Changed(); err != nil {
 			return nil, err
@@ -93,8 +89,9 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint) (*Difference, error) {
 	return d, nil
 }
 
-// weightsOf lists a checkpoint's tensors under canonical names, without the head where it is the embedding.
-func weightsOf(ck *loader.Checkpoint) ([]tensor.Tensor, error) {
+// weightsOf lists a checkpoint's tensors under canonical names, in the order of the name table. The head of a tied model
+// is the embedding under another name.
+func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
 	table, err := names.Table(ck.Config())
 	if err != nil {
 		return nil, err
@@ -102,7 +99,7 @@ func weightsOf(ck *loader.Checkpoint) ([]tensor.Tensor, error) {
 	bind := loader.NewBinder(ck)
 	var list []tensor.Tensor
 	for _, spec := range table {
-		if spec.Name == nameHead && ck.Tied() {
+		if spec.Name == nameHead && !withHead {
 			continue
 		}
 		t := bind.Take(spec.Name)
@@ -112,48 +109,154 @@ func weightsOf(ck *loader.Checkpoint) ([]tensor.Tensor, error) {
 	return list, bind.Err()
 }
 
-func compareTensors(ctx context.Context, x, y tensor.Tensor) (TensorDiff, error) {
-	d := TensorDiff{Name: x.Name, A: fmt.Sprintf("%s %v", x.DType, x.Shape), B: fmt.Sprintf("%s %v", y.DType, y.Shape)}
-	if fmt.Sprint(x.Shape) != fmt.Sprint(y.Shape) {
-		d.MaxAbs = jsonobj.Num(math.Inf(1))
-		return d, nil
+// pair returns the tensors to compare with each other, and files away those that only one side has. A bias that one side
+// lacks gets zeros for a partner where there is something for it to be added to.
+func (d *Difference) pair(inA, inB []tensor.Tensor) (xs, ys []tensor.Tensor) {
+	byNameA, byNameB := byName(inA), byName(inB)
+	for _, x := range inA {
+		y, ok := byNameB[x.Name]
+		if !ok {
+			if !lacksBias(byNameB, x.Name) {
+				d.OnlyInA = append(d.OnlyInA, x.Name)
+				continue
+			}
+			y = zeros(x)
+		}
+		xs, ys = append(xs, x), append(ys, y)
 	}
-	err := mmap.Guard(func() error {
-		d.SameBits = x.DType == y.DType && bytes.Equal(x.Data, y.Data)
-		d.SameValues = d.SameBits
-		if d.SameBits {
-			return ctx.Err()
+	for _, y := range inB {
+		if _, ok := byNameA[y.Name]; ok {
+			continue
 		}
-		u, v := make([]float64, pieceElems), make([]float64, pieceElems)
-		d.SameValues = true
-		for first := 0; first < x.Elems(); first += pieceElems {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			n := min(pieceElems, x.Elems()-first)
-			widenPiece(u[:n], x, first)
-			widenPiece(v[:n], y, first)
-			r, err := numcheck.Compare(u[:n], v[:n], nil)
-			if err != nil {
-				return err
-			}
-			d.SameValues = d.SameValues && r.Equal
-			d.MaxAbs = max(d.MaxAbs, jsonobj.Num(r.MaxAbs))
+		if !lacksBias(byNameA, y.Name) {
+			d.OnlyInB = append(d.OnlyInB, y.Name)
+			continue
 		}
-		return nil
-	})
-	return d, err
+		xs, ys = append(xs, zeros(y)), append(ys, y)
+	}
+	return xs, ys
 }
 
-// widenPiece sets dst to the elements of t from first on, exactly.
-func widenPiece(dst []float64, t tensor.Tensor, first int) {
-	size := t.DType.Size()
-	tensor.WidenF64(dst, t.DType, t.Data[first*size:(first+len(dst))*size])
+func byName(tensors []tensor.Tensor) map[string]tensor.Tensor {
+	m := make(map[string]tensor.Tensor, len(tensors))
+	for _, t := range tensors {
+		m[t.Name] = t
+	}
+	return m
+}
+
+// lacksBias reports whether name is that of a bias which the layer it belongs to does without there.
+func lacksBias(there map[string]tensor.Tensor, name string) bool {
+	_, ok := there[strings.TrimSuffix(name, "bias")+"weight"]
+	return ok && mayLack(name)
+}
+
+// mayLack reports whether a model may do without the tensor, which is then as good as zero.
+func mayLack(name string) bool {
+	for _, bias := range []string{".mixer.in_proj.bias", ".mixer.conv1d.bias", ".mixer.out_proj.bias"} {
+		if strings.HasSuffix(name, bias) {
+			return true
+		}
+	}
+	return false
+}
+
+// zeros stands for a tensor that is absent.
+func zeros(like tensor.Tensor) tensor.Tensor {
+	return tensor.Tensor{Name: like.Name, DType: like.DType, Shape: like.Shape, Data: make([]byte, len(like.Data))}
+}
+
+// absent recognises what zeros made: it comes from no file.
+func absent(t tensor.Tensor) bool { return t.File == "" }
+
+// describe says what a tensor is, for people.
+func describe(t tensor.Tensor) string {
+	if absent(t) {
+		return "absent"
+	}
+	return fmt.Sprintf("%s %v", t.DType, t.Shape)
+}
+
+// compareTensors compares xs[i] with ys[i].
+func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, progress func(done, total int64)) ([]TensorDiff, error) {
+	diffs := make([]TensorDiff, len(xs))
+	for i, x := range xs {
+		y := ys[i]
+		same := slices.Equal(x.Shape, y.Shape)
+		diffs[i] = TensorDiff{Name: x.Name, A: describe(x), B: describe(y), SameValues: same, SameA: same && isALog(x),
+			SameBits: same && x.DType == y.DType && !absent(x) && !absent(y)}
+		if !same {
+			diffs[i].MaxAbs = jsonobj.Num(math.Inf(1))
+		}
+	}
+	blocks := slices.DeleteFunc(blocksOf(xs), func(b block) bool { return !diffs[b.tensor].SameValues })
+	parts := make([]TensorDiff, len(blocks))
+	err := eachBlock(ctx, threads, xs, blocks, progress, func(n int, b block) {
+		parts[n] = compareBlock(slice(xs[b.tensor], b.first, b.end), slice(ys[b.tensor], b.first, b.end))
+	})
+	if err != nil {
+		return nil, err
+	}
+	for n, b := range blocks {
+		d := &diffs[b.tensor]
+		d.SameBits = d.SameBits && parts[n].SameBits
+		d.SameValues = d.SameValues && parts[n].SameValues
+		d.SameA = d.SameA && parts[n].SameA
+		d.MaxAbs = max(d.MaxAbs, parts[n].MaxAbs)
+	}
+	return diffs, nil
+}
+
+// isALog reports whether the network takes a tensor's exponential.
+func isALog(t tensor.Tensor) bool {
+	stored, _ := names.ToGGUF(t.Name)
+	return stored.Transform == names.NegExp
+}
+
+// compareBlock compares two flat tensors of one name and length.
+func compareBlock(x, y tensor.Tensor) TensorDiff {
+	if x.DType == y.DType && bytes.Equal(x.Data, y.Data) {
+		return TensorDiff{SameBits: true, SameValues: true, SameA: true}
+	}
+	d := TensorDiff{SameValues: true, SameA: isALog(x)}
+	var u, v [digestElems]float64
+	for first := 0; first < x.Elems(); first += digestElems {
+		end := min(first+digestElems, x.Elems())
+		px, py := slice(x, first, end), slice(y, first, end)
+		tensor.WidenF64(u[:end-first], px.DType, px.Data)
+		tensor.WidenF64(v[:end-first], py.DType, py.Data)
+		for i, got := range u[:end-first] {
+			if distance := numcheck.Distance(got, v[i]); distance > 0 {
+				d.SameValues = false
+				d.MaxAbs = max(d.MaxAbs, jsonobj.Num(distance))
+			}
+		}
+		d.SameA = d.SameA && sameA(px, py)
+	}
+	return d
+}
+
+// sameA reports whether two A_log of at most digestElems elements give the same A.
+func sameA(x, y tensor.Tensor) bool {
+	var a, b [digestElems]float32
+	n := x.Elems()
+	tensor.WidenF32(a[:n], x.DType, x.Data)
+	tensor.WidenF32(b[:n], y.DType, y.Data)
+	kernel.NegExp(a[:n], a[:n])
+	kernel.NegExp(b[:n], b[:n])
+	return slices.Equal(a[:n], b[:n])
 }
 
 // quiet are keys of config.json that say nothing about the model.
 var quiet = map[string]bool{"dtype": true, "torch_dtype": true, "transformers_version": true, "_name_or_path": true,
 	"tie_word_embeddings": true} // the tensors tell
+
+// decisive are the keys of config.json that results depend on. The switches that decide which tensors there are do not
+// count: the tensors tell.
+var decisive = []string{
+	"model_type", "vocab_size", "hidden_size", "state_size", "num_hidden_layers", "intermediate_size", "conv_kernel",
+	"time_step_rank", "layer_norm_epsilon", "residual_in_fp32",
+}
 
 // compareConfigs lists the settings that differ.
 func compareConfigs(a, b *loader.Checkpoint) ([]KeyDiff, error) {
@@ -168,15 +271,15 @@ func compareConfigs(a, b *loader.Checkpoint) ([]KeyDiff, error) {
 	diff := []KeyDiff{}
 	for key, x := range keysA {
 		if y := keysB[key]; x != y {
-			diff = append(diff, KeyDiff{key, x, y})
+			diff = append(diff, KeyDiff{key, x, y, slices.Contains(decisive, key)})
 		}
 	}
 	for key, y := range keysB {
 		if _, ok := keysA[key]; !ok {
-			diff = append(diff, KeyDiff{key, "", y})
+			diff = append(diff, KeyDiff{key, "", y, slices.Contains(decisive, key)})
 		}
 	}
-	sort.Slice(diff, func(i, j int) bool { return diff[i].Key < diff[j].Key })
+	slices.SortFunc(diff, func(x, y KeyDiff) int { return cmp.Compare(x.Key, y.Key) })
 	return diff, nil
 }
 

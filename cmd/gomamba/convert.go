@@ -86,7 +86,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
 	start := time.Now()
-	if err := f.withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
+	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 		f.opts.Progress = progress
 		return plan.Write(cmd.Context(), dst, f.opts)
 	}); err != nil {
@@ -95,7 +95,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	seconds := time.Since(start).Seconds()
 	verified := ""
 	if f.verify {
-		if err := f.withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
+		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 			return plan.Verify(cmd.Context(), dst, progress)
 		}); err != nil {
 			return err
@@ -108,7 +108,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 }
 
 // withBar runs work with a progress bar for its bytes.
-func (f *convertFlags) withBar(cmd *cobra.Command, total int64, work func(progress func(done, total int64)) error) error {
+func withBar(cmd *cobra.Command, total int64, work func(progress func(done, total int64)) error) error {
 	bar := newProgress(cmd, "bytes", total)
 	defer bar.stop()
 	last := int64(0)

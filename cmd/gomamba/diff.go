@@ -17,7 +17,9 @@ func newDiffCmd(s *settings) *cobra.Command {
 		Short: "Compare the weights and settings of two checkpoints, across layouts",
 		Long: `diff compares two checkpoints tensor by tensor, whatever layouts they are in: the same
 bits, the same values in another dtype, or by how much they differ. Only what differs
-is listed, unless --all. The exit status is 0 if they hold the same model.`,
+is listed, unless --all. The exit status is 0 if they hold the same model: no weight
+and no setting makes a difference to a result. So a tied head is its embedding, a bias
+that is absent is zero, and A_log, which GGUF keeps as A = -exp(A_log), is judged by A.`,
 		Example: `  gomamba diff mamba-130m-hf mamba-130m.gguf
   gomamba diff base tuned --json`,
 		Args: usage(cobra.ExactArgs(2)),
@@ -33,8 +35,11 @@ is listed, unless --all. The exit status is 0 if they hold the same model.`,
 				return err
 			}
 			defer closing(&err, b)
-			d, err := convert.Diff(cmd.Context(), a, b)
-			if err != nil {
+			var d *convert.Difference
+			if err := withBar(cmd, tensorBytes(a), func(progress func(done, total int64)) (err error) {
+				d, err = convert.Diff(cmd.Context(), a, b, s.threads, progress)
+				return err
+			}); err != nil {
 				return err
 			}
 			if asJSON {
@@ -56,7 +61,7 @@ is listed, unless --all. The exit status is 0 if they hold the same model.`,
 // printDiff writes what differs, and a summary.
 func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	bits, values := 0, 0
+	bits, values, sameA := 0, 0, 0
 	for _, t := range d.Tensors {
 		what := fmt.Sprintf("differs by at most %.3g", float64(t.MaxAbs))
 		switch {
@@ -66,8 +71,11 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 		case t.SameValues:
 			values++
 			what = "same values"
+		case t.SameA:
+			sameA++
+			what = fmt.Sprintf("same A, differs by at most %.3g", float64(t.MaxAbs))
 		}
-		if all || !t.SameValues {
+		if all || !t.Same() {
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", t.Name, t.A, t.B, what)
 		}
 	}
@@ -77,8 +85,15 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 	for _, name := range d.OnlyInB {
 		fmt.Fprintf(tw, "%s\tonly in the second\n", name)
 	}
+	settings := 0
 	for _, k := range d.Config {
-		fmt.Fprintf(tw, "%s\t%s\t%s\tsetting\n", k.Key, k.A, k.B)
+		what := "setting"
+		if k.Results {
+			settings++
+		} else {
+			what = "setting, of no result"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", k.Key, orNone(k.A), orNone(k.B), what)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -87,7 +102,16 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 	if d.Identical {
 		verdict = "the same model"
 	}
-	_, err := fmt.Fprintf(w, "%s: %d tensors of the same bits, %d of the same values, %d that differ, %d on one side only, %d settings that differ\n",
-		verdict, bits, values, len(d.Tensors)-bits-values, len(d.OnlyInA)+len(d.OnlyInB), len(d.Config))
+	_, err := fmt.Fprintf(w, "%s: %d tensors of the same bits, %d of the same values, %d of the same A, %d that differ, "+
+		"%d on one side only, %d settings that differ\n",
+		verdict, bits, values, sameA, len(d.Tensors)-bits-values-sameA, len(d.OnlyInA)+len(d.OnlyInB), settings)
 	return err
+}
+
+// orNone stands in for the value of a key that is not there.
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return value
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -19,15 +20,18 @@ import (
 )
 
 func newInspectCmd(s *settings) *cobra.Command {
-	var asJSON, tensors bool
+	var asJSON, tensors, fingerprint bool
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "Show what a checkpoint holds and what is wrong with it",
 		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
 and prints layout, family, sizes, dtypes, the state that a sequence needs (constant
-in its length), and every problem found. It exits with 1 if the checkpoint cannot be run.`,
+in its length), and every problem found. It exits with 1 if the checkpoint cannot be run.
+With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
+the same model, whatever their layouts, dtypes and shards.`,
 		Example: `  gomamba inspect mamba-130m-hf
   gomamba inspect mamba-130m-hf --tensors
+  gomamba inspect mamba-130m.gguf --fingerprint
   gomamba inspect mamba-130m-hf --json | jq .config`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -39,6 +43,14 @@ in its length), and every problem found. It exits with 1 if the checkpoint canno
 			info, err := inspect(ck)
 			if err != nil {
 				return err
+			}
+			if fingerprint && ck.Check() == nil {
+				if err := withBar(cmd, int64(info.Bytes), func(progress func(done, total int64)) (err error) {
+					info.Fingerprint, err = convert.Fingerprint(cmd.Context(), ck, s.threads, progress)
+					return err
+				}); err != nil {
+					return err
+				}
 			}
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), info)
@@ -53,6 +65,7 @@ in its length), and every problem found. It exits with 1 if the checkpoint canno
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
+	cmd.Flags().BoolVar(&fingerprint, "fingerprint", false, "read all weights for a hash that does not depend on layout and dtype")
 	return cmd
 }
 
@@ -68,6 +81,8 @@ type inspection struct {
 	DTypes     map[string]int  `json:"dtypes"` // tensors of each dtype
 	Tensors    []tensorInfo    `json:"tensors"`
 	Problems   []string        `json:"problems"`
+
+	Fingerprint string `json:"fingerprint,omitempty"` // when asked for
 
 	path string
 	cfg  *config.MambaConfig
@@ -135,6 +150,9 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
 	} {
 		fmt.Fprintf(tw, "  %s\t%s\n", line[0], line[1])
+	}
+	if info.Fingerprint != "" {
+		fmt.Fprintf(tw, "  fingerprint\t%s\n", info.Fingerprint)
 	}
 	if len(info.Problems) == 0 {
 		fmt.Fprintf(tw, "  problems\tnone\n")

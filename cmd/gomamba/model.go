@@ -47,3 +47,11 @@ func closing(err *error, c interface{ Close() error }) {
 		*err = e
 	}
 }
+
+// tensorBytes is the size of all tensors of a checkpoint.
+func tensorBytes(ck *loader.Checkpoint) (n int64) {
+	for _, t := range ck.Tensors() {
+		n += int64(len(t.Data))
+	}
+	return n
+}

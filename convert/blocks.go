@@ -1,0 +1,73 @@
+package convert
+
+import (
+	"context"
+	"sync"
+
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// blockElems is how many elements of a tensor are looked at in one go.
+const blockElems = 1 << 20
+
+// block is a part of a tensor.
+type block struct {
+	tensor     int // index
+	first, end int // elements
+}
+
+// blocksOf cuts tensors into blocks, in order.
+func blocksOf(tensors []tensor.Tensor) []block {
+	var blocks []block
+	for i, t := range tensors {
+		for first := 0; first < t.Elems(); first += blockElems {
+			blocks = append(blocks, block{i, first, min(first+blockElems, t.Elems())})
+		}
+	}
+	return blocks
+}
+
+// eachBlock hands every block to work, on that many threads (0: all cores), and reports progress in bytes of tensors.
+// It returns ctx.Err, or the error of a file that was cut short under its mapping.
+func eachBlock(ctx context.Context, threads int, tensors []tensor.Tensor, blocks []block,
+	progress func(done, total int64), work func(n int, b block),
+) error {
+	var mutex sync.Mutex
+	var failed error
+	done, total := int64(0), int64(0)
+	for _, t := range tensors {
+		total += int64(len(t.Data))
+	}
+	pool := kernel.NewPool(threads)
+	defer pool.Close()
+	pool.Run(len(blocks), 1, func(lo, hi int) {
+		for n := lo; n < hi && ctx.Err() == nil; n++ {
+			b := blocks[n]
+			err := mmap.Guard(func() error {
+				work(n, b)
+				return nil
+			})
+			mutex.Lock()
+			if failed == nil {
+				failed = err
+			}
+			if done += int64(b.end-b.first) * int64(tensors[b.tensor].DType.Size()); progress != nil {
+				progress(done, total)
+			}
+			mutex.Unlock()
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	return ctx.Err()
+}
+
+// slice returns the elements first to end of t, which is flat from then on.
+func slice(t tensor.Tensor, first, end int) tensor.Tensor {
+	size := t.DType.Size()
+	t.Data, t.Shape = t.Data[first*size:end*size], []int{end - first}
+	return t
+}
