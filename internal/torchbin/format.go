@@ -90,10 +90,11 @@ const (
 	maxStack   = 1 << 16    // values on the stack of the pickle machine
 	maxSparse  = 1 << 12    // values in its memo that are not numbered from 0 up
 	maxMarks   = 10_000     // marks on it
-	maxGlobal  = 512        // bytes of a module's or global's name
+	maxGlobal  = 512        // bytes of the name of a module, of a global, or of a storage
 	maxItems   = 64         // items of a tuple that are kept; nothing we read has more
 	maxRecords = 200_000    // entries of the zip archive
 	maxTensors = 1 << 16    // in the state dict
+	maxName    = 1 << 10    // bytes of a tensor's name
 	maxDims    = 8          // of one tensor
 	maxSmall   = 64         // bytes of the record byteorder
 	maxWrapped = 4          // dicts around the state dict, and prefixes around its names

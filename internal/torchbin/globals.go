@@ -151,6 +151,8 @@ func (m *machine) persistentID() error {
 		return m.bad("a persistent id of the pickle has %d items, expected %d that begin with 'storage'", len(id), want)
 	case !m.isRole(id[1], roleStorage) && !m.isRole(id[1], roleUntyped):
 		return m.bad("the type of a storage in the pickle is %s, expected a storage class", m.spell(id[1]))
+	case id[2].kind() == kindText && id[2].b() > maxGlobal:
+		return m.unsupported("the key of a storage in the pickle has %d bytes, more than the %d this program reads", id[2].b(), maxGlobal)
 	case id[2].kind() != kindText:
 		return m.bad("the key of a storage in the pickle is %s, expected a str", id[2].kind())
 	}

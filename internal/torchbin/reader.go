@@ -29,8 +29,7 @@ type File struct {
 type storage struct {
 	name string // for errors
 	data []byte
-	crc  uint32
-	sum  bool // whether crc is recorded
+	crc  uint32 // 0 when it is not known
 }
 
 // Open maps the file at path and reads its pickle and its zip directory; tensor data is not read.
@@ -86,10 +85,8 @@ func (f *File) parseZip(data []byte) error {
 		return err
 	}
 	below := make(map[string]*record, len(records))
-	summed := false
 	for i := range records {
 		r := &records[i]
-		summed = summed || r.crc != 0 // torch.serialization.set_crc32_options(False) leaves all of them 0
 		if name, ok := strings.CutPrefix(r.name, top); ok {
 			below[name] = r
 		}
@@ -98,7 +95,7 @@ func (f *File) parseZip(data []byte) error {
 		return place{file: f.name}.unsupported("is a TorchScript archive (torch.jit.save), not a checkpoint; load it in Python and torch.save its state_dict")
 	}
 	if r := below[recordByteOrder]; r != nil {
-		order, err := f.readRecord(data, r, maxSmall, summed)
+		order, err := f.readRecord(data, r, maxSmall)
 		if err != nil {
 			return err
 		}
@@ -110,7 +107,7 @@ func (f *File) parseZip(data []byte) error {
 			return where.bad("says %s, expected little", badfile.Quote(string(order)))
 		}
 	}
-	pickle, err := f.readRecord(data, below[recordPickle], maxPickle, summed)
+	pickle, err := f.readRecord(data, below[recordPickle], maxPickle)
 	if err != nil {
 		return err
 	}
@@ -122,7 +119,7 @@ func (f *File) parseZip(data []byte) error {
 	if rest := len(pickle) - f.machine.pos; rest > 0 {
 		return place{f.name, recordPickle}.bad("%d bytes follow the pickle's end", rest)
 	}
-	return f.collect(object, f.zipStorages(data, below, summed))
+	return f.collect(object, f.zipStorages(data, below))
 }
 
 // findTop returns the folder that has a data.pkl, with a slash.
@@ -149,7 +146,7 @@ func findTop(file string, records []record) (string, error) {
 }
 
 // readRecord returns the bytes of a small record, inflated if need be, of which limit are the most expected.
-func (f *File) readRecord(data []byte, r *record, limit int, summed bool) ([]byte, error) {
+func (f *File) readRecord(data []byte, r *record, limit int) ([]byte, error) {
 	where := place{f.name, "record " + badfile.Quote(r.name)}
 	if r.size > uint64(limit) {
 		return nil, where.unsupported("takes %d bytes, more than the %d this program reads", r.size, limit)
@@ -169,17 +166,14 @@ func (f *File) readRecord(data []byte, r *record, limit int, summed bool) ([]byt
 			return nil, where.bad("inflates to %d bytes or more, expected %d", len(content), r.size)
 		}
 	}
-	if summed {
-		return content, checkSum(where, r.crc, crc32.ChecksumIEEE(content))
-	}
-	return content, nil
+	return content, checkSum(where, r.crc, crc32.ChecksumIEEE(content))
 }
 
 // finder returns the index of the storage that a persistent id asks for, and where in its bytes what it asks for lies.
 type finder func(id []value) (index int32, begin, end int, err error)
 
 // zipStorages finds storages in the records data/0, data/1 and so on.
-func (f *File) zipStorages(data []byte, below map[string]*record, summed bool) finder {
+func (f *File) zipStorages(data []byte, below map[string]*record) finder {
 	index := make(map[string]int32)
 	return func(id []value) (int32, int, int, error) {
 		where := place{f.name, "storage " + f.machine.quote(id[2])}
@@ -196,7 +190,7 @@ func (f *File) zipStorages(data []byte, below map[string]*record, summed bool) f
 			}
 			i = int32(len(f.storages))
 			index[string(key)] = i
-			f.storages = append(f.storages, storage{where.where, data[r.begin:r.end:r.end], r.crc, summed})
+			f.storages = append(f.storages, storage{where.where, data[r.begin:r.end:r.end], r.crc})
 		}
 		have := len(f.storages[i].data)
 		if want, ok := f.storageSize(id); !ok || want != have {

@@ -191,7 +191,7 @@ func TestReadTrainer(t *testing.T) {
 	if f.Prefix() != "module._orig_mod." {
 		t.Errorf("prefix %q", f.Prefix())
 	}
-	ignored := []string{"epoch", "loss", "args", "seen", "device", "shape", "optimizer", "module._orig_mod.step"}
+	ignored := []string{"epoch", "loss", "args", "seen", "device", "rng", "shape", "optimizer", "module._orig_mod.step"}
 	if diff := cmp.Diff(ignored, f.Ignored()); diff != "" {
 		t.Error(diff)
 	}

@@ -53,6 +53,8 @@ func (f *File) collect(object value, find finder) error {
 			return true
 		case key.kind() != kindText:
 			err = place{f.name, "state_dict"}.bad("the name of a tensor is %s, expected a str", key.kind())
+		case key.b() > maxName:
+			err = place{f.name, "tensor " + m.quote(key)}.unsupported("has a name of %d bytes, more than the %d this program reads", key.b(), maxName)
 		case !utf8.Valid(m.text(key)):
 			err = place{f.name, "tensor " + m.quote(key)}.bad("has a name that is not UTF-8")
 		default:
@@ -78,76 +80,68 @@ func (f *File) collect(object value, find finder) error {
 	return f.findTies()
 }
 
-// stateDict follows the wrappers of trainers from the object down to a dict with tensors.
+// stateDict follows the wrappers of trainers from the object down to a dict with tensors. Tensors beside a wrapper, such
+// as the state of a random number generator, are not of the model.
 func (f *File) stateDict(object value) (value, error) {
 	if !object.isDict() {
 		return 0, place{file: f.name}.unsupported("holds %s, expected a state_dict: a dict of tensors", f.machine.spell(object))
 	}
-	path := ""
+	wrapped := false
 	for range maxWrapped {
-		tensors, inner := f.look(object)
-		if tensors || inner == 0 {
+		inner := f.unwrap(object)
+		if inner == 0 {
 			break
 		}
-		// The dict under the first wrapper's name that leads on is it.
-		var key value
-		f.machine.each(object, func(k, v value) bool {
-			if v == inner && key == 0 {
-				key = k
-			} else {
-				f.ignored = append(f.ignored, k)
+		followed := false
+		f.machine.each(object, func(key, val value) bool {
+			if val != inner || followed {
+				f.ignored = append(f.ignored, key)
 			}
+			followed = followed || val == inner
 			return true
 		})
-		path += string(f.machine.text(key)) + "."
-		object = inner
+		object, wrapped = inner, true
 	}
-	if tensors, _ := f.look(object); tensors {
-		return object, nil
-	}
+	tensors := false
 	var keys []string
-	f.machine.each(object, func(k, _ value) bool {
-		keys = append(keys, f.machine.quote(k))
-		return len(keys) < 4
+	f.machine.each(object, func(key, val value) bool {
+		if tensors = val.kind() == kindTensor; len(keys) < 4 && !tensors {
+			keys = append(keys, f.machine.quote(key))
+		}
+		return !tensors
 	})
-	if len(keys) == 0 && path == "" {
-		return object, nil // an empty state dict
+	if tensors || len(keys) == 0 && !wrapped { // an empty state dict is one, too
+		return object, nil
 	}
 	return 0, place{file: f.name}.unsupported("holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model or module; found the keys %s",
 		strings.Join(keys, ", "))
 }
 
-// look reports whether a dict has tensors, and else the dict under the most telling wrapper's name in it that has
-// tensors or a wrapper's name itself.
-func (f *File) look(dict value) (tensors bool, inner value) {
+// unwrap returns the dict under the most telling wrapper's name that has tensors or a wrapper's name itself, or 0.
+func (f *File) unwrap(dict value) value {
 	found := make([]value, len(wrappers))
 	f.machine.each(dict, func(key, val value) bool {
-		if tensors = val.kind() == kindTensor; val.isDict() {
-			for i, name := range wrappers {
-				if found[i] == 0 && f.machine.is(key, name) {
-					found[i] = val
-				}
+		for i, name := range wrappers {
+			if found[i] == 0 && val.isDict() && f.machine.is(key, name) {
+				found[i] = val
 			}
 		}
-		return !tensors
+		return true
 	})
-	if tensors {
-		return true, 0
-	}
-	for _, candidate := range found {
+	for _, inner := range found {
 		leads := false
-		if candidate != 0 {
-			f.machine.each(candidate, func(key, val value) bool {
+		if inner != 0 {
+			f.machine.each(inner, func(key, val value) bool {
 				leads = val.kind() == kindTensor ||
 					val.isDict() && slices.ContainsFunc(wrappers, func(name string) bool { return f.machine.is(key, name) })
 				return !leads
 			})
 		}
 		if leads {
-			return false, candidate
+			return inner
 		}
 	}
-	return false, 0
+	return 0
 }
 
 // sortNames builds the index of names, refuses a name that is there twice, and finds the prefix that all names have.

@@ -6,7 +6,8 @@ import (
 )
 
 // zipWriter writes stored records one after another, byte for byte as torch.save does (miniz and PyTorchStreamWriter in
-// caffe2/serialize/inline_container.cc).
+// caffe2/serialize/inline_container.cc), with one difference: the zip64 header of a record gives its size twice, as the
+// format wants, where torch leaves 0 for the second.
 type zipWriter struct {
 	w     io.Writer
 	at    int64 // bytes written

@@ -79,6 +79,6 @@ decay._no_weight_decay = True
 inner = {"module._orig_mod.weight": torch.nn.Parameter(ramp(torch.float16, 2, 2)), "module._orig_mod.A_log": decay,
          "module._orig_mod.step": 7}
 save("trainer", {"epoch": 3, "loss": 0.5, "args": {"lr": 1e-3, "betas": (0.9, 0.95), "names": ["a", "b"], "dtype": torch.bfloat16},
-                 "seen": 1 << 70, "device": torch.device("cpu"), "shape": torch.Size([1, 2]),
+                 "seen": 1 << 70, "device": torch.device("cpu"), "rng": ramp(torch.uint8, 4), "shape": torch.Size([1, 2]),
                  "optimizer": {"state": {0: {"exp_avg": ramp(torch.float32, 2)}}, "param_groups": [{"params": [0]}]},
                  "model": {"state_dict": inner}}, pickle_protocol=4)
