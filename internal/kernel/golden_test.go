@@ -1,0 +1,99 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// exactInputs draws n float32 values from -4 to 4 by integer arithmetic, so that every machine draws the same.
+func exactInputs(rng *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(rng.Int32()>>8-1<<22) / (1 << 20)
+	}
+	return v
+}
+
+// hash is FNV-1a over the little-endian bits of v.
+func hash[F float32 | float64](v []F) uint64 {
+	h := fnv.New64a()
+	for _, x := range v {
+		binary.Write(h, binary.LittleEndian, x) // a hash never fails
+	}
+	return h.Sum64()
+}
+
+// TestSameBitsEverywhere compares with hashes that every build on every processor must reproduce.
+// A compiler that fuses a multiply with an add, or one sum in another order, changes them.
+func TestSameBitsEverywhere(t *testing.T) {
+	pool := NewPool(2)
+	defer pool.Close()
+	check := func(what string, got, want uint64) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: hash %#016x, want %#016x", what, got, want)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+
+	const rows, cols, tokens = 21, 203, 7
+	x, y := exactInputs(rng, tokens*cols), make([]float32, tokens*rows)
+	for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {
+		w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, rows*cols*dtype.Size())}
+		tensor.NarrowF32(w.Data, dtype, exactInputs(rand.New(rand.NewPCG(3, 4)), rows*cols))
+		m := NewMatrix(w)
+		pool.MatMul(y, &m, x, cols, tokens)
+		check("MatMul of "+dtype.String(), hash(y), want)
+	}
+
+	norm := make([]float32, cols)
+	RMSNorm(norm, x[:cols], x[cols:2*cols], 1e-5)
+	check("RMSNorm", hash(norm), 0x728356efebc7cb14)
+
+	wide := exactInputs(rng, 4096)
+	var e, sp, si []float64
+	for _, v := range wide {
+		e = append(e, exp(4*float64(v)))
+		sp = append(sp, softplus(4*float64(v)))
+		si = append(si, silu(4*float64(v)))
+	}
+	check("exp", hash(e), 0x0280a1c28a5e1f20)
+	check("softplus", hash(sp), 0x75628f3366d410f9)
+	check("silu", hash(si), 0xf07463c4ceb0d196)
+
+	const channels, states, taps, steps = 9, 16, 4, 50
+	conv := NewConv(exactInputs(rng, channels*taps), exactInputs(rng, channels), channels)
+	out, window := make([]float32, steps*channels), exactInputs(rng, channels*taps)
+	conv.Run(out, channels, exactInputs(rng, steps*channels), channels, window, steps, 0, channels)
+	check("Conv", hash(append(out, window...)), 0xa8dad74f3391b447)
+
+	scan := Scan{States: states, A: exactInputs(rng, channels*states), D: exactInputs(rng, channels)}
+	NegExp(scan.A, scan.A)
+	r := ScanRows{
+		Tokens: steps,
+		X:      exactInputs(rng, steps*channels), XStride: channels,
+		Dt: exactInputs(rng, steps*channels), DtStride: channels,
+		Z: exactInputs(rng, steps*channels), ZStride: channels,
+		B: exactInputs(rng, steps*states), BStride: states,
+		C: exactInputs(rng, steps*states), CStride: states,
+		Y: make([]float32, steps*channels), YStride: channels,
+	}
+	Softplus(r.Dt, channels, exactInputs(rng, channels), steps, 0, channels)
+	h := make([]float32, channels*states)
+	scan.Run(&r, h, 0, channels)
+	check("Scan", hash(append(h, r.Y...)), 0xc2a71ffb35ac63bc)
+	clear(h[:channels*states])
+	scan.RunParallel(pool, &r, h, channels)
+	check("parallel Scan", hash(append(h, r.Y...)), 0x37c5157d9014075f)
+
+	for _, v := range r.Y {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			t.Fatal("the inputs left the finite numbers, where bits show little")
+		}
+	}
+}
