@@ -30,7 +30,8 @@ func newInitCmd(s *settings) *cobra.Command {
 		Long: `init draws the weights of a new model as the Mamba papers' reference code does and
 writes a Hugging Face folder: config.json, generation_config.json and safetensors.
 CONFIG.json may leave out what has a default; {"model_type": "mamba"} is enough. The
-same seed gives the same bytes. DST appears whole or not at all.`,
+same seed gives the same bytes on the same kind of processor. DST appears whole or not
+at all.`,
 		Example: `  echo '{"model_type": "mamba", "num_hidden_layers": 24}' > config.json
   gomamba init config.json mamba-130m-random
   gomamba init config.json tiny --seed 7 --dtype bf16 --max-shard-size 200MB`,
