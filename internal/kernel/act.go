@@ -6,27 +6,44 @@ import "math"
 // Beyond it float32 results have long been 0 or +Inf.
 const expBound = 700
 
-// Coefficients of exp(r) ≈ 1 + r + r²·q(r) on |r| ≤ ln(2)/2, minimax, relative error 2^-39.6.
+// exp2Bound is expBound for a power of 2.
+const exp2Bound = 1000
+
+// Coefficients of 2^r ≈ 1 + r·q(r) on |r| ≤ 1/2, minimax, relative error 2^-39.7.
 const (
-	expQ0 = 0x1.000000005dee8p-1
-	expQ1 = 0x1.5555557dd318cp-3
-	expQ2 = 0x1.5555541e50335p-5
-	expQ3 = 0x1.1110a25f868ccp-7
-	expQ4 = 0x1.6c18d3328f200p-10
-	expQ5 = 0x1.a1855fd0090f7p-13
-	expQ6 = 0x1.9e893356d2c09p-16
+	exp2Q0 = 0x1.62e42fef7a78bp-1
+	exp2Q1 = 0x1.ebfbdff7c5a79p-3
+	exp2Q2 = 0x1.c6b08defc25fdp-5
+	exp2Q3 = 0x1.3b2ab7f3b3217p-7
+	exp2Q4 = 0x1.5d872975c4ed2p-10
+	exp2Q5 = 0x1.4306c1165a375p-13
+	exp2Q6 = 0x1.00ee071c7c030p-16
+	exp2Q7 = 0x1.663487d8abc81p-20
 )
 
 const (
 	log2e     = 1.44269504088896338700
-	ln2High   = 0x1.62e42fee00000p-1  // 33 bits, so that n·ln2High is exact
-	ln2Low    = 0x1.a39ef35793c76p-33 // ln(2) - ln2High
-	roundBias = 0x1.8p52              // adding and subtracting it rounds to the nearest integer
+	roundBias = 0x1.8p52 // adding and subtracting it rounds to the nearest integer
 )
+
+// exp2 returns 2^x for |x| ≤ 1020, to 39 bits; exactly 1 for 0, and NaN for a NaN that was a float32.
+func exp2(x float64) float64 {
+	n := x + roundBias
+	r := x - (n - roundBias)
+	p := fma(exp2Q7, r, exp2Q6)
+	p = fma(p, r, exp2Q5)
+	p = fma(p, r, exp2Q4)
+	p = fma(p, r, exp2Q3)
+	p = fma(p, r, exp2Q2)
+	p = fma(p, r, exp2Q1)
+	p = fma(p, r, exp2Q0)
+	p = fma(p, r, 1)
+	// The integer stands in the low bits of n: add it to the exponent.
+	return math.Float64frombits(math.Float64bits(p) + math.Float64bits(n)<<52)
+}
 
 // exp returns e^x to 39 bits, for use in float64 formulas that end in a rounding to float32.
 // The argument is clamped to ±700; NaN gives NaN. Rounded to float32 it lies within 0.50001 ulp of e^x.
-// Every product is rounded before it is added, so that no compiler fuses it on one machine and not on another.
 func exp(x float64) float64 {
 	if x > expBound {
 		x = expBound
@@ -34,16 +51,10 @@ func exp(x float64) float64 {
 	if x < -expBound {
 		x = -expBound
 	}
-	n := float64(float64(x*log2e)+roundBias) - roundBias
-	r := float64(x-float64(n*ln2High)) - float64(n*ln2Low)
-	q := float64(expQ6*r) + expQ5
-	q = float64(q*r) + expQ4
-	q = float64(q*r) + expQ3
-	q = float64(q*r) + expQ2
-	q = float64(q*r) + expQ1
-	q = float64(q*r) + expQ0
-	p := float64(float64(float64(q*r)*r)+r) + 1
-	return p * math.Float64frombits(uint64(int64(n)+1023)<<52)
+	if x != x {
+		return x
+	}
+	return exp2(float64(x * log2e))
 }
 
 // Coefficients of atanh(s) ≈ s + s³·q(s²) on 0 ≤ s ≤ 1/3, minimax.

@@ -13,14 +13,14 @@ func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	pool := NewPool(0)
 	defer pool.Close()
-	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16} {
+	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0} {
 		for _, shape := range [][2]int{{3072, 768}, {768, 1536}, {80, 1536}, {50280, 768}} {
 			for _, tokens := range []int{1, 4, 256} {
 				if shape[0] > 50000 && tokens > 1 {
 					continue
 				}
 				rows, cols := shape[0], shape[1]
-				data := make([]byte, rows*cols*dt.Size())
+				data := make([]byte, dt.Bytes(rows*cols))
 				tensor.NarrowF32(data, dt, vectors(rng, rows*cols, "normal"))
 				w := NewMatrix(tensor.Tensor{DType: dt, Shape: []int{rows, cols}, Data: data})
 				x, y := vectors(rng, tokens*cols, "normal"), make([]float32, tokens*rows)
@@ -66,5 +66,31 @@ func BenchmarkPoolRun(b *testing.B) {
 	defer pool.Close()
 	for b.Loop() {
 		pool.Run(2, 1, func(lo, hi int) {})
+	}
+}
+
+// BenchmarkHeadScan measures the recurrence of Mamba-2 with the heads of mamba2-130m.
+func BenchmarkHeadScan(b *testing.B) {
+	pool := NewPool(0)
+	defer pool.Close()
+	const heads, dim, states, tokens = 24, 64, 128, 256
+	s, r := randomHeads(heads, dim, 1, states, tokens)
+	h := make([]float32, heads*dim*states)
+	for b.Loop() {
+		pool.Run(heads*dim, 64, func(lo, hi int) { s.Run(r, h, lo, hi) })
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(heads*dim*states*tokens), "ns/state")
+}
+
+func BenchmarkNarrow(b *testing.B) {
+	src := vectors(rand.New(rand.NewPCG(1, 1)), 1<<17, "normal")
+	for _, dt := range []tensor.DType{tensor.F16, tensor.BF16, tensor.Q8_0} {
+		dst := make([]byte, dt.Bytes(len(src)))
+		b.Run(dt.String(), func(b *testing.B) {
+			b.SetBytes(int64(4 * len(src)))
+			for b.Loop() {
+				Narrow(dst, dt, src)
+			}
+		})
 	}
 }

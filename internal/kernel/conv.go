@@ -27,16 +27,24 @@ func NewConv(weight, bias []float32, channels int) Conv {
 	return c
 }
 
-// convChannels is how many channels are convolved at a time.
-const convChannels = 64
+const (
+	convChannels = 64 // how many channels are convolved at a time
+	usualKernel  = 4  // the kernel of every published model, for which no memory is allocated
+)
 
 // Run convolves T rows of the channels lo to hi and moves the state on by T inputs.
 // Row t of the input starts at in[t·inStride], of the output at out[t·outStride]; state is [Channels, K].
 //
 // Each output is a float64 sum from bias through k = 0 to K-1, activated, and rounded once.
 func (c *Conv) Run(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) {
-	rows := make([][]float32, c.K)
-	past := make([]float32, (c.K-1)*convChannels) // the state without its oldest input, [K-1, channels]
+	var few [usualKernel][]float32
+	rows := few[:min(c.K, usualKernel)]
+	if c.K > usualKernel {
+		rows = make([][]float32, c.K)
+	}
+	buf := tile((c.K - 1) * convChannels) // the state without its oldest input, [K-1, channels]
+	defer tiles.Put(buf)
+	past := *buf
 	for from := lo; from < hi; from += convChannels {
 		to := min(from+convChannels, hi)
 		for ch := from; ch < to; ch++ {

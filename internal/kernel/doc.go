@@ -9,13 +9,14 @@
 //     fused multiply-add (one rounding, IEEE 754), the last partial block is padded with zeros, and the lanes are
 //     added in float64 as a fixed tree: i with i+8, then i with i+4, i+2, i+1; the sum is rounded once. A matrix
 //     product is that dot product for every row and token, whatever the blocking.
-//   - Everything else (norms, convolution, exp, softplus, the selective scan) computes in float64 with separately
-//     rounded multiplies and adds in a stated order, and rounds to float32 once, at the end.
+//   - Everything else (norms, convolution, exp, softplus, the selective scans) computes in float64 in a stated order and
+//     rounds to float32 once, at the end. Multiplies and adds are rounded separately except where fma says otherwise.
 //
 // The functions ending in Generic are plain Go, always built, and are the specification. Faster versions must return
 // the same bits; tests hold them to it.
 //
 // # Shapes
 //
-// Matrices are row-major. T is the number of tokens, I is d_inner, N is d_state, K is d_conv.
+// Matrices are row-major. T is the number of tokens, I is d_inner, N is d_state, K is d_conv; in Mamba-2 I is H heads of P
+// channels, and G is the number of groups.
 package kernel

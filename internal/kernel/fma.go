@@ -24,6 +24,9 @@ func fmaDoubtful(t float64) bool {
 	return b&dropped == midpoint || b<<1-1 < normalMin-1 // zero wraps round and is never doubtful
 }
 
+// fma returns x·y + z rounded once: where a formula fuses, it says so, and means it on every machine.
+func fma(x, y, z float64) float64 { return math.FMA(x, y, z) }
+
 // fma32 returns w·x + c rounded once to float32. The arguments hold float32 values; so does the result.
 func fma32(w, x, c float64) float64 {
 	p := w * x

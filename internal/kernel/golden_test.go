@@ -43,13 +43,18 @@ func TestSameBitsEverywhere(t *testing.T) {
 
 	const rows, cols, tokens = 21, 203, 7
 	x, y := exactInputs(rng, tokens*cols), make([]float32, tokens*rows)
-	for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {
-		w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, rows*cols*dtype.Size())}
+	multiply := func(dtype tensor.DType, cols int, x []float32, want uint64) {
+		t.Helper()
+		w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, dtype.Bytes(rows*cols))}
 		tensor.NarrowF32(w.Data, dtype, exactInputs(rand.New(rand.NewPCG(3, 4)), rows*cols))
 		m := NewMatrix(w)
 		pool.MatMul(y, &m, x, cols, tokens)
 		check("MatMul of "+dtype.String(), hash(y), want)
 	}
+	for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {
+		multiply(dtype, cols, x, want)
+	}
+	multiply(tensor.Q8_0, 224, exactInputs(rand.New(rand.NewPCG(5, 6)), tokens*224), 0xc0082c3dfdee1166)
 
 	norm := make([]float32, cols)
 	RMSNorm(norm, x[:cols], x[cols:2*cols], 1e-5)
@@ -62,9 +67,9 @@ func TestSameBitsEverywhere(t *testing.T) {
 		sp = append(sp, softplus(4*float64(v)))
 		si = append(si, silu(4*float64(v)))
 	}
-	check("exp", hash(e), 0x0280a1c28a5e1f20)
-	check("softplus", hash(sp), 0x75628f3366d410f9)
-	check("silu", hash(si), 0xf07463c4ceb0d196)
+	check("exp", hash(e), 0xd1c6f2b5869d8106)
+	check("softplus", hash(sp), 0x1bb157a8f28c043b)
+	check("silu", hash(si), 0xf3397fc4db71c328)
 
 	const channels, states, taps, steps = 9, 16, 4, 50
 	conv := NewConv(exactInputs(rng, channels*taps), exactInputs(rng, channels), channels)
@@ -91,7 +96,25 @@ func TestSameBitsEverywhere(t *testing.T) {
 	scan.RunParallel(pool, &r, h, channels)
 	check("parallel Scan", hash(append(h, r.Y...)), 0x37c5157d9014075f)
 
-	for _, v := range r.Y {
+	heads := HeadScan{
+		Heads: 4, HeadDim: 5, Groups: 2, States: states, DtMin: 0.25, DtMax: 2,
+		A: exactInputs(rng, 4), D: exactInputs(rng, 20), DtBias: exactInputs(rng, 4),
+	}
+	NegExp(heads.A, heads.A)
+	r2 := ScanRows{
+		Tokens: steps,
+		X:      exactInputs(rng, steps*20), XStride: 20,
+		Dt: exactInputs(rng, steps*4), DtStride: 4,
+		Z: exactInputs(rng, steps*20), ZStride: 20,
+		B: exactInputs(rng, steps*2*states), BStride: 2 * states,
+		C: exactInputs(rng, steps*2*states), CStride: 2 * states,
+		Y: make([]float32, steps*20), YStride: 20,
+	}
+	h = make([]float32, 20*states)
+	heads.Run(&r2, h, 0, 20)
+	check("HeadScan", hash(append(h, r2.Y...)), 0x71ac1ed2c8f7c4a0)
+
+	for _, v := range append(r.Y, r2.Y...) {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			t.Fatal("the inputs left the finite numbers, where bits show little")
 		}

@@ -729,106 +729,432 @@ block:
 	VZEROUPPER
 	RET
 
-DATA constants<>+0(SB)/8, $0x4085e00000000000
-DATA constants<>+8(SB)/8, $0x4085e00000000000
-DATA constants<>+16(SB)/8, $0x4085e00000000000
-DATA constants<>+24(SB)/8, $0x4085e00000000000
-DATA constants<>+32(SB)/8, $0xc085e00000000000
-DATA constants<>+40(SB)/8, $0xc085e00000000000
-DATA constants<>+48(SB)/8, $0xc085e00000000000
-DATA constants<>+56(SB)/8, $0xc085e00000000000
-DATA constants<>+64(SB)/8, $0x3ff71547652b82fe
-DATA constants<>+72(SB)/8, $0x3ff71547652b82fe
-DATA constants<>+80(SB)/8, $0x3ff71547652b82fe
-DATA constants<>+88(SB)/8, $0x3ff71547652b82fe
-DATA constants<>+96(SB)/8, $0x4338000000000000
-DATA constants<>+104(SB)/8, $0x4338000000000000
-DATA constants<>+112(SB)/8, $0x4338000000000000
-DATA constants<>+120(SB)/8, $0x4338000000000000
-DATA constants<>+128(SB)/8, $0x3fe62e42fee00000
-DATA constants<>+136(SB)/8, $0x3fe62e42fee00000
-DATA constants<>+144(SB)/8, $0x3fe62e42fee00000
-DATA constants<>+152(SB)/8, $0x3fe62e42fee00000
-DATA constants<>+160(SB)/8, $0x3dea39ef35793c76
-DATA constants<>+168(SB)/8, $0x3dea39ef35793c76
-DATA constants<>+176(SB)/8, $0x3dea39ef35793c76
-DATA constants<>+184(SB)/8, $0x3dea39ef35793c76
-DATA constants<>+192(SB)/8, $0x3ef9e893356d2c09
-DATA constants<>+200(SB)/8, $0x3ef9e893356d2c09
-DATA constants<>+208(SB)/8, $0x3ef9e893356d2c09
-DATA constants<>+216(SB)/8, $0x3ef9e893356d2c09
-DATA constants<>+224(SB)/8, $0x3f2a1855fd0090f7
-DATA constants<>+232(SB)/8, $0x3f2a1855fd0090f7
-DATA constants<>+240(SB)/8, $0x3f2a1855fd0090f7
-DATA constants<>+248(SB)/8, $0x3f2a1855fd0090f7
-DATA constants<>+256(SB)/8, $0x3f56c18d3328f200
-DATA constants<>+264(SB)/8, $0x3f56c18d3328f200
-DATA constants<>+272(SB)/8, $0x3f56c18d3328f200
-DATA constants<>+280(SB)/8, $0x3f56c18d3328f200
-DATA constants<>+288(SB)/8, $0x3f81110a25f868cc
-DATA constants<>+296(SB)/8, $0x3f81110a25f868cc
-DATA constants<>+304(SB)/8, $0x3f81110a25f868cc
-DATA constants<>+312(SB)/8, $0x3f81110a25f868cc
-DATA constants<>+320(SB)/8, $0x3fa5555541e50335
-DATA constants<>+328(SB)/8, $0x3fa5555541e50335
-DATA constants<>+336(SB)/8, $0x3fa5555541e50335
-DATA constants<>+344(SB)/8, $0x3fa5555541e50335
-DATA constants<>+352(SB)/8, $0x3fc5555557dd318c
-DATA constants<>+360(SB)/8, $0x3fc5555557dd318c
-DATA constants<>+368(SB)/8, $0x3fc5555557dd318c
-DATA constants<>+376(SB)/8, $0x3fc5555557dd318c
-DATA constants<>+384(SB)/8, $0x3fe000000005dee8
-DATA constants<>+392(SB)/8, $0x3fe000000005dee8
-DATA constants<>+400(SB)/8, $0x3fe000000005dee8
-DATA constants<>+408(SB)/8, $0x3fe000000005dee8
-DATA constants<>+416(SB)/8, $0x3ff0000000000000
-DATA constants<>+424(SB)/8, $0x3ff0000000000000
-DATA constants<>+432(SB)/8, $0x3ff0000000000000
-DATA constants<>+440(SB)/8, $0x3ff0000000000000
-DATA constants<>+448(SB)/8, $0x00000000000003ff
-DATA constants<>+456(SB)/8, $0x00000000000003ff
-DATA constants<>+464(SB)/8, $0x00000000000003ff
-DATA constants<>+472(SB)/8, $0x00000000000003ff
-DATA constants<>+480(SB)/8, $0x8000000000000000
-DATA constants<>+488(SB)/8, $0x8000000000000000
-DATA constants<>+496(SB)/8, $0x8000000000000000
-DATA constants<>+504(SB)/8, $0x8000000000000000
-DATA constants<>+512(SB)/8, $0x4000000000000000
-DATA constants<>+520(SB)/8, $0x4000000000000000
-DATA constants<>+528(SB)/8, $0x4000000000000000
-DATA constants<>+536(SB)/8, $0x4000000000000000
-DATA constants<>+544(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constants<>+552(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constants<>+560(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constants<>+568(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constants<>+576(SB)/8, $0x3fb5f30204f42363
-DATA constants<>+584(SB)/8, $0x3fb5f30204f42363
-DATA constants<>+592(SB)/8, $0x3fb5f30204f42363
-DATA constants<>+600(SB)/8, $0x3fb5f30204f42363
-DATA constants<>+608(SB)/8, $0x3fbc8bc16c839447
-DATA constants<>+616(SB)/8, $0x3fbc8bc16c839447
-DATA constants<>+624(SB)/8, $0x3fbc8bc16c839447
-DATA constants<>+632(SB)/8, $0x3fbc8bc16c839447
-DATA constants<>+640(SB)/8, $0x3fc248a5614c0bae
-DATA constants<>+648(SB)/8, $0x3fc248a5614c0bae
-DATA constants<>+656(SB)/8, $0x3fc248a5614c0bae
-DATA constants<>+664(SB)/8, $0x3fc248a5614c0bae
-DATA constants<>+672(SB)/8, $0x3fc9999bd2af9606
-DATA constants<>+680(SB)/8, $0x3fc9999bd2af9606
-DATA constants<>+688(SB)/8, $0x3fc9999bd2af9606
-DATA constants<>+696(SB)/8, $0x3fc9999bd2af9606
-DATA constants<>+704(SB)/8, $0x3fd5555553aea8c7
-DATA constants<>+712(SB)/8, $0x3fd5555553aea8c7
-DATA constants<>+720(SB)/8, $0x3fd5555553aea8c7
-DATA constants<>+728(SB)/8, $0x3fd5555553aea8c7
-DATA constants<>+736(SB)/8, $0x4034000000000000
-DATA constants<>+744(SB)/8, $0x4034000000000000
-DATA constants<>+752(SB)/8, $0x4034000000000000
-DATA constants<>+760(SB)/8, $0x4034000000000000
-GLOBL constants<>(SB), RODATA|NOPTR, $768
+// func dotFourQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·dotFourQ8AVX2(SB), NOSPLIT, $0-40
+	MOVQ   y+0(FP), AX
+	MOVQ   w+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   cols+24(FP), BX
+	MOVQ   rows+32(FP), SI
+	MOVQ   BX, DI
+	IMULQ  SI, DI
+	SHRQ   $0x04, DI
+	IMUL3Q $0x11, DI, DI
+	LEAQ   (CX)(DI*1), R8
+	LEAQ   (R8)(DI*1), R9
+	LEAQ   (R9)(DI*1), R10
+	LEAQ   (AX)(SI*4), R11
+	LEAQ   (R11)(SI*4), R12
+	LEAQ   (R12)(SI*4), R13
+	MOVQ   SI, R14
+
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   DX, SI
+	MOVQ   BX, DI
+
+block:
+	VPBROADCASTW (CX), X8
+	VCVTPH2PS    X8, Y8
+	VPBROADCASTW (R8), X9
+	VCVTPH2PS    X9, Y9
+	VPBROADCASTW (R9), X10
+	VCVTPH2PS    X10, Y10
+	VPBROADCASTW (R10), X11
+	VCVTPH2PS    X11, Y11
+	VMOVUPS      (SI), Y12
+	VPMOVSXBD    2(CX), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y8, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y0
+	VPMOVSXBD    2(R8), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y2
+	VPMOVSXBD    2(R9), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y10, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y4
+	VPMOVSXBD    2(R10), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y11, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y6
+	VMOVUPS      32(SI), Y12
+	VPMOVSXBD    10(CX), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y8, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y1
+	VPMOVSXBD    10(R8), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y3
+	VPMOVSXBD    10(R9), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y10, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y5
+	VPMOVSXBD    10(R10), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y11, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y7
+	VMOVUPS      64(SI), Y12
+	VPMOVSXBD    18(CX), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y8, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y0
+	VPMOVSXBD    18(R8), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y2
+	VPMOVSXBD    18(R9), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y10, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y4
+	VPMOVSXBD    18(R10), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y11, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y6
+	VMOVUPS      96(SI), Y12
+	VPMOVSXBD    26(CX), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y8, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y1
+	VPMOVSXBD    26(R8), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFMADD231PS  Y8, Y12, Y3
+	VPMOVSXBD    26(R9), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y10, Y8, Y8
+	VFMADD231PS  Y8, Y12, Y5
+	VPMOVSXBD    26(R10), Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y11, Y8, Y8
+	VFMADD231PS  Y8, Y12, Y7
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x22, CX
+	ADDQ         $0x22, R8
+	ADDQ         $0x22, R9
+	ADDQ         $0x22, R10
+	SUBQ         $0x20, DI
+	JNZ          block
+	VEXTRACTF128 $0x01, Y0, X8
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y1, X9
+	VCVTPS2PD    X9, Y9
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y9, Y8, Y8
+	VADDPD       Y8, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
+	VEXTRACTF128 $0x01, Y2, X0
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X2, Y2
+	VEXTRACTF128 $0x01, Y3, X1
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y0, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VPERMILPD    $0x01, X2, X0
+	VADDSD       X0, X2, X2
+	VCVTSD2SS    X2, X2, X2
+	VMOVSS       X2, (R11)
+	ADDQ         $0x04, R11
+	VEXTRACTF128 $0x01, Y4, X0
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X4, Y4
+	VEXTRACTF128 $0x01, Y5, X1
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y0, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VPERMILPD    $0x01, X4, X0
+	VADDSD       X0, X4, X4
+	VCVTSD2SS    X4, X4, X4
+	VMOVSS       X4, (R12)
+	ADDQ         $0x04, R12
+	VEXTRACTF128 $0x01, Y6, X0
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y7, X1
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y0, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPD       X0, X6, X6
+	VPERMILPD    $0x01, X6, X0
+	VADDSD       X0, X6, X6
+	VCVTSD2SS    X6, X6, X6
+	VMOVSS       X6, (R13)
+	ADDQ         $0x04, R13
+	DECQ         R14
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func dotOneQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·dotOneQ8AVX2(SB), NOSPLIT, $0-40
+	MOVQ   y+0(FP), AX
+	MOVQ   w+8(FP), CX
+	MOVQ   x+16(FP), DX
+	MOVQ   cols+24(FP), BX
+	MOVQ   rows+32(FP), SI
+	MOVQ   BX, DI
+	IMULQ  SI, DI
+	SHRQ   $0x04, DI
+	IMUL3Q $0x11, DI, DI
+	MOVQ   SI, R8
+
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   DX, SI
+	MOVQ   BX, DI
+
+block:
+	VPBROADCASTW (CX), X2
+	VCVTPH2PS    X2, Y2
+	VMOVUPS      (SI), Y3
+	VPMOVSXBD    2(CX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VMOVUPS      32(SI), Y3
+	VPMOVSXBD    10(CX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD231PS  Y4, Y3, Y1
+	VMOVUPS      64(SI), Y3
+	VPMOVSXBD    18(CX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VMOVUPS      96(SI), Y3
+	VPMOVSXBD    26(CX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x22, CX
+	SUBQ         $0x20, DI
+	JNZ          block
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         $0x04, AX
+	DECQ         R8
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func widenQ8AVX2(dst *float32, src *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·widenQ8AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	VPBROADCASTW (CX), X0
+	VCVTPH2PS    X0, Y0
+	VPMOVSXBD    2(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VPMOVSXBD    10(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VPMOVSXBD    18(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(AX)
+	VPMOVSXBD    26(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(AX)
+	ADDQ         $0x22, CX
+	ADDQ         $0x00000080, AX
+	SUBQ         $0x20, DX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA constantsAVX2<>+0(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+8(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+16(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+24(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+32(SB)/8, $0xc08f400000000000
+DATA constantsAVX2<>+40(SB)/8, $0xc08f400000000000
+DATA constantsAVX2<>+48(SB)/8, $0xc08f400000000000
+DATA constantsAVX2<>+56(SB)/8, $0xc08f400000000000
+DATA constantsAVX2<>+64(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+72(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+80(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+88(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+96(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+104(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+112(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+120(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+128(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+136(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+144(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+152(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+160(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+168(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+176(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+184(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+192(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+200(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+208(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+216(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+224(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+232(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+240(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+248(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+256(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+264(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+272(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+280(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+288(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+296(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+304(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+312(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+320(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+328(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+336(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+344(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+352(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+360(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+368(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+376(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+384(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+392(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+400(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+408(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+416(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+424(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+432(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+440(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+448(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+456(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+464(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+472(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+480(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+488(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+496(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+504(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+512(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+520(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+528(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+536(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+544(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+552(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+560(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+568(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+576(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+584(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+592(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+600(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+608(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+616(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+624(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+632(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+640(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+648(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+656(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+664(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+672(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+680(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+688(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+696(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+704(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+712(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+720(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+728(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+736(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+744(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+752(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+760(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+768(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+776(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+784(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+792(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+800(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+808(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+816(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+824(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+832(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+840(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+848(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+856(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+864(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+872(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+880(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+888(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+896(SB)/8, $0x0000000400000000
+DATA constantsAVX2<>+904(SB)/8, $0x0000000500000001
+DATA constantsAVX2<>+912(SB)/8, $0x0000000600000002
+DATA constantsAVX2<>+920(SB)/8, $0x0000000700000003
+DATA constantsAVX2<>+928(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+936(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+944(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+952(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+960(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+968(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+976(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+984(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+992(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1000(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1008(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1016(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1024(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1032(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1040(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1048(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1056(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1064(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1072(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1080(SB)/8, $0x42ff000042ff0000
+GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1088
 
 // func scanStepAVX2(h *float32, a *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·scanStepAVX2(SB), NOSPLIT, $0-72
 	MOVQ h+0(FP), AX
 	MOVQ a+8(FP), CX
@@ -852,91 +1178,61 @@ channel:
 
 states:
 	VCVTPS2PD    (CX), Y4
+	VMULPD       constantsAVX2<>+0(SB), Y4, Y4
 	VMULPD       Y0, Y4, Y4
-	VMOVUPD      constants<>+0(SB), Y5
-	VMINPD       Y4, Y5, Y4
-	VMOVUPD      constants<>+32(SB), Y5
+	VMOVUPD      constantsAVX2<>+32(SB), Y5
 	VMAXPD       Y4, Y5, Y4
-	VMULPD       constants<>+64(SB), Y4, Y5
-	VADDPD       constants<>+96(SB), Y5, Y5
-	VSUBPD       constants<>+96(SB), Y5, Y6
-	VMULPD       constants<>+128(SB), Y6, Y7
-	VSUBPD       Y7, Y4, Y7
-	VMULPD       constants<>+160(SB), Y6, Y6
-	VSUBPD       Y6, Y7, Y7
-	VMULPD       constants<>+192(SB), Y7, Y4
-	VADDPD       constants<>+224(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+256(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+288(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+320(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+352(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+384(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       Y7, Y4, Y4
-	VADDPD       constants<>+416(SB), Y4, Y4
-	VPADDQ       constants<>+448(SB), Y5, Y5
+	VADDPD       constantsAVX2<>+64(SB), Y4, Y5
+	VSUBPD       constantsAVX2<>+64(SB), Y5, Y6
+	VSUBPD       Y6, Y4, Y6
+	VMOVUPD      constantsAVX2<>+96(SB), Y4
+	VFMADD213PD  constantsAVX2<>+128(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+160(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+192(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+224(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+256(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+288(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+320(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+352(SB), Y6, Y4
 	VPSLLQ       $0x34, Y5, Y5
-	VMULPD       Y5, Y4, Y4
+	VPADDQ       Y5, Y4, Y4
 	VCVTPS2PD    (AX), Y5
-	VMULPD       Y5, Y4, Y5
-	VCVTPS2PD    (DX)(R11*4), Y4
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y4, Y5, Y5
+	VCVTPS2PD    (DX)(R11*4), Y6
+	VMULPD       Y1, Y6, Y6
+	VFMADD213PD  Y6, Y4, Y5
 	VCVTPD2PSY   Y5, X5
 	VMOVUPS      X5, (AX)
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    (BX)(R11*4), Y4
-	VMULPD       Y4, Y5, Y5
-	VADDPD       Y5, Y2, Y2
+	VCVTPS2PD    (BX)(R11*4), Y6
+	VFMADD231PD  Y6, Y5, Y2
 	VCVTPS2PD    16(CX), Y4
+	VMULPD       constantsAVX2<>+0(SB), Y4, Y4
 	VMULPD       Y0, Y4, Y4
-	VMOVUPD      constants<>+0(SB), Y5
-	VMINPD       Y4, Y5, Y4
-	VMOVUPD      constants<>+32(SB), Y5
+	VMOVUPD      constantsAVX2<>+32(SB), Y5
 	VMAXPD       Y4, Y5, Y4
-	VMULPD       constants<>+64(SB), Y4, Y5
-	VADDPD       constants<>+96(SB), Y5, Y5
-	VSUBPD       constants<>+96(SB), Y5, Y6
-	VMULPD       constants<>+128(SB), Y6, Y7
-	VSUBPD       Y7, Y4, Y7
-	VMULPD       constants<>+160(SB), Y6, Y6
-	VSUBPD       Y6, Y7, Y7
-	VMULPD       constants<>+192(SB), Y7, Y4
-	VADDPD       constants<>+224(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+256(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+288(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+320(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+352(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       constants<>+384(SB), Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VMULPD       Y7, Y4, Y4
-	VADDPD       Y7, Y4, Y4
-	VADDPD       constants<>+416(SB), Y4, Y4
-	VPADDQ       constants<>+448(SB), Y5, Y5
+	VADDPD       constantsAVX2<>+64(SB), Y4, Y5
+	VSUBPD       constantsAVX2<>+64(SB), Y5, Y6
+	VSUBPD       Y6, Y4, Y6
+	VMOVUPD      constantsAVX2<>+96(SB), Y4
+	VFMADD213PD  constantsAVX2<>+128(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+160(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+192(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+224(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+256(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+288(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+320(SB), Y6, Y4
+	VFMADD213PD  constantsAVX2<>+352(SB), Y6, Y4
 	VPSLLQ       $0x34, Y5, Y5
-	VMULPD       Y5, Y4, Y4
+	VPADDQ       Y5, Y4, Y4
 	VCVTPS2PD    16(AX), Y5
-	VMULPD       Y5, Y4, Y5
-	VCVTPS2PD    16(DX)(R11*4), Y4
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y4, Y5, Y5
+	VCVTPS2PD    16(DX)(R11*4), Y6
+	VMULPD       Y1, Y6, Y6
+	VFMADD213PD  Y6, Y4, Y5
 	VCVTPD2PSY   Y5, X5
 	VMOVUPS      X5, 16(AX)
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    16(BX)(R11*4), Y4
-	VMULPD       Y4, Y5, Y5
-	VADDPD       Y5, Y3, Y3
+	VCVTPS2PD    16(BX)(R11*4), Y6
+	VFMADD231PD  Y6, Y5, Y3
 	ADDQ         $0x20, AX
 	ADDQ         $0x20, CX
 	ADDQ         $0x08, R11
@@ -957,131 +1253,107 @@ states:
 	RET
 
 // func negExpAVX2(a *float32, aLog *float32, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·negExpAVX2(SB), NOSPLIT, $0-24
 	MOVQ a+0(FP), AX
 	MOVQ aLog+8(FP), CX
 	MOVQ n+16(FP), DX
 	XORQ BX, BX
 
-four:
-	VCVTPS2PD  (CX)(BX*4), Y0
-	VMOVUPD    constants<>+0(SB), Y1
-	VMINPD     Y0, Y1, Y0
-	VMOVUPD    constants<>+32(SB), Y1
-	VMAXPD     Y0, Y1, Y0
-	VMULPD     constants<>+64(SB), Y0, Y1
-	VADDPD     constants<>+96(SB), Y1, Y1
-	VSUBPD     constants<>+96(SB), Y1, Y2
-	VMULPD     constants<>+128(SB), Y2, Y3
-	VSUBPD     Y3, Y0, Y3
-	VMULPD     constants<>+160(SB), Y2, Y2
-	VSUBPD     Y2, Y3, Y3
-	VMULPD     constants<>+192(SB), Y3, Y0
-	VADDPD     constants<>+224(SB), Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VADDPD     constants<>+256(SB), Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VADDPD     constants<>+288(SB), Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VADDPD     constants<>+320(SB), Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VADDPD     constants<>+352(SB), Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VADDPD     constants<>+384(SB), Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VADDPD     Y3, Y0, Y0
-	VADDPD     constants<>+416(SB), Y0, Y0
-	VPADDQ     constants<>+448(SB), Y1, Y1
-	VPSLLQ     $0x34, Y1, Y1
-	VMULPD     Y1, Y0, Y0
-	VXORPD     constants<>+480(SB), Y0, Y0
-	VCVTPD2PSY Y0, X0
-	VMOVUPS    X0, (AX)(BX*4)
-	ADDQ       $0x04, BX
-	CMPQ       BX, DX
-	JLT        four
+vector:
+	VCVTPS2PD   (CX)(BX*4), Y0
+	VMOVUPD     constantsAVX2<>+384(SB), Y1
+	VMINPD      Y0, Y1, Y0
+	VMOVUPD     constantsAVX2<>+416(SB), Y1
+	VMAXPD      Y0, Y1, Y0
+	VMULPD      constantsAVX2<>+0(SB), Y0, Y0
+	VADDPD      constantsAVX2<>+64(SB), Y0, Y1
+	VSUBPD      constantsAVX2<>+64(SB), Y1, Y2
+	VSUBPD      Y2, Y0, Y2
+	VMOVUPD     constantsAVX2<>+96(SB), Y0
+	VFMADD213PD constantsAVX2<>+128(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+160(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+192(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+224(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+256(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+288(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+320(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+352(SB), Y2, Y0
+	VPSLLQ      $0x34, Y1, Y1
+	VPADDQ      Y1, Y0, Y0
+	VXORPD      constantsAVX2<>+448(SB), Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, (AX)(BX*4)
+	ADDQ        $0x04, BX
+	CMPQ        BX, DX
+	JLT         vector
 	VZEROUPPER
 	RET
 
 // func softplusAVX2(dt *float32, bias *float32, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 	MOVQ dt+0(FP), AX
 	MOVQ bias+8(FP), CX
 	MOVQ n+16(FP), DX
 	XORQ BX, BX
 
-four:
-	VCVTPS2PD  (AX)(BX*4), Y0
-	VCVTPS2PD  (CX)(BX*4), Y1
-	VADDPD     Y1, Y0, Y0
-	VORPD      constants<>+480(SB), Y0, Y1
-	VMOVUPD    constants<>+0(SB), Y2
-	VMINPD     Y1, Y2, Y1
-	VMOVUPD    constants<>+32(SB), Y2
-	VMAXPD     Y1, Y2, Y1
-	VMULPD     constants<>+64(SB), Y1, Y2
-	VADDPD     constants<>+96(SB), Y2, Y2
-	VSUBPD     constants<>+96(SB), Y2, Y3
-	VMULPD     constants<>+128(SB), Y3, Y4
-	VSUBPD     Y4, Y1, Y4
-	VMULPD     constants<>+160(SB), Y3, Y3
-	VSUBPD     Y3, Y4, Y4
-	VMULPD     constants<>+192(SB), Y4, Y1
-	VADDPD     constants<>+224(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+256(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+288(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+320(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+352(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+384(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     Y4, Y1, Y1
-	VADDPD     constants<>+416(SB), Y1, Y1
-	VPADDQ     constants<>+448(SB), Y2, Y2
-	VPSLLQ     $0x34, Y2, Y2
-	VMULPD     Y2, Y1, Y1
-	VADDPD     constants<>+512(SB), Y1, Y2
-	VDIVPD     Y2, Y1, Y2
-	VMULPD     Y2, Y2, Y1
-	VMULPD     constants<>+544(SB), Y1, Y3
-	VADDPD     constants<>+576(SB), Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VADDPD     constants<>+608(SB), Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VADDPD     constants<>+640(SB), Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VADDPD     constants<>+672(SB), Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VADDPD     constants<>+704(SB), Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y2, Y3, Y3
-	VADDPD     Y2, Y3, Y3
-	VADDPD     Y3, Y3, Y3
-	VXORPD     Y1, Y1, Y1
-	VADDPD     Y3, Y0, Y2
-	VCMPPD     $0x1e, Y1, Y0, Y1
-	VBLENDVPD  Y1, Y2, Y3, Y3
-	VMOVUPD    constants<>+736(SB), Y1
-	VCMPPD     $0x16, Y1, Y0, Y1
-	VBLENDVPD  Y1, Y0, Y3, Y3
-	VCVTPD2PSY Y3, X3
-	VMOVUPS    X3, (AX)(BX*4)
-	ADDQ       $0x04, BX
-	CMPQ       BX, DX
-	JLT        four
+vector:
+	VCVTPS2PD   (AX)(BX*4), Y0
+	VCVTPS2PD   (CX)(BX*4), Y1
+	VADDPD      Y1, Y0, Y0
+	VORPD       constantsAVX2<>+448(SB), Y0, Y1
+	VMOVUPD     constantsAVX2<>+384(SB), Y2
+	VMINPD      Y1, Y2, Y1
+	VMOVUPD     constantsAVX2<>+416(SB), Y2
+	VMAXPD      Y1, Y2, Y1
+	VMULPD      constantsAVX2<>+0(SB), Y1, Y1
+	VADDPD      constantsAVX2<>+64(SB), Y1, Y2
+	VSUBPD      constantsAVX2<>+64(SB), Y2, Y3
+	VSUBPD      Y3, Y1, Y3
+	VMOVUPD     constantsAVX2<>+96(SB), Y1
+	VFMADD213PD constantsAVX2<>+128(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+160(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+192(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+224(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+256(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+288(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+320(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+352(SB), Y3, Y1
+	VPSLLQ      $0x34, Y2, Y2
+	VPADDQ      Y2, Y1, Y1
+	VADDPD      constantsAVX2<>+480(SB), Y1, Y2
+	VDIVPD      Y2, Y1, Y2
+	VMULPD      Y2, Y2, Y1
+	VMULPD      constantsAVX2<>+512(SB), Y1, Y3
+	VADDPD      constantsAVX2<>+544(SB), Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VADDPD      constantsAVX2<>+576(SB), Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VADDPD      constantsAVX2<>+608(SB), Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VADDPD      constantsAVX2<>+640(SB), Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VADDPD      constantsAVX2<>+672(SB), Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VMULPD      Y2, Y3, Y3
+	VADDPD      Y2, Y3, Y3
+	VADDPD      Y3, Y3, Y3
+	VADDPD      Y3, Y0, Y1
+	VCMPPD      $0x1e, constantsAVX2<>+704(SB), Y0, Y2
+	VBLENDVPD   Y2, Y1, Y3, Y3
+	VCMPPD      $0x16, constantsAVX2<>+736(SB), Y0, Y1
+	VBLENDVPD   Y1, Y0, Y3, Y3
+	VCVTPD2PSY  Y3, X3
+	VMOVUPS     X3, (AX)(BX*4)
+	ADDQ        $0x04, BX
+	CMPQ        BX, DX
+	JLT         vector
 	VZEROUPPER
 	RET
 
 // func gateAVX2(y *float32, sums *float64, d *float32, x *float32, z *float32, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·gateAVX2(SB), NOSPLIT, $0-48
 	MOVQ y+0(FP), AX
 	MOVQ sums+8(FP), CX
@@ -1091,56 +1363,45 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-48
 	MOVQ n+40(FP), DI
 	XORQ R8, R8
 
-four:
-	VCVTPS2PD  (DX)(R8*4), Y0
-	VCVTPS2PD  (BX)(R8*4), Y1
-	VMULPD     Y1, Y0, Y0
-	VADDPD     (CX)(R8*8), Y0, Y0
-	VCVTPS2PD  (SI)(R8*4), Y1
-	VXORPD     constants<>+480(SB), Y1, Y2
-	VMOVUPD    constants<>+0(SB), Y3
-	VMINPD     Y2, Y3, Y2
-	VMOVUPD    constants<>+32(SB), Y3
-	VMAXPD     Y2, Y3, Y2
-	VMULPD     constants<>+64(SB), Y2, Y3
-	VADDPD     constants<>+96(SB), Y3, Y3
-	VSUBPD     constants<>+96(SB), Y3, Y4
-	VMULPD     constants<>+128(SB), Y4, Y5
-	VSUBPD     Y5, Y2, Y5
-	VMULPD     constants<>+160(SB), Y4, Y4
-	VSUBPD     Y4, Y5, Y5
-	VMULPD     constants<>+192(SB), Y5, Y2
-	VADDPD     constants<>+224(SB), Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VADDPD     constants<>+256(SB), Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VADDPD     constants<>+288(SB), Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VADDPD     constants<>+320(SB), Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VADDPD     constants<>+352(SB), Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VADDPD     constants<>+384(SB), Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VMULPD     Y5, Y2, Y2
-	VADDPD     Y5, Y2, Y2
-	VADDPD     constants<>+416(SB), Y2, Y2
-	VPADDQ     constants<>+448(SB), Y3, Y3
-	VPSLLQ     $0x34, Y3, Y3
-	VMULPD     Y3, Y2, Y2
-	VADDPD     constants<>+416(SB), Y2, Y2
-	VDIVPD     Y2, Y1, Y2
-	VMULPD     Y2, Y0, Y0
-	VCVTPD2PSY Y0, X0
-	VMOVUPS    X0, (AX)(R8*4)
-	ADDQ       $0x04, R8
-	CMPQ       R8, DI
-	JLT        four
+vector:
+	VCVTPS2PD   (DX)(R8*4), Y0
+	VCVTPS2PD   (BX)(R8*4), Y1
+	VMULPD      Y1, Y0, Y0
+	VADDPD      (CX)(R8*8), Y0, Y0
+	VCVTPS2PD   (SI)(R8*4), Y1
+	VXORPD      constantsAVX2<>+448(SB), Y1, Y2
+	VMOVUPD     constantsAVX2<>+384(SB), Y3
+	VMINPD      Y2, Y3, Y2
+	VMOVUPD     constantsAVX2<>+416(SB), Y3
+	VMAXPD      Y2, Y3, Y2
+	VMULPD      constantsAVX2<>+0(SB), Y2, Y2
+	VADDPD      constantsAVX2<>+64(SB), Y2, Y3
+	VSUBPD      constantsAVX2<>+64(SB), Y3, Y4
+	VSUBPD      Y4, Y2, Y4
+	VMOVUPD     constantsAVX2<>+96(SB), Y2
+	VFMADD213PD constantsAVX2<>+128(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+160(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+192(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+224(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+256(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+288(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+320(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+352(SB), Y4, Y2
+	VPSLLQ      $0x34, Y3, Y3
+	VPADDQ      Y3, Y2, Y2
+	VADDPD      constantsAVX2<>+352(SB), Y2, Y2
+	VDIVPD      Y2, Y1, Y2
+	VMULPD      Y2, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, (AX)(R8*4)
+	ADDQ        $0x04, R8
+	CMPQ        R8, DI
+	JLT         vector
 	VZEROUPPER
 	RET
 
 // func convAVX2(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k int, n int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, FMA3
 TEXT ·convAVX2(SB), NOSPLIT, $0-56
 	MOVQ out+0(FP), AX
 	MOVQ rows+8(FP), CX
@@ -1152,60 +1413,366 @@ TEXT ·convAVX2(SB), NOSPLIT, $0-56
 	SHLQ $0x02, BX
 	XORQ R9, R9
 
-four:
+vector:
 	VCVTPS2PD (SI)(R9*4), Y0
 	MOVQ      CX, R10
 	MOVQ      DX, R11
 	MOVQ      DI, R12
 
 tap:
-	MOVQ       (R10), R13
-	VCVTPS2PD  (R11)(R9*4), Y1
-	VCVTPS2PD  (R13)(R9*4), Y2
-	VMULPD     Y2, Y1, Y1
-	VADDPD     Y1, Y0, Y0
-	ADDQ       $0x18, R10
-	ADDQ       BX, R11
-	DECQ       R12
-	JNZ        tap
-	VXORPD     constants<>+480(SB), Y0, Y1
-	VMOVUPD    constants<>+0(SB), Y2
-	VMINPD     Y1, Y2, Y1
-	VMOVUPD    constants<>+32(SB), Y2
-	VMAXPD     Y1, Y2, Y1
-	VMULPD     constants<>+64(SB), Y1, Y2
-	VADDPD     constants<>+96(SB), Y2, Y2
-	VSUBPD     constants<>+96(SB), Y2, Y3
-	VMULPD     constants<>+128(SB), Y3, Y4
-	VSUBPD     Y4, Y1, Y4
-	VMULPD     constants<>+160(SB), Y3, Y3
-	VSUBPD     Y3, Y4, Y4
-	VMULPD     constants<>+192(SB), Y4, Y1
-	VADDPD     constants<>+224(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+256(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+288(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+320(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+352(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     constants<>+384(SB), Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VMULPD     Y4, Y1, Y1
-	VADDPD     Y4, Y1, Y1
-	VADDPD     constants<>+416(SB), Y1, Y1
-	VPADDQ     constants<>+448(SB), Y2, Y2
-	VPSLLQ     $0x34, Y2, Y2
-	VMULPD     Y2, Y1, Y1
-	VADDPD     constants<>+416(SB), Y1, Y1
-	VDIVPD     Y1, Y0, Y1
-	VCVTPD2PSY Y1, X1
-	VMOVUPS    X1, (AX)(R9*4)
-	ADDQ       $0x04, R9
-	CMPQ       R9, R8
-	JLT        four
+	MOVQ        (R10), R13
+	VCVTPS2PD   (R11)(R9*4), Y1
+	VCVTPS2PD   (R13)(R9*4), Y2
+	VMULPD      Y2, Y1, Y1
+	VADDPD      Y1, Y0, Y0
+	ADDQ        $0x18, R10
+	ADDQ        BX, R11
+	DECQ        R12
+	JNZ         tap
+	VXORPD      constantsAVX2<>+448(SB), Y0, Y1
+	VMOVUPD     constantsAVX2<>+384(SB), Y2
+	VMINPD      Y1, Y2, Y1
+	VMOVUPD     constantsAVX2<>+416(SB), Y2
+	VMAXPD      Y1, Y2, Y1
+	VMULPD      constantsAVX2<>+0(SB), Y1, Y1
+	VADDPD      constantsAVX2<>+64(SB), Y1, Y2
+	VSUBPD      constantsAVX2<>+64(SB), Y2, Y3
+	VSUBPD      Y3, Y1, Y3
+	VMOVUPD     constantsAVX2<>+96(SB), Y1
+	VFMADD213PD constantsAVX2<>+128(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+160(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+192(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+224(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+256(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+288(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+320(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+352(SB), Y3, Y1
+	VPSLLQ      $0x34, Y2, Y2
+	VPADDQ      Y2, Y1, Y1
+	VADDPD      constantsAVX2<>+352(SB), Y1, Y1
+	VDIVPD      Y1, Y0, Y1
+	VCVTPD2PSY  Y1, X1
+	VMOVUPS     X1, (AX)(R9*4)
+	ADDQ        $0x04, R9
+	CMPQ        R9, R8
+	JLT         vector
+	VZEROUPPER
+	RET
+
+// func narrowF16AVX2(dst *byte, src *float32, n int)
+// Requires: AVX, F16C
+TEXT ·narrowF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VCVTPS2PH $0x00, Y0, (AX)
+	VCVTPS2PH $0x00, Y1, 16(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x10, DX
+	JNZ       block
+	VZEROUPPER
+	RET
+
+// func narrowBF16AVX2(dst *byte, src *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·narrowBF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VPSRLD    $0x10, Y0, Y2
+	VPAND     constantsAVX2<>+768(SB), Y2, Y3
+	VPADDD    constantsAVX2<>+800(SB), Y3, Y3
+	VPOR      constantsAVX2<>+832(SB), Y2, Y2
+	VCMPPS    $0x03, Y0, Y0, Y4
+	VPADDD    Y3, Y0, Y0
+	VPSRLD    $0x10, Y0, Y0
+	VPBLENDVB Y4, Y2, Y0, Y0
+	VPSRLD    $0x10, Y1, Y2
+	VPAND     constantsAVX2<>+768(SB), Y2, Y3
+	VPADDD    constantsAVX2<>+800(SB), Y3, Y3
+	VPOR      constantsAVX2<>+832(SB), Y2, Y2
+	VCMPPS    $0x03, Y1, Y1, Y4
+	VPADDD    Y3, Y1, Y1
+	VPSRLD    $0x10, Y1, Y1
+	VPBLENDVB Y4, Y2, Y1, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x10, DX
+	JNZ       block
+	VZEROUPPER
+	RET
+
+// func maxAbsBitsAVX2(v *float32, n int) uint32
+// Requires: AVX, AVX2
+TEXT ·maxAbsBitsAVX2(SB), NOSPLIT, $0-20
+	MOVQ    v+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVDQU constantsAVX2<>+864(SB), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+
+block:
+	VPAND        (AX), Y0, Y3
+	VPMAXUD      Y3, Y1, Y1
+	VPAND        32(AX), Y0, Y3
+	VPMAXUD      Y3, Y2, Y2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, CX
+	JNZ          block
+	VPMAXUD      Y2, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMAXUD      X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VPMAXUD      X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VPMAXUD      X0, X1, X1
+	VMOVD        X1, AX
+	VZEROUPPER
+	MOVL         AX, ret+16(FP)
+	RET
+
+// func quantizeQ8AVX2(dst *byte, src *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·quantizeQ8AVX2(SB), NOSPLIT, $0-24
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    n+16(FP), DX
+	VMOVDQU constantsAVX2<>+896(SB), Y0
+
+block:
+	VMOVUPS      (CX), Y2
+	VPAND        constantsAVX2<>+864(SB), Y2, Y1
+	VMOVUPS      32(CX), Y3
+	VPAND        constantsAVX2<>+864(SB), Y3, Y4
+	VPMAXUD      Y4, Y1, Y1
+	VMOVUPS      64(CX), Y4
+	VPAND        constantsAVX2<>+864(SB), Y4, Y5
+	VPMAXUD      Y5, Y1, Y1
+	VMOVUPS      96(CX), Y5
+	VPAND        constantsAVX2<>+864(SB), Y5, Y6
+	VPMAXUD      Y6, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X6
+	VPMAXUD      X6, X1, X1
+	VPSHUFD      $0x4e, X1, X6
+	VPMAXUD      X6, X1, X1
+	VPSHUFD      $0xb1, X1, X6
+	VPMAXUD      X6, X1, X1
+	VDIVSS       constantsAVX2<>+928(SB), X1, X1
+	VXORPS       X7, X7, X7
+	VCMPSS       $0x04, X7, X1, X7
+	VMOVSS       constantsAVX2<>+960(SB), X6
+	VDIVSS       X1, X6, X6
+	VANDPS       X7, X6, X6
+	VCVTPS2PH    $0x00, X1, X1
+	VPEXTRW      $0x00, X1, (AX)
+	VBROADCASTSS X6, Y1
+	VMULPS       Y1, Y2, Y2
+	VROUNDPS     $0x03, Y2, Y6
+	VSUBPS       Y6, Y2, Y7
+	VANDPS       constantsAVX2<>+864(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1024(SB), Y2, Y8
+	VORPS        constantsAVX2<>+960(SB), Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       constantsAVX2<>+864(SB), Y2, Y2
+	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y2, Y2
+	VCVTTPS2DQ   Y6, Y6
+	VPAND        Y2, Y6, Y2
+	VMULPS       Y1, Y3, Y3
+	VROUNDPS     $0x03, Y3, Y6
+	VSUBPS       Y6, Y3, Y7
+	VANDPS       constantsAVX2<>+864(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1024(SB), Y3, Y8
+	VORPS        constantsAVX2<>+960(SB), Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       constantsAVX2<>+864(SB), Y3, Y3
+	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y3, Y3
+	VCVTTPS2DQ   Y6, Y6
+	VPAND        Y3, Y6, Y3
+	VMULPS       Y1, Y4, Y4
+	VROUNDPS     $0x03, Y4, Y6
+	VSUBPS       Y6, Y4, Y7
+	VANDPS       constantsAVX2<>+864(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1024(SB), Y4, Y8
+	VORPS        constantsAVX2<>+960(SB), Y8, Y8
+	VANDPS       Y7, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VANDPS       constantsAVX2<>+864(SB), Y4, Y4
+	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y4, Y4
+	VCVTTPS2DQ   Y6, Y6
+	VPAND        Y4, Y6, Y4
+	VMULPS       Y1, Y5, Y5
+	VROUNDPS     $0x03, Y5, Y1
+	VSUBPS       Y1, Y5, Y6
+	VANDPS       constantsAVX2<>+864(SB), Y6, Y6
+	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y6, Y6
+	VANDPS       constantsAVX2<>+1024(SB), Y5, Y7
+	VORPS        constantsAVX2<>+960(SB), Y7, Y7
+	VANDPS       Y6, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+	VANDPS       constantsAVX2<>+864(SB), Y5, Y5
+	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y5, Y5
+	VCVTTPS2DQ   Y1, Y1
+	VPAND        Y5, Y1, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSWB    Y4, Y2, Y2
+	VPERMD       Y2, Y0, Y2
+	VMOVDQU      Y2, 2(AX)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x22, AX
+	SUBQ         $0x20, DX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func headStepTwoAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·headStepTwoAVX2(SB), NOSPLIT, $0-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         h+8(FP), CX
+	VBROADCASTSD decay+16(FP), Y0
+	VBROADCASTSD dt+24(FP), Y1
+	MOVQ         x+32(FP), DX
+	MOVQ         b+40(FP), BX
+	MOVQ         c+48(FP), SI
+	MOVQ         states+56(FP), DI
+	MOVQ         rounds+64(FP), R8
+
+channels:
+	LEAQ         (CX)(DI*4), R9
+	VBROADCASTSS (DX), X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y1, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VBROADCASTSS 4(DX), X5
+	VCVTPS2PD    X5, Y5
+	VMULPD       Y1, Y5, Y5
+	VXORPD       Y6, Y6, Y6
+	VXORPD       Y7, Y7, Y7
+	XORQ         R10, R10
+
+states:
+	VCVTPS2PD    (BX)(R10*4), Y8
+	VCVTPS2PD    (SI)(R10*4), Y9
+	VCVTPS2PD    (CX)(R10*4), Y10
+	VMULPD       Y8, Y2, Y11
+	VFMADD213PD  Y11, Y0, Y10
+	VFMADD231PD  Y9, Y10, Y3
+	VCVTPD2PSY   Y10, X10
+	VMOVUPS      X10, (CX)(R10*4)
+	VCVTPS2PD    (R9)(R10*4), Y10
+	VMULPD       Y8, Y5, Y8
+	VFMADD213PD  Y8, Y0, Y10
+	VFMADD231PD  Y9, Y10, Y6
+	VCVTPD2PSY   Y10, X10
+	VMOVUPS      X10, (R9)(R10*4)
+	VCVTPS2PD    16(BX)(R10*4), Y8
+	VCVTPS2PD    16(SI)(R10*4), Y9
+	VCVTPS2PD    16(CX)(R10*4), Y10
+	VMULPD       Y8, Y2, Y11
+	VFMADD213PD  Y11, Y0, Y10
+	VFMADD231PD  Y9, Y10, Y4
+	VCVTPD2PSY   Y10, X10
+	VMOVUPS      X10, 16(CX)(R10*4)
+	VCVTPS2PD    16(R9)(R10*4), Y10
+	VMULPD       Y8, Y5, Y8
+	VFMADD213PD  Y8, Y0, Y10
+	VFMADD231PD  Y9, Y10, Y7
+	VCVTPD2PSY   Y10, X10
+	VMOVUPS      X10, 16(R9)(R10*4)
+	ADDQ         $0x08, R10
+	CMPQ         R10, DI
+	JLT          states
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VPERMILPD    $0x01, X3, X2
+	VADDSD       X2, X3, X3
+	VMOVSD       X3, (AX)
+	VADDPD       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPD       X2, X6, X6
+	VPERMILPD    $0x01, X6, X2
+	VADDSD       X2, X6, X6
+	VMOVSD       X6, 8(AX)
+	ADDQ         $0x10, AX
+	ADDQ         $0x08, DX
+	LEAQ         (R9)(DI*4), CX
+	DECQ         R8
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func headStepOneAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·headStepOneAVX2(SB), NOSPLIT, $0-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         h+8(FP), CX
+	VBROADCASTSD decay+16(FP), Y0
+	VBROADCASTSD dt+24(FP), Y1
+	MOVQ         x+32(FP), DX
+	MOVQ         b+40(FP), BX
+	MOVQ         c+48(FP), SI
+	MOVQ         states+56(FP), DI
+	MOVQ         rounds+64(FP), R8
+
+channels:
+	VBROADCASTSS (DX), X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y1, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	XORQ         R9, R9
+
+states:
+	VCVTPS2PD    (BX)(R9*4), Y5
+	VCVTPS2PD    (SI)(R9*4), Y6
+	VCVTPS2PD    (CX)(R9*4), Y7
+	VMULPD       Y5, Y2, Y5
+	VFMADD213PD  Y5, Y0, Y7
+	VFMADD231PD  Y6, Y7, Y3
+	VCVTPD2PSY   Y7, X7
+	VMOVUPS      X7, (CX)(R9*4)
+	VCVTPS2PD    16(BX)(R9*4), Y5
+	VCVTPS2PD    16(SI)(R9*4), Y6
+	VCVTPS2PD    16(CX)(R9*4), Y7
+	VMULPD       Y5, Y2, Y5
+	VFMADD213PD  Y5, Y0, Y7
+	VFMADD231PD  Y6, Y7, Y4
+	VCVTPD2PSY   Y7, X7
+	VMOVUPS      X7, 16(CX)(R9*4)
+	ADDQ         $0x08, R9
+	CMPQ         R9, DI
+	JLT          states
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VPERMILPD    $0x01, X3, X2
+	VADDSD       X2, X3, X3
+	VMOVSD       X3, (AX)
+	ADDQ         $0x08, AX
+	ADDQ         $0x04, DX
+	LEAQ         (CX)(DI*4), CX
+	DECQ         R8
+	JNZ          channels
 	VZEROUPPER
 	RET
 

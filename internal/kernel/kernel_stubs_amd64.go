@@ -58,6 +58,24 @@ func widenF16AVX2(dst *float32, src *uint16, n int)
 //go:noescape
 func widenBF16AVX2(dst *float32, src *uint16, n int)
 
+// dotFourQ8AVX2 sets y[r] to the dot product of row r of w [4·rows, cols], in Q8_0, with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotFourQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ8AVX2 sets y[r] to the dot product of row r of w [1·rows, cols], in Q8_0, with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotOneQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenQ8AVX2 sets dst[i] to element i of the Q8_0 blocks in src for i < n, as widenQ8Generic does.
+// n is a positive multiple of 32.
+//
+//go:noescape
+func widenQ8AVX2(dst *float32, src *byte, n int)
+
 // scanStepAVX2 sets sums[i] to what stepGeneric returns for channel i, with h and a [channels, states], b and c [states],
 // dt and x [channels]. states is a positive multiple of 8, channels is positive.
 //
@@ -84,6 +102,42 @@ func gateAVX2(y *float32, sums *float64, d *float32, x *float32, z *float32, n i
 //
 //go:noescape
 func convAVX2(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k int, n int)
+
+// narrowF16AVX2 encodes src[:n] into dst[:2n] as tensor.NarrowF32 does for F16.
+// n is a positive multiple of 16.
+//
+//go:noescape
+func narrowF16AVX2(dst *byte, src *float32, n int)
+
+// narrowBF16AVX2 encodes src[:n] into dst[:2n] as tensor.NarrowF32 does for BF16.
+// n is a positive multiple of 16.
+//
+//go:noescape
+func narrowBF16AVX2(dst *byte, src *float32, n int)
+
+// maxAbsBitsAVX2 returns what maxAbsBitsGeneric returns for v[:n].
+// n is a positive multiple of 16.
+//
+//go:noescape
+func maxAbsBitsAVX2(v *float32, n int) uint32
+
+// quantizeQ8AVX2 encodes src[:n] as Q8_0 blocks into dst, as tensor.QuantizeQ8_0 does.
+// n is a positive multiple of 32.
+//
+//go:noescape
+func quantizeQ8AVX2(dst *byte, src *float32, n int)
+
+// headStepTwoAVX2 does what headStepsGeneric does for 2·rounds channels.
+// states is a positive multiple of 8, rounds is positive.
+//
+//go:noescape
+func headStepTwoAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
+
+// headStepOneAVX2 does what headStepsGeneric does for 1·rounds channels.
+// states is a positive multiple of 8, rounds is positive.
+//
+//go:noescape
+func headStepOneAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
 
 // xorAVX2 folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //

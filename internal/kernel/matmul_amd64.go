@@ -2,10 +2,14 @@
 
 package kernel
 
+import "github.com/gomamba/gomamba/internal/tensor"
+
 const (
 	asmCols = 16 // the assembly takes whole blocks of columns
 	tileR   = 2  // rows and
 	tileT   = 3  // tokens of tile2x3
+	wideR   = 4  // rows and
+	wideT   = 6  // tokens of tile4x6
 )
 
 func mulVecF32(y, w, x []float32) {
@@ -16,6 +20,10 @@ func mulVecF32(y, w, x []float32) {
 	cols := len(x)
 	if cols%asmCols != 0 {
 		mulVecPadded(y, x, func(row []float32, r int) { copy(row, w[r*cols:][:cols]) })
+		return
+	}
+	if useAVX512 {
+		mulRows(y, w, x, dotFourF32AVX512, dotOneF32AVX512)
 		return
 	}
 	mulRows(y, w, x, dotFourF32AVX2, dotOneF32AVX2)
@@ -39,6 +47,10 @@ func mulVecF16(y []float32, w []uint16, x []float32) {
 		mulVecF16Generic(y, w, x)
 		return
 	}
+	if useAVX512 {
+		mulVec16(y, w, x, dotFourF16AVX512, dotOneF16AVX512, widenF16Generic)
+		return
+	}
 	mulVec16(y, w, x, dotFourF16AVX2, dotOneF16AVX2, widenF16Generic)
 }
 
@@ -47,7 +59,32 @@ func mulVecBF16(y []float32, w []uint16, x []float32) {
 		mulVecBF16Generic(y, w, x)
 		return
 	}
+	if useAVX512 {
+		mulVec16(y, w, x, dotFourBF16AVX512, dotOneBF16AVX512, widenBF16Generic)
+		return
+	}
 	mulVec16(y, w, x, dotFourBF16AVX2, dotOneBF16AVX2, widenBF16Generic)
+}
+
+// mulVecQ8 needs no padded copies: rows of whole Q8_0 blocks are rows of whole blocks of columns.
+func mulVecQ8(y []float32, w []byte, x []float32) {
+	if !useAVX2 {
+		mulVecQ8Generic(y, w, x)
+		return
+	}
+	four, one := dotFourQ8AVX2, dotOneQ8AVX2
+	if useAVX512 {
+		four, one = dotFourQ8AVX512, dotOneQ8AVX512
+	}
+	cols, size := len(x), tensor.Q8_0.Bytes(len(x))
+	w = w[:len(y)*size]
+	each := len(y) / 4
+	if each > 0 {
+		four(&y[0], &w[0], &x[0], cols, each)
+	}
+	if done := 4 * each; done < len(y) {
+		one(&y[done], &w[done*size], &x[0], cols, len(y)-done)
+	}
 }
 
 // mulVec16 is mulVecF32 for a type of 16 bits.
@@ -88,6 +125,10 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 		defer tiles.Put(xRows)
 		w, x, cols, xStride = *wRows, *xRows, padded, padded
 	}
+	if useAVX512 {
+		mulTileWide(y, yStride, w, x, xStride, cols, rows, tokens)
+		return
+	}
 	t := 0
 	for ; t+tileT <= tokens; t += tileT {
 		v := x[t*xStride:][:(tileT-1)*xStride+cols]
@@ -109,6 +150,35 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 	}
 }
 
+// tileWide are the tiles of 4 rows by the number of tokens.
+var tileWide = [wideT + 1]func(y *float32, yStride int, w, x *float32, xStride, cols int){
+	1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512,
+}
+
+// mulTileWide is mulTile for rows of whole blocks of columns.
+func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int) {
+	for t := 0; t < tokens; t += wideT {
+		n := min(wideT, tokens-t)
+		v := x[t*xStride:][:(n-1)*xStride+cols]
+		out := y[t*yStride:][:(n-1)*yStride+rows]
+		r := 0
+		for ; r+wideR <= rows; r += wideR {
+			block := w[r*cols:][:wideR*cols]
+			if n == wideT {
+				tile4x6AVX512(&out[r], yStride, &block[0], &v[0], xStride, cols)
+			} else {
+				tileWide[n](&out[r], yStride, &block[0], &v[0], xStride, cols)
+			}
+		}
+		for ; r < rows; r++ {
+			row := w[r*cols:][:cols]
+			for i := range n {
+				dotOneF32AVX512(&out[i*yStride+r], &row[0], &v[i*xStride], cols, 1)
+			}
+		}
+	}
+}
+
 // padRows copies rows of cols values, stride apart, to rows of padded values that end in zeros, in a buffer of tiles.
 func padRows(src []float32, stride, cols, padded, rows int) *[]float32 {
 	dst := tile(rows * padded)
@@ -125,6 +195,14 @@ func widenF16(dst []float32, src []uint16) {
 
 func widenBF16(dst []float32, src []uint16) {
 	widen16(dst, src, widenBF16AVX2, widenBF16Generic)
+}
+
+func widenQ8(dst []float32, src []byte) {
+	if !useAVX2 || len(dst) == 0 {
+		widenQ8Generic(dst, src)
+		return
+	}
+	widenQ8AVX2(&dst[0], &src[:tensor.Q8_0.Bytes(len(dst))][0], len(dst))
 }
 
 // widen16 converts whole blocks by assembly and the rest in Go.

@@ -37,6 +37,16 @@ func mulVecBF16Generic(y []float32, w []uint16, x []float32) {
 	}
 }
 
+// mulVecQ8Generic is mulVecF32Generic for rows of Q8_0 blocks; len(x) is a multiple of 32.
+func mulVecQ8Generic(y []float32, w []byte, x []float32) {
+	row := make([]float32, len(x))
+	size := tensor.Q8_0.Bytes(len(x))
+	for r := range y {
+		widenQ8Generic(row, w[r*size:][:size])
+		y[r] = dotGeneric(row, x)
+	}
+}
+
 // widenF16Generic sets dst to the values of the float16 bits in src, exactly.
 func widenF16Generic(dst []float32, src []uint16) {
 	for i, b := range src {
@@ -50,3 +60,6 @@ func widenBF16Generic(dst []float32, src []uint16) {
 		dst[i] = tensor.BF16ToF32(b)
 	}
 }
+
+// widenQ8Generic sets dst to the elements of the Q8_0 blocks in src, exactly.
+func widenQ8Generic(dst []float32, src []byte) { tensor.WidenF32(dst, tensor.Q8_0, src) }

@@ -2,12 +2,12 @@ package kernel
 
 import "math"
 
-// RMSNorm sets y = x / sqrt(mean(x²) + eps) · weight for one vector; y may be x.
+// RMSNorm sets y = x / sqrt(mean(x²) + eps) · weight for one vector; y may be x. No weight stands for ones.
 //
 // The squares are exact in float64 and are added in 8 lanes, element j to lane j mod 8, then as a tree;
 // each output is rounded once.
 func RMSNorm(y, x, weight []float32, eps float64) {
-	x, y = x[:len(weight)], y[:len(weight)]
+	y = y[:len(x)]
 	var lane [8]float64
 	whole := len(x) &^ 7
 	for j := 0; j < whole; j += 8 {
@@ -20,7 +20,13 @@ func RMSNorm(y, x, weight []float32, eps float64) {
 		lane[k] += float64(float64(v) * float64(v))
 	}
 	scale := 1 / math.Sqrt(sum8(&lane)/float64(len(x))+eps)
-	for i, w := range weight {
+	if len(weight) == 0 {
+		for i, v := range x {
+			y[i] = float32(float64(v) * scale)
+		}
+		return
+	}
+	for i, w := range weight[:len(x)] {
 		y[i] = float32(float64(float64(x[i])*scale) * float64(w))
 	}
 }

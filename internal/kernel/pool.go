@@ -1,37 +1,55 @@
 package kernel
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
 
-// spins is how often a thread looks for news before it sleeps: some tens of microseconds, the time between two
-// parallel regions of one token. A thread that finds the machine busy yields in between.
+// spins is how often a thread looks for work before it sleeps: some tens of microseconds, the time between two
+// parallel regions of one token. It lets other goroutines run in between.
 const spins = 20_000
 
 // Pool runs parallel regions on a fixed number of threads, the calling one included.
 // It may be used from several goroutines: their regions take turns.
+//
+// A region is over when its pieces are done. Threads that the system has not let run since it began are not waited for,
+// so that a busy machine slows a region down by what it takes away and no more.
 type Pool struct {
 	threads int
 	turn    sync.Mutex // held for the length of a region
-	job     atomic.Pointer[job]
+	region  region
 	wake    []chan struct{} // one for each helper, to end its sleep
 	asleep  []atomic.Bool
+	stop    atomic.Bool
 	closed  sync.Once
+
+	product product
 }
 
-// job is one parallel region: the pieces of 0..n, taken in order by whoever is free.
-type job struct {
-	body    func(lo, hi int)
-	n       int
-	grain   int
-	next    atomic.Int64 // first index not yet taken
-	running atomic.Int64 // helpers that have not left the region yet
-	fault   atomic.Pointer[fault]
-	stop    bool
+// Task is work that a pool does in pieces. Made once, it can be run any number of times without allocating memory.
+type Task struct{ do func(lo, hi int) }
+
+// NewTask returns the task of calling do for the pieces of a range.
+func NewTask(do func(lo, hi int)) *Task { return &Task{do} }
+
+// region is the parallel region at hand, or the last one. Its fields change between regions only, when claim is closed.
+type region struct {
+	task   atomic.Pointer[Task]
+	n      atomic.Int64 // the range is 0..n
+	grain  atomic.Int64 // indices of a piece
+	pieces atomic.Int64
+	done   atomic.Int64 // pieces
+	fault  atomic.Pointer[fault]
+
+	// claim holds the region's number in its high half and the next piece in its low half. A piece belongs to whoever
+	// adds 1: that the number did not change meanwhile proves that the other fields were read of the same region.
+	claim atomic.Uint64
 }
+
+const closedRegion = math.MaxUint32 // low half of claim between regions
 
 // fault is a panic caught on a helper, on its way to the caller.
 type fault struct{ value any }
@@ -42,6 +60,8 @@ func NewPool(threads int) *Pool {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	p := &Pool{threads: threads, wake: make([]chan struct{}, threads-1), asleep: make([]atomic.Bool, threads-1)}
+	p.product.init()
+	p.region.claim.Store(closedRegion)
 	for i := range p.wake {
 		p.wake[i] = make(chan struct{}, 1)
 		go p.help(i)
@@ -57,40 +77,56 @@ func (p *Pool) Close() {
 	p.closed.Do(func() {
 		p.turn.Lock()
 		defer p.turn.Unlock()
-		p.publish(&job{stop: true})
+		p.stop.Store(true)
+		p.wakeAll()
 	})
 }
 
 // Run calls body for pieces of 0..n, each of at most grain indices, on all threads, and returns when all are done.
 // Which thread takes which piece is left to chance, so body must not let a result depend on it.
 // A panic in body reaches the caller.
-func (p *Pool) Run(n, grain int, body func(lo, hi int)) {
+func (p *Pool) Run(n, grain int, body func(lo, hi int)) { p.RunTask(&Task{body}, n, grain) }
+
+// RunTask is Run for a task made before.
+func (p *Pool) RunTask(t *Task, n, grain int) {
 	if n <= 0 {
-		return
-	}
-	if p.threads == 1 || n <= grain {
-		body(0, n)
 		return
 	}
 	p.turn.Lock()
 	defer p.turn.Unlock()
-	j := &job{body: body, n: n, grain: max(grain, 1)}
-	j.running.Store(int64(len(p.wake)))
-	p.publish(j)
-	j.work()
-	for spin := 0; j.running.Load() > 0; spin++ {
+	p.run(t, n, grain)
+}
+
+// run does a task while the caller holds the turn.
+func (p *Pool) run(t *Task, n, grain int) {
+	if p.threads == 1 || n <= grain {
+		t.do(0, n)
+		return
+	}
+	r := &p.region
+	grain = max(grain, 1)
+	pieces := (n + grain - 1) / grain
+	r.task.Store(t)
+	r.n.Store(int64(n))
+	r.grain.Store(int64(grain))
+	r.pieces.Store(int64(pieces))
+	r.done.Store(0)
+	r.fault.Store(nil)
+	r.claim.Store((r.claim.Load()>>32 + 1) << 32)
+	p.wakeAll()
+	r.work()
+	for spin := 0; r.done.Load() < int64(pieces); spin++ {
 		if spin%64 == 63 {
 			runtime.Gosched()
 		}
 	}
-	if f := j.fault.Load(); f != nil {
+	r.claim.Store(r.claim.Load() | closedRegion)
+	if f := r.fault.Load(); f != nil {
 		panic(f.value)
 	}
 }
 
-// publish shows the helpers a job and wakes those that sleep.
-func (p *Pool) publish(j *job) {
-	p.job.Store(j)
+func (p *Pool) wakeAll() {
 	for i := range p.asleep {
 		if p.asleep[i].CompareAndSwap(true, false) {
 			p.wake[i] <- struct{}{}
@@ -101,50 +137,63 @@ func (p *Pool) publish(j *job) {
 // help is the life of helper i. It turns memory faults into panics, since weights may be a mapped file that shrinks.
 func (p *Pool) help(i int) {
 	debug.SetPanicOnFault(true)
-	var last *job
-	for {
-		j := p.await(i, last)
-		if j.stop {
-			return
-		}
-		j.work()
-		j.running.Add(-1)
-		last = j
+	for p.await(i) {
+		p.region.work()
 	}
 }
 
-// await returns the job after last, spinning first and sleeping then.
-func (p *Pool) await(i int, last *job) *job {
+// await returns true when there is work, spinning first and sleeping then, and false when the pool is closed.
+func (p *Pool) await(i int) bool {
 	for spin := range spins {
-		if j := p.job.Load(); j != last {
-			return j
+		if p.stop.Load() {
+			return false
+		}
+		if p.region.open() {
+			return true
 		}
 		if spin%64 == 63 {
 			runtime.Gosched()
 		}
 	}
 	p.asleep[i].Store(true)
-	if j := p.job.Load(); j != last && p.asleep[i].CompareAndSwap(true, false) {
-		return j // it came just before we lay down
+	if (p.region.open() || p.stop.Load()) && p.asleep[i].CompareAndSwap(true, false) {
+		return !p.stop.Load() // it came just before we lay down
 	}
 	<-p.wake[i]
-	return p.job.Load()
+	return !p.stop.Load()
+}
+
+// open reports whether there are pieces to take.
+func (r *region) open() bool {
+	next := int64(uint32(r.claim.Load()))
+	return next != closedRegion && next < r.pieces.Load()
 }
 
 // work takes pieces until none is left.
-func (j *job) work() {
-	defer func() {
-		if v := recover(); v != nil {
-			j.fault.CompareAndSwap(nil, &fault{v})
-			j.next.Store(int64(j.n)) // no use in going on
-		}
-	}()
+func (r *region) work() {
 	for {
-		hi := int(j.next.Add(int64(j.grain)))
-		lo := hi - j.grain
-		if lo >= j.n {
+		claim := r.claim.Load()
+		next := int64(uint32(claim))
+		if next == closedRegion || next >= r.pieces.Load() {
 			return
 		}
-		j.body(lo, min(hi, j.n))
+		t, n, grain := r.task.Load(), r.n.Load(), r.grain.Load()
+		if !r.claim.CompareAndSwap(claim, claim+1) {
+			continue
+		}
+		r.piece(t, int(next*grain), int(min((next+1)*grain, n)))
+		r.done.Add(1)
+	}
+}
+
+// piece does one piece, or nothing where another one has failed.
+func (r *region) piece(t *Task, lo, hi int) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.fault.CompareAndSwap(nil, &fault{v})
+		}
+	}()
+	if r.fault.Load() == nil {
+		t.do(lo, hi)
 	}
 }

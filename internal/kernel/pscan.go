@@ -50,9 +50,9 @@ func (s *Scan) RunParallel(p *Pool, r *ScanRows, h []float32, channels int) {
 }
 
 // fold composes the steps of tokens from to to into one pair (decay, input) per channel and state.
-func (s *Scan) fold(r *ScanRows, decay, input []float64, from, to, channels int) {
-	for j := range decay {
-		decay[j], input[j] = 1, 0
+func (s *Scan) fold(r *ScanRows, factor, input []float64, from, to, channels int) {
+	for j := range factor {
+		factor[j], input[j] = 1, 0
 	}
 	for t := from; t < to; t++ {
 		b := r.B[t*r.BStride:][:s.States]
@@ -61,8 +61,8 @@ func (s *Scan) fold(r *ScanRows, decay, input []float64, from, to, channels int)
 			dtx := float64(dt * float64(r.X[t*r.XStride+ch]))
 			row := ch * s.States
 			for n, bn := range b {
-				d := exp(float64(dt * float64(s.A[row+n])))
-				decay[row+n] *= d
+				d := decay(dt, s.A[row+n])
+				factor[row+n] *= d
 				input[row+n] = float64(d*input[row+n]) + float64(dtx*float64(bn))
 			}
 		}

@@ -26,25 +26,39 @@ type ScanRows struct {
 
 // Run scans the channels lo to hi in time order, from the state h [I, N], which it leaves as it is after the last token.
 //
-// The step is computed in float64 and h is rounded to float32 after each token, as the cache stores it, so that a scan
-// may be cut anywhere. The sum over n runs in 8 lanes, state n in lane n mod 8, added as the tree of sum8.
+// The step is computed in float64, with A in units of log 2, and h is rounded to float32 after each token, as the cache
+// stores it, so that a scan may be cut anywhere. The sum over n runs in 8 lanes, state n in lane n mod 8, added as the
+// tree of sum8.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
-	for t := range r.Tokens {
-		b := r.B[t*r.BStride:][:s.States]
-		c := r.C[t*r.CStride:][:s.States]
-		x, dt := r.X[t*r.XStride:], r.Dt[t*r.DtStride:]
-		z, y := r.Z[t*r.ZStride:], r.Y[t*r.YStride:]
-		for from := lo; from < hi; from += stepChannels {
-			to := min(from+stepChannels, hi)
-			var sums [stepChannels]float64
-			scanSteps(sums[:to-from], h[from*s.States:to*s.States], s.A[from*s.States:to*s.States], b, c, dt[from:to], x[from:to])
-			gate(y[from:to], sums[:to-from], s.D[from:to], x[from:to], z[from:to])
+	var sums [stepTokens * stepChannels]float64
+	for from := lo; from < hi; from += stepChannels {
+		to := min(from+stepChannels, hi)
+		for t := 0; t < r.Tokens; t += stepTokens {
+			piece := r.slice(t, min(t+stepTokens, r.Tokens))
+			s.steps(&piece, sums[:], h, from, to)
+			for i := range piece.Tokens {
+				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
+				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
+			}
 		}
 	}
 }
 
-// stepChannels is how many channels are stepped at a time.
-const stepChannels = 64
+// What is stepped at a time: the sums before the gate stay in the first-level cache.
+const (
+	stepChannels = 64
+	stepTokens   = 16
+)
+
+// stepsInTurn moves the states of channels lo to hi over r's tokens, one after the other, and sets
+// sums[t·stepChannels + i] to the Σ_n h[n]·c[n] of channel lo+i at token t.
+func (s *Scan) stepsInTurn(r *ScanRows, sums []float64, h []float32, lo, hi int) {
+	for t := range r.Tokens {
+		b, c := r.B[t*r.BStride:][:s.States], r.C[t*r.CStride:][:s.States]
+		x, dt := r.X[t*r.XStride:], r.Dt[t*r.DtStride:]
+		scanSteps(sums[t*stepChannels:][:hi-lo], h[lo*s.States:hi*s.States], s.A[lo*s.States:hi*s.States], b, c, dt[lo:hi], x[lo:hi])
+	}
+}
 
 // scanStepsGeneric moves the states h [channels, N] of some channels over one token and sets sums to each
 // channel's Σ_n h[n]·c[n], with a [channels, N], b and c [N], dt and x [channels].
@@ -61,9 +75,17 @@ func stepGeneric(h, a, b, c []float32, dt, x float64) float64 {
 	var lane [8]float64
 	dtx := float64(dt * x)
 	for n := range h {
-		decay := exp(float64(dt * float64(a[n])))
-		h[n] = float32(float64(decay*float64(h[n])) + float64(dtx*float64(b[n])))
-		lane[n&7] += float64(float64(h[n]) * float64(c[n]))
+		h[n] = float32(fma(decay(dt, a[n]), float64(h[n]), float64(dtx*float64(b[n]))))
+		lane[n&7] = fma(float64(h[n]), float64(c[n]), lane[n&7])
 	}
 	return sum8(&lane)
+}
+
+// decay returns exp(dt·a) for dt ≥ 0 and a ≤ 0.
+func decay(dt float64, a float32) float64 {
+	x := float64(dt * float64(float64(a)*log2e))
+	if x < -exp2Bound {
+		x = -exp2Bound
+	}
+	return exp2(x)
 }

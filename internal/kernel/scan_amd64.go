@@ -2,6 +2,31 @@
 
 package kernel
 
+// The channels and states that scanBlockAVX512 takes at a time.
+const (
+	blockChannels = 4
+	blockStates   = 16
+)
+
+// steps is stepsInTurn, several channels at a time with their states in registers where that is possible.
+func (s *Scan) steps(r *ScanRows, sums []float64, h []float32, lo, hi int) {
+	at := lo
+	if useAVX512 && s.States == blockStates {
+		for ; at+blockChannels <= hi; at += blockChannels {
+			state, a := h[at*blockStates:][:blockChannels*blockStates], s.A[at*blockStates:][:blockChannels*blockStates]
+			last := r.Tokens - 1
+			dt, x := r.Dt[at:][:last*r.DtStride+blockChannels], r.X[at:][:last*r.XStride+blockChannels]
+			b, c := r.B[:last*r.BStride+blockStates], r.C[:last*r.CStride+blockStates]
+			out := sums[at-lo:][:last*stepChannels+blockChannels]
+			scanBlockAVX512(&state[0], &a[0], &dt[0], &x[0], &b[0], &c[0], &out[0], r.Tokens,
+				r.DtStride, r.XStride, r.BStride, r.CStride, stepChannels)
+		}
+	}
+	if at < hi {
+		s.stepsInTurn(r, sums[at-lo:], h, at, hi)
+	}
+}
+
 func scanSteps(sums []float64, h, a, b, c, dt, x []float32) {
 	if !useAVX2 || len(b)%8 != 0 {
 		scanStepsGeneric(sums, h, a, b, c, dt, x)

@@ -124,6 +124,41 @@ func TestScanStepsMatchGeneric(t *testing.T) {
 	}
 }
 
+// TestScanOfSeveralTokensMatchesSteps holds the scan that keeps states in registers to the bits of plain steps.
+func TestScanOfSeveralTokensMatchesSteps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
+	for _, kind := range []string{"normal", "tiny", "special", "nan"} {
+		for range 20 {
+			channels, states, tokens := 1+rng.IntN(stepChannels), 8*(1+rng.IntN(3)), 1+rng.IntN(stepTokens)
+			s := Scan{States: states, A: vectors(rng, channels*states, kind)}
+			r := &ScanRows{
+				Tokens: tokens,
+				X:      vectors(rng, tokens*(channels+3), kind), XStride: channels + 3,
+				Dt: vectors(rng, tokens*(channels+1), kind), DtStride: channels + 1,
+				B: vectors(rng, tokens*(states+2), kind), BStride: states + 2,
+				C: vectors(rng, tokens*(states+5), kind), CStride: states + 5,
+			}
+			for i, v := range r.Dt { // as softplus gives it
+				r.Dt[i] = max(v, -v)
+			}
+			for i, v := range s.A {
+				s.A[i] = min(v, -v)
+			}
+			h := vectors(rng, channels*states, kind)
+			gotH, got, want := slices.Clone(h), make([]float64, stepTokens*stepChannels), make([]float64, stepTokens*stepChannels)
+			s.steps(r, got, gotH, 0, channels)
+			for i := range tokens {
+				scanStepsGeneric(want[i*stepChannels:][:channels], h, s.A, r.B[i*r.BStride:][:states], r.C[i*r.CStride:][:states],
+					r.Dt[i*r.DtStride:][:channels], r.X[i*r.XStride:][:channels])
+			}
+			same64 := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) || a != a && b != b }
+			if !slices.EqualFunc(gotH, h, sameFloat) || !slices.EqualFunc(got, want, same64) {
+				t.Fatalf("%d channels, %d states, %d tokens, %s: other bits than plain steps", channels, states, tokens, kind)
+			}
+		}
+	}
+}
+
 func TestConvCutAnywhere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	for _, k := range []int{1, 2, 3, 4, 7} {

@@ -10,7 +10,7 @@ type Tensor struct {
 	Name  string // as the file spells it
 	DType DType
 	Shape []int  // row-major, last dimension contiguous; empty for a scalar
-	Data  []byte // little-endian elements, Count(Shape) of them; read-only, often a mapped file
+	Data  []byte // little-endian, ByteCount(DType, Shape) bytes; read-only, often a mapped file
 	File  string // path of the file that holds it
 }
 
@@ -31,17 +31,29 @@ func Count(shape []int) (n int, ok bool) {
 	return n, true
 }
 
-// ByteCount returns the bytes that a tensor of this dtype and shape takes; ok is as for Count.
+// ByteCount returns the bytes that a tensor of this dtype and shape takes. ok is as for Count, and false when the last
+// dimension is not a whole number of blocks.
 func ByteCount(dt DType, shape []int) (n int, ok bool) {
+	block, size := dt.Block()
 	elems, ok := Count(shape)
-	if !ok {
+	if !ok || block > 1 && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
 		return 0, false
 	}
-	return Count([]int{elems, dt.Size()})
+	return Count([]int{elems / block, size})
 }
 
 // Elems returns the number of elements, taken from the length of the data.
-func (t Tensor) Elems() int { return len(t.Data) / t.DType.Size() }
+func (t Tensor) Elems() int {
+	block, size := t.DType.Block()
+	return len(t.Data) / size * block
+}
+
+// Piece returns the elements first to end of t as a tensor of one dimension. It panics when there are no such elements
+// or, for a dtype of blocks, they are not whole ones.
+func (t Tensor) Piece(first, end int) Tensor {
+	t.Data, t.Shape = t.Data[t.DType.Bytes(first):t.DType.Bytes(end)], []int{end - first}
+	return t
+}
 
 // Float32s returns the elements of a float tensor as float32.
 // An F32 tensor that lies aligned on a little-endian host is returned as a view of t.Data, without a copy:

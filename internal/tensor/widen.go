@@ -11,13 +11,13 @@ func checkConvert(fn string, count int, dt DType, size int) {
 	if !dt.Float() {
 		panic(fmt.Sprintf("tensor: %s of %s, which is not a float type", fn, dt))
 	}
-	if size/dt.Size() != count || size%dt.Size() != 0 {
+	if block, bytes := dt.Block(); count%block != 0 || size != count/block*bytes {
 		panic(fmt.Sprintf("tensor: %s between %d elements and %d bytes of %s", fn, count, size, dt))
 	}
 }
 
 // WidenF32 decodes the little-endian float elements of src into dst.
-// F32, F16 and BF16 are exact (a signalling F16 NaN becomes quiet); F64 rounds to nearest, ties to even.
+// F32, F16, BF16 and Q8_0 are exact (a signalling F16 NaN becomes quiet); F64 rounds to nearest, ties to even.
 // It panics when dt is not a float or src does not hold exactly len(dst) elements.
 func WidenF32(dst []float32, dt DType, src []byte) {
 	checkConvert("WidenF32", len(dst), dt, len(src))
@@ -38,6 +38,8 @@ func WidenF32(dst []float32, dt DType, src []byte) {
 		for i := range dst {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
 		}
+	case Q8_0:
+		dequantizeQ8(dst, src)
 	}
 }
 
@@ -96,11 +98,14 @@ func WidenF64(dst []float64, dt DType, src []byte) {
 		for i := range dst {
 			dst[i] = float64(BF16ToF32(binary.LittleEndian.Uint16(src[2*i:])))
 		}
+	case Q8_0:
+		dequantizeQ8(dst, src)
 	}
 }
 
 // NarrowF32 encodes src as little-endian elements of dt into dst.
-// F64 and F32 are exact; F16 and BF16 round to nearest, ties to even, overflowing to infinity.
+// F64 and F32 are exact; F16 and BF16 round to nearest, ties to even, overflowing to infinity; Q8_0 is quantized as
+// QuantizeQ8_0 does.
 // It panics when dt is not a float or dst does not hold exactly len(src) elements.
 func NarrowF32(dst []byte, dt DType, src []float32) {
 	checkConvert("NarrowF32", len(src), dt, len(dst))
@@ -125,5 +130,7 @@ func NarrowF32(dst []byte, dt DType, src []float32) {
 		for i, x := range src {
 			binary.LittleEndian.PutUint64(dst[8*i:], math.Float64bits(float64(x)))
 		}
+	case Q8_0:
+		QuantizeQ8_0(dst, src)
 	}
 }

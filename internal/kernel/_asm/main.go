@@ -1,9 +1,11 @@
 // Command _asm generates the amd64 assembly of package kernel:
 //
 //	go run . -out ../kernel_amd64.s -stubs ../kernel_stubs_amd64.go -pkg kernel
+//	go run . -isa avx512 -out ../kernel_avx512_amd64.s -stubs ../kernel_avx512_stubs_amd64.go -pkg kernel
 package main
 
 import (
+	"flag"
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -28,8 +30,17 @@ var storedTypes = []stored{
 	}},
 }
 
+// isa chooses what is generated: the variants of one instruction set go into files of their own.
+var isa = flag.String("isa", "avx2", "avx2 or avx512")
+
 func main() {
+	flag.Parse()
 	ConstraintExpr("!purego")
+	if *isa == "avx512" {
+		avx512()
+		Generate()
+		return
+	}
 	for _, s := range storedTypes {
 		dot(s, 4)
 		dot(s, 1)
@@ -38,10 +49,15 @@ func main() {
 	for _, s := range storedTypes[1:] {
 		widen(s)
 	}
-	k := newConstants("constants")
-	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv} {
+	dotQ8(4)
+	dotQ8(1)
+	widenQ8()
+	k := newConstants("AVX2", 4)
+	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, narrowF16, narrowBF16, maxAbsBits, quantizeQ8} {
 		f(k)
 	}
+	headStep(2)
+	headStep(1)
 	read()
 	Generate()
 }

@@ -8,21 +8,61 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// expQ are the coefficients q6 … q0 of kernel.exp.
-var expQ = []float64{
-	0x1.9e893356d2c09p-16, 0x1.a1855fd0090f7p-13, 0x1.6c18d3328f200p-10, 0x1.1110a25f868ccp-7,
-	0x1.5555541e50335p-5, 0x1.5555557dd318cp-3, 0x1.000000005dee8p-1,
+// exp2Q are the coefficients q7 … q0 of kernel.exp2.
+var exp2Q = []float64{
+	0x1.663487d8abc81p-20, 0x1.00ee071c7c030p-16, 0x1.4306c1165a375p-13, 0x1.5d872975c4ed2p-10,
+	0x1.3b2ab7f3b3217p-7, 0x1.c6b08defc25fdp-5, 0x1.ebfbdff7c5a79p-3, 0x1.62e42fef7a78bp-1,
 }
 
-// constants is the table that the scan reads: each float64 four times over.
+const (
+	log2e     = 1.44269504088896338700
+	roundBias = 0x1.8p52
+	expBound  = 700
+	exp2Bound = 1000
+)
+
+// constants is a table of float64 values for code that works on vectors of them: each value fills a vector.
 type constants struct {
+	elems int // float64 values in a vector: 4 with AVX2, 8 with AVX-512
+	isa   string
 	table Mem
 	next  int
 	at    map[uint64]int
 }
 
-func newConstants(name string) *constants {
-	return &constants{table: GLOBL(name, RODATA|NOPTR), at: map[uint64]int{}}
+func newConstants(isa string, elems int) *constants {
+	return &constants{elems: elems, isa: isa, table: GLOBL("constants"+isa, RODATA|NOPTR), at: map[uint64]int{}}
+}
+
+// reg returns a new vector.
+func (c *constants) reg() VecVirtual {
+	if c.elems == 8 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+// narrow rounds v to float32 values, which it returns in a register of half the width.
+func (c *constants) narrow(v VecVirtual) Register {
+	if c.elems == 8 {
+		VCVTPD2PS(v, v.AsY())
+		return v.AsY()
+	}
+	VCVTPD2PSY(v, v.AsX())
+	return v.AsX()
+}
+
+// blend replaces v by yes where a comparison of x with y holds.
+func (c *constants) blend(predicate uint8, x VecVirtual, y float64, yes, v VecVirtual) {
+	if c.elems == 8 {
+		mask := K()
+		VCMPPD(U8(predicate), c.float(y), x, mask)
+		VMOVAPD(yes, mask, v)
+		return
+	}
+	mask := YMM()
+	VCMPPD(U8(predicate), c.float(y), x, mask)
+	VBLENDVPD(mask, yes, v, v)
 }
 
 func (c *constants) bits(v uint64) Mem {
@@ -30,13 +70,26 @@ func (c *constants) bits(v uint64) Mem {
 	if !ok {
 		at = c.next
 		c.at[v] = at
-		for range 4 {
+		for range c.elems {
 			DATA(c.next, U64(v))
 			c.next += 8
 		}
 	}
 	return c.table.Offset(at)
 }
+
+// list is a table entry of several integers.
+func (c *constants) list(values ...uint64) Mem {
+	at := c.next
+	for _, v := range values {
+		DATA(c.next, U64(v))
+		c.next += 8
+	}
+	return c.table.Offset(at)
+}
+
+// word is a vector of 32-bit words.
+func (c *constants) word(v uint32) Mem { return c.bits(uint64(v)<<32 | uint64(v)) }
 
 func (c *constants) float(v float64) Mem { return c.bits(math.Float64bits(v)) }
 
@@ -69,21 +122,22 @@ func scanStep(k *constants) {
 	Label("states")
 	for half, l := range lane {
 		at := func(base Register) Mem { return Mem{Base: base, Index: n, Scale: 4, Disp: 16 * half} }
-		decay, state, term := YMM(), YMM(), YMM()
+		decay, state, term, limit := YMM(), YMM(), YMM(), YMM()
 		VCVTPS2PD(Mem{Base: a, Disp: 16 * half}, decay)
+		VMULPD(k.float(log2e), decay, decay)
 		VMULPD(dt, decay, decay)
-		expPD(k, decay)
+		VMOVUPD(k.float(-exp2Bound), limit)
+		VMAXPD(decay, limit, decay)
+		exp2PD(k, decay)
 		VCVTPS2PD(Mem{Base: h, Disp: 16 * half}, state)
-		VMULPD(state, decay, state)
 		VCVTPS2PD(at(b), term)
 		VMULPD(dtx, term, term)
-		VADDPD(term, state, state)
+		VFMADD213PD(term, decay, state)
 		VCVTPD2PSY(state, state.AsX())
 		VMOVUPS(state.AsX(), Mem{Base: h, Disp: 16 * half})
 		VCVTPS2PD(state.AsX(), state)
 		VCVTPS2PD(at(c), term)
-		VMULPD(term, state, state)
-		VADDPD(state, l, l)
+		VFMADD231PD(term, state, l)
 	}
 	ADDQ(U8(32), h)
 	ADDQ(U8(32), a)
@@ -91,14 +145,7 @@ func scanStep(k *constants) {
 	CMPQ(n, states)
 	JLT(LabelRef("states"))
 
-	// The tree of sum8.
-	VADDPD(lane[1], lane[0], lane[0])
-	low, high := lane[0].AsX(), XMM()
-	VEXTRACTF128(U8(1), lane[0], high)
-	VADDPD(high, low, low)
-	VPERMILPD(U8(1), low, high)
-	VADDSD(high, low, low)
-	VMOVSD(low, Mem{Base: sums})
+	VMOVSD(sumTree8(lane), Mem{Base: sums})
 	ADDQ(U8(8), sums)
 	ADDQ(U8(4), dtPtr)
 	ADDQ(U8(4), xPtr)
@@ -108,37 +155,28 @@ func scanStep(k *constants) {
 	RET()
 }
 
-// expPD replaces four float64 values by their exponentials, operation for operation as kernel.exp does.
+// expPD replaces float64 values by their exponentials, operation for operation as kernel.exp does.
 func expPD(k *constants, v VecVirtual) {
-	limit := YMM()
-	VMOVUPD(k.float(700), limit) // a NaN is kept: MIN and MAX return their last source then
+	limit := k.reg()
+	VMOVUPD(k.float(expBound), limit) // a NaN is kept: MIN and MAX return their last source then
 	VMINPD(v, limit, v)
-	VMOVUPD(k.float(-700), limit)
+	VMOVUPD(k.float(-expBound), limit)
 	VMAXPD(v, limit, v)
+	VMULPD(k.float(log2e), v, v)
+	exp2PD(k, v)
+}
 
-	shifted, n, r := YMM(), YMM(), YMM()
-	VMULPD(k.float(1.44269504088896338700), v, shifted)
-	VADDPD(k.float(0x1.8p52), shifted, shifted)
-	VSUBPD(k.float(0x1.8p52), shifted, n)
-	VMULPD(k.float(0x1.62e42fee00000p-1), n, r)
+// exp2PD replaces float64 values by their powers of 2, as kernel.exp2 does.
+func exp2PD(k *constants, v VecVirtual) {
+	n, r, p := k.reg(), k.reg(), k.reg()
+	VADDPD(k.float(roundBias), v, n)
+	VSUBPD(k.float(roundBias), n, r)
 	VSUBPD(r, v, r)
-	VMULPD(k.float(0x1.a39ef35793c76p-33), n, n)
-	VSUBPD(n, r, r)
-
-	q := YMM()
-	VMULPD(k.float(expQ[0]), r, q)
-	for i, coefficient := range expQ[1:] {
-		if i > 0 {
-			VMULPD(r, q, q)
-		}
-		VADDPD(k.float(coefficient), q, q)
+	VMOVUPD(k.float(exp2Q[0]), p)
+	for _, coefficient := range exp2Q[1:] {
+		VFMADD213PD(k.float(coefficient), r, p)
 	}
-	VMULPD(r, q, q)
-	VMULPD(r, q, q)
-	VADDPD(r, q, q)
-	VADDPD(k.float(1), q, q)
-
-	VPADDQ(k.bits(1023), shifted, shifted) // the integer n stands in the low bits
-	VPSLLQ(U8(52), shifted, shifted)
-	VMULPD(shifted, q, v)
+	VFMADD213PD(k.float(1), r, p)
+	VPSLLQ(U8(52), n, n)
+	VPADDQ(n, p, v)
 }

@@ -1,0 +1,348 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// The AVX-512 variants hold the 16 lanes of a dot product in one register. They are worth having for its 32 registers
+// even where, as on Zen 4, its arithmetic is as fast as that of AVX2.
+
+// wideLoad widens 16 stored elements.
+var wideLoad = map[string]func(src Mem, dst VecVirtual){
+	"F32": func(src Mem, dst VecVirtual) { VMOVUPS(src, dst) },
+	"F16": func(src Mem, dst VecVirtual) { VCVTPH2PS(src, dst) },
+	"BF16": func(src Mem, dst VecVirtual) {
+		VPMOVZXWD(src, dst)
+		VPSLLD(U8(16), dst, dst)
+	},
+}
+
+func avx512() {
+	for _, s := range storedTypes {
+		dotWide(s, 4)
+		dotWide(s, 1)
+	}
+	dotQ8Wide(4)
+	dotQ8Wide(1)
+	for tokens := 1; tokens <= 6; tokens++ {
+		tileWide(tokens)
+	}
+	k := newConstants("AVX512", 8)
+	for _, f := range []func(*constants){scanBlock, negExp, softplus, gate, conv} {
+		f(k)
+	}
+}
+
+// dotWide generates what dot does.
+func dotWide(s stored, streams int) {
+	name := fmt.Sprintf("dot%s%sAVX512", []string{1: "One", 4: "Four"}[streams], s.name)
+	TEXT(name, NOSPLIT, fmt.Sprintf("func(y *float32, w *%s, x *float32, cols, rows int)", s.goTyp))
+	Doc(fmt.Sprintf("%s sets y[r] to the dot product of row r of w [%d·rows, cols] with x, as dotGeneric does.", name, streams),
+		"cols is a positive multiple of 16, rows is positive.")
+	Pragma("noescape")
+	y, w, x := Load(Param("y"), GP64()), Load(Param("w"), GP64()), Load(Param("x"), GP64())
+	cols, rows := Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
+	gap := GP64() // elements from one stream to the next
+	MOVQ(cols, gap)
+	IMULQ(rows, gap)
+	ptr := rowPointers(w, gap, streams, s.size)
+	out := rowPointers(y, rows, streams, 4)
+	left := gap // free again
+	at := GP64()
+
+	Label("row")
+	acc := lanes16(streams)
+	MOVQ(x, at)
+	MOVQ(cols, left)
+	Label("block")
+	v := ZMM()
+	VMOVUPS(Mem{Base: at}, v)
+	for i, p := range ptr {
+		u := ZMM()
+		wideLoad[s.name](Mem{Base: p}, u)
+		VFMADD231PS(u, v, acc[i])
+	}
+	ADDQ(U8(64), at)
+	for _, p := range ptr {
+		ADDQ(U8(16*s.size), p)
+	}
+	SUBQ(U8(16), left)
+	JNZ(LabelRef("block"))
+	for i, o := range out {
+		VMOVSS(sumLanesWide(acc[i]), Mem{Base: o})
+		ADDQ(U8(4), o)
+	}
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// lanes16 returns the zeroed lanes of some dot products.
+func lanes16(n int) []VecVirtual {
+	acc := make([]VecVirtual, n)
+	for i := range acc {
+		acc[i] = ZMM()
+		VPXORD(acc[i], acc[i], acc[i])
+	}
+	return acc
+}
+
+// fold widens 16 lanes to float64 and adds lanes i and i+8.
+func fold(acc VecVirtual) VecVirtual {
+	high := ZMM()
+	VEXTRACTF32X8(U8(1), acc, high.AsY())
+	VCVTPS2PD(high.AsY(), high)
+	VCVTPS2PD(acc.AsY(), acc)
+	VADDPD(high, acc, acc)
+	return acc
+}
+
+// sumLanesWide is sumLanes.
+func sumLanesWide(acc VecVirtual) Register {
+	v := fold(acc)
+	quarter := YMM()
+	VEXTRACTF64X4(U8(1), v, quarter)
+	VADDPD(quarter, v.AsY(), v.AsY())
+	low, high := v.AsX(), XMM()
+	VEXTRACTF64X2(U8(1), v, high)
+	VADDPD(high, low, low)
+	VPERMILPD(U8(1), low, high)
+	VADDSD(high, low, low)
+	VCVTSD2SS(low, low, low)
+	return low
+}
+
+const tileWideRows = 4
+
+// tileWide generates a block of dot products of 4 rows with some tokens, whose accumulators all stay in registers.
+func tileWide(tokens int) {
+	name := fmt.Sprintf("tile4x%dAVX512", tokens)
+	TEXT(name, NOSPLIT, "func(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)")
+	Doc(fmt.Sprintf("%s sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for %d tokens t, as dotGeneric does.", name, tokens),
+		"cols is a positive multiple of 16.")
+	Pragma("noescape")
+	w, x := Load(Param("w"), GP64()), Load(Param("x"), GP64())
+	stride, end := GP64(), GP64()
+	Load(Param("cols"), end)
+	wPtr := rowPointers(w, end, tileWideRows, 4)
+	Load(Param("xStride"), stride)
+	xPtr := rowPointers(x, stride, tokens, 4)
+	SHLQ(U8(2), end)
+	at := GP64()
+	XORQ(at, at)
+	acc := lanes16(tileWideRows * tokens)
+
+	Label("block")
+	u := make([]VecVirtual, tileWideRows)
+	for r := range u {
+		u[r] = ZMM()
+		VMOVUPS(Mem{Base: wPtr[r], Index: at, Scale: 1}, u[r])
+	}
+	for t := range tokens {
+		v := ZMM()
+		VMOVUPS(Mem{Base: xPtr[t], Index: at, Scale: 1}, v)
+		for r := range u {
+			VFMADD231PS(u[r], v, acc[t*tileWideRows+r])
+		}
+	}
+	ADDQ(U8(64), at)
+	CMPQ(at, end)
+	JLT(LabelRef("block"))
+
+	y, yStride := Load(Param("y"), GP64()), Load(Param("yStride"), GP64())
+	for t := 0; t+1 < tokens; t += 2 {
+		sums := sumEight([8]VecVirtual(acc[t*tileWideRows:][:8]))
+		VMOVUPS(sums.AsX(), Mem{Base: y})
+		VEXTRACTF32X4(U8(1), sums, Mem{Base: y, Index: yStride, Scale: 4})
+		LEAQ(Mem{Base: y, Index: yStride, Scale: 8}, y)
+	}
+	if tokens%2 == 1 {
+		VMOVUPS(sumFour([4]VecVirtual(acc[(tokens-1)*tileWideRows:])), Mem{Base: y})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// sumEight adds the lanes of eight dot products at once, each by the tree of sumLanes: 4 rows of one token in the low half
+// of the result, of another in the high half.
+func sumEight(acc [8]VecVirtual) VecVirtual {
+	// By the shuffles below the result has the order 0 4 1 5 2 6 3 7.
+	order := [8]int{0, 2, 4, 6, 1, 3, 5, 7}
+	var d [8]VecVirtual
+	for i, from := range order {
+		d[i] = fold(acc[from])
+	}
+	a, b := sumQuads([4]VecVirtual(d[:4])), sumQuads([4]VecVirtual(d[4:]))
+	even := ZMM()
+	VUNPCKLPD(b, a, even)
+	VUNPCKHPD(b, a, a)
+	VADDPD(a, even, a)
+	VCVTPD2PS(a, a.AsY())
+	return a
+}
+
+// sumQuads takes 8 folded lanes of four dot products to 2: lanes i and i+4 are added, then i and i+2.
+func sumQuads(d [4]VecVirtual) VecVirtual {
+	pair := func(a, b VecVirtual, low, high uint8) VecVirtual {
+		first := ZMM()
+		VSHUFF64X2(U8(low), b, a, first)
+		VSHUFF64X2(U8(high), b, a, a)
+		VADDPD(a, first, a)
+		return a
+	}
+	return pair(pair(d[0], d[1], 0x44, 0xee), pair(d[2], d[3], 0x44, 0xee), 0x88, 0xdd)
+}
+
+// sumFour is sumEight for the rows of one token.
+func sumFour(acc [4]VecVirtual) Register {
+	for i := range acc {
+		acc[i] = fold(acc[i])
+	}
+	a := sumQuads(acc)
+	odd := ZMM()
+	VPERMILPD(U8(0x55), a, odd)
+	VADDPD(odd, a, a)
+	VCVTPD2PS(a, a.AsY())
+	high := XMM()
+	VEXTRACTF32X4(U8(1), a, high)
+	VSHUFPS(U8(0x88), high, a.AsX(), a.AsX())
+	return a.AsX()
+}
+
+// scanChannels is how many channels scanBlock steps side by side: their states, and A, stay in registers.
+const scanChannels = 4
+
+// scanBlock generates the selective scan of 4 channels with 16 states each over some tokens.
+func scanBlock(k *constants) {
+	TEXT("scanBlockAVX512", 0, // its frame is larger than what NOSPLIT allows
+		"func(h, a, dt, x, b, c *float32, sums *float64, tokens, dtStride, xStride, bStride, cStride, sumStride int)")
+	Pragma("noescape")
+	Doc("scanBlockAVX512 moves the states h [4, 16] of 4 channels over some tokens, as stepGeneric does, and sets",
+		"sums[t·sumStride + i] to what it returns for channel i and token t. a is [4, 16], b and c [tokens, 16] and dt and x",
+		"[tokens, 4] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.")
+	const vectors = 2 * scanChannels // of 8 states
+	var state, lane [vectors]VecVirtual
+	bias, limit := broadcast(k, roundBias), broadcast(k, -exp2Bound)
+	h, a := Load(Param("h"), GP64()), Load(Param("a"), GP64())
+	local := GP64() // aligned for loads of whole lines
+	LEAQ(AllocLocal(64*(vectors+1+2+2)+64).Offset(63), local)
+	ANDQ(I32(-64), local)
+	rates := Mem{Base: local}           // A in units of log 2, in float64
+	steps := rates.Offset(64 * vectors) // dt, then dt·x, of each channel
+	inputs := steps.Offset(64)          // B and
+	outputs := inputs.Offset(64 * 2)    // C of the token, in float64
+	for i := range vectors {
+		state[i] = ZMM()
+		VCVTPS2PD(Mem{Base: h, Disp: 32 * i}, state[i])
+		rate := ZMM()
+		VCVTPS2PD(Mem{Base: a, Disp: 32 * i}, rate)
+		VMULPD_BCST(k.float(log2e), rate, rate)
+		VMOVUPD(rate, rates.Offset(64*i))
+	}
+	evenAt := k.list(0, 2, 4, 6, 0, 2, 4, 6) // elements of a vector
+	var q []VecVirtual
+	for _, coefficient := range append(exp2Q, 1) {
+		q = append(q, broadcast(k, coefficient))
+	}
+	rows := make(map[string]Register)
+	for _, name := range []string{"dt", "x", "b", "c"} {
+		rows[name] = Load(Param(name), GP64())
+		rows[name+"Stride"] = Load(Param(name+"Stride"), GP64())
+	}
+	sums, sumStride := Load(Param("sums"), GP64()), Load(Param("sumStride"), GP64())
+	tokens := Load(Param("tokens"), GP64())
+
+	Label("token")
+	dt, dtx := YMM(), YMM()
+	VCVTPS2PD(Mem{Base: rows["dt"]}, dt)
+	VCVTPS2PD(Mem{Base: rows["x"]}, dtx)
+	VMULPD(dt, dtx, dtx)
+	VMOVUPD(dt, steps)
+	VMOVUPD(dtx, steps.Offset(8*scanChannels))
+	for half := range 2 {
+		in, out := ZMM(), ZMM()
+		VCVTPS2PD(Mem{Base: rows["b"], Disp: 32 * half}, in)
+		VCVTPS2PD(Mem{Base: rows["c"], Disp: 32 * half}, out)
+		VMOVUPD(in, inputs.Offset(64*half))
+		VMOVUPD(out, outputs.Offset(64*half))
+	}
+	for from := 0; from < vectors; from += abreast {
+		stepAbreast(q, bias, limit, rates, steps, inputs, outputs, from, state[from:from+abreast], lane[from/2:])
+	}
+	total, odd := sumQuads([4]VecVirtual(lane[:4])), ZMM()
+	VPERMILPD(U8(0x55), total, odd)
+	VADDPD(odd, total, total)
+	VMOVDQU64(evenAt, odd)
+	VPERMPD(total, odd, total)
+	VMOVUPD(total.AsY(), Mem{Base: sums})
+	LEAQ(Mem{Base: sums, Index: sumStride, Scale: 8}, sums)
+	for _, name := range []string{"dt", "x", "b", "c"} {
+		LEAQ(Mem{Base: rows[name], Index: rows[name+"Stride"], Scale: 4}, rows[name])
+	}
+	DECQ(tokens)
+	JNZ(LabelRef("token"))
+
+	h = Load(Param("h"), GP64())
+	for i := range vectors {
+		VCVTPD2PS(state[i], state[i].AsY())
+		VMOVUPS(state[i].AsY(), Mem{Base: h, Disp: 32 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// broadcast loads a constant into all elements of a register.
+func broadcast(k *constants, v float64) VecVirtual {
+	r := ZMM()
+	VBROADCASTSD(k.float(v), r)
+	return r
+}
+
+// abreast is how many vectors of states go through their steps side by side. A step is one long chain of operations that
+// wait for each other, longer than what the processor looks ahead.
+const abreast = 2
+
+// stepAbreast moves vectors of states, of which the first has the index from, over one token. Two of them make a channel,
+// whose sum over its states is put into a lane.
+func stepAbreast(q []VecVirtual, bias, limit VecVirtual, rates, steps, inputs, outputs Mem, from int, state, lane []VecVirtual) {
+	var n, r, p [abreast]VecVirtual
+	each := func(f func(i int)) {
+		for i := range abreast {
+			f(i)
+		}
+	}
+	each(func(i int) {
+		n[i], r[i], p[i] = ZMM(), ZMM(), ZMM()
+		VBROADCASTSD(steps.Offset(8*((from+i)/2)), r[i])
+		VMULPD(rates.Offset(64*(from+i)), r[i], r[i])
+	})
+	each(func(i int) { VMAXPD(r[i], limit, r[i]) }) // a NaN is kept: MAX returns its last source then
+	each(func(i int) { VADDPD(bias, r[i], n[i]) })
+	each(func(i int) { VSUBPD(bias, n[i], p[i]) })
+	each(func(i int) { VSUBPD(p[i], r[i], r[i]) })
+	each(func(i int) { VMOVAPD(q[0], p[i]) })
+	for _, coefficient := range q[1:] {
+		each(func(i int) { VFMADD213PD(coefficient, r[i], p[i]) })
+	}
+	each(func(i int) { VPSLLQ(U8(52), n[i], n[i]) })
+	each(func(i int) { VPADDQ(n[i], p[i], p[i]) })
+	each(func(i int) {
+		VBROADCASTSD(steps.Offset(8*(scanChannels+(from+i)/2)), r[i])
+		VMULPD(inputs.Offset(64*(i%2)), r[i], r[i])
+	})
+	each(func(i int) { VFMADD213PD(r[i], p[i], state[i]) })
+	each(func(i int) { VCVTPD2PS(state[i], state[i].AsY()) })
+	each(func(i int) { VCVTPS2PD(state[i].AsY(), state[i]) })
+	each(func(i int) {
+		if i%2 == 0 {
+			lane[i/2] = ZMM()
+			VPXORQ(lane[i/2], lane[i/2], lane[i/2])
+		}
+		VFMADD231PD(outputs.Offset(64*(i%2)), state[i], lane[i/2])
+	})
+}
