@@ -63,7 +63,7 @@ func newTarget(path string, opts Options, dir bool) (target, error) {
 		return target{}, err
 	}
 	removeStale(t.parent)
-	if free, ok := freeSpace(t.parent); ok && opts.Need > 0 && uint64(opts.Need) > free {
+	if free, ok := FreeSpace(t.parent); ok && opts.Need > 0 && uint64(opts.Need) > free {
 		return target{}, fmt.Errorf("%s: needs %d bytes, the disk has %d free", path, opts.Need, free)
 	}
 	return t, nil

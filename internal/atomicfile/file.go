@@ -10,8 +10,9 @@ import (
 // File is an output file in the making. WriteAt may be used from many goroutines, the rest from one.
 type File struct {
 	target
-	temp *os.File
-	done bool
+	temp      *os.File
+	writeback Writeback
+	done      bool
 }
 
 // CreateFile starts an output that will be at path after Commit. It fails at once when path is taken (without
@@ -42,6 +43,7 @@ func (f *File) Write(p []byte) (int, error) {
 // WriteAt writes at a byte offset of the output, as io.WriterAt. It does not move where Write goes on.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.temp.WriteAt(p, off)
+	f.writeback.Wrote(f.temp, n)
 	return n, f.explain(err)
 }
 

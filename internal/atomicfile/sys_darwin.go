@@ -19,8 +19,8 @@ func renamex(from, to string, flags uint32) error {
 	return err
 }
 
-// freeSpace returns the bytes that dir's file system has for this user; ok is false when it does not tell.
-func freeSpace(dir string) (free uint64, ok bool) {
+// FreeSpace returns the bytes that dir's file system has for this user; ok is false when it does not tell.
+func FreeSpace(dir string) (free uint64, ok bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil || st.Blocks == 0 {
 		return 0, false

@@ -23,7 +23,7 @@ func renameOver(from, to string) error { return os.Rename(from, to) }
 
 func syncDir(string) error { return nil }
 
-func freeSpace(dir string) (free uint64, ok bool) { return 0, false }
+func FreeSpace(dir string) (free uint64, ok bool) { return 0, false }
 
 // alive cannot be asked here; leaving a temporary is the safe side.
 func alive(pid int) bool { return true }

@@ -8,4 +8,4 @@ func renameNew(from, to string) error { return errors.ErrUnsupported }
 
 func exchange(a, b string) error { return errors.ErrUnsupported }
 
-func freeSpace(dir string) (free uint64, ok bool) { return 0, false }
+func FreeSpace(dir string) (free uint64, ok bool) { return 0, false }

@@ -35,8 +35,8 @@ func renameOver(from, to string) error { return os.Rename(from, to) }
 // syncDir does nothing: renameNew writes through, and directories cannot be synced.
 func syncDir(string) error { return nil }
 
-// freeSpace returns the bytes that dir's file system has for this user; ok is false when it does not tell.
-func freeSpace(dir string) (free uint64, ok bool) {
+// FreeSpace returns the bytes that dir's file system has for this user; ok is false when it does not tell.
+func FreeSpace(dir string) (free uint64, ok bool) {
 	ptr, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, false

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -31,6 +32,10 @@ type File struct {
 	stat fs.FileInfo // at opening
 	data []byte
 }
+
+// tick is how far apart two changes of a file must be for their times to differ: the clocks that file systems take them
+// from go by up to 10 ms. Open waits that long for a file written just now, so that Changed misses nothing.
+const tick = 12 * time.Millisecond
 
 // Open maps the file at path, following links. A directory, pipe, device or socket is refused before it
 // is opened, so a pipe without a writer does not block. An empty file is fine and has nil data.
@@ -60,6 +65,12 @@ func Open(path string) (_ *File, err error) {
 	// Ask again: the path may name something else since the first look.
 	if stat, err = file.Stat(); err != nil {
 		return nil, err
+	}
+	if age := time.Since(stat.ModTime()); age >= 0 && age < tick {
+		time.Sleep(tick - age)
+		if stat, err = file.Stat(); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkRegular(path, stat); err != nil {
 		return nil, err
