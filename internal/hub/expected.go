@@ -1,0 +1,31 @@
+package hub
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Expected returns what the hub said about the files of a folder when they were downloaded, by this or another program:
+// for a snapshot in the cache, or a folder that notes were left in. It returns nil where that is not known.
+func Expected(dir string) *Listing {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil
+	}
+	store := filepath.Dir(filepath.Dir(dir))
+	if name, ok := strings.CutPrefix(filepath.Base(store), "models--"); ok && filepath.Base(filepath.Dir(dir)) == "snapshots" &&
+		commitPattern.MatchString(filepath.Base(dir)) {
+		return readTree(store, strings.ReplaceAll(name, "--", "/"), filepath.Base(dir))
+	}
+	notes := (&folder{dir: dir}).trees()
+	found, _ := filepath.Glob(filepath.Join(notes, "download", "*.metadata"))
+	for _, path := range found {
+		data, err := os.ReadFile(path)
+		commit, _, _ := strings.Cut(string(data), "\n")
+		if err == nil && commitPattern.MatchString(commit) {
+			return readTree(notes, "", commit) // all files of a folder are of one commit, but for those changed since
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// Ref is a repository on the hub, as the argument of a command names it: OWNER/NAME, OWNER/NAME@REVISION, or
+// OWNER/NAME/FILE.gguf for one of several GGUF files.
+type Ref struct {
+	Repo, Revision, File string
+}
+
+// ParseRef reads the name of a model. ok is false for what can only be a path.
+func ParseRef(arg string) (ref Ref, ok bool) {
+	ref.Repo, ref.Revision, _ = strings.Cut(arg, "@")
+	if parts := strings.SplitN(ref.Repo, "/", 3); len(parts) == 3 && path.Ext(parts[2]) == ".gguf" && checkPath(parts[2]) == nil {
+		ref.Repo, ref.File = parts[0]+"/"+parts[1], parts[2]
+	}
+	switch path.Ext(ref.Repo) {
+	case ".gguf", ".safetensors", ".bin", ".json", ".pt", ".pth":
+		return Ref{}, false
+	}
+	ok = strings.Count(ref.Repo, "/") == 1 && CheckRepo(ref.Repo) == nil && (ref.Revision == "" || checkRevision(ref.Revision) == nil)
+	return ref, ok
+}
+
+// Locate returns the folder or file of a model: from the cache if it is complete there, without asking the hub, or else
+// downloaded. told says what will be fetched, before it is, and progress how far that is.
+func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, told func(*Result), progress func(File, int64)) (string, error) {
+	req := Request{Repo: ref.Repo, Revision: ref.Revision, Select: choose, Plan: told, Progress: progress}
+	if ref.File != "" {
+		req.Select = Named([]string{ref.File})
+	}
+	if err := req.check(); err != nil {
+		return "", err
+	}
+	req.sole = c.Offline
+	res, err := c.near(req)
+	if err != nil && !c.Offline {
+		res, err = c.Download(ctx, req)
+	}
+	if err != nil {
+		return "", err
+	}
+	// A folder that holds GGUF files is opened by one of them, since it may hold others.
+	if ref.File != "" || isGGUF(res.Files[0]) {
+		return filepath.Join(res.Path, filepath.FromSlash(res.Files[0].Path)), nil
+	}
+	return res.Path, nil
+}
+
+func isGGUF(f File) bool { return path.Ext(f.Path) == ".gguf" }
+
+// The small files that belong to a model: its configuration, and what turns text into ids and back.
+var (
+	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json"}
+	tokenizerFiles = []string{
+		"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+		"chat_template.jinja", "chat_template.json", "tokenizer.model", "tokenizer.model.v3",
+	}
+)
+
+// weightFiles are the ways in which a repository may hold the weights, the best first. Where there are several it is
+// the same weights, so one of them will do. Tensors in safetensors are preferred: they need no pickle.
+var weightFiles = []struct{ single, index, shards string }{
+	{single: "model.safetensors"},
+	{index: "model.safetensors.index.json", shards: "model-*-of-*.safetensors"},
+	{single: "consolidated.safetensors"},
+	{single: "pytorch_model.bin"},
+	{index: "pytorch_model.bin.index.json", shards: "pytorch_model-*-of-*.bin"},
+}
+
+// ModelFiles selects what it takes to run or convert a model.
+func ModelFiles(names []string) ([]string, error) {
+	has := func(name string) bool { return slices.Contains(names, name) }
+	chosen := present(names, configFiles)
+	if len(chosen) > 0 {
+		for _, w := range weightFiles {
+			if w.single != "" && has(w.single) {
+				return append(append(chosen, present(names, tokenizerFiles)...), w.single), nil
+			}
+			if w.index == "" || !has(w.index) {
+				continue
+			}
+			chosen = append(append(chosen, present(names, tokenizerFiles)...), w.index)
+			for _, name := range names {
+				if ok, err := path.Match(w.shards, name); ok && err == nil {
+					chosen = append(chosen, name)
+				}
+			}
+			return chosen, nil
+		}
+	}
+	return ggufFiles(names)
+}
+
+// TokenizerFiles selects what turns text into ids and back.
+func TokenizerFiles(names []string) ([]string, error) {
+	chosen := present(names, tokenizerFiles)
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no tokenizer in the repository, which holds %s", some(names))
+	}
+	return chosen, nil
+}
+
+// present returns those of wanted that are among names.
+func present(names, wanted []string) (found []string) {
+	for _, name := range wanted {
+		if slices.Contains(names, name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// ggufFiles selects the GGUF file of a repository, or all parts of it, if it has but one.
+func ggufFiles(names []string) (found []string, err error) {
+	for _, name := range names {
+		if path.Ext(name) == ".gguf" {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no checkpoint in the repository: expected config.json with weights, or a GGUF file, found %s", some(names))
+	}
+	if len(found) > 1 && !oneSplit(found) {
+		return nil, fmt.Errorf("%d GGUF files in the repository: name one, as in OWNER/NAME/%s", len(found), found[0])
+	}
+	return found, nil
+}
+
+// oneSplit reports whether the names are the parts of one file: NAME-00001-of-00003.gguf and so on.
+func oneSplit(names []string) bool {
+	stem, _, ok := strings.Cut(names[0], "-00001-of-")
+	if !ok {
+		return false
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, stem+"-0") {
+			return false
+		}
+	}
+	return strings.HasSuffix(names[0], fmt.Sprintf("-of-%05d.gguf", len(names)))
+}
+
+// missingShards returns the shards that an index among files names and that are not there. It is asked where no listing
+// tells what the repository holds.
+func missingShards(s *snapshot, files []File) (missing []string) {
+	for _, f := range files {
+		if !strings.HasSuffix(f.Path, ".index.json") {
+			continue
+		}
+		data, err := jsonobj.ReadFile(s.path(f.Path), maxAnswer)
+		if err != nil {
+			continue // opening the checkpoint will tell
+		}
+		var index struct {
+			WeightMap map[string]string `json:"weight_map"`
+		}
+		if json.Unmarshal(data, &index) != nil {
+			continue
+		}
+		for _, shard := range index.WeightMap {
+			name := path.Join(path.Dir(f.Path), shard)
+			if checkPath(name) != nil || slices.Contains(missing, name) {
+				continue
+			}
+			if _, err := os.Stat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
+				missing = append(missing, name)
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
