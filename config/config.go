@@ -1,6 +1,10 @@
 package config
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/gguf"
+)
 
 // Family names an architecture as model_type spells it in config.json.
 type Family string
@@ -20,6 +24,8 @@ type Config interface {
 	Shared() *Common
 	// DInner is d_inner, the width I of the mixer: the channels that the convolution and the scan run over.
 	DInner() int
+	// ConvChannels is the number of channels of the causal convolution: d_inner, and in Mamba-2 those of B and C too.
+	ConvChannels() int
 	// Validate reports the first value that is out of range, as one line with key, found and expected:
 	// a *badfile.FormatError, or a *badfile.UnsupportedError for a value that means something but not to this library.
 	// What ParseHF returned is valid.
@@ -29,6 +35,20 @@ type Config interface {
 	// EncodeHF renders config.json so that transformers, 5.x and 4.x alike, reads the same class with the same values.
 	// Its errors are those of Validate.
 	EncodeHF() ([]byte, error)
+	// EncodeOriginal renders the config.json of the original layout: the 12 keys that mamba_ssm knows and no other,
+	// since it refuses what it does not know; ssm_cfg holds what differs from the mixer's defaults.
+	// Beside the errors of Validate, a value that the layout cannot hold and that changes results is a
+	// *badfile.UnsupportedError that names its key.
+	EncodeOriginal() ([]byte, error)
+	// EncodeMistral renders the params.json of mistral's layout. Its errors are like those of EncodeOriginal.
+	EncodeMistral() ([]byte, error)
+	// EncodeGGUF returns the keys of a GGUF file that hold the configuration, in the order in which llama.cpp's
+	// converter writes them, and one of our own, to stand last, that holds config.json whole. Beside the errors of
+	// Validate, what llama.cpp cannot run is a *badfile.UnsupportedError that names the key of config.json.
+	EncodeGGUF() (keys, own []gguf.KV, err error)
+
+	fields() []field
+	ggufSizes() ggufSizes
 }
 
 // Common holds the fields that the transformers classes of all families share. The table in the package

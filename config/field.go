@@ -104,6 +104,39 @@ func floatField(key string, p *float64) field {
 	}
 }
 
+// limitField is a pair of numbers, the lower one first. The pair that limits nothing is the default of every version of
+// transformers and not written: for its infinity JSON has no word, and the versions do not agree on one.
+func limitField(key string, p *[2]float64) field {
+	show := func() string { return "[" + formatFloat(p[0]) + "," + formatFloat(p[1]) + "]" }
+	return field{
+		key: key,
+		decode: func(v jsonobj.Value) bool {
+			elems, ok := v.Elems(2)
+			if !ok || len(elems) != 2 {
+				return false
+			}
+			for i, e := range elems {
+				if p[i], ok = e.Float(); !ok {
+					return false
+				}
+				if p[i] == 0 {
+					p[i] = 0 // a negative zero clamps nothing else
+				}
+			}
+			return true
+		},
+		check: func() bool { return p[0] <= p[1] && !math.IsInf(p[0], 1) && !math.IsInf(p[1], -1) },
+		found: show,
+		want:  "two numbers, the lower limit first",
+		text: func() string {
+			if *p == noLimit {
+				return ""
+			}
+			return show()
+		},
+	}
+}
+
 // epsilonField is a number that the arithmetic uses as float32.
 func epsilonField(key string, p *float64) field {
 	f := floatField(key, p)

@@ -8,61 +8,117 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 )
 
-// The keys of a GGUF file that describe a Mamba-1 model, after llama.cpp's conversion/mamba.py.
+// The keys of a GGUF file that describe a model, after llama.cpp's conversion/mamba.py. Those of the sizes follow the name
+// of the architecture.
 const (
 	ggufArchitecture = "general.architecture"
-	ggufMamba        = "mamba"
+	ggufMamba        = "mamba" // FalconMamba too
+	ggufMamba2       = "mamba2"
 
-	ggufWidth   = "mamba.embedding_length"
-	ggufLayers  = "mamba.block_count"
-	ggufKernel  = "mamba.ssm.conv_kernel"
-	ggufInner   = "mamba.ssm.inner_size"
-	ggufState   = "mamba.ssm.state_size"
-	ggufRank    = "mamba.ssm.time_step_rank"
-	ggufEpsilon = "mamba.attention.layer_norm_rms_epsilon"
-	ggufFalcon  = "mamba.ssm.dt_b_c_rms"
+	ggufEpsilon = ".attention.layer_norm_rms_epsilon"
+	ggufFalcon  = ggufMamba + ".ssm.dt_b_c_rms"
 
-	// ggufOwn is a key of our own: the whole config.json, so that what the other keys cannot say survives.
-	// llama.cpp ignores keys that it does not know.
+	// ggufOwn is a key of our own: the whole config.json, so that what the other keys cannot say survives, as
+	// mixer_rms_eps of FalconMamba. llama.cpp ignores keys that it does not know.
 	ggufOwn = "gomamba.config"
 )
 
 // ggufContext is what llama.cpp's converter writes for a model without a limit: 2^20.
 const ggufContext = 1 << 20
 
-// EncodeGGUF returns the keys of a GGUF file that hold the configuration, in the order in which llama.cpp's converter
-// writes them, and after them one of our own that holds config.json whole.
-//
-// Errors: those of Validate, and a *badfile.UnsupportedError that names the key of what llama.cpp's Mamba-1 cannot be:
-// a model with biases in its projections, or with an inner size other than twice its width.
-func (c *MambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) {
-	whole, err := c.EncodeHF()
-	if err != nil {
-		return nil, nil, err
+// ggufSizes are the sizes that a GGUF file states.
+type ggufSizes struct {
+	width, layers, kernel, inner, state int
+	rank                                int // of Mamba-1; the heads of Mamba-2
+	groups                              int // of Mamba-2
+}
+
+type ggufSize struct {
+	key string
+	p   *int
+}
+
+// keys lists the sizes of an architecture in the order in which llama.cpp's converter writes them.
+func (s *ggufSizes) keys(arch string) []ggufSize {
+	keys := []ggufSize{
+		{arch + ".embedding_length", &s.width},
+		{arch + ".block_count", &s.layers},
+		{arch + ".ssm.conv_kernel", &s.kernel},
+		{arch + ".ssm.inner_size", &s.inner},
+		{arch + ".ssm.state_size", &s.state},
+		{arch + ".ssm.time_step_rank", &s.rank},
 	}
-	if c.UseBias {
-		return nil, nil, unsupported("use_bias", "found true: GGUF has no place for the biases of in_proj and out_proj")
+	if arch == ggufMamba2 {
+		keys = append(keys, ggufSize{arch + ".ssm.group_count", &s.groups})
 	}
+	return keys
+}
+
+// Architecture returns how llama.cpp names the architecture of c: "mamba", which includes FalconMamba, or "mamba2".
+func Architecture(c Config) string {
+	if c.Family() == Mamba2 {
+		return ggufMamba2
+	}
+	return ggufMamba
+}
+
+func (c *MambaConfig) ggufSizes() ggufSizes {
+	return ggufSizes{width: c.HiddenSize, layers: c.NumHiddenLayers, kernel: c.ConvKernel, inner: c.IntermediateSize,
+		state: c.StateSize, rank: c.TimeStepRank}
+}
+
+func (c *Mamba2Config) ggufSizes() ggufSizes {
+	return ggufSizes{width: c.HiddenSize, layers: c.NumHiddenLayers, kernel: c.ConvKernel, inner: c.DInner(),
+		state: c.StateSize, rank: c.NumHeads, groups: c.NGroups}
+}
+
+// EncodeGGUF implements Config.
+func (c *MambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) { return c.encodeGGUF(c, false) }
+
+// EncodeGGUF implements Config. llama.cpp norms dt, B and C with layer_norm_epsilon, for want of a key of their own.
+func (c *FalconMambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) {
+	return c.encodeGGUF(c, true)
+}
+
+// encodeGGUF renders the keys of whole, of which c is the Mamba-1 part.
+func (c *MambaConfig) encodeGGUF(whole Config, falcon bool) (keys, own []gguf.KV, err error) {
 	if c.IntermediateSize != 2*c.HiddenSize {
 		return nil, nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: llama.cpp runs Mamba-1 only with "+
 			"an inner size of twice the width (expand 2)", c.IntermediateSize, c.HiddenSize)
 	}
+	keys, own, err = encodeGGUF(whole, ggufMamba, c.ggufSizes())
+	return append(keys, gguf.KV{Key: ggufFalcon, Value: gguf.Of(falcon)}), own, err
+}
+
+// EncodeGGUF implements Config.
+func (c *Mamba2Config) EncodeGGUF() (keys, own []gguf.KV, err error) {
+	if c.LimitsTimeStep() {
+		return nil, nil, unsupported("time_step_limit", "found %v: llama.cpp has no key for it and would not limit dt", c.TimeStepLimit)
+	}
+	return encodeGGUF(c, ggufMamba2, c.ggufSizes())
+}
+
+func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, err error) {
+	whole, err := c.EncodeHF()
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Shared().UseBias {
+		return nil, nil, unsupported("use_bias", "found true: GGUF has no place for the biases of in_proj and out_proj")
+	}
 	number := func(key string, n int) gguf.KV { return gguf.KV{Key: key, Value: gguf.Of(uint32(n))} }
-	return []gguf.KV{
-			number("mamba.context_length", ggufContext),
-			number(ggufWidth, c.HiddenSize),
-			number("mamba.feed_forward_length", 0),
-			number("mamba.attention.head_count", 0),
-			number(ggufLayers, c.NumHiddenLayers),
-			number(ggufKernel, c.ConvKernel),
-			number(ggufInner, c.IntermediateSize),
-			number(ggufState, c.StateSize),
-			number(ggufRank, c.TimeStepRank),
-			{Key: ggufEpsilon, Value: gguf.Of(float32(c.LayerNormEpsilon))},
-			{Key: ggufFalcon, Value: gguf.Of(false)},
-		}, []gguf.KV{
-			{Key: ggufOwn, Value: gguf.Of(string(whole))},
-		}, nil
+	list := sizes.keys(arch)
+	keys = []gguf.KV{
+		number(arch+".context_length", ggufContext),
+		number(list[0].key, sizes.width),
+		number(arch+".feed_forward_length", 0),
+		number(arch+".attention.head_count", 0),
+	}
+	for _, size := range list[1:] {
+		keys = append(keys, number(size.key, *size.p))
+	}
+	keys = append(keys, gguf.KV{Key: arch + ggufEpsilon, Value: gguf.Of(float32(c.Shared().LayerNormEpsilon))})
+	return keys, []gguf.KV{{Key: ggufOwn, Value: gguf.Of(string(whole))}}, nil
 }
 
 // ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds where it is there and agrees
@@ -80,90 +136,129 @@ func ParseGGUF(file string, f *gguf.File, vocab int, tied bool) (Config, error) 
 }
 
 func parseGGUF(f *gguf.File, vocab int, tied bool) (Config, error) {
-	arch, err := f.Str(ggufArchitecture)
+	arch, family, err := ggufFamily(f)
 	if err != nil {
 		return nil, err
 	}
-	if arch != ggufMamba {
-		return nil, unsupported(ggufArchitecture, "found %s; this version reads %q", badfile.Quote(arch), ggufMamba)
+	sizes, eps, err := readSizes(f, arch)
+	if err != nil {
+		return nil, err
+	}
+	var c Config
+	if _, known := f.Lookup(ggufOwn); known {
+		c, err = ownConfig(f, arch, family, sizes, eps)
+		if err == nil && c.Shared().VocabSize != vocab {
+			err = formatError(ggufOwn, "vocab_size is %d, token_embd.weight has %d rows", c.Shared().VocabSize, vocab)
+		}
+	} else {
+		c, err = derivedConfig(f, family, sizes, eps)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Shared().VocabSize, c.Shared().TieWordEmbeddings = vocab, tied
+	return c, c.Validate()
+}
+
+// ggufFamily tells the family by the architecture and, for Mamba-1, the flag that makes it FalconMamba.
+func ggufFamily(f *gguf.File) (arch string, family Family, err error) {
+	if arch, err = f.Str(ggufArchitecture); err != nil {
+		return "", "", err
+	}
+	switch arch {
+	case ggufMamba2:
+		return arch, Mamba2, nil
+	case ggufMamba:
+	default:
+		return "", "", unsupported(ggufArchitecture, "found %s; only pure Mamba models, %q and %q, are supported",
+			badfile.Quote(arch), ggufMamba, ggufMamba2)
 	}
 	if _, ok := f.Lookup(ggufFalcon); ok {
 		falcon, err := f.Bool(ggufFalcon)
 		if err != nil {
-			return nil, err
+			return "", "", err
 		}
 		if falcon {
-			return nil, unsupported(ggufFalcon, "found true: norms on dt, B and C make this a falcon_mamba model, which this version does not read")
+			return arch, FalconMamba, nil
 		}
 	}
-	c := NewMamba()
-	_, known := f.Lookup(ggufOwn)
-	if known {
-		text, err := f.Str(ggufOwn)
-		if err != nil {
-			return nil, err
-		}
-		parsed, err := parseHF([]byte(text))
-		if err != nil {
-			return nil, formatError(ggufOwn, "%s", err)
-		}
-		var ok bool
-		if c, ok = parsed.(*MambaConfig); !ok {
-			return nil, formatError(ggufOwn, "holds a config of family %q, the file is %q", parsed.Family(), arch)
-		}
-	}
-	if err := c.mergeGGUF(f, known); err != nil {
-		return nil, err
-	}
-	if known && c.VocabSize != vocab {
-		return nil, formatError(ggufOwn, "vocab_size is %d, token_embd.weight has %d rows", c.VocabSize, vocab)
-	}
-	c.VocabSize, c.TieWordEmbeddings = vocab, tied
-	return c, c.Validate()
+	return arch, Mamba, nil
 }
 
-// mergeGGUF takes the sizes of llama.cpp's keys. Where c is already known they must agree with it.
-func (c *MambaConfig) mergeGGUF(f *gguf.File, known bool) error {
-	for _, size := range []struct {
-		key string
-		p   *int
-	}{
-		{ggufWidth, &c.HiddenSize}, {ggufLayers, &c.NumHiddenLayers}, {ggufKernel, &c.ConvKernel},
-		{ggufInner, &c.IntermediateSize}, {ggufState, &c.StateSize}, {ggufRank, &c.TimeStepRank},
-	} {
+// readSizes reads the keys of llama.cpp.
+func readSizes(f *gguf.File, arch string) (sizes ggufSizes, eps float64, err error) {
+	for _, size := range sizes.keys(arch) {
 		n, err := f.Int(size.key)
 		if err != nil {
-			return err
+			return sizes, 0, err
 		}
 		if n < 1 || n > maxWidth {
-			return formatError(size.key, "found %d, expected 1 to %d", n, maxWidth)
-		}
-		if known && *size.p != int(n) {
-			return formatError(size.key, "found %d, %s says %d", n, ggufOwn, *size.p)
+			return sizes, 0, formatError(size.key, "found %d, expected 1 to %d", n, maxWidth)
 		}
 		*size.p = int(n)
 	}
-	eps, err := f.Float(ggufEpsilon)
+	eps, err = f.Float(arch + ggufEpsilon)
+	return sizes, eps, err
+}
+
+// ownConfig reads our own key, with which the others must agree.
+func ownConfig(f *gguf.File, arch string, family Family, sizes ggufSizes, eps float64) (Config, error) {
+	text, err := f.Str(ggufOwn)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	switch {
-	case !known:
-		c.LayerNormEpsilon = shortest(eps)
-		if c.Expand = c.IntermediateSize / c.HiddenSize; c.Expand == 0 {
-			c.Expand = 1 // intermediate_size states the width, expand may not be 0
+	c, err := parseHF([]byte(text))
+	if err != nil {
+		return nil, formatError(ggufOwn, "%s", err)
+	}
+	if c.Family() != family {
+		return nil, formatError(ggufOwn, "holds a config of family %q, the other keys make the file %q", c.Family(), family)
+	}
+	own := c.ggufSizes()
+	stated := own.keys(arch)
+	for i, size := range sizes.keys(arch) {
+		if *size.p != *stated[i].p {
+			return nil, formatError(size.key, "found %d, %s says %d", *size.p, ggufOwn, *stated[i].p)
 		}
-	case float32(c.LayerNormEpsilon) != float32(eps):
-		return formatError(ggufEpsilon, "found %v, %s says %v", eps, ggufOwn, c.LayerNormEpsilon)
 	}
-	if known {
-		return nil
+	if own := c.Shared().LayerNormEpsilon; float32(own) != float32(eps) {
+		return nil, formatError(arch+ggufEpsilon, "found %v, %s says %v", eps, ggufOwn, own)
 	}
-	return c.takeTokens(f)
+	return c, nil
+}
+
+// derivedConfig makes a configuration of what llama.cpp's keys say.
+func derivedConfig(f *gguf.File, family Family, sizes ggufSizes, eps float64) (Config, error) {
+	var c Config
+	switch family {
+	case Mamba2:
+		m := NewMamba2()
+		if sizes.inner%sizes.width != 0 || sizes.inner%sizes.rank != 0 {
+			return nil, unsupported(ggufMamba2+".ssm.inner_size", "found %d, expected a multiple of the width %d and of the %d heads: "+
+				"transformers has no such model", sizes.inner, sizes.width, sizes.rank)
+		}
+		m.NumHeads, m.HeadDim, m.NGroups = sizes.rank, sizes.inner/sizes.rank, sizes.groups
+		m.TimeStepRank = (sizes.width + 15) / 16
+		c = m
+	case FalconMamba:
+		c = NewFalconMamba()
+	default:
+		c = NewMamba()
+	}
+	if m := Selective(c); m != nil {
+		m.IntermediateSize, m.TimeStepRank = sizes.inner, sizes.rank
+	}
+	s := c.Shared()
+	s.HiddenSize, s.NumHiddenLayers, s.ConvKernel, s.StateSize = sizes.width, sizes.layers, sizes.kernel, sizes.state
+	s.LayerNormEpsilon = shortest(eps)
+	// llama.cpp demands this bias; its converter leaves it out all the same where a model has none.
+	_, s.UseConvBias = f.Tensor("blk.0.ssm_conv1d.bias")
+	s.Expand = max(1, sizes.inner/sizes.width) // intermediate_size states the width, expand may not be 0
+	return c, s.takeTokens(f)
 }
 
 // takeTokens reads the ids that generation goes by; a file without them has none.
-func (c *MambaConfig) takeTokens(f *gguf.File) error {
+func (c *Common) takeTokens(f *gguf.File) error {
 	id := func(key string) (*int, error) {
 		if _, ok := f.Lookup(key); !ok {
 			return nil, nil

@@ -54,9 +54,14 @@ func (c *MambaConfig) Family() Family { return Mamba }
 // DInner returns IntermediateSize. The value stated in a file wins over expand*hidden_size, as in transformers.
 func (c *MambaConfig) DInner() int { return c.IntermediateSize }
 
+// ConvChannels returns DInner: the convolution of Mamba-1 runs over x alone.
+func (c *MambaConfig) ConvChannels() int { return c.IntermediateSize }
+
 // Validate implements Config.
-func (c *MambaConfig) Validate() error {
-	fields := c.fields()
+func (c *MambaConfig) Validate() error { return c.validate(c.fields()) }
+
+// validate judges the fields of the family, among which are those of c.
+func (c *MambaConfig) validate(fields []field) error {
 	if err := checkFields(fields); err != nil {
 		return err
 	}
@@ -101,39 +106,55 @@ func (c *MambaConfig) fields() []field {
 	)
 }
 
-// parseMamba reads the keys of a Mamba-1 config.json.
+// parseMamba reads the keys of a Mamba-1 config.json, which is FalconMamba's where use_bcdt_rms says so.
 func parseMamba(keys jsonobj.Members) (Config, error) {
-	if v, ok := keys.Get("use_bcdt_rms"); ok {
-		if on, _ := v.Bool(); on {
-			return nil, unsupported("use_bcdt_rms", "found true: norms on B, C and dt make this a falcon_mamba model, "+
-				"which this version does not read")
+	if on, _ := flag(keys, keyBCdtRMS); on {
+		c := NewFalconMamba()
+		if err := c.parse(keys, c.fields()); err != nil {
+			return nil, err
 		}
+		c.Architectures = NewFalconMamba().Architectures
+		return c, nil
 	}
 	c := NewMamba()
-	c.TimeStepRank = rankAuto // unless the file says otherwise, hidden_size decides
-	given, err := decode(keys, c.fields(), &c.Extra)
-	if err != nil {
+	if err := c.parse(keys, c.fields()); err != nil {
 		return nil, err
 	}
+	return c, nil
+}
+
+// parse reads the fields of the family, among which are those of c, and resolves what others decide.
+func (c *MambaConfig) parse(keys jsonobj.Members, fields []field) error {
+	c.TimeStepRank = rankAuto // unless the file says otherwise, hidden_size decides
+	given, err := decode(keys, fields, &c.Extra)
+	if err != nil {
+		return err
+	}
 	if err := checkFields(c.Common.fields()); err != nil {
-		return nil, err
+		return err
 	}
 	if c.TimeStepRank == rankAuto {
 		c.TimeStepRank = (c.HiddenSize + 15) / 16
 	}
 	if !given["intermediate_size"] {
-		inner := int64(c.Expand) * int64(c.HiddenSize)
-		if inner > maxWidth {
-			return nil, formatError("expand", "found %d, which times hidden_size %d makes %d channels; expected at most %d",
-				c.Expand, c.HiddenSize, inner, maxWidth)
+		inner, err := c.expanded()
+		if err != nil {
+			return err
 		}
-		c.IntermediateSize = int(inner)
+		c.IntermediateSize = inner
 	}
-	if err := checkFields(c.fields()); err != nil {
-		return nil, err
+	if err := checkFields(fields); err != nil {
+		return err
 	}
-	if err := c.checkSize(); err != nil {
-		return nil, err
+	return c.checkSize()
+}
+
+// expanded returns expand*hidden_size.
+func (c *Common) expanded() (int, error) {
+	inner := int64(c.Expand) * int64(c.HiddenSize)
+	if inner > maxWidth {
+		return 0, formatError("expand", "found %d, which times hidden_size %d makes %d channels; expected at most %d",
+			c.Expand, c.HiddenSize, inner, maxWidth)
 	}
-	return c, nil
+	return int(inner), nil
 }

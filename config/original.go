@@ -4,33 +4,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 // original is the config.json of the state-spaces repositories: the fields of MambaConfig in
-// mamba_ssm/models/config_mamba.py, with the defaults of that class, and the arguments of Mamba in
-// mamba_ssm/modules/mamba_simple.py that ssm_cfg may hold.
+// mamba_ssm/models/config_mamba.py, with the defaults of that class.
 type original struct {
 	DModel, DIntermediate, NLayer, VocabSize, Multiple int
 	RMSNorm, ResidualInFP32, FusedAddNorm, Tie         bool
-
-	DState, DConv, Expand, DtRank  int
-	DtMin, DtMax, DtScale, DtFloor float64
-	DtInit                         string
-	ConvBias, Bias, FastPath       bool
 }
 
 func newOriginal() *original {
 	return &original{
 		DModel: 2560, NLayer: 64, VocabSize: 50277, Multiple: 8,
 		RMSNorm: true, ResidualInFP32: true, FusedAddNorm: true, Tie: true,
-		DState: 16, DConv: 4, Expand: 2, DtRank: rankAuto,
-		DtMin: 0.001, DtMax: 0.1, DtScale: 1, DtFloor: 1e-4, DtInit: "random", ConvBias: true, FastPath: true,
 	}
 }
 
@@ -48,43 +41,19 @@ func (o *original) fields() []field {
 	}
 }
 
-// ssmFields are the arguments of the mixer.
-func (o *original) ssmFields() []field {
-	return append([]field{
-		intField("d_state", &o.DState, 1, maxInner),
-		intField("d_conv", &o.DConv, 1, maxInner),
-		intField("expand", &o.Expand, 1, maxInner),
-		rankField("dt_rank", &o.DtRank),
-		boolField("conv_bias", &o.ConvBias),
-		boolField("bias", &o.Bias),
-		boolField("use_fast_path", &o.FastPath), // mamba_ssm's choice of kernel
-	}, o.initFields()...)
+// mixer holds the arguments of one of mamba_ssm's mixers, which ssm_cfg may state.
+type mixer interface {
+	fields() []field
+	// kept lists the arguments that decide no result of a loaded model and have no key in transformers: a transformers
+	// config keeps them under ssm_cfg.
+	kept() []string
+	// resolve settles what other values decide and checks all fields.
+	resolve(o *original) error
+	// config translates to transformers, except for what padded and extras see to.
+	config(o *original) (Config, error)
 }
 
-// initFields are the arguments of the mixer that only matter for its initialisation, with the values that its
-// constructor takes: it draws the logarithm of dt.
-func (o *original) initFields() []field {
-	init := []field{
-		floatField("dt_min", &o.DtMin),
-		floatField("dt_max", &o.DtMax),
-		floatField("dt_init_floor", &o.DtFloor),
-		floatField("dt_scale", &o.DtScale),
-		stringField("dt_init", &o.DtInit),
-	}
-	for i, p := range []*float64{&o.DtMin, &o.DtMax} {
-		init[i].check = func() bool { return 0 < *p && *p <= math.MaxFloat64 }
-		init[i].want = "a finite number above 0"
-	}
-	for i, p := range []*float64{&o.DtFloor, &o.DtScale} {
-		init[2+i].check = func() bool { return math.Abs(*p) <= math.MaxFloat64 }
-		init[2+i].want = "a finite number"
-	}
-	init[4].check = func() bool { return o.DtInit == "random" || o.DtInit == "constant" }
-	init[4].want = `"random" or "constant"`
-	return init
-}
-
-// The keys of the original layout that say something only where they differ from what every pure Mamba-1 model has.
+// The keys of the original layout that say something only where they differ from what every pure Mamba model has.
 // refuseVariants and parseSSM look at them.
 var originalVariants = []string{"attn_layer_idx", "attn_cfg", "ssm_cfg"}
 
@@ -115,87 +84,101 @@ func parseOriginal(data []byte) (Config, error) {
 		return nil, err
 	}
 	o := newOriginal()
-	if err := o.decode(keys, "", o.fields(), originalVariants); err != nil {
+	if err := decodeOnly(keys, "", o.fields(), originalVariants); err != nil {
 		return nil, err
 	}
-	if err := o.parseSSM(keys); err != nil {
+	if err := checkFields(o.fields()); err != nil {
 		return nil, err
 	}
-	if o.DtRank == rankAuto {
-		o.DtRank = (o.DModel + 15) / 16
-	}
-	if err := checkFields(append(o.fields(), o.ssmFields()...)); err != nil {
+	mixer, kept, err := parseSSM(keys)
+	if err != nil {
 		return nil, err
 	}
-	return o.config()
+	if err := mixer.resolve(o); err != nil {
+		return nil, err
+	}
+	return o.config(mixer, kept)
 }
 
-// decode stores the keys that have a field and refuses the others, except those in known.
-func (o *original) decode(keys jsonobj.Members, within string, fields []field, known []string) error {
+// decodeOnly stores the keys that have a field and refuses the others, except those in known.
+func decodeOnly(keys jsonobj.Members, within string, fields []field, known []string) error {
 	var extra []Extra
 	if _, err := decode(keys, fields, &extra); err != nil {
 		return err
 	}
 	for _, e := range extra {
 		if !slices.Contains(known, e.Key) {
-			return unsupported(within+e.Key, "is no key of mamba_ssm's configuration of a Mamba-1 model")
+			return unsupported(within+e.Key, "is no key of mamba_ssm's configuration of a pure Mamba model")
 		}
 	}
 	return nil
 }
 
-// parseSSM reads ssm_cfg, the arguments of the mixer.
-func (o *original) parseSSM(keys jsonobj.Members) error {
+// parseSSM reads ssm_cfg: which mixer it is, and its arguments. kept is the part that a transformers config has no key
+// for, as JSON; empty if there is none.
+func parseSSM(keys jsonobj.Members) (m mixer, kept string, err error) {
+	m = newMixer1()
 	v, ok := keys.Get("ssm_cfg")
 	if !ok || v.Kind() == jsonobj.Null {
-		return nil
+		return m, "", nil
 	}
 	members, ok := v.Members()
 	if !ok {
-		return formatError("ssm_cfg", "found %s, expected an object", v)
+		return nil, "", formatError("ssm_cfg", "found %s, expected an object", v)
 	}
 	if layer, ok := members.Get("layer"); ok {
 		switch name, _ := layer.Text(); name {
 		case "Mamba1", "Mamba":
 		case "Mamba2":
-			return unsupported("ssm_cfg.layer", `"Mamba2" is not read by this version, which reads Mamba-1`)
+			m = newMixer2()
 		default:
-			return unsupported("ssm_cfg.layer", "%s: no transformers class and no GGUF architecture exists for it", layer)
+			return nil, "", unsupported("ssm_cfg.layer", "%s: no transformers class and no GGUF architecture exists for it", layer)
 		}
 	}
-	return o.decode(members, "ssm_cfg.", o.ssmFields(), []string{"layer"})
+	if err := decodeOnly(members, "ssm_cfg.", m.fields(), append(m.kept(), "layer")); err != nil {
+		return nil, "", err
+	}
+	var parts []string
+	for _, x := range members {
+		if slices.Contains(m.kept(), x.Key) {
+			parts = append(parts, quote(x.Key)+":"+finite(x.Value.Compact()))
+		}
+	}
+	if len(parts) > 0 {
+		slices.Sort(parts) // the order in which they are written
+		kept = "{" + strings.Join(parts, ",") + "}"
+	}
+	return m, kept, nil
 }
 
+// padded is the number of rows that vocab_size is padded up to.
+func (o *original) padded() int { return (o.VocabSize + o.Multiple - 1) / o.Multiple * o.Multiple }
+
 // config translates to the fields of transformers.
-func (o *original) config() (Config, error) {
-	c := NewMamba()
-	padded := (o.VocabSize + o.Multiple - 1) / o.Multiple * o.Multiple
-	c.VocabSize, c.HiddenSize, c.NumHiddenLayers = padded, o.DModel, o.NLayer
-	c.StateSize, c.ConvKernel, c.Expand = o.DState, o.DConv, o.Expand
-	if int64(o.Expand)*int64(o.DModel) > maxWidth {
-		return nil, formatError("ssm_cfg.expand", "found %d, which times d_model %d is too wide", o.Expand, o.DModel)
+func (o *original) config(m mixer, kept string) (Config, error) {
+	c, err := m.config(o)
+	if err != nil {
+		return nil, err
 	}
-	c.IntermediateSize = o.Expand * o.DModel
-	c.TimeStepRank = o.DtRank
-	c.TimeStepMin, c.TimeStepMax, c.TimeStepFloor = o.DtMin, o.DtMax, o.DtFloor
-	c.TimeStepScale, c.TimeStepInitScheme = o.DtScale, o.DtInit
-	c.UseBias, c.UseConvBias = o.Bias, o.ConvBias
-	c.ResidualInFP32, c.TieWordEmbeddings = o.ResidualInFP32, o.Tie
-	c.Extra = []Extra{{"fused_add_norm", strconv.FormatBool(o.FusedAddNorm)}, {"pad_vocab_size_multiple", strconv.Itoa(o.Multiple)}}
-	if !o.FastPath {
-		c.Extra = append(c.Extra, Extra{"ssm_cfg", slowPath})
+	s := c.Shared()
+	s.VocabSize, s.HiddenSize, s.NumHiddenLayers = o.padded(), o.DModel, o.NLayer
+	s.ResidualInFP32, s.TieWordEmbeddings = o.ResidualInFP32, o.Tie
+	s.Extra = []Extra{{"fused_add_norm", strconv.FormatBool(o.FusedAddNorm)}, {keyMultiple, strconv.Itoa(o.Multiple)}}
+	if kept != "" {
+		s.Extra = append(s.Extra, Extra{keySSM, kept})
 	}
-	if padded != o.VocabSize {
-		c.Extra = append(c.Extra, Extra{keyUnpadded, strconv.Itoa(o.VocabSize)})
+	if o.padded() != o.VocabSize {
+		s.Extra = append(s.Extra, Extra{keyUnpadded, strconv.Itoa(o.VocabSize)})
 	}
 	return c, c.Validate()
 }
 
-// keyUnpadded keeps in a transformers config the vocab_size of an original one, before padding.
-const keyUnpadded = "unpadded_vocab_size"
-
-// slowPath is the part of ssm_cfg that a transformers config keeps under that key, for want of one of its own.
-const slowPath = `{"use_fast_path":false}`
+// The keys under which a transformers config keeps what only the original layout states.
+const (
+	keyUnpadded = "unpadded_vocab_size"     // vocab_size before padding
+	keyMultiple = "pad_vocab_size_multiple" // what it is padded to a multiple of
+	keySSM      = "ssm_cfg"                 // arguments of the mixer that decide no result
+)
 
 // extraInt returns an extra key that is an integer.
 func (c *Common) extraInt(key string) (int, bool) {
@@ -208,54 +191,79 @@ func (c *Common) extraInt(key string) (int, bool) {
 	return 0, false
 }
 
+// decisive are the keys that decide tensors or results, of all families; what the original layout does not hold is none.
+var decisive = []string{
+	"hidden_size", "num_hidden_layers", "vocab_size", "state_size", "conv_kernel", "intermediate_size", "time_step_rank",
+	"num_heads", "head_dim", "n_groups", "time_step_limit", "layer_norm_epsilon", "use_bias", "use_conv_bias", "tie_word_embeddings",
+}
+
 // Agree reports the first size in which two configurations of one checkpoint differ; what the original layout does not
 // hold may.
 func Agree(fileA string, a Config, fileB string, b Config) error {
-	x, okX := a.(*MambaConfig)
-	y, okY := b.(*MambaConfig)
-	if !okX || !okY {
+	if a.Family() != b.Family() {
 		return &badfile.FormatError{File: fileB, Where: keyModelType, Detail: fmt.Sprintf("found %q, %s says %q", b.Family(), fileA, a.Family())}
 	}
-	for _, size := range []struct {
-		key  string
-		x, y any
-	}{
-		{"hidden_size", x.HiddenSize, y.HiddenSize}, {"num_hidden_layers", x.NumHiddenLayers, y.NumHiddenLayers},
-		{"vocab_size", x.VocabSize, y.VocabSize}, {"state_size", x.StateSize, y.StateSize}, {"conv_kernel", x.ConvKernel, y.ConvKernel},
-		{"intermediate_size", x.IntermediateSize, y.IntermediateSize}, {"time_step_rank", x.TimeStepRank, y.TimeStepRank},
-		{"layer_norm_epsilon", x.LayerNormEpsilon, y.LayerNormEpsilon}, {"use_bias", x.UseBias, y.UseBias},
-		{"use_conv_bias", x.UseConvBias, y.UseConvBias}, {"tie_word_embeddings", x.TieWordEmbeddings, y.TieWordEmbeddings},
-	} {
-		if size.x != size.y {
-			return &badfile.FormatError{File: fileB, Where: size.key, Detail: fmt.Sprintf("found %v, %s says %v", size.y, fileA, size.x)}
+	theirs := b.fields()
+	for i, f := range a.fields() {
+		unused := f.key == "time_step_rank" && a.Family() == Mamba2
+		if x, y := f.found(), theirs[i].found(); x != y && slices.Contains(decisive, f.key) && !unused {
+			return &badfile.FormatError{File: fileB, Where: f.key, Detail: fmt.Sprintf("found %s, %s says %s", y, fileA, x)}
 		}
 	}
 	return nil
 }
 
-// EncodeOriginal renders the config.json of the original layout: the 12 keys that mamba_ssm knows and no other, since
-// it refuses what it does not know; ssm_cfg holds what differs from the mixer's defaults.
-//
-// A value that the layout cannot hold and that changes results is a *badfile.UnsupportedError that names its key. What
-// it drops without changing a result is told by ParseOriginal on the outcome: token ids, for example, an expand that
-// is not the ratio of the widths, and initial values that mamba_ssm would not start with.
-func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
+// Differing lists the keys of config.json that two configurations of one family state differently, in the order of a.
+func Differing(a, b Config) []string {
+	theirs := make(map[string]string)
+	for _, e := range append(stated(b), b.Shared().Extra...) {
+		theirs[e.Key] = e.Value
 	}
+	var keys []string
+	ours := append(stated(a), a.Shared().Extra...)
+	for _, e := range ours {
+		if theirs[e.Key] != e.Value {
+			keys = append(keys, e.Key)
+		}
+		delete(theirs, e.Key)
+	}
+	return append(keys, slices.Sorted(maps.Keys(theirs))...)
+}
+
+// Value returns what config.json says under key for c, as JSON; empty where it says nothing.
+func Value(c Config, key string) string {
+	for _, e := range append(stated(c), c.Shared().Extra...) {
+		if e.Key == key {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// stated renders the fields of c that config.json shows.
+func stated(c Config) []Extra {
+	var keys []Extra
+	for _, f := range c.fields() {
+		if text := f.text(); text != "" {
+			keys = append(keys, Extra{f.key, text})
+		}
+	}
+	return keys
+}
+
+// encodeOriginal renders the 12 keys for c, with the arguments of m that differ from those of defaults.
+func encodeOriginal(c *Common, m, defaults mixer, layer string) ([]byte, error) {
 	if c.LayerNormEpsilon != 1e-5 {
 		return nil, unsupported("layer_norm_epsilon", "found %v: the original layout always means 1e-05", c.LayerNormEpsilon)
 	}
-	if expand := c.IntermediateSize / c.HiddenSize; expand*c.HiddenSize != c.IntermediateSize || expand > maxInner {
-		return nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: the original layout holds only its ratio, "+
-			"as an integer from 1 to %d", c.IntermediateSize, c.HiddenSize, maxInner)
-	}
-	ssm, err := c.ssm()
+	ssm, err := c.arguments(m, defaults)
 	if err != nil {
 		return nil, err
 	}
-	vocab, multiple := c.unpadded()
-	fused := !slices.Contains(c.Extra, Extra{"fused_add_norm", "false"})
+	if layer != "" {
+		ssm["layer"] = json.RawMessage(quote(layer))
+	}
+	vocab, multiple := c.unpadded(8)
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
@@ -273,52 +281,61 @@ func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 		Fused         bool                       `json:"fused_add_norm"`
 		Multiple      int                        `json:"pad_vocab_size_multiple"`
 		Tie           bool                       `json:"tie_embeddings"`
-	}{c.HiddenSize, 0, c.NumHiddenLayers, vocab, ssm, []int{}, map[string]any{}, true, c.ResidualInFP32, fused, multiple, c.TieWordEmbeddings})
+	}{c.HiddenSize, 0, c.NumHiddenLayers, vocab, ssm, []int{}, map[string]any{}, true, c.ResidualInFP32, c.fusedAddNorm(), multiple, c.TieWordEmbeddings})
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return out.Bytes(), nil
 }
 
+func (c *Common) fusedAddNorm() bool {
+	return !slices.Contains(c.Extra, Extra{"fused_add_norm", "false"})
+}
+
 // unpadded returns a vocab_size and a multiple that pad up to the rows there are: those the model came with, or else
-// the rows themselves.
-func (c *MambaConfig) unpadded() (vocab, multiple int) {
+// the rows themselves, with the usual multiple where it divides them.
+func (c *Common) unpadded(usual int) (vocab, multiple int) {
 	vocab = c.VocabSize
 	if n, ok := c.extraInt(keyUnpadded); ok && 0 < n && n <= vocab {
 		vocab = n
 	}
-	if multiple, ok := c.extraInt("pad_vocab_size_multiple"); ok && multiple > 0 && (vocab+multiple-1)/multiple*multiple == c.VocabSize {
+	if multiple, ok := c.extraInt(keyMultiple); ok && multiple > 0 && (vocab+multiple-1)/multiple*multiple == c.VocabSize {
 		return vocab, multiple
 	}
-	if c.VocabSize%8 == 0 {
-		return c.VocabSize, 8
+	if c.VocabSize%usual == 0 {
+		return c.VocabSize, usual
 	}
 	return c.VocabSize, 1
 }
 
-// ssm collects the mixer's arguments that differ from their defaults. Its errors are those of a size out of range.
-func (c *MambaConfig) ssm() (map[string]json.RawMessage, error) {
-	o, d := newOriginal(), newOriginal()
-	d.DtRank = (c.HiddenSize + 15) / 16
-	o.DState, o.DConv, o.Expand, o.DtRank = c.StateSize, c.ConvKernel, c.IntermediateSize/c.HiddenSize, c.TimeStepRank
-	o.DtMin, o.DtMax, o.DtFloor = c.TimeStepMin, c.TimeStepMax, c.TimeStepFloor
-	o.DtScale, o.DtInit = c.TimeStepScale, c.TimeStepInitScheme
-	o.ConvBias, o.Bias = c.UseConvBias, c.UseBias
-	o.FastPath = !slices.Contains(c.Extra, Extra{"ssm_cfg", slowPath})
-
-	optional := make(map[string]bool)
-	for _, f := range o.initFields() {
-		optional[f.key] = true
-	}
+// arguments collects the mixer's arguments that differ from their defaults, and those that c only keeps. Its errors are
+// those of a size out of range.
+func (c *Common) arguments(m, defaults mixer) (map[string]json.RawMessage, error) {
 	set := make(map[string]json.RawMessage)
-	defaults := d.ssmFields()
-	for i, f := range o.ssmFields() {
+	initial := initialisation(m)
+	usual := defaults.fields()
+	for i, f := range m.fields() {
 		switch {
-		case f.text() == defaults[i].text():
+		case f.text() == usual[i].text():
 		case f.check():
 			set[f.key] = json.RawMessage(f.text())
-		case !optional[f.key]:
+		case !initial[f.key]:
 			return nil, checkFields([]field{f})
+		}
+	}
+	for _, e := range c.Extra {
+		if e.Key != keySSM {
+			continue
+		}
+		v, err := jsonobj.ParseValue(e.Value)
+		if err != nil {
+			return nil, formatError(e.Key, "%s", err)
+		}
+		members, _ := v.Members()
+		for _, x := range members {
+			if slices.Contains(m.kept(), x.Key) {
+				set[x.Key] = json.RawMessage(finite(x.Value.Compact())) // a transformers config may say Infinity
+			}
 		}
 	}
 	return set, nil

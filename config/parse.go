@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -18,15 +19,15 @@ const (
 	keyModelType = "model_type"
 )
 
-// families lists the architectures in the order they came; parse is nil where this version does not read one.
+// families lists the architectures in the order they came.
 var families = []struct {
 	family  Family
 	classes []string // transformers classes, by which architectures names the family
 	parse   func(jsonobj.Members) (Config, error)
 }{
 	{Mamba, []string{"MambaForCausalLM", "MambaModel"}, parseMamba},
-	{FalconMamba, []string{"FalconMambaForCausalLM", "FalconMambaModel"}, nil},
-	{Mamba2, []string{"Mamba2ForCausalLM", "Mamba2Model"}, nil},
+	{FalconMamba, []string{"FalconMambaForCausalLM", "FalconMambaModel"}, parseFalcon},
+	{Mamba2, []string{"Mamba2ForCausalLM", "Mamba2Model"}, parseMamba2},
 }
 
 // LoadHF reads the transformers config.json at path, or in the folder at path. Beside the errors of ParseHF
@@ -71,11 +72,11 @@ func parseHF(data []byte) (Config, error) {
 		return nil, err
 	}
 	for _, f := range families {
-		if f.family == family && f.parse != nil {
+		if f.family == family {
 			return f.parse(keys)
 		}
 	}
-	return nil, unsupported(keyModelType, "%q is not read by this version, which reads %q", family, Mamba)
+	panic("config: detect returned an unknown family")
 }
 
 // inFile adds the file's name to an error about a key.
@@ -123,8 +124,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 		case byClass != "":
 			return byClass, nil
 		case len(classes) > 0:
-			return "", unsupported(f.key, "%s is a config of another family; this version reads MambaForCausalLM",
-				badfile.Quote(classes[0]))
+			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), stranger(""))
 		}
 		if err := otherLayout(keys); err != nil {
 			return "", err
@@ -142,8 +142,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 	}
 	family := Family(modelType)
 	if !known(family) {
-		return "", unsupported(keyModelType, "%s is a config of another family; this version reads %q",
-			badfile.Quote(modelType), Mamba)
+		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), stranger(modelType))
 	}
 	if !has(keys, "hidden_size") {
 		if err := otherLayout(keys); err != nil {
@@ -155,6 +154,20 @@ func detect(keys jsonobj.Members) (Family, error) {
 			badfile.Quote(classes[0]), family)
 	}
 	return family, nil
+}
+
+// hybrids are the model types of transformers whose blocks are not all Mamba blocks.
+var hybrids = []string{
+	"bamba", "falcon_h1", "granitemoehybrid", "hymba", "jamba", "llamba", "nemotron_h", "plamo2", "samba", "zamba", "zamba2",
+}
+
+// stranger says what a model type means that has no family here.
+func stranger(modelType string) string {
+	what := "a config of another architecture"
+	if slices.Contains(hybrids, modelType) {
+		what = "a hybrid, in which Mamba blocks are mixed with others"
+	}
+	return fmt.Sprintf("%s; only pure models of the families %q, %q and %q can be converted and run", what, Mamba, FalconMamba, Mamba2)
 }
 
 func known(family Family) bool {
@@ -185,8 +198,8 @@ func classFamily(classes []string) Family {
 func otherLayout(keys jsonobj.Members) error {
 	switch {
 	case has(keys, "dim", "n_groups"):
-		return unsupported("dim", "this is mistral's layout of a Mamba-2 model (dim, n_layers, n_groups), "+
-			"not a transformers config; use the repository's transformers files")
+		return unsupported("dim", "these are mistral's parameters of a Mamba-2 model (dim, n_layers, n_groups), not a transformers config; "+
+			"put them beside consolidated.safetensors under the name params.json")
 	case has(keys, "dim", "n_layers"):
 		return unsupported("dim", "this is mistral's layout (dim, n_layers), not a transformers config; "+
 			"use a transformers version of the checkpoint")

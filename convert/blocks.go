@@ -53,7 +53,7 @@ func eachBlock(ctx context.Context, threads int, tensors []tensor.Tensor, blocks
 			if failed == nil {
 				failed = err
 			}
-			if done += int64(b.end-b.first) * int64(tensors[b.tensor].DType.Size()); progress != nil {
+			if done += int64(tensors[b.tensor].DType.Bytes(b.end - b.first)); progress != nil {
 				progress(done, total)
 			}
 			mutex.Unlock()
@@ -63,11 +63,4 @@ func eachBlock(ctx context.Context, threads int, tensors []tensor.Tensor, blocks
 		return failed
 	}
 	return ctx.Err()
-}
-
-// slice returns the elements first to end of t, which is flat from then on.
-func slice(t tensor.Tensor, first, end int) tensor.Tensor {
-	size := t.DType.Size()
-	t.Data, t.Shape = t.Data[first*size:end*size], []int{end - first}
-	return t
 }

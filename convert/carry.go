@@ -11,19 +11,19 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// carried are the files beside the weights that a Hugging Face folder takes along unchanged: the tokenizer in its
-// forms, the chat template, and what generate() goes by.
-var carried = []string{
+// carriedTokenizer are the files beside the weights that a folder takes along unchanged: the tokenizer in its forms, and the
+// chat template.
+var carriedTokenizer = []string{
 	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-	"tokenizer.model", "tokenizer.model.v3", "chat_template.jinja", "chat_template.json", fileGeneration,
+	"tokenizer.model", "tokenizer.model.v3", "chat_template.jinja", "chat_template.json",
 }
 
 // maxCarried bounds one of them; tokenizers of published models take some megabytes.
 const maxCarried = 1 << 28
 
-// carry copies the files of from that go along into dir, and reports whether the named one was among them.
-func carry(dir *atomicfile.Dir, from, named string) (found bool, err error) {
-	for _, name := range carried {
+// carry copies those of the named files that from has into dir, and reports whether there were any.
+func carry(dir *atomicfile.Dir, from string, files []string) (found bool, err error) {
+	for _, name := range files {
 		path := filepath.Join(from, name)
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -38,7 +38,7 @@ func carry(dir *atomicfile.Dir, from, named string) (found bool, err error) {
 		if err := copyFile(dir, name, path); err != nil {
 			return false, err
 		}
-		found = found || name == named
+		found = true
 	}
 	return found, nil
 }

@@ -3,78 +3,95 @@ package convert
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
-// pieceElems is how many elements are converted at a time.
-const pieceElems = 1 << 16
+// scratch is what one thread works in.
+type scratch struct {
+	values  []float32
+	encoded []byte
+	wide    []float64
+}
 
-// cast returns a source that writes t under another name, shape and dtype, in pieces. change, which may be nil, maps
+// cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
 // the values on their way, in place; first is the index of the first.
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
-// rounded once where the target is F64 or F32. A finite value that the target can only hold as infinity is an error.
+// rounded once where the target is F64 or F32. A value that the target cannot hold is an error: a finite one that would
+// become infinite, and in a block of Q8_0 one that is not finite, which would take the others along.
 func cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	if t.DType == dtype && change == nil {
-		s.Write = func(emit func([]byte) error) error {
-			return mmap.Guard(func() error { return emit(t.Data) })
+		s.piece = func(_ *scratch, first, end int) ([]byte, error) {
+			data := t.Piece(first, end).Data
+			mmap.Fetch(data)
+			return data, nil
 		}
 		return s
 	}
-	s.Write = func(emit func([]byte) error) error {
-		return mmap.Guard(func() error { return castPieces(t, dtype, change, emit) })
+	s.piece = func(s *scratch, first, end int) ([]byte, error) {
+		stored := t.Piece(first, end)
+		mmap.Fetch(stored.Data)
+		var values []float32
+		if stored.DType == tensor.F32 && change == nil {
+			values = tensor.Float32s(stored)
+		} else {
+			values = room(&s.values, end-first)
+			tensor.WidenF32(values, stored.DType, stored.Data)
+		}
+		if err := fits(s, stored, values, dtype, first); err != nil {
+			return nil, err
+		}
+		if change != nil {
+			if err := change(first, values); err != nil {
+				return nil, err
+			}
+		}
+		encoded := room(&s.encoded, dtype.Bytes(end-first))
+		kernel.Narrow(encoded, dtype, values)
+		return encoded, nil
 	}
 	return s
 }
 
-func castPieces(t tensor.Tensor, dtype tensor.DType, change func(int, []float32) error, emit func([]byte) error) error {
-	size := t.DType.Size()
-	values := make([]float32, pieceElems)
-	encoded := make([]byte, pieceElems*dtype.Size())
-	for first := 0; first < t.Elems(); first += pieceElems {
-		n := min(pieceElems, t.Elems()-first)
-		stored := t.Data[first*size : (first+n)*size]
-		piece := encoded[:n*dtype.Size()]
-		tensor.WidenF32(values[:n], t.DType, stored)
-		if err := fits(t.DType, stored, values[:n], dtype, first); err != nil {
-			return err
-		}
-		if change != nil {
-			if err := change(first, values[:n]); err != nil {
-				return err
-			}
-		}
-		tensor.NarrowF32(piece, dtype, values[:n])
-		if err := emit(piece); err != nil {
-			return err
-		}
-	}
-	return nil
+// room returns n elements of buf, which grows where it has less.
+func room[E any](buf *[]E, n int) []E {
+	*buf = slices.Grow((*buf)[:0], n)
+	return (*buf)[:n]
 }
 
-// largestF16 is the largest finite float16; what rounds beyond it becomes infinite from 65520 on.
-const largestF16, overflowF16 = 65504, 65520
+// largestF16 is the largest finite float16; what rounds beyond it becomes infinite from 65520 on. A block of Q8_0 scales
+// its largest value, with a float16, to largestQ8.
+const largestF16, overflowF16, largestQ8 = 65504, 65520, 127
 
-// fits reports the first finite value that would become infinite.
-func fits(from tensor.DType, stored []byte, values []float32, to tensor.DType, first int) error {
+// fits reports the first value that the target cannot hold.
+func fits(s *scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
 	infinite := func(i int, v any, limit string) error {
 		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; use bf16 or f32", first+i, v, limit)
 	}
-	if to == tensor.F16 {
+	switch largest := kernel.MaxAbs(values); {
+	case to == tensor.F16 && !(largest < overflowF16):
 		for i, v := range values {
 			if a := math.Abs(float64(v)); a >= overflowF16 && !math.IsInf(a, 0) {
 				return infinite(i, v, fmt.Sprintf("the largest F16, %d,", largestF16))
 			}
 		}
+	case to == tensor.Q8_0 && !(largest < overflowF16*largestQ8):
+		for i, v := range values {
+			if a := math.Abs(float64(v)); !(a < overflowF16*largestQ8) {
+				return fmt.Errorf("element %d is %v: a block of Q8_0 holds finite values up to %d; use bf16 or f32", first+i, v, largestF16*largestQ8)
+			}
+		}
 	}
-	if from != tensor.F64 {
+	if from.DType != tensor.F64 {
 		return nil
 	}
-	wide := make([]float64, len(values))
-	tensor.WidenF64(wide, from, stored)
+	wide := room(&s.wide, len(values))
+	tensor.WidenF64(wide, from.DType, from.Data)
 	for i, v := range values {
 		if math.IsInf(float64(v), 0) && !math.IsInf(wide[i], 0) {
 			return infinite(i, wide[i], "the largest F32")

@@ -183,7 +183,7 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 	for i, x := range xs {
 		y := ys[i]
 		same := slices.Equal(x.Shape, y.Shape)
-		diffs[i] = TensorDiff{Name: x.Name, A: describe(x), B: describe(y), SameValues: same, SameA: same && isALog(x),
+		diffs[i] = TensorDiff{Name: x.Name, A: describe(x), B: describe(y), SameValues: same, SameA: same && names.IsALog(x.Name),
 			SameBits: same && x.DType == y.DType && !absent(x) && !absent(y)}
 		if !same {
 			diffs[i].MaxAbs = jsonobj.Num(math.Inf(1))
@@ -192,7 +192,7 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 	blocks := slices.DeleteFunc(blocksOf(xs), func(b block) bool { return !diffs[b.tensor].SameValues })
 	parts := make([]TensorDiff, len(blocks))
 	err := eachBlock(ctx, threads, xs, blocks, progress, func(n int, b block) {
-		parts[n] = compareBlock(slice(xs[b.tensor], b.first, b.end), slice(ys[b.tensor], b.first, b.end))
+		parts[n] = compareBlock(xs[b.tensor].Piece(b.first, b.end), ys[b.tensor].Piece(b.first, b.end))
 	})
 	if err != nil {
 		return nil, err
@@ -207,22 +207,16 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 	return diffs, nil
 }
 
-// isALog reports whether the network takes a tensor's exponential.
-func isALog(t tensor.Tensor) bool {
-	stored, _ := names.ToGGUF(t.Name)
-	return stored.Transform == names.NegExp
-}
-
 // compareBlock compares two flat tensors of one name and length.
 func compareBlock(x, y tensor.Tensor) TensorDiff {
 	if x.DType == y.DType && bytes.Equal(x.Data, y.Data) {
 		return TensorDiff{SameBits: true, SameValues: true, SameA: true}
 	}
-	d := TensorDiff{SameValues: true, SameA: isALog(x)}
+	d := TensorDiff{SameValues: true, SameA: names.IsALog(x.Name)}
 	var u, v [digestElems]float64
 	for first := 0; first < x.Elems(); first += digestElems {
 		end := min(first+digestElems, x.Elems())
-		px, py := slice(x, first, end), slice(y, first, end)
+		px, py := x.Piece(first, end), y.Piece(first, end)
 		tensor.WidenF64(u[:end-first], px.DType, px.Data)
 		tensor.WidenF64(v[:end-first], py.DType, py.Data)
 		for i, got := range u[:end-first] {

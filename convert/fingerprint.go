@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -29,6 +28,10 @@ import (
 //	model_type mamba
 //	layer_norm_epsilon 1e-05                      the shortest decimal of the float32
 //	residual_in_fp32 true
+//	mixer_rms_eps 1e-06                           of FalconMamba
+//	state_size 128                                of Mamba-2, whose shapes do not tell it from n_groups
+//	n_groups 8
+//	time_step_limit 0.001 +Inf                    of Mamba-2 where it limits anything
 //	<name> <shape> <digest>                       for each tensor in the order of the name table, such as
 //	backbone.norm_f.weight [768] 5f70bf18...      with Hugging Face's name and shape
 //
@@ -47,10 +50,7 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progre
 	if err := ck.Check(); err != nil {
 		return "", err
 	}
-	lines, err := decisiveLines(ck.Config())
-	if err != nil {
-		return "", err
-	}
+	lines := decisiveLines(ck.Config())
 	tensors, err := weightsOf(ck, !ck.Tied())
 	if err != nil {
 		return "", err
@@ -82,18 +82,24 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progre
 const nameEmbedding = "backbone.embeddings.weight"
 
 // decisiveLines are the settings that results depend on and no shape tells.
-func decisiveLines(cfg config.Config) ([]string, error) {
-	if _, ok := cfg.(*config.MambaConfig); !ok {
-		return nil, &badfile.UnsupportedError{Where: "model_type", Detail: "no fingerprint is defined for " +
-			badfile.Quote(string(cfg.Family()))}
-	}
+func decisiveLines(cfg config.Config) []string {
 	c := cfg.Shared()
-	return []string{
+	lines := []string{
 		"gomamba fingerprint 1",
 		"model_type " + string(cfg.Family()),
 		"layer_norm_epsilon " + strconv.FormatFloat(c.LayerNormEpsilon, 'g', -1, 32),
 		"residual_in_fp32 " + strconv.FormatBool(c.ResidualInFP32),
-	}, nil
+	}
+	switch c := cfg.(type) {
+	case *config.FalconMambaConfig:
+		lines = append(lines, "mixer_rms_eps "+strconv.FormatFloat(c.MixerRMSEps, 'g', -1, 32))
+	case *config.Mamba2Config:
+		lines = append(lines, fmt.Sprintf("state_size %d", c.StateSize), fmt.Sprintf("n_groups %d", c.NGroups))
+		if c.LimitsTimeStep() {
+			lines = append(lines, fmt.Sprintf("time_step_limit %g %g", c.TimeStepLimit[0], c.TimeStepLimit[1]))
+		}
+	}
+	return lines
 }
 
 // digestElems is how many elements are encoded together. It divides blockElems; both are part of the definition.
@@ -113,7 +119,7 @@ func digest(ctx context.Context, threads int, tensors []tensor.Tensor, progress 
 	err := eachBlock(ctx, threads, tensors, blocks, progress, func(n int, b block) {
 		h := hashers.Get().(*hasher)
 		defer hashers.Put(h)
-		parts[n] = h.hash(slice(tensors[b.tensor], b.first, b.end))
+		parts[n] = h.hash(tensors[b.tensor].Piece(b.first, b.end))
 	})
 	if err != nil {
 		return nil, err
@@ -142,20 +148,18 @@ type hasher struct {
 // hash hashes the elements of t.
 func (h *hasher) hash(t tensor.Tensor) digested {
 	h.sum.Reset()
-	stored, _ := names.ToGGUF(t.Name)
 	d := digested{zero: true}
-	size := t.DType.Size()
 	for first := 0; first < t.Elems(); first += digestElems {
 		n := min(digestElems, t.Elems()-first)
-		piece := t.Data[first*size : (first+n)*size]
+		piece := t.Piece(first, first+n).Data
 		exact := true
-		if t.DType == tensor.F64 && stored.Transform != names.NegExp {
+		if t.DType == tensor.F64 && !names.IsALog(t.Name) {
 			tensor.WidenF64(h.wide[:n], t.DType, piece)
 			exact = allFloat32(h.wide[:n])
 		}
 		if exact {
 			tensor.WidenF32(h.narrow[:n], t.DType, piece)
-			if stored.Transform == names.NegExp {
+			if names.IsALog(t.Name) {
 				kernel.NegExp(h.narrow[:n], h.narrow[:n])
 			}
 			d.zero = h.float32s(n) && d.zero

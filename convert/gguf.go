@@ -2,15 +2,12 @@ package convert
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/kernel"
@@ -23,21 +20,20 @@ import (
 type ggufTarget struct{}
 
 // fileTypes are the values of general.file_type by the dtype of the large matrices.
-var fileTypes = map[tensor.DType]uint32{tensor.F32: 0, tensor.F16: 1, tensor.BF16: 32}
+var fileTypes = map[tensor.DType]uint32{tensor.F32: 0, tensor.F16: 1, tensor.BF16: 32, tensor.Q8_0: 7}
 
 // prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (ggufTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if _, ok := fileTypes[dtype]; !ok && dtype != 0 {
 		return &badfile.UnsupportedError{File: p.ck.Path(), Where: "dtype",
-			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose f32, f16 or bf16", dtype)}
+			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose f32, f16, bf16 or q8_0", dtype)}
 	}
-	cfg := p.cfg.(*config.MambaConfig)
-	if _, _, err := cfg.EncodeGGUF(); err != nil {
+	if _, _, err := p.cfg.EncodeGGUF(); err != nil {
 		return err
 	}
 	note, err := "", error(nil)
 	if p.vocabulary = sourceVocabulary(p.ck.GGUFKeys()); p.vocabulary == nil {
-		p.vocabulary, note, err = ggufVocabulary(p.ck.Path(), cfg)
+		p.vocabulary, note, err = ggufVocabulary(p.folder(), p.cfg)
 	}
 	if note != "" {
 		p.Notes = append(p.Notes, note)
@@ -45,126 +41,108 @@ func (ggufTarget) prepare(p *Plan, dtype tensor.DType) error {
 	return err
 }
 
-func (ggufTarget) step(_ *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
-	stored, _ := names.ToGGUF(spec.Name) // prepare refused the tensors without a place
+// unblocked is the dtype of a matrix to be quantized whose rows are no whole blocks, as in llama.cpp.
+const unblocked = tensor.F16
+
+func (ggufTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
+	stored, _ := names.ToGGUF(p.cfg, spec.Name) // prepare refused the tensors without a place
 	switch {
 	case stored.F32 || dtype == 0 && t.DType == tensor.F64:
 		dtype = tensor.F32
 	case dtype == 0:
 		dtype = t.DType
 	}
-	shape := spec.Shape
-	if stored.Transform == names.Squeeze {
-		shape = []int{shape[0], shape[2]}
+	if _, ok := tensor.ByteCount(dtype, stored.Shape); !ok {
+		dtype = unblocked
+		p.unblocked++
 	}
 	var change func(int, []float32) error
-	if stored.Transform == names.NegExp {
+	if stored.NegExp {
 		change = func(_ int, values []float32) error {
 			kernel.NegExp(values, values)
 			return nil
 		}
 	}
-	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: dtype, Shape: shape, Transform: stored.Transform.String()},
-		cast(t, stored.Name, dtype, shape, change)
+	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: dtype, Shape: stored.Shape,
+			Transform: transform(spec, stored)},
+		cast(t, stored.Name, dtype, stored.Shape, change)
+}
+
+// transformZeros is the Transform of a tensor that the source does not have.
+const transformZeros = "zeros"
+
+// transform says what changes on the way into a GGUF file beside name and type.
+func transform(spec names.Spec, stored names.GGUF) string {
+	var parts []string
+	if stored.NegExp {
+		parts = append(parts, "A = -exp(A_log)")
+	}
+	switch {
+	case slices.Equal(spec.Shape, stored.Shape):
+	case len(spec.Shape) == 3:
+		parts = append(parts, "squeeze")
+	default:
+		parts = append(parts, "reshape")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // finish adds what only the file as a whole can tell: zeros where llama.cpp demands a bias that the model lacks, and the
 // order of llama.cpp's converter, which is that of the sorted Hugging Face names.
 func (ggufTarget) finish(p *Plan) {
-	cfg := p.cfg.(*config.MambaConfig)
-	if !cfg.UseConvBias {
-		shape := []int{cfg.DInner()}
+	if cfg := p.cfg.Shared(); !cfg.UseConvBias {
 		for l := range cfg.NumHiddenLayers {
 			name := fmt.Sprintf("backbone.layers.%d.mixer.conv1d.bias", l)
-			stored, _ := names.ToGGUF(name)
-			p.Steps = append(p.Steps, Step{From: name, To: stored.Name, FromDType: tensor.F32, DType: tensor.F32, Shape: shape, Transform: "zeros"})
+			stored, _ := names.ToGGUF(p.cfg, name)
+			shape := stored.Shape
+			p.Steps = append(p.Steps, Step{From: name, To: stored.Name, FromDType: tensor.F32, DType: tensor.F32, Shape: shape, Transform: transformZeros})
 			p.sources = append(p.sources, Source{Name: stored.Name, DType: tensor.F32, Shape: shape,
-				Write: func(emit func([]byte) error) error { return emit(make([]byte, 4*shape[0])) }})
+				piece: func(_ *scratch, first, end int) ([]byte, error) { return make([]byte, 4*(end-first)), nil }})
 		}
 		p.Notes = append(p.Notes, "the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
+	if p.unblocked > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d matrices are written as %s: their rows are no multiple of 32, the block of Q8_0", p.unblocked, unblocked))
+	}
 	p.sort(func(s Step) string {
-		canonical, _, _ := names.FromGGUF(s.To)
+		canonical, _, _ := names.FromGGUF(p.cfg, s.To)
 		return canonical
 	}, cmp.Compare)
-}
-
-func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options) (err error) {
-	kvs, err := t.keys(p)
-	if err != nil {
-		return err
-	}
-	entries := make([]gguf.Entry, len(p.sources))
-	for i, s := range p.sources {
-		typ, _ := gguf.TypeOf(s.DType) // F32, F16 or BF16
-		entries[i] = gguf.Entry{Name: s.Name, Type: typ, Shape: s.Shape}
-	}
-	_, _, size, err := gguf.Layout(kvs, entries)
-	if err != nil {
-		return err
-	}
-	file, err := atomicfile.CreateFile(dst, atomicfile.Options{Force: opts.Force, Need: size})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Abort())
-		}
-	}()
-	w, err := gguf.NewWriter(file, kvs, entries)
-	if err != nil {
-		return err
-	}
-	progress := &progress{ctx: ctx, report: opts.Progress, total: p.Bytes()}
-	for _, s := range p.sources {
-		if err := stream(w, s, progress); err != nil {
-			return err
+	parameters := 0
+	for _, s := range p.Steps {
+		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros { // of a valid configuration
+			parameters += n
 		}
 	}
-	if err := w.Close(); err != nil {
-		return err
+	var note string
+	if p.general, note = general(p, parameters); note != "" {
+		p.Notes = append(p.Notes, note)
 	}
-	return file.Commit()
 }
 
 // keys returns all keys of the file, in the order of llama.cpp's converter.
 func (ggufTarget) keys(p *Plan) ([]gguf.KV, error) {
-	cfg := p.cfg.(*config.MambaConfig)
-	model, own, err := cfg.EncodeGGUF()
+	model, own, err := p.cfg.EncodeGGUF()
 	if err != nil {
 		return nil, err
 	}
-	parameters, largest, matrices := 0, 0, tensor.F32
+	largest, matrices, quantized := 0, tensor.F32, false
 	for i, s := range p.sources {
 		n, _ := tensor.Count(s.Shape) // of a valid configuration
-		parameters += n
-		if stored, ok := names.ToGGUF(p.Steps[i].From); (!ok || !stored.F32) && n > largest {
+		if stored, ok := names.ToGGUF(p.cfg, p.Steps[i].From); (!ok || !stored.F32) && n > largest {
 			largest, matrices = n, s.DType
 		}
+		quantized = quantized || s.DType == tensor.Q8_0 || p.unblocked > 0
 	}
-	text := func(key, value string) gguf.KV { return gguf.KV{Key: key, Value: gguf.Of(value)} }
-	kvs := []gguf.KV{
-		text("general.architecture", "mamba"),
-		text("general.type", "model"),
-		text("general.name", modelName(p)),
-		text("general.size_label", sizeLabel(parameters)),
+	if quantized {
+		matrices = tensor.Q8_0 // as asked for, though no rows may be whole blocks
 	}
+	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.cfg))}}, p.general...)
 	kvs = append(kvs, model...)
 	kvs = append(kvs,
 		gguf.KV{Key: "general.file_type", Value: gguf.Of(fileTypes[matrices])},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
 	return append(append(kvs, p.vocabulary...), own...), nil
-}
-
-// modelName is the name a GGUF source states, or else that of the source's folder.
-func modelName(p *Plan) string {
-	for _, kv := range p.ck.GGUFKeys() {
-		if name, err := kv.Value.Str(); err == nil && kv.Key == "general.name" {
-			return name
-		}
-	}
-	return strings.TrimSuffix(filepath.Base(p.ck.Path()), ".gguf")
 }
 
 // sizeLabel writes a number of parameters as llama.cpp does: two significant digits at least, such as 129M or 2.8B
@@ -182,23 +160,4 @@ func sizeLabel(n int) string {
 	}
 	digits := len(strings.TrimLeft(fmt.Sprintf("%.0f", math.RoundToEven(scaled)), "0"))
 	return fmt.Sprintf("%.*f%s", max(2-digits, 0), scaled, suffix)
-}
-
-func (ggufTarget) reopen(dst string) (stored, error) {
-	f, err := gguf.Open(dst)
-	if err != nil {
-		return nil, err
-	}
-	return ggufStored{f}, nil
-}
-
-// ggufStored gives the plain tensors of a GGUF file.
-type ggufStored struct{ *gguf.File }
-
-func (s ggufStored) Tensor(name string) (tensor.Tensor, bool) {
-	t, ok := s.File.Tensor(name)
-	if !ok {
-		return tensor.Tensor{}, false
-	}
-	return t.Plain()
 }

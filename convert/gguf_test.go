@@ -27,7 +27,7 @@ func converted(t *testing.T, src, dst string, req convert.Request) string {
 	if err := plan.Write(context.Background(), dst, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.Verify(context.Background(), dst, nil); err != nil {
+	if err := plan.Verify(context.Background(), dst, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	return dst
@@ -193,21 +193,26 @@ func TestKeysOfLlamaCpp(t *testing.T) {
 // withoutOwnKey copies a file, leaving out the key that only gomamba writes.
 func withoutOwnKey(t *testing.T, f *gguf.File, path string) {
 	t.Helper()
+	kvs := f.KVs()
+	writeGGUF(t, path, kvs[:len(kvs)-1], f.Tensors())
+}
+
+func writeGGUF(t *testing.T, path string, kvs []gguf.KV, tensors []gguf.Tensor) {
+	t.Helper()
 	out, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
 	var entries []gguf.Entry
-	for _, w := range f.Tensors() {
+	for _, w := range tensors {
 		entries = append(entries, gguf.Entry{Name: w.Name, Type: w.Type, Shape: w.Shape})
 	}
-	kvs := f.KVs()
-	w, err := gguf.NewWriter(out, kvs[:len(kvs)-1], entries)
+	w, err := gguf.NewWriter(out, kvs, entries)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range f.Tensors() {
+	for _, x := range tensors {
 		if err := w.WriteAt(x.Name, 0, x.Data); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
@@ -27,27 +26,40 @@ type Source struct {
 	DType tensor.DType
 	Shape []int
 	// Write hands the little-endian elements to emit, in order and in pieces of any size, and stops at emit's first
-	// error. A piece may be overwritten when emit returns.
+	// error. A piece may be overwritten when emit returns. Several sources are written at a time.
 	Write func(emit func(piece []byte) error) error
+
+	// piece takes the place of Write where any part can be had by itself: it returns the elements first to end, whole
+	// blocks of the dtype and at most pieceElems, in s or where they lie.
+	piece func(s *scratch, first, end int) ([]byte, error)
 }
 
 // Options say how to write a checkpoint.
 type Options struct {
 	Force        bool                    // replace what is at the destination, once the new checkpoint is complete
-	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize
+	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize, for GGUF one file
 	Progress     func(done, total int64) // told about bytes of tensors written; may be nil
+
+	Threads int // that work on pieces of tensors; 0: all cores. The bytes written are the same
 
 	// SkipChecksums leaves the checksums of the source unread, which costs one reading of it where it has them.
 	SkipChecksums bool
 
+	ready func() error // if not nil, called when everything is written and before it takes its place
+
 	carry string // folder whose tokenizer and generation files go along; "": none
+}
+
+// settled asks whether what is written may take its place.
+func (o *Options) settled() error {
+	if o.ready == nil {
+		return nil
+	}
+	return o.ready()
 }
 
 // DefaultShardSize is what save_pretrained of transformers 5.23 takes: 50 GB.
 const DefaultShardSize = 50_000_000_000
-
-// maxPiece bounds what is written at once, so that a long tensor shows progress and can be interrupted.
-const maxPiece = 4 << 20
 
 // The files of a Hugging Face checkpoint, beside the shards.
 const (
@@ -103,7 +115,10 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 	}
 	known := false
 	if opts.carry != "" {
-		if known, err = carry(dir, opts.carry, fileGeneration); err != nil {
+		if _, err := carry(dir, opts.carry, carriedTokenizer); err != nil {
+			return err
+		}
+		if known, err = carry(dir, opts.carry, []string{fileGeneration}); err != nil {
 			return err
 		}
 	}
@@ -121,14 +136,14 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 			return err
 		}
 	}
-	p := &progress{ctx: ctx, report: opts.Progress}
-	for _, s := range sources {
-		p.total += s.bytes()
-	}
+	p := newProgress(ctx, sources, opts)
 	for _, s := range shards {
 		if err := writeShard(dir, s, p); err != nil {
 			return err
 		}
+	}
+	if err := opts.settled(); err != nil {
+		return err
 	}
 	return dir.Commit()
 }
@@ -142,17 +157,19 @@ func (s Source) bytes() int64 {
 // output is a file of the destination while it is in the staging folder. Its errors name the destination.
 type output struct {
 	*os.File
-	path string
+	path      string
+	writeback atomicfile.Writeback
 }
 
 func create(dir *atomicfile.Dir, name string) (*output, error) {
 	f, err := dir.Create(name)
-	o := &output{f, filepath.Join(dir.Path(), name)}
+	o := &output{File: f, path: filepath.Join(dir.Path(), name)}
 	return o, o.explain(err)
 }
 
 func (o *output) WriteAt(p []byte, off int64) (int, error) {
 	n, err := o.File.WriteAt(p, off)
+	o.writeback.Wrote(o.File, n)
 	return n, o.explain(err)
 }
 
@@ -198,54 +215,10 @@ func writeShard(dir *atomicfile.Dir, s shard, p *progress) (err error) {
 	}
 	sources := slices.Clone(s.sources)
 	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(offsets[a.Name], offsets[b.Name]) })
-	for _, source := range sources {
-		if err := stream(w, source, p); err != nil {
-			return err
-		}
+	if err := stream(w, sources, p); err != nil {
+		return err
 	}
 	return w.Close()
-}
-
-// tensorWriter is a file that tensors are written to by name: safetensors or GGUF.
-type tensorWriter interface {
-	WriteAt(name string, byteOffset int64, data []byte) error
-}
-
-// stream writes one tensor.
-func stream(w tensorWriter, s Source, p *progress) error {
-	at := int64(0)
-	var failed error // of writing, as opposed to the source's own errors
-	err := s.Write(func(piece []byte) error {
-		for part := range slices.Chunk(piece, maxPiece) {
-			if failed = cmp.Or(failed, p.ctx.Err()); failed == nil {
-				failed = w.WriteAt(s.Name, at, part)
-			}
-			if failed != nil {
-				return failed
-			}
-			at += int64(len(part))
-			p.add(int64(len(part)))
-		}
-		return nil
-	})
-	if failed == nil && err != nil {
-		failed = fmt.Errorf("tensor %s: %w", badfile.Quote(s.Name), err)
-	}
-	return failed
-}
-
-// progress counts the bytes written.
-type progress struct {
-	ctx         context.Context
-	report      func(done, total int64)
-	done, total int64
-}
-
-func (p *progress) add(n int64) {
-	p.done += n
-	if p.report != nil {
-		p.report(p.done, p.total)
-	}
 }
 
 // generationConfig renders generation_config.json as transformers 5.23 derives it from a model's configuration

@@ -2,9 +2,7 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
-	"slices"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
@@ -18,10 +16,8 @@ import (
 type originalTarget struct{}
 
 const (
-	fileTorch      = "pytorch_model.bin"
-	fileOriginalHF = "hf_config.json"
-
-	nameHead = "lm_head.weight"
+	fileTorch = "pytorch_model.bin"
+	nameHead  = "lm_head.weight"
 )
 
 // prepare refuses by key what the 12 keys cannot say.
@@ -29,8 +25,11 @@ func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err := (hfTarget{}).prepare(p, dtype); err != nil {
 		return err
 	}
-	_, err := p.cfg.(*config.MambaConfig).EncodeOriginal()
-	return err
+	text, err := p.cfg.EncodeOriginal()
+	if err != nil {
+		return err
+	}
+	return noteUnsaid(p, fileConfig, text, config.ParseOriginal)
 }
 
 func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
@@ -48,9 +47,8 @@ func (originalTarget) finish(p *Plan) {
 	}
 }
 
-func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Options) (err error) {
-	cfg := p.cfg.(*config.MambaConfig)
-	configJSON, err := cfg.EncodeOriginal()
+func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Options) error {
+	configJSON, err := p.cfg.EncodeOriginal()
 	if err != nil {
 		return err
 	}
@@ -58,7 +56,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 	for _, s := range p.sources {
 		entries = append(entries, torchbin.Entry{Name: s.Name, DType: s.DType, Shape: s.Shape})
 	}
-	if cfg.TieWordEmbeddings {
+	if p.cfg.Shared().TieWordEmbeddings {
 		head := entries[0] // the embedding comes first
 		head.Name, head.Shares = nameHead, entries[0].Name
 		entries = append(entries, head)
@@ -68,42 +66,12 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 	if err != nil {
 		return err
 	}
-	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Force: opts.Force, Need: need})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, dir.Abort())
+	return stage(dst, need, opts, func(dir *atomicfile.Dir) error {
+		if err := writeConfig(dir, fileConfig, configJSON, p, config.ParseOriginal); err != nil {
+			return err
 		}
-	}()
-	if err := writeSmall(dir, fileConfig, configJSON); err != nil {
-		return err
-	}
-	if err := writeWhole(dir, cfg, configJSON); err != nil {
-		return err
-	}
-	if err := writeTorch(ctx, dir, top, entries, p, opts); err != nil {
-		return err
-	}
-	return dir.Commit()
-}
-
-// writeWhole keeps the transformers config beside the original one where the way back would not give it.
-func writeWhole(dir *atomicfile.Dir, cfg *config.MambaConfig, configJSON []byte) error {
-	whole, err := cfg.EncodeHF()
-	if err != nil {
-		return err
-	}
-	back, err := config.ParseOriginal(fileConfig, configJSON)
-	if err != nil {
-		return err
-	}
-	back.Shared().DType = cfg.DType // told by the tensors
-	if again, err := back.EncodeHF(); err != nil || slices.Equal(again, whole) {
-		return err
-	}
-	return writeSmall(dir, fileOriginalHF, whole)
+		return writeTorch(ctx, dir, top, entries, p, opts)
+	})
 }
 
 // writeTorch streams the state dict.
@@ -115,29 +83,12 @@ func writeTorch(ctx context.Context, dir *atomicfile.Dir, top string, entries []
 	defer closeFile(f, &err)
 	w, err := torchbin.NewWriter(f, top, entries)
 	if err != nil {
-		return f.explain(err)
+		return err
 	}
-	progress := &progress{ctx: ctx, report: opts.Progress, total: p.Bytes()}
-	for _, s := range p.sources {
-		err := w.Tensor(s.Name, func(emit func([]byte) error) error {
-			return s.Write(func(piece []byte) error {
-				for part := range slices.Chunk(piece, maxPiece) {
-					if err := ctx.Err(); err != nil {
-						return err
-					}
-					if err := emit(part); err != nil {
-						return err
-					}
-					progress.add(int64(len(part)))
-				}
-				return nil
-			})
-		})
-		if err != nil {
-			return f.explain(err)
-		}
+	if err := stream(w, p.sources, newProgress(ctx, p.sources, opts)); err != nil {
+		return err
 	}
-	return f.explain(w.Close())
+	return w.Close()
 }
 
 func (originalTarget) reopen(dst string) (stored, error) {

@@ -1,15 +1,18 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -43,7 +46,9 @@ type Plan struct {
 	sources []Source      // one for each step
 	target  target
 
-	vocabulary []gguf.KV // of a GGUF target
+	general, vocabulary []gguf.KV // of a GGUF target
+	unblocked           int       // matrices that could not be quantized
+	result              string    // what Write has written, if not its dst
 }
 
 // target is a layout that checkpoints are written in.
@@ -62,7 +67,15 @@ type target interface {
 
 // NewPlan plans a conversion of ck. Errors: those of ck.Check, and a *badfile.UnsupportedError that names the key for
 // what the target cannot hold.
-func NewPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
+func NewPlan(ck *loader.Checkpoint, req Request) (p *Plan, err error) {
+	err = mmap.Guard(func() (err error) { // what a GGUF file keeps in F32 is looked at
+		p, err = newPlan(ck, req)
+		return err
+	})
+	return p, err
+}
+
+func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if err := ck.Check(); err != nil {
 		return nil, err
 	}
@@ -98,21 +111,34 @@ func NewPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	return p, nil
 }
 
+// Result returns the path that opens what Write has written to dst: the first part of a GGUF file that was split, or dst.
+func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
+
 // Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
-// all. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
+// all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	if err := atomicfile.Apart(dst, p.ck.Path()); err != nil {
 		return err
 	}
-	if !opts.SkipChecksums {
-		if err := p.ck.CheckSums(ctx); err != nil {
-			return err
-		}
+	// Nothing takes its place that may mix old and new bytes of the source.
+	opts.ready = p.ck.Changed
+	if opts.SkipChecksums {
+		return p.target.write(ctx, dst, p, opts)
 	}
-	if err := p.target.write(ctx, dst, p, opts); err != nil {
-		return err
+	// Checksums are read beside the conversion. What is written takes its place when they are right.
+	summing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sums := make(chan error, 1)
+	go func() { sums <- p.ck.CheckSums(summing) }()
+	right := sync.OnceValue(func() error { return <-sums })
+	opts.ready = func() error { return cmp.Or(right(), p.ck.Changed()) }
+	err := p.target.write(ctx, dst, p, opts)
+	if _, source := errors.AsType[*badfile.FormatError](err); source {
+		return cmp.Or(p.ck.Changed(), right(), err) // of what was found in the source these explain it best
 	}
-	return p.ck.Changed()
+	cancel()
+	right() // nothing reads on
+	return err
 }
 
 // sort puts the steps in the order of the names that name gives them.

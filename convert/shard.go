@@ -39,7 +39,7 @@ func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
 		if _, twice := given[s.Name]; twice {
 			return nil, contradiction(s.Name, "given twice")
 		}
-		if !s.DType.Float() {
+		if !s.DType.Float() || !s.DType.Plain() {
 			return nil, contradiction(s.Name, fmt.Sprintf("found dtype %s, expected F32, F16, BF16 or F64", s.DType))
 		}
 		given[s.Name] = s
@@ -73,8 +73,10 @@ func contradiction(name, detail string) error {
 
 // modules are the parts of a block in the order of transformers' state dict: a module's own parameters come before those
 // of the modules inside it, which stand in the order in which __init__ creates them (MambaBlock and MambaMixer of
-// models/mamba/modeling_mamba.py).
-var modules = []string{"norm", "mixer.A_log", "mixer.D", "mixer.conv1d", "mixer.in_proj", "mixer.x_proj", "mixer.dt_proj", "mixer.out_proj"}
+// models/mamba/modeling_mamba.py, and their likes in models/mamba2).
+var modules = []string{
+	"norm", "mixer.dt_bias", "mixer.A_log", "mixer.D", "mixer.conv1d", "mixer.in_proj", "mixer.x_proj", "mixer.dt_proj", "mixer.norm", "mixer.out_proj",
+}
 
 // stateDictOrder sorts a name table as a PyTorch state dict. Only blocks are in another order there.
 func stateDictOrder(table []names.Spec) {

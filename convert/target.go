@@ -4,8 +4,10 @@ import (
 	"context"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -18,6 +20,7 @@ type Layout string
 const (
 	HF       Layout = "hf"       // a folder as save_pretrained of transformers writes it
 	Original Layout = "original" // a folder as mamba_ssm's save_pretrained writes it
+	Mistral  Layout = "mistral"  // a folder as Mamba-Codestral was released, Mamba-2 only
 	GGUF     Layout = "gguf"     // a file as llama.cpp's converter writes it
 )
 
@@ -28,6 +31,7 @@ var targets = []struct {
 }{
 	{HF, hfTarget{}},
 	{Original, originalTarget{}},
+	{Mistral, mistralTarget{}},
 	{GGUF, ggufTarget{}},
 }
 
@@ -66,8 +70,15 @@ type hfTarget struct{}
 
 // prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
 func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
+	if dtype == tensor.Q8_0 {
+		return &badfile.UnsupportedError{Where: "dtype", Detail: "only GGUF has Q8_0; write a .gguf file, or choose f32, f16 or bf16"}
+	}
 	if dtype == 0 && p.ck.Layout() == string(GGUF) {
-		dtype = matrixDType(p.ck)
+		if dtype = matrixDType(p.ck); quantized(p.ck) {
+			dtype = tensor.F32
+			p.Notes = append(p.Notes, "only GGUF has Q8_0: the weights are written as F32, each value as Q8_0 has it; "+
+				"what quantizing lost does not come back")
+		}
 	}
 	if text := sourceVocabulary(p.ck.GGUFKeys()); len(text) > 2 {
 		p.Notes = append(p.Notes, "the tokenizer inside the GGUF file is not written: a Hugging Face folder needs a tokenizer.json of its own")
@@ -86,14 +97,21 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 }
 
 // step keeps names and shapes. What GGUF always stores as F32 goes back to the dtype of the matrices where no value is
-// lost by that: it came from there.
+// lost by that: it came from there. Where matrices are quantized everything becomes F32.
 func (hfTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
 	if dtype == 0 && p.ck.Layout() == string(GGUF) {
-		if stored, ok := names.ToGGUF(spec.Name); ok && stored.F32 && survives(t, matrixDType(p.ck)) {
+		if quantized(p.ck) {
+			dtype = tensor.F32
+		} else if stored, ok := names.ToGGUF(p.cfg, spec.Name); ok && stored.F32 && survives(t, matrixDType(p.ck)) {
 			dtype = matrixDType(p.ck)
 		}
 	}
 	return plain(spec, t, spec.Name, dtype)
+}
+
+// quantized reports whether a checkpoint has weights that only GGUF can store.
+func quantized(ck *loader.Checkpoint) bool {
+	return slices.ContainsFunc(ck.Tensors(), func(t tensor.Tensor) bool { return t.DType == tensor.Q8_0 })
 }
 
 // matrixDType is the dtype of a checkpoint's embedding, which in GGUF stands for all matrices.
@@ -123,8 +141,6 @@ func survives(t tensor.Tensor, dtype tensor.DType) bool {
 func (hfTarget) finish(*Plan) {}
 
 func (hfTarget) write(ctx context.Context, dst string, p *Plan, opts Options) error {
-	if p.ck.Layout() == string(HF) {
-		opts.carry = p.ck.Path()
-	}
+	opts.carry = p.folder()
 	return WriteHF(ctx, dst, p.cfg, p.sources, opts)
 }

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,9 +20,10 @@ type stored interface {
 }
 
 // Verify opens what Write has written and compares every tensor's bits with what the plan makes of the source.
-// The error is a *badfile.FormatError that names the first tensor that differs.
-func (p *Plan) Verify(ctx context.Context, dst string, progress func(done, total int64)) (err error) {
-	there, err := p.target.reopen(dst)
+// It works on that many threads (0: all cores). The error is a *badfile.FormatError that names the first tensor that
+// differs.
+func (p *Plan) Verify(ctx context.Context, dst string, threads int, progress func(done, total int64)) (err error) {
+	there, err := p.target.reopen(p.Result(dst))
 	if err != nil {
 		return err
 	}
@@ -30,43 +32,30 @@ func (p *Plan) Verify(ctx context.Context, dst string, progress func(done, total
 			err = e
 		}
 	}()
-	done, total := int64(0), p.Bytes()
+	written := make([]tensor.Tensor, len(p.Steps))
 	for i, step := range p.Steps {
 		t, ok := there.Tensor(step.To)
 		if !ok {
 			return &badfile.FormatError{File: dst, Where: "tensor " + badfile.Quote(step.To), Detail: "missing after conversion"}
 		}
-		if err := same(ctx, t, p.sources[i]); err != nil {
-			return &badfile.FormatError{File: t.File, Where: "tensor " + badfile.Quote(step.To), Detail: err.Error()}
+		if s := p.sources[i]; t.DType != s.DType || int64(len(t.Data)) != s.bytes() {
+			return &badfile.FormatError{File: t.File, Where: "tensor " + badfile.Quote(step.To),
+				Detail: fmt.Sprintf("found %s %v after conversion, expected %s %v", t.DType, t.Shape, s.DType, s.Shape)}
 		}
-		if done += p.sources[i].bytes(); progress != nil {
-			progress(done, total)
+		written[i] = t
+	}
+	count := newProgress(ctx, p.sources, Options{Threads: threads, Progress: progress})
+	err = eachPiece(ctx, threads, p.sources, func(i int, at int64, piece []byte) error {
+		there := written[i].Data[at : at+int64(len(piece))]
+		mmap.Fetch(there)
+		if !bytes.Equal(piece, there) {
+			return &badfile.FormatError{File: written[i].File, Where: "tensor " + badfile.Quote(p.Steps[i].To),
+				Detail: fmt.Sprintf("other bits than the source within bytes %d to %d", at, at+int64(len(piece)))}
 		}
-	}
-	return p.ck.Changed()
-}
-
-// same compares a tensor's bytes with those of a source.
-func same(ctx context.Context, t tensor.Tensor, s Source) error {
-	if t.DType != s.DType || int64(len(t.Data)) != s.bytes() {
-		return fmt.Errorf("found %s %v after conversion, expected %s %v", t.DType, t.Shape, s.DType, s.Shape)
-	}
-	at := 0
-	return s.Write(func(piece []byte) error {
-		return mmap.Guard(func() error {
-			for len(piece) > 0 {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				n := min(len(piece), maxPiece)
-				if !bytes.Equal(piece[:n], t.Data[at:at+n]) {
-					return fmt.Errorf("other bits than the source within bytes %d to %d", at, at+n)
-				}
-				piece, at = piece[n:], at+n
-			}
-			return nil
-		})
+		count.add(int64(len(piece)))
+		return nil
 	})
+	return cmp.Or(err, p.ck.Changed())
 }
 
 func (hfTarget) reopen(dst string) (stored, error) {

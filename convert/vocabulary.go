@@ -47,9 +47,12 @@ type tokenizerJSON struct {
 	} `json:"model"`
 }
 
-// ggufVocabulary returns the tokenizer keys for a checkpoint folder: those of its tokenizer.json where llama.cpp has the
+// ggufVocabulary returns the tokenizer keys for a checkpoint folder, "" if it is none: those of its tokenizer.json where llama.cpp has the
 // same pre-tokenizer, and otherwise a vocabulary of ids alone, with a note that says so.
-func ggufVocabulary(dir string, cfg *config.MambaConfig) (kvs []gguf.KV, note string, err error) {
+func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, err error) {
+	if dir == "" {
+		return noVocabulary(cfg), "the source has no tokenizer: the GGUF has token ids and no text", nil
+	}
 	path := filepath.Join(dir, "tokenizer.json")
 	data, err := jsonobj.ReadFile(path, maxTokenizer)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -67,11 +70,11 @@ func ggufVocabulary(dir string, cfg *config.MambaConfig) (kvs []gguf.KV, note st
 		return noVocabulary(cfg), fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp: "+
 			"the GGUF has token ids and no text", badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
 	}
-	kvs, err = t.keys(cfg.VocabSize)
+	kvs, err = t.keys(cfg.Shared().VocabSize)
 	if err != nil {
 		return nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
-	kvs = append(kvs, specialTokens(cfg)...)
+	kvs = append(kvs, specialTokens(cfg.Shared())...)
 	if t.PostProcessor == nil || t.PostProcessor.Type == "ByteLevel" { // nothing is added around a text
 		kvs = append(kvs,
 			gguf.KV{Key: "tokenizer.ggml.add_bos_token", Value: gguf.Of(false)},
@@ -84,20 +87,20 @@ func ggufVocabulary(dir string, cfg *config.MambaConfig) (kvs []gguf.KV, note st
 func sourceVocabulary(kvs []gguf.KV) []gguf.KV {
 	var vocabulary []gguf.KV
 	for _, kv := range kvs {
-		if strings.HasPrefix(kv.Key, "tokenizer.") || kv.Key == keyVocabSize {
+		if strings.HasPrefix(kv.Key, "tokenizer.") || strings.HasSuffix(kv.Key, keyVocabSize) {
 			vocabulary = append(vocabulary, kv)
 		}
 	}
 	return vocabulary
 }
 
-// keyVocabSize tells llama.cpp how many ids there are when there is no text for them.
-const keyVocabSize = "mamba.vocab_size"
+// keyVocabSize tells llama.cpp how many ids there are when there is no text for them. It follows the architecture's name.
+const keyVocabSize = ".vocab_size"
 
 // noVocabulary is llama.cpp's vocabulary of type "none".
-func noVocabulary(cfg *config.MambaConfig) []gguf.KV {
+func noVocabulary(cfg config.Config) []gguf.KV {
 	return []gguf.KV{
-		{Key: keyVocabSize, Value: gguf.Of(uint32(cfg.VocabSize))},
+		{Key: config.Architecture(cfg) + keyVocabSize, Value: gguf.Of(uint32(cfg.Shared().VocabSize))},
 		{Key: "tokenizer.ggml.model", Value: gguf.Of("none")},
 	}
 }
@@ -151,7 +154,7 @@ func (t *tokenizerJSON) keys(vocab int) ([]gguf.KV, error) {
 }
 
 // specialTokens are the ids that generation goes by.
-func specialTokens(cfg *config.MambaConfig) []gguf.KV {
+func specialTokens(cfg *config.Common) []gguf.KV {
 	var kvs []gguf.KV
 	add := func(name string, id *int) {
 		if id != nil && *id >= 0 {

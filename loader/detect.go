@@ -24,9 +24,12 @@ type layout struct {
 // layouts are tried in this order; the first that matches opens the folder and reports its own errors.
 var layouts = []layout{
 	{"original", matchOriginal, openOriginal},
+	layoutMistral,
 	{"hf", matchHF, openHF},
 	layoutGGUF,
 }
+
+var layoutMistral = layout{"mistral", matchMistral, openMistral}
 
 var layoutGGUF = layout{"gguf", matchGGUF, openGGUF}
 
@@ -44,6 +47,11 @@ func detect(path string) (dir string, l layout, err error) {
 		if dir, err = folderOf(path); err != nil {
 			return "", layout{}, err
 		}
+		if name := filepath.Base(path); name == fileParams || name == fileConsolidated {
+			if params, _ := mistralFolder(dir); params != "" {
+				return dir, layoutMistral, nil // asked for by name, whatever else the folder holds
+			}
+		}
 	}
 	for _, l := range layouts {
 		if l.match(dir) {
@@ -56,7 +64,7 @@ func detect(path string) (dir string, l layout, err error) {
 // folderOf accepts a file that stands for the folder it is in.
 func folderOf(path string) (dir string, err error) {
 	dir, name := filepath.Dir(path), filepath.Base(path)
-	if slices.Contains([]string{fileConfig, fileWeights, fileIndex, fileTorch, fileTorchIndex}, name) {
+	if slices.Contains([]string{fileConfig, fileWeights, fileIndex, fileTorch, fileTorchIndex, fileParams, fileConsolidated}, name) {
 		return dir, nil
 	}
 	detail := "found a file, expected a checkpoint's folder, or its " + fileConfig + " or " + fileWeights
@@ -85,15 +93,19 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 		"give the file itself",
 	},
 	{
-		"params.json", "mistral's layout, which this version does not read",
-		"use a transformers version of the checkpoint",
+		fileParams, "mistral's layout without its weights",
+		"download " + fileConsolidated + " into the same folder",
 	},
 	{
 		"pytorch_model*.bin*", "PyTorch weights without " + fileConfig + ", which holds the model's sizes",
 		"download it into the same folder",
 	},
 	{
-		"consolidated*", "a consolidated checkpoint, which this version does not read",
+		fileConsolidated, "mistral's layout without " + fileParams + ", which holds the model's sizes",
+		"download it into the same folder",
+	},
+	{
+		"consolidated*", "a consolidated checkpoint of another model",
 		"use a transformers version of the checkpoint",
 	},
 	{"*.nemo", "a NeMo archive", "export it with NeMo's own converter to Hugging Face"},

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
@@ -58,16 +60,16 @@ func openGGUF(path string) (_ config.Config, _ *weights, err error) {
 	}()
 	vocab, head := 0, false
 	for _, t := range f.Tensors() {
-		p, err := plainTensor(t)
+		p, err := t.Weight()
 		if err != nil {
 			return nil, nil, err
 		}
-		switch canonical, _, _ := names.FromGGUF(t.Name); canonical {
-		case nameEmbedding:
+		switch t.Name {
+		case names.EmbeddingGGUF:
 			if len(t.Shape) == 2 {
 				vocab = t.Shape[0]
 			}
-		case nameHead:
+		case names.HeadGGUF:
 			head = true
 		}
 		w.listed = append(w.listed, p)
@@ -79,21 +81,11 @@ func openGGUF(path string) (_ config.Config, _ *weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.tensors, err = canonical(w.listed, cfg)
+	err = mmap.Guard(func() (err error) {
+		w.tensors, err = canonical(w.listed, cfg)
+		return err
+	})
 	return cfg, w, err
-}
-
-// plainTensor refuses types that no weight can have.
-func plainTensor(t gguf.Tensor) (tensor.Tensor, error) {
-	if err := t.Usable(); err != nil {
-		return tensor.Tensor{}, err
-	}
-	p, ok := t.Plain()
-	if !ok {
-		return tensor.Tensor{}, &badfile.UnsupportedError{File: t.File, Where: whereTensor(t.Name),
-			Detail: fmt.Sprintf("is quantized to %s, which this version does not run; use a GGUF of type F32, F16 or BF16", t.Type)}
-	}
-	return p, nil
 }
 
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
@@ -110,7 +102,7 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 	var tensors []tensor.Tensor
 	var logs []int // of tensors that hold A
 	for _, t := range listed {
-		name, stored, ok := names.FromGGUF(t.Name)
+		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
 			tensors = append(tensors, t)
 			continue
@@ -119,19 +111,22 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 			continue // the zeros that stand for no bias, see convert
 		}
 		t.Name = name
-		switch stored.Transform {
-		case names.Squeeze:
-			if len(t.Shape) == 2 {
-				t.Shape = []int{t.Shape[0], 1, t.Shape[1]}
-			}
-		case names.NegExp:
-			if t.DType == tensor.F32 {
-				logs = append(logs, len(tensors))
-			}
+		if shape := shapes[name]; shape != nil && slices.Equal(squeeze(t.Shape), squeeze(stored.Shape)) {
+			t.Shape = shape // Mamba-2 files made before llama.cpp's pull request 9126 have this one already
+		} else if len(t.Shape) == 2 && len(stored.Shape) == 2 && strings.HasSuffix(name, "conv1d.weight") {
+			t.Shape = []int{t.Shape[0], 1, t.Shape[1]} // of other sizes than expected: to be told in the usual terms
+		}
+		if stored.NegExp {
+			logs = append(logs, len(tensors))
 		}
 		tensors = append(tensors, t)
 	}
 	return tensors, takeLogs(tensors, logs)
+}
+
+// squeeze drops the dimensions of 1, as llama.cpp's converter does to a convolution, one with a single tap included.
+func squeeze(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
 }
 
 // takeLogs replaces A by A_log in the tensors of the given indices, on all cores.
@@ -147,7 +142,7 @@ func takeLogs(tensors []tensor.Tensor, logs []int) error {
 				failed[i] = &badfile.FormatError{File: t.File, Where: whereTensor(t.Name), Detail: err.Error()}
 				return
 			}
-			t.Data = tensor.Bytes(values)
+			t.DType, t.Data = tensor.F32, tensor.Bytes(values)
 		}
 	})
 	for _, err := range failed {

@@ -84,8 +84,8 @@ func equalValues(a, b tensor.Tensor) bool {
 	var x, y [chunk]float64
 	for first := 0; first < a.Elems(); first += chunk {
 		n := min(chunk, a.Elems()-first)
-		tensor.WidenF64(x[:n], a.DType, a.Data[first*a.DType.Size():][:n*a.DType.Size()])
-		tensor.WidenF64(y[:n], b.DType, b.Data[first*b.DType.Size():][:n*b.DType.Size()])
+		tensor.WidenF64(x[:n], a.DType, a.Piece(first, first+n).Data)
+		tensor.WidenF64(y[:n], b.DType, b.Piece(first, first+n).Data)
 		for i := range n {
 			if x[i] != y[i] && !(math.IsNaN(x[i]) && math.IsNaN(y[i])) {
 				return false

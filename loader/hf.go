@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -57,9 +59,10 @@ var hfWeights = []struct {
 }
 
 func matchHF(dir string) bool {
-	if !exists(filepath.Join(dir, fileConfig)) {
-		return false
-	}
+	return exists(filepath.Join(dir, fileConfig)) && hasWeights(dir)
+}
+
+func hasWeights(dir string) bool {
 	for _, f := range hfWeights {
 		if exists(filepath.Join(dir, f.name)) {
 			return true
@@ -74,20 +77,48 @@ func openHF(dir string) (config.Config, *weights, error) {
 	if err != nil {
 		return nil, nil, notLinked(filepath.Join(dir, fileConfig), err)
 	}
+	w, err := openWeights(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.settleMLX()
+	return cfg, w, nil
+}
+
+// openWeights maps the first of the files that may hold the weights.
+func openWeights(dir string) (*weights, error) {
 	for _, f := range hfWeights {
 		path := filepath.Join(dir, f.name)
-		if !exists(path) {
-			continue
+		switch {
+		case !exists(path):
+		case f.sharded:
+			return openShards(path, f.open)
+		default:
+			return openSingle(path, f.open)
 		}
-		var w *weights
-		if f.sharded {
-			w, err = openShards(path, f.open)
-		} else {
-			w, err = openSingle(path, f.open)
-		}
-		return cfg, w, err
 	}
-	return nil, nil, noMatch(dir) // the weights went away after matchHF saw them
+	return nil, noMatch(dir) // the weights went away after they were seen
+}
+
+// settleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
+// the elements lie in the same order.
+func (w *weights) settleMLX() {
+	var first *tensor.Tensor
+	for i := range w.tensors {
+		t := &w.tensors[i]
+		if strings.HasSuffix(t.Name, ".conv1d.weight") && len(t.Shape) == 3 && t.Shape[1] > 1 && t.Shape[2] == 1 {
+			if first == nil {
+				w.listed = slices.Clone(w.tensors)
+				first = &w.listed[i]
+			}
+			t.Shape = []int{t.Shape[0], 1, t.Shape[1]}
+		}
+	}
+	if first != nil {
+		w.notes = append(w.notes, fault{severity: Warning, file: first.File, where: whereTensor(first.Name),
+			detail: fmt.Sprintf("found %s, the order of an MLX conversion, which transformers refuses; read as %s, and so written by convert",
+				shape(first.Shape), shape([]int{first.Shape[0], 1, first.Shape[1]}))})
+	}
 }
 
 // notLinked explains the error of opening path where it is a link that leads nowhere.

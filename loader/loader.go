@@ -86,7 +86,7 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 // Config returns the configuration, resolved and valid. It must not be changed.
 func (ck *Checkpoint) Config() config.Config { return ck.cfg }
 
-// Layout names the layout: "hf", "original" or "gguf".
+// Layout names the layout: "hf", "original", "mistral" or "gguf".
 func (ck *Checkpoint) Layout() string { return ck.layout }
 
 // GGUFKeys returns the keys of a GGUF file, nil for other layouts. Their values are views of the file.

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -100,9 +101,9 @@ func TestContradictions(t *testing.T) {
 				`(time_step_rank is 2, state_size is 16; intermediate_size is 64 there, 68 by the tensor)`, false,
 		},
 		{
-			"order of dimensions of MLX",
-			func(c *checkpoint) { c.at(t, "backbone.layers.1.mixer.conv1d.weight").Shape = []int{64, 4, 1} },
-			`MLX`, false,
+			"convolution squeezed",
+			func(c *checkpoint) { c.at(t, "backbone.layers.1.mixer.conv1d.weight").Shape = []int{64, 4} },
+			`found [64, 4], [channels, kernel], squeezed as in GGUF; expected [channels, 1, kernel]`, false,
 		},
 		{
 			"integers",
@@ -248,7 +249,10 @@ func TestDetect(t *testing.T) {
 		{"empty folder", nil, "", "found an empty folder; use a Hugging Face folder with config.json and model.safetensors", false},
 		{"original", []string{"config.json", "pytorch_model.bin"}, "", "config.json: empty file", false},
 		{"old transformers", []string{"config.json", "pytorch_model.bin.index.json"}, "", "config.json: empty file", false},
-		{"mistral", []string{"params.json", "consolidated.safetensors"}, "", `found "params.json": mistral's layout`, true},
+		{"mistral", []string{"params.json", "consolidated.safetensors"}, "", `params.json: empty file`, false},
+		{"mistral weights", []string{"params.json", "consolidated.safetensors"}, "consolidated.safetensors", `params.json: empty file`, false},
+		{"mistral without weights", []string{"params.json"}, "", `found "params.json": mistral's layout without its weights; download consolidated`, true},
+		{"mistral without sizes", []string{"consolidated.safetensors"}, "", `found "consolidated.safetensors": mistral's layout without params.json`, true},
 		{"gguf folder", []string{"x.Q8_0.gguf", "README.md"}, "", "x.Q8_0.gguf: is empty", false},
 		{"gguf file", []string{"x.gguf"}, "x.gguf", "x.gguf: is empty", false},
 		{"gguf files", []string{"x.gguf", "y.gguf"}, "", `found "x.gguf": one of several GGUF files; give the file`, true},
@@ -413,6 +417,9 @@ func TestTotalSize(t *testing.T) {
 }
 
 func FuzzIndex(f *testing.F) {
+	for _, seed := range hostile.Seeds(".index.json") {
+		f.Add(seed)
+	}
 	for _, seed := range []string{
 		`{"metadata": {"total_size": 112368.0, "total_parameters": 28092}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "c"}}`,
 		`{"weight_map": {"a": "../x"}}`, `{"weight_map": {"a": "/x"}}`, `{"weight_map": {"a": "x\\y"}}`, `{"weight_map": {"a": ""}}`,

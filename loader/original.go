@@ -13,49 +13,62 @@ import (
 //	config.json        d_model, n_layer, vocab_size, ssm_cfg, ...
 //	pytorch_model.bin  the state dict; a tied head shares the embedding's storage
 //
-// fileOriginalHF is an addition of ours, which mamba_ssm does not look at: the transformers config of a checkpoint that
-// was one before, where the 12 keys of config.json do not say it all.
-const fileOriginalHF = "hf_config.json"
+// The weights may also come as safetensors, as in repositories that the hub's bot converted.
+//
+// fileWhole is an addition of ours, which mamba_ssm and mistral-inference do not look at: the transformers config of a
+// checkpoint that was one before, where the keys of its new layout do not say it all.
+const fileWhole = "hf_config.json"
 
 func matchOriginal(dir string) bool {
-	if !exists(filepath.Join(dir, fileConfig)) || !exists(filepath.Join(dir, fileTorch)) {
+	return hasWeights(dir) && configIs(dir, fileConfig, config.IsOriginal)
+}
+
+// configIs reports whether dir holds a readable config of that name that is says yes to.
+func configIs(dir, name string, is func(data []byte) bool) bool {
+	path := filepath.Join(dir, name)
+	if !exists(path) {
 		return false
 	}
-	data, err := jsonobj.ReadFile(filepath.Join(dir, fileConfig), config.MaxFile)
-	return err == nil && config.IsOriginal(data)
+	data, err := jsonobj.ReadFile(path, config.MaxFile)
+	return err == nil && is(data)
 }
 
 func openOriginal(dir string) (config.Config, *weights, error) {
-	cfg, err := originalConfig(dir)
+	cfg, err := wholeConfig(filepath.Join(dir, fileConfig), config.ParseOriginal)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := openSingle(filepath.Join(dir, fileTorch), openTorch)
+	w, err := openWeights(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	w.listed = w.tensors
-	w.tensors = append(w.tensors[:0:0], w.tensors...)
-	for i := range w.tensors {
-		w.tensors[i].Name = names.FromOriginal(w.tensors[i].Name)
-	}
+	w.rename(names.FromOriginal)
 	return cfg, w, nil
 }
 
-// originalConfig reads config.json, and the transformers config beside it where it says the same and more.
-func originalConfig(dir string) (config.Config, error) {
-	path := filepath.Join(dir, fileConfig)
+// rename gives the tensors their canonical names.
+func (w *weights) rename(canonical func(name string) string) {
+	w.listed = w.tensors
+	w.tensors = append(w.tensors[:0:0], w.tensors...)
+	for i := range w.tensors {
+		w.tensors[i].Name = canonical(w.tensors[i].Name)
+	}
+}
+
+// wholeConfig reads a config by parse, and the transformers config beside it where it says the same and more.
+func wholeConfig(path string, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
 	data, err := jsonobj.ReadFile(path, config.MaxFile)
 	if err != nil {
-		return nil, err
+		return nil, notLinked(path, err)
 	}
-	cfg, err := config.ParseOriginal(path, data)
-	if err != nil || !exists(filepath.Join(dir, fileOriginalHF)) {
+	cfg, err := parse(path, data)
+	beside := filepath.Join(filepath.Dir(path), fileWhole)
+	if err != nil || !exists(beside) {
 		return cfg, err
 	}
-	whole, err := config.LoadHF(filepath.Join(dir, fileOriginalHF))
+	whole, err := config.LoadHF(beside)
 	if err != nil {
 		return nil, err
 	}
-	return whole, config.Agree(path, cfg, filepath.Join(dir, fileOriginalHF), whole)
+	return whole, config.Agree(path, cfg, beside, whole)
 }

@@ -32,10 +32,14 @@ type toggle struct {
 func vary(cfg config.Config) variation {
 	var v variation
 	switch c := cfg.(type) {
-	case *config.MambaConfig:
-		d := *c
-		v.cfg = &d
+	case *config.MambaConfig, *config.FalconMambaConfig:
+		v.cfg = c.Clone()
+		d := config.Selective(v.cfg)
 		v.sizes = []size{{"time_step_rank", &d.TimeStepRank}, {"intermediate_size", &d.IntermediateSize}}
+	case *config.Mamba2Config:
+		d := c.Clone().(*config.Mamba2Config)
+		v.cfg = d
+		v.sizes = []size{{"num_heads", &d.NumHeads}, {"head_dim", &d.HeadDim}, {"n_groups", &d.NGroups}}
 	default:
 		return v
 	}

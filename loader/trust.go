@@ -12,10 +12,8 @@ import (
 // What they do not tell (epsilon, token ids, initialisation) stays. Where the result is not valid, cfg stays whole and
 // the contradiction is reported as it would be without trust.
 func trust(cfg config.Config, w *weights) config.Config {
-	c, ok := cfg.Clone().(*config.MambaConfig)
-	if !ok {
-		return cfg
-	}
+	was, cfg := cfg, cfg.Clone()
+	c := cfg.Shared()
 	shape := make(map[string][]int, len(w.tensors))
 	layers := 0
 	for _, t := range w.tensors {
@@ -36,47 +34,51 @@ func trust(cfg config.Config, w *weights) config.Config {
 			*p = s[axis]
 		}
 	}
-	mixer := blocksPrefix + "0.mixer."
+	const mixer = blocksPrefix + "0.mixer."
 	if layers > 0 {
 		c.NumHiddenLayers = layers
 	}
 	at(nameHead, 2, 0, &c.VocabSize)
 	at(nameEmbedding, 2, 0, &c.VocabSize)
 	at(nameEmbedding, 2, 1, &c.HiddenSize)
-	at(mixer+"A_log", 2, 0, &c.IntermediateSize)
-	at(mixer+"A_log", 2, 1, &c.StateSize)
 	at(mixer+"conv1d.weight", 3, 2, &c.ConvKernel)
-	at(mixer+"dt_proj.weight", 2, 1, &c.TimeStepRank)
-	if c.HiddenSize > 0 && c.IntermediateSize%c.HiddenSize == 0 && c.IntermediateSize > 0 {
-		c.Expand = c.IntermediateSize / c.HiddenSize
+	if m := config.Selective(cfg); m != nil {
+		at(mixer+"A_log", 2, 0, &m.IntermediateSize)
+		at(mixer+"A_log", 2, 1, &c.StateSize)
+		at(mixer+"dt_proj.weight", 2, 1, &m.TimeStepRank)
+		trustExpand(c, m.IntermediateSize)
+	} else if m, ok := cfg.(*config.Mamba2Config); ok {
+		inner, channels := 0, 0
+		at(mixer+"norm.weight", 1, 0, &inner)
+		at(mixer+"A_log", 1, 0, &m.NumHeads)
+		at(mixer+"conv1d.weight", 3, 0, &channels)
+		trustExpand(c, inner)
+		if m.NumHeads > 0 && inner%m.NumHeads == 0 && inner > 0 {
+			m.HeadDim = inner / m.NumHeads
+		}
+		// The shapes tell n_groups*state_size and not which is which: the config's state_size stands where it divides.
+		if both := (channels - inner) / 2; both > 0 && both != m.NGroups*m.StateSize && both%m.StateSize == 0 {
+			m.NGroups = both / m.StateSize
+		}
 	}
 	_, c.UseBias = shape[mixer+"in_proj.bias"]
 	_, c.UseConvBias = shape[mixer+"conv1d.bias"]
 	if _, head := shape[nameHead]; !head {
 		c.TieWordEmbeddings = true
 	}
-	if c.Validate() != nil {
-		return cfg
+	if cfg.Validate() != nil {
+		return was
 	}
-	w.noteTrust(cfg.(*config.MambaConfig), c)
-	return c
+	for _, key := range config.Differing(was, cfg) {
+		w.notes = append(w.notes, fault{severity: Warning, file: w.source, where: key,
+			detail: fmt.Sprintf("the config says %s, the tensors %s: using %[2]s", config.Value(was, key), config.Value(cfg, key))})
+	}
+	return cfg
 }
 
-// noteTrust warns of every key that the tensors changed.
-func (w *weights) noteTrust(was, is *config.MambaConfig) {
-	for _, key := range []struct {
-		name    string
-		was, is any
-	}{
-		{"num_hidden_layers", was.NumHiddenLayers, is.NumHiddenLayers}, {"vocab_size", was.VocabSize, is.VocabSize},
-		{"hidden_size", was.HiddenSize, is.HiddenSize}, {"intermediate_size", was.IntermediateSize, is.IntermediateSize},
-		{"expand", was.Expand, is.Expand}, {"state_size", was.StateSize, is.StateSize}, {"conv_kernel", was.ConvKernel, is.ConvKernel},
-		{"time_step_rank", was.TimeStepRank, is.TimeStepRank}, {"use_bias", was.UseBias, is.UseBias},
-		{"use_conv_bias", was.UseConvBias, is.UseConvBias}, {"tie_word_embeddings", was.TieWordEmbeddings, is.TieWordEmbeddings},
-	} {
-		if key.was != key.is {
-			w.notes = append(w.notes, fault{severity: Warning, file: w.source, where: key.name,
-				detail: fmt.Sprintf("the config says %v, the tensors %v: using %v", key.was, key.is, key.is)})
-		}
+// trustExpand makes expand the ratio of the widths, where it is one.
+func trustExpand(c *config.Common, inner int) {
+	if c.HiddenSize > 0 && inner > 0 && inner%c.HiddenSize == 0 {
+		c.Expand = inner / c.HiddenSize
 	}
 }

@@ -36,7 +36,7 @@ func (a *bits) same(b *bits) bool {
 // inPieces runs ids in pieces of the given lengths, the cache going from one to the next through between.
 func inPieces(t *testing.T, m *model.Model, ids []int64, lengths []int, between func(*model.Cache) *model.Cache) *bits {
 	t.Helper()
-	r := &bits{cache: m.NewCache(1), hidden: make([][]float32, m.Config().NumHiddenLayers+1)}
+	r := &bits{cache: m.NewCache(1), hidden: make([][]float32, m.Config().Shared().NumHiddenLayers+1)}
 	for _, n := range lengths {
 		out, err := m.Forward(context.Background(), model.Single(ids[:n]), r.cache, everything)
 		if err != nil {
@@ -56,7 +56,11 @@ func keep(c *model.Cache) *model.Cache { return c }
 
 // variety are fixtures whose shapes take different routes through the kernels: sizes that are and are not multiples
 // of the blocks, stored types, biases, kernels.
-var variety = []string{"default", "oddstate", "bf16", "f16", "usebias", "conv3", "noconvbias", "sharded"}
+var variety = []string{
+	"mamba1/default", "mamba1/oddstate", "mamba1/bf16", "mamba1/f16", "mamba1/usebias", "mamba1/conv3",
+	"mamba1/noconvbias", "mamba1/sharded", "falcon/default", "falcon/odd", "falcon/sharded",
+	"mamba2/default", "mamba2/groups4", "mamba2/groups8", "mamba2/limit", "mamba2/odd", "mamba2/published", "mamba2/sharded",
+}
 
 // TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a
 // file: always the same bits.
@@ -98,7 +102,7 @@ func TestOneBitPattern(t *testing.T) {
 
 // TestLongPromptInWindows crosses the boundaries of the windows that long prompts are worked in.
 func TestLongPromptInWindows(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
 	ids := someIDs(m, 600, 3)
 	whole := inPieces(t, m, ids, []int{600}, keep)
 	if !inPieces(t, m, ids, []int{255, 1, 2, 300, 42}, keep).same(whole) {
@@ -131,7 +135,7 @@ func TestBatchIsItsRowsAlone(t *testing.T) {
 			}
 		}
 		last, _ := forward(t, m, b, model.Want{Logits: model.LogitsLast})
-		D, V := m.Config().HiddenSize, m.Config().VocabSize
+		D, V := m.Config().Shared().HiddenSize, m.Config().Shared().VocabSize
 		for row, n := range lengths {
 			at := row*width + starts[row]
 			got := &bits{logits: out.Logits[at*V:][:n*V], cache: rowOf(cache, row)}
@@ -174,8 +178,8 @@ func rowOf(c *model.Cache, row int) *model.Cache {
 
 // TestParallelScanAgrees holds the scan that is divided by time to the sequential one, to rounding.
 func TestParallelScanAgrees(t *testing.T) {
-	_, sequential := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
-	_, parallel := open(t, filepath.Join(fixtureDir, "default"), model.Options{Threads: 3, ParallelScan: true})
+	_, sequential := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
+	_, parallel := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Threads: 3, ParallelScan: true})
 	b := model.Single(someIDs(sequential, 300, 1))
 	want, _ := forward(t, sequential, b, everything)
 	got, _ := forward(t, parallel, b, everything)
@@ -187,7 +191,7 @@ func TestParallelScanAgrees(t *testing.T) {
 // TestMemoryDoesNotGrowWithThePrompt runs a long prompt after a short one. Held in memory, its logits and hidden states
 // alone would take 30 MB.
 func TestMemoryDoesNotGrowWithThePrompt(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
 	heap := func(tokens int) uint64 {
 		err := m.Stream(context.Background(), model.Single(someIDs(m, tokens, 2)), m.NewCache(1), everything, nil)
 		if err != nil {

@@ -15,23 +15,36 @@ import (
 // A cache serves one forward pass at a time. Clone makes a fork.
 type Cache struct {
 	Sequences  int         // B
-	ConvStates [][]float32 // for each layer [B, I, K]
-	SSMStates  [][]float32 // for each layer [B, I, N]
+	ConvStates [][]float32 // for each layer [B, I, K], in Mamba-2 [B, C, K]
+	SSMStates  [][]float32 // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
 }
 
-// StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N].
-func StateShape(cfg *config.MambaConfig, sequences int) (conv, ssm []int) {
-	return []int{sequences, cfg.DInner(), cfg.ConvKernel}, []int{sequences, cfg.DInner(), cfg.StateSize}
+// StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N], or for
+// Mamba-2 [B, C, K] and [B, H, P, N].
+func StateShape(cfg config.Config, sequences int) (conv, ssm []int) {
+	c := cfg.Shared()
+	conv = []int{sequences, cfg.ConvChannels(), c.ConvKernel}
+	if m, ok := cfg.(*config.Mamba2Config); ok {
+		return conv, []int{sequences, m.NumHeads, m.HeadDim, c.StateSize}
+	}
+	return conv, []int{sequences, cfg.DInner(), c.StateSize}
 }
 
 // NewCache returns the cache of sequences that have not begun: zeros throughout.
 func (m *Model) NewCache(sequences int) *Cache {
 	c := &Cache{Sequences: sequences}
+	conv, ssm := stateSize(m.cfg, sequences)
 	for range m.mixers {
-		c.ConvStates = append(c.ConvStates, make([]float32, sequences*m.cfg.DInner()*m.cfg.ConvKernel))
-		c.SSMStates = append(c.SSMStates, make([]float32, sequences*m.cfg.DInner()*m.cfg.StateSize))
+		c.ConvStates = append(c.ConvStates, make([]float32, conv))
+		c.SSMStates = append(c.SSMStates, make([]float32, ssm))
 	}
 	return c
+}
+
+// stateSize returns the number of values that StateShape describes.
+func stateSize(cfg config.Config, sequences int) (conv, ssm int) {
+	c := cfg.Shared()
+	return sequences * cfg.ConvChannels() * c.ConvKernel, sequences * cfg.DInner() * c.StateSize
 }
 
 // Clone returns an independent copy, from which a sequence may go on differently.
@@ -44,6 +57,16 @@ func (c *Cache) Clone() *Cache {
 	return fork
 }
 
+// Repeat returns the cache of n times the sequences, from which each may go on differently.
+func (c *Cache) Repeat(n int) *Cache {
+	all := &Cache{Sequences: n * c.Sequences}
+	for l := range c.ConvStates {
+		all.ConvStates = append(all.ConvStates, slices.Repeat(c.ConvStates[l], n))
+		all.SSMStates = append(all.SSMStates, slices.Repeat(c.SSMStates[l], n))
+	}
+	return all
+}
+
 // check reports a cache that does not belong to the model and batch at hand.
 func (c *Cache) check(m *Model, sequences int) error {
 	if c.Sequences != sequences {
@@ -52,7 +75,7 @@ func (c *Cache) check(m *Model, sequences int) error {
 	if len(c.ConvStates) != len(m.mixers) || len(c.SSMStates) != len(m.mixers) {
 		return fmt.Errorf("the cache holds %d layers, the model %d", len(c.ConvStates), len(m.mixers))
 	}
-	conv, ssm := sequences*m.cfg.DInner()*m.cfg.ConvKernel, sequences*m.cfg.DInner()*m.cfg.StateSize
+	conv, ssm := stateSize(m.cfg, sequences)
 	for l := range c.ConvStates {
 		if len(c.ConvStates[l]) != conv || len(c.SSMStates[l]) != ssm {
 			return fmt.Errorf("layer %d of the cache holds %d conv and %d SSM values, the model has %d and %d",
@@ -64,7 +87,7 @@ func (c *Cache) check(m *Model, sequences int) error {
 
 // layerState is the part of a cache that one mixer reads and moves on.
 type layerState struct {
-	conv []float32 // [B, I, K]
+	conv []float32 // [B, C, K]
 	ssm  []float32 // [B, I, N]
 }
 

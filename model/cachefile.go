@@ -1,8 +1,12 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gomamba/gomamba/config"
@@ -12,8 +16,16 @@ import (
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
+// Keys of a cache file's metadata.
+const (
+	metaModel  = "gomamba.model"  // Options.Fingerprint of the model it was made with
+	metaDigest = "gomamba.sha256" // of the values, see digest
+)
+
 // LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next where
-// it holds them for one position ([B, 1, V], else nil). Errors name the tensor that is missing or does not fit the model.
+// it holds them for one position ([B, 1, V], else nil). Errors name the tensor that is missing or does not fit the
+// model. A file of SaveCache is refused when its values are not those written, and when it was made with a model of
+// another fingerprint.
 func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 	d, err := dump.Read(path)
 	if err != nil {
@@ -27,14 +39,52 @@ func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 	if err := CheckStates(m.cfg, d); err != nil {
 		return nil, nil, err
 	}
-	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == m.cfg.VocabSize {
+	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == m.cfg.Shared().VocabSize {
 		logits = dump.Values[float32](t)
+	}
+	if err := m.checkOrigin(d, c, logits); err != nil {
+		return nil, nil, err
 	}
 	return c, logits, d.Changed()
 }
 
-// SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil. The file appears whole or not
-// at all; a regular file of that name is replaced.
+// checkOrigin compares what a file says of itself with the model and with its values. Dumps made by others say nothing.
+func (m *Model) checkOrigin(d *dump.Dump, c *Cache, logits []float32) error {
+	meta := d.Metadata()
+	if made, ok := meta[metaModel]; ok && m.fingerprint != "" && made != m.fingerprint {
+		return &badfile.FormatError{File: d.Path(), Where: "cache",
+			Detail: fmt.Sprintf("made with another model: its fingerprint is %.12s, this model's %.12s", badfile.Quote(made), badfile.Quote(m.fingerprint))}
+	}
+	if sum, ok := meta[metaDigest]; ok && sum != digest(c, logits) || !ok && meta[metaModel] != "" {
+		return &badfile.FormatError{File: d.Path(), Where: "cache", Detail: "damaged: the values are not those that were written"}
+	}
+	return nil
+}
+
+// digest is the SHA-256 of conv and SSM states, layer by layer, and logits, as little-endian float32.
+func digest(c *Cache, logits []float32) string {
+	sum := sha256.New()
+	var buf [1 << 14]byte
+	add := func(values []float32) {
+		for len(values) > 0 {
+			n := min(len(values), len(buf)/4)
+			for i, v := range values[:n] {
+				binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
+			}
+			sum.Write(buf[:4*n])
+			values = values[n:]
+		}
+	}
+	for l := range c.ConvStates {
+		add(c.ConvStates[l])
+		add(c.SSMStates[l])
+	}
+	add(logits)
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil, with the model's fingerprint and a
+// checksum. The file appears whole or not at all; a regular file of that name is replaced.
 func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
 	if err := c.check(m, c.Sequences); err != nil {
 		return err
@@ -45,7 +95,11 @@ func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
 		entries = append(entries, safetensors.Entry{
 			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(logits) / c.Sequences}})
 	}
-	w, err := dump.Create(path, entries, nil)
+	meta := map[string]string{metaDigest: digest(c, logits)}
+	if m.fingerprint != "" {
+		meta[metaModel] = m.fingerprint
+	}
+	w, err := dump.Create(path, entries, meta)
 	if err != nil {
 		return err
 	}
@@ -58,18 +112,22 @@ func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
 			return err
 		}
 	}
+	if err := m.Changed(); err != nil {
+		return err
+	}
 	return w.Commit()
 }
 
 // CheckStates reports states in a dump that are not those of a model of this configuration, by number or shape.
-func CheckStates(cfg *config.MambaConfig, d *dump.Dump) error {
+func CheckStates(cfg config.Config, d *dump.Dump) error {
 	conv, ssm, err := d.Cache()
 	if err != nil {
 		return err
 	}
-	if len(conv) != cfg.NumHiddenLayers {
+	layers := cfg.Shared().NumHiddenLayers
+	if len(conv) != layers {
 		return &badfile.FormatError{File: d.Path(), Where: "cache",
-			Detail: fmt.Sprintf("found states of %d layers, the model has %d: made with another model?", len(conv), cfg.NumHiddenLayers)}
+			Detail: fmt.Sprintf("found states of %d layers, the model has %d: made with another model?", len(conv), layers)}
 	}
 	wantConv, wantSSM := StateShape(cfg, d.Batch())
 	for l := range conv {

@@ -21,22 +21,51 @@ type span struct {
 	tokens int
 }
 
-// chunk is a window of positions, the same for all sequences. Its arrays have a row for each sequence and position,
-// sequence by sequence.
+// chunk is a window of positions, the same for all sequences, and the memory that the network works on it in. Its arrays
+// have a row for each sequence and position, sequence by sequence. One chunk after the other uses the same memory.
 type chunk struct {
-	pool   *kernel.Pool
+	model  *Model
 	start  int    // position of the window
 	width  int    // positions in it
 	rows   int    // B · width
 	spans  []span // of the sequences that have tokens here
 	padded bool   // some rows are padding
 
-	scanByTime bool // divide the scan by time, not by channels
+	hidden []float32 // [rows, D] the residual stream
+	u      []float32 // [rows, D] normed, what a mixer reads
+	out    []float32 // [rows, D] what a mixer adds
+	logits []float32 // [rows, V], only as many rows as logits are wanted
+
+	proj []float32 // what in_proj gives
+	conv []float32 // what the convolution gives, and the scan after it
+	dbc  []float32 // [rows, R+2N] in Mamba-1: what x_proj gives
+	dt   []float32 // [rows, I] in Mamba-1: step sizes
+
+	mixer mixer      // of the layer at hand
+	state layerState // that it moves on
+	norm  rowNorm    // at hand
+
+	convolving, recurring, norming *kernel.Task // made once, so that a token allocates nothing
 }
 
-// newChunk returns the window of the batch at positions start to start+width.
-func (m *Model) newChunk(b *Batch, start, width int) *chunk {
-	c := &chunk{pool: m.pool, scanByTime: m.parallelScan, start: start, width: width, rows: b.Sequences * width}
+// widths are the values that a mixer keeps for each row of a chunk.
+type widths struct{ proj, conv, dbc, dt int }
+
+func (m *Model) newChunk() *chunk {
+	c := &chunk{model: m}
+	c.convolving = c.channelTask(func(row span, lo, hi int) { c.mixer.convolve(c, row, lo, hi) }, func() int { return c.mixer.widths().conv })
+	c.recurring = c.channelTask(func(row span, lo, hi int) { c.mixer.recur(c, row, lo, hi) }, m.cfg.DInner)
+	c.norming = kernel.NewTask(func(lo, hi int) {
+		for row := lo; row < hi; row++ {
+			c.norm.run(row)
+		}
+	})
+	return c
+}
+
+// moveTo makes c the window of the batch at positions start to start+width, with room for the logits of logitRows rows.
+func (c *chunk) moveTo(b *Batch, start, width, logitRows int) {
+	c.start, c.width, c.rows, c.spans = start, width, b.Sequences*width, c.spans[:0]
 	real := 0
 	for seq := range b.Sequences {
 		from, to := b.Real(seq)
@@ -47,26 +76,80 @@ func (m *Model) newChunk(b *Batch, start, width int) *chunk {
 		}
 	}
 	c.padded = real < c.rows
-	return c
+	c.resize(c.rows, logitRows)
+}
+
+// resize makes room for rows rows, keeping memory that is large enough.
+func (c *chunk) resize(rows, logitRows int) {
+	common := c.model.cfg.Shared()
+	D, V, w := common.HiddenSize, common.VocabSize, c.model.mixers[0].widths()
+	for _, part := range [...]struct {
+		p    *[]float32
+		size int
+	}{
+		{&c.hidden, rows * D}, {&c.u, rows * D}, {&c.out, rows * D},
+		{&c.proj, rows * w.proj}, {&c.conv, rows * w.conv}, {&c.dbc, rows * w.dbc}, {&c.dt, rows * w.dt},
+		{&c.logits, logitRows * V},
+	} {
+		*part.p = slices.Grow((*part.p)[:0], part.size)[:part.size]
+	}
 }
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
 func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, bias []float32) {
-	c.pool.MatMul(y, w, x, xStride, c.rows)
+	c.model.pool.MatMul(y, w, x, xStride, c.rows)
 	if bias != nil {
 		kernel.AddBias(y[:c.rows*w.Rows], bias)
 	}
 }
 
-// eachChannel calls f for blocks of channels of every sequence, in parallel.
-func (c *chunk) eachChannel(channels int, f func(row span, lo, hi int)) {
-	blocks := (channels + channelBlock - 1) / channelBlock
-	c.pool.Run(len(c.spans)*blocks, 1, func(from, to int) {
+// convolve runs the convolution of the mixer at hand over blocks of its channels, in parallel.
+func (c *chunk) convolve() { c.eachChannel(c.convolving, c.mixer.widths().conv) }
+
+// recur runs the recurrence of the mixer at hand over blocks of its channels, in parallel.
+func (c *chunk) recur() { c.eachChannel(c.recurring, c.model.cfg.DInner()) }
+
+func (c *chunk) eachChannel(t *kernel.Task, channels int) {
+	c.model.pool.RunTask(t, len(c.spans)*channelBlocks(channels), 1)
+}
+
+func channelBlocks(channels int) int { return (channels + channelBlock - 1) / channelBlock }
+
+// channelTask is the task of calling f for each block of channels of every sequence.
+func (c *chunk) channelTask(f func(row span, lo, hi int), channels func() int) *kernel.Task {
+	return kernel.NewTask(func(from, to int) {
+		n := channels()
+		blocks := channelBlocks(n)
 		for i := from; i < to; i++ {
 			lo := i % blocks * channelBlock
-			f(c.spans[i/blocks], lo, min(lo+channelBlock, channels))
+			f(c.spans[i/blocks], lo, min(lo+channelBlock, n))
 		}
 	})
+}
+
+// rowNorm is the RMS norm of each row, or of each of its parts by itself.
+type rowNorm struct {
+	y, x   []float32
+	stride int       // of rows, in both
+	parts  []int     // widths
+	weight []float32 // of all parts, or nil for ones
+	eps    float64
+}
+
+func (n *rowNorm) run(row int) {
+	at := row * n.stride
+	weight := n.weight
+	for _, width := range n.parts {
+		kernel.RMSNorm(n.y[at:][:width], n.x[at:][:width], weight[:min(width, len(weight))], n.eps)
+		at, weight = at+width, weight[min(width, len(weight)):]
+	}
+}
+
+// normRows norms every row, in parallel.
+func (c *chunk) normRows(n rowNorm) {
+	c.norm = n
+	c.model.pool.RunTask(c.norming, c.rows, 8)
+	c.norm = rowNorm{}
 }
 
 // clearPadding zeroes the rows of v, width values each, that hold no token.
@@ -80,32 +163,4 @@ func (c *chunk) clearPadding(v []float32, width int) {
 		row = s.from + s.tokens
 	}
 	clear(v[row*width : c.rows*width])
-}
-
-// scratch is the memory of one call, a row for each row of its chunks.
-type scratch struct {
-	hidden []float32 // [rows, D] the residual stream
-	u      []float32 // [rows, D] normed, what a mixer reads
-	out    []float32 // [rows, D] what a mixer adds
-	xz     []float32 // [rows, 2I]
-	xc     []float32 // [rows, I]
-	dbc    []float32 // [rows, R+2N]
-	dt     []float32 // [rows, I]
-	logits []float32 // [rows, V], only as many rows as logits are wanted
-}
-
-// resize makes room for rows rows, keeping memory that is large enough.
-func (s *scratch) resize(m *Model, rows, logitRows int) {
-	D, I, V := m.cfg.HiddenSize, m.cfg.DInner(), m.cfg.VocabSize
-	for _, part := range []struct {
-		p    *[]float32
-		size int
-	}{
-		{&s.hidden, rows * D}, {&s.u, rows * D}, {&s.out, rows * D},
-		{&s.xz, rows * 2 * I}, {&s.xc, rows * I}, {&s.dt, rows * I},
-		{&s.dbc, rows * (m.cfg.TimeStepRank + 2*m.cfg.StateSize)},
-		{&s.logits, logitRows * V},
-	} {
-		*part.p = slices.Grow((*part.p)[:0], part.size)[:part.size]
-	}
 }

@@ -2,7 +2,8 @@
 //
 // # Glossary
 //
-// Names are those of the Mamba paper (Gu and Dao 2023, arXiv:2312.00752) and of its reference code:
+// Names are those of the Mamba papers (Gu and Dao 2023, arXiv:2312.00752; Dao and Gu 2024, arXiv:2405.21060) and of
+// their reference code:
 //
 //	B        sequences in a batch
 //	T        tokens of each sequence
@@ -13,18 +14,24 @@
 //	R        time_step_rank, dt_rank
 //	V        vocab_size
 //	L        num_hidden_layers
+//	H, P     num_heads and head_dim of Mamba-2; I = H·P
+//	G        n_groups of Mamba-2: head h reads B and C of group h / (H/G)
+//	C        channels of the convolution: I, in Mamba-2 I + 2·G·N
 //
-//	dt       Δ, the step size of the discretisation, one for each channel and token
+//	dt       Δ, the step size of the discretisation, one for each channel and token, in Mamba-2 for each head
 //	A, D     parameters of the state space model, stored as A_log and D
 //	B, C     its input and output maps, which depend on the token: the selection
-//	h        the SSM state, [I, N] for one sequence
-//	x, z     the two halves of in_proj's output: what is scanned and what gates it
+//	h, s     the SSM state, [I, N] for one sequence, in Mamba-2 [H, P, N]
+//	x, z     parts of in_proj's output: what is scanned and what gates it
 //
 // # Three kinds of data
 //
 // A Model holds weights, which are read-only and may be shared by any number of goroutines. A Cache holds what a
 // sequence has left behind: conv states and SSM states, of the shapes Hugging Face gives them. Scratch memory
 // belongs to one call and depends on its chunk size, not on the length of the prompt.
+//
+// The families differ in the mixer of a block alone: mamba1.go is that of Mamba-1 and FalconMamba, mamba2.go that of
+// Mamba-2.
 //
 // A forward pass always continues from a cache: a prompt is a continuation of the empty one, and a generation step is
 // a pass over one token. Results are the same bits however a prompt is cut, batched, padded or threaded.

@@ -27,7 +27,7 @@ func ExampleModel_Forward() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(out.Logits)/m.Config().VocabSize, "positions,", len(cache.SSMStates), "layers of state")
+	fmt.Println(len(out.Logits)/m.Config().Shared().VocabSize, "positions,", len(cache.SSMStates), "layers of state")
 	// Output: 3 positions, 4 layers of state
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -47,7 +48,8 @@ const maxLogits = 1 << 22
 // Use Stream where they may be large. Errors are those of Stream.
 func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (*Output, error) {
 	out := &Output{}
-	D, V, L := m.cfg.HiddenSize, m.cfg.VocabSize, m.cfg.NumHiddenLayers
+	cfg := m.cfg.Shared()
+	D, V, L := cfg.HiddenSize, cfg.VocabSize, cfg.NumHiddenLayers
 	if want.HiddenStates {
 		out.HiddenStates = make([][]float32, L+1)
 		for i := range out.HiddenStates {
@@ -86,7 +88,7 @@ func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (
 // anything is computed. After any other error (ctx cancelled, visit failed, the weights' file changed) the cache
 // stands somewhere inside the batch and must not be used.
 func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, visit func(*Part) error) error {
-	if err := b.Check(m.cfg.VocabSize); err != nil {
+	if err := b.Check(m.cfg.Shared().VocabSize); err != nil {
 		return err
 	}
 	if err := cache.check(m, b.Sequences); err != nil {
@@ -95,121 +97,135 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 	if visit == nil {
 		visit = func(*Part) error { return nil }
 	}
-	s := m.spare.Get().(*scratch)
-	defer m.spare.Put(s)
-	r := &run{m: m, s: s, b: &b, cache: cache, want: want, visit: visit}
-	return mmap.Guard(func() error { return r.all(ctx) })
+	p := m.spare.Get().(*pass)
+	defer func() {
+		p.ctx, p.batch, p.cache, p.visit = nil, Batch{}, nil, nil
+		m.spare.Put(p)
+	}()
+	p.ctx, p.batch, p.cache, p.want, p.visit = ctx, b, cache, want, visit
+	return mmap.Guard(p.guarded)
 }
 
-// run is one pass over a batch.
-type run struct {
-	m     *Model
-	s     *scratch
-	b     *Batch
+// pass is one run over a batch. Its memory serves one after the other.
+type pass struct {
+	m       *Model
+	c       *chunk
+	guarded func() error // all
+
+	ctx   context.Context
+	batch Batch
 	cache *Cache
 	want  Want
 	visit func(*Part) error
 
+	part   Part
 	last   []float32   // [B, D] the final norm's output at the last token of each sequence
 	hidden [][]float32 // copies of the residual stream, [L+1][rows, D]
 }
 
-func (r *run) all(ctx context.Context) error {
-	width := max(1, chunkTokens/r.b.Sequences)
-	if r.want.Logits == LogitsAll {
-		width = min(width, max(1, maxLogits/(r.m.cfg.VocabSize*r.b.Sequences)))
+func (m *Model) newPass() *pass {
+	p := &pass{m: m, c: m.newChunk()}
+	p.guarded = p.all
+	return p
+}
+
+// all works through the windows.
+func (p *pass) all() error {
+	b, c, common := &p.batch, p.c, p.m.cfg.Shared()
+	width := max(1, chunkTokens/b.Sequences)
+	if p.want.Logits == LogitsAll {
+		width = min(width, max(1, maxLogits/(common.VocabSize*b.Sequences)))
 	}
-	if r.want.Logits == LogitsLast {
-		r.last = make([]float32, r.b.Sequences*r.m.cfg.HiddenSize)
+	if n := b.Sequences * common.HiddenSize; p.want.Logits == LogitsLast {
+		p.last = slices.Grow(p.last[:0], n)[:n]
+		clear(p.last)
 	}
-	for start := 0; start < r.b.Tokens; start += width {
-		c := r.m.newChunk(r.b, start, min(width, r.b.Tokens-start))
-		if err := r.chunk(ctx, c); err != nil {
+	for start := 0; start < b.Tokens; start += width {
+		n := min(width, b.Tokens-start)
+		logitRows := 0
+		if p.want.Logits == LogitsAll {
+			logitRows = n * b.Sequences
+		}
+		c.moveTo(b, start, n, logitRows)
+		if err := p.chunk(); err != nil {
 			return err
 		}
 	}
-	if r.want.Logits != LogitsLast {
+	if p.want.Logits != LogitsLast {
 		return nil
 	}
-	r.s.resize(r.m, 0, r.b.Sequences)
-	r.m.pool.MatMul(r.s.logits, &r.m.weights.head, r.last, r.m.cfg.HiddenSize, r.b.Sequences)
-	return r.visit(&Part{Start: r.b.Tokens, Logits: r.s.logits})
+	c.resize(0, b.Sequences)
+	p.m.pool.MatMul(c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
+	p.part = Part{Start: b.Tokens, Logits: c.logits}
+	return p.visit(&p.part)
 }
 
 // chunk runs one window through all layers and hands its results out.
-func (r *run) chunk(ctx context.Context, c *chunk) error {
-	m, s, w := r.m, r.s, r.m.weights
-	logitRows := 0
-	if r.want.Logits == LogitsAll {
-		logitRows = c.rows
-	}
-	s.resize(m, c.rows, logitRows)
-	D := m.cfg.HiddenSize
+func (p *pass) chunk() error {
+	m, c, w := p.m, p.c, p.m.weights
+	D := m.cfg.Shared().HiddenSize
 	for row := range c.rows {
-		id := r.b.IDs[row/c.width*r.b.Tokens+c.start+row%c.width]
-		w.embeddings.Row(s.hidden[row*D:][:D], int(id))
+		id := p.batch.IDs[row/c.width*p.batch.Tokens+c.start+row%c.width]
+		w.embeddings.Row(c.hidden[row*D:][:D], int(id))
 	}
-	part := &Part{Start: c.start, Width: c.width}
-	for l, mixer := range m.mixers {
-		if err := ctx.Err(); err != nil {
+	p.part = Part{Start: c.start, Width: c.width, Hidden: p.part.Hidden[:0]}
+	for l := range m.mixers {
+		if err := p.ctx.Err(); err != nil {
 			return err
 		}
-		m.block(c, s, mixer, w.norms[l], r.cache.layer(l))
-		if r.want.HiddenStates {
-			part.Hidden = append(part.Hidden, r.keep(l, s.hidden))
+		m.block(c, l, p.cache.layer(l))
+		if p.want.HiddenStates {
+			p.part.Hidden = append(p.part.Hidden, p.keep(l))
 		}
 	}
-	if r.want.Logits == LogitsNone && !r.want.HiddenStates {
-		return r.visit(part)
+	if p.want.Logits == LogitsNone && !p.want.HiddenStates {
+		return p.visit(&p.part)
 	}
-	m.norm(c, s.u, s.hidden, w.normF)
-	if r.want.HiddenStates {
-		part.Hidden = append(part.Hidden, s.u)
+	m.norm(c, w.normF)
+	if p.want.HiddenStates {
+		p.part.Hidden = append(p.part.Hidden, c.u)
 	}
-	switch r.want.Logits {
+	switch p.want.Logits {
 	case LogitsAll:
-		c.matMul(s.logits, &w.head, s.u, D, nil)
-		part.Logits = s.logits
+		c.matMul(c.logits, &w.head, c.u, D, nil)
+		p.part.Logits = c.logits
 	case LogitsLast:
-		r.keepLast(c)
+		p.keepLast()
 	}
-	return r.visit(part)
+	return p.visit(&p.part)
 }
 
 // keep returns a copy of the residual stream after layer l, which the next block changes.
-func (r *run) keep(l int, hidden []float32) []float32 {
-	if l == len(r.hidden) {
-		r.hidden = append(r.hidden, nil)
+func (p *pass) keep(l int) []float32 {
+	if l == len(p.hidden) {
+		p.hidden = append(p.hidden, nil)
 	}
-	r.hidden[l] = append(r.hidden[l][:0], hidden...)
-	return r.hidden[l]
+	p.hidden[l] = append(p.hidden[l][:0], p.c.hidden...)
+	return p.hidden[l]
 }
 
 // keepLast remembers the final norm's output at the last token of each sequence that ends in the chunk.
-func (r *run) keepLast(c *chunk) {
-	D := r.m.cfg.HiddenSize
-	for _, row := range c.spans {
+func (p *pass) keepLast() {
+	D := p.m.cfg.Shared().HiddenSize
+	for _, row := range p.c.spans {
 		end := row.from + row.tokens - 1
-		copy(r.last[row.seq*D:][:D], r.s.u[end*D:])
+		copy(p.last[row.seq*D:][:D], p.c.u[end*D:])
 	}
 }
 
-// block adds one block to the residual stream: hidden += mixer(norm(hidden)).
-func (m *Model) block(c *chunk, s *scratch, mixer *mamba1, norm []float32, st layerState) {
-	m.norm(c, s.u, s.hidden, norm)
-	c.clearPadding(s.u, m.cfg.HiddenSize)
-	mixer.forward(c, s, st)
-	kernel.Add(s.hidden, s.out)
+// block adds block l to the residual stream: hidden += mixer(norm(hidden)).
+func (m *Model) block(c *chunk, l int, st layerState) {
+	m.norm(c, m.weights.norms[l])
+	c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
+	c.mixer, c.state = m.mixers[l], st
+	c.mixer.forward(c)
+	c.mixer, c.state = nil, layerState{}
+	kernel.Add(c.hidden, c.out)
 }
 
-// norm sets y to the RMS norm of each row of x.
-func (m *Model) norm(c *chunk, y, x, weight []float32) {
-	D := m.cfg.HiddenSize
-	c.pool.Run(c.rows, 8, func(lo, hi int) {
-		for row := lo; row < hi; row++ {
-			kernel.RMSNorm(y[row*D:][:D], x[row*D:][:D], weight, m.weights.eps)
-		}
-	})
+// norm sets c.u to the RMS norm of each row of the residual stream.
+func (m *Model) norm(c *chunk, weight []float32) {
+	c.normRows(rowNorm{y: c.u, x: c.hidden, stride: len(weight), parts: m.weights.width, weight: weight, eps: m.weights.eps})
 }
 
 // String names the choice as the command line spells it.

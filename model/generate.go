@@ -27,7 +27,7 @@ func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 	if err := cache.check(m, 1); err != nil {
 		return nil, err
 	}
-	return &Generator{m: m, cache: cache, sampler: newSampler(how)}, nil
+	return &Generator{m: m, cache: cache, sampler: newSampler(how, m.cfg.Shared().VocabSize)}, nil
 }
 
 // Feed runs tokens that are given, such as a prompt.
@@ -42,14 +42,14 @@ func (g *Generator) Feed(ctx context.Context, ids []int64) error {
 
 // Resume sets the logits for the next token, as kept beside a cache, so that generation goes on without a prompt.
 func (g *Generator) Resume(logits []float32) error {
-	if len(logits) != g.m.cfg.VocabSize {
-		return fmt.Errorf("%d logits to resume from, the vocabulary has %d", len(logits), g.m.cfg.VocabSize)
+	if len(logits) != g.m.cfg.Shared().VocabSize {
+		return fmt.Errorf("%d logits to resume from, the vocabulary has %d", len(logits), g.m.cfg.Shared().VocabSize)
 	}
 	g.logits = slices.Clone(logits)
 	return nil
 }
 
-// Next draws the next token. The network runs it only when it is needed: on the next call, or on State.
+// Next draws the next token; a *NonFiniteError says that the logits are no numbers. The network runs it only when it is needed: on the next call, or on State.
 func (g *Generator) Next(ctx context.Context) (int64, error) {
 	if err := g.settle(ctx); err != nil {
 		return 0, err
@@ -58,6 +58,9 @@ func (g *Generator) Next(ctx context.Context) (int64, error) {
 		return 0, errors.New("nothing to continue: feed a prompt first")
 	}
 	id, err := g.sampler.next(g.logits)
+	if bad, ok := errors.AsType[*NonFiniteError](err); ok {
+		bad.Where = g.cache.NonFinite()
+	}
 	if err != nil {
 		return 0, err
 	}

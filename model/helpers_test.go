@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/model"
 )
 
-const fixtureDir = "../fixtures/mamba1"
+const fixtureDir = "../fixtures"
 
 var everything = model.Want{Logits: model.LogitsAll, HiddenStates: true}
 
@@ -72,7 +72,7 @@ func forward(t testing.TB, m *model.Model, b model.Batch, want model.Want) (*mod
 func someIDs(m *model.Model, n, start int) []int64 {
 	ids := make([]int64, n)
 	for t := range ids {
-		ids[t] = int64((start + 29*t + t*t) % m.Config().VocabSize)
+		ids[t] = int64((start + 29*t + t*t) % m.Config().Shared().VocabSize)
 	}
 	return ids
 }

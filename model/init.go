@@ -21,18 +21,19 @@ type Parameter struct {
 }
 
 // Init returns the parameters of a new model, as the Mamba papers' reference code initialises them
-// (mamba_ssm/modules/mamba_simple.py and models/mixer_seq_simple.py):
+// (mamba_ssm/modules/mamba_simple.py, modules/mamba2.py and models/mixer_seq_simple.py):
 //
-//   - A_log = log(1 … N) in every channel, the S4D real initialisation, and D = 1;
-//   - dt_proj.bias is the inverse softplus of a step size drawn log-uniformly from time_step_min to time_step_max and
-//     at least time_step_floor; dt_proj.weight is uniform in ±time_step_scale/√R, or that constant with
-//     time_step_init_scheme "constant";
+//   - A_log = log(1 … N) in every channel, the S4D real initialisation, and D = 1; in Mamba-2 A_log is the logarithm of
+//     a number drawn uniformly from 1 to 16;
+//   - dt_proj.bias, in Mamba-2 dt_bias, is the inverse softplus of a step size drawn log-uniformly from time_step_min to
+//     time_step_max and at least time_step_floor; dt_proj.weight is uniform in ±time_step_scale/√R, or that constant
+//     with time_step_init_scheme "constant";
 //   - projections and convolutions are uniform in ±1/√fan_in, PyTorch's default; out_proj is divided by √L with
 //     rescale_prenorm_residual; biases of projections are 0;
 //   - embeddings are normal with deviation initializer_range, and norms 1.
 //
 // A tensor's values depend on the seed and its name alone, so that a shape may change without moving the others.
-func Init(cfg *config.MambaConfig, seed uint64) ([]Parameter, error) {
+func Init(cfg config.Config, seed uint64) ([]Parameter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -57,7 +58,8 @@ func Init(cfg *config.MambaConfig, seed uint64) ([]Parameter, error) {
 }
 
 // initialiser returns how the elements of a tensor are drawn.
-func initialiser(cfg *config.MambaConfig, spec names.Spec) func(*rand.Rand, int) float64 {
+func initialiser(family config.Config, spec names.Spec) func(*rand.Rand, int) float64 {
+	cfg := family.Shared()
 	_, kind, inMixer := strings.Cut(spec.Name, ".mixer.")
 	if !inMixer {
 		if strings.HasSuffix(spec.Name, "norm.weight") || strings.HasSuffix(spec.Name, "norm_f.weight") {
@@ -67,21 +69,25 @@ func initialiser(cfg *config.MambaConfig, spec names.Spec) func(*rand.Rand, int)
 	}
 	switch kind {
 	case "A_log":
+		if family.Family() == config.Mamba2 {
+			return func(rng *rand.Rand, _ int) float64 { return math.Log(1 + 15*rng.Float64()) }
+		}
 		return func(_ *rand.Rand, i int) float64 { return math.Log(float64(i%cfg.StateSize + 1)) }
-	case "D":
+	case "D", "norm.weight":
 		return constant(1)
-	case "dt_proj.bias":
+	case "dt_proj.bias", "dt_bias":
 		return stepSize(cfg)
 	case "dt_proj.weight":
-		bound := cfg.TimeStepScale / math.Sqrt(float64(cfg.TimeStepRank))
-		if cfg.TimeStepInitScheme == "constant" {
+		m := config.Selective(family)
+		bound := m.TimeStepScale / math.Sqrt(float64(m.TimeStepRank))
+		if m.TimeStepInitScheme == "constant" {
 			return constant(bound)
 		}
 		return uniform(bound)
 	case "in_proj.bias", "out_proj.bias":
 		return constant(0)
 	case "out_proj.weight":
-		bound := 1 / math.Sqrt(float64(cfg.DInner()))
+		bound := 1 / math.Sqrt(float64(family.DInner()))
 		if cfg.RescalePrenormResidual {
 			bound /= math.Sqrt(float64(cfg.NumHiddenLayers))
 		}
@@ -101,7 +107,7 @@ func uniform(bound float64) func(*rand.Rand, int) float64 {
 }
 
 // stepSize draws the bias whose softplus is the initial step size dt.
-func stepSize(cfg *config.MambaConfig) func(*rand.Rand, int) float64 {
+func stepSize(cfg *config.Common) func(*rand.Rand, int) float64 {
 	low, high := math.Log(cfg.TimeStepMin), math.Log(cfg.TimeStepMax)
 	return func(rng *rand.Rand, _ int) float64 {
 		dt := max(math.Exp(low+(high-low)*rng.Float64()), cfg.TimeStepFloor)

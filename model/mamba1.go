@@ -9,8 +9,13 @@ import (
 
 // mamba1 is the mixer of Mamba-1: the block of figure 3 around Algorithm 2 (SSM + selection) of the Mamba paper.
 // The steps below carry the numbers of slow_forward in transformers' models/mamba/modeling_mamba.py.
+// That of FalconMamba (models/falcon_mamba/modeling_falcon_mamba.py) is the same with three norms.
 type mamba1 struct {
 	inner, states, rank int // I, N, R
+
+	falcon  bool    // norm dt, B and C
+	normed  []int   // their widths R, N, N
+	normEps float64 // of these norms
 
 	inProj  kernel.Matrix // [2I, D]: rows of x, then rows of z
 	inBias  []float32     // [2I], or nil
@@ -46,57 +51,80 @@ func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 	return m
 }
 
-// forward maps the normed inputs s.u [B·T, D] of a chunk to s.out [B·T, D], moving the states of the layer on.
-// Padding reads as u = 0 and leaves the states alone.
-func (m *mamba1) forward(c *chunk, s *scratch, st layerState) {
+// newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
+func newFalcon(b *loader.Binder, cfg *config.FalconMambaConfig) *mamba1 {
+	m := newMamba1(b, &cfg.MambaConfig)
+	m.falcon, m.normEps = true, cfg.MixerRMSEps
+	m.normed = []int{m.rank, m.states, m.states}
+	return m
+}
+
+func (m *mamba1) widths() widths {
+	return widths{proj: 2 * m.inner, conv: m.inner, dbc: m.rank + 2*m.states, dt: m.inner}
+}
+
+// forward implements mixer.
+func (m *mamba1) forward(c *chunk) {
 	I, N, R := m.inner, m.states, m.rank
 
 	// 1. Projection.                                                    u [B·T, D] → x, z [B·T, I]
-	c.matMul(s.xz, &m.inProj, s.u, m.inProj.Cols, m.inBias)
-	x, z := s.xz, s.xz[I:] // interleaved: token t of each is at t·2I
+	c.matMul(c.proj, &m.inProj, c.u, m.inProj.Cols, m.inBias) // interleaved: token t of x is at t·2I, of z I later
 
-	// 2. Causal convolution and SiLU.                                   x [B·T, I] → xc [B·T, I]
-	c.eachChannel(I, func(row span, lo, hi int) {
-		state := st.conv[row.seq*I*m.conv.K:][:I*m.conv.K]
-		m.conv.Run(s.xc[row.from*I:], I, x[row.from*2*I:], 2*I, state, row.tokens, lo, hi)
-	})
-	c.clearPadding(s.xc, I)
+	// 2. Causal convolution and SiLU.                                   x [B·T, I] → x [B·T, I]
+	c.convolve()
+	c.clearPadding(c.conv, I)
 
-	// 3.a Selection: step size, input and output map of each token.     xc [B·T, I] → dt, B, C [B·T, R + N + N]
-	c.matMul(s.dbc, &m.xProj, s.xc, I, nil)
+	// 3.a Selection: step size, input and output map of each token.     x [B·T, I] → dt, B, C [B·T, R + N + N]
+	//     FalconMamba norms each of the three.
+	c.matMul(c.dbc, &m.xProj, c.conv, I, nil)
 	width := R + 2*N
+	if m.falcon {
+		c.normRows(rowNorm{y: c.dbc, x: c.dbc, stride: width, parts: m.normed, eps: m.normEps})
+	}
 
 	// 3.b Discretisation: dt = softplus(dt_proj(dt) + bias).            dt [B·T, R] → [B·T, I]
 	// 3.c Recurrence h = exp(dt·A)·h + dt·B·x, output y = C·h + D·x,
-	//     gated with SiLU(z).                                           [B·T, I], over xc
-	c.matMul(s.dt, &m.dtProj, s.dbc, width, nil)
-	c.eachChannel(I, func(row span, lo, hi int) {
-		kernel.Softplus(s.dt[row.from*I:], I, m.dtBias, row.tokens, lo, hi)
-		if !c.scanByTime {
-			m.scan.Run(m.rows(s, row, z), st.ssm[row.seq*I*N:][:I*N], lo, hi)
-		}
-	})
-	if c.scanByTime {
+	//     gated with SiLU(z).                                           [B·T, I], over x
+	c.matMul(c.dt, &m.dtProj, c.dbc, width, nil)
+	c.recur()
+	if c.model.parallelScan {
 		for _, row := range c.spans {
-			m.scan.RunParallel(c.pool, m.rows(s, row, z), st.ssm[row.seq*I*N:][:I*N], I)
+			rows := m.rows(c, row)
+			m.scan.RunParallel(c.model.pool, &rows, c.state.ssm[row.seq*I*N:][:I*N], I)
 		}
 	}
 
 	// 4. Projection back.                                               y [B·T, I] → out [B·T, D]
-	c.matMul(s.out, &m.outProj, s.xc, I, m.outBias)
+	c.matMul(c.out, &m.outProj, c.conv, I, m.outBias)
 }
 
-// rows lays out the scan of one sequence: xc is read and overwritten with y.
-func (m *mamba1) rows(s *scratch, row span, z []float32) *kernel.ScanRows {
+// convolve implements mixer: step 2.
+func (m *mamba1) convolve(c *chunk, row span, lo, hi int) {
+	I, K := m.inner, m.conv.K
+	m.conv.Run(c.conv[row.from*I:], I, c.proj[row.from*2*I:], 2*I, c.state.conv[row.seq*I*K:][:I*K], row.tokens, lo, hi)
+}
+
+// recur implements mixer: the rest of 3.b, and 3.c unless that is divided by time.
+func (m *mamba1) recur(c *chunk, row span, lo, hi int) {
+	I, N := m.inner, m.states
+	kernel.Softplus(c.dt[row.from*I:], I, m.dtBias, row.tokens, lo, hi)
+	if !c.model.parallelScan {
+		rows := m.rows(c, row)
+		m.scan.Run(&rows, c.state.ssm[row.seq*I*N:][:I*N], lo, hi)
+	}
+}
+
+// rows lays out the scan of one sequence: x is read and overwritten with y.
+func (m *mamba1) rows(c *chunk, row span) kernel.ScanRows {
 	I, R, width := m.inner, m.rank, m.rank+2*m.states
-	dbc := s.dbc[row.from*width:]
-	return &kernel.ScanRows{
+	dbc := c.dbc[row.from*width:]
+	return kernel.ScanRows{
 		Tokens: row.tokens,
-		X:      s.xc[row.from*I:], XStride: I,
-		Dt: s.dt[row.from*I:], DtStride: I,
+		X:      c.conv[row.from*I:], XStride: I,
+		Dt: c.dt[row.from*I:], DtStride: I,
 		B: dbc[R:], BStride: width,
 		C: dbc[R+m.states:], CStride: width,
-		Z: z[row.from*2*I:], ZStride: 2 * I,
-		Y: s.xc[row.from*I:], YStride: I,
+		Z: c.proj[row.from*2*I+I:], ZStride: 2 * I,
+		Y: c.conv[row.from*I:], YStride: I,
 	}
 }

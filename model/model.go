@@ -1,24 +1,25 @@
 package model
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/loader"
 )
 
 // Model is a network ready to run: weights bound to the checkpoint they lie in, and the threads that work on them.
 // It may be used from any number of goroutines, each with a cache of its own; their parallel parts take turns.
 type Model struct {
-	cfg          *config.MambaConfig
+	cfg          config.Config
 	weights      *weights
-	mixers       []*mamba1
+	mixers       []mixer // of every layer
 	pool         *kernel.Pool
-	spare        sync.Pool // of *scratch
+	spare        sync.Pool // of *pass
 	parallelScan bool
+	changed      func() error // of the checkpoint's files
+	fingerprint  string       // Options.Fingerprint
 }
 
 // Options choose how a model runs. The zero value is the usual choice.
@@ -26,8 +27,11 @@ type Options struct {
 	Threads int // threads to use; 0: all cores
 	// ParallelScan divides the selective scan of a long prompt by time instead of by channels: for models with few
 	// channels on machines with many cores. Results then agree to rounding, no longer to the bit, with those of
-	// other splits of the prompt and other numbers of threads.
+	// other splits of the prompt and other numbers of threads. Mamba-2, whose channels are many, takes no notice.
 	ParallelScan bool
+	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. convert.Fingerprint
+	// makes one of the weights; empty: cache files say nothing and are not refused for it.
+	Fingerprint string
 }
 
 // New binds the weights of an open checkpoint, which must stay open while the model is in use.
@@ -37,25 +41,30 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := ck.Check(); err != nil {
 		return nil, err
 	}
-	cfg, ok := ck.Config().(*config.MambaConfig)
-	if !ok {
-		return nil, &badfile.UnsupportedError{File: ck.Path(), Where: "model_type",
-			Detail: fmt.Sprintf("the network of family %q is not in this version", ck.Config().Family())}
-	}
-	w, mixers, err := bind(ck, cfg)
+	var w *weights
+	var mixers []mixer
+	err := mmap.Guard(func() (err error) { // small vectors are copied
+		w, mixers, err = bind(ck)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{cfg: cfg, weights: w, mixers: mixers, parallelScan: opts.ParallelScan, pool: kernel.NewPool(opts.Threads)}
-	m.spare.New = func() any { return new(scratch) }
+	m := &Model{cfg: ck.Config(), weights: w, mixers: mixers, parallelScan: opts.ParallelScan, changed: ck.Changed,
+		fingerprint: opts.Fingerprint, pool: kernel.NewPool(opts.Threads)}
+	m.spare.New = func() any { return m.newPass() }
 	return m, nil
 }
 
 // Config returns the configuration, which must not be changed.
-func (m *Model) Config() *config.MambaConfig { return m.cfg }
+func (m *Model) Config() config.Config { return m.cfg }
 
 // Threads returns the number of threads the model runs on.
 func (m *Model) Threads() int { return m.pool.Threads() }
+
+// Changed reports whether a file of the weights was truncated, rewritten or replaced since it was opened: results so far
+// may mix old and new bytes.
+func (m *Model) Changed() error { return m.changed() }
 
 // Close ends the model's threads. The checkpoint stays open.
 func (m *Model) Close() { m.pool.Close() }

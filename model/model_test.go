@@ -10,13 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model"
 )
 
 func TestBadInputIsNamed(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{}) // a vocabulary of 128
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{}) // a vocabulary of 128
 	for _, c := range []struct {
 		batch model.Batch
 		cache *model.Cache
@@ -49,7 +47,7 @@ func TestBadInputIsNamed(t *testing.T) {
 }
 
 func TestCancelledContextStops(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	err := m.Stream(ctx, model.Single(someIDs(m, 10, 0)), m.NewCache(1), everything, nil)
@@ -61,7 +59,7 @@ func TestCancelledContextStops(t *testing.T) {
 // TestShrinkingFileIsAnError truncates the weights under a running model, which must not end the process.
 func TestShrinkingFileIsAnError(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(fixtureDir, "default"))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(fixtureDir, "mamba1/default"))); err != nil {
 		t.Fatal(err)
 	}
 	_, m := open(t, dir, model.Options{})
@@ -75,8 +73,8 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 }
 
 func TestCacheOfAnotherModelIsRefused(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
-	_, other := open(t, filepath.Join(fixtureDir, "conv3"), model.Options{})
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
+	_, other := open(t, filepath.Join(fixtureDir, "mamba1/conv3"), model.Options{})
 	file := filepath.Join(t.TempDir(), "cache.safetensors")
 	if err := m.SaveCache(file, m.NewCache(1), nil); err != nil {
 		t.Fatal(err)
@@ -88,7 +86,7 @@ func TestCacheOfAnotherModelIsRefused(t *testing.T) {
 
 // TestGenerationResumes keeps a state after some tokens, in a file, and goes on as if nothing had happened.
 func TestGenerationResumes(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
 	ctx, prompt := context.Background(), []int64{7, 11, 13}
 	want := generate(t, m, prompt, 12, model.Sampling{})
 
@@ -138,7 +136,7 @@ func TestGenerationResumes(t *testing.T) {
 
 // TestSampling checks what a user sees of each knob.
 func TestSampling(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "default"), model.Options{})
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
 	prompt := []int64{5, 9}
 	greedy := generate(t, m, prompt, 16, model.Sampling{})
 	hot := model.Sampling{Temperature: 20, Seed: 1}
@@ -177,60 +175,84 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestInit checks the initialisation against what the papers' code promises, on drawn values.
-func TestInit(t *testing.T) {
-	cfg := config.NewMamba()
-	cfg.NumHiddenLayers, cfg.VocabSize, cfg.UseBias, cfg.RescalePrenormResidual = 2, 500, true, true
-	values := map[string][]float32{}
-	for _, seed := range []uint64{7, 8, 7} {
-		params, err := model.Init(cfg, seed)
+// TestGeneratorsAreEachAlone runs sequences of different lengths side by side, ends them at different times, and forks
+// a cache: each must draw what it draws alone.
+func TestGeneratorsAreEachAlone(t *testing.T) {
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
+	ctx, how := context.Background(), model.Sampling{Temperature: 1.5, Seed: 9, Drawable: func(id int64) bool { return id != 76 }}
+	prompts := [][]int64{{7, 11, 13}, {1}, {5, 4, 3, 2, 1, 0, 9, 8}}
+	lengths := []int{9, 3, 6}
+	g, err := m.NewGenerators(len(prompts), nil, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Feed(ctx, prompts); err != nil {
+		t.Fatal(err)
+	}
+	got := make([][]int64, len(prompts))
+	for step := range 9 {
+		wanted := make([]bool, len(prompts))
+		for i := range wanted {
+			wanted[i] = step < lengths[i]
+		}
+		ids, err := g.Next(ctx, wanted)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range params {
-			var v []float32
-			err := p.Encode(tensor.F32, func(piece []byte) error {
-				v = append(v, tensor.Float32s(tensor.Tensor{DType: tensor.F32, Data: slices.Clone(piece)})...)
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
+		for i, id := range ids {
+			if (id >= 0) != wanted[i] {
+				t.Fatalf("step %d: ids %v, wanted %v", step, ids, wanted)
 			}
-			if n, _ := tensor.Count(p.Shape); n != len(v) {
-				t.Fatalf("%s: %d values of shape %v", p.Name, len(v), p.Shape)
-			}
-			if before, ok := values[p.Name]; ok && strings.HasSuffix(p.Name, "in_proj.weight") && seed == 8 == slices.Equal(before, v) {
-				t.Errorf("%s: seed 7 and seed %d: equal %v", p.Name, seed, seed == 8)
-			}
-			if seed == 7 {
-				values[p.Name] = v
+			if id >= 0 {
+				got[i] = append(got[i], id)
 			}
 		}
 	}
-	if _, ok := values["lm_head.weight"]; ok {
-		t.Error("a tied model has a head of its own")
-	}
-	mixer := "backbone.layers.1.mixer."
-	for name, c := range map[string]struct{ low, high float64 }{
-		mixer + "A_log":                 {0, math.Log(16)},
-		mixer + "D":                     {1, 1},
-		mixer + "in_proj.weight":        {-1 / math.Sqrt(768), 1 / math.Sqrt(768)},
-		mixer + "in_proj.bias":          {0, 0},
-		mixer + "x_proj.weight":         {-1 / math.Sqrt(1536), 1 / math.Sqrt(1536)},
-		mixer + "conv1d.weight":         {-0.5, 0.5},
-		mixer + "dt_proj.weight":        {-1 / math.Sqrt(48), 1 / math.Sqrt(48)},
-		mixer + "out_proj.weight":       {-1 / math.Sqrt(1536*2), 1 / math.Sqrt(1536*2)},
-		"backbone.layers.0.norm.weight": {1, 1},
-	} {
-		low, high := float64(slices.Min(values[name])), float64(slices.Max(values[name]))
-		span := c.high - c.low
-		if low < c.low-1e-6 || low > c.low+0.01*span+1e-6 || high > c.high+1e-6 || high < c.high-0.01*span-1e-6 {
-			t.Errorf("%s: drawn from %.4f to %.4f, want %.4f to %.4f", name, low, high, c.low, c.high)
+	for i, prompt := range prompts {
+		if want := generate(t, m, prompt, lengths[i], how); !slices.Equal(got[i], want) || slices.Contains(want, 76) {
+			t.Errorf("sequence %d: %v, alone %v", i, got[i], want)
 		}
 	}
-	for _, bias := range values[mixer+"dt_proj.bias"] {
-		if dt := math.Log1p(math.Exp(float64(bias))); dt < 0.001*0.999 || dt > 0.1*1.001 {
-			t.Fatalf("a step size of %g, want 0.001 to 0.1", dt)
+}
+
+// TestDamagedCacheIsRefused flips every byte of a cache file in turn. What is refused is said in a line; what is not must
+// have the values that were saved.
+func TestDamagedCacheIsRefused(t *testing.T) {
+	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: "f00d"})
+	_, other := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: "beef"})
+	cache := m.NewCache(1)
+	logits := make([]float32, 128)
+	if _, err := m.Forward(context.Background(), model.Single([]int64{1, 2, 3}), cache, model.Want{}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "cache.safetensors")
+	if err := m.SaveCache(path, cache, logits); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := other.LoadCache(path); err == nil || !strings.Contains(err.Error(), "another model") {
+		t.Errorf("another model's: %v", err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(whole); i += 1 + i/200 {
+		data := slices.Clone(whole)
+		data[i] ^= 4
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, l, err := m.LoadCache(path)
+		if err == nil && (!slices.EqualFunc(c.SSMStates, cache.SSMStates, slices.Equal[[]float32]) || l != nil && !slices.Equal(l, logits)) {
+			t.Fatalf("byte %d: other values and no error", i)
+		}
+	}
+	for _, n := range []int{0, 7, len(whole) / 2, len(whole) - 1} {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := m.LoadCache(path); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("cut to %d bytes: %v", n, err)
 		}
 	}
 }

@@ -2,11 +2,13 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/numcheck"
 )
 
 // Sampling chooses how the next token is drawn from logits. The zero value, and any Temperature of 0, is greedy: the
@@ -19,6 +21,8 @@ type Sampling struct {
 	MinP          float64 // drop tokens less likely than this share of the likeliest; 0: none
 	Temperature   float64 // divides the logits of what is left
 	Seed          uint64  // same seed, same tokens, whatever the machine and the number of threads
+	// Drawable says which ids may be drawn; nil: all. A vocabulary is often padded with ids that stand for no text.
+	Drawable func(id int64) bool
 }
 
 // check reports a value that makes no sense.
@@ -42,6 +46,7 @@ type sampler struct {
 	Sampling
 	rng    *rand.Rand
 	recent []int64
+	never  []bool // of each id whether it must not be drawn; nil where all may
 	order  []candidate
 }
 
@@ -51,11 +56,20 @@ type candidate struct {
 	p     float64
 }
 
-func newSampler(s Sampling) *sampler {
+func newSampler(s Sampling, vocab int) *sampler {
 	if s.RepeatLast == 0 {
 		s.RepeatLast = 64
 	}
-	return &sampler{Sampling: s, rng: rand.New(rand.NewPCG(s.Seed, 0x6d616d6261))}
+	var never []bool
+	for id := range vocab {
+		if s.Drawable != nil && !s.Drawable(int64(id)) {
+			if never == nil {
+				never = make([]bool, vocab)
+			}
+			never[id] = true
+		}
+	}
+	return &sampler{never: never, Sampling: s, rng: rand.New(rand.NewPCG(s.Seed, 0x6d616d6261))}
 }
 
 // saw remembers tokens for the repeat penalty.
@@ -68,22 +82,26 @@ func (s *sampler) saw(ids ...int64) {
 
 // next draws a token. It fails where the logits are not numbers.
 func (s *sampler) next(logits []float32) (int64, error) {
-	for id, v := range logits {
-		if v != v {
-			return 0, fmt.Errorf("the logit of token %d is not a number", id)
-		}
+	if id := numcheck.NonFinite(logits); id >= 0 {
+		return 0, &NonFiniteError{Token: id, Logit: logits[id]}
 	}
 	penalised := s.penalise(logits)
 	if s.Temperature == 0 {
-		best := 0
+		best := -1
 		for id, v := range penalised {
-			if v > penalised[best] {
+			if (best < 0 || v > penalised[best]) && s.allows(id) {
 				best = id
 			}
+		}
+		if best < 0 {
+			return 0, errNoToken
 		}
 		return int64(best), nil
 	}
 	kept := s.keep(penalised)
+	if len(kept) == 0 {
+		return 0, errNoToken
+	}
 	top := kept[0].logit
 	sum := 0.0
 	for i := range kept {
@@ -98,6 +116,12 @@ func (s *sampler) next(logits []float32) (int64, error) {
 	}
 	return int64(kept[len(kept)-1].id), nil
 }
+
+// errNoToken says that Sampling.Drawable leaves nothing.
+var errNoToken = errors.New("no token may be drawn: the tokenizer has none of the model's ids")
+
+// allows reports whether an id may be drawn.
+func (s *sampler) allows(id int) bool { return s.never == nil || !s.never[id] }
 
 // penalise returns the logits with recent tokens made less likely.
 func (s *sampler) penalise(logits []float32) []float32 {
@@ -115,11 +139,13 @@ func (s *sampler) penalise(logits []float32) []float32 {
 	return out
 }
 
-// keep returns the candidates that top-k, top-p and min-p leave, likeliest first, at least one.
+// keep returns the candidates that top-k, top-p and min-p leave, likeliest first; none only where no id may be drawn.
 func (s *sampler) keep(logits []float32) []candidate {
 	s.order = s.order[:0]
 	for id, v := range logits {
-		s.order = append(s.order, candidate{id: id, logit: float64(v)})
+		if s.allows(id) {
+			s.order = append(s.order, candidate{id: id, logit: float64(v)})
+		}
 	}
 	slices.SortFunc(s.order, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))

@@ -14,22 +14,48 @@ type weights struct {
 	norms      [][]float32   // [L][D]
 	normF      []float32     // [D]
 	eps        float64
+	width      []int // D: the whole of a row is normed
 }
 
-// bind takes every tensor of a Mamba-1 checkpoint by its name. Matrices stay where they lie in the file.
-func bind(ck *loader.Checkpoint, cfg *config.MambaConfig) (*weights, []*mamba1, error) {
-	b := loader.NewBinder(ck)
+// mixer is the part of a block that differs from family to family.
+type mixer interface {
+	// forward maps the normed inputs c.u [B·T, D] of a chunk to c.out [B·T, D], moving the states of the layer, c.state, on.
+	// Padding reads as u = 0 and leaves the states alone.
+	forward(c *chunk)
+	// convolve and recur are the parts of forward that run over the channels lo to hi of one sequence.
+	convolve(c *chunk, row span, lo, hi int)
+	recur(c *chunk, row span, lo, hi int)
+	// widths tells how much memory forward needs.
+	widths() widths
+}
+
+// newMixer binds the mixer of one block.
+func newMixer(b *loader.Binder, cfg config.Config) mixer {
+	switch cfg := cfg.(type) {
+	case *config.Mamba2Config:
+		return newMamba2(b, cfg)
+	case *config.FalconMambaConfig:
+		return newFalcon(b, cfg)
+	default:
+		return newMamba1(b, config.Selective(cfg))
+	}
+}
+
+// bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
+func bind(ck *loader.Checkpoint) (*weights, []mixer, error) {
+	b, cfg := loader.NewBinder(ck), ck.Config().Shared()
 	w := &weights{
 		embeddings: matrix(b, "backbone.embeddings.weight"),
 		head:       matrix(b, "lm_head.weight"),
 		normF:      vector(b, "backbone.norm_f.weight"),
 		eps:        cfg.LayerNormEpsilon,
+		width:      []int{cfg.HiddenSize},
 	}
-	mixers := make([]*mamba1, cfg.NumHiddenLayers)
+	mixers := make([]mixer, cfg.NumHiddenLayers)
 	for i := range mixers {
 		block := b.Layer(i)
 		w.norms = append(w.norms, vector(block, "norm.weight"))
-		mixers[i] = newMamba1(block.Under("mixer."), cfg)
+		mixers[i] = newMixer(block.Under("mixer."), ck.Config())
 	}
 	return w, mixers, b.Err()
 }

@@ -97,7 +97,10 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 			}
 			defer pprof.StopCPUProfile()
 		}
-		return f.measure(cmd, ck, m, r)
+		if err := f.measure(cmd, ck, m, r); err != nil {
+			return err
+		}
+		return m.Changed()
 	})
 	if err != nil {
 		return nil, err
@@ -193,7 +196,7 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model) (float64, error
 }
 
 // benchID is a fixed sequence of ids that visits the whole vocabulary.
-func benchID(t int, m *model.Model) int64 { return int64((37*t + 11) % m.Config().VocabSize) }
+func benchID(t int, m *model.Model) int64 { return int64((37*t + 11) % m.Config().Shared().VocabSize) }
 
 // median returns the middle of v, which it sorts.
 func median(v []float64) float64 {

@@ -12,13 +12,15 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model/receipt"
 )
 
 // convertFlags are the flags of the convert command.
 type convertFlags struct {
 	to, dtype, shard       string
 	dryRun, verify, asJSON bool
-	trust                  bool
+	trust, receipt         bool
+	prompt                 forwardFlags // of the receipt
 	opts                   convert.Options
 }
 
@@ -27,15 +29,22 @@ func newConvertCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert SRC DST",
 		Short: "Write a checkpoint in another layout, dtype or shard size",
-		Long: `convert reads a Hugging Face folder or a GGUF file and writes either: a folder as
-save_pretrained writes it, or a GGUF file as llama.cpp's converter writes it (DST ends
-in .gguf, or --to gguf). It plans every tensor first: where it comes from, what it is
-called, which dtype it gets and what happens to its values. --dry-run prints that plan. What the target cannot
+		Long: `convert reads a checkpoint in any layout and writes another: a folder as
+save_pretrained, mamba_ssm or mistral write it (--to hf, original or mistral), or a
+GGUF file as llama.cpp's converter writes it (DST ends in .gguf, or --to gguf).
+
+It plans every tensor first: where it comes from, what it is called, which dtype it
+gets and what happens to its values. --dry-run prints that plan. What the target cannot
 hold is refused by key before anything is written. Then the tensors are streamed, in
 memory that does not grow with the model. DST appears whole or not at all, and is not
-replaced without --force. The same input gives the same bytes.`,
+replaced without --force. The same input gives the same bytes.
+
+--receipt tells what the conversion cost: the error of every tensor whose values
+changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
+of a file (--in): a text, or input_ids in safetensors.`,
 		Example: `  gomamba convert mamba-2.8b-hf mamba-2.8b-bf16 --dtype bf16 --verify
   gomamba convert mamba-2.8b-hf mamba-2.8b.gguf --dtype f16
+  gomamba convert mamba-2.8b-hf mamba-2.8b-q8.gguf --dtype q8_0 --receipt
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
@@ -44,16 +53,21 @@ replaced without --force. The same input gives the same bytes.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
-	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: keep, f32, f16, bf16 or f64")
+	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: keep, f32, f16, bf16, f64, or q8_0 for gguf")
 	flags.StringVar(&f.dtype, "outtype", "keep", "as --dtype")
-	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file")
+	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only where this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "as --max-shard-size")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
 	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it exists, once the new one is complete")
 	flags.BoolVar(&f.trust, "trust-tensors", false, "where config and tensors disagree, go by the tensors")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not read the checksums of a PyTorch file first")
-	flags.BoolVar(&f.asJSON, "json", false, "print the plan as JSON, with --dry-run")
+	flags.BoolVar(&f.receipt, "receipt", false, "print what changed: the error of each tensor, and of the logits")
+	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
+	flags.StringVar(&f.prompt.text, "text", "", "text for them")
+	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or .safetensors with input_ids")
+	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 	for _, alias := range []string{"outtype", "split-max-size"} {
 		if err := flags.MarkHidden(alias); err != nil {
 			panic(err) // the flag is defined above
@@ -63,8 +77,11 @@ replaced without --force. The same input gives the same bytes.`,
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
-	req, err := f.request(dst)
+	req, err := f.request(dst, cmd.Flags().Changed("max-shard-size") || cmd.Flags().Changed("split-max-size"))
 	if err != nil {
+		return err
+	}
+	if err := f.checkReceipt(); err != nil {
 		return err
 	}
 	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust}, src)
@@ -72,6 +89,10 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
+	prompt, err := f.batch(cmd, s, ck)
+	if err != nil {
+		return err
+	}
 	plan, err := convert.NewPlan(ck, req)
 	if err != nil {
 		return err
@@ -87,24 +108,34 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	}
 	start := time.Now()
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
-		f.opts.Progress = progress
+		f.opts.Progress, f.opts.Threads = progress, s.threads
 		return plan.Write(cmd.Context(), dst, f.opts)
 	}); err != nil {
 		return err
 	}
-	seconds := time.Since(start).Seconds()
-	verified := ""
+	done := converted{Path: plan.Result(dst), Layout: req.To, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
+		Seconds: time.Since(start).Seconds(), Verified: f.verify}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
-			return plan.Verify(cmd.Context(), dst, progress)
+			return plan.Verify(cmd.Context(), dst, s.threads, progress)
 		}); err != nil {
 			return err
 		}
-		verified = ", verified bit by bit"
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d tensors, %s in %.1f s%s\n",
-		dst, req.To, len(plan.Steps), bytesText(plan.Bytes()), seconds, verified)
-	return err
+	if f.receipt {
+		after, err := loader.Open(done.Path, loader.Options{})
+		if err != nil {
+			return err
+		}
+		defer closing(&err, after)
+		if done.Receipt, err = receipt.New(cmd.Context(), ck, after, prompt, s.threads); err != nil {
+			return err
+		}
+	}
+	if f.asJSON {
+		return printJSON(cmd.OutOrStdout(), done)
+	}
+	return done.print(cmd.OutOrStdout())
 }
 
 // withBar runs work with a progress bar for its bytes.
@@ -118,8 +149,8 @@ func withBar(cmd *cobra.Command, total int64, work func(progress func(done, tota
 	})
 }
 
-// request reads the flags.
-func (f *convertFlags) request(dst string) (convert.Request, error) {
+// request reads the flags. A GGUF file is split only where a size is given.
+func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) {
 	req := convert.Request{To: convert.Layout(strings.ToLower(f.to))}
 	if f.to == "" {
 		req.To = convert.Guess(dst)
@@ -130,8 +161,11 @@ func (f *convertFlags) request(dst string) (convert.Request, error) {
 	if name := strings.ToLower(f.dtype); name != "keep" {
 		var ok bool
 		if req.DType, ok = dtypeNames[name]; !ok {
-			return req, usagef("--dtype %q: expected keep, f32, f16, bf16 or f64", f.dtype)
+			return req, usagef("--dtype %q: expected keep, f32, f16, bf16, f64 or q8_0", f.dtype)
 		}
+	}
+	if f.shard == "0" || req.To == convert.GGUF && !sized {
+		return req, nil
 	}
 	limit, err := convert.ParseSize(f.shard)
 	if err != nil {
@@ -151,8 +185,11 @@ func printPlan(w io.Writer, plan *convert.Plan) error {
 			change = "same bytes"
 		} else if change == "" {
 			change = "cast"
-			if s.DType == tensor.F32 && s.FromDType != tensor.F64 || s.DType == tensor.F64 {
+			switch {
+			case s.DType == tensor.F32 && s.FromDType != tensor.F64, s.DType == tensor.F64:
 				change = "widened exactly"
+			case s.DType == tensor.Q8_0:
+				change = "quantized"
 			}
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", s.From, s.FromDType, s.To, s.DType, s.Shape, change)

@@ -98,13 +98,13 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	verdict := "different"
+	summary := "different"
 	if d.Identical {
-		verdict = "the same model"
+		summary = "the same model"
 	}
 	_, err := fmt.Fprintf(w, "%s: %d tensors of the same bits, %d of the same values, %d of the same A, %d that differ, "+
 		"%d on one side only, %d settings that differ\n",
-		verdict, bits, values, sameA, len(d.Tensors)-bits-values-sameA, len(d.OnlyInA)+len(d.OnlyInB), settings)
+		verdict(d.Identical).on(w, summary), bits, values, sameA, len(d.Tensors)-bits-values-sameA, len(d.OnlyInA)+len(d.OnlyInB), settings)
 	return err
 }
 

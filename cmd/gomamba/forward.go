@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -21,12 +22,13 @@ type forwardFlags struct {
 	logits, precision string
 	hidden, cache     bool
 	cacheIn, cacheOut string
+	text, tokenizer   string
 }
 
 func newForwardCmd(s *settings) *cobra.Command {
 	f := &forwardFlags{}
 	cmd := &cobra.Command{
-		Use:   "forward MODEL (--ids 1,2,3 | --in FILE) (--out FILE | --cache-out FILE)",
+		Use:   "forward MODEL (--ids 1,2,3 | --text S | --in FILE) (--out FILE | --cache-out FILE)",
 		Short: "Run the network and write logits, hidden states and cache to a file",
 		Long: `forward runs the network over a prompt and writes what was asked for to a safetensors
 file: logits, the hidden states of all layers, the cache. Memory does not grow with
@@ -48,13 +50,21 @@ float32 results are judged. It holds all results in memory.`,
 			if f.precision == "f64" {
 				return f.runOracle(cmd, s, args[0], want)
 			}
-			return withModel(cmd, s, args[0], func(_ *loader.Checkpoint, m *model.Model) error {
-				return f.run(cmd, m, want)
+			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
+				if err := f.encode(cmd, s, ck); err != nil {
+					return err
+				}
+				if err := apart(ck, f.out, f.cacheOut); err != nil {
+					return err
+				}
+				return f.run(cmd, s, ck, m, want)
 			})
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.ids, "ids", "", "token ids of one sequence, such as 1,2,3")
+	flags.StringVar(&f.text, "text", "", "text of one sequence")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.StringVar(&f.in, "in", "", "file to take input_ids and attention_mask from")
 	flags.StringVar(&f.out, "out", "", "file to write; replaced if it exists")
 	flags.StringVar(&f.logits, "logits", "all", "positions to compute logits for: all, last or none")
@@ -69,9 +79,15 @@ float32 results are judged. It holds all results in memory.`,
 // want checks the flags against one another.
 func (f *forwardFlags) want() (model.Want, error) {
 	w := model.Want{HiddenStates: f.hidden}
+	given := 0
+	for _, input := range []string{f.ids, f.text, f.in} {
+		if input != "" {
+			given++
+		}
+	}
 	switch {
-	case (f.ids == "") == (f.in == ""):
-		return w, usagef("expected either --ids or --in")
+	case given != 1:
+		return w, usagef("expected one of --ids, --text and --in")
 	case f.out == "" && f.cacheOut == "":
 		return w, usagef("expected --out, --cache-out or both: there is nowhere to write to")
 	case f.out == "" && (f.hidden || f.cache):
@@ -89,6 +105,22 @@ func (f *forwardFlags) want() (model.Want, error) {
 		}
 	}
 	return w, usagef("--logits %q: expected all, last or none", f.logits)
+}
+
+// encode makes ids of --text, which begins a text unless it continues a cache.
+func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) error {
+	if f.text == "" {
+		return nil
+	}
+	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
+	if err != nil {
+		return err
+	}
+	f.ids = formatIDs(t.Encode(f.text, f.cacheIn == ""))
+	if f.ids == "" {
+		return fmt.Errorf("--text %q has no tokens: a forward pass needs at least one", f.text)
+	}
+	return nil
 }
 
 // batch reads the prompt.
@@ -117,12 +149,12 @@ func batchOf(d *dump.Dump) (b model.Batch, err error) {
 }
 
 // run computes in float32, window by window.
-func (f *forwardFlags) run(cmd *cobra.Command, m *model.Model, want model.Want) error {
+func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
 	b, err := f.batch()
 	if err != nil {
 		return err
 	}
-	if err := b.Check(m.Config().VocabSize); err != nil {
+	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
 		return err
 	}
 	cache := m.NewCache(b.Sequences)
@@ -137,6 +169,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, m *model.Model, want model.Want) 
 	}
 	defer out.abort()
 	var last []float32
+	var bad *model.NonFiniteError
 	bar := newProgress(cmd, "tokens", int64(b.Tokens))
 	defer bar.stop()
 	err = m.Stream(cmd.Context(), b, cache, want, func(p *model.Part) error {
@@ -144,11 +177,18 @@ func (f *forwardFlags) run(cmd *cobra.Command, m *model.Model, want model.Want) 
 		if p.Width == 0 {
 			last = append(last, p.Logits...)
 		}
-		return writePart(out, &b, p, m.Config().HiddenSize, m.Config().VocabSize)
+		if i := numcheck.NonFinite(p.Logits); i >= 0 && bad == nil {
+			bad = &model.NonFiniteError{Token: i % m.Config().Shared().VocabSize, Logit: p.Logits[i]}
+		}
+		return writePart(out, &b, p, m.Config().Shared().HiddenSize, m.Config().Shared().VocabSize)
 	})
 	if err != nil {
 		return err
 	}
+	if err := m.Changed(); err != nil {
+		return err
+	}
+	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
 		if err := m.SaveCache(f.cacheOut, cache, last); err != nil {
 			return err
@@ -165,6 +205,12 @@ func (f *forwardFlags) run(cmd *cobra.Command, m *model.Model, want model.Want) 
 // runOracle computes in float64, whole.
 func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, want model.Want) error {
 	return withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
+		if err := f.encode(cmd, s, ck); err != nil {
+			return err
+		}
+		if err := apart(ck, f.out, f.cacheOut); err != nil {
+			return err
+		}
 		b, err := f.batch()
 		if err != nil {
 			return err
@@ -177,6 +223,9 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 		}
 		res, err := reference.Forward(cmd.Context(), ck, b, cache, want)
 		if err != nil {
+			return err
+		}
+		if err := ck.Changed(); err != nil {
 			return err
 		}
 		return f.writeOracle(cmd, m, &b, want, res, cache)
@@ -227,7 +276,7 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 	if f.out == "" {
 		return &output{}, nil
 	}
-	cfg := m.Config()
+	cfg := m.Config().Shared()
 	B, T := b.Sequences, b.Tokens
 	entries := []safetensors.Entry{{Name: dump.InputIDs, DType: tensor.I64, Shape: []int{B, T}}}
 	if b.Mask != nil {
@@ -245,7 +294,7 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 		}
 	}
 	if f.cache {
-		conv, ssm := model.StateShape(cfg, B)
+		conv, ssm := model.StateShape(m.Config(), B)
 		entries = append(entries, dump.StateEntries(dtype, cfg.NumHiddenLayers, conv, ssm)...)
 	}
 	w, err := dump.Create(f.out, entries, nil)

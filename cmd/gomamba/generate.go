@@ -1,94 +1,146 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
 
+// maxPromptFile bounds the file of a prompt.
+const maxPromptFile = 1 << 30
+
+// samplingFlags are the flags that say how tokens are drawn.
+func samplingFlags(flags *pflag.FlagSet, how *model.Sampling) {
+	flags.Float64Var(&how.Temperature, "temp", 0, "temperature; 0 is greedy")
+	flags.IntVar(&how.TopK, "top-k", 0, "draw from the k likeliest tokens; 0: all")
+	flags.Float64Var(&how.TopP, "top-p", 1, "draw from the likeliest tokens that together reach this probability")
+	flags.Float64Var(&how.MinP, "min-p", 0, "drop tokens less likely than this share of the likeliest")
+	flags.Float64Var(&how.RepeatPenalty, "repeat-penalty", 1, "make the last tokens less likely; 1: off")
+	flags.IntVar(&how.RepeatLast, "repeat-last-n", 64, "how many tokens the repeat penalty looks back")
+	flags.Uint64Var(&how.Seed, "seed", 0, "seed of the draws")
+}
+
 // generateFlags are the flags of the generate command.
 type generateFlags struct {
-	ids               string
-	n                 int
-	ignoreEOS         bool
-	how               model.Sampling
-	cacheIn, cacheOut string
+	prompts, ids, stops []string
+	file, tokenizer     string
+	print               string
+	n                   int
+	ignoreEOS, json     bool
+	how                 model.Sampling
+	cacheIn, cacheOut   string
 }
 
 func newGenerateCmd(s *settings) *cobra.Command {
 	f := &generateFlags{}
 	cmd := &cobra.Command{
-		Use:   "generate MODEL --ids 1,2,3 [-n N]",
-		Short: "Continue a prompt of token ids",
-		Long: `generate continues a prompt and prints the ids of the new tokens, one line, as they
-come. Greedy unless --temp is above 0. It ends after n tokens or at the model's
-end-of-sequence token, which is printed. The same seed gives the same tokens on any
-machine and for any number of threads.
+		Use:   "generate MODEL (-p TEXT | --ids 1,2,3) [-n N]",
+		Short: "Continue a prompt",
+		Long: `generate continues a prompt, of text or of token ids, and prints what is new as it comes:
+text after text, ids after ids. Greedy unless --temp is above 0. It ends after n tokens,
+at a stop string, which is not printed, or at the model's end-of-sequence token. The
+same seed gives the same tokens on any machine and for any number of threads.
+
+Several prompts run side by side, each as if it were alone: -p and --ids may be
+repeated. Their texts are separated by a line of ---, or come as --json.
 
 --cache-out keeps the state after the last token, so that a long prompt is paid for
-once: --cache-in goes on from there, with more ids or without.`,
-		Example: `  gomamba generate mamba-130m-hf --ids 12092,13,619 -n 32
-  gomamba generate mamba-130m-hf --ids 12092 -n 32 --temp 0.8 --top-p 0.95 --seed 7
-  gomamba generate mamba-130m-hf --ids 12092,13 -n 0 --cache-out prompt.safetensors
-  gomamba generate mamba-130m-hf --cache-in prompt.safetensors -n 32`,
+once: --cache-in goes on from there, as often as wanted and with several prompts if
+wanted. It is refused for another model.`,
+		Example: `  gomamba generate mamba-130m-hf -p 'Mamba is the' -n 32
+  gomamba generate mamba-130m-hf -p 'Once upon a time' --temp 0.8 --top-p 0.95 --seed 7
+  gomamba generate mamba-130m-hf --file manual.txt -n 0 --cache-out manual.safetensors
+  gomamba generate mamba-130m-hf --cache-in manual.safetensors -p 'In short:' --stop '.'
+  gomamba generate mamba-2.8b --tokenizer EleutherAI/gpt-neox-20b -p 'Hello'
+  gomamba generate mamba-130m-hf --ids 12092,13,619 -n 32`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.n < 0 {
-				return usagef("-n %d: expected 0 or more tokens", f.n)
+			if err := f.check(); err != nil {
+				return err
 			}
-			if f.ids == "" && f.cacheIn == "" {
-				return usagef("expected --ids, --cache-in or both: there is nothing to continue")
-			}
-			return withModel(cmd, s, args[0], func(_ *loader.Checkpoint, m *model.Model) error {
-				return f.run(cmd, m)
+			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
+				if err := apart(ck, f.cacheOut); err != nil {
+					return err
+				}
+				return f.run(cmd, s, ck, m)
 			})
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.ids, "ids", "", "token ids of the prompt, such as 1,2,3")
+	flags.StringArrayVarP(&f.prompts, "prompt", "p", nil, "text to continue; may be repeated")
+	flags.StringVarP(&f.file, "file", "f", "", "file with the text to continue")
+	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; may be repeated")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: as the prompt)")
 	flags.IntVarP(&f.n, "n", "n", 128, "tokens to generate at most")
-	flags.Float64Var(&f.how.Temperature, "temp", 0, "temperature; 0 is greedy")
-	flags.IntVar(&f.how.TopK, "top-k", 0, "draw from the k likeliest tokens; 0: all")
-	flags.Float64Var(&f.how.TopP, "top-p", 1, "draw from the likeliest tokens that together reach this probability")
-	flags.Float64Var(&f.how.MinP, "min-p", 0, "drop tokens less likely than this share of the likeliest")
-	flags.Float64Var(&f.how.RepeatPenalty, "repeat-penalty", 1, "make the last tokens less likely; 1: off")
-	flags.IntVar(&f.how.RepeatLast, "repeat-last-n", 64, "how many tokens the repeat penalty looks back")
-	flags.Uint64Var(&f.how.Seed, "seed", 0, "seed of the draws")
+	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to end; may be repeated")
 	flags.BoolVar(&f.ignoreEOS, "ignore-eos", false, "do not stop at the end-of-sequence token")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object for each prompt, when all are done")
 	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file")
 	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache after the last token in this file")
+	samplingFlags(flags, &f.how)
 	return cmd
 }
 
-func (f *generateFlags) run(cmd *cobra.Command, m *model.Model) error {
-	g, err := f.start(cmd, m)
+// check compares the flags with one another.
+func (f *generateFlags) check() error {
+	kinds := 0
+	for _, given := range []bool{len(f.prompts) > 0, f.file != "", len(f.ids) > 0} {
+		if given {
+			kinds++
+		}
+	}
+	switch {
+	case f.n < 0:
+		return usagef("-n %d: expected 0 or more tokens", f.n)
+	case kinds > 1:
+		return usagef("expected one of -p, --file and --ids")
+	case kinds == 0 && f.cacheIn == "":
+		return usagef("expected -p, --file, --ids or --cache-in: there is nothing to continue")
+	case f.print != "" && f.print != "text" && f.print != "ids":
+		return usagef("--print %q: expected text or ids", f.print)
+	case slices.Contains(f.stops, ""):
+		return usagef("--stop is empty: expected text at which to end")
+	case f.print == "ids" && len(f.stops) > 0:
+		return usagef("--stop needs text, and --print says ids")
+	}
+	return nil
+}
+
+func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) error {
+	t, err := f.openTokenizer(cmd, s, ck)
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
-	for i := range f.n {
-		id, err := g.Next(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			fmt.Fprint(out, ",")
-		}
-		if _, err := fmt.Fprint(out, id); err != nil {
-			return err
-		}
-		if m.Config().EosTokenID.Contains(int(id)) && !f.ignoreEOS {
-			break
-		}
+	g, n, err := f.start(cmd, m, t)
+	if err != nil {
+		return err
 	}
-	if f.n > 0 {
-		fmt.Fprintln(out)
+	all := f.continuations(m, t, n)
+	if err := f.generate(cmd, g, all); err != nil {
+		return err
+	}
+	if err := m.Changed(); err != nil {
+		return err
+	}
+	if f.json {
+		for _, c := range all {
+			if err := c.printJSON(cmd, t); err != nil {
+				return err
+			}
+		}
 	}
 	if f.cacheOut == "" {
-		return nil
+		return m.Changed()
 	}
 	cache, logits, err := g.State(cmd.Context())
 	if err != nil {
@@ -97,29 +149,166 @@ func (f *generateFlags) run(cmd *cobra.Command, m *model.Model) error {
 	return m.SaveCache(f.cacheOut, cache, logits)
 }
 
-// start readies a generator that has seen the prompt.
-func (f *generateFlags) start(cmd *cobra.Command, m *model.Model) (*model.Generator, error) {
+// openTokenizer opens the tokenizer. Where all is ids it is not needed, and a model may lack it.
+func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (*tokenizer.Tokenizer, error) {
+	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
+	if err == nil {
+		return t, nil
+	}
+	needed := len(f.prompts) > 0 || f.file != "" || len(f.stops) > 0 || f.print == "text" || f.tokenizer != ""
+	if needed {
+		return nil, err
+	}
+	if !errors.Is(err, tokenizer.ErrNone) {
+		warn(cmd, oneLine(err))
+	}
+	return nil, nil
+}
+
+// start readies generators that have seen the prompts.
+func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, int, error) {
+	prompts, err := f.tokens(t)
+	if err != nil {
+		return nil, 0, err
+	}
+	n := len(prompts)
 	var cache *model.Cache
 	var logits []float32
-	var err error
 	if f.cacheIn != "" {
 		if cache, logits, err = m.LoadCache(f.cacheIn); err != nil {
-			return nil, err
+			return nil, 0, err
+		}
+		if n == 0 {
+			n = cache.Sequences
+		}
+		if cache.Sequences == 1 && n > 1 {
+			cache, logits = cache.Repeat(n), slices.Repeat(logits, n)
+		}
+		if cache.Sequences != n {
+			return nil, 0, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, cache.Sequences, n)
 		}
 	}
-	g, err := m.NewGenerator(cache, f.how)
-	if err != nil {
-		return nil, &usageError{err}
+	if t != nil {
+		f.how.Drawable = t.Drawable
 	}
-	if f.ids != "" {
-		ids, err := parseIDs(f.ids)
+	g, err := m.NewGenerators(n, cache, f.how)
+	if err != nil {
+		return nil, 0, &usageError{err}
+	}
+	if logits != nil {
+		if err := g.Resume(logits); err != nil {
+			return nil, 0, err
+		}
+	}
+	if len(prompts) > 0 {
+		return g, n, g.Feed(cmd.Context(), prompts)
+	}
+	if logits == nil {
+		return nil, 0, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
+	}
+	return g, n, nil
+}
+
+// tokens returns the prompts as ids. Those that continue a cache do not begin a text.
+func (f *generateFlags) tokens(t *tokenizer.Tokenizer) ([][]int64, error) {
+	var prompts [][]int64
+	for _, list := range f.ids {
+		ids, err := parseIDs(list)
 		if err != nil {
 			return nil, err
 		}
-		return g, g.Feed(cmd.Context(), ids)
+		prompts = append(prompts, ids)
 	}
-	if logits == nil {
-		return nil, fmt.Errorf("%s holds no logits [1, 1, %d] to go on from: give --ids as well", f.cacheIn, m.Config().VocabSize)
+	texts := f.prompts
+	if f.file != "" {
+		text, err := jsonobj.ReadFile(f.file, maxPromptFile)
+		if err != nil {
+			return nil, err
+		}
+		texts = []string{string(text)}
 	}
-	return g, g.Resume(logits)
+	for _, text := range texts {
+		ids := t.Encode(text, f.cacheIn == "")
+		if len(ids) == 0 {
+			return nil, errors.New("the prompt is empty: generation needs at least one token to start from")
+		}
+		prompts = append(prompts, ids)
+	}
+	return prompts, nil
+}
+
+// continuations readies what is kept for each prompt.
+func (f *generateFlags) continuations(m *model.Model, t *tokenizer.Tokenizer, n int) []*continuation {
+	inText := t != nil && (f.print == "text" || f.print == "" && len(f.ids) == 0)
+	var all []*continuation
+	for range n {
+		c := &continuation{limit: f.n, inText: inText, eos: func(int64) bool { return false }}
+		if t != nil {
+			c.dec, c.stops = t.NewDecoder(true), f.stops
+		}
+		if !f.ignoreEOS {
+			c.eos = endsText(m, t)
+		}
+		if f.n == 0 {
+			c.end = endLength
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// endsText returns what tells the tokens that end a text: by the model's configuration, and by its tokenizer.
+func endsText(m *model.Model, t *tokenizer.Tokenizer) func(id int64) bool {
+	end := int64(-1)
+	if t != nil && t.Config().EOS != "" {
+		if id, ok := t.ID(t.Config().EOS); ok {
+			end = id
+		}
+	}
+	eos := m.Config().Shared().EosTokenID
+	return func(id int64) bool { return id == end || eos.Contains(int(id)) }
+}
+
+// generate draws tokens until every continuation has ended.
+func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []*continuation) error {
+	p := &printer{w: cmd.OutOrStdout(), all: all}
+	if f.json {
+		p.all = nil
+	}
+	wanted := make([]bool, len(all))
+	for {
+		going := false
+		for i, c := range all {
+			wanted[i] = c.end == ""
+			going = going || wanted[i]
+		}
+		if err := p.update(); err != nil || !going {
+			return err
+		}
+		ids, err := g.Next(cmd.Context(), wanted)
+		if err != nil {
+			return err
+		}
+		for i, c := range all {
+			if wanted[i] {
+				c.add(ids[i])
+			}
+		}
+	}
+}
+
+// printJSON prints the continuation as a line.
+func (c *continuation) printJSON(cmd *cobra.Command, t *tokenizer.Tokenizer) error {
+	out := struct {
+		IDs  []int64 `json:"ids"`
+		Text *string `json:"text,omitempty"`
+		End  string  `json:"end"`
+	}{IDs: append([]int64{}, c.ids...), End: c.end}
+	if t != nil {
+		text := c.text.String()
+		out.Text = &text
+	}
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetEscapeHTML(false)
+	return e.Encode(out)
 }

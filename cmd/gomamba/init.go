@@ -18,6 +18,7 @@ var dtypeNames = map[string]tensor.DType{
 	"f16": tensor.F16, "fp16": tensor.F16, "float16": tensor.F16,
 	"bf16": tensor.BF16, "bfloat16": tensor.BF16,
 	"f64": tensor.F64, "fp64": tensor.F64, "float64": tensor.F64,
+	"q8_0": tensor.Q8_0,
 }
 
 func newInitCmd(s *settings) *cobra.Command {
@@ -38,14 +39,14 @@ at all.`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dt, ok := dtypeNames[strings.ToLower(dtype)]
-			if !ok {
+			if !ok || !dt.Plain() {
 				return usagef("--dtype %q: expected f32, f16, bf16 or f64", dtype)
 			}
 			limit, err := convert.ParseSize(shard)
 			if err != nil {
 				return usagef("--max-shard-size: %w", err)
 			}
-			return initialise(cmd, args[0], args[1], seed, dt, convert.Options{Force: force, MaxShardSize: limit})
+			return initialise(cmd, args[0], args[1], seed, dt, convert.Options{Force: force, MaxShardSize: limit, Threads: s.threads})
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the draws")
@@ -56,12 +57,11 @@ at all.`,
 }
 
 func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.DType, opts convert.Options) error {
-	parsed, err := config.LoadHF(from)
+	cfg, err := config.LoadHF(from)
 	if err != nil {
 		return err
 	}
-	cfg := parsed.(*config.MambaConfig)
-	cfg.DType = map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
+	cfg.Shared().DType = map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
 	params, err := model.Init(cfg, seed)
 	if err != nil {
 		return err

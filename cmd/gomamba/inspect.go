@@ -26,7 +26,9 @@ func newInspectCmd(s *settings) *cobra.Command {
 		Short: "Show what a checkpoint holds and what is wrong with it",
 		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
 and prints layout, family, sizes, dtypes, the state that a sequence needs (constant
-in its length), and every problem found. It exits with 1 if the checkpoint cannot be run.
+in its length), and every problem found. A checkpoint that no command can use, such as
+a hybrid or one with quantized weights, is listed all the same, with the reason. The exit
+status is 1 where files are damaged or contradict each other.
 With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
 the same model, whatever their layouts, dtypes and shards.`,
 		Example: `  gomamba inspect mamba-130m-hf
@@ -35,7 +37,14 @@ the same model, whatever their layouts, dtypes and shards.`,
   gomamba inspect mamba-130m-hf --json | jq .config`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			ck, err := loader.Open(args[0], s.loading())
+			path, err := modelPath(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			ck, err := loader.Open(path, s.loading())
+			if isUnsupported(err) {
+				return survey(cmd.OutOrStdout(), path, err, asJSON, tensors)
+			}
 			if err != nil {
 				return err
 			}
@@ -60,7 +69,10 @@ the same model, whatever their layouts, dtypes and shards.`,
 			if err != nil {
 				return err
 			}
-			return ck.Check()
+			if err := ck.Check(); !isUnsupported(err) {
+				return err
+			}
+			return nil // the report says so
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -71,21 +83,27 @@ the same model, whatever their layouts, dtypes and shards.`,
 
 // inspection is what inspect reports; its JSON form is a contract.
 type inspection struct {
+	listing
+	Tied       bool `json:"tied"`
+	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
+
+	Fingerprint string `json:"fingerprint,omitempty"` // when asked for
+
+	cfg config.Config
+}
+
+// listing is the part of the report that needs no model that the program knows.
+type listing struct {
 	Layout     string          `json:"layout"`
 	Family     string          `json:"family"`
 	Parameters int             `json:"parameters"` // a tied head counts once
 	Bytes      int             `json:"bytes"`      // of tensor data, as stored
-	Tied       bool            `json:"tied"`
-	StateBytes int             `json:"state_bytes_per_sequence"` // conv and SSM states in float32
 	Config     json.RawMessage `json:"config"`
 	DTypes     map[string]int  `json:"dtypes"` // tensors of each dtype
 	Tensors    []tensorInfo    `json:"tensors"`
 	Problems   []string        `json:"problems"`
 
-	Fingerprint string `json:"fingerprint,omitempty"` // when asked for
-
 	path string
-	cfg  *config.MambaConfig
 }
 
 type tensorInfo struct {
@@ -97,28 +115,22 @@ type tensorInfo struct {
 }
 
 func inspect(ck *loader.Checkpoint) (*inspection, error) {
-	cfg := ck.Config().(*config.MambaConfig)
+	cfg := ck.Config()
 	keys, err := cfg.EncodeHF()
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{
-		Layout: ck.Layout(), Family: string(cfg.Family()), Tied: ck.Tied(), Config: jsonobj.Standard(string(keys)),
-		DTypes: map[string]int{}, Tensors: []tensorInfo{}, Problems: []string{},
-		path: ck.Path(), cfg: cfg,
-	}
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), cfg: cfg}
 	conv, ssm := model.StateShape(cfg, 1)
 	for _, shape := range [][]int{conv, ssm} {
 		n, _ := tensor.Count(shape) // of a valid configuration
-		info.StateBytes += n * tensor.F32.Size() * cfg.NumHiddenLayers
+		info.StateBytes += n * tensor.F32.Size() * cfg.Shared().NumHiddenLayers
 	}
 	for _, t := range ck.Tensors() {
-		info.DTypes[t.DType.String()]++
-		info.Bytes += len(t.Data)
+		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
 		if !info.Tied || t.Name != "lm_head.weight" {
 			info.Parameters += t.Elems()
 		}
-		info.Tensors = append(info.Tensors, tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
 	}
 	for _, p := range ck.Problems() {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", p.Severity, p.Text))
@@ -126,42 +138,77 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	return info, nil
 }
 
+func newListing(path, layout, family, keys string) listing {
+	return listing{Layout: layout, Family: family, Config: jsonobj.Standard(keys), DTypes: map[string]int{},
+		Tensors: []tensorInfo{}, Problems: []string{}, path: path}
+}
+
+// add takes a tensor on the list. The caller counts its parameters.
+func (l *listing) add(t tensorInfo) {
+	l.DTypes[t.DType]++
+	l.Bytes += t.Bytes
+	l.Tensors = append(l.Tensors, t)
+}
+
+// sizes lists the sizes that make a model's shape.
+func sizes(cfg config.Config) string {
+	c := cfg.Shared()
+	own := ""
+	switch m := cfg.(type) {
+	case *config.Mamba2Config:
+		own = fmt.Sprintf("%d heads of %d, %d groups", m.NumHeads, m.HeadDim, m.NGroups)
+	default:
+		own = fmt.Sprintf("dt_rank %d", config.Selective(m).TimeStepRank)
+	}
+	return fmt.Sprintf("%d layers, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
+		c.NumHiddenLayers, c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, own, c.VocabSize)
+}
+
+// weights is the line about bytes and dtypes.
+func (l *listing) weights() string {
+	var dtypes []string
+	for _, name := range slices.Sorted(maps.Keys(l.DTypes)) {
+		dtypes = append(dtypes, fmt.Sprintf("%d × %s", l.DTypes[name], name))
+	}
+	return fmt.Sprintf("%s, %s", bytesText(l.Bytes), strings.Join(dtypes, ", "))
+}
+
 // print writes the report for people.
 func (info *inspection) print(w io.Writer, tensors bool) error {
-	c := info.cfg
-	var dtypes []string
-	for _, name := range slices.Sorted(maps.Keys(info.DTypes)) {
-		dtypes = append(dtypes, fmt.Sprintf("%d × %s", info.DTypes[name], name))
-	}
 	head := "its own"
 	if info.Tied {
 		head = "tied to the embedding"
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, info.path)
-	for _, line := range [][2]string{
+	lines := [][2]string{
 		{"layout", info.Layout},
 		{"family", info.Family},
 		{"parameters", thousands(info.Parameters)},
-		{"weights", fmt.Sprintf("%s, %s", bytesText(info.Bytes), strings.Join(dtypes, ", "))},
+		{"weights", info.weights()},
 		{"head", head},
-		{"shape", fmt.Sprintf("%d layers, hidden_size %d, d_inner %d, d_state %d, d_conv %d, dt_rank %d, vocab_size %d",
-			c.NumHiddenLayers, c.HiddenSize, c.DInner(), c.StateSize, c.ConvKernel, c.TimeStepRank, c.VocabSize)},
+		{"shape", sizes(info.cfg)},
 		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
-	} {
-		fmt.Fprintf(tw, "  %s\t%s\n", line[0], line[1])
 	}
 	if info.Fingerprint != "" {
-		fmt.Fprintf(tw, "  fingerprint\t%s\n", info.Fingerprint)
+		lines = append(lines, [2]string{"fingerprint", info.Fingerprint})
 	}
-	if len(info.Problems) == 0 {
+	return info.printLines(w, lines, tensors)
+}
+
+// printLines writes the path, these lines, the problems and, if asked for, the tensors.
+func (l *listing) printLines(w io.Writer, lines [][2]string, tensors bool) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, l.path)
+	for _, line := range lines {
+		fmt.Fprintf(tw, "  %s\t%s\n", line[0], line[1])
+	}
+	if len(l.Problems) == 0 {
 		fmt.Fprintf(tw, "  problems\tnone\n")
 	}
-	for _, p := range info.Problems {
-		fmt.Fprintf(tw, "  problem\t%s\n", p)
+	for _, p := range l.Problems {
+		fmt.Fprintf(tw, "  problem\t%s\n", yellow.on(w, p))
 	}
 	if tensors {
-		for _, t := range info.Tensors {
+		for _, t := range l.Tensors {
 			fmt.Fprintf(tw, "  %s\t%s\t%v\t%s\n", t.Name, t.DType, t.Shape, bytesText(t.Bytes))
 		}
 	}

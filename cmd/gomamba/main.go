@@ -44,7 +44,7 @@ func run(args []string) int {
 		return sig.code()
 	}
 	if !errors.Is(err, errCheckFailed) {
-		fmt.Fprintf(os.Stderr, "gomamba: %s\n", oneLine(err))
+		fmt.Fprintf(os.Stderr, "%s %s\n", red.on(os.Stderr, "gomamba:"), oneLine(err))
 	}
 	if usage := (*usageError)(nil); errors.As(err, &usage) {
 		return exitUsage

@@ -1,44 +1,133 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
 
 // openCheckpoint opens MODEL and says on stderr what is odd about it.
-func openCheckpoint(cmd *cobra.Command, opts loader.Options, path string) (*loader.Checkpoint, error) {
+func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*loader.Checkpoint, error) {
+	path, err := modelPath(cmd, name)
+	if err != nil {
+		return nil, err
+	}
 	ck, err := loader.Open(path, opts)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range ck.Problems() {
 		if p.Severity == loader.Warning {
-			fmt.Fprintf(cmd.ErrOrStderr(), "gomamba: warning: %s\n", p.Text)
+			warn(cmd, p.Text)
 		}
 	}
 	return ck, nil
 }
 
-// withModel opens MODEL, readies its network, and closes both after use.
-func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
+// warn says on stderr what the user should know, though the work goes on.
+func warn(cmd *cobra.Command, text string) {
+	w := cmd.ErrOrStderr()
+	fmt.Fprintf(w, "%s %s\n", yellow.on(w, "gomamba: warning:"), text)
+}
+
+// withModel opens MODEL, readies its network, and closes both after use. What use prints or writes should follow a look
+// at m.Changed.
+func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) error {
+	return withCaches(cmd, s, path, false, use)
+}
+
+// withCaches is withModel for a command that may read or write cache files: with caches, the model knows its fingerprint,
+// for which all weights are read.
+func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
 	ck, err := openCheckpoint(cmd, s.loading(), path)
 	if err != nil {
 		return err
 	}
 	defer closing(&err, ck)
-	m, err := model.New(ck, model.Options{Threads: s.threads})
+	opts := model.Options{Threads: s.threads}
+	if caches {
+		if opts.Fingerprint, err = fingerprint(cmd, s, ck); err != nil {
+			return err
+		}
+	}
+	m, err := model.New(ck, opts)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if err := use(ck, m); err != nil {
-		return err
+	err = mmap.Guard(func() error { return use(ck, m) })
+	if bad, ok := errors.AsType[*model.NonFiniteError](err); ok {
+		return fmt.Errorf("%s: %w%s", ck.Path(), bad, blame(cmd, s, ck))
 	}
-	return ck.Changed()
+	return err
+}
+
+// blame reads the weights for values that are no numbers, once results are not. Where it finds none, the values of
+// activations grew too large.
+func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
+	found, err := convert.NonFinite(cmd.Context(), ck, s.threads, nil)
+	switch {
+	case err != nil:
+		return ""
+	case len(found) == 0:
+		return "; the weights are all finite, so the activations overflow float32"
+	case len(found) == 1:
+		return "; " + found[0]
+	default:
+		return fmt.Sprintf("; %s; so do %d more tensors", found[0], len(found)-1)
+	}
+}
+
+// warnNonFinite says where the states of a batch, or else its logits, stopped being numbers.
+func warnNonFinite(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, cache *model.Cache, badLogit *model.NonFiniteError) {
+	where := cache.NonFinite()
+	if badLogit != nil {
+		badLogit.Where = where
+		where = badLogit.Error()
+	}
+	if where != "" {
+		warn(cmd, ck.Path()+": "+where+blame(cmd, s, ck))
+	}
+}
+
+// apart refuses results that would replace a file of the checkpoint they come from. A path that is empty or leads to
+// nothing is fine.
+func apart(ck *loader.Checkpoint, paths ...string) error {
+	sources, _ := filepath.Glob(filepath.Join(ck.Path(), "*.json")) // a folder's name that is a pattern has no matches
+	last := ""
+	for _, t := range ck.Tensors() {
+		if t.File != last {
+			sources = append(sources, t.File)
+		}
+		last = t.File
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(path); path == "" || err != nil {
+			continue
+		}
+		if err := atomicfile.Apart(path, sources...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fingerprint computes the fingerprint of a checkpoint.
+func fingerprint(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (print string, err error) {
+	err = withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
+		print, err = convert.Fingerprint(cmd.Context(), ck, s.threads, progress)
+		return err
+	})
+	return print, err
 }
 
 // closing closes c and keeps its error where there is no other.

@@ -25,13 +25,14 @@ func newRootCmd() *cobra.Command {
 		Short: "Load, run and numerically verify Mamba checkpoints",
 		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
 
-MODEL is a folder as transformers' save_pretrained writes it, or a file in it.
+MODEL is a folder as transformers' save_pretrained writes it, or a file in it, or
+OWNER/NAME on the Hugging Face hub: taken from the cache or downloaded.
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work
 failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 		Example: `  gomamba demo                                  a tour on the embedded checkpoint
   gomamba inspect mamba-130m-hf
   gomamba verify mamba-130m-hf
-  gomamba generate mamba-130m-hf --ids 12092,13 -n 20`,
+  gomamba generate mamba-130m-hf -p 'Mamba is' -n 20`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -57,10 +58,16 @@ failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 		newForwardCmd(s),
 		newVerifyCmd(s),
 		newGenerateCmd(s),
+		newTokenizeCmd(s),
+		newScoreCmd(s),
 		newInitCmd(s),
 		newBenchCmd(s),
+		newDoctorCmd(s),
+		newDownloadCmd(),
 		newDemoCmd(s),
 	)
+	root.AddCommand(packagerCommands()...)
+	addCompletions(root)
 	return root
 }
 

@@ -3,11 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/gomamba/gomamba/fixtures"
+	"github.com/gomamba/gomamba/internal/hub/hubtest"
 )
 
 func TestMain(m *testing.M) {
@@ -15,8 +17,10 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the command line as users do: testdata/script/*.txtar say what they type and what they must see.
-// $FIXTURES holds the checkpoints of ../../fixtures/mamba1; each script works in a folder of its own.
+// $FIXTURES holds the checkpoints of ../../fixtures/mamba1, $TOKENIZERS the tokenizers beside them; each script works in a folder of its own. HF_ENDPOINT is a
+// hub on loopback, with the demo's checkpoint as gomamba/demo and what testHub makes of it.
 func TestScripts(t *testing.T) {
+	hub := testHub(t)
 	dir, err := filepath.Abs("../../fixtures/mamba1")
 	if err != nil {
 		t.Fatal(err)
@@ -25,8 +29,35 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FIXTURES", dir)
+			env.Setenv("TOKENIZERS", filepath.Join(filepath.Dir(dir), "tokenizers"))
+			env.Setenv("HF_ENDPOINT", hub.URL)
+			env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf"))
 			return os.CopyFS(filepath.Join(env.WorkDir, "model"), fixtures.Demo())
 		},
 		RequireExplicitExec: true,
 	})
+}
+
+// testHub serves a checkpoint that comes whole, one whose weights arrive cut and then damaged, one whose weights always
+// arrive damaged, and one that needs a token.
+func testHub(t *testing.T) *hubtest.Hub {
+	demo := func(change func(*hubtest.Repo)) *hubtest.Repo {
+		repo, err := hubtest.FromFS(fixtures.Demo())
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(repo)
+		return repo
+	}
+	faults := func(list ...hubtest.Fault) func(*hubtest.Repo) {
+		return func(r *hubtest.Repo) { r.Faults = map[string][]hubtest.Fault{"model.safetensors": list} }
+	}
+	hub := hubtest.New(map[string]*hubtest.Repo{
+		"gomamba/demo":    demo(func(*hubtest.Repo) {}),
+		"gomamba/shaky":   demo(faults(hubtest.Fault{Cut: 10_000}, hubtest.Fault{Corrupt: true})),
+		"gomamba/damaged": demo(faults(slices.Repeat([]hubtest.Fault{{Corrupt: true}}, 100)...)),
+		"gomamba/private": demo(func(r *hubtest.Repo) { r.Token = "hf_secret" }),
+	})
+	t.Cleanup(hub.Close)
+	return hub
 }

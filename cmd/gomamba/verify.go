@@ -16,6 +16,7 @@ import (
 func newVerifyCmd(s *settings) *cobra.Command {
 	var tol parity.Tolerance
 	var asJSON bool
+	var html string
 	cmd := &cobra.Command{
 		Use:   "verify MODEL [REF]",
 		Short: "Prove that an implementation computes the right numbers",
@@ -34,6 +35,7 @@ The verdict is one of: identical, rounding only, different, not comparable. The 
 status is 0 for the first two.`,
 		Example: `  gomamba verify mamba-130m-hf
   gomamba verify mamba-130m-hf reference.safetensors
+  gomamba verify mamba-130m-hf reference.safetensors --html report.html
   gomamba verify mamba-130m-hf reference.safetensors --atol 1e-4 --json`,
 		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,8 +47,19 @@ status is 0 for the first two.`,
 			}
 			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
 				report, err := verify(cmd, ck, m, args[1:], tolerance)
+				if err == nil {
+					err = m.Changed()
+				}
 				if err != nil {
 					return err
+				}
+				if html != "" {
+					if err := writeHTML(html, newPage(ck, m, args, report)); err != nil {
+						return err
+					}
+				}
+				if report.NonFinite != "" {
+					warn(cmd, ck.Path()+": "+report.NonFinite+blame(cmd, s, ck))
 				}
 				if asJSON {
 					err = printJSON(cmd.OutOrStdout(), report)
@@ -62,6 +75,7 @@ status is 0 for the first two.`,
 	}
 	cmd.Flags().Float64Var(&tol.Abs, "atol", 0, "absolute tolerance, instead of calibration")
 	cmd.Flags().Float64Var(&tol.Rel, "rtol", 0, "relative tolerance, instead of calibration")
+	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -94,7 +108,7 @@ func printReport(w io.Writer, r *parity.Report) error {
 			mark = "same"
 		}
 		fmt.Fprintf(tw, "%s\t%.2e\t%.2e\t%.2e\t%.2e\t%s\t\n",
-			t.Name, float64(t.MaxAbs), float64(t.MaxRel), float64(t.Allowed), float64(t.OwnMaxAbs), mark)
+			t.Name, float64(t.MaxAbs), float64(t.MaxRel), float64(t.Allowed), float64(t.OwnMaxAbs), verdict(t.Passed).on(w, mark))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -102,7 +116,7 @@ func printReport(w io.Writer, r *parity.Report) error {
 	if len(r.Tensors) > 0 {
 		fmt.Fprintf(w, "distances from: %s\n", r.Judge)
 	}
-	fmt.Fprintf(w, "verdict: %s", r.Verdict)
+	fmt.Fprintf(w, "verdict: %s", verdict(r.Passed).on(w, fmt.Sprint(r.Verdict)))
 	if r.Reason != "" {
 		fmt.Fprintf(w, ": %s", r.Reason)
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
@@ -299,6 +300,9 @@ func TestCreateThroughLink(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	for _, seed := range hostile.Seeds(".safetensors") {
+		f.Add(seed)
+	}
 	for _, tensors := range [][]tensor.Tensor{
 		{tensor.Of(InputIDs, []int64{1, 2, 3}, 1, 3), tensor.Of(AttentionMask, []int64{0, 1, 1}, 1, 3), tensor.Of(Logits, make([]float32, 6), 1, 3, 2)},
 		{tensor.Of(ConvState(0), make([]float32, 8), 1, 2, 4), tensor.Of(SSMState(0), make([]float32, 6), 1, 2, 3), tensor.Of("stray", []int64{1}, 1)},

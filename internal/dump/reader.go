@@ -85,6 +85,9 @@ func (d *Dump) integers(name string) []int64 {
 // Path returns the path given to Read.
 func (d *Dump) Path() string { return d.path }
 
+// Metadata returns a copy of the file's metadata, nil when there is none.
+func (d *Dump) Metadata() map[string]string { return d.file.Metadata() }
+
 // Batch returns the number of sequences B.
 func (d *Dump) Batch() int { return d.dims.size[axisBatch] }
 

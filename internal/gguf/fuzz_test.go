@@ -6,11 +6,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gomamba/gomamba/internal/hostile"
 )
 
 // FuzzParse feeds arbitrary files to the reader. It must not allocate out of proportion to the file. One that is
 // accepted has its tensors one after the other inside its bounds, and survives being written and read again.
 func FuzzParse(f *testing.F) {
+	for _, seed := range hostile.Seeds(".gguf") {
+		f.Add(seed)
+	}
 	for _, c := range malformed {
 		if len(c.data) < 1<<12 {
 			f.Add(c.data)

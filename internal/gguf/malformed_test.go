@@ -52,7 +52,7 @@ var malformed = []struct {
 	{"git-lfs", raw("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 516567560\n"), "git-lfs pointer to a file of 516567560 bytes"},
 	{"git-lfs cut", raw("version https://git-lfs.github.com/spec/v1\n"), "is a git-lfs pointer, not the weights"},
 	{"html", raw("\n <!DOCTYPE html><html>Sign in</html>"), "is a web page (HTML)"},
-	{"text", raw("Invalid username"), `begins with "Invalid username", expected "GGUF"`},
+	{"text", raw("Invalid username"), `is text beginning "Invalid username", not GGUF`},
 	{"zip", raw("PK\x03\x04\x00\x00\x08\x08\x00\x00"), "is a zip archive, as torch.save writes"},
 	{"pickle", raw("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "is a Python pickle"},
 	{"safetensors", raw(nil).u64(640).zeros(0).u8('{').u8('"'), "is a safetensors file, not GGUF"},

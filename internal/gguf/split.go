@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -16,8 +17,25 @@ type split struct {
 	tensors uint64 // of all parts
 }
 
-// maxParts is what five digits of a file name can count.
-const maxParts = 99999
+// MaxParts is how many files a model can be split into: five digits of a file name, 16 bits of a key.
+const MaxParts = 1<<16 - 1
+
+// PartPath returns the path of part no, from 0, of a model that path would hold whole.
+func PartPath(path string, no, count int) string {
+	return strings.TrimSuffix(path, ".gguf") + fmt.Sprintf(partSuffix, no+1, count)
+}
+
+const partSuffix = "-%05d-of-%05d.gguf"
+
+// SplitKVs returns the keys of part no, from 0, of a model. They stand behind the others in the first part, and alone in
+// the rest.
+func SplitKVs(no, count, tensors int) []KV {
+	return []KV{
+		{splitNoKey, Of(uint16(no))},
+		{splitCountKey, Of(uint16(count))},
+		{splitTensorsKey, Of(int32(tensors))},
+	}
+}
 
 // partName is how llama.cpp names the parts of a split model.
 var partName = regexp.MustCompile(`^(?s)(.*)-(\d{5})-of-(\d{5})\.gguf$`)
@@ -36,7 +54,7 @@ func (f *File) split() (s split, err error) {
 	if s.tensors, err = f.Uint(splitTensorsKey); err != nil {
 		return s, err
 	}
-	if s.count > maxParts || s.no >= s.count {
+	if s.count > MaxParts || s.no >= s.count {
 		return s, f.keyError(splitNoKey, fmt.Sprintf("is part %d (from 0) of %d", s.no, s.count))
 	}
 	return s, nil
@@ -67,7 +85,7 @@ func openSplit(f *File, s split) (_ *File, err error) {
 			}
 		}
 	}()
-	suffix := func(no uint64) string { return fmt.Sprintf("-%05d-of-%05d.gguf", no+1, s.count) }
+	suffix := func(no uint64) string { return fmt.Sprintf(partSuffix, no+1, s.count) }
 	m := partName.FindStringSubmatch(filepath.Base(f.name))
 	if m == nil || "-"+m[2]+"-of-"+m[3]+".gguf" != suffix(s.no) {
 		return nil, &badfile.FormatError{File: f.name, Detail: fmt.Sprintf(

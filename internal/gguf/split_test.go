@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gomamba/gomamba/internal/tensor"
 )
 
 // TestOpenSplit opens the reference parts by each of their names.
@@ -18,9 +20,8 @@ func TestOpenSplit(t *testing.T) {
 		f := open(t, fmt.Sprintf("testdata/split-%05d-of-00003.gguf", i+1))
 		names, paths := "", []string{}
 		for _, x := range f.Tensors() {
-			v := make([]float32, 3)
-			if err := x.WidenF32(v, 0); err != nil || v[2] != float32(x.Name[0]) {
-				t.Errorf("%s: %v, %v", x.Name, v, err)
+			if w, err := x.Weight(); err != nil || tensor.Float32s(w)[2] != float32(x.Name[0]) {
+				t.Errorf("%s: %v, %v", x.Name, w, err)
 			}
 			names += x.Name
 			paths = append(paths, x.File)

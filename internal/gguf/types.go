@@ -14,7 +14,7 @@ type Type uint32
 const (
 	F32  Type = 0
 	F16  Type = 1
-	Q8_0 Type = 8 // blocks of 32 elements, see QuantizeQ8_0
+	Q8_0 Type = 8 // blocks of 32 elements, see tensor.QuantizeQ8_0
 	I8   Type = 24
 	I16  Type = 25
 	I32  Type = 26
@@ -46,13 +46,14 @@ var removed = map[Type]string{
 	4: "Q4_2", 5: "Q4_3", 31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8",
 }
 
-// plain pairs the types that are one number after the other with their dtypes.
-var plain = [...]struct {
+// dtypes pairs types with the dtypes of package tensor that store the same bytes.
+var dtypes = [...]struct {
 	t  Type
 	dt tensor.DType
 }{
 	{F32, tensor.F32}, {F16, tensor.F16}, {BF16, tensor.BF16}, {F64, tensor.F64},
 	{I8, tensor.I8}, {I16, tensor.I16}, {I32, tensor.I32}, {I64, tensor.I64},
+	{Q8_0, tensor.Q8_0},
 }
 
 // Known reports whether t is a type of ggml, so that the size of its data is known.
@@ -75,9 +76,9 @@ func (t Type) Block() (elems, bytes int) {
 	return types[t].block, types[t].bytes
 }
 
-// DType returns the dtype of a plain type. ok is false for types that store blocks.
+// DType returns the dtype that stores the same bytes. ok is false for the block types other than Q8_0.
 func (t Type) DType() (dt tensor.DType, ok bool) {
-	for _, p := range plain {
+	for _, p := range dtypes {
 		if p.t == t {
 			return p.dt, true
 		}
@@ -85,10 +86,10 @@ func (t Type) DType() (dt tensor.DType, ok bool) {
 	return 0, false
 }
 
-// TypeOf returns the type that stores elements of dt as they are. ok is false for dtypes that GGUF does not have:
+// TypeOf returns the type that stores the bytes of dt as they are. ok is false for dtypes that GGUF does not have:
 // unsigned integers and booleans.
 func TypeOf(dt tensor.DType) (t Type, ok bool) {
-	for _, p := range plain {
+	for _, p := range dtypes {
 		if p.dt == dt {
 			return p.t, true
 		}

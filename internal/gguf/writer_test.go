@@ -190,13 +190,14 @@ func TestLayoutErrors(t *testing.T) {
 }
 
 func TestWriterErrors(t *testing.T) {
-	newWriter := func() *Writer {
-		w, err := NewWriter(&memory{}, nil, []Entry{{"a", I8, []int{10}}, {"b", I8, []int{2}}})
+	writerTo := func(to io.WriterAt) *Writer {
+		w, err := NewWriter(to, nil, []Entry{{"a", I8, []int{10}}, {"b", I8, []int{2}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return w
 	}
+	newWriter := func() *Writer { return writerTo(&memory{}) }
 	for name, c := range map[string]struct {
 		write func(w *Writer) error
 		want  string
@@ -224,27 +225,38 @@ func TestWriterErrors(t *testing.T) {
 	}
 
 	full := errors.New("no space left on device")
-	w := newWriter()
-	w.w = failing{full}
+	w := writerTo(failing{full, 1})
 	if err := w.WriteAt("a", 0, make([]byte, 10)); !errors.Is(err, full) || !strings.Contains(err.Error(), `tensor "a"`) {
 		t.Error(err)
 	}
 	if err := w.Close(); !errors.Is(err, full) {
 		t.Errorf("Close forgot a failed write: %v", err)
 	}
-	if _, err := NewWriter(failing{full}, nil, nil); !errors.Is(err, full) {
+	if _, err := NewWriter(failing{full, 0}, nil, nil); !errors.Is(err, full) {
 		t.Error(err)
 	}
-	w = newWriter()
+	_, offsets, _, err := Layout(nil, []Entry{{"a", I8, []int{10}}, {"b", I8, []int{2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = writerTo(failing{full, offsets["b"] + 2})
 	if err := errors.Join(w.WriteAt("a", 0, make([]byte, 10)), w.WriteAt("b", 0, make([]byte, 2))); err != nil {
 		t.Fatal(err)
 	}
-	w.w = failing{full}
 	if err := w.Close(); !errors.Is(err, full) {
 		t.Errorf("Close did not say that padding failed: %v", err)
 	}
 }
 
-type failing struct{ err error }
+// failing takes what comes before an offset.
+type failing struct {
+	err  error
+	from int64
+}
 
-func (f failing) WriteAt([]byte, int64) (int, error) { return 0, f.err }
+func (f failing) WriteAt(p []byte, at int64) (int, error) {
+	if at >= f.from {
+		return 0, f.err
+	}
+	return len(p), nil
+}

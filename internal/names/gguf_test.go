@@ -3,6 +3,8 @@ package names
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,39 +13,49 @@ import (
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
-// TestGGUFNames takes every tensor of a model there and back.
+// TestGGUFNames takes every tensor of a model of each family there and back.
 func TestGGUFNames(t *testing.T) {
+	for _, cfg := range []config.Config{config.NewMamba(), config.NewFalconMamba(), config.NewMamba2()} {
+		cfg.Shared().NumHiddenLayers, cfg.Shared().TieWordEmbeddings = 12, false
+		seen := map[string]bool{}
+		for _, spec := range table(t, cfg) {
+			stored, ok := ToGGUF(cfg, spec.Name)
+			if !ok || seen[stored.Name] {
+				t.Fatalf("%s: stored as %+v (%v), seen before %v", spec.Name, stored, ok, seen[stored.Name])
+			}
+			seen[stored.Name] = true
+			if back, again, ok := FromGGUF(cfg, stored.Name); !ok || back != spec.Name || !reflect.DeepEqual(again, stored) {
+				t.Errorf("%s: %s comes back as %s (%v)", spec.Name, stored.Name, back, ok)
+			}
+			// llama.cpp's rule for what stays F32.
+			f32 := len(spec.Shape) == 1 || strings.Contains(stored.Name, "norm") || strings.Contains(stored.Name, "conv1d") ||
+				!strings.HasSuffix(stored.Name, ".weight")
+			if stored.F32 != f32 {
+				t.Errorf("%s: always F32 %v, want %v", stored.Name, stored.F32, f32)
+			}
+		}
+	}
 	cfg := config.NewMamba()
-	cfg.NumHiddenLayers, cfg.TieWordEmbeddings = 12, false
-	table, err := Table(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for _, spec := range table {
-		stored, ok := ToGGUF(spec.Name)
-		if !ok || seen[stored.Name] {
-			t.Fatalf("%s: stored as %+v (%v), seen before %v", spec.Name, stored, ok, seen[stored.Name])
-		}
-		seen[stored.Name] = true
-		if back, again, ok := FromGGUF(stored.Name); !ok || back != spec.Name || again.Transform != stored.Transform {
-			t.Errorf("%s: %s comes back as %s (%v)", spec.Name, stored.Name, back, ok)
-		}
-		// llama.cpp's rule for what stays F32.
-		f32 := len(spec.Shape) == 1 || strings.Contains(stored.Name, "norm") || strings.Contains(stored.Name, "conv1d") ||
-			!strings.HasSuffix(stored.Name, ".weight")
-		if stored.F32 != f32 {
-			t.Errorf("%s: always F32 %v, want %v", stored.Name, stored.F32, f32)
-		}
-	}
-	for _, name := range []string{"backbone.layers.0.mixer.in_proj.bias", "backbone.layers.x.norm.weight", "other"} {
-		if stored, ok := ToGGUF(name); ok {
+	for _, name := range []string{"backbone.layers.0.mixer.in_proj.bias", "backbone.layers.x.norm.weight", "backbone.layers.0.mixer.dt_bias", "other"} {
+		if stored, ok := ToGGUF(cfg, name); ok {
 			t.Errorf("%s: stored as %+v", name, stored)
 		}
 	}
-	for _, name := range []string{"blk.01.ssm_a", "blk.-1.ssm_a", "blk.{i}.ssm_a", "blk.ssm_a", "ssm_a", "rope_freqs.weight"} {
-		if canonical, _, ok := FromGGUF(name); ok {
+	for _, name := range []string{"blk.01.ssm_a", "blk.-1.ssm_a", "blk.{i}.ssm_a", "blk.ssm_a", "ssm_a", "blk.0.ssm_norm.weight", "rope_freqs.weight"} {
+		if canonical, _, ok := FromGGUF(cfg, name); ok {
 			t.Errorf("%s: read as %s", name, canonical)
+		}
+	}
+}
+
+// TestMamba2InGGUF holds the shapes that llama.cpp gives to what PyTorch stores as vectors.
+func TestMamba2InGGUF(t *testing.T) {
+	cfg := config.NewMamba2()
+	for name, want := range map[string][]int{
+		"mixer.A_log": {128, 1}, "mixer.D": {128, 1}, "mixer.dt_bias": {128}, "mixer.norm.weight": {8, 1024}, "mixer.conv1d.weight": {10240, 4},
+	} {
+		if stored, _ := ToGGUF(cfg, "backbone.layers.3."+name); !slices.Equal(stored.Shape, want) {
+			t.Errorf("%s: stored as %v, want %v", name, stored.Shape, want)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func Rename(name string) (canonical string, ok bool) {
 	if bare == "backbone.embedding.weight" {
 		bare = "backbone.embeddings.weight"
 	}
-	return bare, bare != name && fits(mamba1, bare)
+	return bare, bare != name && (fits(mamba1, bare) || fits(mamba2, bare))
 }
 
 // variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
@@ -54,12 +54,13 @@ var variants = []struct {
 		"Mamba-3 blocks",
 	},
 	{[]string{".mixer.dt_bias", ".mixer.norm.weight"}, "Mamba-2 blocks"},
+	{[]string{".mixer.x_proj.weight", ".mixer.dt_proj.weight", ".mixer.dt_proj.bias"}, "Mamba-1 blocks"},
 	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model"},
 	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model"},
 }
 
-// Variant says what a tensor name gives away about a checkpoint that is not a plain Mamba-1 one: a quantization
-// scheme, blocks of another kind, an adapter. The text completes "found ...".
+// Variant says what the name of a tensor that cfg has no place for gives away: a quantization scheme, blocks of another
+// kind, an adapter. The text completes "found ...".
 func Variant(name string) (what string, ok bool) {
 	for _, v := range variants {
 		for _, part := range v.parts {

@@ -21,41 +21,22 @@ type Spec struct {
 	Layer    int    // index of the block; -1 outside the blocks
 }
 
-// presence says what a configuration asks of a tensor.
-type presence uint8
-
-const (
-	required presence = iota
-	optional
-	absent
-)
-
-// row is one line of a family's table. In the pattern, blockPrefix stands for every block.
-type row[C config.Config] struct {
-	pattern  string // canonical, as Hugging Face has it
-	original string // as mamba_ssm has it; empty: the same
-	gguf     GGUF   // as llama.cpp has it; without a name: there is no place for it
-	shape    func(C) []int
-	when     func(C) presence // nil: required
-}
-
 // blockPrefix starts the patterns of tensors that every block has; {i} is the block's index.
 const blockPrefix = "backbone.layers.{i}."
 
 // Table lists the tensors that a checkpoint of cfg holds, in the order the model uses them.
 // The error is a *badfile.UnsupportedError for a family without a table.
 func Table(cfg config.Config) ([]Spec, error) {
-	switch c := cfg.(type) {
-	case *config.MambaConfig:
-		return instantiate(mamba1, c), nil
-	default:
+	rows := rowsOf(cfg.Family())
+	if rows == nil {
 		return nil, &badfile.UnsupportedError{Where: "model_type", Detail: "no tensor names are known for " +
 			badfile.Quote(string(cfg.Family()))}
 	}
+	return instantiate(rows, sizesOf(cfg), cfg.Shared().NumHiddenLayers), nil
 }
 
-// instantiate names and sizes rows for c. Consecutive block rows are repeated together, block by block.
-func instantiate[C config.Config](rows []row[C], c C) []Spec {
+// instantiate names and sizes rows. Consecutive block rows are repeated together, block by block.
+func instantiate(rows []row, s sizes, layers int) []Spec {
 	var specs []Spec
 	for len(rows) > 0 {
 		n := 0
@@ -63,16 +44,16 @@ func instantiate[C config.Config](rows []row[C], c C) []Spec {
 			n++
 		}
 		if n == 0 {
-			specs = appendSpecs(specs, rows[:1], c, -1)
+			specs = appendSpecs(specs, rows[:1], s, -1)
 			rows = rows[1:]
 			continue
 		}
-		block := appendSpecs(nil, rows[:n], c, 0)
-		for i := range c.Shared().NumHiddenLayers {
-			for _, s := range block {
-				s.Layer = i
-				s.Name = instance(s.Name, strconv.Itoa(i))
-				specs = append(specs, s)
+		block := appendSpecs(nil, rows[:n], s, 0)
+		for i := range layers {
+			for _, spec := range block {
+				spec.Layer = i
+				spec.Name = instance(spec.Name, strconv.Itoa(i))
+				specs = append(specs, spec)
 			}
 		}
 		rows = rows[n:]
@@ -80,15 +61,15 @@ func instantiate[C config.Config](rows []row[C], c C) []Spec {
 	return specs
 }
 
-// appendSpecs appends the rows that c asks for, named by their patterns.
-func appendSpecs[C config.Config](specs []Spec, rows []row[C], c C, layer int) []Spec {
+// appendSpecs appends the rows that s asks for, named by their patterns.
+func appendSpecs(specs []Spec, rows []row, s sizes, layer int) []Spec {
 	for _, r := range rows {
 		p := required
 		if r.when != nil {
-			p = r.when(c)
+			p = r.when(s)
 		}
 		if p != absent {
-			specs = append(specs, Spec{Name: r.pattern, Shape: r.shape(c), Optional: p == optional, Layer: layer})
+			specs = append(specs, Spec{Name: r.pattern, Shape: r.shape(s), Optional: p == optional, Layer: layer})
 		}
 	}
 	return specs
@@ -102,16 +83,11 @@ func Own(cfg config.Config, name string) bool {
 	if _, ok := Rename(name); ok {
 		return true
 	}
-	switch cfg.(type) {
-	case *config.MambaConfig:
-		return fits(mamba1, name)
-	default:
-		return false
-	}
+	return fits(rowsOf(cfg.Family()), name)
 }
 
 // fits reports whether name is an instance of a pattern of rows.
-func fits[C config.Config](rows []row[C], name string) bool {
+func fits(rows []row, name string) bool {
 	_, pattern := indexed(name, blockPrefix)
 	for _, r := range rows {
 		if r.pattern == pattern {

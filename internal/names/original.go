@@ -7,31 +7,37 @@ import (
 	"strings"
 )
 
-// ToOriginal returns the name of the original layout for a canonical name.
+// ToOriginal returns the name of the original layout for a canonical name. All families share the ones that differ.
 func ToOriginal(name string) string {
-	for _, r := range mamba1 {
-		if r.original != "" && r.pattern == name { // none of them is in a block
-			return r.original
-		}
+	if name == rowEmbedding.pattern {
+		return rowEmbedding.original
 	}
 	return name
 }
 
 // FromOriginal returns the canonical name for a name of the original layout.
 func FromOriginal(name string) string {
-	for _, r := range mamba1 {
-		if r.original != "" && r.original == name {
-			return r.pattern
-		}
+	if name == rowEmbedding.original {
+		return rowEmbedding.pattern
 	}
 	return name
 }
 
+// mistralPrefix stands before every original name in mistral's layout.
+const mistralPrefix = "model."
+
+// ToMistral returns the name of mistral's layout for a canonical name.
+func ToMistral(name string) string { return mistralPrefix + ToOriginal(name) }
+
+// FromMistral returns the canonical name for a name of mistral's layout; a name without its prefix is taken for an
+// original one.
+func FromMistral(name string) string { return FromOriginal(strings.TrimPrefix(name, mistralPrefix)) }
+
 // stateDict is the order in which a block's tensors stand in the state dict of mamba_ssm's MambaLMHeadModel: parameters
 // of the mixer itself, then its modules as they are made, then the norm.
 var stateDict = []string{
-	"mixer.A_log", "mixer.D", "mixer.in_proj.weight", "mixer.in_proj.bias", "mixer.conv1d.weight", "mixer.conv1d.bias",
-	"mixer.x_proj.weight", "mixer.dt_proj.weight", "mixer.dt_proj.bias", "mixer.out_proj.weight", "mixer.out_proj.bias",
+	"mixer.dt_bias", "mixer.A_log", "mixer.D", "mixer.in_proj.weight", "mixer.in_proj.bias", "mixer.conv1d.weight", "mixer.conv1d.bias",
+	"mixer.x_proj.weight", "mixer.dt_proj.weight", "mixer.dt_proj.bias", "mixer.norm.weight", "mixer.out_proj.weight", "mixer.out_proj.bias",
 	"norm.weight",
 }
 

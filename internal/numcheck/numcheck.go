@@ -83,3 +83,13 @@ func First[A, B constraints.Float](got []A, want []B, atol, rtol float64, mask f
 	}
 	return -1
 }
+
+// NonFinite returns the index of the first NaN or infinity in v, or -1.
+func NonFinite[T constraints.Float](v []T) int {
+	for i, x := range v {
+		if x-x != 0 { // NaN for all three
+			return i
+		}
+	}
+	return -1
+}

@@ -28,5 +28,8 @@ const (
 	metadataKey = "__metadata__"
 )
 
-// foreignDTypes are the element types of the format (safetensors 0.8.0) that this program has no use for.
-var foreignDTypes = []string{"F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"}
+// foreignDTypes are the element types of the format (safetensors 0.8.0) that this program has no use for but to list
+// them, with the bits of an element.
+var foreignDTypes = map[string]uint64{
+	"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "C64": 64,
+}

@@ -20,16 +20,18 @@ import (
 type extent struct {
 	name       string
 	dtype      tensor.DType
+	foreign    string // the dtype in its place, where it is one of foreignDTypes
 	shape      []int
 	begin, end uint64 // of its data, counted from the end of the header
 }
 
 // scanHeader checks the header's text against the format and returns its tensors ordered by their data.
-func scanHeader(file string, header []byte) ([]extent, error) {
+// With listing it takes the dtypes that can only be listed.
+func scanHeader(file string, header []byte, listing bool) ([]extent, error) {
 	if err := checkText(file, header); err != nil {
 		return nil, err
 	}
-	s := &scanner{file: file, text: header, where: "header"}
+	s := &scanner{file: file, text: header, where: "header", listing: listing}
 	var extents []extent
 	err := s.object(func(name string) error {
 		defer func() { s.where = "header" }()
@@ -117,6 +119,8 @@ type scanner struct {
 	at    int    // in text
 	keys  int    // names and metadata keys met so far
 	where string // place in the header, for messages
+
+	listing bool // dtypes that can only be listed are taken
 }
 
 func (s *scanner) bad(format string, args ...any) error {
@@ -309,18 +313,17 @@ func (s *scanner) entry(name string) (extent, error) {
 func (s *scanner) extent(name, dtype string, dims, offsets []uint64) (extent, error) {
 	dt, ok := tensor.ParseDType(dtype)
 	if !ok {
-		if slices.Contains(foreignDTypes, dtype) {
+		if bits, ok := foreignDTypes[dtype]; ok && s.listing {
+			return s.foreign(name, dtype, bits, dims, offsets)
+		} else if ok {
 			return extent{}, &badfile.UnsupportedError{File: s.file, Where: s.where,
 				Detail: fmt.Sprintf("dtype %s cannot be used; save the checkpoint as F32, F16 or BF16", dtype)}
 		}
 		return extent{}, s.bad("unknown dtype %s", badfile.Quote(dtype))
 	}
-	shape := make([]int, len(dims))
-	for i, d := range dims {
-		if d > math.MaxInt {
-			return extent{}, s.bad("shape %v is larger than any file", dims)
-		}
-		shape[i] = int(d)
+	shape, err := s.shape(dims)
+	if err != nil {
+		return extent{}, err
 	}
 	size, ok := tensor.ByteCount(dt, shape)
 	if !ok {
@@ -329,5 +332,33 @@ func (s *scanner) extent(name, dtype string, dims, offsets []uint64) (extent, er
 	if offsets[1] < offsets[0] || offsets[1]-offsets[0] != uint64(size) {
 		return extent{}, s.bad("data_offsets %v do not span the %d bytes that %s %v takes", offsets, size, dt, shape)
 	}
-	return extent{name, dt, shape, offsets[0], offsets[1]}, nil
+	return extent{name: name, dtype: dt, shape: shape, begin: offsets[0], end: offsets[1]}, nil
+}
+
+// foreign does the same for a dtype that can only be listed.
+func (s *scanner) foreign(name, dtype string, bits uint64, dims, offsets []uint64) (extent, error) {
+	shape, err := s.shape(dims)
+	if err != nil {
+		return extent{}, err
+	}
+	n, ok := tensor.Count(shape)
+	if !ok || uint64(n) > math.MaxInt/bits {
+		return extent{}, s.bad("shape %v is larger than any file", dims)
+	}
+	if size := uint64(n) * bits; size%8 != 0 || offsets[1] < offsets[0] || offsets[1]-offsets[0] != size/8 {
+		return extent{}, s.bad("data_offsets %v do not span the %d bits that %s %v takes", offsets, size, dtype, shape)
+	}
+	return extent{name: name, foreign: dtype, shape: shape, begin: offsets[0], end: offsets[1]}, nil
+}
+
+// shape checks that every dimension is an int.
+func (s *scanner) shape(dims []uint64) ([]int, error) {
+	shape := make([]int, len(dims))
+	for i, d := range dims {
+		if d > math.MaxInt {
+			return nil, s.bad("shape %v is larger than any file", dims)
+		}
+		shape[i] = int(d)
+	}
+	return shape, nil
 }

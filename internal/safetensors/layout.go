@@ -90,7 +90,7 @@ func headerViews(entries []Entry, metadata map[string]string) (map[string]header
 			return nil, bad("the name is reserved by the format")
 		case !utf8.ValidString(e.Name):
 			return nil, bad("the name is not valid UTF-8")
-		case !e.DType.Valid():
+		case !e.DType.Plain():
 			return nil, bad("has no dtype")
 		case len(e.Shape) > maxDims:
 			return nil, bad(fmt.Sprintf("has %d dimensions, more than %d", len(e.Shape), maxDims))

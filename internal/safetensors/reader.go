@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/impostor"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/nlpodyssey/safetensors"
@@ -48,7 +49,7 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	body := data[lengthSize+headerSize:]
-	extents, err := scanHeader(name, data[lengthSize:lengthSize+headerSize])
+	extents, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], false)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,6 @@ func checkLength(name string, data []byte) (int, error) {
 	bad := func(format string, args ...any) (int, error) {
 		return 0, &badfile.FormatError{File: name, Detail: fmt.Sprintf(format, args...)}
 	}
-	if len(data) == 0 {
-		return bad("is empty; download it again")
-	}
 	if len(data) > lengthSize && data[lengthSize] == '{' {
 		n := binary.LittleEndian.Uint64(data)
 		switch room := uint64(len(data) - lengthSize); {
@@ -98,7 +96,7 @@ func checkLength(name string, data []byte) (int, error) {
 			return int(n), nil
 		}
 	}
-	if what := identify(data); what != "" {
+	if what := impostor.Identify(data, "safetensors"); what != "" {
 		return bad("%s", what)
 	}
 	if len(data) < lengthSize {

@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/google/go-cmp/cmp"
 )
@@ -141,22 +143,33 @@ func TestWriterErrors(t *testing.T) {
 	}
 
 	full := errors.New("no space left on device")
-	w := newWriter()
-	w.w = failing{full}
+	w, err := NewWriter(failing{full, 1}, []Entry{{"a", tensor.U8, []int{10}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := w.WriteAt("a", 0, make([]byte, 10)); !errors.Is(err, full) || !strings.Contains(err.Error(), `tensor "a"`) {
 		t.Error(err)
 	}
 	if err := w.Close(); !errors.Is(err, full) {
 		t.Errorf("Close forgot a failed write: %v", err)
 	}
-	if _, err := NewWriter(failing{full}, nil, nil); !errors.Is(err, full) {
+	if _, err := NewWriter(failing{full, 0}, nil, nil); !errors.Is(err, full) {
 		t.Error(err)
 	}
 }
 
-type failing struct{ err error }
+// failing takes what comes before an offset.
+type failing struct {
+	err  error
+	from int64
+}
 
-func (f failing) WriteAt([]byte, int64) (int, error) { return 0, f.err }
+func (f failing) WriteAt(p []byte, at int64) (int, error) {
+	if at >= f.from {
+		return 0, f.err
+	}
+	return len(p), nil
+}
 
 func TestLayoutErrors(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -200,6 +213,9 @@ func TestLayoutSum(t *testing.T) {
 // FuzzParse feeds arbitrary files to the reader. One that is accepted lies wholly inside its bounds, its tensors
 // cover the data exactly, and it survives being written and read again.
 func FuzzParse(f *testing.F) {
+	for _, seed := range hostile.Seeds(".safetensors") {
+		f.Add(seed)
+	}
 	for _, c := range malformed {
 		if len(c.data) < 1<<12 {
 			f.Add(c.data)
@@ -213,7 +229,13 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		parsed, err := Parse("fuzz", data)
+		runtime.ReadMemStats(&after)
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > 1<<20+64*uint64(len(data)) {
+			t.Fatalf("%d bytes allocated for a file of %d", spent, len(data))
+		}
 		if err != nil {
 			return
 		}

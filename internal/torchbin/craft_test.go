@@ -75,7 +75,7 @@ func archive(pickle string, records ...string) []byte {
 
 // zipOf is a zip archive of records.
 func zipOf(records ...string) []byte {
-	var b bytes.Buffer
+	var b memory
 	z := zipWriter{w: &b}
 	for i := 0; i < len(records); i += 2 {
 		if err := z.record(records[i], []byte(records[i+1])); err != nil {
@@ -85,7 +85,7 @@ func zipOf(records ...string) []byte {
 	if err := z.close(); err != nil {
 		panic(err)
 	}
-	return b.Bytes()
+	return b.data
 }
 
 // patched replaces the n-th occurrence of old in data, which must have it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/google/go-cmp/cmp"
 )
@@ -13,6 +14,9 @@ import (
 // FuzzParse feeds arbitrary files to the reader. One that is accepted lies wholly inside its bounds, took little memory,
 // and survives being written and read again.
 func FuzzParse(f *testing.F) {
+	for _, seed := range hostile.Seeds(".bin") {
+		f.Add(seed)
+	}
 	for _, c := range malformed {
 		if len(c.data) < 1<<12 {
 			f.Add(c.data)
@@ -85,7 +89,7 @@ func check(t *testing.T, data []byte) {
 	if copied > 1<<24 {
 		return // many views of one storage: no need to write them all
 	}
-	var b bytes.Buffer
+	var b memory
 	for _, e := range entries {
 		if storageType(e.DType) == "" {
 			return // read, but never written
@@ -94,7 +98,7 @@ func check(t *testing.T, data []byte) {
 	if err := write(&b, "fuzz", entries, tensors); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Parse("again", b.Bytes())
+	again, err := Parse("again", b.data)
 	if err != nil {
 		t.Fatal(err)
 	}

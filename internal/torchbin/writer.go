@@ -1,7 +1,6 @@
 package torchbin
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/slots"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -22,31 +22,31 @@ type Entry struct {
 	Shares string // an earlier tensor of the same dtype and shape whose storage this one is, such as a tied embedding
 }
 
-// Writer writes the zip format, the bytes of each storage once, in order and in constant memory.
+// Writer writes the zip format. Tensors arrive in any order and in pieces, the bytes of each storage once; its methods
+// may be used from many goroutines.
 // What it writes is what torch.save of PyTorch 2.15 writes for an OrderedDict of contiguous tensors, up to torch's last
 // record .data/serialization_id, which is not there.
 type Writer struct {
+	*slots.Writer
 	zip    zipWriter
-	top    string
-	bodies []Entry // with a storage of their own
-	next   int     // of bodies
-	err    error   // the first error
+	bodies []body
 }
 
-// NewWriter writes all that precedes the tensors' bytes to w. The bytes follow by Tensor, and Close ends the file.
-// top is the archive's folder; torch takes the file's name without its extension. Any dtype but U16, U32 and U64 will
-// do, which have no storage class.
-func NewWriter(w io.Writer, top string, entries []Entry) (*Writer, error) {
+// body is a tensor with a storage of its own.
+type body struct {
+	name   string
+	record *zipRecord
+}
+
+// NewWriter writes all but the tensors' bytes to w. The bytes follow with WriteAt in constant memory, but for those of
+// tensors that share a storage, and Close ends the file. top is the archive's folder; torch takes the file's name without
+// its extension. Any dtype but U16, U32 and U64 will do, which have no storage class.
+func NewWriter(w io.WriterAt, top string, entries []Entry) (*Writer, error) {
 	storages, err := plan(top, entries)
 	if err != nil {
 		return nil, err
 	}
-	tw := &Writer{zip: zipWriter{w: w}, top: top + "/"}
-	for _, e := range entries {
-		if e.Shares == "" {
-			tw.bodies = append(tw.bodies, e)
-		}
-	}
+	tw := &Writer{zip: zipWriter{w: w}}
 	for _, r := range []struct {
 		name    string
 		content []byte
@@ -56,9 +56,25 @@ func NewWriter(w io.Writer, top string, entries []Entry) (*Writer, error) {
 		{recordAlignment, []byte(strconv.Itoa(alignment))},
 		{recordByteOrder, []byte("little")},
 	} {
-		if err := tw.zip.record(tw.top+r.name, r.content); err != nil {
+		if err := tw.zip.record(top+"/"+r.name, r.content); err != nil {
 			return nil, fmt.Errorf("write record %s: %w", r.name, err)
 		}
+	}
+	tw.Writer = slots.New("torchbin", w)
+	tw.KeepSums()
+	for _, e := range entries {
+		if e.Shares != "" {
+			continue
+		}
+		r, err := tw.zip.add(top+"/"+prefixStorage+strconv.Itoa(len(tw.bodies)), e.bytes())
+		if err != nil {
+			return nil, fmt.Errorf("write tensor %s: %w", badfile.Quote(e.Name), err)
+		}
+		tw.bodies = append(tw.bodies, body{e.Name, r})
+		tw.Add(e.Name, r.begin, r.size)
+	}
+	if err := tw.zip.record(top+"/"+recordVersion, []byte("3\n")); err != nil {
+		return nil, fmt.Errorf("write record %s: %w", recordVersion, err)
 	}
 	return tw, nil
 }
@@ -102,25 +118,20 @@ func plan(top string, entries []Entry) ([]int, error) {
 	return storages, nil
 }
 
-// Size returns the size of the file that NewWriter, Tensor and Close write. Errors are those of NewWriter.
+// Size returns the size of the file that NewWriter, WriteAt and Close write. Errors are those of NewWriter.
 func Size(top string, entries []Entry) (int64, error) {
-	w, err := NewWriter(io.Discard, top, entries)
+	w, err := NewWriter(nowhere{}, top, entries)
 	if err != nil {
 		return 0, err
 	}
-	for i, e := range w.bodies {
-		if err := w.begin(i); err != nil {
-			return 0, err
-		}
-		w.zip.at += e.bytes()
-		if err := w.zip.end(); err != nil {
-			return 0, err
-		}
-	}
-	w.next = len(w.bodies)
-	err = w.Close()
+	err = w.zip.close()
 	return w.zip.at, err
 }
+
+// nowhere takes everything and keeps nothing.
+type nowhere struct{}
+
+func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
 // bytes returns the size of the tensor; plan made sure that there is one.
 func (e Entry) bytes() int64 {
@@ -128,69 +139,14 @@ func (e Entry) bytes() int64 {
 	return int64(n)
 }
 
-// begin writes the header of a tensor's record.
-func (w *Writer) begin(i int) error {
-	return w.zip.begin(w.top+prefixStorage+strconv.Itoa(i), w.bodies[i].bytes())
-}
-
-// Tensor writes the tensor called name. Tensors come in the order of the entries; those that share a storage are left
-// out. write hands the little-endian elements to emit, in order and in pieces of any size, and stops at emit's first
-// error. After an error of Tensor nothing more can be written.
-func (w *Writer) Tensor(name string, write func(emit func(piece []byte) error) error) error {
-	if w.err == nil {
-		w.err = w.tensor(name, write)
-	}
-	return w.err
-}
-
-func (w *Writer) tensor(name string, write func(emit func(piece []byte) error) error) error {
-	if w.next == len(w.bodies) {
-		return fmt.Errorf("torchbin: tensor %s: all tensors are written", badfile.Quote(name))
-	}
-	e := w.bodies[w.next]
-	if e.Name != name {
-		return fmt.Errorf("torchbin: tensor %s: expected tensor %s next", badfile.Quote(name), badfile.Quote(e.Name))
-	}
-	if err := w.begin(w.next); err != nil {
-		return fmt.Errorf("write tensor %s: %w", badfile.Quote(name), err)
-	}
-	left := e.bytes()
-	var failed error // of emit, whatever write makes of it
-	err := write(func(piece []byte) error {
-		if failed != nil {
-			return failed
-		}
-		if left -= int64(len(piece)); left < 0 {
-			failed = fmt.Errorf("torchbin: tensor %s: %d bytes more than the %d expected", badfile.Quote(name), -left, e.bytes())
-		} else if _, err := w.zip.Write(piece); err != nil {
-			failed = fmt.Errorf("write tensor %s: %w", badfile.Quote(name), err)
-		}
-		return failed
-	})
-	if err = cmp.Or(err, failed); err != nil {
+// Close ends the file, or returns the first error of a write, or names the first tensor that is not wholly written.
+// It does not close the underlying file.
+func (w *Writer) Close() error {
+	if err := w.Writer.Close(); err != nil {
 		return err
 	}
-	if left != 0 {
-		return fmt.Errorf("torchbin: tensor %s: %d bytes written, expected %d", badfile.Quote(name), e.bytes()-left, e.bytes())
-	}
-	if err := w.zip.end(); err != nil {
-		return fmt.Errorf("write tensor %s: %w", badfile.Quote(name), err)
-	}
-	w.next++
-	return nil
-}
-
-// Close ends the file, or returns the first error, or names the first tensor that was not written. It does not close the
-// underlying file.
-func (w *Writer) Close() error {
-	if w.err != nil {
-		return w.err
-	}
-	if w.next < len(w.bodies) {
-		return fmt.Errorf("torchbin: tensor %s was not written", badfile.Quote(w.bodies[w.next].Name))
-	}
-	if err := w.zip.record(w.top+recordVersion, []byte("3\n")); err != nil {
-		return fmt.Errorf("write record %s: %w", recordVersion, err)
+	for _, b := range w.bodies {
+		b.record.crc = w.Sum(b.name)
 	}
 	if err := w.zip.close(); err != nil {
 		return fmt.Errorf("write zip directory: %w", err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,38 +18,34 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// write writes the tensors, those that share a storage by their first.
-func write(w io.Writer, top string, entries []Entry, tensors []tensor.Tensor) error {
+// memory is a file in memory.
+type memory struct{ data []byte }
+
+func (m *memory) WriteAt(p []byte, off int64) (int, error) {
+	if end := int(off) + len(p); end > len(m.data) {
+		m.data = append(m.data, make([]byte, end-len(m.data))...)
+	}
+	return copy(m.data[off:], p), nil
+}
+
+// write writes the tensors from the last to the first, those that share a storage by their first.
+func write(w io.WriterAt, top string, entries []Entry, tensors []tensor.Tensor) error {
 	tw, err := NewWriter(w, top, entries)
 	if err != nil {
 		return err
 	}
-	for i, x := range tensors {
+	for i, x := range slices.Backward(tensors) {
 		if entries[i].Shares != "" {
 			continue
 		}
-		err := tw.Tensor(x.Name, func(emit func([]byte) error) error {
-			for piece := range slicesOf(x.Data, 7) {
-				if err := emit(piece); err != nil {
-					return err
-				}
+		step := max(7, len(x.Data)/100)
+		for at := 0; at < len(x.Data); at += step {
+			if err := tw.WriteAt(x.Name, int64(at), x.Data[at:min(at+step, len(x.Data))]); err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
 	}
 	return tw.Close()
-}
-
-// slicesOf cuts b into pieces.
-func slicesOf(b []byte, n int) func(func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		for len(b) > 0 && yield(b[:min(n, len(b))]) {
-			b = b[min(n, len(b)):]
-		}
-	}
 }
 
 // TestWriteAsTorch writes what torch wrote, byte for byte up to torch's last record.
@@ -58,7 +55,7 @@ func TestWriteAsTorch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got bytes.Buffer
+	var got memory
 	if err := write(&got, "model", f.Entries(), f.Tensors()); err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +67,11 @@ func TestWriteAsTorch(t *testing.T) {
 	if last.name != "model/.data/serialization_id" {
 		t.Fatalf("last record %s", last.name)
 	}
-	if n := int(last.header); !bytes.Equal(got.Bytes()[:n], want[:n]) {
-		t.Errorf("differs from torch:\n%x\n%x", got.Bytes()[:n], want[:n])
+	if n := int(last.header); !bytes.Equal(got.data[:n], want[:n]) {
+		t.Errorf("differs from torch:\n%x\n%x", got.data[:n], want[:n])
 	}
-	if size, err := Size("model", f.Entries()); err != nil || size != int64(got.Len()) {
-		t.Errorf("size %d, expected %d (%v)", size, got.Len(), err)
+	if size, err := Size("model", f.Entries()); err != nil || size != int64(len(got.data)) {
+		t.Errorf("size %d, expected %d (%v)", size, len(got.data), err)
 	}
 }
 
@@ -89,7 +86,7 @@ func TestWriteManyAsTorch(t *testing.T) {
 	for _, e := range entries {
 		tensors = append(tensors, tensor.Tensor{Name: e.Name, Data: make([]byte, e.bytes())})
 	}
-	var b bytes.Buffer
+	var b memory
 	if err := write(&b, "many", entries, tensors); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +99,7 @@ func TestWriteManyAsTorch(t *testing.T) {
 	if _, err := fmt.Sscan(string(digest), &sum, &size); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%x", sha256.Sum256(b.Bytes()[:size])); got != sum {
+	if got := fmt.Sprintf("%x", sha256.Sum256(b.data[:size])); got != sum {
 		t.Errorf("digest %s, expected %s", got, sum)
 	}
 }
@@ -115,11 +112,11 @@ func TestHalfPatterns(t *testing.T) {
 	}
 	entries := []Entry{{Name: "f16", DType: tensor.F16, Shape: []int{256, 256}}, {Name: "bf16", DType: tensor.BF16, Shape: []int{65536}}}
 	tensors := []tensor.Tensor{{Name: "f16", Data: all}, {Name: "bf16", Data: all}}
-	var b bytes.Buffer
+	var b memory
 	if err := write(&b, "half", entries, tensors); err != nil {
 		t.Fatal(err)
 	}
-	f, err := Parse("half.bin", b.Bytes())
+	f, err := Parse("half.bin", b.data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,28 +135,21 @@ type sparse struct{ *os.File }
 
 var zeros = make([]byte, 16<<20)
 
-func (s sparse) Write(p []byte) (int, error) {
+func (s sparse) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) <= len(zeros) && bytes.Equal(p, zeros[:len(p)]) {
-		_, err := s.Seek(int64(len(p)), io.SeekCurrent)
-		return len(p), err
+		return len(p), nil // more follows
 	}
-	return s.File.Write(p)
+	return s.File.WriteAt(p, off)
 }
 
 // writeBig writes a tensor of 4 GiB, a small one and an empty one.
 func writeBig(w *Writer) error {
-	return errors.Join(
-		w.Tensor("big", func(emit func([]byte) error) error {
-			for range 1<<12/(len(zeros)>>20) - 1 {
-				if err := emit(zeros); err != nil {
-					return err
-				}
-			}
-			return errors.Join(emit(zeros[:len(zeros)-4]), emit([]byte{1, 2, 3, 4}))
-		}),
-		w.Tensor("small", func(emit func([]byte) error) error { return emit([]byte{5, 6, 7, 8, 9, 10}) }),
-		w.Tensor("none", func(func([]byte) error) error { return nil }),
-		w.Close())
+	const size = 1 << 32
+	errs := []error{w.WriteAt("small", 0, []byte{5, 6, 7, 8, 9, 10}), w.WriteAt("big", size-4, []byte{1, 2, 3, 4})}
+	for at := 0; at < size-4; at += len(zeros) {
+		errs = append(errs, w.WriteAt("big", int64(at), zeros[:min(len(zeros), size-4-at)]))
+	}
+	return errors.Join(append(errs, w.Close())...)
 }
 
 // TestBeyond4GiB writes and reads sizes and offsets that take the zip64 form, in little memory.
@@ -228,7 +218,7 @@ func TestWriterErrors(t *testing.T) {
 		`torchbin: tensor "b": cannot share the storage of "b", expected an earlier tensor of the same dtype and shape`: {{Name: "b", DType: tensor.F32, Shares: "b"}},
 		`torchbin: tensor "b": cannot share the storage of "a", expected an earlier tensor of the same dtype and shape`: {a, {Name: "b", DType: tensor.F32, Shape: []int{1, 2}, Shares: "a"}},
 	} {
-		if _, err := NewWriter(io.Discard, "top", entries); err == nil || err.Error() != want {
+		if _, err := NewWriter(nowhere{}, "top", entries); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 		if _, err := Size("top", entries); err == nil || err.Error() != want {
@@ -236,34 +226,17 @@ func TestWriterErrors(t *testing.T) {
 		}
 	}
 	for _, top := range []string{"", ".", "..", "a/b", `a\b`, "a\x00", "\xff", strings.Repeat("x", 1000)} {
-		if _, err := NewWriter(io.Discard, top, nil); err == nil {
+		if _, err := NewWriter(nowhere{}, top, nil); err == nil {
 			t.Errorf("%q was accepted", top)
-		}
-	}
-	emit := func(n int) func(func([]byte) error) error {
-		return func(emit func([]byte) error) error {
-			emit(make([]byte, n)) // its error is not lost when the caller forgets it
-			return nil
 		}
 	}
 	b := Entry{Name: "b", DType: tensor.F32, Shape: []int{2}}
 	for want, steps := range map[string]func(w *Writer) error{
-		`torchbin: tensor "b" was not written`:                   func(w *Writer) error { return errors.Join(w.Tensor("a", emit(8)), w.Close()) },
-		`torchbin: tensor "b": expected tensor "a" next`:         func(w *Writer) error { return w.Tensor("b", emit(8)) },
-		`torchbin: tensor "a": 4 bytes written, expected 8`:      func(w *Writer) error { return w.Tensor("a", emit(4)) },
-		`torchbin: tensor "a": 1 bytes more than the 8 expected`: func(w *Writer) error { return w.Tensor("a", emit(9)) },
-		`torchbin: tensor "c": all tensors are written`: func(w *Writer) error {
-			return errors.Join(w.Tensor("a", emit(8)), w.Tensor("b", emit(8)), w.Tensor("c", emit(8)))
-		},
-		"source broke": func(w *Writer) error {
-			first := w.Tensor("a", func(func([]byte) error) error { return errors.New("source broke") })
-			if again := w.Tensor("a", emit(8)); again != first || w.Close() != first {
-				return fmt.Errorf("went on after %w", first)
-			}
-			return first
-		},
+		`torchbin: tensor "b": incomplete, byte 0 of 8 was never written`: func(w *Writer) error { return errors.Join(w.WriteAt("a", 0, make([]byte, 8)), w.Close()) },
+		`torchbin: tensor "a": 9 bytes at 0 do not fit its 8 bytes`:       func(w *Writer) error { return w.WriteAt("a", 0, make([]byte, 9)) },
+		`torchbin: tensor "c" was not announced`:                          func(w *Writer) error { return w.WriteAt("c", 0, make([]byte, 8)) },
 	} {
-		w, err := NewWriter(io.Discard, "top", []Entry{a, b})
+		w, err := NewWriter(nowhere{}, "top", []Entry{a, b, {Name: "c", DType: tensor.F32, Shape: []int{2}, Shares: "a"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,11 +249,10 @@ func TestWriterErrors(t *testing.T) {
 // full is a disk with room for some bytes.
 type full struct{ room int }
 
-func (f *full) Write(p []byte) (int, error) {
-	if len(p) > f.room {
-		return f.room, io.ErrShortWrite
+func (f *full) WriteAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > int64(f.room) {
+		return 0, io.ErrShortWrite
 	}
-	f.room -= len(p)
 	return len(p), nil
 }
 

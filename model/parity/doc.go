@@ -5,14 +5,15 @@
 //
 // How far rounding may carry a correct float32 implementation depends on the model: a tame one keeps seven digits, a
 // chaotic one amplifies the last bit from layer to layer. So the allowance is measured on the model and prompt at hand.
-// Two float32 computations that differ only in the order of their sums, the fast network and the textbook recurrence,
-// are run beside the float64 oracle. A reference value passes when it lies no farther from the oracle than
+// Float32 computations that differ only in the order of their sums, the fast network and the textbook recurrence, are
+// run beside the float64 oracle; for Mamba-2 also its chunked form, which transformers and mamba_ssm use and which keeps
+// fewer digits where decay is strong. A reference value passes when it lies no farther from the oracle than
 //
-//	4 · the larger of the two distances on that tensor, or
+//	4 · the largest of their distances on that tensor, or
 //	4 · the largest such distance, relative to its tensor, of any tensor computed before it, or
 //	2e-6 of the tensor's largest magnitude.
 //
-// The middle term keeps a tensor on which both happened to be lucky from failing an honest reference. It looks only at
+// The middle term keeps a tensor on which all happened to be lucky from failing an honest reference. It looks only at
 // what precedes a tensor, so that a chaotic end of the network lends nothing to its beginning.
 //
 // The fast network itself, without a reference, is judged by the textbook's distance alone.

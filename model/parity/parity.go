@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -29,7 +30,7 @@ type Tolerance struct{ Abs, Rel float64 }
 func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *Tolerance) (*Report, error) {
 	ids := make([]int64, promptTokens)
 	for t := range ids {
-		ids[t] = int64((37*t + 11) % m.Config().VocabSize)
+		ids[t] = int64((37*t + 11) % m.Config().Shared().VocabSize)
 	}
 	b := model.Single(ids)
 	want := model.Want{Logits: model.LogitsAll, HiddenStates: true}
@@ -42,13 +43,13 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		return nil, err
 	}
 	r := &Report{Judge: "float64 oracle"}
-	c := &comparison{report: r, batch: &b, layers: m.Config().NumHiddenLayers}
+	c := &comparison{report: r, batch: &b, layers: m.Config().Shared().NumHiddenLayers}
 	if tol == nil {
 		textbook, err := oracle[float32](ctx, ck, m, b, want)
 		if err != nil {
 			return nil, err
 		}
-		c.allow = newAllowance(textbook, nil, truth)
+		c.allow = newAllowance(truth, textbook)
 	}
 	c.tolerance = tol
 	for _, name := range names(own, c.layers) {
@@ -74,7 +75,7 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dum
 		return &Report{Verdict: NotComparable, Reason: reason, Tensors: []Tensor{}}, nil
 	}
 	r := &Report{Judge: "our float32 results"}
-	c := &comparison{report: r, batch: &b, layers: m.Config().NumHiddenLayers, tolerance: tol}
+	c := &comparison{report: r, batch: &b, layers: m.Config().Shared().NumHiddenLayers, tolerance: tol}
 	judge := own
 	if tol == nil && !c.same(theirs, own) {
 		r.Judge = "float64 oracle"
@@ -85,7 +86,16 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dum
 		if err != nil {
 			return nil, err
 		}
-		c.allow = newAllowance(textbook, own, judge)
+		c.allow = newAllowance(judge, textbook, own)
+		if m.Config().Family() == config.Mamba2 {
+			inChunks, err := computed(m, b, func(cache *reference.Cache[float32]) (*reference.Output[float32], error) {
+				return reference.Chunked(ctx, ck, b, cache, want)
+			})
+			if err != nil {
+				return nil, err
+			}
+			c.allow.samples = append(c.allow.samples, inChunks)
+		}
 	}
 	for _, name := range names(theirs, c.layers) {
 		c.add(name, theirs.shape[name], theirs.values[name], judge.values[name], own.values[name], theirs.values[name])
@@ -102,7 +112,7 @@ func question(m *model.Model, ref *dump.Dump) (b model.Batch, want model.Want, r
 	}
 	b = model.Batch{Sequences: ref.Batch(), Tokens: ref.Tokens(), IDs: ids}
 	b.Mask, _ = ref.AttentionMask()
-	if err := b.Check(m.Config().VocabSize); err != nil {
+	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
 		return b, want, fmt.Sprintf("%s: %v", ref.Path(), err)
 	}
 	for _, name := range ref.Names() {
@@ -154,8 +164,15 @@ func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (
 
 // oracle runs the textbook recurrence in type F.
 func oracle[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want) (*results, error) {
+	return computed(m, b, func(cache *reference.Cache[F]) (*reference.Output[F], error) {
+		return reference.Forward(ctx, ck, b, cache, want)
+	})
+}
+
+// computed collects the results of a pass from a fresh cache.
+func computed[F float32 | float64](m *model.Model, b model.Batch, forward func(*reference.Cache[F]) (*reference.Output[F], error)) (*results, error) {
 	cache := reference.NewCache[F](m.Config(), b.Sequences)
-	out, err := reference.Forward(ctx, ck, b, cache, want)
+	out, err := forward(cache)
 	if err != nil {
 		return nil, err
 	}
@@ -174,9 +191,18 @@ type comparison struct {
 // add measures what against the judge's values. got and want are ours and the reference's, for the divergence.
 func (c *comparison) add(name string, shape []int, what, judge, got, want []float64) {
 	mask := c.mask(name, shape)
+	if i := numcheck.NonFinite(got); i >= 0 && c.report.NonFinite == "" {
+		c.report.NonFinite = fmt.Sprintf("%s is %v at %v", name, got[i], coordinates(i, shape))
+		if l := layerOf(name, c.layers); l >= 0 {
+			c.report.NonFinite += fmt.Sprintf(", in block %d", l)
+		}
+	}
 	d, _ := numcheck.Compare(what, judge, mask) // shapes were checked
 	own, _ := numcheck.Compare(got, judge, mask)
-	t := Tensor{Name: name, MaxAbs: jsonobj.Num(d.MaxAbs), MaxRel: jsonobj.Num(d.MaxRel), OwnMaxAbs: jsonobj.Num(own.MaxAbs), Identical: d.Equal}
+	t := Tensor{Name: name, MaxAbs: jsonobj.Num(d.MaxAbs), MaxRel: jsonobj.Num(d.MaxRel), OwnMaxAbs: jsonobj.Num(own.MaxAbs), Scale: jsonobj.Num(d.Scale), Identical: d.Equal}
+	if d.MaxAbs > 0 {
+		t.Worst = &Element{Index: coordinates(d.Worst, shape), Value: jsonobj.Num(d.Got), Judge: jsonobj.Num(d.Want)}
+	}
 	abs, rel := 0.0, 0.0
 	switch {
 	case c.tolerance != nil:

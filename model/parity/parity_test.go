@@ -1,6 +1,7 @@
 package parity_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"math"
@@ -16,7 +17,7 @@ import (
 	"github.com/gomamba/gomamba/model/parity"
 )
 
-const fixtureDir = "../../fixtures/mamba1"
+const fixtureDir = "../../fixtures"
 
 // verify judges a reference by a checkpoint; without one the checkpoint judges itself.
 func verify(t *testing.T, checkpoint, ref string, tol *parity.Tolerance) *parity.Report {
@@ -52,7 +53,7 @@ func verify(t *testing.T, checkpoint, ref string, tol *parity.Tolerance) *parity
 
 // TestHuggingFacePasses takes every dump of transformers for an honest one, and every checkpoint for its own.
 func TestHuggingFacePasses(t *testing.T) {
-	refs, err := filepath.Glob(filepath.Join(fixtureDir, "*", "ref*.safetensors"))
+	refs, err := filepath.Glob(filepath.Join(fixtureDir, "*", "*", "ref*.safetensors"))
 	if err != nil || len(refs) == 0 {
 		t.Fatalf("no references (%v)", err)
 	}
@@ -128,7 +129,7 @@ func entries(f *safetensors.File) []safetensors.Entry {
 
 // TestOneWeightInLayer17 changes one weight, by little and by much, and asks which layer is to blame.
 func TestOneWeightInLayer17(t *testing.T) {
-	from := filepath.Join(fixtureDir, "sharded") // 20 layers
+	from := filepath.Join(fixtureDir, "mamba1", "sharded") // 20 layers
 	layer := "backbone.layers.17."
 	for _, c := range []struct {
 		weight string
@@ -162,8 +163,30 @@ func TestOneWeightInLayer17(t *testing.T) {
 	}
 }
 
+// TestFalconIsNotMamba takes FalconMamba for Mamba-1, whose tensors are the same, and must not get away with it.
+func TestFalconIsNotMamba(t *testing.T) {
+	dir, from := t.TempDir(), filepath.Join(fixtureDir, "falcon", "default")
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, []byte(`"falcon_mamba"`), []byte(`"mamba"`))
+	text = bytes.ReplaceAll(text, []byte(`"FalconMamba`), []byte(`"Mamba`))
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := verify(t, dir, filepath.Join(from, "ref.safetensors"), nil)
+	if r.Passed || r.FirstDivergence.Tensor != dump.SSMState(0) {
+		t.Errorf("%s, first %+v", r.Verdict, r.FirstDivergence)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
-	dir := filepath.Join(fixtureDir, "default")
+	dir := filepath.Join(fixtureDir, "mamba1", "default")
 	own := filepath.Join(t.TempDir(), "own.safetensors")
 	writeOwn(t, dir, own)
 	for _, c := range []struct {
@@ -176,7 +199,7 @@ func TestVerdicts(t *testing.T) {
 		{dir, own, &parity.Tolerance{}, parity.Identical, true},
 		{dir, filepath.Join(dir, "ref.safetensors"), &parity.Tolerance{Abs: 1e-3}, parity.RoundingOnly, true},
 		{dir, filepath.Join(dir, "ref.safetensors"), &parity.Tolerance{Rel: 1e-9}, parity.Different, false},
-		{dir, filepath.Join(fixtureDir, "conv3", "ref.safetensors"), nil, parity.NotComparable, false},
+		{dir, filepath.Join(fixtureDir, "mamba1", "conv3", "ref.safetensors"), nil, parity.NotComparable, false},
 		{edited(t, dir, "backbone.layers.2.mixer.D", 3, func(v float32) float32 { return v + 1 }), own, nil, parity.Different, false},
 	} {
 		r := verify(t, c.checkpoint, c.ref, c.tol)
@@ -206,7 +229,7 @@ func writeOwn(t *testing.T, checkpoint, path string) {
 	}
 	w, err := dump.Create(path, []safetensors.Entry{
 		{Name: dump.InputIDs, DType: tensor.I64, Shape: []int{1, len(ids)}},
-		{Name: dump.Logits, DType: tensor.F32, Shape: []int{1, len(ids), m.Config().VocabSize}},
+		{Name: dump.Logits, DType: tensor.F32, Shape: []int{1, len(ids), m.Config().Shared().VocabSize}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

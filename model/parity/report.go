@@ -26,6 +26,8 @@ type Report struct {
 	FirstDivergence *Divergence `json:"first_divergence"` // nil when everything passed
 	Tensors         []Tensor    `json:"tensors"`          // in the order the network computes them
 	Judge           string      `json:"judge"`            // what distances are measured from
+
+	NonFinite string `json:"non_finite,omitempty"` // the first of our own values that is no finite number
 }
 
 // Divergence is the first element of the first tensor that departs.
@@ -44,8 +46,17 @@ type Tensor struct {
 	MaxRel    jsonobj.Num `json:"max_rel"`     // MaxAbs relative to the tensor's largest magnitude
 	Allowed   jsonobj.Num `json:"allowed"`     // what MaxAbs may be
 	OwnMaxAbs jsonobj.Num `json:"own_max_abs"` // the same distance of our float32 results
+	Scale     jsonobj.Num `json:"scale"`       // largest magnitude of the judge's values
 	Identical bool        `json:"identical"`
 	Passed    bool        `json:"passed"`
+	Worst     *Element    `json:"worst,omitempty"` // the element that MaxAbs is the distance of; nil where all are the same
+}
+
+// Element is one element of a tensor, as it was judged.
+type Element struct {
+	Index []int       `json:"index"` // one number for each dimension
+	Value jsonobj.Num `json:"value"`
+	Judge jsonobj.Num `json:"judge"` // what it was measured from
 }
 
 // layerOf returns the index of the block that a tensor of a dump belongs to, or -1. Of L+1 hidden states the last one,

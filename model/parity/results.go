@@ -25,7 +25,7 @@ func (r *results) set(name string, shape []int, values []float64) {
 // collect names the results of a pass.
 func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hidden, conv, ssm [][]F) *results {
 	r := newResults()
-	cfg := m.Config()
+	cfg := m.Config().Shared()
 	B, T := b.Sequences, b.Tokens
 	if logits != nil {
 		r.set(dump.Logits, []int{B, len(logits) / (B * cfg.VocabSize), cfg.VocabSize}, wide(logits))
@@ -33,7 +33,7 @@ func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hid
 	for i, h := range hidden {
 		r.set(dump.HiddenState(i), []int{B, T, cfg.HiddenSize}, wide(h))
 	}
-	convShape, ssmShape := model.StateShape(cfg, B)
+	convShape, ssmShape := model.StateShape(m.Config(), B)
 	for l := range conv {
 		r.set(dump.ConvState(l), convShape, wide(conv[l]))
 		r.set(dump.SSMState(l), ssmShape, wide(ssm[l]))
@@ -82,13 +82,9 @@ type allowance struct {
 	carried float64 // largest relative distance of the tensors so far
 }
 
-// newAllowance measures by one or two float32 computations; the second may be nil.
-func newAllowance(textbook, own, truth *results) *allowance {
-	a := &allowance{samples: []*results{textbook}, truth: truth}
-	if own != nil {
-		a.samples = append(a.samples, own)
-	}
-	return a
+// newAllowance measures by float32 computations.
+func newAllowance(truth *results, samples ...*results) *allowance {
+	return &allowance{samples: samples, truth: truth}
 }
 
 // of returns the allowance of a tensor whose largest magnitude is scale. Tensors are asked for in the order the

@@ -14,23 +14,24 @@ import (
 // Cache holds the states of a batch of sequences, shaped as model.Cache.
 type Cache[F constraints.Float] struct {
 	Sequences  int
-	ConvStates [][]F // for each layer [B, I, K]
-	SSMStates  [][]F // for each layer [B, I, N]
+	ConvStates [][]F // for each layer [B, I, K], in Mamba-2 [B, C, K]
+	SSMStates  [][]F // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
 }
 
 // NewCache returns the cache of sequences that have not begun.
-func NewCache[F constraints.Float](cfg *config.MambaConfig, sequences int) *Cache[F] {
+func NewCache[F constraints.Float](cfg config.Config, sequences int) *Cache[F] {
 	c := &Cache[F]{Sequences: sequences}
-	for range cfg.NumHiddenLayers {
-		c.ConvStates = append(c.ConvStates, make([]F, sequences*cfg.DInner()*cfg.ConvKernel))
-		c.SSMStates = append(c.SSMStates, make([]F, sequences*cfg.DInner()*cfg.StateSize))
+	shared := cfg.Shared()
+	for range shared.NumHiddenLayers {
+		c.ConvStates = append(c.ConvStates, make([]F, sequences*cfg.ConvChannels()*shared.ConvKernel))
+		c.SSMStates = append(c.SSMStates, make([]F, sequences*cfg.DInner()*shared.StateSize))
 	}
 	return c
 }
 
 // LoadCache reads states from a dump, widened to float64 where they are narrower.
 // Errors name the tensor that is missing or does not fit the configuration.
-func LoadCache(cfg *config.MambaConfig, path string) (c *Cache[float64], err error) {
+func LoadCache(cfg config.Config, path string) (c *Cache[float64], err error) {
 	d, err := dump.Read(path)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func LoadCache(cfg *config.MambaConfig, path string) (c *Cache[float64], err err
 }
 
 // SaveCache writes the states to a dump as F64. The file appears whole or not at all.
-func SaveCache(cfg *config.MambaConfig, path string, c *Cache[float64]) error {
+func SaveCache(cfg config.Config, path string, c *Cache[float64]) error {
 	conv, ssm := model.StateShape(cfg, c.Sequences)
 	w, err := dump.Create(path, dump.StateEntries(tensor.F64, len(c.ConvStates), conv, ssm), nil)
 	if err != nil {

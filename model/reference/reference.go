@@ -1,12 +1,14 @@
-// Package reference is the oracle: Mamba-1 by the textbook, generic over the floating-point type.
+// Package reference is the oracle: Mamba by the textbook, generic over the floating-point type.
 //
 // It follows the equations and does nothing clever: one token after the other, plain sums in order, no fused step, no
 // blocking. Run in float64 it is the truth that the fast network and other implementations are judged by; run in
 // float32 it shows how far rounding alone may carry an implementation from that truth.
 //
-// Source: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", sections 3.2 to 3.4 and
-// Algorithm 2. What the paper leaves open is as in transformers' models/mamba/modeling_mamba.py: softplus is the
-// identity above 20, RMS norms have their epsilon under the root.
+// Sources: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", sections 3.2 to 3.4 and
+// Algorithm 2; Zuo and others, "Falcon Mamba: The First Competitive Attention-free 7B Language Model", for the norms of
+// dt, B and C; Dao and Gu, "Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State
+// Space Duality", sections 2.1 and 7, for Mamba-2. What the papers leave open is as in transformers' models: softplus is the identity above 20, RMS norms
+// have their epsilon under the root.
 package reference
 
 import (
@@ -30,13 +32,20 @@ type Output[F constraints.Float] struct {
 	HiddenStates [][]F
 }
 
+// Chunked is Forward with the scans of Mamba-2 in chunks of chunk_size, as the Mamba-2 paper's Listing 1, transformers
+// and mamba_ssm evaluate them: the same values but for rounding. Other families have no such form.
+func Chunked[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want) (*Output[F], error) {
+	return forward(ctx, ck, b, cache, want, true)
+}
+
 // Forward runs the batch from where the cache stands and moves the cache on, all in arithmetic of type F.
 // Weights are widened from what the checkpoint stores, exactly where F can hold it.
 func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want) (*Output[F], error) {
-	cfg, ok := ck.Config().(*config.MambaConfig)
-	if !ok {
-		return nil, fmt.Errorf("%s: family %q has no reference", ck.Path(), ck.Config().Family())
-	}
+	return forward(ctx, ck, b, cache, want, false)
+}
+
+func forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want, chunked bool) (*Output[F], error) {
+	cfg := ck.Config().Shared()
 	if err := ck.Check(); err != nil {
 		return nil, err
 	}
@@ -47,11 +56,11 @@ func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, len(cache.ConvStates), b.Sequences, cfg.NumHiddenLayers)
 	}
-	o := &oracle[F]{ck: ck, cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0)}
+	o := &oracle[F]{cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0)}
 	defer o.pool.Close()
 	var out *Output[F]
 	err := mmap.Guard(func() (err error) {
-		out, err = o.run(ctx, cache, want)
+		out, err = o.run(ctx, newMixer(o, ck.Config(), chunked), cache, want)
 		return err
 	})
 	return out, err
@@ -59,15 +68,29 @@ func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 
 // oracle is one pass. Arrays have a row for each sequence and position.
 type oracle[F constraints.Float] struct {
-	ck    *loader.Checkpoint
-	cfg   *config.MambaConfig
+	cfg   *config.Common
 	batch model.Batch
 	rows  int // B·T
 	bind  *loader.Binder
 	pool  *kernel.Pool // threads only: no arithmetic comes from there
 }
 
-func (o *oracle[F]) run(ctx context.Context, cache *Cache[F], want model.Want) (*Output[F], error) {
+// mixer computes a block's mixer for the normed inputs u [B·T, D], moving the states of the layer on.
+type mixer[F constraints.Float] func(b *loader.Binder, u, conv, ssm []F) []F
+
+// newMixer returns the mixer of the configuration's family.
+func newMixer[F constraints.Float](o *oracle[F], cfg config.Config, chunked bool) mixer[F] {
+	switch cfg := cfg.(type) {
+	case *config.Mamba2Config:
+		return (&mamba2[F]{oracle: o, cfg: cfg, chunked: chunked}).mix
+	case *config.FalconMambaConfig:
+		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
+	default:
+		return (&mamba1[F]{oracle: o, cfg: config.Selective(cfg)}).mix
+	}
+}
+
+func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want model.Want) (*Output[F], error) {
 	D := o.cfg.HiddenSize
 	out := &Output[F]{}
 	hidden := make([]F, o.rows*D)
@@ -82,7 +105,7 @@ func (o *oracle[F]) run(ctx context.Context, cache *Cache[F], want model.Want) (
 		block := o.bind.Layer(l)
 		u := o.norm(hidden, block.Take("norm.weight"))
 		o.clearPadding(u, D)
-		for i, v := range o.mixer(block.Under("mixer."), u, cache.ConvStates[l], cache.SSMStates[l]) {
+		for i, v := range mix(block.Under("mixer."), u, cache.ConvStates[l], cache.SSMStates[l]) {
 			hidden[i] += v
 		}
 		if want.HiddenStates {
@@ -102,69 +125,27 @@ func (o *oracle[F]) run(ctx context.Context, cache *Cache[F], want model.Want) (
 	return out, o.bind.Err()
 }
 
-// mixer is Algorithm 2 inside the gated block of figure 3.             u [B·T, D] → [B·T, D]
-func (o *oracle[F]) mixer(b *loader.Binder, u []F, conv, ssm []F) []F {
-	I, N, R := o.cfg.DInner(), o.cfg.StateSize, o.cfg.TimeStepRank
-	var inBias, outBias, convBias []F
-	if o.cfg.UseBias {
-		inBias, outBias = o.vector(b, "in_proj.bias"), o.vector(b, "out_proj.bias")
-	}
-	if o.cfg.UseConvBias {
-		convBias = o.vector(b, "conv1d.bias")
-	}
-	xz := o.linear(b.Take("in_proj.weight"), u, inBias)                                           // [B·T, 2I]
-	x := o.convolve(xz, conv, o.vector(b, "conv1d.weight"), convBias)                             // [B·T, I]
-	dbc := o.linear(b.Take("x_proj.weight"), x, nil)                                              // [B·T, R+2N]
-	dt := o.linear(b.Take("dt_proj.weight"), columns(dbc, R+2*N, R), o.vector(b, "dt_proj.bias")) // [B·T, I]
-	for i, v := range dt {
-		dt[i] = softplus(v)
-	}
-	A := o.vector(b, "A_log") // [I, N]
-	for i, v := range A {
-		A[i] = -exp(v)
-	}
-	skip := o.vector(b, "D") // [I]
-	y := make([]F, o.rows*I)
+// convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
+// [B, C, K] holds the inputs before the first token.
+func (o *oracle[F]) convolve(x []F, stride, channels int, state, weight, bias []F) []F {
+	K := o.cfg.ConvKernel
+	out := make([]F, o.rows*channels)
 	for seq := range o.batch.Sequences {
 		from, to := o.batch.Real(seq)
-		for t := from; t < to; t++ {
-			row := seq*o.batch.Tokens + t
-			B, C := dbc[row*(R+2*N)+R:][:N], dbc[row*(R+2*N)+R+N:][:N]
-			for d := range I {
-				h := ssm[(seq*I+d)*N:][:N]
-				step, in := dt[row*I+d], x[row*I+d]
-				var sum F
-				for n := range N {
-					h[n] = exp(step*A[d*N+n])*h[n] + step*B[n]*in
-					sum += h[n] * C[n]
-				}
-				y[row*I+d] = (sum + skip[d]*in) * silu(xz[row*2*I+I+d])
-			}
-		}
-	}
-	return o.linear(b.Take("out_proj.weight"), y, outBias)
-}
-
-// convolve is the causal depthwise convolution with SiLU; state [B, I, K] holds the inputs before the first token.
-func (o *oracle[F]) convolve(xz, state, weight, bias []F) []F {
-	I, K := o.cfg.DInner(), o.cfg.ConvKernel
-	out := make([]F, o.rows*I)
-	for seq := range o.batch.Sequences {
-		from, to := o.batch.Real(seq)
-		for d := range I {
-			window := state[(seq*I+d)*K:][:K]
+		for c := range channels {
+			window := state[(seq*channels+c)*K:][:K]
 			for t := from; t < to; t++ {
 				row := seq*o.batch.Tokens + t
 				copy(window, window[1:])
-				window[K-1] = xz[row*2*I+d]
+				window[K-1] = x[row*stride+c]
 				var sum F
 				for k := range K {
-					sum += weight[d*K+k] * window[k]
+					sum += weight[c*K+k] * window[k]
 				}
 				if bias != nil {
-					sum += bias[d]
+					sum += bias[c]
 				}
-				out[row*I+d] = silu(sum)
+				out[row*channels+c] = silu(sum)
 			}
 		}
 	}
@@ -195,20 +176,35 @@ func (o *oracle[F]) linear(w tensor.Tensor, x, bias []F) []F {
 
 // norm returns the RMS norm of every row.
 func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
-	D := o.cfg.HiddenSize
-	w := o.values(weight)
-	y := make([]F, len(x))
+	D, w := o.cfg.HiddenSize, o.values(weight)
+	y := append([]F(nil), x...)
 	for row := range o.rows {
-		var sum F
-		for _, v := range x[row*D : (row+1)*D] {
-			sum += v * v
-		}
-		scale := 1 / F(math.Sqrt(float64(sum/F(D)+F(o.cfg.LayerNormEpsilon))))
-		for i := range D {
-			y[row*D+i] = x[row*D+i] * scale * w[i]
-		}
+		rmsNorm(y[row*D:][:D], w, F(o.cfg.LayerNormEpsilon))
 	}
 	return y
+}
+
+// rmsNorm replaces x by x / sqrt(mean(x²) + eps) · weight; a nil weight stands for ones.
+func rmsNorm[F constraints.Float](x, weight []F, eps F) {
+	var sum F
+	for _, v := range x {
+		sum += v * v
+	}
+	scale := 1 / F(math.Sqrt(float64(sum/F(len(x))+eps)))
+	for i := range x {
+		x[i] *= scale
+		if weight != nil {
+			x[i] *= weight[i]
+		}
+	}
+}
+
+// bias returns a bias that the configuration may do without; nil then.
+func (o *oracle[F]) bias(b *loader.Binder, name string, used bool) []F {
+	if !used {
+		return nil
+	}
+	return o.vector(b, name)
 }
 
 func (o *oracle[F]) clearPadding(v []F, width int) {
@@ -252,9 +248,7 @@ func (o *oracle[F]) values(t tensor.Tensor) []F {
 
 // slice returns row r of a tensor [rows, width].
 func slice(t tensor.Tensor, r, width int) tensor.Tensor {
-	size := width * t.DType.Size()
-	t.Data = t.Data[r*size : (r+1)*size]
-	return t
+	return t.Piece(r*width, (r+1)*width)
 }
 
 // columns returns the first n columns of rows that are width wide.

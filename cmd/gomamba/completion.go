@@ -1,0 +1,64 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/hub"
+)
+
+// flagValues are the values that a shell offers for a flag, whichever command has it.
+var flagValues = map[string][]string{
+	"dtype":          {"keep", "f32", "f16", "bf16", "f64", "q8_0"},
+	"to":             strings.Split(strings.ReplaceAll(convert.Layouts(), " ", ""), ","),
+	"logits":         {"all", "last", "none"},
+	"precision":      {"f32", "f64"},
+	"max-shard-size": {"1GB", "2GB", "5GB", "10GB"},
+	"revision":       {hub.DefaultRevision},
+}
+
+// modelArguments are how many arguments of a command, from the first, are models.
+var modelArguments = map[string]int{"diff": 2, "init": 0, "demo": 0, "man": 0, "doctor": 1}
+
+// addCompletions tells shells what may be completed: values of flags, and the repositories of the hub's cache beside
+// files where a model is expected.
+func addCompletions(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		for name, values := range flagValues {
+			if cmd.Flags().Lookup(name) == nil {
+				continue
+			}
+			if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+				panic(err) // the flag is there and is registered once
+			}
+		}
+		models, known := modelArguments[cmd.Name()]
+		if !known {
+			models = 1
+		}
+		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) (repos []cobra.Completion, _ cobra.ShellCompDirective) {
+			if len(args) < models {
+				repos = cachedRepos(begun)
+			}
+			return repos, cobra.ShellCompDirectiveDefault
+		}
+	}
+}
+
+// cachedRepos returns the repositories in the hub's cache whose names begin so. Where files do, there are none: shells
+// offer files only when there is nothing else, and files come first.
+func cachedRepos(begun string) (repos []cobra.Completion) {
+	client, err := hub.FromEnv()
+	if files, _ := filepath.Glob(begun + "*"); err != nil || len(files) > 0 {
+		return nil // a completion has nowhere to report an error
+	}
+	for _, repo := range client.Repos() {
+		if strings.HasPrefix(repo, begun) {
+			repos = append(repos, repo)
+		}
+	}
+	return repos
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// doctorFlags are the flags of the doctor command.
+type doctorFlags struct {
+	fix           string
+	force, asJSON bool
+}
+
+func newDoctorCmd(s *settings) *cobra.Command {
+	f := &doctorFlags{}
+	cmd := &cobra.Command{
+		Use:   "doctor MODEL [--fix OUT]",
+		Short: "Say what is wrong with a checkpoint, and write a repaired copy",
+		Long: `doctor says in a sentence each what is wrong with a checkpoint: settings that are
+missing, unreadable or contradict the tensors, a FalconMamba model without its flag,
+tensors under other names than programs look for, a head that is tied and is not,
+a lost or wrong index, git-lfs pointers and web pages in place of weights, downloads
+that are not complete, infinities and NaN.
+
+With --fix it writes a copy in the same layout that has none of it, for all that the
+files at hand can answer: sizes and family are what the tensors say, the other settings
+what can be read of the old ones. The copy appears whole or not at all; MODEL is only
+read. The exit status is 0 if nothing is wrong, or all of it was repaired.`,
+		Example: `  gomamba doctor mamba-130m-hf
+  gomamba doctor broken --fix whole
+  gomamba doctor broken --json | jq -r '.findings[].problem'`,
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0]) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.fix, "fix", "", "write a repaired copy here")
+	flags.BoolVar(&f.force, "force", false, "replace OUT if it exists, once the copy is complete")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// diagnosis is what doctor reports; its JSON form is a contract.
+type diagnosis struct {
+	Path       string           `json:"path"`
+	Layout     string           `json:"layout,omitempty"` // empty where no weights could be opened
+	Family     string           `json:"family,omitempty"`
+	Findings   []loader.Finding `json:"findings"`
+	Repairable bool             `json:"repairable"`      // every finding has a remedy
+	Fixed      string           `json:"fixed,omitempty"` // the repaired copy
+}
+
+func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err error) {
+	path, err := modelPath(cmd, model)
+	if err != nil {
+		return err
+	}
+	ck, d, err := f.examine(cmd, s, path)
+	if err != nil {
+		return err
+	}
+	if ck != nil {
+		defer closing(&err, ck)
+	}
+	if f.fix != "" && len(d.Findings) > 0 && d.Repairable {
+		if err := f.repair(cmd, s, ck); err != nil {
+			return err
+		}
+		d.Fixed = f.fix
+	}
+	if f.asJSON {
+		err = printJSON(cmd.OutOrStdout(), d)
+	} else {
+		err = d.print(cmd.OutOrStdout())
+	}
+	if err == nil && len(d.Findings) > 0 && d.Fixed == "" {
+		err = errCheckFailed
+	}
+	return err
+}
+
+// examine collects what is wrong with the files and what is in them.
+func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*loader.Checkpoint, *diagnosis, error) {
+	d := &diagnosis{Path: path, Findings: unfinished(path)}
+	ck, found, err := loader.Mend(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Findings = append(d.Findings, found...)
+	if ck != nil {
+		d.Layout, d.Family = ck.Layout(), string(ck.Config().Family())
+		unsound, err := unsound(cmd, s, ck)
+		if err != nil {
+			return nil, nil, errors.Join(err, ck.Close())
+		}
+		d.Findings = append(d.Findings, unsound...)
+	}
+	d.Repairable = ck != nil && !slices.ContainsFunc(d.Findings, func(f loader.Finding) bool { return f.Remedy == "" })
+	return ck, d, nil
+}
+
+// unsound reads all weights, for numbers that are none and for checksums that do not hold.
+func unsound(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (found []loader.Finding, err error) {
+	var lines []string
+	if err := withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
+		lines, err = convert.NonFinite(cmd.Context(), ck, s.threads, progress)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for _, line := range lines {
+		found = append(found, loader.Finding{Problem: line})
+	}
+	if err := ck.CheckSums(cmd.Context()); err != nil {
+		if cmd.Context().Err() != nil {
+			return nil, err
+		}
+		found = append(found, loader.Finding{Problem: err.Error()})
+	}
+	return found, nil
+}
+
+// unfinished compares the files of a download with what the hub said about them.
+func unfinished(path string) (found []loader.Finding) {
+	expected := hub.Expected(path)
+	if expected == nil {
+		return nil
+	}
+	again := "download it again"
+	if expected.Repo != "" {
+		again = "gomamba download " + expected.Repo + " completes it"
+	}
+	for _, file := range expected.Files {
+		name := filepath.Join(path, filepath.FromSlash(file.Path))
+		if info, err := os.Stat(name); err == nil && info.Size() < file.Size {
+			found = append(found, loader.Finding{Problem: fmt.Sprintf("%s: found %d bytes, the hub has %d: the download is not complete; %s",
+				name, info.Size(), file.Size, again)})
+		}
+	}
+	return found
+}
+
+// repair writes the copy.
+func (f *doctorFlags) repair(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) error {
+	plan, err := convert.NewPlan(ck, convert.Request{To: convert.Layout(ck.Layout())})
+	if err != nil {
+		return err
+	}
+	for _, work := range []func(progress func(done, total int64)) error{
+		func(progress func(done, total int64)) error {
+			return plan.Write(cmd.Context(), f.fix, convert.Options{Force: f.force, Progress: progress, Threads: s.threads})
+		},
+		func(progress func(done, total int64)) error {
+			return plan.Verify(cmd.Context(), f.fix, s.threads, progress)
+		},
+	} {
+		if err := withBar(cmd, plan.Bytes(), work); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print writes the diagnosis for people.
+func (d *diagnosis) print(w io.Writer) error {
+	for i, f := range d.Findings {
+		remedy := "no repair"
+		tint := red
+		if f.Remedy != "" {
+			remedy, tint = "repair: "+f.Remedy, yellow
+		}
+		if _, err := fmt.Fprintf(w, "%s %s\n   %s\n", tint.on(w, fmt.Sprintf("%d.", i+1)), f.Problem, remedy); err != nil {
+			return err
+		}
+	}
+	problems, them := "1 problem", "it"
+	if n := len(d.Findings); n > 1 {
+		problems, them = fmt.Sprintf("%d problems", n), "them"
+	}
+	last := problems + "; --fix OUT writes a copy without " + them
+	switch {
+	case len(d.Findings) == 0:
+		last = green.on(w, "nothing is wrong")
+	case d.Fixed != "":
+		last = green.on(w, "repaired") + ": " + d.Fixed
+	case !d.Repairable:
+		last = problems + "; not repairable from these files"
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n", d.Path, last)
+	return err
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/gguf"
+)
+
+// A GGUF file of FalconMamba from before llama.cpp had a flag for it passes for a plain Mamba model, but for its name.
+func TestDoctorRepairsGGUF(t *testing.T) {
+	const falcon = "../../fixtures/falcon/default"
+	dir := t.TempDir()
+	whole, ill, fixed := filepath.Join(dir, "tiny-falcon-mamba.gguf"), filepath.Join(dir, "ill.gguf"), filepath.Join(dir, "fixed.gguf")
+	if out, err := gomamba(t, "convert", falcon, whole); err != nil {
+		t.Fatal(out, err)
+	}
+	withoutFlag(t, whole, ill)
+	if out, err := gomamba(t, "diff", falcon, ill); err == nil {
+		t.Fatalf("the file lost nothing: %s", out)
+	}
+	out, err := gomamba(t, "doctor", ill, "--fix", fixed)
+	if err != nil || !strings.Contains(out, `general.name is "tiny falcon mamba": this is FalconMamba`) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := gomamba(t, "diff", falcon, fixed); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := gomamba(t, "doctor", fixed); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// withoutFlag copies a GGUF file without what tells its family, under a name that does.
+func withoutFlag(t *testing.T, from, to string) {
+	f, err := gguf.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var keys []gguf.KV
+	for _, kv := range f.KVs() {
+		if kv.Key == "general.name" {
+			kv.Value = gguf.Of("tiny falcon mamba")
+		}
+		if !slices.Contains([]string{"mamba.ssm.dt_b_c_rms", "gomamba.config"}, kv.Key) {
+			keys = append(keys, kv)
+		}
+	}
+	var entries []gguf.Entry
+	for _, x := range f.Tensors() {
+		entries = append(entries, gguf.Entry{Name: x.Name, Type: x.Type, Shape: x.Shape})
+	}
+	out, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	w, err := gguf.NewWriter(out, keys, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range f.Tensors() {
+		if err := w.WriteAt(x.Name, 0, x.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/internal/hub"
+)
+
+// downloadFlags are the flags of the download command.
+type downloadFlags struct {
+	revision         string
+	include, exclude []string
+	cache, local     string
+	token            string
+	workers          int
+	force, dryRun    bool
+	quiet, asJSON    bool
+}
+
+func newDownloadCmd() *cobra.Command {
+	f := &downloadFlags{}
+	cmd := &cobra.Command{
+		Use:   "download REPO [FILES...]",
+		Short: "Download a repository, or files of it, from the Hugging Face hub",
+		Long: `download fetches a model repository as "hf download" does, into the cache that
+huggingface_hub and transformers share, or into a folder with --local-dir. What is
+there is not fetched again; what was cut is gone on with; every file is checked against
+the hash that the hub announces before it gets its name. The last line on stdout is the
+path: of the file if one is named, else of the folder.
+
+FILES may be folders, with a slash at the end. Every command that takes a MODEL takes
+OWNER/NAME as well, and then fetches by itself what it needs and the cache lacks.
+
+The environment is that of huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT,
+HF_TOKEN (or the file that "hf auth login" writes), HF_HUB_OFFLINE. The token goes to
+the hub and nowhere else.`,
+		Example: `  gomamba download state-spaces/mamba-130m-hf
+  gomamba download state-spaces/mamba-130m-hf config.json tokenizer.json
+  gomamba download state-spaces/mamba-2.8b-hf --include '*.safetensors' --include '*.json'
+  gomamba download tiiuae/falcon-mamba-7b --local-dir falcon --exclude '*.gguf'
+  gomamba inspect $(gomamba download -q state-spaces/mamba-130m-hf)`,
+		Args: usage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1:]) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.revision, "revision", hub.DefaultRevision, "branch, tag or commit")
+	flags.StringArrayVar(&f.include, "include", nil, "only files that match this pattern, such as '*.json' (may be given again)")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "no file that matches this pattern (may be given again)")
+	flags.StringVar(&f.cache, "cache-dir", "", "folder of the cache (default: that of huggingface_hub)")
+	flags.StringVar(&f.local, "local-dir", "", "put the files into this folder, not into the cache")
+	flags.StringVar(&f.token, "token", "", "access token (default: HF_TOKEN, or that of hf auth login)")
+	flags.IntVar(&f.workers, "max-workers", 8, "files to fetch at a time")
+	flags.BoolVar(&f.force, "force-download", false, "fetch what is there already, too")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "list what would be fetched, and fetch nothing")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the path and errors only")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON: path, commit and files")
+	return cmd
+}
+
+func (f *downloadFlags) run(cmd *cobra.Command, repo string, files []string) error {
+	client, req, err := f.request(repo, files)
+	if err != nil {
+		return err
+	}
+	bars := newDownloadBars(cmd, f.quiet)
+	defer bars.stop()
+	req.Progress = bars.show
+	req.Plan = func(res *hub.Result) {
+		if len(res.Missing) > 0 && !f.quiet && !f.dryRun {
+			fmt.Fprintf(cmd.ErrOrStderr(), "gomamba: %s: fetching %s\n", repo, toFetch(res))
+		}
+		bars.start(res.Bytes())
+	}
+	res, err := client.Download(cmd.Context(), *req)
+	bars.stop()
+	if err != nil {
+		return err
+	}
+	if res.Stale != nil {
+		warn(cmd, fmt.Sprintf("the hub was not reached (%s): these are the files of the cache", oneLine(res.Stale)))
+	}
+	path := res.Path
+	if len(files) == 1 && len(res.Files) == 1 && !strings.HasSuffix(files[0], "/") {
+		path = filepath.Join(path, filepath.FromSlash(res.Files[0].Path))
+	}
+	return f.print(cmd, path, res)
+}
+
+// request reads the flags.
+func (f *downloadFlags) request(repo string, files []string) (*hub.Client, *hub.Request, error) {
+	switch {
+	case f.local != "" && f.cache != "":
+		return nil, nil, usagef("--local-dir and --cache-dir: expected one of them")
+	case len(files) > 0 && len(f.include)+len(f.exclude) > 0:
+		return nil, nil, usagef("--include and --exclude choose among all files: expected none of them with FILES")
+	case f.workers < 1:
+		return nil, nil, usagef("--max-workers %d: expected at least 1", f.workers)
+	}
+	if err := hub.CheckRepo(repo); err != nil {
+		return nil, nil, &usageError{err}
+	}
+	client, err := newHubClient()
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.token != "" {
+		client.Token = f.token
+	}
+	if f.cache != "" {
+		client.Cache = f.cache
+	}
+	req := &hub.Request{Repo: repo, Revision: f.revision, LocalDir: f.local, Force: f.force, DryRun: f.dryRun, Workers: f.workers}
+	if len(files) > 0 {
+		req.Select = hub.Named(files)
+	} else {
+		req.Select = hub.Matching(f.include, f.exclude)
+	}
+	return client, req, nil
+}
+
+// toFetch says how much is missing: "3 of 5 files, 517 MB".
+func toFetch(res *hub.Result) string {
+	text := fmt.Sprintf("%d of %d files", len(res.Missing), len(res.Files))
+	if n := res.Bytes(); n > 0 {
+		text += ", " + bytesText(n)
+	}
+	return text
+}
+
+// downloadResult is what download reports; its JSON form is a contract.
+type downloadResult struct {
+	Path   string           `json:"path"`
+	Commit string           `json:"commit"`
+	Files  []downloadedFile `json:"files"`
+}
+
+type downloadedFile struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`  // -1 if not known
+	Cached bool   `json:"cached"` // it was there before
+}
+
+func (f *downloadFlags) print(cmd *cobra.Command, path string, res *hub.Result) error {
+	missing := map[string]bool{}
+	for _, file := range res.Missing {
+		missing[file.Path] = true
+	}
+	out := cmd.OutOrStdout()
+	report := downloadResult{Path: path, Commit: res.Commit, Files: []downloadedFile{}}
+	for _, file := range res.Files {
+		report.Files = append(report.Files, downloadedFile{file.Path, file.Size, !missing[file.Path]})
+	}
+	switch {
+	case f.asJSON:
+		return printJSON(out, report)
+	case !f.dryRun:
+		_, err := fmt.Fprintln(out, path)
+		return err
+	}
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, file := range report.Files {
+		state := "to fetch"
+		if file.Cached {
+			state = "there"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", file.Name, bytesText(max(file.Bytes, 0)), state)
+	}
+	fmt.Fprintf(tw, "%s to fetch\n", toFetch(res))
+	return tw.Flush()
+}

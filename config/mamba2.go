@@ -1,0 +1,174 @@
+package config
+
+import (
+	"math"
+
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// Mamba2Config mirrors the class Mamba2Config of transformers 5.23 (models/mamba2/configuration_mamba2.py).
+// The symbols are those of the Mamba-2 paper (arXiv:2405.21060, section 7 and Listing 1).
+type Mamba2Config struct {
+	Common
+	NumHeads      int        // H
+	HeadDim       int        // P; H*P is d_inner
+	NGroups       int        // G: head h reads B and C of group h/(H/G)
+	TimeStepRank  int        // stated by transformers and used by nothing; "auto" is resolved to ceil(D/16)
+	TimeStepLimit [2]float64 // dt is clamped to it after the softplus; (0, +Inf) changes nothing
+	ChunkSize     int        // of the chunked algorithm; decides no result
+}
+
+// NewMamba2 returns the defaults of transformers 5.23, which are the sizes of Mamba-Codestral-7B.
+func NewMamba2() *Mamba2Config {
+	pad, bos := 1, 0
+	return &Mamba2Config{
+		Common: Common{
+			Architectures:    []string{"Mamba2ForCausalLM"},
+			VocabSize:        32768,
+			HiddenSize:       4096,
+			StateSize:        128,
+			NumHiddenLayers:  64,
+			LayerNormEpsilon: 1e-5,
+			PadTokenID:       &pad,
+			BosTokenID:       &bos,
+			EosTokenID:       TokenIDs{IDs: []int{2}},
+			Expand:           2,
+			ConvKernel:       4,
+			UseConvBias:      true,
+			HiddenAct:        "silu",
+			InitializerRange: 0.1,
+			ResidualInFP32:   true,
+			TimeStepMin:      0.001,
+			TimeStepMax:      0.1,
+			TimeStepFloor:    1e-4,
+			UseCache:         true,
+		},
+		NumHeads:      128,
+		HeadDim:       64,
+		NGroups:       8,
+		TimeStepRank:  256,
+		TimeStepLimit: noLimit,
+		ChunkSize:     256,
+	}
+}
+
+// noLimit is the time_step_limit that clamps nothing: a softplus is never negative.
+var noLimit = [2]float64{0, math.Inf(1)}
+
+// Family returns Mamba2.
+func (c *Mamba2Config) Family() Family { return Mamba2 }
+
+// DInner returns num_heads*head_dim, which Validate makes sure is expand*hidden_size.
+func (c *Mamba2Config) DInner() int { return c.NumHeads * c.HeadDim }
+
+// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
+func (c *Mamba2Config) ConvChannels() int { return c.DInner() + 2*c.NGroups*c.StateSize }
+
+// LimitsTimeStep reports whether time_step_limit can change a result.
+func (c *Mamba2Config) LimitsTimeStep() bool {
+	return c.TimeStepLimit[0] > 0 || !math.IsInf(c.TimeStepLimit[1], 1)
+}
+
+// Validate implements Config.
+func (c *Mamba2Config) Validate() error {
+	fields := c.fields()
+	if err := checkFields(fields); err != nil {
+		return err
+	}
+	if err := c.checkHeads(); err != nil {
+		return err
+	}
+	if err := c.checkSize(); err != nil {
+		return err
+	}
+	return checkExtra(c.Extra, fields)
+}
+
+// checkHeads reports heads that do not make up the channels, or groups that do not divide the heads.
+func (c *Mamba2Config) checkHeads() error {
+	inner, err := c.expanded()
+	switch {
+	case err != nil:
+		return err
+	case int64(c.NumHeads)*int64(c.HeadDim) != int64(inner):
+		return formatError("num_heads", "found %d, which times head_dim %d makes %d channels; expected expand*hidden_size = %d",
+			c.NumHeads, c.HeadDim, int64(c.NumHeads)*int64(c.HeadDim), inner)
+	case c.NumHeads%c.NGroups != 0:
+		return formatError("n_groups", "found %d, which does not divide num_heads %d", c.NGroups, c.NumHeads)
+	case int64(2*c.NGroups)*int64(c.StateSize)+2*int64(inner) > maxWidth:
+		return formatError("n_groups", "found %d, which times state_size %d is too wide", c.NGroups, c.StateSize)
+	}
+	return nil
+}
+
+// checkSize bounds the weights and the states of one sequence together.
+func (c *Mamba2Config) checkSize() error {
+	d, i, h := float64(c.HiddenSize), float64(c.DInner()), float64(c.NumHeads)
+	n, k, conv := float64(c.StateSize), float64(c.ConvKernel), float64(c.ConvChannels())
+	weights := d*(3*i+conv+h+3) + conv*(k+1) + 3*h + 2*i
+	state := conv*k + i*n
+	return checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*(weights+state))
+}
+
+// Clone implements Config.
+func (c *Mamba2Config) Clone() Config {
+	d := *c
+	d.Common = c.Common.clone()
+	return &d
+}
+
+// EncodeHF implements Config.
+func (c *Mamba2Config) EncodeHF() ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return encode(Mamba2, c.fields(), c.Extra)
+}
+
+func (c *Mamba2Config) fields() []field {
+	return append(c.Common.fields(),
+		intField("num_heads", &c.NumHeads, 1, maxWidth),
+		intField("head_dim", &c.HeadDim, 1, maxWidth),
+		intField("n_groups", &c.NGroups, 1, maxInner),
+		rankField("time_step_rank", &c.TimeStepRank),
+		limitField("time_step_limit", &c.TimeStepLimit),
+		intField("chunk_size", &c.ChunkSize, 1, maxWidth),
+	)
+}
+
+// parseMamba2 reads the keys of a Mamba-2 config.json.
+func parseMamba2(keys jsonobj.Members) (Config, error) {
+	c := NewMamba2()
+	c.TimeStepRank = rankAuto
+	if _, err := decode(keys, c.fields(), &c.Extra); err != nil {
+		return nil, err
+	}
+	if err := c.refuseMixers(); err != nil {
+		return nil, err
+	}
+	if c.TimeStepRank == rankAuto {
+		c.TimeStepRank = (c.HiddenSize + 15) / 16
+	}
+	return c, c.Validate()
+}
+
+// refuseMixers names a mixer that transformers does not have, which a key says that it does not know: files of the
+// original code's converter carry some of them with the value of the usual mixer.
+func (c *Mamba2Config) refuseMixers() error {
+	for _, e := range c.Extra {
+		for _, m := range mixers2 {
+			if e.Key == m.key && e.Value != m.usual && e.Value != "null" {
+				return unsupported(e.Key, "found %s: %s; only %s is supported", e.Value, m.what, m.usual)
+			}
+		}
+	}
+	return nil
+}
+
+// mixers2 are the switches of mamba_ssm's Mamba2 (modules/mamba2.py) that neither transformers nor llama.cpp has.
+var mixers2 = []struct{ key, usual, what string }{
+	{"norm_before_gate", "false", "the gated norm before the gate"},
+	{"rmsnorm", "true", "a mixer without the gated norm"},
+	{"D_has_hdim", "false", "a D for every channel instead of every head"},
+	{"d_ssm", "null", "an SSM over part of the channels, with an MLP over the rest"},
+}

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// mistral is the params.json of Mamba-Codestral: the fields of MambaArgs in mistral-inference (args.py). Whatever it does
+// not state is the default of mamba_ssm's Mamba2.
+type mistral struct {
+	original
+	NGroups   int
+	ModelType string
+}
+
+func (m *mistral) fields() []field {
+	modelType := stringField(keyModelType, &m.ModelType)
+	modelType.check = func() bool { return m.ModelType == "mamba" }
+	modelType.want, modelType.unsupported = `"mamba", which means Mamba-2 here`, true
+	return []field{
+		intField("dim", &m.DModel, 1, maxWidth),
+		intField("n_layers", &m.NLayer, 1, maxLayers),
+		intField("vocab_size", &m.VocabSize, 1, maxWidth),
+		intField("n_groups", &m.NGroups, 1, maxInner),
+		boolField("rms_norm", &m.RMSNorm), // refuseVariants refused false
+		boolField("residual_in_fp32", &m.ResidualInFP32),
+		boolField("fused_add_norm", &m.FusedAddNorm),
+		intField(keyMultiple, &m.Multiple, 1, maxWidth),
+		boolField("tie_embeddings", &m.Tie),
+		modelType,
+	}
+}
+
+// IsMistral reports whether data looks like mistral's params.json of a Mamba-2 model, which early releases call
+// config.json.
+func IsMistral(data []byte) bool {
+	keys, err := jsonobj.Parse(data)
+	return err == nil && has(keys, "dim", "n_layers", "n_groups") && !has(keys, "architectures") && !has(keys, "hidden_size")
+}
+
+// ParseMistral reads mistral's params.json; file is its name for messages. Every key but model_type must be there, as
+// mistral-inference demands; others are kept. Errors are those of ParseHF.
+func ParseMistral(file string, data []byte) (Config, error) {
+	c, err := parseMistral(data)
+	if err != nil {
+		return nil, inFile(file, err)
+	}
+	return c, nil
+}
+
+func parseMistral(data []byte) (Config, error) {
+	keys, err := jsonobj.Parse(data)
+	if err != nil {
+		return nil, formatError("", "%s", err)
+	}
+	if err := refuseVariants(keys); err != nil {
+		return nil, err
+	}
+	if !has(keys, "n_groups") && has(keys, "dim") {
+		return nil, unsupported("n_groups", "missing: these are the parameters of another architecture; only Mamba-2 models have this key")
+	}
+	p := &mistral{ModelType: "mamba"}
+	fields := p.fields()
+	for _, f := range fields {
+		if f.key != keyModelType && !has(keys, f.key) {
+			return nil, formatError(f.key, "missing, expected %s", f.want)
+		}
+	}
+	var extra []Extra
+	if _, err := decode(keys, fields, &extra); err != nil {
+		return nil, err
+	}
+	if err := checkFields(fields); err != nil {
+		return nil, err
+	}
+	m := newMixer2()
+	m.NGroups = p.NGroups
+	if err := m.resolve(&p.original); err != nil {
+		return nil, err
+	}
+	c, err := p.original.config(m, "")
+	if err != nil {
+		return nil, err
+	}
+	s := c.Shared()
+	s.Extra = append(s.Extra, extra...)
+	bos := 1 // the ids of its SentencePiece tokenizer, which has no padding
+	s.BosTokenID, s.EosTokenID, s.PadTokenID = &bos, TokenIDs{IDs: []int{2}}, nil
+	return c, c.Validate()
+}
+
+// EncodeMistral implements Config.
+func (c *Mamba2Config) EncodeMistral() ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.LayerNormEpsilon != 1e-5 {
+		return nil, unsupported("layer_norm_epsilon", "found %v: mistral's layout always means 1e-05", c.LayerNormEpsilon)
+	}
+	given, usual := c.arguments2(), newMixer2()
+	given.NGroups = usual.NGroups // the one argument that has a key
+	given.initial, given.ChunkSize = usual.initial, usual.ChunkSize
+	defaults := usual.fields()
+	for i, f := range given.fields() {
+		if f.text() != defaults[i].text() {
+			return nil, unsupported(huggingFaceKey[f.key], "found %s: mistral's layout has no key for it and always means %s",
+				f.found(), defaults[i].found())
+		}
+	}
+	vocab, multiple := c.unpadded(1)
+	p := &mistral{
+		original: original{
+			DModel: c.HiddenSize, NLayer: c.NumHiddenLayers, VocabSize: vocab, Multiple: multiple,
+			RMSNorm: true, ResidualInFP32: c.ResidualInFP32, FusedAddNorm: c.fusedAddNorm(), Tie: c.TieWordEmbeddings,
+		},
+		NGroups: c.NGroups, ModelType: "mamba",
+	}
+	out := []byte("{")
+	for i, f := range p.fields() {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = jsonobj.AppendNewline(out, 2)
+		out = jsonobj.AppendString(out, f.key)
+		out = append(append(out, ": "...), f.text()...)
+	}
+	return append(jsonobj.AppendNewline(out, 0), '}', '\n'), nil
+}
+
+// huggingFaceKey translates the arguments of mamba_ssm's Mamba2.
+var huggingFaceKey = map[string]string{
+	"d_state": "state_size", "d_conv": "conv_kernel", "expand": "expand", "headdim": "head_dim", "chunk_size": "chunk_size",
+	"conv_bias": "use_conv_bias", "bias": "use_bias", "dt_limit": "time_step_limit",
+}
+
+// EncodeMistral implements Config: mistral has no such model.
+func (c *MambaConfig) EncodeMistral() ([]byte, error) {
+	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf, original or gguf", Mamba)
+}
+
+// EncodeMistral implements Config: mistral has no such model.
+func (c *FalconMambaConfig) EncodeMistral() ([]byte, error) {
+	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf or gguf", FalconMamba)
+}

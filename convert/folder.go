@@ -1,0 +1,111 @@
+package convert
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/atomicfile"
+)
+
+// fileWhole keeps the transformers config in a folder of another layout whose own config does not say it all.
+// The programs that such folders are for do not look at it.
+const fileWhole = "hf_config.json"
+
+// stage fills a folder that appears at dst when it is complete and synced, or not at all.
+func stage(dst string, need int64, opts Options, fill func(dir *atomicfile.Dir) error) error {
+	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Force: opts.Force, Need: need})
+	if err != nil {
+		return err
+	}
+	if err = cmp.Or(fill(dir), opts.settled()); err == nil {
+		err = dir.Commit()
+	}
+	if err != nil {
+		err = errors.Join(err, dir.Abort())
+	}
+	return err
+}
+
+// parser reads a layout's own config.
+type parser = func(file string, data []byte) (config.Config, error)
+
+// writeConfig writes a layout's own config, beside it the transformers config where the way back by parse would not give
+// it, and the tokenizer of the source.
+func writeConfig(dir *atomicfile.Dir, name string, text []byte, p *Plan, parse parser) error {
+	if err := writeSmall(dir, name, text); err != nil {
+		return err
+	}
+	whole, keys, err := unsaid(p.cfg, name, text, parse)
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 {
+		if err := writeSmall(dir, fileWhole, whole); err != nil {
+			return err
+		}
+	}
+	from := p.folder()
+	if from == "" {
+		return nil
+	}
+	if _, err = carry(dir, from, carriedTokenizer); err != nil {
+		return err
+	}
+	return carryGeneration(dir, from, p.cfg)
+}
+
+// carryGeneration takes along a generation_config.json that says other things than follow from the configuration.
+func carryGeneration(dir *atomicfile.Dir, from string, cfg config.Config) error {
+	derived, err := generationConfig(cfg)
+	if err != nil {
+		return err
+	}
+	there, err := os.ReadFile(filepath.Join(from, fileGeneration))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(there, derived) {
+		return nil
+	}
+	if err == nil {
+		_, err = carry(dir, from, []string{fileGeneration})
+	}
+	return err
+}
+
+// unsaid returns the transformers config, and the keys of it that do not come back from a layout's own.
+func unsaid(cfg config.Config, name string, text []byte, parse parser) (whole []byte, keys []string, err error) {
+	if whole, err = cfg.EncodeHF(); err != nil {
+		return nil, nil, err
+	}
+	back, err := parse(name, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	back.Shared().DType = cfg.Shared().DType // told by the tensors
+	again, err := back.EncodeHF()
+	if err != nil || bytes.Equal(again, whole) {
+		return nil, nil, err
+	}
+	return whole, config.Differing(cfg, back), nil
+}
+
+// noteUnsaid adds to a plan what its target's own config does not say.
+func noteUnsaid(p *Plan, name string, text []byte, parse parser) error {
+	_, keys, err := unsaid(p.cfg, name, text, parse)
+	if len(keys) > 0 {
+		p.Notes = append(p.Notes, name+" has no place for "+strings.Join(keys, ", ")+", which decide no result: kept in "+fileWhole)
+	}
+	return err
+}
+
+// folder is where a plan's source has its tokenizer, "" if it is no folder.
+func (p *Plan) folder() string {
+	if p.ck.Layout() == string(GGUF) {
+		return ""
+	}
+	return p.ck.Path()
+}

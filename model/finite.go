@@ -1,0 +1,40 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/numcheck"
+)
+
+// NonFinite names the first state in a cache that is not a finite number, in the order in which the network computes them:
+// such as "cache.ssm_states.3 of block 3 holds NaN". It returns "" when all are. States keep what went wrong, so that
+// the block that began it is found without looking at every activation of every token.
+func (c *Cache) NonFinite() string {
+	for l := range c.ConvStates {
+		for _, state := range []struct {
+			name   string
+			values []float32
+		}{{dump.ConvState(l), c.ConvStates[l]}, {dump.SSMState(l), c.SSMStates[l]}} {
+			if i := numcheck.NonFinite(state.values); i >= 0 {
+				return fmt.Sprintf("%s of block %d holds %v", state.name, l, state.values[i])
+			}
+		}
+	}
+	return ""
+}
+
+// NonFiniteError says that logits are not numbers, and where in the network that began.
+type NonFiniteError struct {
+	Token int     // whose logit it is
+	Logit float32 // NaN or an infinity
+	Where string  // the first state that is not finite, as Cache.NonFinite names it; "" if that is after the last block
+}
+
+func (e *NonFiniteError) Error() string {
+	where := e.Where
+	if where == "" {
+		where = "the states of all blocks are finite, so it comes from the last block, the final norm or the head"
+	}
+	return fmt.Sprintf("the logit of token %d is %v: %s", e.Token, e.Logit, where)
+}

@@ -1,0 +1,109 @@
+package model
+
+import (
+	"slices"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// mamba2 is the mixer of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): the block of section 7, whose projections are
+// parallel, around the recurrence that Listing 1 evaluates in chunks. The steps below carry the numbers of forward in
+// transformers' models/mamba2/modeling_mamba2.py. That one forgets time_step_limit where it runs a single token;
+// here there is one way for any number of tokens.
+type mamba2 struct {
+	inner, channels, heads int   // I = H·P, C = I + 2·G·N, H
+	bc                     int   // G·N, the channels of B, and those of C
+	groups                 []int // I/G for each group: the channels that are normed together
+
+	inProj  kernel.Matrix   // [I+C+H, D]: rows of z, x, B, C, dt
+	inBias  []float32       // [I+C+H], or nil
+	conv    kernel.Conv     // [C, K] and bias [C]: x, B, C
+	scan    kernel.HeadScan // A [H], D, the bias of dt [H]
+	norm    []float32       // [I]
+	normEps float64
+	outProj kernel.Matrix // [D, I]
+	outBias []float32     // [D], or nil
+}
+
+func newMamba2(b *loader.Binder, cfg *config.Mamba2Config) *mamba2 {
+	m := &mamba2{
+		inner: cfg.DInner(), channels: cfg.ConvChannels(), heads: cfg.NumHeads,
+		bc: cfg.NGroups * cfg.StateSize, groups: slices.Repeat([]int{cfg.DInner() / cfg.NGroups}, cfg.NGroups),
+		inProj: matrix(b, "in_proj.weight"),
+		inBias: optional(b, "in_proj.bias", cfg.UseBias),
+		scan: kernel.HeadScan{
+			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, States: cfg.StateSize,
+			DtBias: vector(b, "dt_bias"), DtMin: cfg.TimeStepLimit[0], DtMax: cfg.TimeStepLimit[1],
+		},
+		norm: vector(b, "norm.weight"), normEps: cfg.LayerNormEpsilon,
+		outProj: matrix(b, "out_proj.weight"),
+		outBias: optional(b, "out_proj.bias", cfg.UseBias),
+	}
+	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [C, 1, K], [C]
+	aLog, skip := b.Take("A_log"), vector(b, "D")                                         // [H], [H]
+	if b.Err() == nil {
+		m.conv = kernel.NewConv(taps, bias, m.channels)
+		m.scan.A = make([]float32, m.heads)
+		tensor.WidenF32(m.scan.A, aLog.DType, aLog.Data)
+		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
+		for c := range m.inner {
+			m.scan.D = append(m.scan.D, skip[c/cfg.HeadDim])
+		}
+	}
+	return m
+}
+
+func (m *mamba2) widths() widths {
+	return widths{proj: m.inner + m.channels + m.heads, conv: m.channels}
+}
+
+// forward implements mixer.
+func (m *mamba2) forward(c *chunk) {
+	C := m.channels
+
+	// 1. Projection.                                    u [B·T, D] → z [B·T, I], xBC [B·T, C], dt [B·T, H]
+	c.matMul(c.proj, &m.inProj, c.u, m.inProj.Cols, m.inBias) // token t of z is at t·(I+C+H), of xBC I later
+
+	// 2. Causal convolution and SiLU.                   xBC [B·T, C] → x [B·T, I], B, C [B·T, G, N]
+	c.convolve()
+	c.clearPadding(c.conv, C)
+
+	// 3. Discretisation dt = softplus(dt + bias), within its limits; of each head the recurrence
+	//    s = exp(dt·A)·s + (dt·x) ⊗ B, output y = s·C + D·x, gated with SiLU(z).      [B·T, I], over x
+	c.recur()
+
+	// 4. RMS norm of every group, and projection back.  y [B·T, G, I/G] → out [B·T, D]
+	c.normRows(rowNorm{y: c.conv, x: c.conv, stride: C, parts: m.groups, weight: m.norm, eps: m.normEps})
+	c.matMul(c.out, &m.outProj, c.conv, C, m.outBias)
+}
+
+// convolve implements mixer: step 2.
+func (m *mamba2) convolve(c *chunk, row span, lo, hi int) {
+	I, C, K, width := m.inner, m.channels, m.conv.K, m.inProj.Rows
+	m.conv.Run(c.conv[row.from*C:], C, c.proj[row.from*width+I:], width, c.state.conv[row.seq*C*K:][:C*K], row.tokens, lo, hi)
+}
+
+// recur implements mixer: step 3.
+func (m *mamba2) recur(c *chunk, row span, lo, hi int) {
+	states := m.inner * m.scan.States
+	rows := m.rows(c, row)
+	m.scan.Run(&rows, c.state.ssm[row.seq*states:][:states], lo, hi)
+}
+
+// rows lays out the scan of one sequence: x is read and overwritten with y.
+func (m *mamba2) rows(c *chunk, row span) kernel.ScanRows {
+	I, C, width := m.inner, m.channels, m.inProj.Rows
+	proj, conv := c.proj[row.from*width:], c.conv[row.from*C:]
+	return kernel.ScanRows{
+		Tokens: row.tokens,
+		X:      conv, XStride: C,
+		Dt: proj[I+C:], DtStride: width,
+		B: conv[I:], BStride: C,
+		C: conv[I+m.bc:], CStride: C,
+		Z: proj, ZStride: width,
+		Y: conv, YStride: C,
+	}
+}

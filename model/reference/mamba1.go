@@ -1,0 +1,60 @@
+package reference
+
+import (
+	"golang.org/x/exp/constraints"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// mamba1 is the mixer of Mamba-1 and FalconMamba.
+type mamba1[F constraints.Float] struct {
+	*oracle[F]
+	cfg    *config.MambaConfig
+	falcon bool // norm dt, B and C
+	eps    F    // of these norms
+}
+
+// mix is Algorithm 2 inside the gated block of figure 3.             u [B·T, D] → [B·T, D]
+func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
+	I, N, R := m.cfg.DInner(), m.cfg.StateSize, m.cfg.TimeStepRank
+	xz := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", m.cfg.UseBias)) // [B·T, 2I]
+	x := m.convolve(xz, 2*I, I, conv, m.vector(b, "conv1d.weight"), m.bias(b, "conv1d.bias", m.cfg.UseConvBias))
+	dbc := m.linear(b.Take("x_proj.weight"), x, nil) // [B·T, R+2N]
+	if m.falcon {
+		for row := range m.rows {
+			part := dbc[row*(R+2*N):][:R+2*N]
+			rmsNorm(part[:R], nil, m.eps)
+			rmsNorm(part[R:R+N], nil, m.eps)
+			rmsNorm(part[R+N:], nil, m.eps)
+		}
+	}
+	dt := m.linear(b.Take("dt_proj.weight"), columns(dbc, R+2*N, R), m.vector(b, "dt_proj.bias")) // [B·T, I]
+	for i, v := range dt {
+		dt[i] = softplus(v)
+	}
+	A := m.vector(b, "A_log") // [I, N]
+	for i, v := range A {
+		A[i] = -exp(v)
+	}
+	skip := m.vector(b, "D") // [I]
+	y := make([]F, m.rows*I)
+	for seq := range m.batch.Sequences {
+		from, to := m.batch.Real(seq)
+		for t := from; t < to; t++ {
+			row := seq*m.batch.Tokens + t
+			B, C := dbc[row*(R+2*N)+R:][:N], dbc[row*(R+2*N)+R+N:][:N]
+			for d := range I {
+				h := ssm[(seq*I+d)*N:][:N]
+				step, in := dt[row*I+d], x[row*I+d]
+				var sum F
+				for n := range N {
+					h[n] = exp(step*A[d*N+n])*h[n] + step*B[n]*in
+					sum += h[n] * C[n]
+				}
+				y[row*I+d] = (sum + skip[d]*in) * silu(xz[row*2*I+I+d])
+			}
+		}
+	}
+	return m.linear(b.Take("out_proj.weight"), y, m.bias(b, "out_proj.bias", m.cfg.UseBias))
+}

@@ -1,0 +1,135 @@
+package reference
+
+import (
+	"golang.org/x/exp/constraints"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// mamba2 is the mixer of Mamba-2.
+type mamba2[F constraints.Float] struct {
+	*oracle[F]
+	cfg     *config.Mamba2Config
+	chunked bool // scan as Listing 1 does
+}
+
+// mix is the block of section 7.                                     u [B·T, D] → [B·T, D]
+func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
+	cfg := m.cfg
+	I, C, H, P, G := cfg.DInner(), cfg.ConvChannels(), cfg.NumHeads, cfg.HeadDim, cfg.NGroups
+	width := I + C + H
+	zxBCdt := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", cfg.UseBias)) // [B·T, I+C+H]
+	xBC := m.convolve(zxBCdt[I:], width, C, conv, m.vector(b, "conv1d.weight"), m.bias(b, "conv1d.bias", cfg.UseConvBias))
+	A, skip, dtBias := m.vector(b, "A_log"), m.vector(b, "D"), m.vector(b, "dt_bias") // [H]
+	norm := m.vector(b, "norm.weight")                                                // [I]
+	y, dt := make([]F, m.rows*I), make([]F, m.batch.Tokens)
+	for seq := range m.batch.Sequences {
+		from, to := m.batch.Real(seq)
+		row := seq*m.batch.Tokens + from
+		for h := range H {
+			for t := range to - from {
+				v := softplus(zxBCdt[(row+t)*width+I+C+h] + dtBias[h])
+				dt[t] = min(max(v, F(cfg.TimeStepLimit[0])), F(cfg.TimeStepLimit[1]))
+			}
+			s := m.head(h, ssm[(seq*I+h*P)*cfg.StateSize:], xBC[row*C:], y[row*I:])
+			s.scan(dt[:to-from], -exp(A[h]), m.chunked)
+		}
+		for t := row; t < row+to-from; t++ {
+			x, z, out := xBC[t*C:][:I], zxBCdt[t*width:][:I], y[t*I:][:I]
+			for c := range out {
+				out[c] = (out[c] + skip[c/P]*x[c]) * silu(z[c])
+			}
+			for lo := 0; lo < I; lo += I / G {
+				rmsNorm(out[lo:lo+I/G], norm[lo:lo+I/G], F(cfg.LayerNormEpsilon))
+			}
+		}
+	}
+	return m.linear(b.Take("out_proj.weight"), y, m.bias(b, "out_proj.bias", cfg.UseBias))
+}
+
+// head is what one head scans. Token t of x, b and c is at t times xStride, of y at t times yStride.
+type head[F constraints.Float] struct {
+	dim, states, chunk int // P, N, Q
+	state              []F // [P, N]
+	x, b, c            []F // [T, P], [T, N], [T, N]
+	y                  []F // [T, P], the result
+	xStride, yStride   int
+}
+
+// head takes the part of head h from rows of xBC [T, C] and y [T, I], which begin with its first token.
+func (m *mamba2[F]) head(h int, state, xBC, y []F) *head[F] {
+	P, N, G := m.cfg.HeadDim, m.cfg.StateSize, m.cfg.NGroups
+	B := m.cfg.DInner() + h/(m.cfg.NumHeads/G)*N // where the B of its group stands
+	return &head[F]{
+		dim: P, states: N, chunk: m.cfg.ChunkSize, state: state,
+		x: xBC[h*P:], b: xBC[B:], c: xBC[B+G*N:], y: y[h*P:],
+		xStride: m.cfg.ConvChannels(), yStride: m.cfg.DInner(),
+	}
+}
+
+// scan sets y to s·C and moves the state on, token by token or chunk by chunk.
+func (s *head[F]) scan(dt []F, a F, chunked bool) {
+	if !chunked {
+		for t, d := range dt {
+			s.step(t, d, exp(d*a))
+		}
+		return
+	}
+	for from := 0; from < len(dt); from += s.chunk {
+		to := min(from+s.chunk, len(dt))
+		s.one(from, dt[from:to], a)
+	}
+}
+
+// step is the recurrence of section 2.1.
+func (s *head[F]) step(t int, dt, decay F) {
+	B, C := s.b[t*s.xStride:][:s.states], s.c[t*s.xStride:][:s.states]
+	for p := range s.dim {
+		state, in := s.state[p*s.states:][:s.states], s.x[t*s.xStride+p]
+		var sum F
+		for n := range state {
+			state[n] = decay*state[n] + dt*in*B[n]
+			sum += state[n] * C[n]
+		}
+		s.y[t*s.yStride+p] = sum
+	}
+}
+
+// one evaluates the chunk that begins at token from as Listing 1 does: decays between two tokens come from the
+// difference of two cumulative sums, which in float32 costs digits that the recurrence keeps.
+func (s *head[F]) one(from int, dt []F, a F) {
+	sum := make([]F, len(dt)) // of dt·a, up to and with each token
+	for l, d := range dt {
+		sum[l] = d * a
+		if l > 0 {
+			sum[l] += sum[l-1]
+		}
+	}
+	for l := range dt {
+		C := s.c[(from+l)*s.xStride:][:s.states]
+		y, gone := s.y[(from+l)*s.yStride:][:s.dim], exp(sum[l])
+		for p := range y {
+			y[p] = gone * dot(C, s.state[p*s.states:][:s.states])
+		}
+		for k := range l + 1 {
+			score := exp(sum[l]-sum[k]) * dot(C, s.b[(from+k)*s.xStride:][:s.states]) * dt[k]
+			for p := range y {
+				y[p] += score * s.x[(from+k)*s.xStride+p]
+			}
+		}
+	}
+	last := sum[len(sum)-1]
+	gone := exp(last)
+	for i := range s.state[:s.dim*s.states] {
+		s.state[i] *= gone
+	}
+	for k, d := range dt {
+		left, at := exp(last-sum[k])*d, (from+k)*s.xStride
+		for p, in := range s.x[at:][:s.dim] {
+			for n, v := range s.b[at:][:s.states] {
+				s.state[p*s.states+n] += left * in * v
+			}
+		}
+	}
+}
