@@ -3,13 +3,14 @@
 
 FUZZTIME   ?= 10m
 BENCHCOUNT ?= 6
+BENCHDIR   ?= .bench-convert
 ROUNDS     ?= 20
 PYTHON     ?= python3
 
-.PHONY: help demo test race lint fuzz bench generate fixtures interop build clean test-arm64
+.PHONY: help demo test race lint fuzz faults bench bench-convert generate fixtures interop build man clean test-arm64
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## everything gomamba does, on the embedded checkpoint, in seconds
 	go run ./cmd/gomamba demo
@@ -31,27 +32,56 @@ lint: ## gofmt, go vet, staticcheck, go mod tidy
 fuzz: ## every fuzz target for FUZZTIME (10m)
 	.ci/fuzz $(FUZZTIME)
 
+faults: ## kills, interrupts, full disks and changing files, as many as before a release (as root: full file systems too)
+	go test -count=1 -v -timeout 60m ./internal/hostile -long -run 'Killed|Interrupted|Full|TwoAtOnce|SourceChanges|SameBytes|Destinations|Force|Unprivileged|Leftovers'
+
 bench: ## Go benchmarks, BENCHCOUNT (6) runs each, for benchstat
 	@go test -run='^$$' -bench=. -benchmem -count=$(BENCHCOUNT) ./...
+
+bench-convert: build ## conversions of an 11 GB checkpoint against cp, in BENCHDIR (.bench-convert), which needs 35 GB
+	.ci/bench-convert ./gomamba $(BENCHDIR)
 
 generate: ## write the assembly anew from internal/kernel/_asm
 	go generate ./...
 
 fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/generate.py
+	.venv/bin/python fixtures/configs.py
+	.venv/bin/python fixtures/generate_tokenizers.py
+	.venv/bin/python fixtures/unicode_tables.py
+	.venv/bin/python fixtures/modelids.py
 
-interop: build .venv/installed ## compare with transformers on ROUNDS (20) fresh checkpoints (needs Python)
+interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/interop_hub.py --gomamba ./gomamba
+	.venv/bin/python fixtures/interop_tokenizers.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_layouts.py --gomamba ./gomamba -n $(ROUNDS) \
 		$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python)
+	.venv/bin/python fixtures/interop_sources.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/interop_page.py --gomamba ./gomamba
 
 build: ## the binary, ./gomamba
 	go build -trimpath -o gomamba ./cmd/gomamba
 
+man: ## the manual pages, in man1
+	go run -tags man ./cmd/gomamba man man1
+
 clean: ## remove what the other targets made, .venv included
-	rm -rf gomamba gomamba.exe .venv *.prof *.test coverage.*
+	rm -rf gomamba gomamba.exe man1 .venv .bench-convert *.prof *.test coverage.*
 
 .venv/installed: fixtures/requirements.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet -r fixtures/requirements.txt
+	@touch $@
+
+# mamba_ssm and mistral-inference without their kernels, and llama.cpp's source for its converter, where no other package
+# sees them; fixtures/readers.py says why.
+.venv/judged: fixtures/requirements-judges.txt .venv/installed
+	rm -rf .venv/judges .venv/llama.cpp .venv/sdist
+	.venv/bin/python -m pip install --quiet setuptools wheel packaging ninja
+	MAMBA_SKIP_CUDA_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE .venv/bin/python -m pip install --quiet --target .venv/judges \
+		--no-deps --no-build-isolation --no-binary mamba-ssm -r fixtures/requirements-judges.txt
+	.venv/bin/python -m pip download --quiet --no-deps --no-binary :all: -d .venv/sdist llama-cpp-python==0.3.36
+	tar -xzf .venv/sdist/llama_cpp_python-*.tar.gz -C .venv/sdist
+	mv .venv/sdist/llama_cpp_python-*/vendor/llama.cpp .venv/llama.cpp && rm -rf .venv/sdist
 	@touch $@
