@@ -6,10 +6,17 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 )
 
-// chunkTokens is how many tokens are worked on at a time: enough to read each weight once for many tokens,
-// few enough to keep scratch memory small whatever the length of the prompt. A multiple of the tokens that kernels
-// take at once.
-const chunkTokens = 252
+// chunkTokens is how many tokens are worked on at a time at most: enough to read each weight once for many tokens,
+// few enough to keep scratch memory small whatever the length of the prompt.
+const chunkTokens = 264
+
+// chunkWidth divides tokens of each sequence into chunks of about the same number, for a last one with a few tokens would
+// read all weights for these.
+func chunkWidth(tokens, sequences int) int {
+	most := max(1, chunkTokens/sequences)
+	chunks := (tokens + most - 1) / most
+	return (tokens + chunks - 1) / chunks
+}
 
 // channelBlock is how many channels of one sequence make a piece of work. Their states stay in the first-level cache.
 const channelBlock = 64

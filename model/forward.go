@@ -132,7 +132,7 @@ func (m *Model) newPass() *pass {
 // all works through the windows.
 func (p *pass) all() error {
 	b, c, common := &p.batch, p.c, p.m.cfg.Shared()
-	width := max(1, chunkTokens/b.Sequences)
+	width := chunkWidth(b.Tokens, b.Sequences)
 	if p.want.Logits == LogitsAll {
 		width = min(width, max(1, maxLogits/(common.VocabSize*b.Sequences)))
 	}

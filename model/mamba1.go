@@ -22,8 +22,7 @@ type mamba1 struct {
 	conv    kernel.Conv   // [I, K] and bias [I]
 	xProj   kernel.Matrix // [R+2N, I]: rows of dt, then of B, then of C
 	dtProj  kernel.Matrix // [I, R]
-	dtBias  []float32     // [I]
-	scan    kernel.Scan   // A [I, N] and D [I]
+	scan    kernel.Scan   // A [I, N], D [I], the bias of dt [I]
 	outProj kernel.Matrix // [D, I]
 	outBias []float32     // [D], or nil
 }
@@ -35,8 +34,7 @@ func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 		inBias:  optional(b, "in_proj.bias", cfg.UseBias),
 		xProj:   matrix(b, "x_proj.weight"),
 		dtProj:  matrix(b, "dt_proj.weight"),
-		dtBias:  vector(b, "dt_proj.bias"),
-		scan:    kernel.Scan{States: cfg.StateSize, D: vector(b, "D")},
+		scan:    kernel.Scan{States: cfg.StateSize, D: vector(b, "D"), DtBias: vector(b, "dt_proj.bias")},
 		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
@@ -88,9 +86,11 @@ func (m *mamba1) forward(c *chunk) {
 	c.matMul(c.dt, &m.dtProj, c.dbc, width, nil)
 	c.recur()
 	if c.model.parallelScan {
+		scan := m.scan
+		scan.DtBias = nil // softplus has seen dt
 		for _, row := range c.spans {
 			rows := m.rows(c, row)
-			m.scan.RunParallel(c.model.pool, &rows, c.state.ssm[row.seq*I*N:][:I*N], I)
+			scan.RunParallel(c.model.pool, &rows, c.state.ssm[row.seq*I*N:][:I*N], I)
 		}
 	}
 
@@ -107,11 +107,12 @@ func (m *mamba1) convolve(c *chunk, row span, lo, hi int) {
 // recur implements mixer: the rest of 3.b, and 3.c unless that is divided by time.
 func (m *mamba1) recur(c *chunk, row span, lo, hi int) {
 	I, N := m.inner, m.states
-	kernel.Softplus(c.dt[row.from*I:], I, m.dtBias, row.tokens, lo, hi)
-	if !c.model.parallelScan {
-		rows := m.rows(c, row)
-		m.scan.Run(&rows, c.state.ssm[row.seq*I*N:][:I*N], lo, hi)
+	if c.model.parallelScan {
+		kernel.Softplus(c.dt[row.from*I:], I, m.scan.DtBias, row.tokens, lo, hi)
+		return
 	}
+	rows := m.rows(c, row)
+	m.scan.Run(&rows, c.state.ssm[row.seq*I*N:][:I*N], lo, hi)
 }
 
 // rows lays out the scan of one sequence: x is read and overwritten with y.

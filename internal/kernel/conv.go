@@ -37,6 +37,17 @@ const (
 //
 // Each output is a float64 sum from bias through k = 0 to K-1, activated, and rounded once.
 func (c *Conv) Run(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) {
+	if tokens > 0 {
+		lo += c.block(out, outStride, in, inStride, state, tokens, lo, hi)
+		c.byRows(out, outStride, in, inStride, state, tokens, lo, hi)
+	}
+}
+
+// byRows is Run, one row of some channels after the other.
+func (c *Conv) byRows(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) {
+	if lo == hi {
+		return
+	}
 	var few [usualKernel][]float32
 	rows := few[:min(c.K, usualKernel)]
 	if c.K > usualKernel {

@@ -52,41 +52,55 @@ func dotFourQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 //go:noescape
 func dotOneQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// tile4x1AVX512 sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for 1 tokens t, as dotGeneric does.
-// cols is a positive multiple of 16.
+// tile4x1AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 1 tokens t, as
+// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
+// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
 //
 //go:noescape
-func tile4x1AVX512(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)
+func tile4x1AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
-// tile4x2AVX512 sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for 2 tokens t, as dotGeneric does.
-// cols is a positive multiple of 16.
+// tile4x2AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 2 tokens t, as
+// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
+// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
 //
 //go:noescape
-func tile4x2AVX512(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)
+func tile4x2AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
-// tile4x3AVX512 sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for 3 tokens t, as dotGeneric does.
-// cols is a positive multiple of 16.
+// tile4x3AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 3 tokens t, as
+// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
+// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
 //
 //go:noescape
-func tile4x3AVX512(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)
+func tile4x3AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
-// tile4x4AVX512 sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for 4 tokens t, as dotGeneric does.
-// cols is a positive multiple of 16.
+// tile4x4AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 4 tokens t, as
+// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
+// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
 //
 //go:noescape
-func tile4x4AVX512(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)
+func tile4x4AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
-// tile4x5AVX512 sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for 5 tokens t, as dotGeneric does.
-// cols is a positive multiple of 16.
+// tile4x5AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 5 tokens t, as
+// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
+// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
 //
 //go:noescape
-func tile4x5AVX512(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)
+func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
-// tile4x6AVX512 sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for 6 tokens t, as dotGeneric does.
-// cols is a positive multiple of 16.
+// tile4x6AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 6 tokens t, as
+// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
+// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
 //
 //go:noescape
-func tile4x6AVX512(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)
+func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+
+// prefetchAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
+//
+//go:noescape
+func prefetchAVX512(p *byte, lines int)
+
+// multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
+func multiplyAddAVX512(rounds int)
 
 // scanBlockAVX512 moves the states h [4, 16] of 4 channels over some tokens, as stepGeneric does, and sets
 // sums[t·sumStride + i] to what it returns for channel i and token t. a is [4, 16], b and c [tokens, 16] and dt and x
@@ -115,3 +129,9 @@ func gateAVX512(y *float32, sums *float64, d *float32, x *float32, z *float32, n
 //
 //go:noescape
 func convAVX512(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k int, n int)
+
+// convBlockAVX512 does what Conv.Run does for 16·lines adjacent channels and 4 taps. in and out have rows of inStride and
+// outStride elements; state is [16·lines, 4], taps [4, tapStride]. tokens and lines are positive.
+//
+//go:noescape
+func convBlockAVX512(out *float32, outStride int, in *float32, inStride int, state *float32, taps *float32, tapStride int, bias *float32, tokens int, lines int)

@@ -143,3 +143,6 @@ func headStepOneAVX2(sums *float64, h *float32, decay float64, dt float64, x *fl
 //
 //go:noescape
 func xorAVX2(data *byte, quarter int) uint64
+
+// multiplyAddAVX2 does 96·rounds multiply-adds of float32 values. rounds is positive.
+func multiplyAddAVX2(rounds int)

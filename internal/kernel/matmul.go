@@ -15,19 +15,22 @@ type Matrix struct {
 	f32   []float32 // the elements, where they are float32
 	u16   []uint16  // their bits, where they are F16 or BF16
 	q8    []byte    // blocks, where they are Q8_0
+	raw   []byte    // all of it, as stored; nil where that was converted
 }
 
 // NewMatrix returns the matrix of a two-dimensional tensor of dtype F32, F16, BF16, Q8_0 or F64, without copying it,
 // but for F64, which is rounded to float32, and for data that is not aligned for its type.
 func NewMatrix(t tensor.Tensor) Matrix {
-	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType}
+	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, raw: t.Data}
 	switch t.DType {
 	case tensor.F16, tensor.BF16:
 		m.u16 = tensor.Uint16s(t)
 	case tensor.Q8_0:
 		m.q8 = t.Data
 	default:
-		m.dtype = tensor.F32
+		if t.DType != tensor.F32 {
+			m.dtype, m.raw = tensor.F32, nil
+		}
 		m.f32 = tensor.Float32s(t)
 	}
 	return m
@@ -53,10 +56,17 @@ func (m *Matrix) widen(dst []float32, lo, hi int) {
 	}
 }
 
+// tokensAtOnce is how many tokens the widest kernel takes at a time.
+const tokensAtOnce = 6
+
 const (
-	tileFloats = 1 << 15 // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
-	tileRows   = 16      // the most rows of them
-	sliceBytes = 1 << 18 // weights handed out at a time when there is one token
+	tileFloats = 1 << 15   // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
+	tileRows   = 16        // the most rows of them
+	blockBytes = 800 << 10 // of the tokens that they meet before others come: most of a second-level cache
+	blockLeast = 36        // the fewest tokens of a block, so that rows need not be widened too often
+	sliceBytes = 1 << 18   // weights handed out at a time when there is one token
+	cacheLine  = 64
+	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, all want the same few places of a cache
 )
 
 // MatMul sets y[t, r] = Σ_c w[r, c]·x[t, c] for T tokens, in the summation order of the package comment.
@@ -73,7 +83,7 @@ func (p *Pool) MatMul(y []float32, w *Matrix, x []float32, xStride, tokens int) 
 		grain := min(sliceBytes/w.dtype.Bytes(w.Cols), w.Rows/(2*p.threads)) + 3
 		p.run(m.oneToken, w.Rows, grain&^3)
 	} else {
-		p.run(m.manyTokens, w.Rows, min(tileRows, max(4, tileFloats/w.Cols&^3)))
+		p.run(m.manyTokens, m.divide(p.threads), 1)
 	}
 	m.y, m.w, m.x = nil, nil, nil
 }
@@ -84,25 +94,73 @@ type product struct {
 	w               *Matrix
 	xStride, tokens int
 
+	// How the work is divided when there are many tokens: blocks of tokens, pieces of rows within them.
+	threads, block, rows, pieces int
+	spread                       []float32 // x with rows at a better distance
+
 	oneToken, manyTokens *Task
 }
 
 func (m *product) init() {
 	m.oneToken = NewTask(func(lo, hi int) { m.w.mulVec(m.y[lo:hi], m.x[:m.w.Cols], lo) })
-	m.manyTokens = NewTask(m.tile)
+	m.manyTokens = NewTask(func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			m.tile(i)
+		}
+	})
 }
 
-// tile computes the rows lo to hi for all tokens.
-func (m *product) tile(lo, hi int) {
+// divide says how the product is divided, and into how many tiles.
+func (m *product) divide(threads int) int {
 	w := m.w
+	most := max(blockLeast, blockBytes/(4*w.Cols))
+	blocks := (m.tokens + most - 1) / most
+	m.block = (m.tokens + blocks - 1) / blocks
+	m.block += (tokensAtOnce - m.block%tokensAtOnce) % tokensAtOnce
+	m.threads = threads
+	m.rows = max(4, min(tileRows, tileFloats/w.Cols&^3, w.Rows/(4*threads)&^3))
+	m.pieces = (w.Rows + m.rows - 1) / m.rows
+	if m.xStride%pageFloats == 0 && m.tokens >= tokensAtOnce {
+		m.spreadRows()
+	}
+	return (m.tokens + m.block - 1) / m.block * m.pieces
+}
+
+// spreadRows replaces x by a copy whose rows do not fall on each other in a cache.
+func (m *product) spreadRows() {
+	stride := m.w.Cols + lanes
+	m.spread = slices.Grow(m.spread[:0], m.tokens*stride)[:m.tokens*stride]
+	for t := range m.tokens {
+		copy(m.spread[t*stride:], m.x[t*m.xStride:][:m.w.Cols])
+	}
+	m.x, m.xStride = m.spread, stride
+}
+
+// tile computes one piece of rows for one block of tokens.
+func (m *product) tile(i int) {
+	w := m.w
+	lo := i % m.pieces * m.rows
+	hi := min(lo+m.rows, w.Rows)
+	from := i / m.pieces * m.block
+	tokens := min(m.block, m.tokens-from)
+	y, x := m.y[from*w.Rows+lo:], m.x[from*m.xStride:]
+	next := w.stored(lo+m.threads*m.rows, hi+m.threads*m.rows)
 	if w.dtype == tensor.F32 {
-		mulTile(m.y[lo:], w.Rows, w.f32[lo*w.Cols:hi*w.Cols], m.x, m.xStride, w.Cols, hi-lo, m.tokens)
+		mulTile(y, w.Rows, w.f32[lo*w.Cols:hi*w.Cols], x, m.xStride, w.Cols, hi-lo, tokens, next)
 		return
 	}
 	rows := tile((hi - lo) * w.Cols)
 	defer tiles.Put(rows)
 	w.widen(*rows, lo, hi)
-	mulTile(m.y[lo:], w.Rows, *rows, m.x, m.xStride, w.Cols, hi-lo, m.tokens)
+	mulTile(y, w.Rows, *rows, x, m.xStride, w.Cols, hi-lo, tokens, next)
+}
+
+// stored returns the bytes of the rows lo to hi, as far as there are such rows, where they are used as they are stored.
+func (m *Matrix) stored(lo, hi int) []byte {
+	if m.raw == nil {
+		return nil
+	}
+	return m.raw[m.dtype.Bytes(min(lo, m.Rows)*m.Cols):m.dtype.Bytes(min(hi, m.Rows)*m.Cols)]
 }
 
 // tiles are buffers for rows that were widened or padded, kept from one piece of work to the next.

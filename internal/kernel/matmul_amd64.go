@@ -10,6 +10,14 @@ const (
 	tileT   = 3  // tokens of tile2x3
 	wideR   = 4  // rows and
 	wideT   = 6  // tokens of tile4x6
+
+	// wideCols is the most columns that tile4x6 takes at a time: 6 tokens of these, used again for every 4 rows, stay in a
+	// first-level cache.
+	wideCols = 1536
+
+	// Of a tile's columns, whether they are the first and whether they are the last.
+	tileBegins = 1
+	tileEnds   = 2
 )
 
 func mulVecF32(y, w, x []float32) {
@@ -113,7 +121,7 @@ func mulVecPadded(y, x []float32, copyRow func(row []float32, r int)) {
 
 func roundUp(cols int) int { return (cols + asmCols - 1) / asmCols * asmCols }
 
-func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int) {
+func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, next []byte) {
 	if !useAVX2 {
 		mulTileGeneric(y, yStride, w, x, xStride, cols, rows, tokens)
 		return
@@ -126,7 +134,7 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 		w, x, cols, xStride = *wRows, *xRows, padded, padded
 	}
 	if useAVX512 {
-		mulTileWide(y, yStride, w, x, xStride, cols, rows, tokens)
+		mulTileWide(y, yStride, w, x, xStride, cols, rows, tokens, next)
 		return
 	}
 	t := 0
@@ -151,29 +159,48 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 }
 
 // tileWide are the tiles of 4 rows by the number of tokens.
-var tileWide = [wideT + 1]func(y *float32, yStride int, w, x *float32, xStride, cols int){
+var tileWide = [wideT + 1]func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int){
 	1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512,
 }
 
 // mulTileWide is mulTile for rows of whole blocks of columns.
-func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int) {
+func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, next []byte) {
+	parts := (cols + wideCols - 1) / wideCols
+	kept := tile(tileRows * wideT * lanes) // from one part to the next
+	defer tiles.Put(kept)
+	part := roundUp((cols + parts - 1) / parts)
+	ahead := (len(next)/cacheLine*wideT + tokens - 1) / tokens * cacheLine // for each group of tokens
 	for t := 0; t < tokens; t += wideT {
+		if n := min(ahead, len(next)); n >= cacheLine {
+			prefetchAVX512(&next[0], n/cacheLine)
+			next = next[n:]
+		}
 		n := min(wideT, tokens-t)
-		v := x[t*xStride:][:(n-1)*xStride+cols]
 		out := y[t*yStride:][:(n-1)*yStride+rows]
-		r := 0
-		for ; r+wideR <= rows; r += wideR {
-			block := w[r*cols:][:wideR*cols]
-			if n == wideT {
-				tile4x6AVX512(&out[r], yStride, &block[0], &v[0], xStride, cols)
-			} else {
-				tileWide[n](&out[r], yStride, &block[0], &v[0], xStride, cols)
+		whole := rows &^ (wideR - 1)
+		for from := 0; from < cols; from += part {
+			to, ends := min(from+part, cols), 0
+			if from == 0 {
+				ends = tileBegins
+			}
+			if to == cols {
+				ends |= tileEnds
+			}
+			v := x[t*xStride+from:][:(n-1)*xStride+to-from]
+			for r := 0; r < whole; r += wideR {
+				block := w[r*cols+from:][:(wideR-1)*cols+to-from]
+				sums := &(*kept)[r*wideT*lanes]
+				if n == wideT {
+					tile4x6AVX512(&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
+				} else {
+					tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
+				}
 			}
 		}
-		for ; r < rows; r++ {
+		for r := whole; r < rows; r++ {
 			row := w[r*cols:][:cols]
 			for i := range n {
-				dotOneF32AVX512(&out[i*yStride+r], &row[0], &v[i*xStride], cols, 1)
+				dotOneF32AVX512(&out[i*yStride+r], &row[0], &x[(t+i)*xStride], cols, 1)
 			}
 		}
 	}

@@ -2,7 +2,7 @@
 
 package kernel
 
-func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int) {
+func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, _ []byte) {
 	mulTileGeneric(y, yStride, w, x, xStride, cols, rows, tokens)
 }
 func mulVecF32(y, w, x []float32)                     { mulVecF32Generic(y, w, x) }

@@ -11,6 +11,7 @@ type Scan struct {
 	States int       // N
 	A      []float32 // [I, N], negative
 	D      []float32 // [I]
+	DtBias []float32 // [I]; nil where dt is what softplus gives
 }
 
 // ScanRows holds the inputs and the output of a scan over T tokens of one sequence.
@@ -28,13 +29,16 @@ type ScanRows struct {
 //
 // The step is computed in float64, with A in units of log 2, and h is rounded to float32 after each token, as the cache
 // stores it, so that a scan may be cut anywhere. The sum over n runs in 8 lanes, state n in lane n mod 8, added as the
-// tree of sum8.
+// tree of sum8. Where there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 	var sums [stepTokens * stepChannels]float64
 	for from := lo; from < hi; from += stepChannels {
 		to := min(from+stepChannels, hi)
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece := r.slice(t, min(t+stepTokens, r.Tokens))
+			if s.DtBias != nil {
+				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
+			}
 			s.steps(&piece, sums[:], h, from, to)
 			for i := range piece.Tokens {
 				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]

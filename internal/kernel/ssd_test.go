@@ -48,7 +48,7 @@ func (k *chunked) one(y []float32, dt []float64, a float64, r *ScanRows, state [
 		}
 	}
 	// 1. Inside the chunk: y = (L ∘ C·Bᵀ)·x.
-	mulTile(k.scores, Q, k.b, r.C, r.CStride, N, Q, Q)
+	mulTile(k.scores, Q, k.b, r.C, r.CStride, N, Q, Q, nil)
 	for l := range Q {
 		row := k.scores[l*Q:][:Q]
 		for s := range l + 1 {
@@ -56,9 +56,9 @@ func (k *chunked) one(y []float32, dt []float64, a float64, r *ScanRows, state [
 		}
 		clear(row[l+1:])
 	}
-	mulTile(y, P, k.xT, k.scores, Q, Q, P, Q)
+	mulTile(y, P, k.xT, k.scores, Q, Q, P, Q, nil)
 	// 2. From the state at its beginning.
-	mulTile(k.off, P, state, r.C, r.CStride, N, P, Q)
+	mulTile(k.off, P, state, r.C, r.CStride, N, P, Q, nil)
 	for l := range Q {
 		gone := float32(exp(k.sum[l]))
 		for p := range P {
@@ -66,7 +66,7 @@ func (k *chunked) one(y []float32, dt []float64, a float64, r *ScanRows, state [
 		}
 	}
 	// 3. The state at its end.
-	mulTile(k.update, N, k.bT, k.xT, Q, Q, N, P)
+	mulTile(k.update, N, k.bT, k.xT, Q, Q, N, P, nil)
 	gone := float32(exp(total))
 	for i, v := range k.update[:P*N] {
 		state[i] = gone*state[i] + v

@@ -31,8 +31,10 @@ func avx512() {
 	for tokens := 1; tokens <= 6; tokens++ {
 		tileWide(tokens)
 	}
+	prefetch()
+	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
-	for _, f := range []func(*constants){scanBlock, negExp, softplus, gate, conv} {
+	for _, f := range []func(*constants){scanBlock, negExp, softplus, gate, conv, convBlock} {
 		f(k)
 	}
 }
@@ -119,23 +121,38 @@ func sumLanesWide(acc VecVirtual) Register {
 
 const tileWideRows = 4
 
+// Bits of what is passed as ends, the same as in package kernel.
+const (
+	tileBegins = 1
+	tileEnds   = 2
+)
+
 // tileWide generates a block of dot products of 4 rows with some tokens, whose accumulators all stay in registers.
 func tileWide(tokens int) {
 	name := fmt.Sprintf("tile4x%dAVX512", tokens)
-	TEXT(name, NOSPLIT, "func(y *float32, yStride int, w *float32, x *float32, xStride int, cols int)")
-	Doc(fmt.Sprintf("%s sets y[t·yStride + r] to the dot product of row r of w [4, cols] with x[t·xStride:] for %d tokens t, as dotGeneric does.", name, tokens),
-		"cols is a positive multiple of 16.")
+	TEXT(name, NOSPLIT, "func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)")
+	Doc(fmt.Sprintf("%s sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and %d tokens t, as", name, tokens),
+		"dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one",
+		"call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.")
 	Pragma("noescape")
 	w, x := Load(Param("w"), GP64()), Load(Param("x"), GP64())
-	stride, end := GP64(), GP64()
-	Load(Param("cols"), end)
-	wPtr := rowPointers(w, end, tileWideRows, 4)
+	stride, end, at := GP64(), GP64(), GP64()
+	Load(Param("wStride"), stride)
+	wPtr := rowPointers(w, stride, tileWideRows, 4)
 	Load(Param("xStride"), stride)
 	xPtr := rowPointers(x, stride, tokens, 4)
-	SHLQ(U8(2), end)
-	at := GP64()
-	XORQ(at, at)
 	acc := lanes16(tileWideRows * tokens)
+	ends := paramMem("ends")
+	TESTQ(U32(tileBegins), ends)
+	JNZ(LabelRef("first"))
+	Load(Param("acc"), at)
+	for i, a := range acc {
+		VMOVUPS(Mem{Base: at, Disp: 64 * i}, a)
+	}
+	Label("first")
+	Load(Param("cols"), end)
+	SHLQ(U8(2), end)
+	XORQ(at, at)
 
 	Label("block")
 	u := make([]VecVirtual, tileWideRows)
@@ -154,6 +171,16 @@ func tileWide(tokens int) {
 	CMPQ(at, end)
 	JLT(LabelRef("block"))
 
+	TESTQ(U32(tileEnds), ends)
+	JNZ(LabelRef("last"))
+	Load(Param("acc"), at)
+	for i, a := range acc {
+		VMOVUPS(a, Mem{Base: at, Disp: 64 * i})
+	}
+	VZEROUPPER()
+	RET()
+
+	Label("last")
 	y, yStride := Load(Param("y"), GP64()), Load(Param("yStride"), GP64())
 	for t := 0; t+1 < tokens; t += 2 {
 		sums := sumEight([8]VecVirtual(acc[t*tileWideRows:][:8]))
@@ -165,6 +192,20 @@ func tileWide(tokens int) {
 		VMOVUPS(sumFour([4]VecVirtual(acc[(tokens-1)*tileWideRows:])), Mem{Base: y})
 	}
 	VZEROUPPER()
+	RET()
+}
+
+// prefetch generates a hint that some lines of memory are needed soon.
+func prefetch() {
+	TEXT("prefetchAVX512", NOSPLIT, "func(p *byte, lines int)")
+	Doc("prefetchAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.")
+	Pragma("noescape")
+	p, lines := Load(Param("p"), GP64()), Load(Param("lines"), GP64())
+	Label("line")
+	PREFETCHT1(Mem{Base: p})
+	ADDQ(U8(64), p)
+	DECQ(lines)
+	JNZ(LabelRef("line"))
 	RET()
 }
 
@@ -227,7 +268,7 @@ func scanBlock(k *constants) {
 		"[tokens, 4] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.")
 	const vectors = 2 * scanChannels // of 8 states
 	var state, lane [vectors]VecVirtual
-	bias, limit := broadcast(k, roundBias), broadcast(k, -exp2Bound)
+	limit := broadcast(k, -exp2Bound)
 	h, a := Load(Param("h"), GP64()), Load(Param("a"), GP64())
 	local := GP64() // aligned for loads of whole lines
 	LEAQ(AllocLocal(64*(vectors+1+2+2)+64).Offset(63), local)
@@ -245,9 +286,13 @@ func scanBlock(k *constants) {
 		VMOVUPD(rate, rates.Offset(64*i))
 	}
 	evenAt := k.list(0, 2, 4, 6, 0, 2, 4, 6) // elements of a vector
-	var q []VecVirtual
-	for _, coefficient := range append(exp2Q, 1) {
-		q = append(q, broadcast(k, coefficient))
+	var q []Op                               // as many in registers as there are
+	for i, coefficient := range append(exp2Q, 1) {
+		if i < inRegisters {
+			q = append(q, broadcast(k, coefficient))
+		} else {
+			q = append(q, k.float(coefficient))
+		}
 	}
 	rows := make(map[string]Register)
 	for _, name := range []string{"dt", "x", "b", "c"} {
@@ -272,7 +317,7 @@ func scanBlock(k *constants) {
 		VMOVUPD(out, outputs.Offset(64*half))
 	}
 	for from := 0; from < vectors; from += abreast {
-		stepAbreast(q, bias, limit, rates, steps, inputs, outputs, from, state[from:from+abreast], lane[from/2:])
+		stepAbreast(q, limit, rates, steps, inputs, outputs, from, state[from:from+abreast], lane[from/2:])
 	}
 	total, odd := sumQuads([4]VecVirtual(lane[:4])), ZMM()
 	VPERMILPD(U8(0x55), total, odd)
@@ -305,11 +350,14 @@ func broadcast(k *constants, v float64) VecVirtual {
 
 // abreast is how many vectors of states go through their steps side by side. A step is one long chain of operations that
 // wait for each other, longer than what the processor looks ahead.
-const abreast = 2
+const abreast = 4
+
+// inRegisters is how many coefficients of the polynomial have a register beside what goes on abreast.
+const inRegisters = 4
 
 // stepAbreast moves vectors of states, of which the first has the index from, over one token. Two of them make a channel,
 // whose sum over its states is put into a lane.
-func stepAbreast(q []VecVirtual, bias, limit VecVirtual, rates, steps, inputs, outputs Mem, from int, state, lane []VecVirtual) {
+func stepAbreast(q []Op, limit VecVirtual, rates, steps, inputs, outputs Mem, from int, state, lane []VecVirtual) {
 	var n, r, p [abreast]VecVirtual
 	each := func(f func(i int)) {
 		for i := range abreast {
@@ -322,15 +370,13 @@ func stepAbreast(q []VecVirtual, bias, limit VecVirtual, rates, steps, inputs, o
 		VMULPD(rates.Offset(64*(from+i)), r[i], r[i])
 	})
 	each(func(i int) { VMAXPD(r[i], limit, r[i]) }) // a NaN is kept: MAX returns its last source then
-	each(func(i int) { VADDPD(bias, r[i], n[i]) })
-	each(func(i int) { VSUBPD(bias, n[i], p[i]) })
-	each(func(i int) { VSUBPD(p[i], r[i], r[i]) })
+	each(func(i int) { VRNDSCALEPD(U8(nearestInteger), r[i], n[i]) })
+	each(func(i int) { VSUBPD(n[i], r[i], r[i]) })
 	each(func(i int) { VMOVAPD(q[0], p[i]) })
 	for _, coefficient := range q[1:] {
 		each(func(i int) { VFMADD213PD(coefficient, r[i], p[i]) })
 	}
-	each(func(i int) { VPSLLQ(U8(52), n[i], n[i]) })
-	each(func(i int) { VPADDQ(n[i], p[i], p[i]) })
+	each(func(i int) { VSCALEFPD(n[i], p[i], p[i]) })
 	each(func(i int) {
 		VBROADCASTSD(steps.Offset(8*(scanChannels+(from+i)/2)), r[i])
 		VMULPD(inputs.Offset(64*(i%2)), r[i], r[i])

@@ -59,6 +59,7 @@ func main() {
 	headStep(2)
 	headStep(1)
 	read()
+	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }
 

@@ -19,6 +19,8 @@ const (
 	roundBias = 0x1.8p52
 	expBound  = 700
 	exp2Bound = 1000
+
+	nearestInteger = 8 // of VRNDSCALE: to even where two are as near, and without complaint
 )
 
 // constants is a table of float64 values for code that works on vectors of them: each value fills a vector.
@@ -169,14 +171,23 @@ func expPD(k *constants, v VecVirtual) {
 // exp2PD replaces float64 values by their powers of 2, as kernel.exp2 does.
 func exp2PD(k *constants, v VecVirtual) {
 	n, r, p := k.reg(), k.reg(), k.reg()
-	VADDPD(k.float(roundBias), v, n)
-	VSUBPD(k.float(roundBias), n, r)
-	VSUBPD(r, v, r)
+	if k.elems == 8 {
+		VRNDSCALEPD(U8(nearestInteger), v, n)
+		VSUBPD(n, v, r)
+	} else {
+		VADDPD(k.float(roundBias), v, n)
+		VSUBPD(k.float(roundBias), n, r)
+		VSUBPD(r, v, r)
+	}
 	VMOVUPD(k.float(exp2Q[0]), p)
 	for _, coefficient := range exp2Q[1:] {
 		VFMADD213PD(k.float(coefficient), r, p)
 	}
 	VFMADD213PD(k.float(1), r, p)
+	if k.elems == 8 {
+		VSCALEFPD(n, p, v)
+		return
+	}
 	VPSLLQ(U8(52), n, n)
 	VPADDQ(n, p, v)
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
 )
 
 // read generates the fastest way to look at every byte: four places at a time, so that the prefetcher follows
@@ -35,5 +38,28 @@ func read() {
 	VMOVQ(sum.AsX(), word)
 	VZEROUPPER()
 	Store(word, ReturnIndex(0))
+	RET()
+}
+
+// multiplyAdd generates multiply-adds that wait for nothing: the yardstick of arithmetic. elems is the float32 values of a
+// vector.
+func multiplyAdd(isa string, elems, chains int, vector func() VecVirtual) {
+	TEXT("multiplyAdd"+isa, NOSPLIT, "func(rounds int)")
+	Doc(fmt.Sprintf("multiplyAdd%s does %d·rounds multiply-adds of float32 values. rounds is positive.", isa, elems*chains))
+	rounds := Load(Param("rounds"), GP64())
+	x := vector()
+	VXORPS(x.AsY(), x.AsY(), x.AsY())
+	acc := make([]VecVirtual, chains)
+	for i := range acc {
+		acc[i] = vector()
+		VXORPS(acc[i].AsY(), acc[i].AsY(), acc[i].AsY())
+	}
+	Label("round")
+	for _, a := range acc {
+		VFMADD231PS(x, x, a)
+	}
+	DECQ(rounds)
+	JNZ(LabelRef("round"))
+	VZEROUPPER()
 	RET()
 }

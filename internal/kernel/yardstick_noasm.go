@@ -3,3 +3,5 @@
 package kernel
 
 func xor(data []byte) uint64 { return xorGeneric(data) }
+
+func multiplyAdd(n int) { multiplyAddGeneric(n) }

@@ -1,6 +1,9 @@
 package kernel
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"runtime"
+)
 
 // Read reads every byte of data on all threads and returns a word that depends on them. It is the yardstick for
 // decoding: nothing that reads all weights once can be faster.
@@ -27,4 +30,28 @@ func xorGeneric(data []byte) uint64 {
 		word ^= binary.LittleEndian.Uint64(data)
 	}
 	return word
+}
+
+// MultiplyAdds does n float32 operations or a few more on all threads, a multiply-add being two of them, and returns how many
+// it did. It is the yardstick for prefill: none of them waits for another or for memory.
+func (p *Pool) MultiplyAdds(n int) int {
+	const piece = 3 << 22 // a multiple of what one round of any kernel does
+	pieces := (n + piece - 1) / piece
+	p.Run(pieces, 1, func(lo, hi int) {
+		for range hi - lo {
+			multiplyAdd(piece)
+		}
+	})
+	return pieces * piece
+}
+
+// multiplyAddGeneric does n operations in plain Go.
+func multiplyAddGeneric(n int) {
+	var acc [8]float32
+	for range n / (2 * len(acc)) {
+		for i := range acc {
+			acc[i] += float32(acc[i] * acc[i])
+		}
+	}
+	runtime.KeepAlive(acc)
 }
