@@ -6,12 +6,14 @@ import (
 	"os"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -31,8 +33,8 @@ func newBenchCmd(s *settings) *cobra.Command {
 		Long: `bench measures how long MODEL takes to load, how many tokens a second it takes in
 (prefill) and gives out (decode, one sequence), and its peak memory. Decoding reads
 every weight once per token, so its speed is also given as a share of the read
-bandwidth, which is measured on the same weights between the rounds. Figures are
-medians of the rounds.`,
+bandwidth, which is measured on the same weights in turns with the tokens, and prefill
+as a share of what multiply-adds alone reach. Figures are medians of the rounds.`,
 		Example: `  gomamba bench mamba-130m-hf
   gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json`,
 		Args: usage(cobra.ExactArgs(1)),
@@ -75,6 +77,11 @@ type benchResult struct {
 	ReadBytesS     float64 `json:"read_bytes_s"`
 	DecodeFraction float64 `json:"decode_fraction_of_bandwidth"`
 	PeakRSSBytes   int64   `json:"peak_rss_bytes"`
+
+	FMAFLOPS        float64 `json:"fma_flop_s"` // of all threads, measured around each prefill
+	PrefillFraction float64 `json:"prefill_fraction_of_peak"`
+
+	prefillFLOPs float64 // of the projections, for each token
 }
 
 func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchResult, error) {
@@ -85,7 +92,9 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
 		}
-		r.weigh(ck, m)
+		if err := r.weigh(ck, m); err != nil {
+			return err
+		}
 		if f.profile != "" {
 			file, err := os.Create(f.profile)
 			if err != nil {
@@ -109,21 +118,34 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 	return r, err
 }
 
-// weigh counts the bytes that decoding reads for each token, and finds the dtype of most of them.
-func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) {
+// weigh counts the bytes that decoding reads and the operations that projections do for each token, and finds the dtype of
+// most weights.
+func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
+	specs, err := names.Table(m.Config())
+	if err != nil {
+		return err
+	}
 	largest := 0
-	for _, t := range ck.Tensors() {
-		if t.Name == "backbone.embeddings.weight" && !ck.Tied() {
+	for _, spec := range specs {
+		switch {
+		case spec.Name == "backbone.embeddings.weight" && !ck.Tied():
 			continue // one row of it
+		case spec.Name == "lm_head.weight" && ck.Tied():
+			continue // the embedding
 		}
-		if ck.Tied() && t.Name == "lm_head.weight" {
-			continue
+		t, ok := ck.Tensor(spec.Name)
+		if !ok {
+			continue // optional
 		}
 		r.WeightBytes += len(t.Data)
 		if len(t.Data) > largest {
 			largest, r.DType = len(t.Data), t.DType.String()
 		}
+		if strings.HasSuffix(spec.Name, "_proj.weight") {
+			r.prefillFLOPs += 2 * float64(spec.Shape[0]) * float64(spec.Shape[1])
+		}
 	}
+	return nil
 }
 
 // measure runs the rounds and keeps medians. The kinds of measurement take turns, so that a machine whose speed drifts
@@ -133,28 +155,39 @@ func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model
 	defer pool.Close()
 	bar := newProgress(cmd, "rounds", int64(f.rounds))
 	defer bar.stop()
-	var read, prefill, decode []float64
+	var read, prefill, decode, peak, ofRead, ofPeak []float64
 	readWeights(pool, ck) // into memory
 	for range f.rounds {
-		start := time.Now()
-		n := readWeights(pool, ck)
-		read = append(read, float64(n)/time.Since(start).Seconds())
-
+		before := multiplyAdds(pool)
 		seconds, err := f.prefill(cmd.Context(), m)
 		if err != nil {
 			return err
 		}
+		peak = append(peak, (before+multiplyAdds(pool))/2)
 		prefill = append(prefill, float64(f.prompt)/seconds)
+		ofPeak = append(ofPeak, r.prefillFLOPs*float64(f.prompt)/seconds/last(peak))
 
-		if seconds, err = f.decode(cmd.Context(), m); err != nil {
+		seconds, rate, err := f.decode(cmd.Context(), m, func() int { return readWeights(pool, ck) })
+		if err != nil {
 			return err
 		}
+		read = append(read, rate)
 		decode = append(decode, float64(f.tokens)/seconds)
+		ofRead = append(ofRead, float64(r.WeightBytes)*last(decode)/rate)
 		bar.add(1)
 	}
-	r.ReadBytesS, r.PrefillTokS, r.DecodeTokS = median(read), median(prefill), median(decode)
-	r.DecodeFraction = float64(r.WeightBytes) * r.DecodeTokS / r.ReadBytesS
+	r.ReadBytesS, r.PrefillTokS, r.DecodeTokS, r.FMAFLOPS = median(read), median(prefill), median(decode), median(peak)
+	r.DecodeFraction, r.PrefillFraction = median(ofRead), median(ofPeak)
 	return nil
+}
+
+func last(v []float64) float64 { return v[len(v)-1] }
+
+// multiplyAdds returns how many float32 operations a second all threads do when nothing holds them up.
+func multiplyAdds(pool *kernel.Pool) float64 {
+	start := time.Now()
+	n := pool.MultiplyAdds(5e9)
+	return float64(n) / time.Since(start).Seconds()
 }
 
 // readWeights reads all tensors once and returns their size.
@@ -179,20 +212,31 @@ func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, erro
 	return time.Since(start).Seconds(), err
 }
 
-// decode runs single tokens with full logits, after some to warm up, and returns the seconds they took.
-func (f *benchFlags) decode(ctx context.Context, m *model.Model) (float64, error) {
-	const warmUp = 8
+// decode runs single tokens with full logits, after some to warm up, and returns the seconds they took. A few tokens take
+// turns with reading all weights, whose bytes a second are returned too: what memory gives changes by the second where
+// a machine is shared.
+func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int) (seconds, rate float64, err error) {
+	const warmUp, turn = 8, 16
 	cache := m.NewCache(1)
-	var start time.Time
+	ids := make([]int64, 1)
+	var reading, decoding time.Duration
+	var bytes int
 	for t := range warmUp + f.tokens {
-		if t == warmUp {
-			start = time.Now()
+		if t >= warmUp && (t-warmUp)%turn == 0 {
+			start := time.Now()
+			bytes += read()
+			reading += time.Since(start)
 		}
-		if err := m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil); err != nil {
-			return 0, err
+		ids[0] = benchID(t, m)
+		start := time.Now()
+		if err := m.Stream(ctx, model.Single(ids), cache, model.Want{Logits: model.LogitsLast}, nil); err != nil {
+			return 0, 0, err
+		}
+		if t >= warmUp {
+			decoding += time.Since(start)
 		}
 	}
-	return time.Since(start).Seconds(), nil
+	return decoding.Seconds(), float64(bytes) / reading.Seconds(), nil
 }
 
 // benchID is a fixed sequence of ids that visits the whole vocabulary.
@@ -209,7 +253,7 @@ func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
 	fmt.Fprintf(tw, "load\t%.1f ms\n", 1000*r.LoadS)
-	fmt.Fprintf(tw, "prefill\t%.4g tokens/s (%d tokens)\n", r.PrefillTokS, r.PrefillTokens)
+	fmt.Fprintf(tw, "prefill\t%.4g tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", r.PrefillTokS, r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
 	fmt.Fprintf(tw, "decode\t%.4g tokens/s (%d tokens), reading %s per token\n", r.DecodeTokS, r.DecodeTokens, bytesText(r.WeightBytes))
 	fmt.Fprintf(tw, "bandwidth\t%s/s read, decode reaches %.0f %% of it\n", bytesText(int64(r.ReadBytesS)), 100*r.DecodeFraction)
 	fmt.Fprintf(tw, "memory\t%s at the peak, mapped weights included\n", bytesText(r.PeakRSSBytes))
