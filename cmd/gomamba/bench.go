@@ -67,6 +67,7 @@ type benchResult struct {
 	Threads        int     `json:"threads"`
 	ISA            string  `json:"isa"`
 	LoadS          float64 `json:"load_s"`
+	FirstTokenS    float64 `json:"first_token_s"` // from opening the files to the first token's logits
 	PrefillTokens  int     `json:"prefill_tokens"`
 	PrefillTokS    float64 `json:"prefill_tok_s"`
 	DecodeTokens   int     `json:"decode_tokens"`
@@ -85,6 +86,10 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
 		}
+		if err := benchStep(cmd.Context(), m, m.NewCache(1), 0); err != nil {
+			return err
+		}
+		r.FirstTokenS = time.Since(start).Seconds()
 		r.weigh(ck, m)
 		if f.profile != "" {
 			file, err := os.Create(f.profile)
@@ -188,11 +193,16 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model) (float64, error
 		if t == warmUp {
 			start = time.Now()
 		}
-		if err := m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil); err != nil {
+		if err := benchStep(ctx, m, cache, t); err != nil {
 			return 0, err
 		}
 	}
 	return time.Since(start).Seconds(), nil
+}
+
+// benchStep takes the t-th id of benchID in, with its logits.
+func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, t int) error {
+	return m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil)
 }
 
 // benchID is a fixed sequence of ids that visits the whole vocabulary.
@@ -208,7 +218,7 @@ func median(v []float64) float64 {
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
-	fmt.Fprintf(tw, "load\t%.1f ms\n", 1000*r.LoadS)
+	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%.4g tokens/s (%d tokens)\n", r.PrefillTokS, r.PrefillTokens)
 	fmt.Fprintf(tw, "decode\t%.4g tokens/s (%d tokens), reading %s per token\n", r.DecodeTokS, r.DecodeTokens, bytesText(r.WeightBytes))
 	fmt.Fprintf(tw, "bandwidth\t%s/s read, decode reaches %.0f %% of it\n", bytesText(int64(r.ReadBytesS)), 100*r.DecodeFraction)
