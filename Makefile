@@ -1,13 +1,15 @@
 # Every target works on a fresh machine with Go; fixtures and interop also need Python, race a C compiler,
-# test-arm64 qemu.
+# test-arm64 qemu, peers all of Python, Rust and a C++ compiler.
 
 FUZZTIME   ?= 10m
 BENCHCOUNT ?= 6
 BENCHDIR   ?= .bench-convert
 ROUNDS     ?= 20
 PYTHON     ?= python3
+SHAPES     ?=
+PEERS      ?=
 
-.PHONY: help demo test race lint fuzz faults bench bench-convert generate fixtures interop build man clean test-arm64
+.PHONY: help demo test race lint fuzz faults bench bench-convert peers generate fixtures interop build man clean test-arm64
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,10 @@ bench: ## Go benchmarks, BENCHCOUNT (6) runs each, for benchstat
 bench-convert: build ## conversions of an 11 GB checkpoint against cp, in BENCHDIR (.bench-convert), which needs 35 GB
 	.ci/bench-convert ./gomamba $(BENCHDIR)
 
+peers: ROUNDS = 5
+peers: build .venv/installed ## speed beside llama.cpp, mamba-rs, candle and transformers, in ROUNDS (5), of SHAPES and PEERS (all)
+	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --shapes '$(SHAPES)' --peers '$(PEERS)'
+
 generate: ## write the assembly anew from internal/kernel/_asm
 	go generate ./...
 
@@ -67,7 +73,7 @@ man: ## the manual pages, in man1
 	go run -tags man ./cmd/gomamba man man1
 
 clean: ## remove what the other targets made, .venv included
-	rm -rf gomamba gomamba.exe man1 .venv .bench-convert *.prof *.test coverage.*
+	rm -rf gomamba gomamba.exe man1 .venv .peers .bench-convert *.prof *.test coverage.*
 
 .venv/installed: fixtures/requirements.txt
 	$(PYTHON) -m venv .venv

@@ -69,6 +69,7 @@ type benchResult struct {
 	Threads        int     `json:"threads"`
 	ISA            string  `json:"isa"`
 	LoadS          float64 `json:"load_s"`
+	FirstTokenS    float64 `json:"first_token_s"` // from opening the files to the first token's logits
 	PrefillTokens  int     `json:"prefill_tokens"`
 	PrefillTokS    float64 `json:"prefill_tok_s"`
 	DecodeTokens   int     `json:"decode_tokens"`
@@ -92,6 +93,10 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
 		}
+		if err := benchStep(cmd.Context(), m, m.NewCache(1), 0); err != nil {
+			return err
+		}
+		r.FirstTokenS = time.Since(start).Seconds()
 		if err := r.weigh(ck, m); err != nil {
 			return err
 		}
@@ -218,7 +223,6 @@ func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, erro
 func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int) (seconds, rate float64, err error) {
 	const warmUp, turn = 8, 16
 	cache := m.NewCache(1)
-	ids := make([]int64, 1)
 	var reading, decoding time.Duration
 	var bytes int
 	for t := range warmUp + f.tokens {
@@ -227,9 +231,8 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 			bytes += read()
 			reading += time.Since(start)
 		}
-		ids[0] = benchID(t, m)
 		start := time.Now()
-		if err := m.Stream(ctx, model.Single(ids), cache, model.Want{Logits: model.LogitsLast}, nil); err != nil {
+		if err := benchStep(ctx, m, cache, t); err != nil {
 			return 0, 0, err
 		}
 		if t >= warmUp {
@@ -237,6 +240,11 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 		}
 	}
 	return decoding.Seconds(), float64(bytes) / reading.Seconds(), nil
+}
+
+// benchStep takes the t-th id of benchID in, with its logits.
+func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, t int) error {
+	return m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil)
 }
 
 // benchID is a fixed sequence of ids that visits the whole vocabulary.
@@ -252,7 +260,7 @@ func median(v []float64) float64 {
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
-	fmt.Fprintf(tw, "load\t%.1f ms\n", 1000*r.LoadS)
+	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%.4g tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", r.PrefillTokS, r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
 	fmt.Fprintf(tw, "decode\t%.4g tokens/s (%d tokens), reading %s per token\n", r.DecodeTokS, r.DecodeTokens, bytesText(r.WeightBytes))
 	fmt.Fprintf(tw, "bandwidth\t%s/s read, decode reaches %.0f %% of it\n", bytesText(int64(r.ReadBytesS)), 100*r.DecodeFraction)
