@@ -2629,7 +2629,7 @@ tap:
 	RET
 
 // func convBlockAVX512(out *float32, outStride int, in *float32, inStride int, state *float32, taps *float32, tapStride int, bias *float32, tokens int, lines int)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·convBlockAVX512(SB), NOSPLIT, $0-80
 	MOVQ out+0(FP), AX
 	MOVQ in+16(FP), CX
@@ -2684,20 +2684,23 @@ line:
 	VMOVDQU32 constantsAVX512<>+1728(SB), Z17
 	VPERMI2PS Z18, Z11, Z17
 	VCVTPS2PD Y17, Z17
-	MOVQ      CX, R11
-	MOVQ      AX, R12
-	MOVQ      tokens+64(FP), R10
+	MOVQ      CX, R12
+	MOVQ      AX, R13
+	MOVQ      tokens+64(FP), R11
+	MOVQ      BX, R10
+	SHLQ      $0x05, R10
 
 next:
+	PREFETCHT0   (R12)(R10*1)
 	VMOVAPD      Z12, Z11
 	VMOVAPD      Z13, Z12
 	VMOVAPD      Z14, Z13
-	VCVTPS2PD    (R11), Z14
+	VCVTPS2PD    (R12), Z14
 	VMOVAPD      Z8, Z18
 	VMOVAPD      Z15, Z10
 	VMOVAPD      Z16, Z15
 	VMOVAPD      Z17, Z16
-	VCVTPS2PD    32(R11), Z17
+	VCVTPS2PD    32(R12), Z17
 	VMOVAPD      Z9, Z19
 	VMULPD       Z0, Z11, Z20
 	VADDPD       Z20, Z18, Z18
@@ -2754,12 +2757,12 @@ next:
 	VDIVPD       Z21, Z18, Z18
 	VDIVPD       Z25, Z19, Z19
 	VCVTPD2PS    Z18, Y18
-	VMOVUPS      Y18, (R12)
+	VMOVUPS      Y18, (R13)
 	VCVTPD2PS    Z19, Y19
-	VMOVUPS      Y19, 32(R12)
-	LEAQ         (R11)(BX*4), R11
-	LEAQ         (R12)(DX*4), R12
-	DECQ         R10
+	VMOVUPS      Y19, 32(R13)
+	LEAQ         (R12)(BX*4), R12
+	LEAQ         (R13)(DX*4), R13
+	DECQ         R11
 	JNZ          next
 	VCVTPD2PS    Z11, Y11
 	VCVTPD2PS    Z12, Y12

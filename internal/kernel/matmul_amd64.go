@@ -2,7 +2,11 @@
 
 package kernel
 
-import "github.com/gomamba/gomamba/internal/tensor"
+import (
+	"unsafe"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
 
 const (
 	asmCols = 16 // the assembly takes whole blocks of columns
@@ -203,6 +207,13 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 				dotOneF32AVX512(&out[i*yStride+r], &row[0], &x[(t+i)*xStride], cols, 1)
 			}
 		}
+	}
+}
+
+// fetch hints that v will be needed soon.
+func fetch(v []float32) {
+	if useAVX512 && len(v) > 0 {
+		prefetchAVX512((*byte)(unsafe.Pointer(&v[0])), (len(v)*4+cacheLine-1)/cacheLine)
 	}
 }
 

@@ -36,6 +36,7 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 		to := min(from+stepChannels, hi)
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece := r.slice(t, min(t+stepTokens, r.Tokens))
+			r.fetchAhead(t+stepTokens, min(t+2*stepTokens, r.Tokens), from, to)
 			if s.DtBias != nil {
 				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
 			}
@@ -44,6 +45,18 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
 				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
 			}
+		}
+	}
+}
+
+// fetchAhead hints that the rows of the tokens from to to will be needed soon, in the channels lo to hi: in memory they lie
+// far apart.
+func (r *ScanRows) fetchAhead(from, to, lo, hi int) {
+	for t := from; t < to; t++ {
+		fetch(r.X[t*r.XStride:][lo:hi])
+		fetch(r.Z[t*r.ZStride:][lo:hi])
+		if r.DtStride >= hi {
+			fetch(r.Dt[t*r.DtStride:][lo:hi])
 		}
 	}
 }

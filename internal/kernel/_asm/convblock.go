@@ -56,8 +56,11 @@ func convBlock(k *constants) {
 	MOVQ(in, x)
 	MOVQ(out, y)
 	Load(Param("tokens"), left)
+	MOVQ(inStride, stride)
+	SHLQ(U8(2+3), stride) // 8 rows, which lie far apart in memory
 
 	Label("next")
+	PREFETCHT0(Mem{Base: x, Index: stride, Scale: 1})
 	sum := make([]VecVirtual, blockPairs)
 	for h := range sum {
 		for i := range blockTaps - 1 {
