@@ -9,7 +9,8 @@ PYTHON     ?= python3
 SHAPES     ?=
 PEERS      ?=
 
-.PHONY: help demo test race lint fuzz faults bench bench-convert peers generate fixtures interop build man clean test-arm64
+.PHONY: help demo test race lint fuzz faults bench bench-convert peers generate fixtures interop pictures badges memory \
+	build man clean test-arm64
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,15 @@ interop: build .venv/installed .venv/judged ## compare with the readers of every
 		$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python)
 	.venv/bin/python fixtures/interop_sources.py --gomamba ./gomamba -n $(ROUNDS)
 	.venv/bin/python fixtures/interop_page.py --gomamba ./gomamba
+
+pictures: ## the pictures and badges of README.md, from fixtures/measured
+	go run ./internal/pictures
+
+badges: ## count the tests by running them, and draw badges and pictures anew
+	go run ./internal/pictures tests
+
+memory: build .venv/installed ## measure memory over the length of a prompt, and draw it (Linux; needs Python)
+	go run ./internal/pictures memory
 
 build: ## the binary, ./gomamba
 	go build -trimpath -o gomamba ./cmd/gomamba

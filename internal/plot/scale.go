@@ -52,7 +52,7 @@ type Tick struct {
 	Text string
 }
 
-// Decades returns the powers of ten on the axis, labelled as far as they do not crowd one another.
+// Decades returns the powers of ten on the axis, as many as do not crowd one another.
 func (a Log) Decades() []Tick {
 	var ticks []Tick
 	first := math.Ceil(a.low)
@@ -62,11 +62,9 @@ func (a Log) Decades() []Tick {
 	}
 	every := max(1, math.Ceil(16*(a.high-a.low)/math.Abs(a.to-a.from)))
 	for e := first; e <= a.high; e++ {
-		t := Tick{At: a.from + (e-a.low)/(a.high-a.low)*(a.to-a.from)}
 		if math.Mod(e, every) == 0 {
-			t.Text = power(int(e))
+			ticks = append(ticks, Tick{a.from + (e-a.low)/(a.high-a.low)*(a.to-a.from), power(int(e))})
 		}
-		ticks = append(ticks, t)
 	}
 	return ticks
 }

@@ -9,7 +9,6 @@ import (
 var inks = []struct{ class, property, light, dark string }{
 	{"card", "fill", "#ffffff", "#0d1117"},
 	{"card", "stroke", "#d1d9e0", "#30363d"},
-	{"panel", "fill", "#f6f8fa", "#151b23"},
 	{"text", "fill", "#1f2328", "#f0f6fc"},
 	{"dim", "fill", "#59636e", "#9198a1"},
 	{"grid", "stroke", "#e4e8ec", "#262c36"},
@@ -17,14 +16,15 @@ var inks = []struct{ class, property, light, dark string }{
 	{"limit", "stroke", "#8c959f", "#656c76"},
 	{"ours", "fill", "#0969da", "#4493f8"},
 	{"ours-line", "stroke", "#0969da", "#4493f8"},
-	{"ours-pale", "fill", "#ddf4ff", "#121d2f"},
 	{"theirs", "fill", "#bc4c00", "#f0883e"},
 	{"theirs-line", "stroke", "#bc4c00", "#f0883e"},
 	{"other", "fill", "#afb8c1", "#656c76"},
 	{"whisker", "stroke", "#1f2328", "#f0f6fc"},
 	{"bad", "fill", "#cf222e", "#ff6b64"},
 	{"bad-line", "stroke", "#cf222e", "#ff6b64"},
-	{"good", "fill", "#1a7f37", "#3fb950"},
+	{"badge-label", "fill", "#424a53", "#30363d"},
+	{"badge-value", "fill", "#0969da", "#1f6feb"},
+	{"badge-text", "fill", "#ffffff", "#ffffff"},
 }
 
 // forms are what classes look like beside their colours.

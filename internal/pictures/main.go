@@ -1,0 +1,101 @@
+// Pictures draws the pictures and badges of README.md from the measurements that lie beside them in fixtures/measured.
+//
+//	pictures          measures parity anew, and draws everything
+//	pictures memory   measures memory before; needs Linux, the binary ./gomamba and Python in .venv
+//	pictures tests    runs and counts the tests before
+//
+// It runs at the top of the repository. Parity is the same on every machine, memory and speed (peers.json, which
+// fixtures/peers.py writes) are those of the machine that their files name.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// measured is the folder of measurements and pictures.
+const measured = "fixtures/measured"
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "pictures:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) (err error) {
+	switch {
+	case len(args) == 0:
+	case len(args) == 1 && args[0] == "memory":
+		err = measureMemory()
+	case len(args) == 1 && args[0] == "tests":
+		err = countTests()
+	default:
+		return fmt.Errorf("%q: expected nothing, memory or tests", args)
+	}
+	if err != nil {
+		return err
+	}
+	parity, err := measureParity(".")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(measured, "parity.json"), parity.text(), 0o666); err != nil {
+		return err
+	}
+	pictures, err := draw(".", parity)
+	if err != nil {
+		return err
+	}
+	for name, picture := range pictures {
+		if err := os.WriteFile(filepath.Join(measured, name), picture, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draw draws the pictures of what is measured in the repository at root, by the names of their files.
+func draw(root string, p *parityFile) (map[string][]byte, error) {
+	pictures := map[string][]byte{"parity.svg": p.picture(), "badge-parity.svg": p.badge()}
+	var memory memoryFile
+	var speed speedFile
+	var tests testsFile
+	for _, source := range []struct {
+		name  string
+		value any
+		draw  map[string]func() []byte
+	}{
+		{"memory.json", &memory, map[string]func() []byte{"memory.svg": memory.picture}},
+		{"peers.json", &speed, map[string]func() []byte{"speed.svg": speed.picture, "badge-speed.svg": speed.badge}},
+		{"tests.json", &tests, map[string]func() []byte{"badge-tests.svg": tests.badge}},
+	} {
+		text, err := os.ReadFile(filepath.Join(root, measured, source.name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // not measured yet
+		}
+		if err == nil {
+			err = json.Unmarshal(text, source.value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", source.name, err)
+		}
+		for name, picture := range source.draw {
+			pictures[name] = picture()
+		}
+	}
+	return pictures, nil
+}
+
+// writeJSON writes a measurement.
+func writeJSON(name string, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(measured, name), append(text, '\n'), 0o666)
+}
