@@ -79,18 +79,26 @@ func (f Frame) rules(p *Picture, y Log) {
 	p.Line("axis", [2]float64{f.Left, f.bottom()}, [2]float64{f.right(), f.bottom()})
 }
 
-// labels names as many places as there is room for, the last one always.
+// labels names as many places as there is room for, the last one always. There is some to spare: a page for small
+// screens may write larger.
 func (c Layers) labels(p *Picture, x func(int) float64) {
-	const gap = 8
+	const size, gap = 16, 8
 	last := len(c.Names) - 1
 	widest := 0.0
 	for _, name := range c.Names[:last] {
-		widest = max(widest, TextWidth(name, 11)+gap)
+		widest = max(widest, TextWidth(name, size)+gap)
 	}
-	every := max(1, int(math.Ceil(widest*float64(len(c.Names))/c.Width)))
-	free := x(last) - TextWidth(c.Names[last], 11)/2 - gap
+	every := 1
+	for float64(every)*c.Width < widest*float64(len(c.Names)) {
+		every *= 2
+	}
+	free := x(last) - TextWidth(c.Names[last], size)/2 - gap
 	for i, name := range c.Names {
-		if i == last || i%every == 0 && x(i)+TextWidth(name, 11)/2 < free {
+		if i == last && x(i)+TextWidth(name, size)/2 > c.right() {
+			p.Text(c.right(), c.bottom()+15, "dim small end", name)
+			continue
+		}
+		if i == last || i%every == 0 && x(i)+TextWidth(name, size)/2 < free {
 			p.Text(x(i), c.bottom()+15, "dim small middle", name)
 		}
 	}
