@@ -15,8 +15,8 @@ func (m *memoryFile) picture() []byte {
 	least, most := extremes(ours)
 	heading := fmt.Sprintf("%s tokens in %s of memory", count(last.Tokens), megabytes(last.Bytes))
 	pic := newPicture(height, heading,
-		fmt.Sprintf("Peak anonymous memory while %s takes in a prompt, whose ids are part of it; %d threads", m.Model, m.Threads))
-	c := plot.Curves{Frame: plot.Frame{Left: 90, Top: 90, Width: 500, Height: 250}}
+		fmt.Sprintf("Peak anonymous memory while %s takes in a prompt, whose ids, 8 bytes each, are part of it; %d threads", m.Model, m.Threads))
+	c := plot.Curves{Frame: plot.Frame{Left: 90, Top: 90, Width: 545, Height: 250}}
 	for _, n := range []int{1000, 10_000, 100_000, 1_000_000} {
 		c.XTicks = append(c.XTicks, plot.Tick{At: float64(n), Text: count(n)})
 	}
@@ -28,7 +28,7 @@ func (m *memoryFile) picture() []byte {
 				Title: fmt.Sprintf("%s, %s tokens: %s", run.Program, count(point.Tokens), megabytes(point.Bytes))})
 		}
 		end := run.Points[len(run.Points)-1]
-		curve.Note = fmt.Sprintf("%s at %s tokens, %s at one", megabytes(end.Bytes), count(end.Tokens), megabytes(run.Start))
+		curve.Notes = []string{megabytes(end.Bytes) + " at " + count(end.Tokens) + " tokens", megabytes(run.Start) + " at a single one"}
 		if run.Version != "" {
 			curve.Name += " " + run.Version
 		}

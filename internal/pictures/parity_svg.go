@@ -28,6 +28,8 @@ func (p *parityFile) picture() []byte {
 		fmt.Sprintf("Largest error of any element, relative to its tensor's largest value: float32 against float64, transformers %s", p.Transformers))
 	legend(pic, 24, 84, "ours", "gomamba", "theirs", "transformers")
 
+	pic.Text(width-24, 84, "dim end", "after each block, after the final norm, and of the logits")
+
 	var everything []float64
 	for _, shown := range layered {
 		for _, t := range p.dump(shown.dump).overLayers() {

@@ -88,5 +88,5 @@ func passedTests(r io.Reader) (map[string]bool, error) {
 }
 
 func (t *testsFile) badge() []byte {
-	return badge("tests", count(t.Tests)+", and "+count(t.Hostile)+" hostile files", "All tests of the repository, and files that the program must refuse.")
+	return badge("tests", count(t.Tests)+" pass, "+count(t.Hostile)+" hostile files refused", "All tests of the repository, and files that the program must refuse.")
 }

@@ -12,8 +12,8 @@ type Curves struct {
 type Curve struct {
 	Class  string
 	Points []Pair
-	Name   string // written beside the last point
-	Note   string // and below that
+	Name   string   // written beside the last point
+	Notes  []string // and lines below that
 }
 
 // Draw draws the chart into a picture. Labels need 70 pixels to the left of the frame and 20 below, names of curves their
@@ -52,6 +52,8 @@ func (c Curves) Draw(p *Picture) {
 		}
 		end := line[len(line)-1]
 		p.Text(end[0]+12, end[1]+1, "strong "+curve.Class, curve.Name)
-		p.Text(end[0]+12, end[1]+16, "dim small", curve.Note)
+		for i, note := range curve.Notes {
+			p.Text(end[0]+12, end[1]+16+14*float64(i), "dim small", note)
+		}
 	}
 }
