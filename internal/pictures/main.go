@@ -4,8 +4,8 @@
 //	pictures memory   measures memory before; needs Linux, the binary ./gomamba and Python in .venv
 //	pictures tests    runs and counts the tests before
 //
-// It runs at the top of the repository. Parity is the same on every machine, memory and speed (peers.json, which
-// fixtures/peers.py writes) are those of the machine that their files name.
+// It runs at the top of the repository. Parity is the same on every machine, memory and speed are those of the machine that
+// memory.json and peers.json name; make peers writes the latter.
 package main
 
 import (
