@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -63,32 +64,40 @@ func run(args []string) (err error) {
 func draw(root string, p *parityFile) (map[string][]byte, error) {
 	pictures := map[string][]byte{"parity.svg": p.picture(), "badge-parity.svg": p.badge()}
 	var memory memoryFile
+	if found, err := read(root, "memory.json", &memory); err != nil {
+		return nil, err
+	} else if found {
+		pictures["memory.svg"] = memory.picture()
+	}
 	var speed speedFile
+	if found, err := read(root, "peers.json", &speed); err != nil {
+		return nil, err
+	} else if found {
+		maps.Copy(pictures, speed.pictures())
+		pictures["badge-speed.svg"] = speed.badge()
+	}
 	var tests testsFile
-	for _, source := range []struct {
-		name  string
-		value any
-		draw  map[string]func() []byte
-	}{
-		{"memory.json", &memory, map[string]func() []byte{"memory.svg": memory.picture}},
-		{"peers.json", &speed, map[string]func() []byte{"speed.svg": speed.picture, "badge-speed.svg": speed.badge}},
-		{"tests.json", &tests, map[string]func() []byte{"badge-tests.svg": tests.badge}},
-	} {
-		text, err := os.ReadFile(filepath.Join(root, measured, source.name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // not measured yet
-		}
-		if err == nil {
-			err = json.Unmarshal(text, source.value)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", source.name, err)
-		}
-		for name, picture := range source.draw {
-			pictures[name] = picture()
-		}
+	if found, err := read(root, "tests.json", &tests); err != nil {
+		return nil, err
+	} else if found {
+		pictures["badge-tests.svg"] = tests.badge()
 	}
 	return pictures, nil
+}
+
+// read reads a measurement, and tells whether there is one yet.
+func read(root, name string, value any) (found bool, err error) {
+	text, err := os.ReadFile(filepath.Join(root, measured, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, value)
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	return true, nil
 }
 
 // writeJSON writes a measurement.

@@ -11,19 +11,18 @@ import (
 
 // speedFile is fixtures/measured/peers.json, as far as it is drawn.
 type speedFile struct {
-	Date    string       `json:"date"`
 	Machine string       `json:"machine"`
-	Threads int          `json:"threads"`
-	Rounds  int          `json:"rounds"`
 	Shapes  []speedShape `json:"shapes"`
 }
 
 // speedShape is a model shape with what ran it.
 type speedShape struct {
 	Shape         string        `json:"shape"`
+	Date          string        `json:"date"`
+	Rounds        int           `json:"rounds"`
 	PrefillTokens int           `json:"prefill_tokens"`
 	DecodeTokens  int           `json:"decode_tokens"`
-	Read          spread        `json:"read_gb_s"`
+	Read          *spread       `json:"read_gb_s"`
 	Results       []speedResult `json:"results"`
 }
 
@@ -33,6 +32,7 @@ type speedResult struct {
 	DType   string  `json:"dtype"`
 	Decode  *spread `json:"decode_tok_s"`
 	Prefill *spread `json:"prefill_tok_s"`
+	Note    string  `json:"note"` // clauses between semicolons
 }
 
 // spread is a figure over several rounds.
@@ -42,38 +42,80 @@ type spread struct {
 	Max    float64 `json:"max"`
 }
 
-// self is our own name among the peers.
-const self = "gomamba"
+// self is our own name among the peers, and headline the shape of the badge.
+const self, headline = "gomamba", "mamba-130m"
 
-// Measures of the bars.
+// Measures of the bars and of the lines below them.
 const (
-	rowHeight           = 24
-	decodeLeft          = 212
-	prefillLeft         = 516
-	longestBar          = 240
-	aboveRows, belowRow = 54, 30
+	rowHeight, lineHeight = 24, 16
+	decodeLeft            = 212
+	prefillLeft           = 516
+	longestBar            = 240
 )
 
-// picture shows decode and prefill of all peers as bars, shape by shape and dtype by dtype.
-func (s *speedFile) picture() []byte {
-	height := 84.0
+// pictures draws each shape, by the name of its file.
+func (s *speedFile) pictures() map[string][]byte {
+	pictures := map[string][]byte{}
 	for _, shape := range s.Shapes {
-		height += aboveRows + belowRow
-		for _, group := range shape.byDType() {
-			height += rowHeight * float64(len(group)+1)
+		pictures["speed-"+shape.Shape+".svg"] = shape.picture(s.Machine)
+	}
+	return pictures
+}
+
+// picture shows decode and prefill of all peers as bars, dtype by dtype, the fastest decoder first.
+func (s *speedShape) picture(machine string) []byte {
+	const top = 132
+	groups, lines := s.byDType(), s.footnotes(machine)
+	height := top + rowHeight*float64(len(groups)+len(s.Results)) + 24 + lineHeight*float64(len(lines))
+	heading := "Tokens per second, " + s.Shape
+	pic := newPicture(height, heading, fmt.Sprintf("One sequence; bars are medians of %d rounds in turns, whiskers the slowest and the fastest of them", s.Rounds))
+	pic.Text(decodeLeft, 94, "text strong", "decode")
+	pic.Text(decodeLeft, 110, "dim small", fmt.Sprintf("%d tokens, one at a time", s.DecodeTokens))
+	pic.Text(prefillLeft, 94, "text strong", "prefill")
+	pic.Text(prefillLeft, 110, "dim small", fmt.Sprintf("a prompt of %d tokens", s.PrefillTokens))
+	y := s.bars(pic, groups, top) + 24
+	for i, line := range lines {
+		pic.Text(24, y+lineHeight*float64(i), "dim small", line)
+	}
+	return pic.File(heading, fmt.Sprintf("Decode and prefill of gomamba and its peers in tokens per second, measured on %s on %s.", machine, s.Date))
+}
+
+// footnotes tell machine, versions and what was noted of peers, in lines that fit.
+func (s *speedShape) footnotes(machine string) []string {
+	first := machine + ", " + s.Date
+	if s.Read != nil {
+		first += fmt.Sprintf("; read bandwidth %.3g GB/s, from %.3g to %.3g", s.Read.Median, s.Read.Min, s.Read.Max)
+	}
+	lines := wrap(first)
+	var peers []string
+	notes := map[string][]string{}
+	for _, r := range s.Results {
+		if notes[r.Peer] == nil {
+			peers = append(peers, r.Peer)
+			notes[r.Peer] = []string{r.Version}
+		}
+		for clause := range strings.SplitSeq(r.Note, "; ") {
+			if clause != "" && !slices.Contains(notes[r.Peer], clause) {
+				notes[r.Peer] = append(notes[r.Peer], clause)
+			}
 		}
 	}
-	pic := newPicture(height+20, "Tokens per second, side by side",
-		fmt.Sprintf("One sequence, %d threads: bars are medians of %d rounds in turns, whiskers the slowest and the fastest round", s.Threads, s.Rounds))
-	y := 84.0
-	var names []string
-	for _, shape := range s.Shapes {
-		y = shape.draw(pic, y)
-		names = append(names, shape.Shape)
+	for _, peer := range peers {
+		lines = append(lines, wrap(peer+": "+strings.Join(notes[peer], "; "))...)
 	}
-	pic.Text(width-24, y+2, "dim small end", s.Machine+", "+s.Date)
-	return pic.File("Speed of gomamba and its peers", fmt.Sprintf("Decode and prefill in tokens per second, for %s, on %s, %s.",
-		strings.Join(names, " and "), s.Machine, s.Date))
+	return lines
+}
+
+// wrap breaks text into lines as wide as a picture.
+func wrap(text string) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && plot.TextWidth(line+" "+word, 11) > width-48 {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	return append(lines, line)
 }
 
 // byDType groups the results by dtype, in the order of the file, the fastest decoder first.
@@ -99,8 +141,8 @@ func median0(s *spread) float64 {
 	return s.Median
 }
 
-// draw draws a shape from y on, and returns where it ends.
-func (s *speedShape) draw(pic *plot.Picture, y float64) float64 {
+// bars draws the rows from y on, and returns where they end.
+func (s *speedShape) bars(pic *plot.Picture, groups [][]speedResult, y float64) float64 {
 	decodeMost, prefillMost := 0.0, 0.0
 	for _, r := range s.Results {
 		if r.Decode != nil {
@@ -110,37 +152,22 @@ func (s *speedShape) draw(pic *plot.Picture, y float64) float64 {
 			prefillMost = max(prefillMost, r.Prefill.Max)
 		}
 	}
-	pic.Text(24, y+24, "text subject", s.Shape)
-	pic.Text(decodeLeft, y+24, "text strong", "decode")
-	pic.Text(decodeLeft, y+40, "dim small", fmt.Sprintf("%d tokens, one at a time", s.DecodeTokens))
-	pic.Text(prefillLeft, y+24, "text strong", "prefill")
-	pic.Text(prefillLeft, y+40, "dim small", fmt.Sprintf("a prompt of %d tokens", s.PrefillTokens))
-	y += aboveRows
-	for _, group := range s.byDType() {
+	for _, group := range groups {
 		pic.Text(24, y+16, "dim strong", strings.ToLower(group[0].DType))
 		pic.Line("grid", [2]float64{70, y + 12}, [2]float64{width - 24, y + 12})
 		y += rowHeight
 		for _, r := range group {
-			class, weight := "other", "text end"
+			class, label := "other", "text end"
 			if r.Peer == self {
-				class, weight = "ours", "ours strong end"
+				class, label = "ours", "ours strong end"
 			}
-			pic.Text(decodeLeft-12, y+15, weight, strings.TrimSpace(r.Peer+" "+shorten(r.Version)))
+			pic.Text(decodeLeft-12, y+15, label, r.Peer)
 			bar(pic, decodeLeft, y, class, r.Decode, decodeMost)
 			bar(pic, prefillLeft, y, class, r.Prefill, prefillMost)
 			y += rowHeight
 		}
 	}
-	return y + belowRow
-}
-
-// shorten leaves the part of a version that tells releases apart.
-func shorten(version string) string {
-	if len(version) > 9 {
-		version, _, _ = strings.Cut(version, "-")
-		return version[:min(len(version), 9)]
-	}
-	return version
+	return y
 }
 
 // bar draws a median with its spread and its figure; most is the longest one.
@@ -169,24 +196,30 @@ func speed(v float64) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-// badge tells how many times as fast as llama.cpp we are, on the first shape and dtype that both ran.
+// badge tells how many times as fast as llama.cpp we are, on the first dtype of the headline that both ran.
 func (s *speedFile) badge() []byte {
 	const peer = "llama.cpp"
 	for _, shape := range s.Shapes {
+		if shape.Shape != headline {
+			continue
+		}
 		for _, group := range shape.byDType() {
-			ours := slices.IndexFunc(group, func(r speedResult) bool { return r.Peer == self })
-			theirs := slices.IndexFunc(group, func(r speedResult) bool { return r.Peer == peer })
-			if ours < 0 || theirs < 0 {
-				continue
+			var ours, theirs *speedResult
+			for i := range group {
+				switch r := &group[i]; {
+				case r.Decode == nil || r.Prefill == nil:
+				case r.Peer == self:
+					ours = r
+				case r.Peer == peer:
+					theirs = r
+				}
 			}
-			a, b := group[ours], group[theirs]
-			if a.Prefill == nil || b.Prefill == nil {
-				continue
+			if ours != nil && theirs != nil {
+				return badge(fmt.Sprintf("speed over %s, %s", peer, strings.ToLower(ours.DType)),
+					fmt.Sprintf("prefill %.1f×, decode %.1f×", ours.Prefill.Median/theirs.Prefill.Median, ours.Decode.Median/theirs.Decode.Median),
+					fmt.Sprintf("Medians of %d rounds on %s, %s, %s.", shape.Rounds, shape.Shape, s.Machine, shape.Date))
 			}
-			return badge(fmt.Sprintf("speed over %s, %s", peer, strings.ToLower(a.DType)),
-				fmt.Sprintf("prefill %.1f×, decode %.1f×", a.Prefill.Median/b.Prefill.Median, a.Decode.Median/b.Decode.Median),
-				fmt.Sprintf("Medians of %d rounds on %s, %s, %s.", s.Rounds, shape.Shape, s.Machine, s.Date))
 		}
 	}
-	return badge("speed", "not compared with "+peer, "No shape and dtype was run by both.")
+	return badge("speed over "+peer, "not measured", "peers.json holds no dtype that both ran on "+headline+".")
 }
