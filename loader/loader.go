@@ -19,6 +19,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
@@ -112,6 +113,15 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 		return tensor.Tensor{}, false
 	}
 	return ck.weights.tensors[i], true
+}
+
+// ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
+func (ck *Checkpoint) ReadAhead() {
+	for _, f := range ck.weights.files {
+		if mapped, ok := f.(interface{ Advise(mmap.Advice) }); ok {
+			mapped.Advise(mmap.WillNeed)
+		}
+	}
 }
 
 // Changed reports the first file that was truncated, rewritten or replaced since Open, and how.

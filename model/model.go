@@ -41,6 +41,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := ck.Check(); err != nil {
 		return nil, err
 	}
+	ck.ReadAhead()
 	var w *weights
 	var mixers []mixer
 	err := mmap.Guard(func() (err error) { // small vectors are copied
