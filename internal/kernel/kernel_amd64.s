@@ -1459,6 +1459,51 @@ tap:
 	VZEROUPPER
 	RET
 
+// func addSquaresAVX2(lanes *float64, x *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·addSquaresAVX2(SB), NOSPLIT, $0-24
+	MOVQ    lanes+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+
+eight:
+	VCVTPS2PD   (CX), Y2
+	VFMADD231PD Y2, Y2, Y0
+	VCVTPS2PD   16(CX), Y2
+	VFMADD231PD Y2, Y2, Y1
+	ADDQ        $0x20, CX
+	SUBQ        $0x08, DX
+	JNZ         eight
+	VMOVUPD     Y0, (AX)
+	VMOVUPD     Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func scaleRowAVX2(y *float32, x *float32, weight *float32, scale float64, n int)
+// Requires: AVX
+TEXT ·scaleRowAVX2(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         weight+16(FP), DX
+	MOVQ         n+32(FP), BX
+	VBROADCASTSD scale+24(FP), Y0
+	XORQ         SI, SI
+
+vector:
+	VCVTPS2PD  (CX)(SI*4), Y1
+	VMULPD     Y0, Y1, Y1
+	VCVTPS2PD  (DX)(SI*4), Y2
+	VMULPD     Y2, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)(SI*4)
+	ADDQ       $0x04, SI
+	CMPQ       SI, BX
+	JLT        vector
+	VZEROUPPER
+	RET
+
 // func narrowF16AVX2(dst *byte, src *float32, n int)
 // Requires: AVX, F16C
 TEXT ·narrowF16AVX2(SB), NOSPLIT, $0-24
@@ -1812,6 +1857,27 @@ block:
 	VMOVQ        X0, AX
 	VZEROUPPER
 	MOVQ         AX, ret+16(FP)
+	RET
+
+// func addToAVX2(y *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·addToAVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+sixteen:
+	VMOVUPS (AX), Y0
+	VADDPS  (CX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(AX), Y0
+	VADDPS  32(CX), Y0, Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     sixteen
+	VZEROUPPER
 	RET
 
 // func multiplyAddAVX2(rounds int)

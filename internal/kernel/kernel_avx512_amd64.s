@@ -1844,6 +1844,24 @@ line:
 	JNZ        line
 	RET
 
+// func addToAVX512(y *float32, x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·addToAVX512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+sixteen:
+	VMOVUPS (AX), Z0
+	VADDPS  (CX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     sixteen
+	VZEROUPPER
+	RET
+
 // func multiplyAddAVX512(rounds int)
 // Requires: AVX, AVX512F
 TEXT ·multiplyAddAVX512(SB), NOSPLIT, $0-8
@@ -2795,5 +2813,46 @@ next:
 	ADDQ         $0x40, R8
 	DECQ         R9
 	JNZ          line
+	VZEROUPPER
+	RET
+
+// func addSquaresAVX512(lanes *float64, x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·addSquaresAVX512(SB), NOSPLIT, $0-24
+	MOVQ    lanes+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	VMOVUPD (AX), Z0
+
+eight:
+	VCVTPS2PD   (CX), Z1
+	VFMADD231PD Z1, Z1, Z0
+	ADDQ        $0x20, CX
+	SUBQ        $0x08, DX
+	JNZ         eight
+	VMOVUPD     Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func scaleRowAVX512(y *float32, x *float32, weight *float32, scale float64, n int)
+// Requires: AVX, AVX512F
+TEXT ·scaleRowAVX512(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         weight+16(FP), DX
+	MOVQ         n+32(FP), BX
+	VBROADCASTSD scale+24(FP), Z0
+	XORQ         SI, SI
+
+vector:
+	VCVTPS2PD (CX)(SI*4), Z1
+	VMULPD    Z0, Z1, Z1
+	VCVTPS2PD (DX)(SI*4), Z2
+	VMULPD    Z2, Z1, Z1
+	VCVTPD2PS Z1, Y1
+	VMOVUPS   Y1, (AX)(SI*4)
+	ADDQ      $0x08, SI
+	CMPQ      SI, BX
+	JLT       vector
 	VZEROUPPER
 	RET

@@ -99,6 +99,11 @@ func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32,
 //go:noescape
 func prefetchAVX512(p *byte, lines int)
 
+// addToAVX512 sets y[i] += x[i] for i < n. n is a positive multiple of 16.
+//
+//go:noescape
+func addToAVX512(y *float32, x *float32, n int)
+
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 
@@ -135,3 +140,13 @@ func convAVX512(out *float32, rows *[]float32, taps *float32, tapStride int, bia
 //
 //go:noescape
 func convBlockAVX512(out *float32, outStride int, in *float32, inStride int, state *float32, taps *float32, tapStride int, bias *float32, tokens int, lines int)
+
+// addSquaresAVX512 adds x[i]², which is exact, to lanes[i mod 8] for i < n. n is a positive multiple of 8.
+//
+//go:noescape
+func addSquaresAVX512(lanes *float64, x *float32, n int)
+
+// scaleRowAVX512 sets y[i] = x[i]·scale·weight[i] for i < n, as scaleRowGeneric does. n is a positive multiple of 8.
+//
+//go:noescape
+func scaleRowAVX512(y *float32, x *float32, weight *float32, scale float64, n int)

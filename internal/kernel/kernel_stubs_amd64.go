@@ -103,6 +103,16 @@ func gateAVX2(y *float32, sums *float64, d *float32, x *float32, z *float32, n i
 //go:noescape
 func convAVX2(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k int, n int)
 
+// addSquaresAVX2 adds x[i]², which is exact, to lanes[i mod 8] for i < n. n is a positive multiple of 8.
+//
+//go:noescape
+func addSquaresAVX2(lanes *float64, x *float32, n int)
+
+// scaleRowAVX2 sets y[i] = x[i]·scale·weight[i] for i < n, as scaleRowGeneric does. n is a positive multiple of 4.
+//
+//go:noescape
+func scaleRowAVX2(y *float32, x *float32, weight *float32, scale float64, n int)
+
 // narrowF16AVX2 encodes src[:n] into dst[:2n] as tensor.NarrowF32 does for F16.
 // n is a positive multiple of 16.
 //
@@ -143,6 +153,11 @@ func headStepOneAVX2(sums *float64, h *float32, decay float64, dt float64, x *fl
 //
 //go:noescape
 func xorAVX2(data *byte, quarter int) uint64
+
+// addToAVX2 sets y[i] += x[i] for i < n. n is a positive multiple of 16.
+//
+//go:noescape
+func addToAVX2(y *float32, x *float32, n int)
 
 // multiplyAddAVX2 does 96·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX2(rounds int)

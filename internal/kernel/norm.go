@@ -7,8 +7,21 @@ import "math"
 // The squares are exact in float64 and are added in 8 lanes, element j to lane j mod 8, then as a tree;
 // each output is rounded once.
 func RMSNorm(y, x, weight []float32, eps float64) {
-	y = y[:len(x)]
 	var lane [8]float64
+	addSquares(&lane, x)
+	scale := 1 / math.Sqrt(sum8(&lane)/float64(len(x))+eps)
+	y = y[:len(x)]
+	if len(weight) > 0 {
+		scaleRow(y, x, weight[:len(x)], scale)
+		return
+	}
+	for i, v := range x {
+		y[i] = float32(float64(v) * scale)
+	}
+}
+
+// addSquaresGeneric adds x[i]², which is exact, to lane i mod 8.
+func addSquaresGeneric(lane *[8]float64, x []float32) {
 	whole := len(x) &^ 7
 	for j := 0; j < whole; j += 8 {
 		v := x[j : j+8 : j+8]
@@ -19,15 +32,13 @@ func RMSNorm(y, x, weight []float32, eps float64) {
 	for k, v := range x[whole:] {
 		lane[k] += float64(float64(v) * float64(v))
 	}
-	scale := 1 / math.Sqrt(sum8(&lane)/float64(len(x))+eps)
-	if len(weight) == 0 {
-		for i, v := range x {
-			y[i] = float32(float64(v) * scale)
-		}
-		return
-	}
-	for i, w := range weight[:len(x)] {
-		y[i] = float32(float64(float64(x[i])*scale) * float64(w))
+}
+
+// scaleRowGeneric sets y[i] = x[i]·scale·weight[i], rounded once to float32.
+func scaleRowGeneric(y, x, weight []float32, scale float64) {
+	y, weight = y[:len(x)], weight[:len(x)]
+	for i, v := range x {
+		y[i] = float32(float64(float64(v)*scale) * float64(weight[i]))
 	}
 }
 
@@ -39,8 +50,9 @@ func sum8(lane *[8]float64) float64 {
 }
 
 // Add sets y += x, rounding to float32: the residual connection.
-func Add(y, x []float32) {
-	x = x[:len(y)]
+func Add(y, x []float32) { addTo(y, x[:len(y)]) }
+
+func addToGeneric(y, x []float32) {
 	for i, v := range x {
 		y[i] += v
 	}

@@ -32,9 +32,10 @@ func avx512() {
 		tileWide(tokens)
 	}
 	prefetch()
+	addTo("AVX512", ZMM, 16)
 	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
-	for _, f := range []func(*constants){scanBlock, negExp, softplus, gate, conv, convBlock} {
+	for _, f := range []func(*constants){scanBlock, negExp, softplus, gate, conv, convBlock, addSquares, scaleRow} {
 		f(k)
 	}
 }

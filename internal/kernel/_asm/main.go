@@ -53,12 +53,13 @@ func main() {
 	dotQ8(1)
 	widenQ8()
 	k := newConstants("AVX2", 4)
-	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, narrowF16, narrowBF16, maxAbsBits, quantizeQ8} {
+	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, addSquares, scaleRow, narrowF16, narrowBF16, maxAbsBits, quantizeQ8} {
 		f(k)
 	}
 	headStep(2)
 	headStep(1)
 	read()
+	addTo("AVX2", YMM, 8)
 	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }
