@@ -2,7 +2,9 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
@@ -157,7 +159,7 @@ func parseGGUF(f *gguf.File, vocab int, tied bool) (Config, error) {
 		return nil, err
 	}
 	c.Shared().VocabSize, c.Shared().TieWordEmbeddings = vocab, tied
-	return c, c.Validate()
+	return c, spelled("gguf", family, c.Validate())
 }
 
 // ggufFamily tells the family by the architecture and, for Mamba-1, the flag that makes it FalconMamba.
@@ -233,9 +235,13 @@ func derivedConfig(f *gguf.File, family Family, sizes ggufSizes, eps float64) (C
 	switch family {
 	case Mamba2:
 		m := NewMamba2()
-		if sizes.inner%sizes.width != 0 || sizes.inner%sizes.rank != 0 {
-			return nil, unsupported(ggufMamba2+".ssm.inner_size", "found %d, expected a multiple of the width %d and of the %d heads: "+
-				"transformers has no such model", sizes.inner, sizes.width, sizes.rank)
+		if sizes.inner%sizes.rank != 0 {
+			return nil, formatError(ggufMamba2+".ssm.inner_size", "found %d, expected a multiple of the heads, which are %d by ssm.time_step_rank",
+				sizes.inner, sizes.rank)
+		}
+		if sizes.inner%sizes.width != 0 {
+			return nil, unsupported(ggufMamba2+".ssm.inner_size", "found %d, expected a multiple of the width %d: "+
+				"transformers has no such model", sizes.inner, sizes.width)
 		}
 		m.NumHeads, m.HeadDim, m.NGroups = sizes.rank, sizes.inner/sizes.rank, sizes.groups
 		m.TimeStepRank = (sizes.width + 15) / 16
@@ -252,7 +258,7 @@ func derivedConfig(f *gguf.File, family Family, sizes ggufSizes, eps float64) (C
 	s.HiddenSize, s.NumHiddenLayers, s.ConvKernel, s.StateSize = sizes.width, sizes.layers, sizes.kernel, sizes.state
 	s.LayerNormEpsilon = shortest(eps)
 	// llama.cpp demands this bias; its converter leaves it out all the same where a model has none.
-	_, s.UseConvBias = f.Tensor("blk.0.ssm_conv1d.bias")
+	s.UseConvBias = slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ssm_conv1d.bias") })
 	s.Expand = max(1, sizes.inner/sizes.width) // intermediate_size states the width, expand may not be 0
 	return c, s.takeTokens(f)
 }

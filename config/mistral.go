@@ -74,12 +74,16 @@ func parseMistral(data []byte) (Config, error) {
 	}
 	m := newMixer2()
 	m.NGroups = p.NGroups
+	if inner := int64(m.Expand) * int64(p.DModel); inner > maxWidth || inner%int64(m.HeadDim) != 0 {
+		return nil, formatError("dim", "found %d, expected a multiple of %d, at most %d",
+			p.DModel, m.HeadDim/m.Expand, maxWidth/m.Expand)
+	}
 	if err := m.resolve(&p.original); err != nil {
 		return nil, err
 	}
 	c, err := p.original.config(m, "")
 	if err != nil {
-		return nil, err
+		return nil, spelled("mistral", "", err)
 	}
 	s := c.Shared()
 	s.Extra = append(s.Extra, extra...)

@@ -48,7 +48,7 @@ func TestParseMistralRefuses(t *testing.T) {
 		{edit(`true, "residual`, `false, "residual`), true, "rms_norm: found false"},
 		{edit(`"mamba"`, `"transformer"`), true, "model_type: found"},
 		{edit(`: 8,`, `: 3,`), false, "n_groups: found 3, which does not divide"},
-		{edit(`4096`, `33`), false, "headdim: found 64, which does not divide expand*d_model = 66"},
+		{edit(`4096`, `33`), false, "dim: found 33, expected a multiple of 32"},
 		{edit(`: 64,`, `: 0,`), false, "n_layers: found 0"},
 		{edit(`"dim"`, `"attn_layer_idx": [3], "dim"`), true, "attn_layer_idx"},
 		{edit(`"dim"`, `"quantization_config": {}, "dim"`), true, "already quantized"},

@@ -97,14 +97,15 @@ func parseOriginal(data []byte) (Config, error) {
 	if err := mixer.resolve(o); err != nil {
 		return nil, err
 	}
-	return o.config(mixer, kept)
+	c, err := o.config(mixer, kept)
+	return c, spelled("original", "", err)
 }
 
 // decodeOnly stores the keys that have a field and refuses the others, except those in known.
 func decodeOnly(keys jsonobj.Members, within string, fields []field, known []string) error {
 	var extra []Extra
 	if _, err := decode(keys, fields, &extra); err != nil {
-		return err
+		return underKey(within, err)
 	}
 	for _, e := range extra {
 		if !slices.Contains(known, e.Key) {
@@ -135,7 +136,7 @@ func parseSSM(keys jsonobj.Members) (m mixer, kept string, err error) {
 			return nil, "", unsupported("ssm_cfg.layer", "%s: no transformers class and no GGUF architecture exists for it", layer)
 		}
 	}
-	if err := decodeOnly(members, "ssm_cfg.", m.fields(), append(m.kept(), "layer")); err != nil {
+	if err := decodeOnly(members, withinSSM, m.fields(), append(m.kept(), "layer")); err != nil {
 		return nil, "", err
 	}
 	var parts []string

@@ -87,7 +87,7 @@ func (m *mixer1) resolve(o *original) error {
 	if m.DtRank == rankAuto {
 		m.DtRank = (o.DModel + 15) / 16
 	}
-	return checkFields(m.fields())
+	return underKey(withinSSM, checkFields(m.fields()))
 }
 
 func (m *mixer1) config(o *original) (Config, error) {
@@ -177,7 +177,7 @@ func (m *mixer2) fields() []field {
 
 // resolve refuses the mixers that neither transformers nor llama.cpp has.
 func (m *mixer2) resolve(o *original) error {
-	if err := checkFields(m.fields()); err != nil {
+	if err := underKey(withinSSM, checkFields(m.fields())); err != nil {
 		return err
 	}
 	inner := int64(m.Expand) * int64(o.DModel)

@@ -193,6 +193,17 @@ func classFamily(classes []string) Family {
 	return ""
 }
 
+// Class returns the transformers class of a family's language model, "" for a family without one. known tells whether
+// any of the listed classes is one of the family.
+func Class(f Family, listed []string) (class string, known bool) {
+	for _, of := range families {
+		if of.family == f {
+			return of.classes[0], classFamily(listed) == f
+		}
+	}
+	return "", false
+}
+
 // otherLayout recognises the config files of the other layouts Mamba checkpoints come in. It is asked where
 // model_type or hidden_size is missing, for which transformers would silently take its default.
 func otherLayout(keys jsonobj.Members) error {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -35,7 +36,7 @@ func carry(dir *atomicfile.Dir, from string, files []string) (found bool, err er
 		if !info.Mode().IsRegular() || info.Size() > maxCarried {
 			return false, &badfile.FormatError{File: path, Detail: "is not a regular file of at most 256 MiB, so it cannot be carried along"}
 		}
-		if err := copyFile(dir, name, path); err != nil {
+		if err := copyFile(dir, name, path, info.Size()); err != nil {
 			return false, err
 		}
 		found = true
@@ -43,7 +44,8 @@ func carry(dir *atomicfile.Dir, from string, files []string) (found bool, err er
 	return found, nil
 }
 
-func copyFile(dir *atomicfile.Dir, name, from string) (err error) {
+// copyFile copies a file of that size. Files of the kernel's have a size of 0, and no end.
+func copyFile(dir *atomicfile.Dir, name, from string, size int64) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
@@ -54,6 +56,9 @@ func copyFile(dir *atomicfile.Dir, name, from string) (err error) {
 		return err
 	}
 	defer closeFile(out, &err)
-	_, err = io.Copy(io.NewOffsetWriter(out, 0), in)
+	n, err := io.Copy(io.NewOffsetWriter(out, 0), io.LimitReader(in, size+1))
+	if err == nil && n != size {
+		err = &badfile.FormatError{File: from, Detail: fmt.Sprintf("gave other than the %d bytes of its size: changed while it was read", size)}
+	}
 	return err
 }

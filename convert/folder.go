@@ -5,12 +5,12 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 // fileWhole keeps the transformers config in a folder of another layout whose own config does not say it all.
@@ -66,7 +66,7 @@ func carryGeneration(dir *atomicfile.Dir, from string, cfg config.Config) error 
 	if err != nil {
 		return err
 	}
-	there, err := os.ReadFile(filepath.Join(from, fileGeneration))
+	there, err := jsonobj.ReadFile(filepath.Join(from, fileGeneration), maxCarried)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(there, derived) {
 		return nil
 	}

@@ -23,11 +23,13 @@ type layout struct {
 
 // layouts are tried in this order; the first that matches opens the folder and reports its own errors.
 var layouts = []layout{
-	{"original", matchOriginal, openOriginal},
+	layoutOriginal,
 	layoutMistral,
 	{"hf", matchHF, openHF},
 	layoutGGUF,
 }
+
+var layoutOriginal = layout{"original", matchOriginal, openOriginal}
 
 var layoutMistral = layout{"mistral", matchMistral, openMistral}
 

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,15 +101,15 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		shapes[spec.Name] = spec.Shape
 	}
 	var tensors []tensor.Tensor
-	var logs []int // of tensors that hold A
+	logs := make(map[int]string) // of tensors that hold A: index and stored name
 	for _, t := range listed {
 		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
 			tensors = append(tensors, t)
 			continue
 		}
-		if withoutBias && strings.HasSuffix(name, "conv1d.bias") {
-			continue // the zeros that stand for no bias, see convert
+		if withoutBias && strings.HasSuffix(name, "conv1d.bias") && t.DType.Float() && zero(t) {
+			continue // these stand for no bias, see convert
 		}
 		t.Name = name
 		if shape := shapes[name]; shape != nil && slices.Equal(squeeze(t.Shape), squeeze(stored.Shape)) {
@@ -117,11 +118,16 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 			t.Shape = []int{t.Shape[0], 1, t.Shape[1]} // of other sizes than expected: to be told in the usual terms
 		}
 		if stored.NegExp {
-			logs = append(logs, len(tensors))
+			logs[len(tensors)] = stored.Name
 		}
 		tensors = append(tensors, t)
 	}
 	return tensors, takeLogs(tensors, logs)
+}
+
+// zero reports whether all elements are.
+func zero(t tensor.Tensor) bool {
+	return !slices.ContainsFunc(tensor.Float32s(t), func(v float32) bool { return v != 0 })
 }
 
 // squeeze drops the dimensions of 1, as llama.cpp's converter does to a convolution, one with a single tap included.
@@ -129,17 +135,18 @@ func squeeze(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
 }
 
-// takeLogs replaces A by A_log in the tensors of the given indices, on all cores.
-func takeLogs(tensors []tensor.Tensor, logs []int) error {
+// takeLogs replaces A by A_log in the tensors of the given indices, on all cores. They are told of by their stored names.
+func takeLogs(tensors []tensor.Tensor, logs map[int]string) error {
 	pool := kernel.NewPool(0)
 	defer pool.Close()
-	failed := make([]error, len(logs))
-	pool.Run(len(logs), 1, func(lo, hi int) {
+	order := slices.Sorted(maps.Keys(logs))
+	failed := make([]error, len(order))
+	pool.Run(len(order), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			t := &tensors[logs[i]]
+			t := &tensors[order[i]]
 			values := make([]float32, t.Elems())
 			if err := names.LogNeg(values, tensor.Float32s(*t)); err != nil {
-				failed[i] = &badfile.FormatError{File: t.File, Where: whereTensor(t.Name), Detail: err.Error()}
+				failed[i] = &badfile.FormatError{File: t.File, Where: whereTensor(logs[order[i]]), Detail: err.Error()}
 				return
 			}
 			t.DType, t.Data = tensor.F32, tensor.Bytes(values)

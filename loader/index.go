@@ -57,6 +57,9 @@ func parseIndex(file string, data []byte) (*index, error) {
 		if !local(shard) {
 			return nil, x.errorf(e.Key, "found the shard name %s, expected a plain file name in the same folder", badfile.Quote(shard))
 		}
+		if strings.EqualFold(filepath.Ext(shard), ".json") {
+			return nil, x.errorf(e.Key, "found the shard name %s, expected that of a file of weights", badfile.Quote(shard))
+		}
 		x.shardOf[e.Key] = shard
 	}
 	x.shards = slices.Compact(slices.Sorted(maps.Values(x.shardOf)))

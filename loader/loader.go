@@ -53,6 +53,7 @@ type Checkpoint struct {
 
 // weights are the tensors of a checkpoint and the files behind them.
 type weights struct {
+	config  string // the name of the file with the configuration, where that is not config.json
 	source  string // the file that speaks for all in messages: the single weight file or the index of the shards
 	files   []file
 	tensors []tensor.Tensor // in file order, file by file, under canonical names where the layout has others

@@ -157,7 +157,7 @@ func TestContradictions(t *testing.T) {
 				c.drop("dt_proj")
 				c.add("backbone.layers.0.mixer.dt_bias", tensor.F32, 8)
 			},
-			`tensor "backbone.layers.0.mixer.dt_bias": found Mamba-2 blocks`, true,
+			`tensor "backbone.layers.0.mixer.dt_bias": found Mamba-2 blocks, config.json says that the model is a mamba; gomamba doctor`, false,
 		},
 		{
 			"attention",

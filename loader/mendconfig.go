@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
@@ -31,6 +32,9 @@ func (m *mender) config(cfg config.Config) config.Config {
 			if family == config.Mamba {
 				rest += "; that it is not FalconMamba is taken for granted"
 			}
+		}
+		if family == config.Mamba2 {
+			rest += "; " + productOnly + ", and the state_size that was said, or is usual, is taken for granted where it divides that"
 		}
 		m.add("made anew: sizes from the tensors, "+rest, "%v", err)
 		cfg = m.remake(family)
@@ -73,17 +77,27 @@ func (m *mender) parse() (config.Config, error) {
 	return config.ParseHF(m.file, data)
 }
 
+// productOnly is what the tensors of Mamba-2 leave open.
+const productOnly = "of n_groups and state_size the tensors tell only the product"
+
 // lacksNames looks for the two keys by which programs choose what to load a model with.
 func (m *mender) lacksNames(cfg config.Config) {
 	if m.layout != "hf" {
 		return
 	}
+	const used = "llama.cpp, vLLM and other programs choose the model's class by it"
 	if v, ok := m.raw.Get("architectures"); !ok || v.Compact() == "null" || v.Compact() == "[]" {
-		m.add("architectures is "+config.Value(cfg, "architectures"),
-			"%s: architectures: missing; llama.cpp, vLLM and other programs choose the model's class by it", m.file)
+		m.add("architectures is "+config.Value(cfg, "architectures"), "%s: architectures: missing; %s", m.file, used)
+	} else if class, known := config.Class(cfg.Family(), cfg.Shared().Architectures); !known {
+		cfg.Shared().Architectures = []string{class}
+		m.add("architectures is "+config.Value(cfg, "architectures"), "%s: architectures: found %s, expected %s; %s",
+			m.file, badfile.Quote(v.Compact()), badfile.Quote(class), used)
 	}
 	if v, ok := m.raw.Get("model_type"); !ok || v.Compact() == "null" {
 		m.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: missing; transformers chooses the model's class by it", m.file)
+	} else if v.Compact() != strconv.Quote(string(cfg.Family())) {
+		m.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: found %s, but use_bcdt_rms is true: this is FalconMamba; "+
+			"transformers would leave its norms of dt, B and C out, without a word", m.file, badfile.Quote(v.Compact()))
 	}
 }
 
@@ -95,8 +109,11 @@ func (m *mender) fit(cfg config.Config) config.Config {
 	for _, key := range config.Differing(cfg, fitted) {
 		was, is := config.Value(cfg, key), config.Value(fitted, key)
 		why := "the tensors say " + is
-		if key == "tie_word_embeddings" {
+		switch {
+		case key == "tie_word_embeddings":
 			why = "but there is no lm_head.weight"
+		case cfg.Family() == config.Mamba2 && (key == "n_groups" || key == "state_size"):
+			why += ", if the other of state_size and n_groups is right: " + productOnly
 		}
 		m.add(key+" is "+is, "%s: %s: found %s, %s", m.file, key, was, why)
 	}
@@ -170,7 +187,8 @@ func (m *mender) rebuild(family config.Family) (cfg config.Config, unread []stri
 }
 
 // stateSize returns a Mamba-2 model's state size, which the tensors tell only together with the number of groups: what
-// the old configuration says or else the usual size, where that divides, and else that of one group.
+// the old configuration says, or what its number of groups leaves, or else the usual size, where that divides, and else
+// that of one group.
 func (m *mender) stateSize(usual int) int {
 	both, inner := 0, 0
 	for _, t := range m.w.tensors {
@@ -182,12 +200,25 @@ func (m *mender) stateSize(usual int) int {
 		}
 	}
 	both = (both - inner) / 2
-	for _, key := range []string{"state_size", "d_state"} {
-		if v, ok := m.raw.Get(key); ok {
-			if n, ok := v.Int(); ok && n > 0 && both > 0 && both%n == 0 {
-				return n
-			}
+	var ssm jsonobj.Members // the arguments of mamba_ssm's mixer
+	if v, ok := m.raw.Get("ssm_cfg"); ok {
+		ssm, _ = v.Members()
+	}
+	said := func(key, argument string) (n int, divides bool) {
+		v, ok := m.raw.Get(key)
+		if !ok {
+			v, ok = ssm.Get(argument)
 		}
+		if n, isInt := v.Int(); ok && isInt && n > 0 && both > 0 && both%n == 0 {
+			return n, true
+		}
+		return 0, false
+	}
+	if n, ok := said("state_size", "d_state"); ok {
+		return n
+	}
+	if n, ok := said("n_groups", "ngroups"); ok {
+		return both / n
 	}
 	if both > 0 && both%usual != 0 {
 		return both

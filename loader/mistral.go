@@ -56,6 +56,7 @@ func openMistral(dir string) (config.Config, *weights, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	w.config = filepath.Base(params)
 	w.rename(names.FromMistral)
 	return cfg, w, nil
 }

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,8 +67,8 @@ func lookUp(cfg config.Config, name string) (names.Spec, bool) {
 
 // shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers where a single
 // key decides: "state_size is 16 there, 8 by the tensor".
-func shapeReason(cfg config.Config, spec names.Spec, found []int) string {
-	v := vary(cfg)
+func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
+	v := vary(ck.cfg)
 	if v.cfg == nil || len(found) != len(spec.Shape) {
 		return ""
 	}
@@ -86,7 +87,7 @@ func shapeReason(cfg config.Config, spec names.Spec, found []int) string {
 			if slope == 0 {
 				continue
 			}
-			keys = append(keys, fmt.Sprintf("%s is %d", s.key, *s.value))
+			keys = append(keys, fmt.Sprintf("%s is %d", ck.spelled(s.key), *s.value))
 			if diff := found[dim] - want; diff%slope == 0 {
 				implied = *s.value + diff/slope
 			}
@@ -102,23 +103,22 @@ func shapeReason(cfg config.Config, spec names.Spec, found []int) string {
 	return strings.Join(reasons, "; ")
 }
 
-// presenceReason names the key that decides whether the first of the listed tensors exists: the number of blocks, or a
-// switch. blocks is the number of blocks the files hold.
-func presenceReason(cfg config.Config, list []string, blocks int) string {
-	name := list[0]
-	if layers := cfg.Shared().NumHiddenLayers; blocks != layers {
+// presenceReason names the key that decides whether the tensor of that name exists: the number of blocks, or a switch.
+// blocks is the number of blocks the files hold.
+func (ck *Checkpoint) presenceReason(name string, blocks int) string {
+	if layers := ck.cfg.Shared().NumHiddenLayers; blocks != layers {
 		if i, ok := block(name); ok && i >= min(blocks, layers) {
-			return fmt.Sprintf("num_hidden_layers is %d, the files hold %s", layers, count(blocks, "block"))
+			return fmt.Sprintf("%s is %d, the files hold %s", ck.spelled("num_hidden_layers"), layers, count(blocks, "block"))
 		}
 	}
-	v := vary(cfg)
-	now, there := lookUp(cfg, name)
+	v := vary(ck.cfg)
+	now, there := lookUp(ck.cfg, name)
 	for _, s := range v.switches {
 		*s.value = !*s.value
 		then, thereThen := lookUp(v.cfg, name)
 		*s.value = !*s.value
 		if there != thereThen || now.Optional != then.Optional {
-			return fmt.Sprintf("%s is %t", s.key, *s.value)
+			return fmt.Sprintf("%s is %t", ck.spelled(s.key), *s.value)
 		}
 	}
 	return ""
@@ -153,3 +153,31 @@ func block(name string) (int, bool) {
 
 // blocksPrefix starts the names of the tensors of every block.
 const blocksPrefix = "backbone.layers."
+
+// settings names, for a message, what the files say about the model.
+func (ck *Checkpoint) settings() string {
+	if ck.layout == layoutGGUF.name {
+		return "its metadata"
+	}
+	return cmp.Or(ck.weights.config, fileConfig)
+}
+
+// spelled is a key of the Hugging Face configuration as this layout spells it.
+func (ck *Checkpoint) spelled(key string) string {
+	return config.Spelling(ck.layout, ck.cfg.Family(), key)
+}
+
+// storedName is the name under which this layout stores the tensor of a canonical name.
+func (ck *Checkpoint) storedName(name string) string {
+	switch ck.layout {
+	case layoutGGUF.name:
+		if stored, ok := names.ToGGUF(ck.cfg, name); ok {
+			return stored.Name
+		}
+	case layoutMistral.name:
+		return names.ToMistral(name)
+	case layoutOriginal.name:
+		return names.ToOriginal(name)
+	}
+	return name
+}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 )
@@ -45,27 +46,31 @@ func (x *examination) variant() bool {
 	votes := make(map[string]int)
 	best, example := "", ""
 	for _, name := range x.foreign {
-		what, ok := names.Variant(name)
+		what, _, ok := names.Variant(name)
 		if !ok {
 			continue
 		}
 		votes[what]++
 		if best == "" || votes[what] > votes[best] {
-			best = what
+			best, example = what, name
 		}
 	}
 	if best == "" {
 		return false
 	}
-	for _, name := range x.foreign {
-		if what, ok := names.Variant(name); ok && what == best {
-			example = name
-			break
-		}
-	}
-	x.add(fault{unsupported: true, where: whereTensor(example),
-		detail: "found " + best + "; use a checkpoint of a plain, unquantized " + string(x.ck.cfg.Family()) + " model"})
+	own := x.ck.cfg.Family()
+	_, family, _ := names.Variant(example)
+	x.add(fault{unsupported: family == "", where: whereTensor(example), detail: x.contradiction(best, own, family)})
 	return true
+}
+
+// contradiction says that the tensors are of another kind than the configuration says.
+func (x *examination) contradiction(found string, own, family config.Family) string {
+	if family == "" {
+		return "found " + found + "; use a checkpoint of a plain, unquantized " + string(own) + " model"
+	}
+	return fmt.Sprintf("found %s, %s says that the model is a %s; gomamba doctor --fix writes a copy that goes by the tensors",
+		found, x.ck.settings(), own)
 }
 
 // hybrid recognises the attention blocks that the original code can put between mixers: they are named like mixers and
@@ -107,7 +112,7 @@ func (x *examination) stranger(required int) bool {
 		found, verdict = "no tensors", "download it again"
 	}
 	x.add(fault{detail: fmt.Sprintf("found %s, expected %d tensors of a %s model, such as %s; %s",
-		found, required, x.ck.cfg.Family(), badfile.Quote(x.missing[0].Name), verdict)})
+		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.storedName(x.missing[0].Name)), verdict)})
 	return true
 }
 
@@ -116,20 +121,20 @@ func (x *examination) reportMisshapen() {
 		return
 	}
 	t, spec := x.misshape[0].Tensor, x.misshape[0].spec
-	detail := fmt.Sprintf("found %s, %s says %s", shape(t.Shape), fileConfig, shape(spec.Shape))
+	detail := fmt.Sprintf("found %s, %s says %s", shape(t.Shape), x.ck.settings(), shape(spec.Shape))
 	if why, ok := names.Misshapen(spec, t.Shape); ok {
 		detail = fmt.Sprintf("found %s, %s", shape(t.Shape), why)
-	} else if reason := shapeReason(x.ck.cfg, spec, t.Shape); reason != "" {
+	} else if reason := x.ck.shapeReason(spec, t.Shape); reason != "" {
 		detail += " (" + reason + ")"
 	}
 	if rest := x.misshape[1:]; len(rest) > 0 {
 		others := make([]string, 0, len(rest))
 		for _, m := range rest {
-			others = append(others, m.Name)
+			others = append(others, x.ck.storedName(m.Name))
 		}
 		detail += fmt.Sprintf("; wrong likewise: %s", some(others))
 	}
-	x.add(fault{file: t.File, where: whereTensor(t.Name), detail: detail})
+	x.add(fault{file: t.File, where: whereTensor(x.ck.storedName(t.Name)), detail: detail})
 }
 
 func (x *examination) reportMistyped() {
@@ -141,7 +146,7 @@ func (x *examination) reportMistyped() {
 	if more := len(x.mistyped) - 1; more > 0 {
 		detail += fmt.Sprintf("; wrong likewise: %s", count(more, "more tensor"))
 	}
-	x.add(fault{file: t.File, where: whereTensor(t.Name), detail: detail, unsupported: true})
+	x.add(fault{file: t.File, where: whereTensor(x.ck.storedName(t.Name)), detail: detail, unsupported: true})
 }
 
 func (x *examination) reportMissing(required int) {
@@ -150,10 +155,10 @@ func (x *examination) reportMissing(required int) {
 	}
 	list := make([]string, 0, len(x.missing))
 	for _, s := range x.missing {
-		list = append(list, s.Name)
+		list = append(list, x.ck.storedName(s.Name))
 	}
 	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, some(list))
-	if reason := presenceReason(x.ck.cfg, list, x.blocks()); reason != "" {
+	if reason := x.ck.presenceReason(x.missing[0].Name, x.blocks()); reason != "" {
 		detail += " (" + reason + ")"
 	}
 	x.add(fault{detail: detail})
@@ -176,8 +181,12 @@ func (x *examination) reportLeftOver() {
 	if len(x.leftOver) == 0 {
 		return
 	}
-	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", count(len(x.leftOver), "tensor"), fileConfig, some(x.leftOver))
-	if reason := presenceReason(x.ck.cfg, x.leftOver, x.blocks()); reason != "" {
+	list := make([]string, 0, len(x.leftOver))
+	for _, name := range x.leftOver {
+		list = append(list, x.ck.storedName(name))
+	}
+	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", count(len(list), "tensor"), x.ck.settings(), some(list))
+	if reason := x.ck.presenceReason(x.leftOver[0], x.blocks()); reason != "" {
 		detail += " (" + reason + ")"
 	}
 	x.add(fault{detail: detail})

@@ -56,9 +56,14 @@ func trust(cfg config.Config, w *weights) config.Config {
 		if m.NumHeads > 0 && inner%m.NumHeads == 0 && inner > 0 {
 			m.HeadDim = inner / m.NumHeads
 		}
-		// The shapes tell n_groups*state_size and not which is which: the config's state_size stands where it divides.
-		if both := (channels - inner) / 2; both > 0 && both != m.NGroups*m.StateSize && both%m.StateSize == 0 {
+		// The shapes tell n_groups*state_size and not which is which: the config's state_size stands where it divides, or else
+		// its n_groups.
+		switch both := (channels - inner) / 2; {
+		case both <= 0 || both == m.NGroups*m.StateSize:
+		case both%m.StateSize == 0:
 			m.NGroups = both / m.StateSize
+		case both%m.NGroups == 0:
+			m.StateSize = both / m.NGroups
 		}
 	}
 	_, c.UseBias = shape[mixer+"in_proj.bias"]

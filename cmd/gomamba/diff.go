@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 )
 
 func newDiffCmd(s *settings) *cobra.Command {
@@ -80,10 +81,10 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 		}
 	}
 	for _, name := range d.OnlyInA {
-		fmt.Fprintf(tw, "%s\tonly in the first\n", name)
+		fmt.Fprintf(tw, "%s\tonly in the first\n", badfile.Printable(name))
 	}
 	for _, name := range d.OnlyInB {
-		fmt.Fprintf(tw, "%s\tonly in the second\n", name)
+		fmt.Fprintf(tw, "%s\tonly in the second\n", badfile.Printable(name))
 	}
 	settings := 0
 	for _, k := range d.Config {
@@ -93,7 +94,7 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 		} else {
 			what = "setting, of no result"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", k.Key, orNone(k.A), orNone(k.B), what)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", badfile.Printable(k.Key), badfile.Printable(orNone(k.A)), badfile.Printable(orNone(k.B)), what)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -178,7 +179,7 @@ func (d *diagnosis) print(w io.Writer) error {
 		if f.Remedy != "" {
 			remedy, tint = "repair: "+f.Remedy, yellow
 		}
-		if _, err := fmt.Fprintf(w, "%s %s\n   %s\n", tint.on(w, fmt.Sprintf("%d.", i+1)), f.Problem, remedy); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s\n   %s\n", tint.on(w, fmt.Sprintf("%d.", i+1)), badfile.Printable(f.Problem), badfile.Printable(remedy)); err != nil {
 			return err
 		}
 	}
@@ -195,6 +196,6 @@ func (d *diagnosis) print(w io.Writer) error {
 	case !d.Repairable:
 		last = problems + "; not repairable from these files"
 	}
-	_, err := fmt.Fprintf(w, "%s: %s\n", d.Path, last)
+	_, err := fmt.Fprintf(w, "%s: %s\n", badfile.Printable(d.Path), last)
 	return err
 }

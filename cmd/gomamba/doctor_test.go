@@ -145,6 +145,10 @@ func TestDoctorRepairs(t *testing.T) {
 		{"tied without being so", untied, set("tie_word_embeddings", true), []string{"differs from the embedding"}},
 		{"untied without a head", mamba, set("tie_word_embeddings", false), []string{"but there is no lm_head.weight"}},
 		{"falcon as mamba", falcon, set("model_type", "mamba", "architectures", []string{"MambaForCausalLM"}), []string{"it has the key mixer_rms_eps: this is FalconMamba"}},
+		{"falcon as MLX says it", falcon, set("model_type", "mamba", "architectures", []string{"MambaForCausalLM"}, "mixer_rms_eps", nil, "use_bcdt_rms", true),
+			[]string{"use_bcdt_rms is true: this is FalconMamba; transformers"}},
+		{"another model's class", mamba, set("architectures", []string{"LlamaForCausalLM"}), []string{`expected "MambaForCausalLM"; llama.cpp`}},
+		{"a wrong state of Mamba-2", "mamba2/groups4", set("state_size", 128), []string{"state_size: found 128, the tensors say 8, if the other"}},
 		{"falcon by its class", falcon, set("model_type", "mamba"), []string{"contradicts model_type", "this is FalconMamba"}},
 		{"embedding", mamba, func(p *patient) {
 			p.tensor("embeddings.weight").Name = "backbone.embedding.weight"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -197,7 +198,7 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 // printLines writes the path, these lines, the problems and, if asked for, the tensors.
 func (l *listing) printLines(w io.Writer, lines [][2]string, tensors bool) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, l.path)
+	fmt.Fprintln(tw, badfile.Printable(l.path))
 	for _, line := range lines {
 		fmt.Fprintf(tw, "  %s\t%s\n", line[0], line[1])
 	}
@@ -209,7 +210,7 @@ func (l *listing) printLines(w io.Writer, lines [][2]string, tensors bool) error
 	}
 	if tensors {
 		for _, t := range l.Tensors {
-			fmt.Fprintf(tw, "  %s\t%s\t%v\t%s\n", t.Name, t.DType, t.Shape, bytesText(t.Bytes))
+			fmt.Fprintf(tw, "  %s\t%s\t%v\t%s\n", badfile.Printable(t.Name), t.DType, t.Shape, bytesText(t.Bytes))
 		}
 	}
 	return tw.Flush()

@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/gomamba/gomamba/internal/badfile"
 )
 
 // Exit codes. A signal ends with 128 plus its number.
@@ -77,7 +79,14 @@ func usagef(format string, args ...any) error {
 // errCheckFailed ends a command whose report already says what did not hold.
 var errCheckFailed = errors.New("a check did not hold")
 
-// oneLine joins the lines of a message: what is wrong fits on one.
+// maxMessage is how many bytes of a message are shown; only paths make longer ones.
+const maxMessage = 1400
+
+// oneLine joins the lines of a message: what is wrong fits on one. Paths in it may be of strangers.
 func oneLine(err error) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	s := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	if len(s) > maxMessage {
+		s = s[:maxMessage/2] + "…" + s[len(s)-maxMessage/2:]
+	}
+	return badfile.Printable(s)
 }

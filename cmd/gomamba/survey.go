@@ -37,11 +37,19 @@ func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error 
 	}
 	return l.printLines(w, [][2]string{
 		{"layout", l.Layout},
-		{"family", cmp.Or(l.Family, "not stated")},
+		{"family", cmp.Or(shortName(l.Family), "not stated")},
 		{"elements", thousands(l.Parameters)},
 		{"weights", l.weights()},
 		{"blocks", blocksText(s)},
 	}, tensors)
+}
+
+// shortName is a name that a stranger's file gives, as it is where it is plain, else quoted.
+func shortName(s string) string {
+	if quoted := badfile.Quote(s); quoted != `"`+s+`"` {
+		return quoted
+	}
+	return s
 }
 
 // blocksText says which blocks have a state space model.

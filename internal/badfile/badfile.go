@@ -9,6 +9,7 @@ package badfile
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -35,18 +36,21 @@ func line(parts ...string) string {
 	kept := parts[:0:0]
 	for _, p := range parts {
 		if p != "" {
-			kept = append(kept, strings.Map(flatten, p))
+			kept = append(kept, Printable(p))
 		}
 	}
 	return strings.Join(kept, ": ")
 }
 
-// flatten turns control characters into spaces: paths and names come from strangers and end in terminals.
-func flatten(r rune) rune {
-	if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+// Printable turns what a terminal would obey instead of showing it, such as control characters and marks of the writing
+// direction, into spaces: paths and names come from strangers.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
 		return ' '
-	}
-	return r
+	}, s)
 }
 
 // maxQuoted bounds how much of a name from a file is repeated in a message.

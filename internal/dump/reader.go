@@ -21,6 +21,9 @@ type Dump struct {
 	mask    []int64
 }
 
+// maxTokens bounds the token ids of a file, which are read into memory.
+const maxTokens = 1 << 24
+
 // Read opens the dump at path and checks that its tensors agree with one another in batch, tokens and sizes, that the
 // mask holds 0 and 1, and that there is anything a dump can hold. Tensors of other names are left alone.
 // Errors: *badfile.FormatError, *badfile.UnsupportedError, or a wrapped I/O error.
@@ -54,6 +57,12 @@ func read(path string, file *safetensors.File) (*Dump, error) {
 		}
 		return nil, &badfile.FormatError{File: path, Detail: detail +
 			", but none of input_ids, logits, hidden_states.{i} and cache.*.{l}, which a dump is made of"}
+	}
+	for _, name := range []string{InputIDs, AttentionMask} {
+		if t, ok := file.Tensor(name); ok && t.Elems() > maxTokens {
+			return nil, &badfile.UnsupportedError{File: path, Where: "tensor " + badfile.Quote(name),
+				Detail: fmt.Sprintf("has %d elements, more than the %d this program reads at once; cut it, and go on from the cache", t.Elems(), maxTokens)}
+		}
 	}
 	err = mmap.Guard(func() error {
 		d.ids = d.integers(InputIDs)

@@ -314,9 +314,9 @@ func (c *cursor) tensor(alignment uint64, next *uint64) Tensor {
 	case offset%alignment != 0:
 		c.bad("its data begins at %d, no multiple of the alignment %d", offset, alignment)
 	case offset < *next:
-		c.bad("its data begins at %d and overlaps that of the tensor before: expected %d", offset, *next)
+		c.bad("its data begins at %d and overlaps that of the tensor before: expected %d, where that ends", offset, *next)
 	case offset > *next:
-		c.bad("its data begins at %d and leaves a hole: expected %d", offset, *next)
+		c.bad("its data begins at %d and leaves a hole: expected %d, where the tensor before ends", offset, *next)
 	case size > maxData || offset > maxData-size:
 		c.bad("%s %v at %d ends beyond what any file holds", t.Type, t.Shape, offset)
 	default:

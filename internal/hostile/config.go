@@ -54,6 +54,8 @@ func configEntries() []Entry {
 	for _, kind := range []string{"mamba3", "jamba", "zamba2", "llama", "Mamba", "", "gpt2", "mamba\\u0000", "../../etc/passwd"} {
 		list = append(list, configured(changed(configHF, "model_type", `"`+kind+`"`), base()).bad("config/model_type "+kind, "config.json"))
 	}
+	list = append(list,
+		configured(`{"model_type": "mamba2", "vocab_size": 16, "hidden_size": 8, "num_hidden_layers": 2, "num_heads": 4, "head_dim": 4, "n_groups": 2}`, base()).bad("config/model_type of other tensors", "found Mamba-1 blocks"))
 	for _, key := range []string{"vocab_size", "hidden_size", "num_hidden_layers", "state_size", "conv_kernel"} {
 		for _, n := range numbers {
 			list = append(list, configured(changed(configHF, key, n), base()).bad(fmt.Sprintf("config/%s %.20s", key, n), key))

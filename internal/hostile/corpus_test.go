@@ -66,6 +66,12 @@ func (o outcome) survived(t *testing.T) {
 			return
 		}
 	}
+}
+
+// modest checks that a command on a small checkpoint survived in little memory.
+func (o outcome) modest(t *testing.T) {
+	t.Helper()
+	o.survived(t)
 	if o.Memory > maxMemory {
 		t.Errorf("took %d MiB", o.Memory>>20)
 	}
@@ -85,7 +91,7 @@ func (o outcome) complaint() string {
 // refusal checks that a command said what is wrong in one line.
 func (o outcome) refusal(t *testing.T, dir string, e Entry) {
 	t.Helper()
-	o.survived(t)
+	o.modest(t)
 	switch text := o.complaint(); {
 	case o.Code != 1:
 		t.Errorf("exit %d\nstdout %.500s\nstderr %.500s", o.Code, o.Stdout, o.Stderr)
@@ -151,7 +157,7 @@ func try(t *testing.T, e Entry, home string, stats *statistics) {
 	}
 	left := names(t, out)
 	if !e.Valid {
-		switch inspected.survived(t); {
+		switch inspected.modest(t); {
 		case inspected.Code == 0 && e.Deep:
 		case inspected.Code == 0 && strings.Contains(inspected.Stdout, "problem") && strings.Contains(inspected.Stdout, "error: "):
 			// Sound and beyond this program: it is listed, with the reason.
@@ -165,7 +171,7 @@ func try(t *testing.T, e Entry, home string, stats *statistics) {
 		return
 	}
 	for _, o := range []outcome{inspected, converted} {
-		if o.survived(t); o.Code != 0 {
+		if o.modest(t); o.Code != 0 {
 			t.Fatalf("exit %d: %s", o.Code, o.Stderr)
 		}
 	}

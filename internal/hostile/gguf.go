@@ -210,6 +210,7 @@ func ggufEntries() []Entry {
 			add(fmt.Sprint(k, " ", n), "", func(c *container) { key(c, k).value = u32(n) })
 		}
 		add(k+" a string", k, func(c *container) { p := key(c, k); p.kind, p.value = kindString, str("8") })
+		add(k+" of another shape", k, func(c *container) { key(c, k).value = u32(7) })
 		add(k+" 2^40", "", func(c *container) { p := key(c, k); p.kind, p.value = kindU64, u64(1<<40) })
 		add(k+" missing", k, func(c *container) { *key(c, k) = pair{"else", kindU32, u32(1)} })
 	}
@@ -241,9 +242,13 @@ func ggufEntries() []Entry {
 	tensor("name not UTF-8", "UTF-8", func(t *info) { t.name = "\xff" })
 	tensor("name of control characters", "", func(t *info) { t.name = "\x1b[2J\r\n" })
 	tensor("unknown", "", func(t *info) { t.name = "blk.7.ssm_conv1d.weight" })
-	add("a tensor missing", "", func(c *container) { c.list = slices.Delete(c.list, 5, 6); c.lay() })
+	add("a tensor missing", "blk.0.", func(c *container) { c.list = slices.Delete(c.list, 5, 6); c.lay() })
 	add("no embedding", "token_embd", func(c *container) { c.list = c.list[1:]; c.lay() })
-	add("A above 0", "A", func(c *container) {
+	add("no bias of the convolution in the first block only", "blk.0.ssm_conv1d.bias", func(c *container) {
+		c.list = slices.DeleteFunc(c.list, func(t info) bool { return t.name == "blk.0.ssm_conv1d.bias" })
+		c.lay()
+	})
+	add("A above 0", "blk.0.ssm_a", func(c *container) {
 		i := slices.IndexFunc(c.list, func(t info) bool { return t.name == "blk.0.ssm_a" })
 		copy(c.list[i].data, f32(1))
 	})

@@ -72,6 +72,14 @@ func objectEntries() []Entry {
 		kind("a gzip", "", whole("\x1f\x8b\x08\x00"+strings.Repeat("\x03", 100)))
 		kind("zeros", p.name, whole(strings.Repeat("\x00", 5000)))
 	}
+	for _, name := range []string{"generation_config.json", "tokenizer.json", "tokenizer.model", "special_tokens_map.json"} {
+		for what, put := range map[string]func(path string) error{"a pipe": pipe, "a folder": folder, "a link to /dev/zero": link("/dev/zero"),
+			"a file of the kernel's without an end": link("/proc/self/pagemap"), "1 TiB of zeros": huge} {
+			e := replaced(base().with(name, []byte("{}")), name, what, name, put)
+			e.Deep = true // inspect has no use for these
+			list = append(list, e)
+		}
+	}
 	list = append(list,
 		files{}.bad("object/empty folder", "empty folder"),
 		files{"README.md": []byte("# hello")}.bad("object/folder of something else", "README"),

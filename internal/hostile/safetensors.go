@@ -96,15 +96,14 @@ func safetensorsEntries() []Entry {
 	add("metadata number", "__metadata__", edited(`"pt"`, "1"))
 	add("metadata nested", "__metadata__", edited(`"pt"`, `{"a":"b"}`))
 	add("metadata list", "__metadata__", edited(`{"format":"pt"}`, "[]"))
-	add("metadata null", "__metadata__", edited(`{"format":"pt"}`, "null"))
 	add("tensor null", "norm_f", edited(norm+last+"]}", `"backbone.norm_f.weight":null`))
 	add("tensor a list", "norm_f", edited(norm+last+"]}", `"backbone.norm_f.weight":[]`))
 	add("tensor without dtype", "incomplete", edited(`"dtype":"F32",`, ""))
 	add("tensor without shape", "incomplete", edited(`"shape":[16,8],`, ""))
 	add("tensor without offsets", "incomplete", edited(`,"data_offsets":[0,512]`, ""))
-	add("tensor with unknown key", "unknown key", edited(`"shape":[16,8]`, `"shape":[16,8],"x":0`))
+	add("unknown key twice", "twice", edited(`"shape":[16,8]`, `"x":1,"shape":[16,8],"x":0`))
 	add("field twice", "twice", edited(`"dtype":"F32"`, `"dtype":"F32","dtype":"F32"`))
-	add("field of another case", "unknown key", edited(`"dtype"`, `"DType"`))
+	add("field of another case", "incomplete", edited(`"dtype"`, `"DType"`))
 	for _, dtype := range []string{"F8_E4M3", "F8_E5M2", "F4", "F6_E2M3", "C64"} {
 		add("dtype "+dtype, dtype, edited(`"dtype":"F32"`, `"dtype":"`+dtype+`"`))
 	}

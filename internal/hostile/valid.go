@@ -24,6 +24,9 @@ func validSafetensors() []Entry {
 	}
 	add("no metadata", edited(`"__metadata__":{"format":"pt"},`, ""))
 	add("empty metadata", edited(`{"format":"pt"}`, "{}"))
+	add("null metadata", edited(`{"format":"pt"}`, "null"))
+	add("extra keys, one in another case", edited(`"shape":[16,8]`, `"DType":"I8","Shape":"x","x":{"y":[null,1.5]},"shape":[16,8]`))
+	add("white space before the header", raw(" \n"+text, body))
 	add("odd metadata", edited(`{"format":"pt"}`, `{"":"","\u00e9\n":"`+strings.Repeat("x", 100_000)+`"}`))
 	add("white space everywhere", raw(strings.NewReplacer(":", " :\n ", ",", "\t,\r\n ", "{", "{ ", "[", "[ ", "]", " ]").Replace(text), body))
 	add("header padded with spaces", raw(text+strings.Repeat(" ", 4096), body))

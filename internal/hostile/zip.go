@@ -179,6 +179,10 @@ func zipEntries() []Entry {
 	change("deflated tensor", "compressed", 3, func(r *record) { r.method = 8 })
 	change("encrypted", "encrypted", 3, func(r *record) { r.flags = 1 })
 	change("strongly encrypted", "encrypted", 3, func(r *record) { r.flags = 1 | 1<<6 })
+	change("patched data", "flags", 3, func(r *record) { r.flags = 1 << 5 })
+	for _, version := range []string{"", "x", "-3", "0", "11", "99999999999999999999", strings.Repeat("3", 100)} {
+		change("version "+strconv.Quote(version[:min(len(version), 20)]), "version", -1, func(r *record) { r.content = []byte(version) })
+	}
 	for _, method := range []uint16{1, 6, 9, 12, 14, 93, 99, 0xffff} {
 		change("method "+strconv.Itoa(int(method)), "method", 3, func(r *record) { r.method = method })
 	}
@@ -218,6 +222,9 @@ func zipEntries() []Entry {
 		{before: []byte("MZ\x90\x00")}, {before: []byte("PK\x03\x04")}, {zip64: true, entries64: 1 << 60}, {zip64: true, at64: 1}, {zip64: true, at64: 1 << 63}} {
 		add("end record "+strconv.Itoa(i), "", zipWith(saved(), e))
 	}
+	elsewhere := bytes.Clone(good)
+	le.PutUint16(elsewhere[bytes.LastIndex(elsewhere, []byte("PK\x01\x02"))+34:], 1)
+	add("record in another part", "split", elsewhere)
 	add("no records", "", zipOf(nil))
 	add("an office document", "data.pkl", zipOf([]record{{name: "word/document.xml", content: []byte("<xml/>")}}))
 	add("30,000 records", "", zipOf(slices.Repeat([]record{{name: "m/x"}}, 30_000)))

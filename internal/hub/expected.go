@@ -1,10 +1,14 @@
 package hub
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/gomamba/gomamba/internal/jsonobj"
 )
+
+// maxNote bounds a note about a downloaded file, which has three lines.
+const maxNote = 1 << 12
 
 // Expected returns what the hub said about the files of a folder when they were downloaded, by this or another program:
 // for a snapshot in the cache, or a folder that notes were left in. It returns nil where that is not known.
@@ -21,7 +25,7 @@ func Expected(dir string) *Listing {
 	notes := (&folder{dir: dir}).trees()
 	found, _ := filepath.Glob(filepath.Join(notes, "download", "*.metadata"))
 	for _, path := range found {
-		data, err := os.ReadFile(path)
+		data, err := jsonobj.ReadFile(path, maxNote)
 		commit, _, _ := strings.Cut(string(data), "\n")
 		if err == nil && commitPattern.MatchString(commit) {
 			return readTree(notes, "", commit) // all files of a folder are of one commit, but for those changed since

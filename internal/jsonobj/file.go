@@ -30,14 +30,14 @@ func ReadFile(path string, limit int64) (data []byte, err error) {
 			data, err = nil, cerr
 		}
 	}()
-	// One byte beyond the limit is enough to notice a file that grew since.
+	// One byte beyond its size is enough to notice a file that grew since, or that the kernel makes up without end.
 	buf := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	n, err := buf.ReadFrom(io.LimitReader(f, limit+1))
+	n, err := buf.ReadFrom(io.LimitReader(f, info.Size()+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if n > limit {
-		return nil, tooLarge(path, n, limit)
+	if n > info.Size() {
+		return nil, &badfile.FormatError{File: path, Detail: fmt.Sprintf("gave more than the %d bytes of its size: changed while it was read", info.Size())}
 	}
 	return buf.Bytes(), nil
 }

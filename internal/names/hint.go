@@ -3,6 +3,8 @@ package names
 import (
 	"slices"
 	"strings"
+
+	"github.com/gomamba/gomamba/config"
 )
 
 // wrappers are the prefixes that training code leaves on names: DataParallel, torch.compile, a trainer's module.
@@ -35,41 +37,45 @@ func Rename(name string) (canonical string, ok bool) {
 // variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
 // ends in a dot. The order is that of the answers: what is more telling comes first.
 var variants = []struct {
-	parts []string
-	what  string
+	parts  []string
+	what   string
+	family config.Family // whose blocks these are, if a family of ours
 }{
-	{[]string{".qweight", ".qzeros", ".g_idx"}, "weights quantized with GPTQ or AWQ"},
+	{[]string{".qweight", ".qzeros", ".g_idx"}, "weights quantized with GPTQ or AWQ", ""},
 	{
 		[]string{".SCB", ".absmax", ".nested_absmax", ".quant_map", ".nested_quant_map", ".quant_state.", ".weight_format"},
-		"weights quantized with bitsandbytes",
+		"weights quantized with bitsandbytes", "",
 	},
-	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme"},
-	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors"},
-	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM"},
+	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme", ""},
+	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors", ""},
+	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM", ""},
 	{
 		[]string{
 			".mixer.B_bias", ".mixer.C_bias", ".mixer.B_norm.weight", ".mixer.C_norm.weight",
 			".mixer.mimo_x", ".mixer.mimo_z", ".mixer.mimo_o",
 		},
-		"Mamba-3 blocks",
+		"Mamba-3 blocks", "",
 	},
-	{[]string{".mixer.dt_bias", ".mixer.norm.weight"}, "Mamba-2 blocks"},
-	{[]string{".mixer.x_proj.weight", ".mixer.dt_proj.weight", ".mixer.dt_proj.bias"}, "Mamba-1 blocks"},
-	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model"},
-	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model"},
+	{[]string{".mixer.dt_bias", ".mixer.norm.weight", ".ssm_norm.weight"}, "Mamba-2 blocks", config.Mamba2},
+	{
+		[]string{".mixer.x_proj.weight", ".mixer.dt_proj.weight", ".mixer.dt_proj.bias", ".ssm_x.weight", ".ssm_dt.weight"},
+		"Mamba-1 blocks", config.Mamba,
+	},
+	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", ""},
+	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model", ""},
 }
 
-// Variant says what the name of a tensor that cfg has no place for gives away: a quantization scheme, blocks of another
-// kind, an adapter. The text completes "found ...".
-func Variant(name string) (what string, ok bool) {
+// Variant says what the name of a tensor that a configuration has no place for gives away: a quantization scheme, an
+// adapter, blocks of another kind. The text completes "found ..."; family is the one that has such blocks, or "".
+func Variant(name string) (what string, family config.Family, ok bool) {
 	for _, v := range variants {
 		for _, part := range v.parts {
 			if strings.HasSuffix(name, part) || strings.HasSuffix(part, ".") && strings.Contains(name, part) {
-				return v.what, true
+				return v.what, v.family, true
 			}
 		}
 	}
-	return "", false
+	return "", "", false
 }
 
 // Misshapen explains a shape that differs from the one s wants, where the difference is a known habit of another

@@ -215,7 +215,10 @@ func TestVariant(t *testing.T) {
 		"base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight":       "LoRA",
 		"rotary.inv_freq":                                                      "",
 	} {
-		what, ok := Variant(name)
+		what, family, ok := Variant(name)
+		if own := map[string]config.Family{"Mamba-1": config.Mamba, "Mamba-2": config.Mamba2}[want]; family != own {
+			t.Errorf("Variant(%q) is of the family %q, want %q", name, family, own)
+		}
 		if ok != (want != "") || !strings.Contains(what, want) {
 			t.Errorf("Variant(%q) = %q, %v; want %q", name, what, ok, want)
 		}

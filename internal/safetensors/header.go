@@ -25,14 +25,19 @@ type extent struct {
 	begin, end uint64 // of its data, counted from the end of the header
 }
 
-// scanHeader checks the header's text against the format and returns its tensors ordered by their data.
-// With listing it takes the dtypes that can only be listed.
-func scanHeader(file string, header []byte, listing bool) ([]extent, error) {
-	if err := checkText(file, header); err != nil {
+// header is what a header says.
+type header struct {
+	extents  []extent // ordered by their data
+	metadata map[string]string
+	extra    bool // an entry has keys beyond those of the format
+}
+
+// scanHeader checks the header's text against the format. With listing it takes the dtypes that can only be listed.
+func scanHeader(file string, text []byte, listing bool) (*header, error) {
+	if err := checkText(file, text); err != nil {
 		return nil, err
 	}
-	s := &scanner{file: file, text: header, where: "header", listing: listing}
-	var extents []extent
+	s := &scanner{file: file, text: text, where: "header", listing: listing}
 	err := s.object(func(name string) error {
 		defer func() { s.where = "header" }()
 		if name == metadataKey {
@@ -41,17 +46,17 @@ func scanHeader(file string, header []byte, listing bool) ([]extent, error) {
 		}
 		s.where = "tensor " + badfile.Quote(name)
 		e, err := s.entry(name)
-		extents = append(extents, e)
+		s.header.extents = append(s.header.extents, e)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(extents, func(a, b extent) int {
+	slices.SortFunc(s.header.extents, func(a, b extent) int {
 		// Several empty tensors may lie at one place.
 		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end), cmp.Compare(a.name, b.name))
 	})
-	return extents, nil
+	return &s.header, nil
 }
 
 // checkText refuses a header that is not JSON, not UTF-8, or whose \u escapes spell half a surrogate pair:
@@ -121,6 +126,7 @@ type scanner struct {
 	where string // place in the header, for messages
 
 	listing bool // dtypes that can only be listed are taken
+	header  header
 }
 
 func (s *scanner) bad(format string, args ...any) error {
@@ -159,15 +165,49 @@ func (s *scanner) object(value func(key string) error) error {
 			return s.bad("the key %s appears twice", badfile.Quote(key))
 		}
 		seen[key] = struct{}{}
-		if s.keys++; s.keys > maxKeys {
-			return &badfile.UnsupportedError{File: s.file, Where: "header",
-				Detail: fmt.Sprintf("more than the %d names and keys this program reads", maxKeys)}
+		if err := s.count(); err != nil {
+			return err
 		}
 		if err := value(key); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// count counts one more key.
+func (s *scanner) count() error {
+	if s.keys++; s.keys > maxKeys {
+		return &badfile.UnsupportedError{File: s.file, Where: "header",
+			Detail: fmt.Sprintf("more than the %d names and keys this program reads", maxKeys)}
+	}
+	return nil
+}
+
+// skip takes a value of any kind.
+func (s *scanner) skip() {
+	depth := 0
+	for {
+		switch s.peek() {
+		case '{', '[':
+			depth++
+			s.at++
+		case '}', ']':
+			depth--
+			s.at++
+		case ',', ':':
+			s.at++
+		case '"':
+			s.quoted()
+		case 0:
+			return // cannot be: the text as a whole is valid
+		default:
+			s.word()
+		}
+		if depth == 0 {
+			return
+		}
+	}
 }
 
 // key takes an object's key and the colon.
@@ -256,10 +296,15 @@ func (s *scanner) numbers(what string, limit int) ([]uint64, error) {
 	return v, nil
 }
 
-// metadata checks the __metadata__ object; the parsed values are taken from the library.
+// metadata takes the __metadata__ object, in whose place the reference implementation takes null.
 func (s *scanner) metadata() error {
-	return s.object(func(key string) error {
-		_, err := s.str(badfile.Quote(key))
+	if s.peek() == 'n' {
+		s.word()
+		return nil
+	}
+	s.header.metadata = make(map[string]string)
+	return s.object(func(key string) (err error) {
+		s.header.metadata[key], err = s.str(badfile.Quote(key))
 		return err
 	})
 }
@@ -273,6 +318,7 @@ func (s *scanner) entry(name string) (extent, error) {
 	var dtype string
 	var dims, offsets []uint64
 	var hasDType, hasShape, hasOffsets bool
+	var unknown map[string]bool
 	for s.more('}') {
 		var has *bool
 		var err error
@@ -292,8 +338,18 @@ func (s *scanner) entry(name string) (extent, error) {
 			if offsets, err = s.numbers(key, 2); err == nil && len(offsets) != 2 {
 				err = s.bad("data_offsets is not a pair of begin and end")
 			}
-		default:
-			err = s.bad("unknown key %s, expected dtype, shape and data_offsets", badfile.Quote(key))
+		default: // taken as the reference implementation takes it
+			if unknown[key] {
+				return extent{}, s.bad("the key %s appears twice", badfile.Quote(key))
+			}
+			if unknown == nil {
+				unknown = make(map[string]bool)
+			}
+			unknown[key], s.header.extra = true, true
+			if err = s.count(); err == nil {
+				s.skip()
+				continue
+			}
 		}
 		if err != nil {
 			return extent{}, err

@@ -33,15 +33,15 @@ func parseList(name string, data []byte) ([]Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	extents, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], true)
+	h, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], true)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCover(name, extents, headerSize, len(data)); err != nil {
+	if err := checkCover(name, h.extents, headerSize, len(data)); err != nil {
 		return nil, err
 	}
-	list := make([]Listed, len(extents))
-	for i, e := range extents {
+	list := make([]Listed, len(h.extents))
+	for i, e := range h.extents {
 		list[i] = Listed{Name: e.name, DType: e.foreign, Shape: e.shape, Bytes: int(e.end - e.begin)}
 		if e.foreign == "" {
 			list[i].DType = e.dtype.String()

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -49,28 +50,25 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	body := data[lengthSize+headerSize:]
-	extents, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], false)
+	h, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], false)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCover(name, extents, headerSize, len(data)); err != nil {
+	if err := checkCover(name, h.extents, headerSize, len(data)); err != nil {
 		return nil, err
 	}
-	_, meta, err := safetensors.ReadMetadata(data)
-	if err != nil {
-		return nil, &badfile.FormatError{File: name, Where: "header", Detail: badfile.Quote(err.Error())}
-	}
-	parsed := meta.Tensors()
-	f := &File{
-		tensors:  make([]tensor.Tensor, len(extents)),
-		index:    make(map[string]int, len(extents)),
-		metadata: meta.Metadata(),
-	}
-	for i, e := range extents {
-		// Two parsers read the header; a file on which they differ is not one to guess about.
-		if p := parsed[e.name]; p == nil || p.DType.String() != e.dtype.String() || p.DataOffsets != [2]uint64{e.begin, e.end} {
-			return nil, &badfile.FormatError{File: name, Where: "tensor " + badfile.Quote(e.name), Detail: "ambiguous header entry"}
+	// The library compares keys without regard to case, so of extra keys it may take one for another.
+	if !h.extra {
+		if err := confirm(name, data, h.extents); err != nil {
+			return nil, err
 		}
+	}
+	f := &File{
+		tensors:  make([]tensor.Tensor, len(h.extents)),
+		index:    make(map[string]int, len(h.extents)),
+		metadata: h.metadata,
+	}
+	for i, e := range h.extents {
 		f.index[e.name] = i
 		f.tensors[i] = tensor.Tensor{Name: e.name, DType: e.dtype, Shape: e.shape, File: name,
 			Data: body[e.begin:e.end:e.end]}
@@ -78,12 +76,27 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
+// confirm has the library parse the header as well: a file on which two parsers differ is not one to guess about.
+func confirm(name string, data []byte, extents []extent) error {
+	_, meta, err := safetensors.ReadMetadata(data)
+	if err != nil {
+		return &badfile.FormatError{File: name, Where: "header", Detail: badfile.Quote(err.Error())}
+	}
+	parsed := meta.Tensors()
+	for _, e := range extents {
+		if p := parsed[e.name]; p == nil || p.DType.String() != e.dtype.String() || p.DataOffsets != [2]uint64{e.begin, e.end} {
+			return &badfile.FormatError{File: name, Where: "tensor " + badfile.Quote(e.name), Detail: "ambiguous header entry"}
+		}
+	}
+	return nil
+}
+
 // checkLength returns the header's size, or says what the file is if it is not safetensors.
 func checkLength(name string, data []byte) (int, error) {
 	bad := func(format string, args ...any) (int, error) {
 		return 0, &badfile.FormatError{File: name, Detail: fmt.Sprintf(format, args...)}
 	}
-	if len(data) > lengthSize && data[lengthSize] == '{' {
+	if begin := bytes.TrimLeft(data[min(len(data), lengthSize):], " \t\r\n"); len(begin) > 0 && begin[0] == '{' {
 		n := binary.LittleEndian.Uint64(data)
 		switch room := uint64(len(data) - lengthSize); {
 		case n > referenceMaxHeader: // as likely not safetensors at all

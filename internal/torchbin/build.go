@@ -120,6 +120,18 @@ func (m *machine) update(pairs []value) error {
 	return nil
 }
 
+// isEmpty reports whether v is a dict of which no entry was kept.
+func (m *machine) isEmpty(v value) bool {
+	empty := v.isDict()
+	if empty {
+		m.each(v, func(_, _ value) bool {
+			empty = false
+			return false
+		})
+	}
+	return empty
+}
+
 // each calls f for every kept entry of the dict, in order, until it returns false.
 func (m *machine) each(dict value, f func(key, val value) bool) {
 	for i := range m.runs.n {

@@ -71,6 +71,7 @@ const (
 	flagEncrypted  = 1<<0 | 1<<6 | 1<<13 // by any of the format's three ways
 	flagDescriptor = 1 << 3
 	flagUTF8       = 1 << 11
+	flagsKnown     = flagDescriptor | flagUTF8 | 1<<1 | 1<<2 // the last two: how hard deflate tried
 
 	methodStore   = 0
 	methodDeflate = 8
@@ -96,7 +97,8 @@ const (
 	maxTensors = 1 << 16    // in the state dict
 	maxName    = 1 << 10    // bytes of a tensor's name
 	maxDims    = 8          // of one tensor
-	maxSmall   = 64         // bytes of the record byteorder
+	maxSmall   = 64         // bytes of the records byteorder and version
+	maxVersion = 10         // of the zip format, as in PyTorch; torch.save writes 3
 	maxWrapped = 4          // dicts around the state dict, and prefixes around its names
 )
 

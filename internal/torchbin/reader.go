@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"hash/crc32"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -94,18 +95,11 @@ func (f *File) parseZip(data []byte) error {
 	if below[recordScript] != nil {
 		return place{file: f.name}.unsupported("is a TorchScript archive (torch.jit.save), not a checkpoint; load it in Python and torch.save its state_dict")
 	}
-	if r := below[recordByteOrder]; r != nil {
-		order, err := f.readRecord(data, r, maxSmall)
-		if err != nil {
-			return err
-		}
-		switch where := (place{f.name, "record " + badfile.Quote(r.name)}); string(order) {
-		case "little":
-		case "big":
-			return where.unsupported("says big-endian, and only little-endian files are read; load it in Python and save it on another machine")
-		default:
-			return where.bad("says %s, expected little", badfile.Quote(string(order)))
-		}
+	if err := f.checkVersion(data, below); err != nil {
+		return err
+	}
+	if err := f.checkByteOrder(data, below[recordByteOrder]); err != nil {
+		return err
 	}
 	pickle, err := f.readRecord(data, below[recordPickle], maxPickle)
 	if err != nil {
@@ -120,6 +114,45 @@ func (f *File) parseZip(data []byte) error {
 		return place{f.name, recordPickle}.bad("%d bytes follow the pickle's end", rest)
 	}
 	return f.collect(object, f.zipStorages(data, below))
+}
+
+// checkVersion refuses the zip formats that PyTorch would not read. Only the first files of the format lack a version.
+func (f *File) checkVersion(data []byte, below map[string]*record) error {
+	r := below[recordVersion]
+	if r == nil {
+		return nil
+	}
+	text, err := f.readRecord(data, r, maxSmall)
+	if err != nil {
+		return err
+	}
+	where := place{f.name, "record " + badfile.Quote(r.name)}
+	switch v, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); {
+	case err != nil:
+		return where.bad("says %s, expected the version of the format, a number", badfile.Quote(string(text)))
+	case v < 1 || v > maxVersion:
+		return where.unsupported("says %d, expected a version of the format from 1 to %d", v, maxVersion)
+	}
+	return nil
+}
+
+// checkByteOrder refuses what a big-endian machine wrote. Before torch 2.1 there was no such record, nil here.
+func (f *File) checkByteOrder(data []byte, r *record) error {
+	if r == nil {
+		return nil
+	}
+	order, err := f.readRecord(data, r, maxSmall)
+	if err != nil {
+		return err
+	}
+	switch where := (place{f.name, "record " + badfile.Quote(r.name)}); string(order) {
+	case "little":
+		return nil
+	case "big":
+		return where.unsupported("says big-endian, and only little-endian files are read; load it in Python and save it on another machine")
+	default:
+		return where.bad("says %s, expected little", badfile.Quote(string(order)))
+	}
 }
 
 // findTop returns the folder that has a data.pkl, with a slash.

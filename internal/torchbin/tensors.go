@@ -20,7 +20,7 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 		of = &globals[args[6].a()]
 	}
 	if len(args) == 7 && !third || len(args) == 8 {
-		if meta := args[len(args)-1]; meta.kind() != kindNone {
+		if meta := args[len(args)-1]; meta.kind() != kindNone && !m.isEmpty(meta) {
 			return view{}, where.unsupported("is a conjugated or negated view; load it in Python and save a clone")
 		}
 	}

@@ -148,6 +148,10 @@ func readCentral(where place, b []byte, i int) (r record, n int, err error) {
 	switch {
 	case r.flags&flagEncrypted != 0:
 		return r, 0, where.unsupported("is encrypted")
+	case r.flags&^flagsKnown != 0:
+		return r, 0, where.unsupported("has the flags %#x; of those torch.save sets none but %#x", r.flags, flagsKnown)
+	case le.Uint16(b[34:]) != 0:
+		return r, 0, where.unsupported("begins in part %d of a split archive", le.Uint16(b[34:]))
 	case r.method != methodStore && r.method != methodDeflate:
 		return r, 0, where.unsupported("is compressed by method %d; torch.save stores records as they are", r.method)
 	case r.method == methodStore && r.packed != r.size:
