@@ -15,7 +15,7 @@ PEERS      ?=
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## everything gomamba does, on the embedded checkpoint, in seconds
+demo: ## everything gomamba does, on the model in the box, in seconds
 	go run ./cmd/gomamba demo
 
 test: ## all tests, with assembly and with plain Go, and a build for arm64

@@ -42,6 +42,9 @@ func addCompletions(root *cobra.Command) {
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) (repos []cobra.Completion, _ cobra.ShellCompDirective) {
 			if len(args) < models {
 				repos = cachedRepos(begun)
+				if strings.HasPrefix(boxName, begun) {
+					repos = append(repos, boxName)
+				}
 			}
 			return repos, cobra.ShellCompDirectiveDefault
 		}

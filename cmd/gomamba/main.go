@@ -35,7 +35,11 @@ func run(args []string) int {
 
 	root := newRootCmd()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	tidied, left := withTidying(ctx)
+	err := root.ExecuteContext(tidied)
+	if e := left.tidy(); err == nil {
+		err = e
+	}
 	if err == nil {
 		return 0
 	}
