@@ -57,6 +57,7 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/generate_tokenizers.py
 	.venv/bin/python fixtures/unicode_tables.py
 	.venv/bin/python fixtures/modelids.py
+	.venv/bin/python fixtures/templates.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
