@@ -11,50 +11,42 @@ import (
 	"github.com/gomamba/gomamba/loader"
 )
 
-// A conversion: plan, write, read back and compare every bit.
+// check ends an example whose work failed.
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Convert: plan, write, read back and compare every bit. The plan names what the layout cannot hold.
 func ExampleNewPlan() {
 	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer os.RemoveAll(dir)
 	ck, err := loader.Open("../fixtures/mamba1/default", loader.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer ck.Close()
 
 	plan, err := convert.NewPlan(ck, convert.Request{To: convert.GGUF})
-	if err != nil {
-		log.Fatal(err) // names what the layout cannot hold
-	}
+	check(err)
 	ctx, dst := context.Background(), filepath.Join(dir, "model.gguf")
-	if err := plan.Write(ctx, dst, convert.Options{}); err != nil {
-		log.Fatal(err)
-	}
-	if err := plan.Verify(ctx, dst, 0, nil); err != nil {
-		log.Fatal(err)
-	}
-	first := plan.Steps[0]
-	fmt.Println(len(plan.Steps), "tensors;", first.From, "is now", first.To)
+	check(plan.Write(ctx, dst, convert.Options{}))
+	check(plan.Verify(ctx, dst, 0, nil))
+	fmt.Println(len(plan.Steps), "tensors;", plan.Steps[0].From, "is now", plan.Steps[0].To)
 	// Output: 42 tensors; backbone.embeddings.weight is now token_embd.weight
 }
 
 // Two checkpoints, whatever their layouts: do they hold the same model?
 func ExampleDiff() {
-	var pair [2]*loader.Checkpoint
-	for i, path := range []string{"../fixtures/mamba1/default", "../fixtures/mamba1/eps"} {
-		ck, err := loader.Open(path, loader.Options{})
-		if err != nil {
-			log.Fatal(err)
-		}
-		defer ck.Close()
-		pair[i] = ck
-	}
-	d, err := convert.Diff(context.Background(), pair[0], pair[1], 0, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
+	a, err := loader.Open("../fixtures/mamba1/default", loader.Options{})
+	check(err)
+	defer a.Close()
+	b, err := loader.Open("../fixtures/mamba1/eps", loader.Options{})
+	check(err)
+	defer b.Close()
+
+	d, err := convert.Diff(context.Background(), a, b, 0, nil)
+	check(err)
 	fmt.Println("the same model:", d.Identical)
 	// Output: the same model: false
 }

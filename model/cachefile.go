@@ -68,7 +68,7 @@ func (m *Model) checkOrigin(d *dump.Dump, c *Cache, logits []float32, notes map[
 	meta := d.Metadata()
 	if made, ok := meta[metaModel]; ok && m.fingerprint != "" && made != m.fingerprint {
 		return &badfile.FormatError{File: d.Path(), Where: "cache",
-			Detail: fmt.Sprintf("made with another model: its fingerprint is %.12s, this model's %.12s", badfile.Quote(made), badfile.Quote(m.fingerprint))}
+			Detail: fmt.Sprintf("made with another model: its fingerprint is %s, this model's %s", badfile.Quote(made[:min(12, len(made))]), badfile.Quote(m.fingerprint[:min(12, len(m.fingerprint))]))}
 	}
 	if sum, ok := meta[metaDigest]; ok && sum != digest(c, logits, notes) || !ok && meta[metaModel] != "" {
 		return &badfile.FormatError{File: d.Path(), Where: "cache", Detail: "damaged: the values are not those that were written"}
