@@ -156,24 +156,32 @@ func (d *dialogue) feed(ctx context.Context, ids []int64, done func()) error {
 // is run to its end even then.
 func (d *dialogue) answer(ctx, stop context.Context, c *continuation, show func(text string) error) error {
 	shown := 0
+	update := func() error {
+		text := c.text.String()
+		if d.template != nil && shown == 0 { // what separates an answer from its prompt is no part of it
+			shown = len(text) - len(strings.TrimLeft(text, " \n"))
+			if shown == len(text) {
+				shown = 0
+				return nil
+			}
+		}
+		err := show(text[shown:])
+		shown = len(text)
+		return err
+	}
 	for c.end == "" && stop.Err() == nil {
 		id, err := d.g.Next(ctx)
 		if err != nil {
 			return err
 		}
 		c.add(id)
-		text := c.text.String()
-		if d.template != nil && shown == 0 {
-			shown = len(text) - len(strings.TrimLeft(text, " \n"))
-		}
-		if err := show(text[shown:]); err != nil {
+		if err := update(); err != nil {
 			return err
 		}
-		shown = len(text)
 	}
 	if c.end == "" {
 		c.interrupt()
-		if err := show(c.text.String()[shown:]); err != nil {
+		if err := update(); err != nil {
 			return err
 		}
 	}

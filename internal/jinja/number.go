@@ -46,20 +46,16 @@ func (r *run) arithmetic(op string, a, b any) any {
 
 // power is x**y of integers, y not negative.
 func power(x, y int64) (n int64, ok bool) {
-	if x == 0 || x == 1 || x == -1 {
-		if y > 0 && y%2 == 0 {
-			return x * x, true
-		}
-		y = min(y, 1)
+	if -1 <= x && x <= 1 {
+		y = min(y, 2-y%2) // all odd powers are the same, and all even ones but the first
 	}
 	n = 1
 	for ; y > 0; y-- {
-		if n *= x; n > 1<<62 || n < -1<<62 {
+		next := n * x
+		if x != 0 && next/x != n {
 			return 0, false
 		}
-		if y > 64 || x > 1<<31 && y > 2 || x < -1<<31 && y > 2 {
-			return 0, false
-		}
+		n = next
 	}
 	return n, true
 }
