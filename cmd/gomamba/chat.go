@@ -46,6 +46,7 @@ when there is none; Ctrl-D ends the program. These lines are commands:
   /save FILE    keep it, and the model's state after it
   /load FILE    go on from there
   /help         list these
+
 Where stdin is no terminal each line is a turn, and stdout has the answers.`,
 		Example: `  gomamba chat falcon-mamba-7b-instruct --temp 0.7 --top-p 0.9
   gomamba chat mamba-codestral-7b.gguf --system 'You write Go.'
@@ -238,8 +239,8 @@ func (c *chat) command(name, arg string) error {
 	switch {
 	case name == "help":
 		_, after, _ := strings.Cut(c.cmd.Long, "commands:\n")
-		list, _, _ := strings.Cut(after, "Where")
-		_, err := fmt.Fprint(c.cmd.ErrOrStderr(), list)
+		list, _, _ := strings.Cut(after, "\n\n")
+		_, err := fmt.Fprintln(c.cmd.ErrOrStderr(), list)
 		return err
 	case name == "reset":
 		return c.reset()
