@@ -15,7 +15,7 @@ PEERS      ?=
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## everything gomamba does, on the embedded checkpoint, in seconds
+demo: ## everything gomamba does, on the model in the box, in seconds
 	go run ./cmd/gomamba demo
 
 test: ## all tests, with assembly and with plain Go, and a build for arm64
@@ -57,11 +57,13 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/generate_tokenizers.py
 	.venv/bin/python fixtures/unicode_tables.py
 	.venv/bin/python fixtures/modelids.py
+	.venv/bin/python fixtures/templates.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
 	.venv/bin/python fixtures/interop_hub.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_tokenizers.py --gomamba ./gomamba
+	.venv/bin/python fixtures/interop_templates.py --gomamba ./gomamba --templates .venv/llama.cpp/models/templates
 	.venv/bin/python fixtures/interop_layouts.py --gomamba ./gomamba -n $(ROUNDS) \
 		$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python)
 	.venv/bin/python fixtures/interop_sources.py --gomamba ./gomamba -n $(ROUNDS)

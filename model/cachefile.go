@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -20,6 +22,7 @@ import (
 const (
 	metaModel  = "gomamba.model"  // Options.Fingerprint of the model it was made with
 	metaDigest = "gomamba.sha256" // of the values, see digest
+	metaNote   = "gomamba.note."  // what the caller says, by its own key
 )
 
 // LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next where
@@ -27,42 +30,54 @@ const (
 // model. A file of SaveCache is refused when its values are not those written, and when it was made with a model of
 // another fingerprint.
 func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
+	c, logits, _, err = m.LoadNotedCache(path)
+	return c, logits, err
+}
+
+// LoadNotedCache is LoadCache that returns the notes of SaveNotedCache too.
+func (m *Model) LoadNotedCache(path string) (c *Cache, logits []float32, notes map[string]string, err error) {
 	d, err := dump.Read(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	c = &Cache{Sequences: d.Batch()}
 	if c.ConvStates, c.SSMStates, err = dump.States[float32](d); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := CheckStates(m.cfg, d); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == m.cfg.Shared().VocabSize {
 		logits = dump.Values[float32](t)
 	}
-	if err := m.checkOrigin(d, c, logits); err != nil {
-		return nil, nil, err
+	notes = map[string]string{}
+	for key, text := range d.Metadata() {
+		if name, ok := strings.CutPrefix(key, metaNote); ok {
+			notes[name] = text
+		}
 	}
-	return c, logits, d.Changed()
+	if err := m.checkOrigin(d, c, logits, notes); err != nil {
+		return nil, nil, nil, err
+	}
+	return c, logits, notes, d.Changed()
 }
 
 // checkOrigin compares what a file says of itself with the model and with its values. Dumps made by others say nothing.
-func (m *Model) checkOrigin(d *dump.Dump, c *Cache, logits []float32) error {
+func (m *Model) checkOrigin(d *dump.Dump, c *Cache, logits []float32, notes map[string]string) error {
 	meta := d.Metadata()
 	if made, ok := meta[metaModel]; ok && m.fingerprint != "" && made != m.fingerprint {
 		return &badfile.FormatError{File: d.Path(), Where: "cache",
-			Detail: fmt.Sprintf("made with another model: its fingerprint is %.12s, this model's %.12s", badfile.Quote(made), badfile.Quote(m.fingerprint))}
+			Detail: fmt.Sprintf("made with another model: its fingerprint is %s, this model's %s", badfile.Quote(made[:min(12, len(made))]), badfile.Quote(m.fingerprint[:min(12, len(m.fingerprint))]))}
 	}
-	if sum, ok := meta[metaDigest]; ok && sum != digest(c, logits) || !ok && meta[metaModel] != "" {
+	if sum, ok := meta[metaDigest]; ok && sum != digest(c, logits, notes) || !ok && meta[metaModel] != "" {
 		return &badfile.FormatError{File: d.Path(), Where: "cache", Detail: "damaged: the values are not those that were written"}
 	}
 	return nil
 }
 
-// digest is the SHA-256 of conv and SSM states, layer by layer, and logits, as little-endian float32.
-func digest(c *Cache, logits []float32) string {
+// digest is the SHA-256 of conv and SSM states, layer by layer, and logits, as little-endian float32, and of the notes.
+func digest(c *Cache, logits []float32, notes map[string]string) string {
 	sum := sha256.New()
 	var buf [1 << 14]byte
 	add := func(values []float32) {
@@ -80,12 +95,20 @@ func digest(c *Cache, logits []float32) string {
 		add(c.SSMStates[l])
 	}
 	add(logits)
+	for _, key := range slices.Sorted(maps.Keys(notes)) {
+		fmt.Fprintf(sum, "%q%q", key, notes[key])
+	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil, with the model's fingerprint and a
 // checksum. The file appears whole or not at all; a regular file of that name is replaced.
 func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
+	return m.SaveNotedCache(path, c, logits, nil)
+}
+
+// SaveNotedCache is SaveCache with what the caller wants to know again when it loads the file.
+func (m *Model) SaveNotedCache(path string, c *Cache, logits []float32, notes map[string]string) error {
 	if err := c.check(m, c.Sequences); err != nil {
 		return err
 	}
@@ -95,7 +118,10 @@ func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
 		entries = append(entries, safetensors.Entry{
 			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(logits) / c.Sequences}})
 	}
-	meta := map[string]string{metaDigest: digest(c, logits)}
+	meta := map[string]string{metaDigest: digest(c, logits, notes)}
+	for name, text := range notes {
+		meta[metaNote+name] = text
+	}
 	if m.fingerprint != "" {
 		meta[metaModel] = m.fingerprint
 	}

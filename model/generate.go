@@ -49,6 +49,23 @@ func (g *Generator) Resume(logits []float32) error {
 	return nil
 }
 
+// Restart goes on from another cache, nil for one that has not begun, with the logits for its next token, nil where a
+// prompt comes first. The cache is the generator's from now on. Tokens before do not count for the repeat penalty;
+// draws go on in their sequence.
+func (g *Generator) Restart(cache *Cache, logits []float32) error {
+	if cache == nil {
+		cache = g.m.NewCache(1)
+	}
+	if err := cache.check(g.m, 1); err != nil {
+		return err
+	}
+	g.cache, g.logits, g.pending, g.sampler.recent = cache, nil, nil, nil
+	if logits == nil {
+		return nil
+	}
+	return g.Resume(logits)
+}
+
 // Next draws the next token; a *NonFiniteError says that the logits are no numbers. The network runs it only when it is needed: on the next call, or on State.
 func (g *Generator) Next(ctx context.Context) (int64, error) {
 	if err := g.settle(ctx); err != nil {

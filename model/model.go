@@ -67,5 +67,9 @@ func (m *Model) Threads() int { return m.pool.Threads() }
 // may mix old and new bytes.
 func (m *Model) Changed() error { return m.changed() }
 
+// Identify sets Options.Fingerprint, which takes long to compute and is needed only once there are cache files. No other
+// method may run meanwhile.
+func (m *Model) Identify(fingerprint string) { m.fingerprint = fingerprint }
+
 // Close ends the model's threads. The checkpoint stays open.
 func (m *Model) Close() { m.pool.Close() }

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -48,6 +47,7 @@ type sampler struct {
 	recent []int64
 	never  []bool // of each id whether it must not be drawn; nil where all may
 	order  []candidate
+	ranker ranker
 }
 
 type candidate struct {
@@ -142,18 +142,10 @@ func (s *sampler) penalise(logits []float32) []float32 {
 // keep returns the candidates that top-k, top-p and min-p leave, likeliest first; none only where no id may be drawn.
 func (s *sampler) keep(logits []float32) []candidate {
 	s.order = s.order[:0]
-	for id, v := range logits {
-		if s.allows(id) {
-			s.order = append(s.order, candidate{id: id, logit: float64(v)})
-		}
+	for _, id := range s.ranker.rank(logits, s.allows, s.TopK) {
+		s.order = append(s.order, candidate{id: int(id), logit: float64(logits[id])})
 	}
-	slices.SortFunc(s.order, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
-	})
 	kept := s.order
-	if s.TopK > 0 {
-		kept = kept[:min(s.TopK, len(kept))]
-	}
 	sum := 0.0
 	for i := range kept {
 		kept[i].p = kernel.Exp(kept[i].logit - kept[0].logit)

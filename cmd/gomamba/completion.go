@@ -16,6 +16,7 @@ var flagValues = map[string][]string{
 	"to":             strings.Split(strings.ReplaceAll(convert.Layouts(), " ", ""), ","),
 	"logits":         {"all", "last", "none"},
 	"precision":      {"f32", "f64"},
+	"print":          {"text", "ids"},
 	"max-shard-size": {"1GB", "2GB", "5GB", "10GB"},
 	"revision":       {hub.DefaultRevision},
 }
@@ -42,6 +43,9 @@ func addCompletions(root *cobra.Command) {
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) (repos []cobra.Completion, _ cobra.ShellCompDirective) {
 			if len(args) < models {
 				repos = cachedRepos(begun)
+				if strings.HasPrefix(boxName, begun) {
+					repos = append(repos, boxName)
+				}
 			}
 			return repos, cobra.ShellCompDirectiveDefault
 		}

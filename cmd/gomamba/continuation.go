@@ -13,6 +13,7 @@ const (
 	endLength = "length" // it has as many tokens as were asked for
 	endEOS    = "eos"    // the end-of-sequence token came
 	endStop   = "stop"   // a stop string came
+	endUser   = "user"   // the user had enough
 )
 
 // continuation is what has been generated for one prompt.
@@ -43,11 +44,22 @@ func (c *continuation) add(id int64) {
 		c.end = endLength
 	}
 	if c.end != "" && c.dec != nil {
-		end := c.end
-		if c.take(c.dec.Flush()); c.end == end { // no stop string after all
-			c.text.WriteString(c.held)
-			c.held = ""
-		}
+		c.flush()
+	}
+}
+
+// interrupt ends the continuation where it is.
+func (c *continuation) interrupt() {
+	c.end = endUser
+	c.flush()
+}
+
+// flush passes on what was held back.
+func (c *continuation) flush() {
+	end := c.end
+	if c.take(c.dec.Flush()); c.end == end { // no stop string after all
+		c.text.WriteString(c.held)
+		c.held = ""
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,117 +22,125 @@ import (
 func newDemoCmd(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Show everything on a tiny embedded checkpoint, offline and in seconds",
-		Long: `demo unpacks a tiny Mamba checkpoint, made and saved by transformers, into a temporary
-folder and runs the commands of this program on it, as you would type them.`,
+		Short: "Show everything on the model in the box, offline and in seconds",
+		Long: `demo unpacks the model in the box, a small Mamba that has learned Go's standard library
+byte by byte and was saved by transformers, into a temporary folder and runs the
+commands of this program on it, as you would type them.`,
 		Example: "  gomamba demo",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			dir, err := os.MkdirTemp("", "gomamba-demo-")
+			leave, err := enterTemporary()
 			if err != nil {
 				return err
 			}
 			defer func() {
-				if e := os.RemoveAll(dir); err == nil {
+				if e := leave(); err == nil {
 					err = e
 				}
 			}()
-			d := &demo{cmd: cmd, s: s, dir: dir, out: cmd.OutOrStdout()}
+			d := &demo{cmd: cmd, s: s, out: cmd.OutOrStdout()}
 			return d.run()
 		},
 	}
+}
+
+// enterTemporary makes a new folder the working directory, until leave is called, which removes it.
+func enterTemporary() (leave func() error, err error) {
+	home, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "gomamba-demo-")
+	if err != nil {
+		return nil, err
+	}
+	leave = func() error {
+		if err := os.Chdir(home); err != nil {
+			return err
+		}
+		return os.RemoveAll(dir)
+	}
+	if err := os.Chdir(dir); err != nil {
+		return nil, err
+	}
+	return leave, nil
 }
 
 // demo is one run of the tour.
 type demo struct {
 	cmd *cobra.Command
 	s   *settings
-	dir string
 	out io.Writer
 }
 
 func (d *demo) run() error {
-	if err := os.CopyFS(filepath.Join(d.dir, "demo"), fixtures.Demo()); err != nil {
-		return err
-	}
-	var greedy fixtures.Greedy
-	text, err := fs.ReadFile(fixtures.Demo(), "greedy.json")
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, &greedy); err != nil {
-		return err
+	for name, files := range map[string]fs.FS{"box": fixtures.Box(), "mamba2": fixtures.Mamba2()} {
+		if err := os.CopyFS(name, files); err != nil {
+			return err
+		}
 	}
 	for _, step := range []func() error{
+		func() error { return d.titled("What is in this checkpoint?", "inspect", "box") },
 		func() error {
-			return d.command("What is in this checkpoint?", "inspect", "demo")
-		},
-		func() error {
-			return d.command("Are the numbers those of Hugging Face? The reference is its own output.", "verify", "demo", "demo/ref.safetensors")
-		},
-		func() error {
-			return d.command("And without a reference: float32 against float64.", "verify", "demo")
+			return d.titled("Are the numbers those of Hugging Face? The reference is what transformers computed.", "verify", "box", "box/ref.safetensors")
 		},
 		d.oneBitPattern,
-		func() error { return d.generate(greedy) },
+		d.layouts,
+		d.greedy,
 		func() error {
-			return d.command("Into the original state-spaces layout, every bit checked.", "convert", "demo", "demo-original", "--to", "original", "--verify")
-		},
-		func() error { return d.command("Is that still the same model?", "diff", "demo", "demo-original") },
-		func() error {
-			return d.command("And from there to GGUF.", "convert", "demo-original", "demo.gguf", "--verify")
+			return d.titled("How fast is it here?", "bench", "box", "-p", "512", "-n", "256", "-r", "3")
 		},
 		func() error {
-			return d.command("How fast? This checkpoint is tiny; give bench a real one.", "bench", "demo", "-p", "256", "-n", "64", "-r", "3")
+			return d.titled("And some Go that nobody wrote. Another --seed, another text.",
+				"generate", "box", "-p", "func TestRead(t *testing.T) {", "-n", "300", "--temp", "0.6", "--top-p", "0.9", "--seed", "1")
 		},
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintln(d.out, "\nDone. Now try your own: gomamba inspect FOLDER")
+	_, err := fmt.Fprint(d.out, `
+Done. "box" names this model in every command; yours are a folder, a file or OWNER/NAME on the Hugging Face hub:
+  gomamba generate box -p '// Reverse returns ' --temp 0.6
+  gomamba chat box
+  gomamba inspect state-spaces/mamba-130m-hf
+`)
 	return err
 }
 
-// command shows a command line, runs it with the demo's folder as working directory, and returns its error.
-func (d *demo) command(title string, args ...string) error {
-	fmt.Fprintf(d.out, "\n# %s\n$ gomamba %s\n", title, strings.Join(args, " "))
-	return d.execute(d.out, args)
+// title says what the next lines show.
+func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n%s\n", bold.on(d.out, "# "+text)) }
+
+func (d *demo) titled(title string, args ...string) error {
+	d.title(title)
+	return d.command(d.out, args...)
 }
 
-func (d *demo) execute(out io.Writer, args []string) error {
-	args = slices.Clone(args)
-	for i, a := range args {
-		if strings.HasPrefix(a, "demo") {
-			args[i] = filepath.Join(d.dir, filepath.FromSlash(a))
+// command shows a command line, runs it, and returns its error.
+func (d *demo) command(out io.Writer, args ...string) error {
+	line := "$ gomamba"
+	for _, arg := range args {
+		if strings.ContainsAny(arg, " (){}*") {
+			arg = "'" + arg + "'"
 		}
+		line += " " + arg
 	}
+	fmt.Fprintln(d.out, line)
 	if d.s.threads > 0 {
 		args = append(args, fmt.Sprintf("--threads=%d", d.s.threads))
 	}
 	root := newRootCmd()
 	root.SetArgs(args)
-	root.SetOut(&shortened{out, d.dir + string(filepath.Separator)})
+	root.SetOut(out)
 	root.SetErr(d.cmd.ErrOrStderr())
 	return root.ExecuteContext(d.cmd.Context())
 }
 
-// shortened writes text without the path of the temporary folder.
-type shortened struct {
-	w   io.Writer
-	dir string
-}
-
-func (s *shortened) Write(p []byte) (int, error) {
-	_, err := io.WriteString(s.w, strings.ReplaceAll(string(p), s.dir, ""))
-	return len(p), err
-}
-
 // oneBitPattern runs the reference's prompt whole, in pieces and token by token.
 func (d *demo) oneBitPattern() error {
-	fmt.Fprintf(d.out, "\n# Is it the same computation, however the prompt is cut?\n")
-	return withModel(d.cmd, d.s, filepath.Join(d.dir, "demo"), func(_ *loader.Checkpoint, m *model.Model) (err error) {
-		ref, err := dump.Read(filepath.Join(d.dir, "demo", "ref.safetensors"))
+	d.title("Is it the same computation, however the prompt is cut?")
+	return withModel(d.cmd, d.s, "box", func(_ *loader.Checkpoint, m *model.Model) (err error) {
+		ref, err := dump.Read("box/ref.safetensors")
 		if err != nil {
 			return err
 		}
@@ -149,7 +158,7 @@ func (d *demo) oneBitPattern() error {
 			if !slices.Equal(cut, whole) {
 				return fmt.Errorf("%d tokens in pieces of %d: other bits than whole", len(ids), piece)
 			}
-			fmt.Fprintf(d.out, "%d tokens in pieces of %d: %d logits and states, all the same bits as whole\n", len(ids), piece, len(cut))
+			fmt.Fprintf(d.out, "%d tokens in pieces of %d: %s logits and states, all the same bits as whole\n", len(ids), piece, thousands(len(cut)))
 		}
 		return nil
 	})
@@ -172,17 +181,84 @@ func (d *demo) cut(m *model.Model, ids []int64, piece int) ([]float32, error) {
 	return all, nil
 }
 
-// generate continues a prompt as transformers did.
-func (d *demo) generate(greedy fixtures.Greedy) error {
-	args := []string{"generate", "demo", "--ids", formatIDs(greedy.Prompt), "-n", fmt.Sprint(len(greedy.Tokens))}
-	var got strings.Builder
-	if err := d.execute(&got, args); err != nil {
+// layouts takes the checkpoint through every layout and back.
+func (d *demo) layouts() error {
+	for _, way := range []struct {
+		title    string
+		from, to string
+		there    []string
+	}{
+		{"From Hugging Face's layout to the original one of state-spaces, every bit checked, and back.", "box", "box-back",
+			[]string{"box-original", "--to", "original"}},
+		{"To GGUF and back. It keeps A = -exp(A_log): two bf16 neighbours may have one A.", "box", "box-gguf-back", []string{"box.gguf"}},
+		{"Mistral's layout is for Mamba-2, so a tiny one of random weights goes there and back.", "mamba2", "mamba2-back",
+			[]string{"mamba2-mistral", "--to", "mistral"}},
+	} {
+		d.title(way.title)
+		if err := d.command(d.out, slices.Concat([]string{"convert", way.from}, way.there, []string{"--verify"})...); err != nil {
+			return err
+		}
+		if err := d.command(d.out, "convert", way.there[0], way.to, "--to", "hf", "--verify"); err != nil {
+			return err
+		}
+		if err := d.command(d.out, "diff", way.from, way.to); err != nil {
+			return err
+		}
+		if err := d.sameFile(way.from, way.to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameFile says so where the weights that came back are the bytes that transformers wrote.
+func (d *demo) sameFile(from, to string) error {
+	a, err := os.ReadFile(filepath.Join(from, "model.safetensors"))
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "\n# Does it continue as transformers' generate() does?\n$ gomamba %s\n%s", strings.Join(args, " "), got.String())
-	if strings.TrimSpace(got.String()) != formatIDs(greedy.Tokens) {
-		return fmt.Errorf("transformers continued with %s", formatIDs(greedy.Tokens))
+	b, err := os.ReadFile(filepath.Join(to, "model.safetensors"))
+	if err != nil {
+		return err
 	}
-	_, err := fmt.Fprintf(d.out, "the same %d tokens as transformers\n", len(greedy.Tokens))
+	if bytes.Equal(a, b) {
+		_, err = fmt.Fprintf(d.out, "%s/model.safetensors is the file that transformers wrote, byte for byte\n", to)
+	}
 	return err
+}
+
+// greedy continues a prompt as transformers did.
+func (d *demo) greedy() error {
+	text, err := os.ReadFile("box/greedy.json")
+	if err != nil {
+		return err
+	}
+	var runs []fixtures.Greedy
+	if err := json.Unmarshal(text, &runs); err != nil {
+		return err
+	}
+	prompt, want := asBytes(runs[0].Prompt), asBytes(runs[0].Tokens)
+	if err := os.WriteFile("prompt.txt", prompt, 0o666); err != nil {
+		return err
+	}
+	d.title("Does it continue as transformers' generate() does?")
+	fmt.Fprintf(d.out, "$ cat prompt.txt\n%s\n", prompt)
+	var got bytes.Buffer
+	if err := d.command(io.MultiWriter(d.out, &got), "generate", "box", "--file", "prompt.txt", "-n", fmt.Sprint(len(want))); err != nil {
+		return err
+	}
+	if !bytes.Equal(got.Bytes(), append(want, '\n')) {
+		return fmt.Errorf("transformers continued with %q", want)
+	}
+	_, err = fmt.Fprintf(d.out, "(the same %d bytes as transformers)\n", len(want))
+	return err
+}
+
+// asBytes is the text of a model whose tokens are bytes.
+func asBytes(ids []int64) []byte {
+	text := make([]byte, len(ids))
+	for i, id := range ids {
+		text[i] = byte(id)
+	}
+	return text
 }

@@ -125,7 +125,7 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	all := f.continuations(m, t, n)
+	all := f.continuations(endsText(ck, m, t), t, n)
 	if err := f.generate(cmd, g, all); err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (f *generateFlags) tokens(t *tokenizer.Tokenizer) ([][]int64, error) {
 }
 
 // continuations readies what is kept for each prompt.
-func (f *generateFlags) continuations(m *model.Model, t *tokenizer.Tokenizer, n int) []*continuation {
+func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tokenizer, n int) []*continuation {
 	inText := t != nil && (f.print == "text" || f.print == "" && len(f.ids) == 0)
 	var all []*continuation
 	for range n {
@@ -247,7 +247,7 @@ func (f *generateFlags) continuations(m *model.Model, t *tokenizer.Tokenizer, n 
 			c.dec, c.stops = t.NewDecoder(true), f.stops
 		}
 		if !f.ignoreEOS {
-			c.eos = endsText(m, t)
+			c.eos = ends
 		}
 		if f.n == 0 {
 			c.end = endLength
@@ -255,18 +255,6 @@ func (f *generateFlags) continuations(m *model.Model, t *tokenizer.Tokenizer, n 
 		all = append(all, c)
 	}
 	return all
-}
-
-// endsText returns what tells the tokens that end a text: by the model's configuration, and by its tokenizer.
-func endsText(m *model.Model, t *tokenizer.Tokenizer) func(id int64) bool {
-	end := int64(-1)
-	if t != nil && t.Config().EOS != "" {
-		if id, ok := t.ID(t.Config().EOS); ok {
-			end = id
-		}
-	}
-	eos := m.Config().Shared().EosTokenID
-	return func(id int64) bool { return id == end || eos.Contains(int(id)) }
 }
 
 // generate draws tokens until every continuation has ended.

@@ -19,8 +19,8 @@ func newHubClient() (*hub.Client, error) {
 	return client, nil
 }
 
-// modelPath returns where MODEL is. What exists is a path; else OWNER/NAME is a repository on the hub, taken from the
-// cache or downloaded.
+// modelPath returns where MODEL is. What exists is a path; else box is the model in the program, and OWNER/NAME a
+// repository on the hub, taken from the cache or downloaded.
 func modelPath(cmd *cobra.Command, model string) (string, error) {
 	return hubPath(cmd, model, hub.ModelFiles)
 }
@@ -29,6 +29,9 @@ func modelPath(cmd *cobra.Command, model string) (string, error) {
 func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) {
 	if _, err := os.Lstat(arg); err == nil {
 		return arg, nil
+	}
+	if arg == boxName {
+		return boxPath(cmd)
 	}
 	ref, ok := hub.ParseRef(arg)
 	if !ok {

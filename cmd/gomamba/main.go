@@ -27,17 +27,24 @@ func main() {
 func run(args []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
+	ctx, session := newSession(ctx)
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		sig := <-caught
-		signal.Stop(caught) // a second one ends the process at once
+		for session.takes(sig) {
+			sig = <-caught
+		}
+		signal.Stop(caught) // a further one ends the process at once
 		cancel(&signalError{sig})
 	}()
 
 	root := newRootCmd()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if e := session.end(); err == nil {
+		err = e
+	}
 	if err == nil {
 		return 0
 	}

@@ -25,14 +25,23 @@ func newRootCmd() *cobra.Command {
 		Short: "Load, run and numerically verify Mamba checkpoints",
 		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
 
-MODEL is a folder as transformers' save_pretrained writes it, or a file in it, or
-OWNER/NAME on the Hugging Face hub: taken from the cache or downloaded.
+MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2 in any of these layouts, known by
+what is in it:
+  hf         a folder as transformers' save_pretrained writes it
+  original   a folder as mamba_ssm (state-spaces) writes it
+  mistral    a folder as Mamba-Codestral was released
+  gguf       a .gguf file, or the first of its parts
+or a file in such a folder; or OWNER/NAME on the Hugging Face hub, taken from the cache
+or downloaded; or box, a small model that is in the program itself.
+
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work
 failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
-		Example: `  gomamba demo                                  a tour on the embedded checkpoint
+		Example: `  gomamba demo                                   a tour on the model in the box
   gomamba inspect mamba-130m-hf
+  gomamba convert mamba-130m-hf mamba-130m.gguf
   gomamba verify mamba-130m-hf
-  gomamba generate mamba-130m-hf -p 'Mamba is' -n 20`,
+  gomamba generate state-spaces/mamba-130m-hf -p 'Mamba is' -n 20
+  gomamba chat falcon-mamba-7b-instruct.gguf`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -58,6 +67,7 @@ failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 		newForwardCmd(s),
 		newVerifyCmd(s),
 		newGenerateCmd(s),
+		newChatCmd(s),
 		newTokenizeCmd(s),
 		newScoreCmd(s),
 		newInitCmd(s),

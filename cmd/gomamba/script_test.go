@@ -8,7 +8,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/gomamba/gomamba/fixtures"
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
 )
 
@@ -18,7 +17,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command line as users do: testdata/script/*.txtar say what they type and what they must see.
 // $FIXTURES holds the checkpoints of ../../fixtures/mamba1, $TOKENIZERS the tokenizers beside them; each script works in a folder of its own. HF_ENDPOINT is a
-// hub on loopback, with the demo's checkpoint as gomamba/demo and what testHub makes of it.
+// hub on loopback, with the checkpoint mamba1/default as gomamba/demo and what testHub makes of it.
 func TestScripts(t *testing.T) {
 	hub := testHub(t)
 	dir, err := filepath.Abs("../../fixtures/mamba1")
@@ -32,7 +31,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TOKENIZERS", filepath.Join(filepath.Dir(dir), "tokenizers"))
 			env.Setenv("HF_ENDPOINT", hub.URL)
 			env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf"))
-			return os.CopyFS(filepath.Join(env.WorkDir, "model"), fixtures.Demo())
+			return os.CopyFS(filepath.Join(env.WorkDir, "model"), os.DirFS(filepath.Join(dir, "default")))
 		},
 		RequireExplicitExec: true,
 	})
@@ -42,7 +41,7 @@ func TestScripts(t *testing.T) {
 // arrive damaged, and one that needs a token.
 func testHub(t *testing.T) *hubtest.Hub {
 	demo := func(change func(*hubtest.Repo)) *hubtest.Repo {
-		repo, err := hubtest.FromFS(fixtures.Demo())
+		repo, err := hubtest.FromFS(os.DirFS("../../fixtures/mamba1/default"))
 		if err != nil {
 			t.Fatal(err)
 		}

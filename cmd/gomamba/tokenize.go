@@ -15,8 +15,8 @@ import (
 
 // tokenizeFlags are the flags of the tokenize command.
 type tokenizeFlags struct {
-	text           string
-	jsonl, special bool
+	text, template       string
+	jsonl, special, chat bool
 }
 
 func newTokenizeCmd(s *settings) *cobra.Command {
@@ -30,34 +30,73 @@ SentencePiece tokenizer.model or a GGUF file. Ids are those of Hugging Face's
 tokenizers library.
 
 With --jsonl each line of stdin is a JSON string, and each line of stdout the array
-of its ids.`,
+of its ids.
+
+With --chat a text is a conversation such as [{"role": "user", "content": "Hello"}] in
+JSON, and the tokens are those that gomamba chat gives the model: what the chat template
+makes of it, up to where the assistant's answer begins.`,
 		Example: `  gomamba tokenize mamba-130m-hf --text 'Mamba is a state space model'
   gomamba tokenize tokenizer.json <README.md
-  gomamba tokenize mamba-codestral-7b --jsonl <texts.jsonl >ids.jsonl`,
+  gomamba tokenize mamba-codestral-7b --jsonl <texts.jsonl >ids.jsonl
+  gomamba tokenize falcon-mamba-7b-instruct --chat --text '[{"role": "user", "content": "Hello"}]'`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.jsonl && cmd.Flags().Changed("text") {
 				return usagef("expected either --text or --jsonl")
 			}
+			if f.template != "" && !f.chat || f.special && f.chat {
+				return usagef("--chat-template is for --chat, and --special for texts without a template")
+			}
 			t, err := openTokenizer(cmd, s, args[0])
 			if err != nil {
 				return err
 			}
-			if f.jsonl {
-				return f.lines(cmd, t)
+			encode, err := f.encoder(t, args[0])
+			if err != nil {
+				return err
 			}
-			return f.show(cmd, t)
+			if f.jsonl {
+				return f.lines(cmd, encode)
+			}
+			return f.show(cmd, t, encode)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.text, "text", "", "the text (default: stdin)")
 	flags.BoolVar(&f.jsonl, "jsonl", false, "one JSON string a line in, one JSON array of ids a line out")
 	flags.BoolVar(&f.special, "special", false, "include the tokens that the tokenizer puts around a text, such as <s>")
+	flags.BoolVar(&f.chat, "chat", false, "the text is a conversation, for the chat template")
+	flags.StringVar(&f.template, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
 	return cmd
 }
 
+// encoder returns what makes ids of a text, or of a JSON value that is a conversation.
+func (f *tokenizeFlags) encoder(t *tokenizer.Tokenizer, name string) (func(text string) ([]int64, error), error) {
+	if !f.chat {
+		return func(text string) ([]int64, error) { return t.Encode(text, f.special), nil }, nil
+	}
+	template, err := openTemplate(t, f.template)
+	if err != nil {
+		return nil, err
+	}
+	if template == nil {
+		return nil, fmt.Errorf("%s has no chat template: give one with --chat-template FILE", name)
+	}
+	return func(text string) ([]int64, error) {
+		messages, err := parseConversation(text)
+		if err != nil {
+			return nil, err
+		}
+		prompt, err := template.render(messages, true)
+		if err != nil {
+			return nil, err
+		}
+		return t.EncodeTemplate(prompt), nil
+	}, nil
+}
+
 // show prints one token a line.
-func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer) error {
+func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode func(string) ([]int64, error)) error {
 	text := f.text
 	if !cmd.Flags().Changed("text") {
 		all, err := io.ReadAll(cmd.InOrStdin())
@@ -66,15 +105,19 @@ func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer) error {
 		}
 		text = string(all)
 	}
+	ids, err := encode(text)
+	if err != nil {
+		return err
+	}
 	w := bufio.NewWriter(cmd.OutOrStdout())
-	for _, id := range t.Encode(text, f.special) {
+	for _, id := range ids {
 		fmt.Fprintf(w, "%d\t%q\n", id, t.Piece(id))
 	}
 	return w.Flush()
 }
 
-// lines encodes one JSON string a line. An answer is written before the next line is waited for.
-func (f *tokenizeFlags) lines(cmd *cobra.Command, t *tokenizer.Tokenizer) error {
+// lines encodes one JSON string, or conversation, a line. An answer is written before the next line is waited for.
+func (f *tokenizeFlags) lines(cmd *cobra.Command, encode func(string) ([]int64, error)) error {
 	r, w := bufio.NewReaderSize(cmd.InOrStdin(), 1<<16), bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
@@ -85,11 +128,19 @@ func (f *tokenizeFlags) lines(cmd *cobra.Command, t *tokenizer.Tokenizer) error 
 			return err
 		}
 		var text *string
-		if err := json.Unmarshal(line, &text); err != nil || text == nil {
+		switch err := json.Unmarshal(line, &text); {
+		case f.chat:
+			whole := string(line)
+			text = &whole
+		case err != nil || text == nil:
 			return errors.Join(w.Flush(), fmt.Errorf("line %d of stdin is not a JSON string such as \"Hello\"", n))
 		}
+		ids, err := encode(*text)
+		if err != nil {
+			return errors.Join(w.Flush(), fmt.Errorf("line %d of stdin: %w", n, err))
+		}
 		out := append(w.AvailableBuffer(), '[')
-		for i, id := range t.Encode(*text, f.special) {
+		for i, id := range ids {
 			if i > 0 {
 				out = append(out, ',')
 			}

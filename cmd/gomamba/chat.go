@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+)
+
+// chatFlags are the flags of the chat command.
+type chatFlags struct {
+	tokenizer, template string
+	system              string
+	plain               bool
+	stops               []string
+	n                   int
+	how                 model.Sampling
+}
+
+func newChatCmd(s *settings) *cobra.Command {
+	f := &chatFlags{}
+	cmd := &cobra.Command{
+		Use:   "chat MODEL",
+		Short: "Talk with a model",
+		Long: `chat reads a line, prints the model's answer as it comes, and so on. The conversation is
+put to the model in the words of its chat template: that of tokenizer_config.json,
+chat_template.jinja or the GGUF file. A model without one goes on with what you type, as
+generate does, up to an empty line. Each turn runs only what is new, however long the
+conversation is.
+
+A line that ends with \ goes on in the next. Ctrl-C ends an answer, and the program
+when there is none; Ctrl-D ends the program. These lines are commands:
+  /reset        forget the conversation
+  /save FILE    keep it, and the model's state after it
+  /load FILE    go on from there
+  /help         list these
+
+Where stdin is no terminal each line is a turn, and stdout has the answers.`,
+		Example: `  gomamba chat falcon-mamba-7b-instruct --temp 0.7 --top-p 0.9
+  gomamba chat mamba-codestral-7b.gguf --system 'You write Go.'
+  gomamba chat mamba-2.8b-zephyr --chat-template zephyr.jinja
+  echo 'What is a state space model?' | gomamba chat falcon-mamba-7b-instruct
+  gomamba chat box`,
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.n < 1 && cmd.Flags().Changed("n"):
+				return usagef("-n %d: expected 1 or more tokens", f.n)
+			case slices.Contains(f.stops, ""):
+				return usagef("--stop is empty: expected text at which to end")
+			case f.plain && (f.template != "" || f.system != ""):
+				return usagef("--plain uses no template: expected neither --chat-template nor --system with it")
+			}
+			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
+				return f.run(cmd, s, ck, m)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.system, "system", "", "what the model is told before the conversation")
+	flags.StringVar(&f.template, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
+	flags.BoolVar(&f.plain, "plain", false, "use no template: go on with what is typed")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.IntVarP(&f.n, "n", "n", 0, "tokens of an answer at most (default 512, or 128 without a template)")
+	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer ends; may be repeated")
+	samplingFlags(flags, &f.how)
+	return cmd
+}
+
+// chat is a conversation with a user.
+type chat struct {
+	*dialogue
+	cmd         *cobra.Command
+	s           *settings
+	ck          *loader.Checkpoint
+	m           *model.Model
+	f           *chatFlags
+	eos         func(id int64) bool
+	stops       []string
+	limit       int
+	known       bool // whether the model knows its fingerprint
+	interactive bool
+}
+
+func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) error {
+	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
+	if err != nil {
+		return err
+	}
+	f.how.Drawable = t.Drawable
+	g, err := m.NewGenerator(nil, f.how)
+	if err != nil {
+		return &usageError{err}
+	}
+	d := &dialogue{t: t, g: g, system: f.system}
+	if !f.plain {
+		if d.template, err = openTemplate(t, f.template); err != nil {
+			return err
+		}
+	}
+	c := &chat{dialogue: d, cmd: cmd, s: s, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
+	if err := c.greet(); err != nil {
+		return err
+	}
+	c.ends()
+	lines := readLines(cmd.InOrStdin())
+	for {
+		line, err := c.read(lines)
+		if err == io.EOF {
+			return m.Changed()
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.turn(line); err != nil {
+			return err
+		}
+	}
+}
+
+// isTerminal reports whether somebody types there.
+func isTerminal(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// greet says what there is to know, and tries the template: what is wrong with it shows before anything is typed.
+func (c *chat) greet() error {
+	how := "no chat template: it goes on with what you type"
+	switch {
+	case c.template != nil:
+		how = "with its chat template"
+		trial := &dialogue{system: c.system, turns: []turn{{"user", "Hello"}}}
+		if _, err := c.template.render(trial.messages(), true); err != nil {
+			return err
+		}
+	case c.system != "":
+		return usagef("--system needs a chat template, and %s has none: give --chat-template FILE", c.ck.Path())
+	}
+	if c.interactive {
+		fmt.Fprintf(c.cmd.ErrOrStderr(), "%s, %s. Ctrl-C ends an answer, Ctrl-D the program; /help lists commands.\n", c.ck.Path(), how)
+	}
+	return nil
+}
+
+// line is a line of input, or why there is none.
+type line struct {
+	text string
+	err  error
+}
+
+// readLines reads ahead of the conversation, so that an interrupt is heard while nothing is typed.
+func readLines(in io.Reader) <-chan line {
+	lines := make(chan line)
+	go func() {
+		r := bufio.NewReader(in)
+		for {
+			text, err := r.ReadString('\n')
+			if text != "" {
+				lines <- line{text, nil}
+			}
+			if err != nil {
+				lines <- line{"", err}
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// read returns the next line, with those that it goes on in.
+func (c *chat) read(lines <-chan line) (string, error) {
+	text, mark := "", "> "
+	for {
+		if c.interactive {
+			fmt.Fprint(c.cmd.ErrOrStderr(), bold.on(c.cmd.ErrOrStderr(), mark))
+		}
+		select {
+		case <-c.cmd.Context().Done():
+			return "", c.cmd.Context().Err()
+		case l := <-lines:
+			if l.err != nil {
+				if c.interactive {
+					fmt.Fprintln(c.cmd.ErrOrStderr())
+				}
+				if text != "" && l.err == io.EOF {
+					return text, nil
+				}
+				return "", l.err
+			}
+			part := strings.TrimRight(l.text, "\r\n")
+			begun, more := strings.CutSuffix(part, `\`)
+			text += begun
+			if !more {
+				return text, nil
+			}
+			text, mark = text+"\n", ". "
+		}
+	}
+}
+
+// commandLine is what a command looks like.
+var commandLine = regexp.MustCompile(`^/([a-z]+)(?:\s+(.*))?$`)
+
+// turn does what a line says. What a user can put right is said and is no error, where there is a user.
+func (c *chat) turn(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	var err error
+	if m := commandLine.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+		err = c.command(m[1], m[2])
+	} else {
+		err = c.exchange(text)
+	}
+	bad := (*model.NonFiniteError)(nil)
+	if err == nil || !c.interactive || c.cmd.Context().Err() != nil || errors.As(err, &bad) {
+		return err
+	}
+	warn(c.cmd, oneLine(err))
+	return nil
+}
+
+// command does what a line with a slash says.
+func (c *chat) command(name, arg string) error {
+	needsFile := name == "save" || name == "load"
+	switch {
+	case name == "help":
+		_, after, _ := strings.Cut(c.cmd.Long, "commands:\n")
+		list, _, _ := strings.Cut(after, "\n\n")
+		_, err := fmt.Fprintln(c.cmd.ErrOrStderr(), list)
+		return err
+	case name == "reset":
+		return c.reset()
+	case needsFile && arg == "":
+		return fmt.Errorf("/%s: expected the name of a file", name)
+	case !needsFile:
+		return fmt.Errorf("/%s is no command: /help lists them", name)
+	}
+	if !c.known { // all weights are read for it
+		print, err := fingerprint(c.cmd, c.s, c.ck)
+		if err != nil {
+			return err
+		}
+		c.m.Identify(print)
+		c.known = true
+	}
+	if name == "load" {
+		return c.load(c.m, arg)
+	}
+	if err := apart(c.ck, arg); err != nil {
+		return err
+	}
+	return c.save(c.cmd.Context(), c.m, arg)
+}
+
+// exchange puts a line to the model and prints the answer.
+func (c *chat) exchange(text string) error {
+	ctx := c.cmd.Context()
+	stop, done := sessionOf(c.cmd).interruptible(ctx)
+	defer done()
+	out := c.cmd.OutOrStdout()
+	if err := c.say(stop, text); err != nil {
+		if stop.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
+			_, err = fmt.Fprintln(out) // given up before the answer began
+		}
+		return err
+	}
+	if err := c.answer(ctx, stop, c.next(), func(text string) error {
+		_, err := io.WriteString(out, text)
+		return err
+	}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
+
+// ends finds out what ends an answer.
+func (c *chat) ends() {
+	eos := endsText(c.ck, c.m, c.t)
+	c.eos, c.stops = eos, c.f.stops
+	if c.template == nil {
+		c.limit = cmp.Or(c.f.n, 128)
+		c.stops = append([]string{"\n\n"}, c.stops...)
+		return
+	}
+	c.limit = cmp.Or(c.f.n, 512)
+	end, word := c.template.endOfTurn()
+	c.eos = func(id int64) bool { return id == end || eos(id) }
+	if word != "" {
+		c.stops = append([]string{word}, c.stops...)
+	}
+}
+
+// next readies an answer.
+func (c *chat) next() *continuation {
+	return &continuation{limit: c.limit, inText: true, eos: c.eos, dec: c.t.NewDecoder(true), stops: c.stops}
+}
