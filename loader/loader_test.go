@@ -74,7 +74,7 @@ func TestOpenLinks(t *testing.T) {
 		}
 		writeFile(t, filepath.Join(root, "blobs", name+".blob"), data)
 		if err := os.Symlink(filepath.Join("..", "..", "blobs", name+".blob"), filepath.Join(snapshot, name)); err != nil {
-			t.Skipf("no symbolic links here: %v", err)
+			t.Fatal(err)
 		}
 	}
 	if err := open(t, snapshot, Options{}).Check(); err != nil {
