@@ -52,7 +52,7 @@ Where stdin is no terminal each line is a turn, and stdout has the answers.`,
   gomamba chat mamba-codestral-7b.gguf --system 'You write Go.'
   gomamba chat mamba-2.8b-zephyr --chat-template zephyr.jinja
   echo 'What is a state space model?' | gomamba chat falcon-mamba-7b-instruct
-  gomamba chat box`,
+  gomamba chat box --temp 0.7`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {

@@ -102,7 +102,7 @@ func (d *demo) run() error {
 	_, err := fmt.Fprint(d.out, `
 Done. "box" names this model in every command; yours are a folder, a file or OWNER/NAME on the Hugging Face hub:
   gomamba generate box -p '// Reverse returns ' --temp 0.6
-  gomamba chat box
+  gomamba chat box --temp 0.7
   gomamba inspect state-spaces/mamba-130m-hf
 `)
 	return err
