@@ -56,6 +56,15 @@ func (m *Matrix) widen(dst []float32, lo, hi int) {
 	}
 }
 
+// fewTokens are so few that reading the weights is the work: the first token brings rows into a second-level cache, in a few
+// long streams, and the others find them there. Where widening is slow, that is sooner more than widening once for all.
+func (m *Matrix) fewTokens() int {
+	if m.dtype == tensor.Q8_0 {
+		return 3
+	}
+	return 4
+}
+
 // tokensAtOnce is how many tokens the widest kernel takes at a time.
 const tokensAtOnce = 6
 
@@ -64,7 +73,7 @@ const (
 	tileRows   = 16        // the most rows of them
 	blockBytes = 800 << 10 // of the tokens that they meet before others come: most of a second-level cache
 	blockLeast = 36        // the fewest tokens of a block, so that rows need not be widened too often
-	sliceBytes = 1 << 18   // weights handed out at a time when there is one token
+	sliceBytes = 1 << 18   // weights handed out at a time when there are few tokens
 	cacheLine  = 64
 	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, all want the same few places of a cache
 )
@@ -79,11 +88,11 @@ func (p *Pool) MatMul(y []float32, w *Matrix, x []float32, xStride, tokens int) 
 	defer p.turn.Unlock()
 	m := &p.product
 	m.y, m.w, m.x, m.xStride, m.tokens = y, w, x, xStride, tokens
-	if tokens == 1 {
+	if tokens <= w.fewTokens() {
 		grain := min(sliceBytes/w.dtype.Bytes(w.Cols), w.Rows/(2*p.threads)) + 3
-		p.run(m.oneToken, w.Rows, grain&^3)
+		p.run(m.few, w.Rows, grain&^3)
 	} else {
-		p.run(m.manyTokens, m.divide(p.threads), 1)
+		p.run(m.many, m.divide(p.threads), 1)
 	}
 	m.y, m.w, m.x = nil, nil, nil
 }
@@ -98,12 +107,16 @@ type product struct {
 	threads, block, rows, pieces int
 	spread                       []float32 // x with rows at a better distance
 
-	oneToken, manyTokens *Task
+	few, many *Task
 }
 
 func (m *product) init() {
-	m.oneToken = NewTask(func(lo, hi int) { m.w.mulVec(m.y[lo:hi], m.x[:m.w.Cols], lo) })
-	m.manyTokens = NewTask(func(lo, hi int) {
+	m.few = NewTask(func(lo, hi int) {
+		for t := range m.tokens {
+			m.w.mulVec(m.y[t*m.w.Rows+lo:t*m.w.Rows+hi], m.x[t*m.xStride:][:m.w.Cols], lo)
+		}
+	})
+	m.many = NewTask(func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			m.tile(i)
 		}
