@@ -1,18 +1,38 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// printJSON writes v indented.
+// printJSON writes v indented. Names from strangers' files are in it, so what a terminal would obey is written as an escape,
+// which means the same.
 func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var plain bytes.Buffer
+	e := json.NewEncoder(&plain)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	text := make([]byte, 0, plain.Len())
+	for _, r := range plain.String() {
+		if r == '\n' || unicode.IsGraphic(r) {
+			text = utf8.AppendRune(text, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			text = fmt.Appendf(text, "\\u%04x", unit)
+		}
+	}
+	_, err := w.Write(text)
+	return err
 }
 
 // thousands writes 129135360 as 129,135,360.
