@@ -23,9 +23,10 @@ import (
 )
 
 const (
-	patience  = 10 * time.Second // for one command; a hang, on any machine
-	maxMemory = 128 << 20        // resident, mapped pages included; bombs take gigabytes
-	maxStderr = 1500             // bytes
+	patience     = 10 * time.Second // for one command; a hang, on any machine
+	longPatience = time.Minute      // for one that writes 200 MB, on a disk that others write to
+	maxMemory    = 128 << 20        // resident, mapped pages included; bombs take gigabytes
+	maxStderr    = 1500             // bytes
 )
 
 var keep = flag.String("keep", "", "write the corpus into this folder and leave it there")

@@ -29,7 +29,8 @@ type command struct {
 	Limit        uint64        // of a file's size, which a full disk looks like; 0: none
 	Kill         time.Duration // after which Signal is sent; 0: never
 	Signal       syscall.Signal
-	Nobody       bool // give up root's rights
+	Nobody       bool          // give up root's rights
+	Patience     time.Duration // after which it hangs
 }
 
 // outcome is how a command ended.
@@ -59,7 +60,7 @@ func launch() {
 }
 
 func (c command) run() outcome {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), c.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Program, c.Args...)
 	if c.Limit > 0 {
@@ -136,6 +137,9 @@ func start(t *testing.T, c command) outcome {
 			t.Fatal(err)
 		}
 	}
+	if c.Patience = patience; *long {
+		c.Patience = longPatience
+	}
 	var o outcome
 	if err := l.in.Encode(c); err != nil {
 		t.Fatal(err)
@@ -148,7 +152,7 @@ func start(t *testing.T, c command) outcome {
 		t.Fatal(o.Stderr)
 	}
 	if o.Hung {
-		t.Errorf("%q: no end within %v", c.Args, patience)
+		t.Errorf("%q: no end within %v", c.Args, c.Patience)
 	}
 	return o
 }

@@ -157,6 +157,12 @@ func validTorch() []Entry {
 		}
 		return r
 	})
+	change("deflated tensors", func(r []record) []record {
+		for i := range r {
+			r[i].method = 8
+		}
+		return r
+	})
 	change("deflated pickle", func(r []record) []record { r[0].method = 8; return r })
 	change("no version, no byteorder", func(r []record) []record { return append(r[:1:1], r[2:len(r)-1]...) })
 	change("unaligned", func(r []record) []record {

@@ -176,7 +176,7 @@ func zipEntries() []Entry {
 	change("wrong checksum of a tensor", "CRC-32", 3, func(r *record) { r.crc = 1 })
 	list[len(list)-1].Deep = true
 	change("wrong checksum of the pickle", "CRC-32", 0, func(r *record) { r.crc = 1 })
-	change("deflated tensor", "compressed", 3, func(r *record) { r.method = 8 })
+	change("deflated tensor of another size", "inflates", 3, func(r *record) { r.method, r.inflated = 8, 4 })
 	change("encrypted", "encrypted", 3, func(r *record) { r.flags = 1 })
 	change("strongly encrypted", "encrypted", 3, func(r *record) { r.flags = 1 | 1<<6 })
 	change("patched data", "flags", 3, func(r *record) { r.flags = 1 << 5 })
@@ -204,6 +204,11 @@ func zipEntries() []Entry {
 			return torched(zipOf(records))
 		}))
 	}
+	list = append(list, late(family+"/tensor a bomb of 200 MiB", "compressed", func() files {
+		records := slices.Clone(saved())
+		records[3].method, records[3].content = 8, make([]byte, 200<<20)
+		return torched(zipOf(records))
+	}))
 	list = append(list, late(family+"/pickle stored of 70 MiB", "", func() files {
 		records := slices.Clone(saved())
 		records[0].content = bytes.Repeat([]byte("N"), 70<<20)

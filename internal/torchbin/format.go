@@ -86,20 +86,21 @@ const (
 
 // Limits on what we read. A Mamba of 64 layers has 643 tensors in 100 kB of pickle.
 const (
-	maxPickle  = 64 << 20   // bytes of pickle, inflated
-	maxOpcodes = 20_000_000 // in all pickles of a file
-	maxStack   = 1 << 16    // values on the stack of the pickle machine
-	maxSparse  = 1 << 12    // values in its memo that are not numbered from 0 up
-	maxMarks   = 10_000     // marks on it
-	maxGlobal  = 512        // bytes of the name of a module, of a global, or of a storage
-	maxItems   = 64         // items of a tuple that are kept; nothing we read has more
-	maxRecords = 200_000    // entries of the zip archive
-	maxTensors = 1 << 16    // in the state dict
-	maxName    = 1 << 10    // bytes of a tensor's name
-	maxDims    = 8          // of one tensor
-	maxSmall   = 64         // bytes of the records byteorder and version
-	maxVersion = 10         // of the zip format, as in PyTorch; torch.save writes 3
-	maxWrapped = 4          // dicts around the state dict, and prefixes around its names
+	maxPickle   = 64 << 20   // bytes of pickle, inflated
+	maxInflated = 64 << 20   // bytes of deflated storages
+	maxOpcodes  = 20_000_000 // in all pickles of a file
+	maxStack    = 1 << 16    // values on the stack of the pickle machine
+	maxSparse   = 1 << 12    // values in its memo that are not numbered from 0 up
+	maxMarks    = 10_000     // marks on it
+	maxGlobal   = 512        // bytes of the name of a module, of a global, or of a storage
+	maxItems    = 64         // items of a tuple that are kept; nothing we read has more
+	maxRecords  = 200_000    // entries of the zip archive
+	maxTensors  = 1 << 16    // in the state dict
+	maxName     = 1 << 10    // bytes of a tensor's name
+	maxDims     = 8          // of one tensor
+	maxSmall    = 64         // bytes of the records byteorder and version
+	maxVersion  = 10         // of the zip format, as in PyTorch; torch.save writes 3
+	maxWrapped  = 4          // dicts around the state dict, and prefixes around its names
 )
 
 // storageTypes are the storage classes a persistent id may name, in the module torch and, as torch before 1.9 wrote

@@ -29,6 +29,7 @@ func TestUnusual(t *testing.T) {
 		"pickle last":          {zipOf("t/data/0", four, "t/data.pkl", one), []string{"a"}},
 		"other zip writer":     {deflateRecord(good, ""), []string{"a"}},
 		"deflated":             {deflated(one, "t/byteorder", "little", "t/data/0", four), []string{"a"}},
+		"deflated storage":     {deflateRecord(archive(one, "t/data/0", four), "t/data/0"), []string{"a"}},
 		"deflated byte order":  {deflateRecord(archive(one, "t/byteorder", "little", "t/data/0", four), "t/byteorder"), []string{"a"}},
 		"empty":                {archive(dict()), nil},
 		"module of nothing":    {archive(proto + orderedDict + "}" + str("_metadata") + "}sb."), nil},

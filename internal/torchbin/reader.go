@@ -3,6 +3,7 @@ package torchbin
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"hash/crc32"
 	"io"
 	"strconv"
@@ -24,6 +25,8 @@ type File struct {
 	sorted   []int32 // into tensors, by name
 	prefix   string  // cut from every name
 	ignored  []value // keys
+	inflated int     // bytes of deflated storages
+	inflater io.ReadCloser
 }
 
 // storage is a sequence of bytes that tensors share.
@@ -191,15 +194,43 @@ func (f *File) readRecord(data []byte, r *record, limit int) ([]byte, error) {
 			return nil, where.bad("inflates to %d bytes in a file of %d", r.size, len(data))
 		}
 		var err error
-		inflated := new(bytes.Buffer)
-		if _, err = io.Copy(inflated, io.LimitReader(flate.NewReader(bytes.NewReader(content)), int64(r.size)+1)); err != nil {
-			return nil, where.bad("is damaged: %v; download the file again", err)
-		}
-		if content = inflated.Bytes(); uint64(len(content)) != r.size {
-			return nil, where.bad("inflates to %d bytes or more, expected %d", len(content), r.size)
+		if content, err = f.inflate(where, content, int(r.size)); err != nil {
+			return nil, err
 		}
 	}
 	return content, checkSum(where, r.crc, crc32.ChecksumIEEE(content))
+}
+
+// inflate returns what content is deflated from, of which the caller has bounded the size.
+func (f *File) inflate(where place, content []byte, size int) ([]byte, error) {
+	if f.inflater == nil { // takes 40 kB
+		f.inflater = flate.NewReader(nil)
+	}
+	if err := f.inflater.(flate.Resetter).Reset(bytes.NewReader(content), nil); err != nil {
+		return nil, where.bad("%v", err)
+	}
+	out := make([]byte, size+1) // one more byte shows that there is more
+	n, err := io.ReadFull(f.inflater, out)
+	switch {
+	case err == nil:
+		return nil, where.bad("inflates to %d bytes or more, expected %d", n, size)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, where.bad("is damaged: %v; download the file again", err)
+	case n != size:
+		return nil, where.bad("inflates to %d bytes, expected %d", n, size)
+	}
+	return out[:n:n], nil
+}
+
+// inflateStorage returns the bytes of a deflated storage. Tensors are used where they lie, so those of such a file take memory;
+// torch.save deflates nothing, but some archive anew what it wrote. All together are bounded by the size of the file.
+func (f *File) inflateStorage(data []byte, r *record) ([]byte, error) {
+	if most := min(4*min(len(data), maxInflated)+1<<19, maxInflated); r.size > uint64(most-f.inflated) {
+		return nil, place{f.name, "record " + badfile.Quote(r.name)}.unsupported("is compressed, and what is compressed would take more than "+
+			"%d bytes of memory; load the file in Python and torch.save it anew", most)
+	}
+	f.inflated += int(r.size)
+	return f.readRecord(data, r, maxInflated)
 }
 
 // finder returns the index of the storage that a persistent id asks for, and where in its bytes what it asks for lies.
@@ -218,12 +249,16 @@ func (f *File) zipStorages(data []byte, below map[string]*record) finder {
 				return 0, 0, 0, where.bad("is missing: the zip archive has no record for it")
 			}
 			where.where = "record " + badfile.Quote(r.name)
+			content := data[r.begin:r.end:r.end]
 			if r.method != methodStore {
-				return 0, 0, 0, where.unsupported("is compressed, and tensors are used where they lie; load the file in Python and torch.save it anew")
+				var err error
+				if content, err = f.inflateStorage(data, r); err != nil {
+					return 0, 0, 0, err
+				}
 			}
 			i = int32(len(f.storages))
 			index[string(key)] = i
-			f.storages = append(f.storages, storage{where.where, data[r.begin:r.end:r.end], r.crc})
+			f.storages = append(f.storages, storage{where.where, content, r.crc})
 		}
 		have := len(f.storages[i].data)
 		if want, ok := f.storageSize(id); !ok || want != have {
