@@ -17,7 +17,13 @@ import (
 // TestSharedByManyGoroutines has 64 goroutines run one model, each with a cache of its own: they get the bits they get
 // alone.
 func TestSharedByManyGoroutines(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "mamba1", "default"), model.Options{})
+	for _, fixture := range []string{"mamba1/default", "falcon/default", "mamba2/groups4"} {
+		t.Run(fixture, func(t *testing.T) { share(t, fixture) })
+	}
+}
+
+func share(t *testing.T, fixture string) {
+	_, m := open(t, filepath.Join(fixtureDir, fixture), model.Options{})
 	const users = 64
 	alone := make([]*model.Output, users)
 	states := make([]*model.Cache, users)
