@@ -7,9 +7,16 @@ import (
 
 // parseIDs reads token ids separated by commas or white space.
 func parseIDs(list string) ([]int64, error) {
-	fields := strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
-	if len(fields) == 0 {
+	if strings.TrimSpace(list) == "" {
 		return nil, usagef("--ids is empty: expected token ids such as 1,2,3")
+	}
+	var fields []string
+	for part := range strings.SplitSeq(list, ",") {
+		ids := strings.Fields(part)
+		if len(ids) == 0 {
+			return nil, usagef("--ids %q: an id is missing at a comma: expected whole numbers such as 1,2,3", list)
+		}
+		fields = append(fields, ids...)
 	}
 	ids := make([]int64, len(fields))
 	for i, f := range fields {

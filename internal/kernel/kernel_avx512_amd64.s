@@ -1831,9 +1831,22 @@ last:
 	VZEROUPPER
 	RET
 
-// func prefetchAVX512(p *byte, lines int)
+// func prefetchBytesAVX512(p *byte, lines int)
 // Requires: MMX+
-TEXT ·prefetchAVX512(SB), NOSPLIT, $0-16
+TEXT ·prefetchBytesAVX512(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ lines+8(FP), CX
+
+line:
+	PREFETCHT1 (AX)
+	ADDQ       $0x40, AX
+	DECQ       CX
+	JNZ        line
+	RET
+
+// func prefetchValuesAVX512(p *float32, lines int)
+// Requires: MMX+
+TEXT ·prefetchValuesAVX512(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), AX
 	MOVQ lines+8(FP), CX
 

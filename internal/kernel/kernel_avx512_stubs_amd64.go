@@ -94,10 +94,15 @@ func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32,
 //go:noescape
 func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
-// prefetchAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
+// prefetchBytesAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
 //
 //go:noescape
-func prefetchAVX512(p *byte, lines int)
+func prefetchBytesAVX512(p *byte, lines int)
+
+// prefetchValuesAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
+//
+//go:noescape
+func prefetchValuesAVX512(p *float32, lines int)
 
 // addToAVX512 sets y[i] += x[i] for i < n. n is a positive multiple of 16.
 //

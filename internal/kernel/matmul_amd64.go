@@ -2,11 +2,7 @@
 
 package kernel
 
-import (
-	"unsafe"
-
-	"github.com/gomamba/gomamba/internal/tensor"
-)
+import "github.com/gomamba/gomamba/internal/tensor"
 
 const (
 	asmCols = 16 // the assembly takes whole blocks of columns
@@ -176,7 +172,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 	ahead := (len(next)/cacheLine*wideT + tokens - 1) / tokens * cacheLine // for each group of tokens
 	for t := 0; t < tokens; t += wideT {
 		if n := min(ahead, len(next)); n >= cacheLine {
-			prefetchAVX512(&next[0], n/cacheLine)
+			prefetchBytesAVX512(&next[0], n/cacheLine)
 			next = next[n:]
 		}
 		n := min(wideT, tokens-t)
@@ -213,7 +209,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 // fetch hints that v will be needed soon.
 func fetch(v []float32) {
 	if useAVX512 && len(v) > 0 {
-		prefetchAVX512((*byte)(unsafe.Pointer(&v[0])), (len(v)*4+cacheLine-1)/cacheLine)
+		prefetchValuesAVX512(&v[0], (len(v)*4+cacheLine-1)/cacheLine)
 	}
 }
 

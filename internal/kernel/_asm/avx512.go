@@ -31,7 +31,8 @@ func avx512() {
 	for tokens := 1; tokens <= 6; tokens++ {
 		tileWide(tokens)
 	}
-	prefetch()
+	prefetch("Bytes", "byte")
+	prefetch("Values", "float32")
 	addTo("AVX512", ZMM, 16)
 	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
@@ -197,9 +198,9 @@ func tileWide(tokens int) {
 }
 
 // prefetch generates a hint that some lines of memory are needed soon.
-func prefetch() {
-	TEXT("prefetchAVX512", NOSPLIT, "func(p *byte, lines int)")
-	Doc("prefetchAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.")
+func prefetch(what, of string) {
+	TEXT("prefetch"+what+"AVX512", NOSPLIT, "func(p *"+of+", lines int)")
+	Doc("prefetch" + what + "AVX512 brings lines of 64 bytes into the second-level cache. lines is positive.")
 	Pragma("noescape")
 	p, lines := Load(Param("p"), GP64()), Load(Param("lines"), GP64())
 	Label("line")
