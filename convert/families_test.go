@@ -238,3 +238,29 @@ func TestOldMamba2GGUF(t *testing.T) {
 		t.Error("the weights came back as other bytes")
 	}
 }
+
+// TestGGUFContradiction tells a file whose metadata and tensors disagree in its own names.
+func TestGGUFContradiction(t *testing.T) {
+	f, err := gguf.Open(converted(t, random(t, small(), tensor.F32), place(t, convert.GGUF), convert.Request{To: convert.GGUF}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var kvs []gguf.KV
+	for _, kv := range f.KVs() {
+		switch kv.Key {
+		case "gomamba.config":
+			continue
+		case "mamba2.ssm.time_step_rank":
+			kv.Value = gguf.Of(uint32(20))
+		}
+		kvs = append(kvs, kv)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.gguf")
+	writeGGUF(t, wrong, kvs, f.Tensors())
+	err = openFixture(t, wrong).Check()
+	const want = `tensor "blk.0.ssm_a": found [12], its metadata says [20] (mamba2.ssm.time_step_rank is 20 there, 12 by the tensor)`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
