@@ -269,15 +269,19 @@ func TestGGUFContradiction(t *testing.T) {
 // TestTokenizerInGGUF takes the tokenizers of published models along: the file makes the ids that tokenizer.json makes.
 func TestTokenizerInGGUF(t *testing.T) {
 	const texts = "Two  spaces, 12345 digits... and \"quotes\"!\n\tcaf\u00e9 e\u0301 \U0001f600 don't 7x77777 ((__))"
-	for _, style := range []string{"neox", "falcon"} {
-		cfg := config.NewMamba()
-		cfg.VocabSize, cfg.HiddenSize, cfg.NumHiddenLayers, cfg.IntermediateSize, cfg.TimeStepRank = 528, 16, 1, 32, 1
+	for style, names := range map[string][2]string{
+		"neox":          {"tokenizer.json", "tokenizer.json"},
+		"falcon":        {"tokenizer.json", "tokenizer.json"},
+		"sentencepiece": {"tokenizer.model", "tokenizer.model.v3"}, // as Codestral calls it
+	} {
+		cfg := codestral(1, true)
+		cfg.VocabSize = 528
 		source := random(t, cfg, tensor.F32)
-		own, err := os.ReadFile(filepath.Join("../fixtures/tokenizers", style, "tokenizer.json"))
+		own, err := os.ReadFile(filepath.Join("../fixtures/tokenizers", style, names[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(source, "tokenizer.json"), own, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(source, names[1]), own, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		want, err := tokenizer.Open(source)

@@ -1,10 +1,10 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -46,17 +46,24 @@ type tokenizerJSON struct {
 	} `json:"model"`
 }
 
-// ggufVocabulary returns the tokenizer keys for a checkpoint folder, "" if it is none: those of its tokenizer.json where llama.cpp has the
-// same pre-tokenizer, and otherwise a vocabulary of ids alone, with a note that says so.
+// ggufVocabulary returns the tokenizer keys for a checkpoint folder, "" if it is none: those of its SentencePiece model, or
+// of its tokenizer.json where llama.cpp has the same pre-tokenizer, and otherwise a vocabulary of ids alone, with a note
+// that says so. As in llama.cpp's converter Mamba-2 prefers the former, the others the latter.
 func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, err error) {
 	if dir == "" {
 		return noVocabulary(cfg), "the source has no tokenizer: the GGUF has token ids and no text", nil
 	}
 	path := filepath.Join(dir, "tokenizer.json")
-	data, err := jsonobj.ReadFile(path, maxTokenizer)
-	if errors.Is(err, fs.ErrNotExist) {
-		return noVocabulary(cfg), "there is no tokenizer.json: the GGUF has token ids and no text", nil
+	_, missing := os.Lstat(path)
+	if missing != nil || cfg.Family() == config.Mamba2 {
+		if kvs, note, err = pieceVocabulary(dir, cfg); kvs != nil || err != nil {
+			return kvs, "", err
+		}
 	}
+	if missing != nil {
+		return noVocabulary(cfg), cmp.Or(note, "there is no tokenizer.json: the GGUF has token ids and no text"), nil
+	}
+	data, err := jsonobj.ReadFile(path, maxTokenizer)
 	if err != nil {
 		return nil, "", err
 	}
@@ -74,7 +81,7 @@ func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, 
 		return nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
 	kvs = append(kvs, specialTokens(cfg.Shared())...)
-	if t.PostProcessor == nil || t.PostProcessor.Type == "ByteLevel" { // nothing is added around a text
+	if t.PostProcessor != nil && t.PostProcessor.Type == "ByteLevel" { // nothing is added around a text
 		kvs = append(kvs,
 			gguf.KV{Key: "tokenizer.ggml.add_bos_token", Value: gguf.Of(false)},
 			gguf.KV{Key: "tokenizer.ggml.add_eos_token", Value: gguf.Of(false)})
