@@ -133,7 +133,8 @@ func parseSSM(keys jsonobj.Members) (m mixer, kept string, err error) {
 		case "Mamba2":
 			m = newMixer2()
 		default:
-			return nil, "", unsupported("ssm_cfg.layer", "%s: no transformers class and no GGUF architecture exists for it", layer)
+			return nil, "", unsupported("ssm_cfg.layer", "found %s, for which there is no transformers class and no GGUF architecture; "+
+				"only Mamba1 and Mamba2 models can be converted and run", layer)
 		}
 	}
 	if err := decodeOnly(members, withinSSM, m.fields(), append(m.kept(), "layer")); err != nil {

@@ -34,7 +34,8 @@ type TensorDiff struct {
 	SameBits   bool        `json:"same_bits"`   // the same dtype and bytes
 	SameValues bool        `json:"same_values"` // equal after exact widening; NaN equals NaN
 	SameA      bool        `json:"same_a"`      // of A_log: A = -exp(A_log) is the same in float32, which is all that is used of it
-	MaxAbs     jsonobj.Num `json:"max_abs"`     // largest difference
+	OtherShape bool        `json:"other_shape"` // nothing to compare
+	MaxAbs     jsonobj.Num `json:"max_abs"`     // largest difference; infinite for another shape
 }
 
 // Same reports whether the network computes the same with either side.
@@ -186,7 +187,7 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 		diffs[i] = TensorDiff{Name: x.Name, A: describe(x), B: describe(y), SameValues: same, SameA: same && names.IsALog(x.Name),
 			SameBits: same && x.DType == y.DType && !absent(x) && !absent(y)}
 		if !same {
-			diffs[i].MaxAbs = jsonobj.Num(math.Inf(1))
+			diffs[i].OtherShape, diffs[i].MaxAbs = true, jsonobj.Num(math.Inf(1))
 		}
 	}
 	blocks := slices.DeleteFunc(blocksOf(xs), func(b block) bool { return !diffs[b.tensor].SameValues })

@@ -1,10 +1,10 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -27,11 +27,10 @@ const (
 
 // tokenizerJSON is what a GGUF vocabulary takes from tokenizer.json.
 type tokenizerJSON struct {
-	PreTokenizer struct {
-		Type           string `json:"type"`
-		AddPrefixSpace bool   `json:"add_prefix_space"`
-		UseRegex       *bool  `json:"use_regex"`
-	} `json:"pre_tokenizer"`
+	Normalizer struct {
+		Type string `json:"type"`
+	} `json:"normalizer"`
+	PreTokenizer  preTokenizer `json:"pre_tokenizer"`
 	PostProcessor *struct {
 		Type string `json:"type"`
 	} `json:"post_processor"`
@@ -47,17 +46,24 @@ type tokenizerJSON struct {
 	} `json:"model"`
 }
 
-// ggufVocabulary returns the tokenizer keys for a checkpoint folder, "" if it is none: those of its tokenizer.json where llama.cpp has the
-// same pre-tokenizer, and otherwise a vocabulary of ids alone, with a note that says so.
+// ggufVocabulary returns the tokenizer keys for a checkpoint folder, "" if it is none: those of its SentencePiece model, or
+// of its tokenizer.json where llama.cpp has the same pre-tokenizer, and otherwise a vocabulary of ids alone, with a note
+// that says so. As in llama.cpp's converter Mamba-2 prefers the former, the others the latter.
 func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, err error) {
 	if dir == "" {
 		return noVocabulary(cfg), "the source has no tokenizer: the GGUF has token ids and no text", nil
 	}
 	path := filepath.Join(dir, "tokenizer.json")
-	data, err := jsonobj.ReadFile(path, maxTokenizer)
-	if errors.Is(err, fs.ErrNotExist) {
-		return noVocabulary(cfg), "there is no tokenizer.json: the GGUF has token ids and no text", nil
+	_, missing := os.Lstat(path)
+	if missing != nil || cfg.Family() == config.Mamba2 {
+		if kvs, note, err = pieceVocabulary(dir, cfg); kvs != nil || err != nil {
+			return kvs, "", err
+		}
 	}
+	if missing != nil {
+		return noVocabulary(cfg), cmp.Or(note, "there is no tokenizer.json: the GGUF has token ids and no text"), nil
+	}
+	data, err := jsonobj.ReadFile(path, maxTokenizer)
 	if err != nil {
 		return nil, "", err
 	}
@@ -65,17 +71,17 @@ func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, 
 	if err := json.Unmarshal(data, &t); err != nil {
 		return nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
-	byteLevel := t.PreTokenizer.Type == "ByteLevel" && !t.PreTokenizer.AddPrefixSpace && (t.PreTokenizer.UseRegex == nil || *t.PreTokenizer.UseRegex)
-	if t.Model.Type != "BPE" || !byteLevel {
+	pre := t.pre()
+	if t.Model.Type != "BPE" || pre == "" {
 		return noVocabulary(cfg), fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp: "+
 			"the GGUF has token ids and no text", badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
 	}
-	kvs, err = t.keys(cfg.Shared().VocabSize)
+	kvs, err = t.keys(pre, cfg.Shared().VocabSize)
 	if err != nil {
 		return nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
 	kvs = append(kvs, specialTokens(cfg.Shared())...)
-	if t.PostProcessor == nil || t.PostProcessor.Type == "ByteLevel" { // nothing is added around a text
+	if t.PostProcessor != nil && t.PostProcessor.Type == "ByteLevel" { // nothing is added around a text
 		kvs = append(kvs,
 			gguf.KV{Key: "tokenizer.ggml.add_bos_token", Value: gguf.Of(false)},
 			gguf.KV{Key: "tokenizer.ggml.add_eos_token", Value: gguf.Of(false)})
@@ -105,9 +111,49 @@ func noVocabulary(cfg config.Config) []gguf.KV {
 	}
 }
 
-// keys renders a byte-level BPE as gguf-py's vocabulary does. Ids of the model without a token are padding. The split
-// rule is GPT-2's, which llama.cpp knows under the name of several models; its converter says "olmo" for GPT-NeoX.
-func (t *tokenizerJSON) keys(vocab int) ([]gguf.KV, error) {
+// preTokenizer is the rule that cuts a text into words, or one of its parts.
+type preTokenizer struct {
+	Type             string `json:"type"`
+	AddPrefixSpace   bool   `json:"add_prefix_space"`
+	UseRegex         *bool  `json:"use_regex"`
+	Behavior         string `json:"behavior"`
+	IndividualDigits bool   `json:"individual_digits"`
+	Invert           bool   `json:"invert"`
+	Pattern          struct {
+		Regex string
+	} `json:"pattern"`
+	Pretokenizers []preTokenizer `json:"pretokenizers"`
+}
+
+// byteLevel tells GPT-2's rule.
+func (p *preTokenizer) byteLevel() bool {
+	return p.Type == "ByteLevel" && !p.AddPrefixSpace && (p.UseRegex == nil || *p.UseRegex)
+}
+
+// falcon tells Falcon's: runs of punctuation, GPT-2's rule, runs of digits, three digits at a time.
+func (p *preTokenizer) falcon() bool {
+	s := p.Pretokenizers
+	return p.Type == "Sequence" && len(s) == 4 && s[0].Type == "Punctuation" && s[0].Behavior == "Contiguous" && s[1].byteLevel() &&
+		s[2].Type == "Digits" && !s[2].IndividualDigits &&
+		s[3].Type == "Split" && s[3].Pattern.Regex == "[0-9][0-9][0-9]" && s[3].Behavior == "Isolated" && !s[3].Invert
+}
+
+// pre names normalizer and pre-tokenizer for llama.cpp, which knows them by a model that has them: its converter says
+// "olmo" for GPT-NeoX. It is empty where none is known to be the same.
+func (t *tokenizerJSON) pre() string {
+	switch {
+	case t.Normalizer.Type == "NFC" && t.PreTokenizer.byteLevel():
+		return "olmo"
+	case t.Normalizer.Type == "" && t.PreTokenizer.byteLevel():
+		return "gpt-2"
+	case t.Normalizer.Type == "" && t.PreTokenizer.falcon():
+		return "falcon"
+	}
+	return ""
+}
+
+// keys renders a BPE of bytes as gguf-py's vocabulary does. Ids of the model without a token are padding.
+func (t *tokenizerJSON) keys(pre string, vocab int) ([]gguf.KV, error) {
 	tokens, types := make([]string, vocab), make([]int32, vocab)
 	for id := range tokens {
 		tokens[id], types[id] = fmt.Sprintf("[PAD%d]", id), tokenUnused
@@ -146,7 +192,7 @@ func (t *tokenizerJSON) keys(vocab int) ([]gguf.KV, error) {
 	}
 	return []gguf.KV{
 		{Key: "tokenizer.ggml.model", Value: gguf.Of("gpt2")},
-		{Key: "tokenizer.ggml.pre", Value: gguf.Of("olmo")},
+		{Key: "tokenizer.ggml.pre", Value: gguf.Of(pre)},
 		{Key: "tokenizer.ggml.tokens", Value: gguf.ArrayOf(tokens)},
 		{Key: "tokenizer.ggml.token_type", Value: gguf.ArrayOf(types)},
 		{Key: "tokenizer.ggml.merges", Value: gguf.ArrayOf(merges)},

@@ -42,7 +42,7 @@ func detect(path string) (dir string, l layout, err error) {
 	if err != nil {
 		return "", layout{}, err // names the operation and the path
 	}
-	if !info.IsDir() && strings.EqualFold(filepath.Ext(path), ".gguf") {
+	if !info.IsDir() && (strings.EqualFold(filepath.Ext(path), ".gguf") || info.Mode().IsRegular() && startsGGUF(path)) {
 		return path, layoutGGUF, nil
 	}
 	if !info.IsDir() {
@@ -61,6 +61,18 @@ func detect(path string) (dir string, l layout, err error) {
 		}
 	}
 	return "", layout{}, noMatch(dir)
+}
+
+// startsGGUF tells a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
+func startsGGUF(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false // whatever comes next says so
+	}
+	defer f.Close()
+	var magic [4]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && string(magic[:]) == "GGUF"
 }
 
 // folderOf accepts a file that stands for the folder it is in.

@@ -116,6 +116,8 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 			t.Shape = shape // Mamba-2 files made before llama.cpp's pull request 9126 have this one already
 		} else if len(t.Shape) == 2 && len(stored.Shape) == 2 && strings.HasSuffix(name, "conv1d.weight") {
 			t.Shape = []int{t.Shape[0], 1, t.Shape[1]} // of other sizes than expected: to be told in the usual terms
+		} else if len(shape) == 1 && len(t.Shape) == 2 && t.Shape[1] == 1 {
+			t.Shape = t.Shape[:1] // likewise
 		}
 		if stored.NegExp {
 			logs[len(tensors)] = stored.Name

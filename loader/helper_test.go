@@ -24,11 +24,17 @@ type checkpoint struct {
 // load copies the fixture "default": V 128, D 32, L 4, I 64, N 16, K 4, R 2, tied.
 func load(t *testing.T) *checkpoint {
 	t.Helper()
-	config, err := os.ReadFile(filepath.Join(fixtures, "default", "config.json"))
+	return loadFrom(t, filepath.Join(fixtures, "default"))
+}
+
+// loadFrom copies a checkpoint of one file.
+func loadFrom(t *testing.T, dir string) *checkpoint {
+	t.Helper()
+	config, err := os.ReadFile(filepath.Join(dir, fileConfig))
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join(fixtures, "default", "model.safetensors"))
+	data, err := os.ReadFile(filepath.Join(dir, fileWeights))
 	if err != nil {
 		t.Fatal(err)
 	}

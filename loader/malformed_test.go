@@ -170,6 +170,19 @@ func TestContradictions(t *testing.T) {
 			`found a hybrid model: 2 blocks (1, 3) have projections but no A_log`, true,
 		},
 		{
+			"MLP blocks beside a complete model",
+			func(c *checkpoint) {
+				c.add("backbone.layers.2.norm2.weight", tensor.F32, 32)
+				c.add("backbone.layers.2.mlp.fc1.weight", tensor.F32, 128, 32)
+			},
+			`tensor "backbone.layers.2.mlp.fc1.weight": found attention or MLP blocks of a hybrid model`, true,
+		},
+		{
+			"LayerNorm",
+			func(c *checkpoint) { c.add("backbone.layers.0.norm.bias", tensor.F32, 32) },
+			`tensor "backbone.layers.0.norm.bias": found biases of LayerNorm`, true,
+		},
+		{
 			"another model",
 			func(c *checkpoint) {
 				c.tensors = nil
@@ -223,9 +236,10 @@ func TestContradictions(t *testing.T) {
 func TestForeign(t *testing.T) {
 	c := load(t)
 	c.add("backbone.layers.0.mixer.dt_layernorm.weight", tensor.F32, 2)
-	c.add("stray.scales", tensor.I32, 2) // a complete model beside it is not quantized
+	c.add("stray.scales", tensor.I32, 2)           // a complete model beside it is not quantized
+	c.add("vision.0.mlp.weight", tensor.F32, 2, 2) // nor a hybrid
 	dir := c.write(t)
-	const want = `found 2 tensors that are no part of a mamba model: "backbone.layers.0.mixer.dt_layernorm.weight", "stray.scales"`
+	const want = `found 3 tensors that are no part of a mamba model: "backbone.layers.0.mixer.dt_layernorm.weight", "vision.0.mlp.weight", "stray.scales"`
 
 	ck := open(t, dir, Options{})
 	problems := ck.Problems()

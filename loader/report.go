@@ -37,17 +37,15 @@ func (x *examination) add(f fault) {
 
 func whereTensor(name string) string { return "tensor " + badfile.Quote(name) }
 
-// variant recognises by its tensor names a checkpoint that is another thing than its configuration says. A complete
-// checkpoint with a tensor of such a name beside it is no variant.
+// variant recognises by its tensor names a checkpoint that is another thing than its configuration says. Beside a
+// complete model only what its blocks would compute with counts.
 func (x *examination) variant() bool {
-	if len(x.missing)+len(x.misshape)+len(x.mistyped) == 0 {
-		return false
-	}
+	complete := len(x.missing)+len(x.misshape)+len(x.mistyped) == 0
 	votes := make(map[string]int)
 	best, example := "", ""
 	for _, name := range x.foreign {
 		what, _, ok := names.Variant(name)
-		if !ok {
+		if _, inside := block(name); !ok || complete && !(inside && names.Added(name)) {
 			continue
 		}
 		votes[what]++
@@ -74,9 +72,14 @@ func (x *examination) contradiction(found string, own, family config.Family) str
 }
 
 // hybrid recognises the attention blocks that the original code can put between mixers: they are named like mixers and
-// have projections but nothing of the state space model.
+// have projections, and perhaps a convolution, but nothing of the state space model.
 func (x *examination) hybrid() bool {
-	ssm := []string{"A_log", "D", "x_proj.weight", "dt_proj.weight"}
+	ssm := []string{"A_log", "D"}
+	if x.ck.cfg.Family() == config.Mamba2 {
+		ssm = append(ssm, "dt_bias", "norm.weight")
+	} else {
+		ssm = append(ssm, "x_proj.weight", "dt_proj.weight")
+	}
 	lacking := make(map[int]int) // how many of these are missing, by block
 	for _, s := range x.missing {
 		if _, name, ok := strings.Cut(s.Name, ".mixer."); ok && slices.Contains(ssm, name) {
@@ -97,8 +100,12 @@ func (x *examination) hybrid() bool {
 	if len(attention) > maxNamed {
 		listed += fmt.Sprintf(" and %d more", len(attention)-maxNamed)
 	}
-	x.add(fault{unsupported: true, detail: "found a hybrid model: " + count(len(attention), "block") + " (" + listed +
-		") have projections but no A_log, D, x_proj and dt_proj, as attention blocks; only pure Mamba models are supported"})
+	verb := "have"
+	if len(attention) == 1 {
+		verb = "has"
+	}
+	x.add(fault{unsupported: true, detail: fmt.Sprintf("found a hybrid model: %s (%s) %s projections but no A_log and D, "+
+		"as attention blocks; only pure Mamba models are supported", count(len(attention), "block"), listed, verb)})
 	return true
 }
 

@@ -31,7 +31,7 @@ func TestSurvey(t *testing.T) {
 			}
 		}, `attn_layer_idx: found "[1,3]": hybrid attention model`, "", []int{0, 2}},
 		"MLP blocks":  {original(`, "d_intermediate": 64`), nil, "d_intermediate: found 64", "", []int{0, 1, 2, 3}},
-		"Mamba-3":     {original(`, "ssm_cfg": {"layer": "Mamba3"}`), nil, `ssm_cfg.layer: the string "Mamba3"`, "Mamba3", []int{0, 1, 2, 3}},
+		"Mamba-3":     {original(`, "ssm_cfg": {"layer": "Mamba3"}`), nil, `ssm_cfg.layer: found the string "Mamba3"`, "Mamba3", []int{0, 1, 2, 3}},
 		"LayerNorm":   {`{"model_type": "mamba", "rms_norm": false}`, nil, "rms_norm: found false", "mamba", []int{0, 1, 2, 3}},
 		"a hybrid":    {`{"model_type": "jamba"}`, func(c *checkpoint) { c.drop("layers.2.mixer.A_log") }, `model_type: "jamba" is a hybrid`, "jamba", []int{0, 1, 3}},
 		"quantized":   {`{"model_type": "mamba", "quantization_config": {"quant_method": "gptq"}}`, nil, `already quantized with "gptq"`, "mamba", []int{0, 1, 2, 3}},

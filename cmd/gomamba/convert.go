@@ -158,6 +158,12 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if !req.To.Valid() {
 		return req, usagef("--to %q: expected one of %s", f.to, convert.Layouts())
 	}
+	if req.To != convert.GGUF && convert.Guess(dst) == convert.GGUF {
+		return req, usagef("--to %s: %q is the name of a GGUF file; leave out --to, or name a folder", req.To, dst)
+	}
+	if sized && (req.To == convert.Original || req.To == convert.Mistral) {
+		return req, usagef("--max-shard-size: the layout %s keeps all weights in one file", req.To)
+	}
 	if name := strings.ToLower(f.dtype); name != "keep" {
 		var ok bool
 		if req.DType, ok = dtypeNames[name]; !ok {

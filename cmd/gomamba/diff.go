@@ -66,6 +66,8 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 	for _, t := range d.Tensors {
 		what := fmt.Sprintf("differs by at most %.3g", float64(t.MaxAbs))
 		switch {
+		case t.OtherShape:
+			what = "has another shape"
 		case t.SameBits:
 			bits++
 			what = "same bits"

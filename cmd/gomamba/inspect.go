@@ -27,9 +27,10 @@ func newInspectCmd(s *settings) *cobra.Command {
 		Short: "Show what a checkpoint holds and what is wrong with it",
 		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
 and prints layout, family, sizes, dtypes, the state that a sequence needs (constant
-in its length), and every problem found. A checkpoint that no command can use, such as
-a hybrid or one with quantized weights, is listed all the same, with the reason. The exit
-status is 1 where files are damaged or contradict each other.
+in its length), the memory that running one sequence fills (weights, mapped from the
+file, and state), and every problem found. A checkpoint that no command can use, such
+as a hybrid or one with quantized weights, is listed all the same, with the reason.
+The exit status is 1 where files are damaged or contradict each other.
 With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
 the same model, whatever their layouts, dtypes and shards.`,
 		Example: `  gomamba inspect mamba-130m-hf
@@ -87,6 +88,7 @@ type inspection struct {
 	listing
 	Tied       bool `json:"tied"`
 	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
+	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
 
 	Fingerprint string `json:"fingerprint,omitempty"` // when asked for
 
@@ -129,8 +131,15 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	}
 	for _, t := range ck.Tensors() {
 		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
-		if !info.Tied || t.Name != "lm_head.weight" {
-			info.Parameters += t.Elems()
+		info.Parameters += t.Elems()
+	}
+	idle, ok := unread(ck)
+	info.Memory = info.Bytes - len(idle.Data) + info.StateBytes
+	if ok && info.Tied {
+		info.Parameters -= idle.Elems()
+		embedding, _ := ck.Tensor("backbone.embeddings.weight")
+		if len(idle.Data) > 0 && &idle.Data[0] == &embedding.Data[0] { // in one storage, as torch.save keeps them
+			info.Bytes -= len(idle.Data)
 		}
 	}
 	for _, p := range ck.Problems() {
@@ -157,7 +166,7 @@ func sizes(cfg config.Config) string {
 	own := ""
 	switch m := cfg.(type) {
 	case *config.Mamba2Config:
-		own = fmt.Sprintf("%d heads of %d, %d groups", m.NumHeads, m.HeadDim, m.NGroups)
+		own = fmt.Sprintf("%d heads of %d, n_groups %d", m.NumHeads, m.HeadDim, m.NGroups)
 	default:
 		own = fmt.Sprintf("dt_rank %d", config.Selective(m).TimeStepRank)
 	}
@@ -188,6 +197,7 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"head", head},
 		{"shape", sizes(info.cfg)},
 		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
+		{"memory", bytesText(info.Memory) + " of weights and state for one sequence"},
 	}
 	if info.Fingerprint != "" {
 		lines = append(lines, [2]string{"fingerprint", info.Fingerprint})

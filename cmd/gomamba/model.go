@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -135,6 +136,20 @@ func closing(err *error, c interface{ Close() error }) {
 	if e := c.Close(); *err == nil {
 		*err = e
 	}
+}
+
+// unread returns the tensor that a running model does not read: the stored copy of a tied head, or else the embedding, of
+// which a token reads a row.
+func unread(ck *loader.Checkpoint) (t tensor.Tensor, ok bool) {
+	embedding, ok := ck.Tensor("backbone.embeddings.weight")
+	if !ck.Tied() {
+		return embedding, ok
+	}
+	head, stored := ck.Tensor("lm_head.weight")
+	if !ok || !stored {
+		return tensor.Tensor{}, false
+	}
+	return head, true
 }
 
 // tensorBytes is the size of all tensors of a checkpoint.

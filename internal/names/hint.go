@@ -34,48 +34,61 @@ func Rename(name string) (canonical string, ok bool) {
 	return bare, bare != name && (fits(mamba1, bare) || fits(mamba2, bare))
 }
 
-// variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
-// ends in a dot. The order is that of the answers: what is more telling comes first.
-var variants = []struct {
+// variant is what some names give away.
+type variant struct {
 	parts  []string
 	what   string
 	family config.Family // whose blocks these are, if a family of ours
-}{
-	{[]string{".qweight", ".qzeros", ".g_idx"}, "weights quantized with GPTQ or AWQ", ""},
+	added  bool          // to a block, which is another network with it, even where nothing of a plain one is missing
+}
+
+// variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
+// ends in a dot. The order is that of the answers: what is more telling comes first.
+var variants = []variant{
+	{[]string{".qweight", ".qzeros", ".g_idx"}, "weights quantized with GPTQ or AWQ", "", false},
 	{
 		[]string{".SCB", ".absmax", ".nested_absmax", ".quant_map", ".nested_quant_map", ".quant_state.", ".weight_format"},
-		"weights quantized with bitsandbytes", "",
+		"weights quantized with bitsandbytes", "", false,
 	},
-	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme", ""},
-	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors", ""},
-	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM", ""},
+	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme", "", false},
+	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors", "", false},
+	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM", "", false},
 	{
 		[]string{
 			".mixer.B_bias", ".mixer.C_bias", ".mixer.B_norm.weight", ".mixer.C_norm.weight",
 			".mixer.mimo_x", ".mixer.mimo_z", ".mixer.mimo_o",
 		},
-		"Mamba-3 blocks", "",
+		"Mamba-3 blocks", "", true,
 	},
-	{[]string{".mixer.dt_bias", ".mixer.norm.weight", ".ssm_norm.weight"}, "Mamba-2 blocks", config.Mamba2},
+	{[]string{".mixer.dt_bias", ".mixer.norm.weight", ".ssm_norm.weight"}, "Mamba-2 blocks", config.Mamba2, false},
 	{
 		[]string{".mixer.x_proj.weight", ".mixer.dt_proj.weight", ".mixer.dt_proj.bias", ".ssm_x.weight", ".ssm_dt.weight"},
-		"Mamba-1 blocks", config.Mamba,
+		"Mamba-1 blocks", config.Mamba, false,
 	},
-	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", ""},
-	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model", ""},
+	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", "", true},
+	{[]string{".norm.bias"}, "biases of LayerNorm, where Mamba has RMS norms,", "", true},
+	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model", "", false},
 }
 
 // Variant says what the name of a tensor that a configuration has no place for gives away: a quantization scheme, an
 // adapter, blocks of another kind. The text completes "found ..."; family is the one that has such blocks, or "".
 func Variant(name string) (what string, family config.Family, ok bool) {
+	v := variantOf(name)
+	return v.what, v.family, v.what != ""
+}
+
+// Added reports whether a tensor of that name makes another network of a block that has everything of a plain one.
+func Added(name string) bool { return variantOf(name).added }
+
+func variantOf(name string) variant {
 	for _, v := range variants {
 		for _, part := range v.parts {
 			if strings.HasSuffix(name, part) || strings.HasSuffix(part, ".") && strings.Contains(name, part) {
-				return v.what, v.family, true
+				return v
 			}
 		}
 	}
-	return "", "", false
+	return variant{}
 }
 
 // Misshapen explains a shape that differs from the one s wants, where the difference is a known habit of another

@@ -18,11 +18,7 @@ import (
 // path stands for the file in errors, which are *badfile.FormatError and *badfile.UnsupportedError. A text is begun with
 // the piece of bos_id, as Llama's tokenizer does.
 func ParseSentencePiece(path string, data []byte) (*Tokenizer, error) {
-	m := pieceModel{modelType: 1, bos: 1, eos: 2, spelling: spelling{dummyPrefix: true, squeeze: true}, escape: true}
-	err := m.parse(data)
-	if err == nil {
-		err = m.check()
-	}
+	m, err := readPieceModel(data)
 	if err != nil {
 		return nil, inFile(path, err)
 	}
@@ -36,6 +32,38 @@ func ParseSentencePiece(path string, data []byte) (*Tokenizer, error) {
 		t.before = []int64{int64(m.bos)}
 	}
 	return t, nil
+}
+
+// Pieces is the vocabulary of a SentencePiece model, by id, as GGUF stores it.
+type Pieces struct {
+	Texts       []string
+	Scores      []float32
+	Types       []int32 // llama_token_type in llama.h, which are those of sentencepiece_model.proto
+	SpaceBefore bool    // a text is begun with a space
+}
+
+// ReadPieces reads the vocabulary of a tokenizer.model. Errors are those of ParseSentencePiece.
+func ReadPieces(path string, data []byte) (*Pieces, error) {
+	m, err := readPieceModel(data)
+	if err != nil {
+		return nil, inFile(path, err)
+	}
+	p := &Pieces{SpaceBefore: m.dummyPrefix}
+	for _, piece := range m.pieces {
+		p.Texts = append(p.Texts, piece.text)
+		p.Scores = append(p.Scores, float32(piece.score))
+		p.Types = append(p.Types, int32(piece.kind))
+	}
+	return p, nil
+}
+
+// readPieceModel reads a ModelProto that is supported.
+func readPieceModel(data []byte) (*pieceModel, error) {
+	m := &pieceModel{modelType: 1, bos: 1, eos: 2, spelling: spelling{dummyPrefix: true, squeeze: true}, escape: true}
+	if err := m.parse(data); err != nil {
+		return nil, err
+	}
+	return m, m.check()
 }
 
 // pieceModel is a ModelProto.

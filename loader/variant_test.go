@@ -1,0 +1,34 @@
+package loader
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+)
+
+// TestMamba2Variants recognises by their tensors the models that its code can make with blocks of other kinds.
+func TestMamba2Variants(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(c *checkpoint)
+		want   string
+	}{
+		"attention": {func(c *checkpoint) { // with a convolution of its own, as in mamba2attn-2.7b
+			c.drop("layers.1.mixer.")
+			c.add("backbone.layers.1.mixer.in_proj.weight", tensor.F32, 96, 32)
+			c.add("backbone.layers.1.mixer.conv1d.weight", tensor.F32, 96, 1, 4)
+			c.add("backbone.layers.1.mixer.conv1d.bias", tensor.F32, 96)
+			c.add("backbone.layers.1.mixer.out_proj.weight", tensor.F32, 32, 32)
+		}, `found a hybrid model: 1 block (1) has projections but no A_log`},
+		"Mamba-3": {func(c *checkpoint) { c.add("backbone.layers.0.mixer.B_bias", tensor.F32, 8, 1, 16) }, `found Mamba-3 blocks`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := loadFrom(t, "../fixtures/mamba2/default")
+			test.change(c)
+			err := open(t, c.write(t), Options{}).Check()
+			if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want an UnsupportedError with %q", err, test.want)
+			}
+		})
+	}
+}
