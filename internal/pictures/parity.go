@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -79,20 +78,9 @@ func measureParity(root string) (*parityFile, error) {
 	return p, nil
 }
 
-// measureDump judges one dump, and tells the version of transformers in the checkpoint beside it.
+// measureDump judges one dump, and tells the version of transformers that it names.
 func measureDump(path string) (d *parityDump, version string, err error) {
-	folder := filepath.Dir(path)
-	var made struct {
-		Version string `json:"transformers_version"`
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "config.json"))
-	if err == nil {
-		err = json.Unmarshal(text, &made)
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	ck, err := loader.Open(folder, loader.Options{})
+	ck, err := loader.Open(filepath.Dir(path), loader.Options{})
 	if err != nil {
 		return nil, "", err
 	}
@@ -122,7 +110,11 @@ func measureDump(path string) (d *parityDump, version string, err error) {
 		}
 		d.Tensors = append(d.Tensors, parityTensor{t.Name, digits(own), digits(float64(t.MaxRel))})
 	}
-	return d, made.Version, nil
+	var dtype string
+	if _, err := fmt.Sscanf(ref.Metadata()["producer"], "transformers %s %s", &version, &dtype); err != nil {
+		return nil, "", fmt.Errorf("its metadata name no version of transformers: %w", err)
+	}
+	return d, version, nil
 }
 
 // digits rounds to three digits.
