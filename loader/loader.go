@@ -19,7 +19,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
@@ -119,8 +118,8 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
 func (ck *Checkpoint) ReadAhead() {
 	for _, f := range ck.weights.files {
-		if mapped, ok := f.(interface{ Advise(mmap.Advice) }); ok {
-			mapped.Advise(mmap.WillNeed)
+		if mapped, ok := f.(interface{ ReadAhead() }); ok {
+			mapped.ReadAhead()
 		}
 	}
 }

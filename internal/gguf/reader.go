@@ -152,10 +152,10 @@ func (f *File) Paths() []string {
 	return paths
 }
 
-// Advise passes advice about the use of the data to the operating system; best effort.
-func (f *File) Advise(a mmap.Advice) {
+// ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
+func (f *File) ReadAhead() {
 	for _, m := range f.parts {
-		m.Advise(a)
+		m.ReadAhead()
 	}
 }
 

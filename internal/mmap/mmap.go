@@ -14,16 +14,6 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// Advice tells the operating system how the mapped bytes will be used.
-type Advice int
-
-const (
-	WillNeed   Advice = iota + 1 // start reading everything ahead
-	Random                       // no read-ahead
-	Sequential                   // much read-ahead, forget behind
-	HugePages                    // back the mapping with large pages where the file system can
-)
-
 // File is an open file and its bytes. Its methods may be used from many goroutines, except Close.
 type File struct {
 	path string // as given to Open
@@ -120,11 +110,11 @@ func (f *File) Data() []byte { return f.data }
 // Size returns the file's size in bytes when it was opened.
 func (f *File) Size() int64 { return f.stat.Size() }
 
-// Advise passes advice on to the operating system. It is best effort: advice that the platform or the
-// file system does not know has no effect.
-func (f *File) Advise(a Advice) {
+// ReadAhead asks the operating system to start reading the whole file into memory. It returns at once, and where the
+// platform or the file system does not know the request, it does nothing.
+func (f *File) ReadAhead() {
 	if len(f.data) > 0 {
-		advise(f.data, a)
+		readAhead(f.data)
 	}
 }
 

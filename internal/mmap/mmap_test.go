@@ -40,9 +40,7 @@ func TestOpen(t *testing.T) {
 		if !bytes.Equal(f.Data(), want) || f.Size() != int64(size) || f.Path() != path {
 			t.Errorf("%d bytes: got %d, size %d", size, len(f.Data()), f.Size())
 		}
-		for _, a := range []Advice{WillNeed, Random, Sequential, HugePages, 0, 99} {
-			f.Advise(a)
-		}
+		f.ReadAhead()
 		if err := f.Changed(); err != nil {
 			t.Errorf("%d bytes: untouched file: %v", size, err)
 		}

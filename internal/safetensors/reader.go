@@ -170,10 +170,10 @@ func (f *File) Tensor(name string) (tensor.Tensor, bool) {
 // Metadata returns a copy of the header's __metadata__, nil when there is none.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 
-// Advise passes advice about the use of the data to the operating system; best effort.
-func (f *File) Advise(a mmap.Advice) {
+// ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
+func (f *File) ReadAhead() {
 	if f.mapped != nil {
-		f.mapped.Advise(a)
+		f.mapped.ReadAhead()
 	}
 }
 

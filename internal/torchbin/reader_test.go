@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/google/go-cmp/cmp"
 )
@@ -95,7 +94,7 @@ func TestReadModel(t *testing.T) {
 			if f.VerifyCRC(t.Context()) != nil || f.Changed() != nil || len(f.Ignored()) > 0 || f.Prefix() != "" {
 				t.Error(f.VerifyCRC(t.Context()), f.Changed(), f.Ignored(), f.Prefix())
 			}
-			f.Advise(mmap.Sequential)
+			f.ReadAhead()
 		})
 	}
 }

@@ -272,10 +272,10 @@ func checkSum(where place, want, got uint32) error {
 	return nil
 }
 
-// Advise passes advice about the use of the data to the operating system; best effort.
-func (f *File) Advise(a mmap.Advice) {
+// ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
+func (f *File) ReadAhead() {
 	if f.mapped != nil {
-		f.mapped.Advise(a)
+		f.mapped.ReadAhead()
 	}
 }
 

@@ -1,5 +1,0 @@
-package mmap
-
-import "golang.org/x/sys/unix"
-
-const hugePages = unix.MADV_HUGEPAGE

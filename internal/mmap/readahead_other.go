@@ -1,0 +1,6 @@
+//go:build !unix || aix || solaris || illumos
+
+package mmap
+
+// readAhead does nothing: the platform takes no advice about mapped files.
+func readAhead([]byte) {}
