@@ -22,7 +22,7 @@ type mamba1 struct {
 	conv    kernel.Conv   // [I, K] and bias [I]
 	xProj   kernel.Matrix // [R+2N, I]: rows of dt, then of B, then of C
 	dtProj  kernel.Matrix // [I, R]
-	scan    kernel.Scan   // A [I, N], D [I], the bias of dt [I]
+	scan    kernel.Scan   // A·log2 e [I, N], D [I], the bias of dt [I]
 	outProj kernel.Matrix // [D, I]
 	outBias []float32     // [D], or nil
 }
@@ -42,9 +42,9 @@ func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 	aLog := b.Take("A_log")
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.inner)
-		m.scan.A = make([]float32, m.inner*m.states)
-		tensor.WidenF32(m.scan.A, aLog.DType, aLog.Data)
-		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
+		m.scan.Rate = make([]float32, m.inner*m.states)
+		tensor.WidenF32(m.scan.Rate, aLog.DType, aLog.Data)
+		kernel.DecayRates(m.scan.Rate, m.scan.Rate)
 	}
 	return m
 }

@@ -64,12 +64,15 @@ func fmaBlocks(acc *[8]float64, w, x []float32, half, j int) int {
 }
 
 // sumLanes adds the 16 lanes as a tree in float64 and rounds the sum.
-func sumLanes(acc *[lanes]float64) float32 {
+func sumLanes(acc *[lanes]float64) float32 { return float32(sumLanes64(acc)) }
+
+// sumLanes64 is the sum before it is rounded.
+func sumLanes64(acc *[lanes]float64) float64 {
 	v := *acc
 	for width := lanes / 2; width > 0; width /= 2 {
 		for i := range width {
 			v[i] += v[i+width]
 		}
 	}
-	return float32(v[0])
+	return v[0]
 }

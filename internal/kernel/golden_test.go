@@ -77,8 +77,8 @@ func TestSameBitsEverywhere(t *testing.T) {
 	conv.Run(out, channels, exactInputs(rng, steps*channels), channels, window, steps, 0, channels)
 	check("Conv", hash(append(out, window...)), 0xa8dad74f3391b447)
 
-	scan := Scan{States: states, A: exactInputs(rng, channels*states), D: exactInputs(rng, channels)}
-	NegExp(scan.A, scan.A)
+	scan := Scan{States: states, Rate: exactInputs(rng, channels*states), D: exactInputs(rng, channels)}
+	DecayRates(scan.Rate, scan.Rate)
 	r := ScanRows{
 		Tokens: steps,
 		X:      exactInputs(rng, steps*channels), XStride: channels,

@@ -19,38 +19,48 @@ type HeadScan struct {
 	DtMin, DtMax float64   // the limits of dt
 }
 
-// headChannels is how many channels are stepped at a time. With the usual 128 states theirs take half of a first-level
-// cache, where they stay for all tokens.
-const headChannels = 32
-
 // Run scans the channels lo to hi in time order, from the state [H·P, N], which it leaves as it is after the last
 // token. r.Dt is [T, H] and holds what softplus has not seen yet; r.B and r.C are [T, G, N].
 //
-// The step is computed in float64, and the state is rounded to float32 after each token, as the cache stores it, so that a scan
-// may be cut anywhere; y is reduced from what was not rounded. The sum over n runs in 8 lanes, state n in lane
-// n mod 8, added as the tree of sum8.
+// The step is computed in float32, as stepHeadGeneric has it, and its result is the state as the cache stores it, so that a
+// scan may be cut anywhere. The sum over n has the order of a dot product and is not rounded before D and the gate, which
+// are float64.
 func (s *HeadScan) Run(r *ScanRows, state []float32, lo, hi int) {
+	var steps headSteps
+	var sums [stepTokens * stepChannels]float64
 	for from := lo; from < hi; {
 		head := from / s.HeadDim
-		to := min(hi, from+headChannels, (head+1)*s.HeadDim)
-		s.runHead(r, state[from*s.States:to*s.States], head, from, to)
+		to := min(hi, from+stepChannels, (head+1)*s.HeadDim)
+		for t := 0; t < r.Tokens; t += stepTokens {
+			piece := r.slice(t, min(t+stepTokens, r.Tokens))
+			s.discretise(&steps, &piece, head)
+			group := head / (s.Heads / s.Groups) * s.States
+			piece.B, piece.C = piece.B[group:], piece.C[group:]
+			s.steps(&steps, &piece, sums[:], state[from*s.States:to*s.States], from, to)
+			for i := range piece.Tokens {
+				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
+				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
+			}
+		}
 		from = to
 	}
 }
 
-// runHead scans the channels lo to hi of one head; state is theirs.
-func (s *HeadScan) runHead(r *ScanRows, state []float32, head, lo, hi int) {
-	group := head / (s.Heads / s.Groups) * s.States
+// headSteps is what the steps of some tokens do to all channels of a head: dt, and the decay exp(dt·A) as the sum of two
+// float32, as near 1, where states live long, one of them would lose most of what sets it apart from 1.
+type headSteps struct {
+	dt        [stepTokens]float64
+	high, low [stepTokens]float32
+}
+
+// discretise sets the steps of r's tokens.
+func (s *HeadScan) discretise(steps *headSteps, r *ScanRows, head int) {
 	a, bias := float64(s.A[head]), float64(s.DtBias[head])
-	var room [headChannels]float64
-	sums := room[:hi-lo]
 	for t := range r.Tokens {
 		dt := s.limit(softplus(float64(r.Dt[t*r.DtStride+head]) + bias))
 		decay := exp(float64(dt * a))
-		b, c := r.B[t*r.BStride+group:][:s.States], r.C[t*r.CStride+group:][:s.States]
-		x, z, y := r.X[t*r.XStride:][lo:hi], r.Z[t*r.ZStride:][lo:hi], r.Y[t*r.YStride:][lo:hi]
-		headSteps(sums, state, decay, dt, x, b, c)
-		gate(y, sums, s.D[lo:hi], x, z)
+		high := float32(decay)
+		steps.dt[t], steps.high[t], steps.low[t] = dt, high, float32(decay-float64(high))
 	}
 }
 
@@ -65,19 +75,29 @@ func (s *HeadScan) limit(dt float64) float64 {
 	return dt
 }
 
-// headStepsGeneric moves the states h [channels, N] of channels of one head over one token and sets sums to each
-// channel's Σ_n h[n]·c[n], with x [channels], b and c [N].
-func headStepsGeneric(sums []float64, h []float32, decay, dt float64, x, b, c []float32) {
+// stepsInTurn moves the states h [hi - lo, N] over r's tokens, one after the other, and sets sums[t·stepChannels + i] to the
+// Σ_n h[n]·c[n] of channel lo+i at token t.
+func (s *HeadScan) stepsInTurn(steps *headSteps, r *ScanRows, sums []float64, h []float32, lo, hi int) {
+	for t := range r.Tokens {
+		b, c := r.B[t*r.BStride:][:s.States], r.C[t*r.CStride:][:s.States]
+		stepHead(sums[t*stepChannels:][:hi-lo], h, steps.dt[t], steps.high[t], steps.low[t], r.X[t*r.XStride:][lo:hi], b, c)
+	}
+}
+
+// stepHeadGeneric moves the states h [channels, N] of channels of one head over one token and sets sums to each
+// channel's Σ_n h[n]·c[n], with x [channels], b and c [N]. Every operation is rounded to float32.
+func stepHeadGeneric(sums []float64, h []float32, dt float64, high, low float32, x, b, c []float32) {
 	c = c[:len(b)]
 	for i := range sums {
 		row := h[i*len(b):][:len(b)]
-		dtx := float64(dt * float64(x[i]))
-		var lane [8]float64
+		dtx := float32(dt * float64(x[i]))
+		var lane [lanes]float64
 		for n, bn := range b {
-			v := fma(decay, float64(row[n]), float64(dtx*float64(bn)))
-			row[n] = float32(v)
-			lane[n&7] = fma(v, float64(c[n]), lane[n&7])
+			state := float64(row[n])
+			next := fma32(state, float64(high), fma32(state, float64(low), float64(float32(dtx*bn))))
+			row[n] = float32(next)
+			lane[n%lanes] = fma32(next, float64(c[n]), lane[n%lanes])
 		}
-		sums[i] = sum8(&lane)
+		sums[i] = sumLanes64(&lane)
 	}
 }

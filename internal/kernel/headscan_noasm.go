@@ -2,6 +2,10 @@
 
 package kernel
 
-func headSteps(sums []float64, h []float32, decay, dt float64, x, b, c []float32) {
-	headStepsGeneric(sums, h, decay, dt, x, b, c)
+func stepHead(sums []float64, h []float32, dt float64, high, low float32, x, b, c []float32) {
+	stepHeadGeneric(sums, h, dt, high, low, x, b, c)
+}
+
+func (s *HeadScan) steps(steps *headSteps, r *ScanRows, sums []float64, h []float32, lo, hi int) {
+	s.stepsInTurn(steps, r, sums, h, lo, hi)
 }

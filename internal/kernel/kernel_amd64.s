@@ -1015,149 +1015,177 @@ block:
 	VZEROUPPER
 	RET
 
-DATA constantsAVX2<>+0(SB)/8, $0x3ff71547652b82fe
-DATA constantsAVX2<>+8(SB)/8, $0x3ff71547652b82fe
-DATA constantsAVX2<>+16(SB)/8, $0x3ff71547652b82fe
-DATA constantsAVX2<>+24(SB)/8, $0x3ff71547652b82fe
-DATA constantsAVX2<>+32(SB)/8, $0xc08f400000000000
-DATA constantsAVX2<>+40(SB)/8, $0xc08f400000000000
-DATA constantsAVX2<>+48(SB)/8, $0xc08f400000000000
-DATA constantsAVX2<>+56(SB)/8, $0xc08f400000000000
-DATA constantsAVX2<>+64(SB)/8, $0x4338000000000000
-DATA constantsAVX2<>+72(SB)/8, $0x4338000000000000
-DATA constantsAVX2<>+80(SB)/8, $0x4338000000000000
-DATA constantsAVX2<>+88(SB)/8, $0x4338000000000000
-DATA constantsAVX2<>+96(SB)/8, $0x3eb663487d8abc81
-DATA constantsAVX2<>+104(SB)/8, $0x3eb663487d8abc81
-DATA constantsAVX2<>+112(SB)/8, $0x3eb663487d8abc81
-DATA constantsAVX2<>+120(SB)/8, $0x3eb663487d8abc81
-DATA constantsAVX2<>+128(SB)/8, $0x3ef00ee071c7c030
-DATA constantsAVX2<>+136(SB)/8, $0x3ef00ee071c7c030
-DATA constantsAVX2<>+144(SB)/8, $0x3ef00ee071c7c030
-DATA constantsAVX2<>+152(SB)/8, $0x3ef00ee071c7c030
-DATA constantsAVX2<>+160(SB)/8, $0x3f24306c1165a375
-DATA constantsAVX2<>+168(SB)/8, $0x3f24306c1165a375
-DATA constantsAVX2<>+176(SB)/8, $0x3f24306c1165a375
-DATA constantsAVX2<>+184(SB)/8, $0x3f24306c1165a375
-DATA constantsAVX2<>+192(SB)/8, $0x3f55d872975c4ed2
-DATA constantsAVX2<>+200(SB)/8, $0x3f55d872975c4ed2
-DATA constantsAVX2<>+208(SB)/8, $0x3f55d872975c4ed2
-DATA constantsAVX2<>+216(SB)/8, $0x3f55d872975c4ed2
-DATA constantsAVX2<>+224(SB)/8, $0x3f83b2ab7f3b3217
-DATA constantsAVX2<>+232(SB)/8, $0x3f83b2ab7f3b3217
-DATA constantsAVX2<>+240(SB)/8, $0x3f83b2ab7f3b3217
-DATA constantsAVX2<>+248(SB)/8, $0x3f83b2ab7f3b3217
-DATA constantsAVX2<>+256(SB)/8, $0x3fac6b08defc25fd
-DATA constantsAVX2<>+264(SB)/8, $0x3fac6b08defc25fd
-DATA constantsAVX2<>+272(SB)/8, $0x3fac6b08defc25fd
-DATA constantsAVX2<>+280(SB)/8, $0x3fac6b08defc25fd
-DATA constantsAVX2<>+288(SB)/8, $0x3fcebfbdff7c5a79
-DATA constantsAVX2<>+296(SB)/8, $0x3fcebfbdff7c5a79
-DATA constantsAVX2<>+304(SB)/8, $0x3fcebfbdff7c5a79
-DATA constantsAVX2<>+312(SB)/8, $0x3fcebfbdff7c5a79
-DATA constantsAVX2<>+320(SB)/8, $0x3fe62e42fef7a78b
-DATA constantsAVX2<>+328(SB)/8, $0x3fe62e42fef7a78b
-DATA constantsAVX2<>+336(SB)/8, $0x3fe62e42fef7a78b
-DATA constantsAVX2<>+344(SB)/8, $0x3fe62e42fef7a78b
-DATA constantsAVX2<>+352(SB)/8, $0x3ff0000000000000
-DATA constantsAVX2<>+360(SB)/8, $0x3ff0000000000000
-DATA constantsAVX2<>+368(SB)/8, $0x3ff0000000000000
-DATA constantsAVX2<>+376(SB)/8, $0x3ff0000000000000
-DATA constantsAVX2<>+384(SB)/8, $0x4085e00000000000
-DATA constantsAVX2<>+392(SB)/8, $0x4085e00000000000
-DATA constantsAVX2<>+400(SB)/8, $0x4085e00000000000
-DATA constantsAVX2<>+408(SB)/8, $0x4085e00000000000
-DATA constantsAVX2<>+416(SB)/8, $0xc085e00000000000
-DATA constantsAVX2<>+424(SB)/8, $0xc085e00000000000
-DATA constantsAVX2<>+432(SB)/8, $0xc085e00000000000
-DATA constantsAVX2<>+440(SB)/8, $0xc085e00000000000
-DATA constantsAVX2<>+448(SB)/8, $0x8000000000000000
-DATA constantsAVX2<>+456(SB)/8, $0x8000000000000000
-DATA constantsAVX2<>+464(SB)/8, $0x8000000000000000
-DATA constantsAVX2<>+472(SB)/8, $0x8000000000000000
-DATA constantsAVX2<>+480(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+488(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+496(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+504(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+512(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+520(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+528(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+536(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+544(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+552(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+560(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+568(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+576(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+584(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+592(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+600(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+608(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+616(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+624(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+632(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+640(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+648(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+656(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+664(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+672(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+680(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+688(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+696(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+704(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+712(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+720(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+728(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+736(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+744(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+752(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+760(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+768(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+776(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+784(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+792(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+800(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+808(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+816(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+824(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+832(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+840(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+848(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+856(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+864(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+872(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+880(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+888(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+896(SB)/8, $0x0000000400000000
-DATA constantsAVX2<>+904(SB)/8, $0x0000000500000001
-DATA constantsAVX2<>+912(SB)/8, $0x0000000600000002
-DATA constantsAVX2<>+920(SB)/8, $0x0000000700000003
-DATA constantsAVX2<>+928(SB)/8, $0x42fe000042fe0000
-DATA constantsAVX2<>+936(SB)/8, $0x42fe000042fe0000
-DATA constantsAVX2<>+944(SB)/8, $0x42fe000042fe0000
-DATA constantsAVX2<>+952(SB)/8, $0x42fe000042fe0000
-DATA constantsAVX2<>+960(SB)/8, $0x3f8000003f800000
-DATA constantsAVX2<>+968(SB)/8, $0x3f8000003f800000
-DATA constantsAVX2<>+976(SB)/8, $0x3f8000003f800000
-DATA constantsAVX2<>+984(SB)/8, $0x3f8000003f800000
-DATA constantsAVX2<>+992(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1000(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1008(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1016(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1024(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1032(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1040(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1048(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1056(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1064(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1072(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1080(SB)/8, $0x42ff000042ff0000
-GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1088
+DATA constantsAVX2<>+0(SB)/8, $0xc2fc0000c2fc0000
+DATA constantsAVX2<>+8(SB)/8, $0xc2fc0000c2fc0000
+DATA constantsAVX2<>+16(SB)/8, $0xc2fc0000c2fc0000
+DATA constantsAVX2<>+24(SB)/8, $0xc2fc0000c2fc0000
+DATA constantsAVX2<>+32(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+40(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+48(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+56(SB)/8, $0x42fe000042fe0000
+DATA constantsAVX2<>+64(SB)/8, $0x0000007f0000007f
+DATA constantsAVX2<>+72(SB)/8, $0x0000007f0000007f
+DATA constantsAVX2<>+80(SB)/8, $0x0000007f0000007f
+DATA constantsAVX2<>+88(SB)/8, $0x0000007f0000007f
+DATA constantsAVX2<>+96(SB)/8, $0x3921847d3921847d
+DATA constantsAVX2<>+104(SB)/8, $0x3921847d3921847d
+DATA constantsAVX2<>+112(SB)/8, $0x3921847d3921847d
+DATA constantsAVX2<>+120(SB)/8, $0x3921847d3921847d
+DATA constantsAVX2<>+128(SB)/8, $0x3aaf83da3aaf83da
+DATA constantsAVX2<>+136(SB)/8, $0x3aaf83da3aaf83da
+DATA constantsAVX2<>+144(SB)/8, $0x3aaf83da3aaf83da
+DATA constantsAVX2<>+152(SB)/8, $0x3aaf83da3aaf83da
+DATA constantsAVX2<>+160(SB)/8, $0x3c1d95d03c1d95d0
+DATA constantsAVX2<>+168(SB)/8, $0x3c1d95d03c1d95d0
+DATA constantsAVX2<>+176(SB)/8, $0x3c1d95d03c1d95d0
+DATA constantsAVX2<>+184(SB)/8, $0x3c1d95d03c1d95d0
+DATA constantsAVX2<>+192(SB)/8, $0x3d6357b73d6357b7
+DATA constantsAVX2<>+200(SB)/8, $0x3d6357b73d6357b7
+DATA constantsAVX2<>+208(SB)/8, $0x3d6357b73d6357b7
+DATA constantsAVX2<>+216(SB)/8, $0x3d6357b73d6357b7
+DATA constantsAVX2<>+224(SB)/8, $0x3e75fdef3e75fdef
+DATA constantsAVX2<>+232(SB)/8, $0x3e75fdef3e75fdef
+DATA constantsAVX2<>+240(SB)/8, $0x3e75fdef3e75fdef
+DATA constantsAVX2<>+248(SB)/8, $0x3e75fdef3e75fdef
+DATA constantsAVX2<>+256(SB)/8, $0x3f3172183f317218
+DATA constantsAVX2<>+264(SB)/8, $0x3f3172183f317218
+DATA constantsAVX2<>+272(SB)/8, $0x3f3172183f317218
+DATA constantsAVX2<>+280(SB)/8, $0x3f3172183f317218
+DATA constantsAVX2<>+288(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+296(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+304(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+312(SB)/8, $0x3f8000003f800000
+DATA constantsAVX2<>+320(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+328(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+336(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+344(SB)/8, $0x4085e00000000000
+DATA constantsAVX2<>+352(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+360(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+368(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+376(SB)/8, $0xc085e00000000000
+DATA constantsAVX2<>+384(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+392(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+400(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+408(SB)/8, $0x3ff71547652b82fe
+DATA constantsAVX2<>+416(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+424(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+432(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+440(SB)/8, $0x4338000000000000
+DATA constantsAVX2<>+448(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+456(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+464(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+472(SB)/8, $0x3eb663487d8abc81
+DATA constantsAVX2<>+480(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+488(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+496(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+504(SB)/8, $0x3ef00ee071c7c030
+DATA constantsAVX2<>+512(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+520(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+528(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+536(SB)/8, $0x3f24306c1165a375
+DATA constantsAVX2<>+544(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+552(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+560(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+568(SB)/8, $0x3f55d872975c4ed2
+DATA constantsAVX2<>+576(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+584(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+592(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+600(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsAVX2<>+608(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+616(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+624(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+632(SB)/8, $0x3fac6b08defc25fd
+DATA constantsAVX2<>+640(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+648(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+656(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+664(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsAVX2<>+672(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+680(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+688(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+696(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsAVX2<>+704(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+712(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+720(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+728(SB)/8, $0x3ff0000000000000
+DATA constantsAVX2<>+736(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+744(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+752(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+760(SB)/8, $0x8000000000000000
+DATA constantsAVX2<>+768(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+776(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+784(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+792(SB)/8, $0x4000000000000000
+DATA constantsAVX2<>+800(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+808(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+816(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+824(SB)/8, $0x3fbbe4ee63bc3f3c
+DATA constantsAVX2<>+832(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+840(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+848(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+856(SB)/8, $0x3fb5f30204f42363
+DATA constantsAVX2<>+864(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+872(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+880(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+888(SB)/8, $0x3fbc8bc16c839447
+DATA constantsAVX2<>+896(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+904(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+912(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+920(SB)/8, $0x3fc248a5614c0bae
+DATA constantsAVX2<>+928(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+936(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+944(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+952(SB)/8, $0x3fc9999bd2af9606
+DATA constantsAVX2<>+960(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+968(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+976(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+984(SB)/8, $0x3fd5555553aea8c7
+DATA constantsAVX2<>+992(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+1000(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+1008(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+1016(SB)/8, $0x0000000000000000
+DATA constantsAVX2<>+1024(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+1032(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+1040(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+1048(SB)/8, $0x4034000000000000
+DATA constantsAVX2<>+1056(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1064(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1072(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1080(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1088(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1096(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1104(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1112(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1120(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1128(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1136(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1144(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1152(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1160(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1168(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1176(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1184(SB)/8, $0x0000000400000000
+DATA constantsAVX2<>+1192(SB)/8, $0x0000000500000001
+DATA constantsAVX2<>+1200(SB)/8, $0x0000000600000002
+DATA constantsAVX2<>+1208(SB)/8, $0x0000000700000003
+DATA constantsAVX2<>+1216(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1224(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1232(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1240(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1248(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1256(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1264(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1272(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+1280(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1288(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1296(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1304(SB)/8, $0x42ff000042ff0000
+GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1312
 
-// func scanStepAVX2(h *float32, a *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
+// func scanStepAVX2(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·scanStepAVX2(SB), NOSPLIT, $0-72
 	MOVQ h+0(FP), AX
-	MOVQ a+8(FP), CX
+	MOVQ rate+8(FP), CX
 	MOVQ b+16(FP), DX
 	MOVQ c+24(FP), BX
 	MOVQ dt+32(FP), SI
@@ -1167,78 +1195,80 @@ TEXT ·scanStepAVX2(SB), NOSPLIT, $0-72
 	MOVQ channels+64(FP), R10
 
 channel:
-	VBROADCASTSS (SI), X0
-	VCVTPS2PD    X0, Y0
-	VBROADCASTSS (DI), X1
-	VCVTPS2PD    X1, Y1
-	VMULPD       Y0, Y1, Y1
-	VXORPD       Y2, Y2, Y2
-	VXORPD       Y3, Y3, Y3
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS (DI), Y1
+	VMULPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         R11, R11
 
 states:
-	VCVTPS2PD    (CX), Y4
-	VMULPD       constantsAVX2<>+0(SB), Y4, Y4
-	VMULPD       Y0, Y4, Y4
-	VMOVUPD      constantsAVX2<>+32(SB), Y5
-	VMAXPD       Y4, Y5, Y4
-	VADDPD       constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPD       constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPD       Y6, Y4, Y6
-	VMOVUPD      constantsAVX2<>+96(SB), Y4
-	VFMADD213PD  constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+160(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+192(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+224(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+256(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+288(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+320(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+352(SB), Y6, Y4
-	VPSLLQ       $0x34, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	VCVTPS2PD    (AX), Y5
-	VCVTPS2PD    (DX)(R11*4), Y6
-	VMULPD       Y1, Y6, Y6
-	VFMADD213PD  Y6, Y4, Y5
-	VCVTPD2PSY   Y5, X5
-	VMOVUPS      X5, (AX)
-	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    (BX)(R11*4), Y6
-	VFMADD231PD  Y6, Y5, Y2
-	VCVTPS2PD    16(CX), Y4
-	VMULPD       constantsAVX2<>+0(SB), Y4, Y4
-	VMULPD       Y0, Y4, Y4
-	VMOVUPD      constantsAVX2<>+32(SB), Y5
-	VMAXPD       Y4, Y5, Y4
-	VADDPD       constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPD       constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPD       Y6, Y4, Y6
-	VMOVUPD      constantsAVX2<>+96(SB), Y4
-	VFMADD213PD  constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+160(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+192(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+224(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+256(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+288(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+320(SB), Y6, Y4
-	VFMADD213PD  constantsAVX2<>+352(SB), Y6, Y4
-	VPSLLQ       $0x34, Y5, Y5
-	VPADDQ       Y5, Y4, Y4
-	VCVTPS2PD    16(AX), Y5
-	VCVTPS2PD    16(DX)(R11*4), Y6
-	VMULPD       Y1, Y6, Y6
-	VFMADD213PD  Y6, Y4, Y5
-	VCVTPD2PSY   Y5, X5
-	VMOVUPS      X5, 16(AX)
-	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    16(BX)(R11*4), Y6
-	VFMADD231PD  Y6, Y5, Y3
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x08, R11
+	VMULPS       (CX), Y0, Y4
+	VMOVUPS      constantsAVX2<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      constantsAVX2<>+32(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VROUNDPS     $0x08, Y4, Y7
+	VSUBPS       Y7, Y4, Y4
+	VCVTPS2DQ    Y7, Y6
+	VPADDD       constantsAVX2<>+64(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMOVUPS      constantsAVX2<>+96(SB), Y7
+	VFMADD213PS  constantsAVX2<>+128(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+160(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+192(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+224(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+256(SB), Y4, Y7
+	VMULPS       Y4, Y7, Y7
+	VADDPS       constantsAVX2<>+288(SB), Y7, Y5
+	VSUBPS       constantsAVX2<>+288(SB), Y5, Y4
+	VSUBPS       Y4, Y7, Y7
+	VMULPS       (AX), Y6, Y4
+	VMULPS       (DX)(R11*4), Y1, Y6
+	VFMADD231PS  Y7, Y4, Y6
+	VFMADD213PS  Y6, Y5, Y4
+	VMOVUPS      Y4, (AX)
+	VFMADD231PS  (BX)(R11*4), Y4, Y2
+	VMULPS       32(CX), Y0, Y4
+	VMOVUPS      constantsAVX2<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      constantsAVX2<>+32(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VROUNDPS     $0x08, Y4, Y7
+	VSUBPS       Y7, Y4, Y4
+	VCVTPS2DQ    Y7, Y6
+	VPADDD       constantsAVX2<>+64(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMOVUPS      constantsAVX2<>+96(SB), Y7
+	VFMADD213PS  constantsAVX2<>+128(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+160(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+192(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+224(SB), Y4, Y7
+	VFMADD213PS  constantsAVX2<>+256(SB), Y4, Y7
+	VMULPS       Y4, Y7, Y7
+	VADDPS       constantsAVX2<>+288(SB), Y7, Y5
+	VSUBPS       constantsAVX2<>+288(SB), Y5, Y4
+	VSUBPS       Y4, Y7, Y7
+	VMULPS       32(AX), Y6, Y4
+	VMULPS       32(DX)(R11*4), Y1, Y6
+	VFMADD231PS  Y7, Y4, Y6
+	VFMADD213PS  Y6, Y5, Y4
+	VMOVUPS      Y4, 32(AX)
+	VFMADD231PS  32(BX)(R11*4), Y4, Y3
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x10, R11
 	CMPQ         R11, R9
 	JLT          states
+	VEXTRACTF128 $0x01, Y2, X0
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X2, Y2
+	VEXTRACTF128 $0x01, Y3, X1
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X3, Y3
 	VADDPD       Y3, Y2, Y2
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y0, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -1262,26 +1292,26 @@ TEXT ·negExpAVX2(SB), NOSPLIT, $0-24
 
 vector:
 	VCVTPS2PD   (CX)(BX*4), Y0
-	VMOVUPD     constantsAVX2<>+384(SB), Y1
+	VMOVUPD     constantsAVX2<>+320(SB), Y1
 	VMINPD      Y0, Y1, Y0
-	VMOVUPD     constantsAVX2<>+416(SB), Y1
+	VMOVUPD     constantsAVX2<>+352(SB), Y1
 	VMAXPD      Y0, Y1, Y0
-	VMULPD      constantsAVX2<>+0(SB), Y0, Y0
-	VADDPD      constantsAVX2<>+64(SB), Y0, Y1
-	VSUBPD      constantsAVX2<>+64(SB), Y1, Y2
+	VMULPD      constantsAVX2<>+384(SB), Y0, Y0
+	VADDPD      constantsAVX2<>+416(SB), Y0, Y1
+	VSUBPD      constantsAVX2<>+416(SB), Y1, Y2
 	VSUBPD      Y2, Y0, Y2
-	VMOVUPD     constantsAVX2<>+96(SB), Y0
-	VFMADD213PD constantsAVX2<>+128(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+160(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+192(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+224(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+256(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+288(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+320(SB), Y2, Y0
-	VFMADD213PD constantsAVX2<>+352(SB), Y2, Y0
+	VMOVUPD     constantsAVX2<>+448(SB), Y0
+	VFMADD213PD constantsAVX2<>+480(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+512(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+544(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+576(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+608(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+640(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+672(SB), Y2, Y0
+	VFMADD213PD constantsAVX2<>+704(SB), Y2, Y0
 	VPSLLQ      $0x34, Y1, Y1
 	VPADDQ      Y1, Y0, Y0
-	VXORPD      constantsAVX2<>+448(SB), Y0, Y0
+	VXORPD      constantsAVX2<>+736(SB), Y0, Y0
 	VCVTPD2PSY  Y0, X0
 	VMOVUPS     X0, (AX)(BX*4)
 	ADDQ        $0x04, BX
@@ -1302,47 +1332,47 @@ vector:
 	VCVTPS2PD   (AX)(BX*4), Y0
 	VCVTPS2PD   (CX)(BX*4), Y1
 	VADDPD      Y1, Y0, Y0
-	VORPD       constantsAVX2<>+448(SB), Y0, Y1
-	VMOVUPD     constantsAVX2<>+384(SB), Y2
+	VORPD       constantsAVX2<>+736(SB), Y0, Y1
+	VMOVUPD     constantsAVX2<>+320(SB), Y2
 	VMINPD      Y1, Y2, Y1
-	VMOVUPD     constantsAVX2<>+416(SB), Y2
+	VMOVUPD     constantsAVX2<>+352(SB), Y2
 	VMAXPD      Y1, Y2, Y1
-	VMULPD      constantsAVX2<>+0(SB), Y1, Y1
-	VADDPD      constantsAVX2<>+64(SB), Y1, Y2
-	VSUBPD      constantsAVX2<>+64(SB), Y2, Y3
+	VMULPD      constantsAVX2<>+384(SB), Y1, Y1
+	VADDPD      constantsAVX2<>+416(SB), Y1, Y2
+	VSUBPD      constantsAVX2<>+416(SB), Y2, Y3
 	VSUBPD      Y3, Y1, Y3
-	VMOVUPD     constantsAVX2<>+96(SB), Y1
-	VFMADD213PD constantsAVX2<>+128(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+160(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+192(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+224(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+256(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+288(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+320(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+352(SB), Y3, Y1
+	VMOVUPD     constantsAVX2<>+448(SB), Y1
+	VFMADD213PD constantsAVX2<>+480(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+512(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+544(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+576(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+608(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+640(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+672(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+704(SB), Y3, Y1
 	VPSLLQ      $0x34, Y2, Y2
 	VPADDQ      Y2, Y1, Y1
-	VADDPD      constantsAVX2<>+480(SB), Y1, Y2
+	VADDPD      constantsAVX2<>+768(SB), Y1, Y2
 	VDIVPD      Y2, Y1, Y2
 	VMULPD      Y2, Y2, Y1
-	VMULPD      constantsAVX2<>+512(SB), Y1, Y3
-	VADDPD      constantsAVX2<>+544(SB), Y3, Y3
+	VMULPD      constantsAVX2<>+800(SB), Y1, Y3
+	VADDPD      constantsAVX2<>+832(SB), Y3, Y3
 	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+576(SB), Y3, Y3
+	VADDPD      constantsAVX2<>+864(SB), Y3, Y3
 	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+608(SB), Y3, Y3
+	VADDPD      constantsAVX2<>+896(SB), Y3, Y3
 	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+640(SB), Y3, Y3
+	VADDPD      constantsAVX2<>+928(SB), Y3, Y3
 	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+672(SB), Y3, Y3
+	VADDPD      constantsAVX2<>+960(SB), Y3, Y3
 	VMULPD      Y1, Y3, Y3
 	VMULPD      Y2, Y3, Y3
 	VADDPD      Y2, Y3, Y3
 	VADDPD      Y3, Y3, Y3
 	VADDPD      Y3, Y0, Y1
-	VCMPPD      $0x1e, constantsAVX2<>+704(SB), Y0, Y2
+	VCMPPD      $0x1e, constantsAVX2<>+992(SB), Y0, Y2
 	VBLENDVPD   Y2, Y1, Y3, Y3
-	VCMPPD      $0x16, constantsAVX2<>+736(SB), Y0, Y1
+	VCMPPD      $0x16, constantsAVX2<>+1024(SB), Y0, Y1
 	VBLENDVPD   Y1, Y0, Y3, Y3
 	VCVTPD2PSY  Y3, X3
 	VMOVUPS     X3, (AX)(BX*4)
@@ -1369,27 +1399,27 @@ vector:
 	VMULPD      Y1, Y0, Y0
 	VADDPD      (CX)(R8*8), Y0, Y0
 	VCVTPS2PD   (SI)(R8*4), Y1
-	VXORPD      constantsAVX2<>+448(SB), Y1, Y2
-	VMOVUPD     constantsAVX2<>+384(SB), Y3
+	VXORPD      constantsAVX2<>+736(SB), Y1, Y2
+	VMOVUPD     constantsAVX2<>+320(SB), Y3
 	VMINPD      Y2, Y3, Y2
-	VMOVUPD     constantsAVX2<>+416(SB), Y3
+	VMOVUPD     constantsAVX2<>+352(SB), Y3
 	VMAXPD      Y2, Y3, Y2
-	VMULPD      constantsAVX2<>+0(SB), Y2, Y2
-	VADDPD      constantsAVX2<>+64(SB), Y2, Y3
-	VSUBPD      constantsAVX2<>+64(SB), Y3, Y4
+	VMULPD      constantsAVX2<>+384(SB), Y2, Y2
+	VADDPD      constantsAVX2<>+416(SB), Y2, Y3
+	VSUBPD      constantsAVX2<>+416(SB), Y3, Y4
 	VSUBPD      Y4, Y2, Y4
-	VMOVUPD     constantsAVX2<>+96(SB), Y2
-	VFMADD213PD constantsAVX2<>+128(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+160(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+192(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+224(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+256(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+288(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+320(SB), Y4, Y2
-	VFMADD213PD constantsAVX2<>+352(SB), Y4, Y2
+	VMOVUPD     constantsAVX2<>+448(SB), Y2
+	VFMADD213PD constantsAVX2<>+480(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+512(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+544(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+576(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+608(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+640(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+672(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+704(SB), Y4, Y2
 	VPSLLQ      $0x34, Y3, Y3
 	VPADDQ      Y3, Y2, Y2
-	VADDPD      constantsAVX2<>+352(SB), Y2, Y2
+	VADDPD      constantsAVX2<>+704(SB), Y2, Y2
 	VDIVPD      Y2, Y1, Y2
 	VMULPD      Y2, Y0, Y0
 	VCVTPD2PSY  Y0, X0
@@ -1429,27 +1459,27 @@ tap:
 	ADDQ        BX, R11
 	DECQ        R12
 	JNZ         tap
-	VXORPD      constantsAVX2<>+448(SB), Y0, Y1
-	VMOVUPD     constantsAVX2<>+384(SB), Y2
+	VXORPD      constantsAVX2<>+736(SB), Y0, Y1
+	VMOVUPD     constantsAVX2<>+320(SB), Y2
 	VMINPD      Y1, Y2, Y1
-	VMOVUPD     constantsAVX2<>+416(SB), Y2
+	VMOVUPD     constantsAVX2<>+352(SB), Y2
 	VMAXPD      Y1, Y2, Y1
-	VMULPD      constantsAVX2<>+0(SB), Y1, Y1
-	VADDPD      constantsAVX2<>+64(SB), Y1, Y2
-	VSUBPD      constantsAVX2<>+64(SB), Y2, Y3
+	VMULPD      constantsAVX2<>+384(SB), Y1, Y1
+	VADDPD      constantsAVX2<>+416(SB), Y1, Y2
+	VSUBPD      constantsAVX2<>+416(SB), Y2, Y3
 	VSUBPD      Y3, Y1, Y3
-	VMOVUPD     constantsAVX2<>+96(SB), Y1
-	VFMADD213PD constantsAVX2<>+128(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+160(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+192(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+224(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+256(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+288(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+320(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+352(SB), Y3, Y1
+	VMOVUPD     constantsAVX2<>+448(SB), Y1
+	VFMADD213PD constantsAVX2<>+480(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+512(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+544(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+576(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+608(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+640(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+672(SB), Y3, Y1
+	VFMADD213PD constantsAVX2<>+704(SB), Y3, Y1
 	VPSLLQ      $0x34, Y2, Y2
 	VPADDQ      Y2, Y1, Y1
-	VADDPD      constantsAVX2<>+352(SB), Y1, Y1
+	VADDPD      constantsAVX2<>+704(SB), Y1, Y1
 	VDIVPD      Y1, Y0, Y1
 	VCVTPD2PSY  Y1, X1
 	VMOVUPS     X1, (AX)(R9*4)
@@ -1534,17 +1564,17 @@ block:
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VPSRLD    $0x10, Y0, Y2
-	VPAND     constantsAVX2<>+768(SB), Y2, Y3
-	VPADDD    constantsAVX2<>+800(SB), Y3, Y3
-	VPOR      constantsAVX2<>+832(SB), Y2, Y2
+	VPAND     constantsAVX2<>+1056(SB), Y2, Y3
+	VPADDD    constantsAVX2<>+1088(SB), Y3, Y3
+	VPOR      constantsAVX2<>+1120(SB), Y2, Y2
 	VCMPPS    $0x03, Y0, Y0, Y4
 	VPADDD    Y3, Y0, Y0
 	VPSRLD    $0x10, Y0, Y0
 	VPBLENDVB Y4, Y2, Y0, Y0
 	VPSRLD    $0x10, Y1, Y2
-	VPAND     constantsAVX2<>+768(SB), Y2, Y3
-	VPADDD    constantsAVX2<>+800(SB), Y3, Y3
-	VPOR      constantsAVX2<>+832(SB), Y2, Y2
+	VPAND     constantsAVX2<>+1056(SB), Y2, Y3
+	VPADDD    constantsAVX2<>+1088(SB), Y3, Y3
+	VPOR      constantsAVX2<>+1120(SB), Y2, Y2
 	VCMPPS    $0x03, Y1, Y1, Y4
 	VPADDD    Y3, Y1, Y1
 	VPSRLD    $0x10, Y1, Y1
@@ -1564,7 +1594,7 @@ block:
 TEXT ·maxAbsBitsAVX2(SB), NOSPLIT, $0-20
 	MOVQ    v+0(FP), AX
 	MOVQ    n+8(FP), CX
-	VMOVDQU constantsAVX2<>+864(SB), Y0
+	VMOVDQU constantsAVX2<>+1152(SB), Y0
 	VPXOR   Y1, Y1, Y1
 	VPXOR   Y2, Y2, Y2
 
@@ -1594,19 +1624,19 @@ TEXT ·quantizeQ8AVX2(SB), NOSPLIT, $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    n+16(FP), DX
-	VMOVDQU constantsAVX2<>+896(SB), Y0
+	VMOVDQU constantsAVX2<>+1184(SB), Y0
 
 block:
 	VMOVUPS      (CX), Y2
-	VPAND        constantsAVX2<>+864(SB), Y2, Y1
+	VPAND        constantsAVX2<>+1152(SB), Y2, Y1
 	VMOVUPS      32(CX), Y3
-	VPAND        constantsAVX2<>+864(SB), Y3, Y4
+	VPAND        constantsAVX2<>+1152(SB), Y3, Y4
 	VPMAXUD      Y4, Y1, Y1
 	VMOVUPS      64(CX), Y4
-	VPAND        constantsAVX2<>+864(SB), Y4, Y5
+	VPAND        constantsAVX2<>+1152(SB), Y4, Y5
 	VPMAXUD      Y5, Y1, Y1
 	VMOVUPS      96(CX), Y5
-	VPAND        constantsAVX2<>+864(SB), Y5, Y6
+	VPAND        constantsAVX2<>+1152(SB), Y5, Y6
 	VPMAXUD      Y6, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X6
 	VPMAXUD      X6, X1, X1
@@ -1614,10 +1644,10 @@ block:
 	VPMAXUD      X6, X1, X1
 	VPSHUFD      $0xb1, X1, X6
 	VPMAXUD      X6, X1, X1
-	VDIVSS       constantsAVX2<>+928(SB), X1, X1
+	VDIVSS       constantsAVX2<>+32(SB), X1, X1
 	VXORPS       X7, X7, X7
 	VCMPSS       $0x04, X7, X1, X7
-	VMOVSS       constantsAVX2<>+960(SB), X6
+	VMOVSS       constantsAVX2<>+288(SB), X6
 	VDIVSS       X1, X6, X6
 	VANDPS       X7, X6, X6
 	VCVTPS2PH    $0x00, X1, X1
@@ -1626,53 +1656,53 @@ block:
 	VMULPS       Y1, Y2, Y2
 	VROUNDPS     $0x03, Y2, Y6
 	VSUBPS       Y6, Y2, Y7
-	VANDPS       constantsAVX2<>+864(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+1024(SB), Y2, Y8
-	VORPS        constantsAVX2<>+960(SB), Y8, Y8
+	VANDPS       constantsAVX2<>+1152(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1248(SB), Y2, Y8
+	VORPS        constantsAVX2<>+288(SB), Y8, Y8
 	VANDPS       Y7, Y8, Y8
 	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+864(SB), Y2, Y2
-	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y2, Y2
+	VANDPS       constantsAVX2<>+1152(SB), Y2, Y2
+	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y2, Y2
 	VCVTTPS2DQ   Y6, Y6
 	VPAND        Y2, Y6, Y2
 	VMULPS       Y1, Y3, Y3
 	VROUNDPS     $0x03, Y3, Y6
 	VSUBPS       Y6, Y3, Y7
-	VANDPS       constantsAVX2<>+864(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+1024(SB), Y3, Y8
-	VORPS        constantsAVX2<>+960(SB), Y8, Y8
+	VANDPS       constantsAVX2<>+1152(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1248(SB), Y3, Y8
+	VORPS        constantsAVX2<>+288(SB), Y8, Y8
 	VANDPS       Y7, Y8, Y8
 	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+864(SB), Y3, Y3
-	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y3, Y3
+	VANDPS       constantsAVX2<>+1152(SB), Y3, Y3
+	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y3, Y3
 	VCVTTPS2DQ   Y6, Y6
 	VPAND        Y3, Y6, Y3
 	VMULPS       Y1, Y4, Y4
 	VROUNDPS     $0x03, Y4, Y6
 	VSUBPS       Y6, Y4, Y7
-	VANDPS       constantsAVX2<>+864(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+1024(SB), Y4, Y8
-	VORPS        constantsAVX2<>+960(SB), Y8, Y8
+	VANDPS       constantsAVX2<>+1152(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1248(SB), Y4, Y8
+	VORPS        constantsAVX2<>+288(SB), Y8, Y8
 	VANDPS       Y7, Y8, Y8
 	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+864(SB), Y4, Y4
-	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y4, Y4
+	VANDPS       constantsAVX2<>+1152(SB), Y4, Y4
+	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y4, Y4
 	VCVTTPS2DQ   Y6, Y6
 	VPAND        Y4, Y6, Y4
 	VMULPS       Y1, Y5, Y5
 	VROUNDPS     $0x03, Y5, Y1
 	VSUBPS       Y1, Y5, Y6
-	VANDPS       constantsAVX2<>+864(SB), Y6, Y6
-	VCMPPS       $0x0d, constantsAVX2<>+992(SB), Y6, Y6
-	VANDPS       constantsAVX2<>+1024(SB), Y5, Y7
-	VORPS        constantsAVX2<>+960(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+1152(SB), Y6, Y6
+	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y6, Y6
+	VANDPS       constantsAVX2<>+1248(SB), Y5, Y7
+	VORPS        constantsAVX2<>+288(SB), Y7, Y7
 	VANDPS       Y6, Y7, Y7
 	VADDPS       Y7, Y1, Y1
-	VANDPS       constantsAVX2<>+864(SB), Y5, Y5
-	VCMPPS       $0x01, constantsAVX2<>+1056(SB), Y5, Y5
+	VANDPS       constantsAVX2<>+1152(SB), Y5, Y5
+	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y5, Y5
 	VCVTTPS2DQ   Y1, Y1
 	VPAND        Y5, Y1, Y5
 	VPACKSSDW    Y3, Y2, Y2
@@ -1687,13 +1717,14 @@ block:
 	VZEROUPPER
 	RET
 
-// func headStepTwoAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
-// Requires: AVX, FMA3
-TEXT ·headStepTwoAVX2(SB), NOSPLIT, $0-72
+// func stepHeadTwoAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·stepHeadTwoAVX2(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         h+8(FP), CX
-	VBROADCASTSD decay+16(FP), Y0
-	VBROADCASTSD dt+24(FP), Y1
+	VMOVSD       dt+16(FP), X0
+	VBROADCASTSS high+24(FP), Y1
+	VBROADCASTSS low+28(FP), Y2
 	MOVQ         x+32(FP), DX
 	MOVQ         b+40(FP), BX
 	MOVQ         c+48(FP), SI
@@ -1702,62 +1733,82 @@ TEXT ·headStepTwoAVX2(SB), NOSPLIT, $0-72
 
 channels:
 	LEAQ         (CX)(DI*4), R9
-	VBROADCASTSS (DX), X2
-	VCVTPS2PD    X2, Y2
-	VMULPD       Y1, Y2, Y2
-	VXORPD       Y3, Y3, Y3
-	VXORPD       Y4, Y4, Y4
-	VBROADCASTSS 4(DX), X5
-	VCVTPS2PD    X5, Y5
-	VMULPD       Y1, Y5, Y5
-	VXORPD       Y6, Y6, Y6
-	VXORPD       Y7, Y7, Y7
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VMOVSS       (DX), X7
+	VCVTSS2SD    X7, X7, X7
+	VMULSD       X0, X7, X7
+	VCVTSD2SS    X7, X7, X7
+	VBROADCASTSS X7, Y7
+	VMOVSS       4(DX), X8
+	VCVTSS2SD    X8, X8, X8
+	VMULSD       X0, X8, X8
+	VCVTSD2SS    X8, X8, X8
+	VBROADCASTSS X8, Y8
 	XORQ         R10, R10
 
 states:
-	VCVTPS2PD    (BX)(R10*4), Y8
-	VCVTPS2PD    (SI)(R10*4), Y9
-	VCVTPS2PD    (CX)(R10*4), Y10
-	VMULPD       Y8, Y2, Y11
-	VFMADD213PD  Y11, Y0, Y10
-	VFMADD231PD  Y9, Y10, Y3
-	VCVTPD2PSY   Y10, X10
-	VMOVUPS      X10, (CX)(R10*4)
-	VCVTPS2PD    (R9)(R10*4), Y10
-	VMULPD       Y8, Y5, Y8
-	VFMADD213PD  Y8, Y0, Y10
-	VFMADD231PD  Y9, Y10, Y6
-	VCVTPD2PSY   Y10, X10
-	VMOVUPS      X10, (R9)(R10*4)
-	VCVTPS2PD    16(BX)(R10*4), Y8
-	VCVTPS2PD    16(SI)(R10*4), Y9
-	VCVTPS2PD    16(CX)(R10*4), Y10
-	VMULPD       Y8, Y2, Y11
-	VFMADD213PD  Y11, Y0, Y10
-	VFMADD231PD  Y9, Y10, Y4
-	VCVTPD2PSY   Y10, X10
-	VMOVUPS      X10, 16(CX)(R10*4)
-	VCVTPS2PD    16(R9)(R10*4), Y10
-	VMULPD       Y8, Y5, Y8
-	VFMADD213PD  Y8, Y0, Y10
-	VFMADD231PD  Y9, Y10, Y7
-	VCVTPD2PSY   Y10, X10
-	VMOVUPS      X10, 16(R9)(R10*4)
-	ADDQ         $0x08, R10
+	VMOVUPS      (BX)(R10*4), Y9
+	VMOVUPS      (SI)(R10*4), Y10
+	VMOVUPS      (CX)(R10*4), Y11
+	VMULPS       Y9, Y7, Y12
+	VFMADD231PS  Y2, Y11, Y12
+	VFMADD213PS  Y12, Y1, Y11
+	VMOVUPS      Y11, (CX)(R10*4)
+	VFMADD231PS  Y10, Y11, Y3
+	VMOVUPS      (R9)(R10*4), Y11
+	VMULPS       Y9, Y8, Y9
+	VFMADD231PS  Y2, Y11, Y9
+	VFMADD213PS  Y9, Y1, Y11
+	VMOVUPS      Y11, (R9)(R10*4)
+	VFMADD231PS  Y10, Y11, Y5
+	VMOVUPS      32(BX)(R10*4), Y9
+	VMOVUPS      32(SI)(R10*4), Y10
+	VMOVUPS      32(CX)(R10*4), Y11
+	VMULPS       Y9, Y7, Y12
+	VFMADD231PS  Y2, Y11, Y12
+	VFMADD213PS  Y12, Y1, Y11
+	VMOVUPS      Y11, 32(CX)(R10*4)
+	VFMADD231PS  Y10, Y11, Y4
+	VMOVUPS      32(R9)(R10*4), Y11
+	VMULPS       Y9, Y8, Y9
+	VFMADD231PS  Y2, Y11, Y9
+	VFMADD213PS  Y9, Y1, Y11
+	VMOVUPS      Y11, 32(R9)(R10*4)
+	VFMADD231PS  Y10, Y11, Y6
+	ADDQ         $0x10, R10
 	CMPQ         R10, DI
 	JLT          states
+	VEXTRACTF128 $0x01, Y3, X7
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X3, Y3
+	VEXTRACTF128 $0x01, Y4, X8
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X4, Y4
 	VADDPD       Y4, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPD       X2, X3, X3
-	VPERMILPD    $0x01, X3, X2
-	VADDSD       X2, X3, X3
+	VADDPD       Y8, Y7, Y7
+	VADDPD       Y7, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VPERMILPD    $0x01, X3, X4
+	VADDSD       X4, X3, X3
 	VMOVSD       X3, (AX)
-	VADDPD       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X2
-	VADDPD       X2, X6, X6
-	VPERMILPD    $0x01, X6, X2
-	VADDSD       X2, X6, X6
-	VMOVSD       X6, 8(AX)
+	VEXTRACTF128 $0x01, Y5, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X5, Y5
+	VEXTRACTF128 $0x01, Y6, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X6, Y6
+	VADDPD       Y6, Y5, Y5
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPD       X3, X5, X5
+	VPERMILPD    $0x01, X5, X3
+	VADDSD       X3, X5, X5
+	VMOVSD       X5, 8(AX)
 	ADDQ         $0x10, AX
 	ADDQ         $0x08, DX
 	LEAQ         (R9)(DI*4), CX
@@ -1766,13 +1817,14 @@ states:
 	VZEROUPPER
 	RET
 
-// func headStepOneAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
-// Requires: AVX, FMA3
-TEXT ·headStepOneAVX2(SB), NOSPLIT, $0-72
+// func stepHeadOneAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·stepHeadOneAVX2(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         h+8(FP), CX
-	VBROADCASTSD decay+16(FP), Y0
-	VBROADCASTSD dt+24(FP), Y1
+	VMOVSD       dt+16(FP), X0
+	VBROADCASTSS high+24(FP), Y1
+	VBROADCASTSS low+28(FP), Y2
 	MOVQ         x+32(FP), DX
 	MOVQ         b+40(FP), BX
 	MOVQ         c+48(FP), SI
@@ -1780,38 +1832,48 @@ TEXT ·headStepOneAVX2(SB), NOSPLIT, $0-72
 	MOVQ         rounds+64(FP), R8
 
 channels:
-	VBROADCASTSS (DX), X2
-	VCVTPS2PD    X2, Y2
-	VMULPD       Y1, Y2, Y2
-	VXORPD       Y3, Y3, Y3
-	VXORPD       Y4, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DX), X5
+	VCVTSS2SD    X5, X5, X5
+	VMULSD       X0, X5, X5
+	VCVTSD2SS    X5, X5, X5
+	VBROADCASTSS X5, Y5
 	XORQ         R9, R9
 
 states:
-	VCVTPS2PD    (BX)(R9*4), Y5
-	VCVTPS2PD    (SI)(R9*4), Y6
-	VCVTPS2PD    (CX)(R9*4), Y7
-	VMULPD       Y5, Y2, Y5
-	VFMADD213PD  Y5, Y0, Y7
-	VFMADD231PD  Y6, Y7, Y3
-	VCVTPD2PSY   Y7, X7
-	VMOVUPS      X7, (CX)(R9*4)
-	VCVTPS2PD    16(BX)(R9*4), Y5
-	VCVTPS2PD    16(SI)(R9*4), Y6
-	VCVTPS2PD    16(CX)(R9*4), Y7
-	VMULPD       Y5, Y2, Y5
-	VFMADD213PD  Y5, Y0, Y7
-	VFMADD231PD  Y6, Y7, Y4
-	VCVTPD2PSY   Y7, X7
-	VMOVUPS      X7, 16(CX)(R9*4)
-	ADDQ         $0x08, R9
+	VMOVUPS      (BX)(R9*4), Y6
+	VMOVUPS      (SI)(R9*4), Y7
+	VMOVUPS      (CX)(R9*4), Y8
+	VMULPS       Y6, Y5, Y6
+	VFMADD231PS  Y2, Y8, Y6
+	VFMADD213PS  Y6, Y1, Y8
+	VMOVUPS      Y8, (CX)(R9*4)
+	VFMADD231PS  Y7, Y8, Y3
+	VMOVUPS      32(BX)(R9*4), Y6
+	VMOVUPS      32(SI)(R9*4), Y7
+	VMOVUPS      32(CX)(R9*4), Y8
+	VMULPS       Y6, Y5, Y6
+	VFMADD231PS  Y2, Y8, Y6
+	VFMADD213PS  Y6, Y1, Y8
+	VMOVUPS      Y8, 32(CX)(R9*4)
+	VFMADD231PS  Y7, Y8, Y4
+	ADDQ         $0x10, R9
 	CMPQ         R9, DI
 	JLT          states
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X3, Y3
+	VEXTRACTF128 $0x01, Y4, X6
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X4, Y4
 	VADDPD       Y4, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPD       X2, X3, X3
-	VPERMILPD    $0x01, X3, X2
-	VADDSD       X2, X3, X3
+	VADDPD       Y6, Y5, Y5
+	VADDPD       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VPERMILPD    $0x01, X3, X4
+	VADDSD       X4, X3, X3
 	VMOVSD       X3, (AX)
 	ADDQ         $0x08, AX
 	ADDQ         $0x04, DX

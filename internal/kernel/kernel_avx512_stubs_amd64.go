@@ -112,12 +112,19 @@ func addToAVX512(y *float32, x *float32, n int)
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 
-// scanBlockAVX512 moves the states h [4, 16] of 4 channels over some tokens, as stepGeneric does, and sets
-// sums[t·sumStride + i] to what it returns for channel i and token t. a is [4, 16], b and c [tokens, 16] and dt and x
-// [tokens, 4] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.
+// scanBlockAVX512 moves the states h [8, 16] of 8 channels over some tokens, as stepGeneric does, and sets
+// sums[t·sumStride + i] to what it returns for channel i and token t. rate is [8, 16], b and c [tokens, 16] and dt and x
+// [tokens, 8] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.
 //
 //go:noescape
-func scanBlockAVX512(h *float32, a *float32, dt *float32, x *float32, b *float32, c *float32, sums *float64, tokens int, dtStride int, xStride int, bStride int, cStride int, sumStride int)
+func scanBlockAVX512(h *float32, rate *float32, dt *float32, x *float32, b *float32, c *float32, sums *float64, tokens int, dtStride int, xStride int, bStride int, cStride int, sumStride int)
+
+// headBlockAVX512 moves the states h [2, 128] of 2 channels of one head over some tokens, as stepHeadGeneric does, and
+// sets sums[t·sumStride + i] to its sum for channel i and token t. b and c are [tokens, 128] and x [tokens, 2] with rows
+// bStride, cStride and xStride elements apart. tokens is positive.
+//
+//go:noescape
+func headBlockAVX512(h *float32, dt *float64, high *float32, low *float32, x *float32, b *float32, c *float32, sums *float64, tokens int, xStride int, bStride int, cStride int, sumStride int)
 
 // negExpAVX512 sets a[i] to -exp(aLog[i]) for i < n, as NegExp does. n is a positive multiple of 8.
 //

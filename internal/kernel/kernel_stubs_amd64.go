@@ -76,11 +76,11 @@ func dotOneQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 //go:noescape
 func widenQ8AVX2(dst *float32, src *byte, n int)
 
-// scanStepAVX2 sets sums[i] to what stepGeneric returns for channel i, with h and a [channels, states], b and c [states],
-// dt and x [channels]. states is a positive multiple of 8, channels is positive.
+// scanStepAVX2 sets sums[i] to what stepGeneric returns for channel i, with h and rate [channels, states], b and c
+// [states], dt and x [channels]. states is a positive multiple of 16, channels is positive.
 //
 //go:noescape
-func scanStepAVX2(h *float32, a *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
+func scanStepAVX2(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 
 // negExpAVX2 sets a[i] to -exp(aLog[i]) for i < n, as NegExp does. n is a positive multiple of 4.
 //
@@ -137,17 +137,17 @@ func maxAbsBitsAVX2(v *float32, n int) uint32
 //go:noescape
 func quantizeQ8AVX2(dst *byte, src *float32, n int)
 
-// headStepTwoAVX2 does what headStepsGeneric does for 2·rounds channels.
-// states is a positive multiple of 8, rounds is positive.
+// stepHeadTwoAVX2 does what stepHeadGeneric does for 2·rounds channels.
+// states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func headStepTwoAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
+func stepHeadTwoAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
 
-// headStepOneAVX2 does what headStepsGeneric does for 1·rounds channels.
-// states is a positive multiple of 8, rounds is positive.
+// stepHeadOneAVX2 does what stepHeadGeneric does for 1·rounds channels.
+// states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func headStepOneAVX2(sums *float64, h *float32, decay float64, dt float64, x *float32, b *float32, c *float32, states int, rounds int)
+func stepHeadOneAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
 
 // xorAVX2 folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //

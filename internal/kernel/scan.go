@@ -9,7 +9,7 @@ package kernel
 // No array of T × I × N values is ever made: the work is I·N per token and the memory that of the state.
 type Scan struct {
 	States int       // N
-	A      []float32 // [I, N], negative
+	Rate   []float32 // [I, N]: A·log2 e, as DecayRates gives it
 	D      []float32 // [I]
 	DtBias []float32 // [I]; nil where dt is what softplus gives
 }
@@ -27,9 +27,9 @@ type ScanRows struct {
 
 // Run scans the channels lo to hi in time order, from the state h [I, N], which it leaves as it is after the last token.
 //
-// The step is computed in float64, with A in units of log 2, and h is rounded to float32 after each token, as the cache
-// stores it, so that a scan may be cut anywhere. The sum over n runs in 8 lanes, state n in lane n mod 8, added as the
-// tree of sum8. Where there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
+// The step is computed in float32, as stepGeneric has it, and its result is the state as the cache stores it, so that a scan
+// may be cut anywhere. The sum over n has the order of a dot product and is not rounded before D and the gate, which are
+// float64. Where there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 	var sums [stepTokens * stepChannels]float64
 	for from := lo; from < hi; from += stepChannels {
@@ -73,36 +73,34 @@ func (s *Scan) stepsInTurn(r *ScanRows, sums []float64, h []float32, lo, hi int)
 	for t := range r.Tokens {
 		b, c := r.B[t*r.BStride:][:s.States], r.C[t*r.CStride:][:s.States]
 		x, dt := r.X[t*r.XStride:], r.Dt[t*r.DtStride:]
-		scanSteps(sums[t*stepChannels:][:hi-lo], h[lo*s.States:hi*s.States], s.A[lo*s.States:hi*s.States], b, c, dt[lo:hi], x[lo:hi])
+		scanSteps(sums[t*stepChannels:][:hi-lo], h[lo*s.States:hi*s.States], s.Rate[lo*s.States:hi*s.States], b, c, dt[lo:hi], x[lo:hi])
 	}
 }
 
 // scanStepsGeneric moves the states h [channels, N] of some channels over one token and sets sums to each
-// channel's Σ_n h[n]·c[n], with a [channels, N], b and c [N], dt and x [channels].
-func scanStepsGeneric(sums []float64, h, a, b, c, dt, x []float32) {
+// channel's Σ_n h[n]·c[n], with rate [channels, N], b and c [N], dt and x [channels].
+func scanStepsGeneric(sums []float64, h, rate, b, c, dt, x []float32) {
 	for i := range sums {
 		row := i * len(b)
-		sums[i] = stepGeneric(h[row:row+len(b)], a[row:row+len(b)], b, c, float64(dt[i]), float64(x[i]))
+		sums[i] = stepGeneric(h[row:row+len(b)], rate[row:row+len(b)], b, c, dt[i], x[i])
 	}
 }
 
 // stepGeneric moves the state h of one channel over one token and returns Σ_n h[n]·c[n].
-func stepGeneric(h, a, b, c []float32, dt, x float64) float64 {
-	a, b, c = a[:len(h)], b[:len(h)], c[:len(h)]
-	var lane [8]float64
-	dtx := float64(dt * x)
+//
+// Every operation is rounded to float32. The decay exp(dt·A) = 2^(dt·rate) = 2^e·(high + low) is kept in two parts: near 1,
+// where states live long, one float32 would lose most of what sets it apart from 1, and at every token again. As h·high
+// is fused with the rest of the step, h is rounded once but for what is small beside it.
+func stepGeneric(h, rate, b, c []float32, dt, x float32) float64 {
+	rate, b, c = rate[:len(h)], b[:len(h)], c[:len(h)]
+	var lane [lanes]float64
+	dtx := float32(dt * x)
 	for n := range h {
-		h[n] = float32(fma(decay(dt, a[n]), float64(h[n]), float64(dtx*float64(b[n]))))
-		lane[n&7] = fma(float64(h[n]), float64(c[n]), lane[n&7])
+		scale, high, low := decay(float32(dt * rate[n]))
+		state, input := float64(float32(h[n]*scale)), float64(float32(dtx*b[n]))
+		next := fma32(state, high, fma32(state, low, input))
+		h[n] = float32(next)
+		lane[n%lanes] = fma32(next, float64(c[n]), lane[n%lanes])
 	}
-	return sum8(&lane)
-}
-
-// decay returns exp(dt·a) for dt ≥ 0 and a ≤ 0.
-func decay(dt float64, a float32) float64 {
-	x := float64(dt * float64(float64(a)*log2e))
-	if x < -exp2Bound {
-		x = -exp2Bound
-	}
-	return exp2(x)
+	return sumLanes64(&lane)
 }

@@ -4,7 +4,7 @@ package kernel
 
 // The channels and states that scanBlockAVX512 takes at a time.
 const (
-	blockChannels = 4
+	blockChannels = 8
 	blockStates   = 16
 )
 
@@ -13,12 +13,12 @@ func (s *Scan) steps(r *ScanRows, sums []float64, h []float32, lo, hi int) {
 	at := lo
 	if useAVX512 && s.States == blockStates {
 		for ; at+blockChannels <= hi; at += blockChannels {
-			state, a := h[at*blockStates:][:blockChannels*blockStates], s.A[at*blockStates:][:blockChannels*blockStates]
+			state, rate := h[at*blockStates:][:blockChannels*blockStates], s.Rate[at*blockStates:][:blockChannels*blockStates]
 			last := r.Tokens - 1
 			dt, x := r.Dt[at:][:last*r.DtStride+blockChannels], r.X[at:][:last*r.XStride+blockChannels]
 			b, c := r.B[:last*r.BStride+blockStates], r.C[:last*r.CStride+blockStates]
 			out := sums[at-lo:][:last*stepChannels+blockChannels]
-			scanBlockAVX512(&state[0], &a[0], &dt[0], &x[0], &b[0], &c[0], &out[0], r.Tokens,
+			scanBlockAVX512(&state[0], &rate[0], &dt[0], &x[0], &b[0], &c[0], &out[0], r.Tokens,
 				r.DtStride, r.XStride, r.BStride, r.CStride, stepChannels)
 		}
 	}
@@ -27,12 +27,12 @@ func (s *Scan) steps(r *ScanRows, sums []float64, h []float32, lo, hi int) {
 	}
 }
 
-func scanSteps(sums []float64, h, a, b, c, dt, x []float32) {
-	if !useAVX2 || len(b)%8 != 0 {
-		scanStepsGeneric(sums, h, a, b, c, dt, x)
+func scanSteps(sums []float64, h, rate, b, c, dt, x []float32) {
+	if !useAVX2 || len(b)%asmCols != 0 {
+		scanStepsGeneric(sums, h, rate, b, c, dt, x)
 		return
 	}
-	h, a = h[:len(sums)*len(b)], a[:len(sums)*len(b)]
+	h, rate = h[:len(sums)*len(b)], rate[:len(sums)*len(b)]
 	c, dt, x = c[:len(b)], dt[:len(sums)], x[:len(sums)]
-	scanStepAVX2(&h[0], &a[0], &b[0], &c[0], &dt[0], &x[0], &sums[0], len(b), len(sums))
+	scanStepAVX2(&h[0], &rate[0], &b[0], &c[0], &dt[0], &x[0], &sums[0], len(b), len(sums))
 }

@@ -2,8 +2,8 @@
 
 package kernel
 
-func scanSteps(sums []float64, h, a, b, c, dt, x []float32) {
-	scanStepsGeneric(sums, h, a, b, c, dt, x)
+func scanSteps(sums []float64, h, rate, b, c, dt, x []float32) {
+	scanStepsGeneric(sums, h, rate, b, c, dt, x)
 }
 
 func (s *Scan) steps(r *ScanRows, sums []float64, h []float32, lo, hi int) {

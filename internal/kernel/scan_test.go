@@ -10,10 +10,11 @@ import (
 // randomScan returns a scan and inputs of lively values: decays from near 0 to near 1.
 func randomScan(channels, states, tokens int) (*Scan, *ScanRows) {
 	rng := rand.New(rand.NewPCG(uint64(channels), uint64(states)))
-	s := &Scan{States: states, A: make([]float32, channels*states), D: vectors(rng, channels, "normal")}
-	for i := range s.A {
-		s.A[i] = -float32(math.Exp(2 * rng.NormFloat64()))
+	s := &Scan{States: states, Rate: make([]float32, channels*states), D: vectors(rng, channels, "normal")}
+	for i := range s.Rate {
+		s.Rate[i] = float32(2 * rng.NormFloat64())
 	}
+	DecayRates(s.Rate, s.Rate)
 	dt := vectors(rng, tokens*channels, "normal")
 	Softplus(dt, channels, make([]float32, channels), tokens, 0, channels)
 	return s, &ScanRows{
@@ -36,7 +37,7 @@ func scanTextbook(s *Scan, r *ScanRows, channels int) (y, h []float64) {
 			sum := float64(s.D[c]) * x
 			for n := range s.States {
 				i := c*s.States + n
-				h[i] = math.Exp(dt*float64(s.A[i]))*h[i] + dt*float64(r.B[t*r.BStride+n])*x
+				h[i] = math.Exp2(dt*float64(s.Rate[i]))*h[i] + dt*float64(r.B[t*r.BStride+n])*x
 				sum += h[i] * float64(r.C[t*r.CStride+n])
 			}
 			y[t*channels+c] = sum * z / (1 + math.Exp(-z))
@@ -102,7 +103,7 @@ func TestScanCutAnywhere(t *testing.T) {
 // TestScanStepsMatchGeneric holds the fast step to the bits of the plain one, special values included.
 func TestScanStepsMatchGeneric(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 22))
-	for _, states := range []int{1, 7, 8, 16, 24, 128} {
+	for _, states := range []int{1, 7, 8, 16, 24, 48, 128} {
 		for _, kind := range []string{"normal", "tiny", "special", "nan"} {
 			channels := 1 + rng.IntN(stepChannels)
 			size := channels * states
@@ -130,7 +131,7 @@ func TestScanOfSeveralTokensMatchesSteps(t *testing.T) {
 	for _, kind := range []string{"normal", "tiny", "special", "nan"} {
 		for range 20 {
 			channels, states, tokens := 1+rng.IntN(stepChannels), 8*(1+rng.IntN(3)), 1+rng.IntN(stepTokens)
-			s := Scan{States: states, A: vectors(rng, channels*states, kind)}
+			s := Scan{States: states, Rate: vectors(rng, channels*states, kind)}
 			r := &ScanRows{
 				Tokens: tokens,
 				X:      vectors(rng, tokens*(channels+3), kind), XStride: channels + 3,
@@ -141,14 +142,11 @@ func TestScanOfSeveralTokensMatchesSteps(t *testing.T) {
 			for i, v := range r.Dt { // as softplus gives it
 				r.Dt[i] = max(v, -v)
 			}
-			for i, v := range s.A {
-				s.A[i] = min(v, -v)
-			}
 			h := vectors(rng, channels*states, kind)
 			gotH, got, want := slices.Clone(h), make([]float64, stepTokens*stepChannels), make([]float64, stepTokens*stepChannels)
 			s.steps(r, got, gotH, 0, channels)
 			for i := range tokens {
-				scanStepsGeneric(want[i*stepChannels:][:channels], h, s.A, r.B[i*r.BStride:][:states], r.C[i*r.CStride:][:states],
+				scanStepsGeneric(want[i*stepChannels:][:channels], h, s.Rate, r.B[i*r.BStride:][:states], r.C[i*r.CStride:][:states],
 					r.Dt[i*r.DtStride:][:channels], r.X[i*r.XStride:][:channels])
 			}
 			same64 := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) || a != a && b != b }

@@ -211,6 +211,13 @@ func accumulators(n int) [][2]VecVirtual {
 
 // sumLanes adds 16 lanes in float64 as the tree i + (i+8), i + (i+4), i + (i+2), i + (i+1), and rounds the sum.
 func sumLanes(acc [2]VecVirtual) Register {
+	sum := sumLanes64(acc)
+	VCVTSD2SS(sum, sum, sum)
+	return sum
+}
+
+// sumLanes64 is the sum before it is rounded.
+func sumLanes64(acc [2]VecVirtual) Register {
 	wide := make([]VecVirtual, 0, 4) // lanes 0-3, 4-7, 8-11, 12-15
 	for _, half := range acc {
 		high := YMM()
@@ -227,6 +234,5 @@ func sumLanes(acc [2]VecVirtual) Register {
 	VADDPD(high, low, low)
 	VPERMILPD(U8(1), low, high)
 	VADDSD(high, low, low)
-	VCVTSD2SS(low, low, low)
 	return low
 }

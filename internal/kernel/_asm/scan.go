@@ -14,13 +14,17 @@ var exp2Q = []float64{
 	0x1.3b2ab7f3b3217p-7, 0x1.c6b08defc25fdp-5, 0x1.ebfbdff7c5a79p-3, 0x1.62e42fef7a78bp-1,
 }
 
+// decayQ are the coefficients q5 … q0 of kernel.decay.
+var decayQ = []float32{0x1.4308fap-13, 0x1.5f07b4p-10, 0x1.3b2bap-7, 0x1.c6af6ep-5, 0x1.ebfbdep-3, 0x1.62e43p-1}
+
 const (
 	log2e     = 1.44269504088896338700
 	roundBias = 0x1.8p52
 	expBound  = 700
-	exp2Bound = 1000
 
-	nearestInteger = 8 // of VRNDSCALE: to even where two are as near, and without complaint
+	decayMin, decayMax = -126, 127
+
+	nearestInteger = 8 // of VROUND and VRNDSCALE: to even where two are as near, and without complaint
 )
 
 // constants is a table of float64 values for code that works on vectors of them: each value fills a vector.
@@ -93,15 +97,18 @@ func (c *constants) list(values ...uint64) Mem {
 // word is a vector of 32-bit words.
 func (c *constants) word(v uint32) Mem { return c.bits(uint64(v)<<32 | uint64(v)) }
 
+// single is a vector of float32 values.
+func (c *constants) single(v float32) Mem { return c.word(math.Float32bits(v)) }
+
 func (c *constants) float(v float64) Mem { return c.bits(math.Float64bits(v)) }
 
 // scanStep generates one token's step of the selective scan for adjacent channels.
 func scanStep(k *constants) {
-	TEXT("scanStepAVX2", NOSPLIT, "func(h, a, b, c, dt, x *float32, sums *float64, states, channels int)")
+	TEXT("scanStepAVX2", NOSPLIT, "func(h, rate, b, c, dt, x *float32, sums *float64, states, channels int)")
 	Pragma("noescape")
-	Doc("scanStepAVX2 sets sums[i] to what stepGeneric returns for channel i, with h and a [channels, states], b and c [states],",
-		"dt and x [channels]. states is a positive multiple of 8, channels is positive.")
-	h, a := Load(Param("h"), GP64()), Load(Param("a"), GP64())
+	Doc("scanStepAVX2 sets sums[i] to what stepGeneric returns for channel i, with h and rate [channels, states], b and c",
+		"[states], dt and x [channels]. states is a positive multiple of 16, channels is positive.")
+	h, rate := Load(Param("h"), GP64()), Load(Param("rate"), GP64())
 	b, c := Load(Param("b"), GP64()), Load(Param("c"), GP64())
 	dtPtr, xPtr := Load(Param("dt"), GP64()), Load(Param("x"), GP64())
 	sums, states := Load(Param("sums"), GP64()), Load(Param("states"), GP64())
@@ -109,45 +116,33 @@ func scanStep(k *constants) {
 
 	Label("channel")
 	dt, dtx := YMM(), YMM()
-	VBROADCASTSS(Mem{Base: dtPtr}, dt.AsX())
-	VCVTPS2PD(dt.AsX(), dt)
-	VBROADCASTSS(Mem{Base: xPtr}, dtx.AsX())
-	VCVTPS2PD(dtx.AsX(), dtx)
-	VMULPD(dt, dtx, dtx)
-	lane := [2]VecVirtual{YMM(), YMM()}
-	for _, l := range lane {
-		VXORPD(l, l, l)
-	}
+	VBROADCASTSS(Mem{Base: dtPtr}, dt)
+	VBROADCASTSS(Mem{Base: xPtr}, dtx)
+	VMULPS(dt, dtx, dtx)
+	acc := accumulators(1)[0]
 	n := GP64()
 	XORQ(n, n)
 
 	Label("states")
-	for half, l := range lane {
-		at := func(base Register) Mem { return Mem{Base: base, Index: n, Scale: 4, Disp: 16 * half} }
-		decay, state, term, limit := YMM(), YMM(), YMM(), YMM()
-		VCVTPS2PD(Mem{Base: a, Disp: 16 * half}, decay)
-		VMULPD(k.float(log2e), decay, decay)
-		VMULPD(dt, decay, decay)
-		VMOVUPD(k.float(-exp2Bound), limit)
-		VMAXPD(decay, limit, decay)
-		exp2PD(k, decay)
-		VCVTPS2PD(Mem{Base: h, Disp: 16 * half}, state)
-		VCVTPS2PD(at(b), term)
-		VMULPD(dtx, term, term)
-		VFMADD213PD(term, decay, state)
-		VCVTPD2PSY(state, state.AsX())
-		VMOVUPS(state.AsX(), Mem{Base: h, Disp: 16 * half})
-		VCVTPS2PD(state.AsX(), state)
-		VCVTPS2PD(at(c), term)
-		VFMADD231PD(term, state, l)
+	for half, lane := range acc {
+		at := func(base Register) Mem { return Mem{Base: base, Index: n, Scale: 4, Disp: 32 * half} }
+		x, state, input := YMM(), YMM(), YMM()
+		VMULPS(Mem{Base: rate, Disp: 32 * half}, dt, x)
+		scale, high, low := decay(k, x)
+		VMULPS(Mem{Base: h, Disp: 32 * half}, scale, state)
+		VMULPS(at(b), dtx, input)
+		VFMADD231PS(low, state, input)
+		VFMADD213PS(input, high, state)
+		VMOVUPS(state, Mem{Base: h, Disp: 32 * half})
+		VFMADD231PS(at(c), state, lane)
 	}
-	ADDQ(U8(32), h)
-	ADDQ(U8(32), a)
-	ADDQ(U8(8), n)
+	ADDQ(U8(64), h)
+	ADDQ(U8(64), rate)
+	ADDQ(U8(16), n)
 	CMPQ(n, states)
 	JLT(LabelRef("states"))
 
-	VMOVSD(sumTree8(lane), Mem{Base: sums})
+	VMOVSD(sumLanes64(acc), Mem{Base: sums})
 	ADDQ(U8(8), sums)
 	ADDQ(U8(4), dtPtr)
 	ADDQ(U8(4), xPtr)
@@ -155,6 +150,29 @@ func scanStep(k *constants) {
 	JNZ(LabelRef("channel"))
 	VZEROUPPER()
 	RET()
+}
+
+// decay splits powers of 2 as kernel.decay does. It leaves anything in x.
+func decay(k *constants, x VecVirtual) (scale, high, low VecVirtual) {
+	limit, e, q := YMM(), YMM(), YMM()
+	VMOVUPS(k.single(decayMin), limit) // a NaN is kept: MAX and MIN return their last source then
+	VMAXPS(x, limit, x)
+	VMOVUPS(k.single(decayMax), limit)
+	VMINPS(x, limit, x)
+	VROUNDPS(U8(nearestInteger), x, q)
+	VSUBPS(q, x, x)
+	VCVTPS2DQ(q, e)
+	VPADDD(k.word(127), e, e)
+	VPSLLD(U8(23), e, e)
+	VMOVUPS(k.single(decayQ[0]), q)
+	for _, coefficient := range decayQ[1:] {
+		VFMADD213PS(k.single(coefficient), x, q)
+	}
+	VMULPS(x, q, q)
+	VADDPS(k.single(1), q, limit)
+	VSUBPS(k.single(1), limit, x)
+	VSUBPS(x, q, q)
+	return e, limit, q
 }
 
 // expPD replaces float64 values by their exponentials, operation for operation as kernel.exp does.
