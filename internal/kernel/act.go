@@ -93,21 +93,6 @@ func silu(x float64) float64 {
 	return x / (1 + exp(-x))
 }
 
-// Softplus sets dt[t, c] = softplus(dt[t, c] + bias[c]) for T rows, stride apart, and the channels lo to hi,
-// computed in float64 and rounded once.
-func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
-	for t := range tokens {
-		softplusRow(dt[t*stride+lo:t*stride+hi], bias[lo:hi])
-	}
-}
-
-// softplusRowGeneric sets dt[i] = softplus(dt[i] + bias[i]).
-func softplusRowGeneric(dt, bias []float32) {
-	for i, b := range bias {
-		dt[i] = float32(softplus(float64(dt[i]) + float64(b)))
-	}
-}
-
 // gateGeneric sets y[i] = (sums[i] + d[i]·x[i]) · silu(z[i]), rounded once; y may be x.
 func gateGeneric(y []float32, sums []float64, d, x, z []float32) {
 	for i, sum := range sums {

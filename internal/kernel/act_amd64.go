@@ -25,8 +25,19 @@ func negExp(a, aLog []float32) {
 	negExpGeneric(a[n:], aLog[n:])
 }
 
+// wholeSingles is whole for the assembly that computes in float32, in vectors of 8 or 16.
+func wholeSingles(n int) int {
+	switch {
+	case useAVX512:
+		return n &^ 15
+	case useAVX2:
+		return n &^ 7
+	}
+	return 0
+}
+
 func softplusRow(dt, bias []float32) {
-	n := whole(len(bias))
+	n := wholeSingles(len(bias))
 	switch {
 	case n == 0:
 	case useAVX512:

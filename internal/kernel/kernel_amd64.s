@@ -1111,75 +1111,91 @@ DATA constantsAVX2<>+736(SB)/8, $0x8000000000000000
 DATA constantsAVX2<>+744(SB)/8, $0x8000000000000000
 DATA constantsAVX2<>+752(SB)/8, $0x8000000000000000
 DATA constantsAVX2<>+760(SB)/8, $0x8000000000000000
-DATA constantsAVX2<>+768(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+776(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+784(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+792(SB)/8, $0x4000000000000000
-DATA constantsAVX2<>+800(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+808(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+816(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+824(SB)/8, $0x3fbbe4ee63bc3f3c
-DATA constantsAVX2<>+832(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+840(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+848(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+856(SB)/8, $0x3fb5f30204f42363
-DATA constantsAVX2<>+864(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+872(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+880(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+888(SB)/8, $0x3fbc8bc16c839447
-DATA constantsAVX2<>+896(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+904(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+912(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+920(SB)/8, $0x3fc248a5614c0bae
-DATA constantsAVX2<>+928(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+936(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+944(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+952(SB)/8, $0x3fc9999bd2af9606
-DATA constantsAVX2<>+960(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+968(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+976(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+984(SB)/8, $0x3fd5555553aea8c7
-DATA constantsAVX2<>+992(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+1000(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+1008(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+1016(SB)/8, $0x0000000000000000
-DATA constantsAVX2<>+1024(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+1032(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+1040(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+1048(SB)/8, $0x4034000000000000
-DATA constantsAVX2<>+1056(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+1064(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+1072(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+1080(SB)/8, $0x0000000100000001
-DATA constantsAVX2<>+1088(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+1096(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+1104(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+1112(SB)/8, $0x00007fff00007fff
-DATA constantsAVX2<>+1120(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+1128(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+1136(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+1144(SB)/8, $0x0000004000000040
-DATA constantsAVX2<>+1152(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+1160(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+1168(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+1176(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+1184(SB)/8, $0x0000000400000000
-DATA constantsAVX2<>+1192(SB)/8, $0x0000000500000001
-DATA constantsAVX2<>+1200(SB)/8, $0x0000000600000002
-DATA constantsAVX2<>+1208(SB)/8, $0x0000000700000003
-DATA constantsAVX2<>+1216(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1224(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1232(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1240(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1248(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1256(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1264(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1272(SB)/8, $0x8000000080000000
-DATA constantsAVX2<>+1280(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1288(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1296(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1304(SB)/8, $0x42ff000042ff0000
-GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1312
+DATA constantsAVX2<>+768(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+776(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+784(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+792(SB)/8, $0x8000000080000000
+DATA constantsAVX2<>+800(SB)/8, $0xc2d00000c2d00000
+DATA constantsAVX2<>+808(SB)/8, $0xc2d00000c2d00000
+DATA constantsAVX2<>+816(SB)/8, $0xc2d00000c2d00000
+DATA constantsAVX2<>+824(SB)/8, $0xc2d00000c2d00000
+DATA constantsAVX2<>+832(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constantsAVX2<>+840(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constantsAVX2<>+848(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constantsAVX2<>+856(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constantsAVX2<>+864(SB)/8, $0x32a5706032a57060
+DATA constantsAVX2<>+872(SB)/8, $0x32a5706032a57060
+DATA constantsAVX2<>+880(SB)/8, $0x32a5706032a57060
+DATA constantsAVX2<>+888(SB)/8, $0x32a5706032a57060
+DATA constantsAVX2<>+896(SB)/8, $0x3b597ac93b597ac9
+DATA constantsAVX2<>+904(SB)/8, $0x3b597ac93b597ac9
+DATA constantsAVX2<>+912(SB)/8, $0x3b597ac93b597ac9
+DATA constantsAVX2<>+920(SB)/8, $0x3b597ac93b597ac9
+DATA constantsAVX2<>+928(SB)/8, $0xbca5841ebca5841e
+DATA constantsAVX2<>+936(SB)/8, $0xbca5841ebca5841e
+DATA constantsAVX2<>+944(SB)/8, $0xbca5841ebca5841e
+DATA constantsAVX2<>+952(SB)/8, $0xbca5841ebca5841e
+DATA constantsAVX2<>+960(SB)/8, $0x3d6c31953d6c3195
+DATA constantsAVX2<>+968(SB)/8, $0x3d6c31953d6c3195
+DATA constantsAVX2<>+976(SB)/8, $0x3d6c31953d6c3195
+DATA constantsAVX2<>+984(SB)/8, $0x3d6c31953d6c3195
+DATA constantsAVX2<>+992(SB)/8, $0xbddabce3bddabce3
+DATA constantsAVX2<>+1000(SB)/8, $0xbddabce3bddabce3
+DATA constantsAVX2<>+1008(SB)/8, $0xbddabce3bddabce3
+DATA constantsAVX2<>+1016(SB)/8, $0xbddabce3bddabce3
+DATA constantsAVX2<>+1024(SB)/8, $0x3e1d3d413e1d3d41
+DATA constantsAVX2<>+1032(SB)/8, $0x3e1d3d413e1d3d41
+DATA constantsAVX2<>+1040(SB)/8, $0x3e1d3d413e1d3d41
+DATA constantsAVX2<>+1048(SB)/8, $0x3e1d3d413e1d3d41
+DATA constantsAVX2<>+1056(SB)/8, $0xbe49ae50be49ae50
+DATA constantsAVX2<>+1064(SB)/8, $0xbe49ae50be49ae50
+DATA constantsAVX2<>+1072(SB)/8, $0xbe49ae50be49ae50
+DATA constantsAVX2<>+1080(SB)/8, $0xbe49ae50be49ae50
+DATA constantsAVX2<>+1088(SB)/8, $0x3e7f93713e7f9371
+DATA constantsAVX2<>+1096(SB)/8, $0x3e7f93713e7f9371
+DATA constantsAVX2<>+1104(SB)/8, $0x3e7f93713e7f9371
+DATA constantsAVX2<>+1112(SB)/8, $0x3e7f93713e7f9371
+DATA constantsAVX2<>+1120(SB)/8, $0xbeaaa6f8beaaa6f8
+DATA constantsAVX2<>+1128(SB)/8, $0xbeaaa6f8beaaa6f8
+DATA constantsAVX2<>+1136(SB)/8, $0xbeaaa6f8beaaa6f8
+DATA constantsAVX2<>+1144(SB)/8, $0xbeaaa6f8beaaa6f8
+DATA constantsAVX2<>+1152(SB)/8, $0x3effffe93effffe9
+DATA constantsAVX2<>+1160(SB)/8, $0x3effffe93effffe9
+DATA constantsAVX2<>+1168(SB)/8, $0x3effffe93effffe9
+DATA constantsAVX2<>+1176(SB)/8, $0x3effffe93effffe9
+DATA constantsAVX2<>+1184(SB)/8, $0x41a0000041a00000
+DATA constantsAVX2<>+1192(SB)/8, $0x41a0000041a00000
+DATA constantsAVX2<>+1200(SB)/8, $0x41a0000041a00000
+DATA constantsAVX2<>+1208(SB)/8, $0x41a0000041a00000
+DATA constantsAVX2<>+1216(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1224(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1232(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1240(SB)/8, $0x0000000100000001
+DATA constantsAVX2<>+1248(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1256(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1264(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1272(SB)/8, $0x00007fff00007fff
+DATA constantsAVX2<>+1280(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1288(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1296(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1304(SB)/8, $0x0000004000000040
+DATA constantsAVX2<>+1312(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1320(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1328(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1336(SB)/8, $0x7fffffff7fffffff
+DATA constantsAVX2<>+1344(SB)/8, $0x0000000400000000
+DATA constantsAVX2<>+1352(SB)/8, $0x0000000500000001
+DATA constantsAVX2<>+1360(SB)/8, $0x0000000600000002
+DATA constantsAVX2<>+1368(SB)/8, $0x0000000700000003
+DATA constantsAVX2<>+1376(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1384(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1392(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1400(SB)/8, $0x3f0000003f000000
+DATA constantsAVX2<>+1408(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1416(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1424(SB)/8, $0x42ff000042ff0000
+DATA constantsAVX2<>+1432(SB)/8, $0x42ff000042ff0000
+GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1440
 
 // func scanStepAVX2(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 // Requires: AVX, AVX2, FMA3
@@ -1198,82 +1214,77 @@ channel:
 	VBROADCASTSS (SI), Y0
 	VBROADCASTSS (DI), Y1
 	VMULPS       Y0, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
+	VXORPS       X2, X2, X2
 	XORQ         R11, R11
 
 states:
-	VMULPS       (CX), Y0, Y4
-	VMOVUPS      constantsAVX2<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VMOVUPS      constantsAVX2<>+32(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VROUNDPS     $0x08, Y4, Y7
-	VSUBPS       Y7, Y4, Y4
-	VCVTPS2DQ    Y7, Y6
-	VPADDD       constantsAVX2<>+64(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMOVUPS      constantsAVX2<>+96(SB), Y7
-	VFMADD213PS  constantsAVX2<>+128(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+160(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+192(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+256(SB), Y4, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       constantsAVX2<>+288(SB), Y7, Y5
-	VSUBPS       constantsAVX2<>+288(SB), Y5, Y4
-	VSUBPS       Y4, Y7, Y7
-	VMULPS       (AX), Y6, Y4
-	VMULPS       (DX)(R11*4), Y1, Y6
-	VFMADD231PS  Y7, Y4, Y6
-	VFMADD213PS  Y6, Y5, Y4
-	VMOVUPS      Y4, (AX)
-	VFMADD231PS  (BX)(R11*4), Y4, Y2
-	VMULPS       32(CX), Y0, Y4
-	VMOVUPS      constantsAVX2<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VMOVUPS      constantsAVX2<>+32(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VROUNDPS     $0x08, Y4, Y7
-	VSUBPS       Y7, Y4, Y4
-	VCVTPS2DQ    Y7, Y6
-	VPADDD       constantsAVX2<>+64(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMOVUPS      constantsAVX2<>+96(SB), Y7
-	VFMADD213PS  constantsAVX2<>+128(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+160(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+192(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS  constantsAVX2<>+256(SB), Y4, Y7
-	VMULPS       Y4, Y7, Y7
-	VADDPS       constantsAVX2<>+288(SB), Y7, Y5
-	VSUBPS       constantsAVX2<>+288(SB), Y5, Y4
-	VSUBPS       Y4, Y7, Y7
-	VMULPS       32(AX), Y6, Y4
-	VMULPS       32(DX)(R11*4), Y1, Y6
-	VFMADD231PS  Y7, Y4, Y6
-	VFMADD213PS  Y6, Y5, Y4
-	VMOVUPS      Y4, 32(AX)
-	VFMADD231PS  32(BX)(R11*4), Y4, Y3
+	VMULPS       (CX), Y0, Y3
+	VMOVUPS      constantsAVX2<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      constantsAVX2<>+32(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VROUNDPS     $0x08, Y3, Y4
+	VSUBPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constantsAVX2<>+64(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      constantsAVX2<>+96(SB), Y6
+	VFMADD213PS  constantsAVX2<>+128(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+160(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+192(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+224(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+256(SB), Y3, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       constantsAVX2<>+288(SB), Y6, Y5
+	VSUBPS       constantsAVX2<>+288(SB), Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMULPS       (AX), Y4, Y3
+	VMULPS       (DX)(R11*4), Y1, Y4
+	VFMADD231PS  Y6, Y3, Y4
+	VFMADD213PS  Y4, Y5, Y3
+	VMOVUPS      Y3, (AX)
+	VFMADD231PS  (BX)(R11*4), X3, X2
+	VEXTRACTF128 $0x01, Y3, X3
+	VFMADD231PS  16(BX)(R11*4), X3, X2
+	VMULPS       32(CX), Y0, Y3
+	VMOVUPS      constantsAVX2<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      constantsAVX2<>+32(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VROUNDPS     $0x08, Y3, Y4
+	VSUBPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       constantsAVX2<>+64(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMOVUPS      constantsAVX2<>+96(SB), Y6
+	VFMADD213PS  constantsAVX2<>+128(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+160(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+192(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+224(SB), Y3, Y6
+	VFMADD213PS  constantsAVX2<>+256(SB), Y3, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       constantsAVX2<>+288(SB), Y6, Y5
+	VSUBPS       constantsAVX2<>+288(SB), Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMULPS       32(AX), Y4, Y3
+	VMULPS       32(DX)(R11*4), Y1, Y4
+	VFMADD231PS  Y6, Y3, Y4
+	VFMADD213PS  Y4, Y5, Y3
+	VMOVUPS      Y3, 32(AX)
+	VFMADD231PS  32(BX)(R11*4), X3, X2
+	VEXTRACTF128 $0x01, Y3, X3
+	VFMADD231PS  48(BX)(R11*4), X3, X2
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	ADDQ         $0x10, R11
 	CMPQ         R11, R9
 	JLT          states
-	VEXTRACTF128 $0x01, Y2, X0
-	VCVTPS2PD    X0, Y0
-	VCVTPS2PD    X2, Y2
-	VEXTRACTF128 $0x01, Y3, X1
-	VCVTPS2PD    X1, Y1
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y3, Y2, Y2
-	VADDPD       Y1, Y0, Y0
-	VADDPD       Y0, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VPERMILPD    $0x01, X2, X0
-	VADDSD       X0, X2, X2
-	VMOVSD       X2, (R8)
+	VCVTPS2PD    X2, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VMOVSD       X0, (R8)
 	ADDQ         $0x08, R8
 	ADDQ         $0x04, SI
 	ADDQ         $0x04, DI
@@ -1329,56 +1340,73 @@ TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 	XORQ BX, BX
 
 vector:
-	VCVTPS2PD   (AX)(BX*4), Y0
-	VCVTPS2PD   (CX)(BX*4), Y1
-	VADDPD      Y1, Y0, Y0
-	VORPD       constantsAVX2<>+736(SB), Y0, Y1
-	VMOVUPD     constantsAVX2<>+320(SB), Y2
-	VMINPD      Y1, Y2, Y1
-	VMOVUPD     constantsAVX2<>+352(SB), Y2
-	VMAXPD      Y1, Y2, Y1
-	VMULPD      constantsAVX2<>+384(SB), Y1, Y1
-	VADDPD      constantsAVX2<>+416(SB), Y1, Y2
-	VSUBPD      constantsAVX2<>+416(SB), Y2, Y3
-	VSUBPD      Y3, Y1, Y3
-	VMOVUPD     constantsAVX2<>+448(SB), Y1
-	VFMADD213PD constantsAVX2<>+480(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+512(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+544(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+576(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+608(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+640(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+672(SB), Y3, Y1
-	VFMADD213PD constantsAVX2<>+704(SB), Y3, Y1
-	VPSLLQ      $0x34, Y2, Y2
-	VPADDQ      Y2, Y1, Y1
-	VADDPD      constantsAVX2<>+768(SB), Y1, Y2
-	VDIVPD      Y2, Y1, Y2
-	VMULPD      Y2, Y2, Y1
-	VMULPD      constantsAVX2<>+800(SB), Y1, Y3
-	VADDPD      constantsAVX2<>+832(SB), Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+864(SB), Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+896(SB), Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+928(SB), Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VADDPD      constantsAVX2<>+960(SB), Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VMULPD      Y2, Y3, Y3
-	VADDPD      Y2, Y3, Y3
-	VADDPD      Y3, Y3, Y3
-	VADDPD      Y3, Y0, Y1
-	VCMPPD      $0x1e, constantsAVX2<>+992(SB), Y0, Y2
-	VBLENDVPD   Y2, Y1, Y3, Y3
-	VCMPPD      $0x16, constantsAVX2<>+1024(SB), Y0, Y1
-	VBLENDVPD   Y1, Y0, Y3, Y3
-	VCVTPD2PSY  Y3, X3
-	VMOVUPS     X3, (AX)(BX*4)
-	ADDQ        $0x04, BX
-	CMPQ        BX, DX
-	JLT         vector
+	VMOVUPS      (AX)(BX*4), Y0
+	VMOVUPS      (CX)(BX*4), Y1
+	VADDPS       Y1, Y0, Y2
+	VSUBPS       Y0, Y2, Y4
+	VSUBPS       Y4, Y2, Y3
+	VSUBPS       Y3, Y0, Y3
+	VSUBPS       Y4, Y1, Y4
+	VADDPS       Y4, Y3, Y3
+	VORPS        constantsAVX2<>+768(SB), Y2, Y0
+	VANDNPS      constantsAVX2<>+768(SB), Y2, Y1
+	VXORPS       Y1, Y3, Y1
+	VMOVUPS      constantsAVX2<>+800(SB), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y4, Y0, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y1
+	VMAXPS       Y0, Y4, Y0
+	VMULPS       constantsAVX2<>+832(SB), Y0, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y5, Y4
+	VFMSUB231PS  constantsAVX2<>+832(SB), Y0, Y4
+	VFMADD231PS  constantsAVX2<>+864(SB), Y0, Y4
+	VFMADD231PS  constantsAVX2<>+832(SB), Y1, Y4
+	VMOVUPS      constantsAVX2<>+96(SB), Y1
+	VFMADD213PS  constantsAVX2<>+128(SB), Y4, Y1
+	VFMADD213PS  constantsAVX2<>+160(SB), Y4, Y1
+	VFMADD213PS  constantsAVX2<>+192(SB), Y4, Y1
+	VFMADD213PS  constantsAVX2<>+224(SB), Y4, Y1
+	VFMADD213PS  constantsAVX2<>+256(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VADDPS       constantsAVX2<>+288(SB), Y1, Y0
+	VSUBPS       constantsAVX2<>+288(SB), Y0, Y4
+	VSUBPS       Y4, Y1, Y1
+	VCVTPS2DQ    Y5, Y5
+	VPSRAD       $0x01, Y5, Y4
+	VPSUBD       Y4, Y5, Y5
+	VPADDD       constantsAVX2<>+64(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VPADDD       constantsAVX2<>+64(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y5, Y1, Y1
+	VMOVUPS      constantsAVX2<>+896(SB), Y4
+	VFMADD213PS  constantsAVX2<>+928(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+960(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+992(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+1024(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+1056(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+1088(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+1120(SB), Y0, Y4
+	VFMADD213PS  constantsAVX2<>+1152(SB), Y0, Y4
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS Y1, Y0, Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y3, Y0, Y3
+	VADDPS       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x1e, Y1, Y2, Y1
+	VBLENDVPS    Y1, Y3, Y0, Y0
+	VMOVUPS      constantsAVX2<>+1184(SB), Y4
+	VCMPPS       $0x16, Y4, Y2, Y1
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)(BX*4)
+	ADDQ         $0x08, BX
+	CMPQ         BX, DX
+	JLT          vector
 	VZEROUPPER
 	RET
 
@@ -1564,17 +1592,17 @@ block:
 	VMOVUPS   (CX), Y0
 	VMOVUPS   32(CX), Y1
 	VPSRLD    $0x10, Y0, Y2
-	VPAND     constantsAVX2<>+1056(SB), Y2, Y3
-	VPADDD    constantsAVX2<>+1088(SB), Y3, Y3
-	VPOR      constantsAVX2<>+1120(SB), Y2, Y2
+	VPAND     constantsAVX2<>+1216(SB), Y2, Y3
+	VPADDD    constantsAVX2<>+1248(SB), Y3, Y3
+	VPOR      constantsAVX2<>+1280(SB), Y2, Y2
 	VCMPPS    $0x03, Y0, Y0, Y4
 	VPADDD    Y3, Y0, Y0
 	VPSRLD    $0x10, Y0, Y0
 	VPBLENDVB Y4, Y2, Y0, Y0
 	VPSRLD    $0x10, Y1, Y2
-	VPAND     constantsAVX2<>+1056(SB), Y2, Y3
-	VPADDD    constantsAVX2<>+1088(SB), Y3, Y3
-	VPOR      constantsAVX2<>+1120(SB), Y2, Y2
+	VPAND     constantsAVX2<>+1216(SB), Y2, Y3
+	VPADDD    constantsAVX2<>+1248(SB), Y3, Y3
+	VPOR      constantsAVX2<>+1280(SB), Y2, Y2
 	VCMPPS    $0x03, Y1, Y1, Y4
 	VPADDD    Y3, Y1, Y1
 	VPSRLD    $0x10, Y1, Y1
@@ -1594,7 +1622,7 @@ block:
 TEXT ·maxAbsBitsAVX2(SB), NOSPLIT, $0-20
 	MOVQ    v+0(FP), AX
 	MOVQ    n+8(FP), CX
-	VMOVDQU constantsAVX2<>+1152(SB), Y0
+	VMOVDQU constantsAVX2<>+1312(SB), Y0
 	VPXOR   Y1, Y1, Y1
 	VPXOR   Y2, Y2, Y2
 
@@ -1624,19 +1652,19 @@ TEXT ·quantizeQ8AVX2(SB), NOSPLIT, $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    n+16(FP), DX
-	VMOVDQU constantsAVX2<>+1184(SB), Y0
+	VMOVDQU constantsAVX2<>+1344(SB), Y0
 
 block:
 	VMOVUPS      (CX), Y2
-	VPAND        constantsAVX2<>+1152(SB), Y2, Y1
+	VPAND        constantsAVX2<>+1312(SB), Y2, Y1
 	VMOVUPS      32(CX), Y3
-	VPAND        constantsAVX2<>+1152(SB), Y3, Y4
+	VPAND        constantsAVX2<>+1312(SB), Y3, Y4
 	VPMAXUD      Y4, Y1, Y1
 	VMOVUPS      64(CX), Y4
-	VPAND        constantsAVX2<>+1152(SB), Y4, Y5
+	VPAND        constantsAVX2<>+1312(SB), Y4, Y5
 	VPMAXUD      Y5, Y1, Y1
 	VMOVUPS      96(CX), Y5
-	VPAND        constantsAVX2<>+1152(SB), Y5, Y6
+	VPAND        constantsAVX2<>+1312(SB), Y5, Y6
 	VPMAXUD      Y6, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X6
 	VPMAXUD      X6, X1, X1
@@ -1656,53 +1684,53 @@ block:
 	VMULPS       Y1, Y2, Y2
 	VROUNDPS     $0x03, Y2, Y6
 	VSUBPS       Y6, Y2, Y7
-	VANDPS       constantsAVX2<>+1152(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+1248(SB), Y2, Y8
+	VANDPS       constantsAVX2<>+1312(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+768(SB), Y2, Y8
 	VORPS        constantsAVX2<>+288(SB), Y8, Y8
 	VANDPS       Y7, Y8, Y8
 	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+1152(SB), Y2, Y2
-	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y2, Y2
+	VANDPS       constantsAVX2<>+1312(SB), Y2, Y2
+	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y2, Y2
 	VCVTTPS2DQ   Y6, Y6
 	VPAND        Y2, Y6, Y2
 	VMULPS       Y1, Y3, Y3
 	VROUNDPS     $0x03, Y3, Y6
 	VSUBPS       Y6, Y3, Y7
-	VANDPS       constantsAVX2<>+1152(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+1248(SB), Y3, Y8
+	VANDPS       constantsAVX2<>+1312(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+768(SB), Y3, Y8
 	VORPS        constantsAVX2<>+288(SB), Y8, Y8
 	VANDPS       Y7, Y8, Y8
 	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+1152(SB), Y3, Y3
-	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y3, Y3
+	VANDPS       constantsAVX2<>+1312(SB), Y3, Y3
+	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y3, Y3
 	VCVTTPS2DQ   Y6, Y6
 	VPAND        Y3, Y6, Y3
 	VMULPS       Y1, Y4, Y4
 	VROUNDPS     $0x03, Y4, Y6
 	VSUBPS       Y6, Y4, Y7
-	VANDPS       constantsAVX2<>+1152(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+1248(SB), Y4, Y8
+	VANDPS       constantsAVX2<>+1312(SB), Y7, Y7
+	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y7, Y7
+	VANDPS       constantsAVX2<>+768(SB), Y4, Y8
 	VORPS        constantsAVX2<>+288(SB), Y8, Y8
 	VANDPS       Y7, Y8, Y8
 	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+1152(SB), Y4, Y4
-	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y4, Y4
+	VANDPS       constantsAVX2<>+1312(SB), Y4, Y4
+	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y4, Y4
 	VCVTTPS2DQ   Y6, Y6
 	VPAND        Y4, Y6, Y4
 	VMULPS       Y1, Y5, Y5
 	VROUNDPS     $0x03, Y5, Y1
 	VSUBPS       Y1, Y5, Y6
-	VANDPS       constantsAVX2<>+1152(SB), Y6, Y6
-	VCMPPS       $0x0d, constantsAVX2<>+1216(SB), Y6, Y6
-	VANDPS       constantsAVX2<>+1248(SB), Y5, Y7
+	VANDPS       constantsAVX2<>+1312(SB), Y6, Y6
+	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y6, Y6
+	VANDPS       constantsAVX2<>+768(SB), Y5, Y7
 	VORPS        constantsAVX2<>+288(SB), Y7, Y7
 	VANDPS       Y6, Y7, Y7
 	VADDPS       Y7, Y1, Y1
-	VANDPS       constantsAVX2<>+1152(SB), Y5, Y5
-	VCMPPS       $0x01, constantsAVX2<>+1280(SB), Y5, Y5
+	VANDPS       constantsAVX2<>+1312(SB), Y5, Y5
+	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y5, Y5
 	VCVTTPS2DQ   Y1, Y1
 	VPAND        Y5, Y1, Y5
 	VPACKSSDW    Y3, Y2, Y2

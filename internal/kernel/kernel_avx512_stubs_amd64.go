@@ -112,9 +112,9 @@ func addToAVX512(y *float32, x *float32, n int)
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 
-// scanBlockAVX512 moves the states h [8, 16] of 8 channels over some tokens, as stepGeneric does, and sets
-// sums[t·sumStride + i] to what it returns for channel i and token t. rate is [8, 16], b and c [tokens, 16] and dt and x
-// [tokens, 8] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.
+// scanBlockAVX512 moves the states of 16 channels over some tokens, as stepGeneric does, and sets sums[t·sumStride + i] to
+// what it returns for channel i and token t. h and rate are [16, 16] with the channels last, b and c [tokens, 16], and dt
+// and x [tokens, 16] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.
 //
 //go:noescape
 func scanBlockAVX512(h *float32, rate *float32, dt *float32, x *float32, b *float32, c *float32, sums *float64, tokens int, dtStride int, xStride int, bStride int, cStride int, sumStride int)
@@ -131,7 +131,7 @@ func headBlockAVX512(h *float32, dt *float64, high *float32, low *float32, x *fl
 //go:noescape
 func negExpAVX512(a *float32, aLog *float32, n int)
 
-// softplusAVX512 sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of 8.
+// softplusAVX512 sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of 16.
 //
 //go:noescape
 func softplusAVX512(dt *float32, bias *float32, n int)

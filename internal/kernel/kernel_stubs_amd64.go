@@ -87,7 +87,7 @@ func scanStepAVX2(h *float32, rate *float32, b *float32, c *float32, dt *float32
 //go:noescape
 func negExpAVX2(a *float32, aLog *float32, n int)
 
-// softplusAVX2 sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of 4.
+// softplusAVX2 sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of 8.
 //
 //go:noescape
 func softplusAVX2(dt *float32, bias *float32, n int)

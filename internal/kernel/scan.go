@@ -28,24 +28,28 @@ type ScanRows struct {
 // Run scans the channels lo to hi in time order, from the state h [I, N], which it leaves as it is after the last token.
 //
 // The step is computed in float32, as stepGeneric has it, and its result is the state as the cache stores it, so that a scan
-// may be cut anywhere. The sum over n has the order of a dot product and is not rounded before D and the gate, which are
-// float64. Where there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
+// may be cut anywhere. The sum over n runs in 4 float32 lanes, state n in lane n mod 4, which are added in float64; D and
+// the gate are float64 too. Where there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 	var sums [stepTokens * stepChannels]float64
+	states := s.begin(h, r.Tokens)
+	defer states.end()
 	for from := lo; from < hi; from += stepChannels {
 		to := min(from+stepChannels, hi)
+		states.take(from, to)
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece := r.slice(t, min(t+stepTokens, r.Tokens))
 			r.fetchAhead(t+stepTokens, min(t+2*stepTokens, r.Tokens), from, to)
 			if s.DtBias != nil {
 				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
 			}
-			s.steps(&piece, sums[:], h, from, to)
+			states.step(&piece, sums[:])
 			for i := range piece.Tokens {
 				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
 				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
 			}
 		}
+		states.put()
 	}
 }
 
@@ -93,14 +97,14 @@ func scanStepsGeneric(sums []float64, h, rate, b, c, dt, x []float32) {
 // is fused with the rest of the step, h is rounded once but for what is small beside it.
 func stepGeneric(h, rate, b, c []float32, dt, x float32) float64 {
 	rate, b, c = rate[:len(h)], b[:len(h)], c[:len(h)]
-	var lane [lanes]float64
+	var lane [4]float64
 	dtx := float32(dt * x)
 	for n := range h {
 		scale, high, low := decay(float32(dt * rate[n]))
 		state, input := float64(float32(h[n]*scale)), float64(float32(dtx*b[n]))
 		next := fma32(state, high, fma32(state, low, input))
 		h[n] = float32(next)
-		lane[n%lanes] = fma32(next, float64(c[n]), lane[n%lanes])
+		lane[n%4] = fma32(next, float64(c[n]), lane[n%4])
 	}
-	return sumLanes64(&lane)
+	return (lane[0] + lane[2]) + (lane[1] + lane[3])
 }

@@ -144,7 +144,11 @@ func TestScanOfSeveralTokensMatchesSteps(t *testing.T) {
 			}
 			h := vectors(rng, channels*states, kind)
 			gotH, got, want := slices.Clone(h), make([]float64, stepTokens*stepChannels), make([]float64, stepTokens*stepChannels)
-			s.steps(r, got, gotH, 0, channels)
+			run := s.begin(gotH, stepTokens)
+			run.take(0, channels)
+			run.step(r, got)
+			run.put()
+			run.end()
 			for i := range tokens {
 				scanStepsGeneric(want[i*stepChannels:][:channels], h, s.Rate, r.B[i*r.BStride:][:states], r.C[i*r.CStride:][:states],
 					r.Dt[i*r.DtStride:][:channels], r.X[i*r.XStride:][:channels])

@@ -8,24 +8,21 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// atanhQ are the coefficients q5 … q0 of kernel.softplus.
-var atanhQ = []float64{
-	0.108961963033149925, 0.0857392561048420531, 0.111507500641509254,
-	0.142841980465246941, 0.200000265001264825, 0.333333331795654126,
-}
-
 const signBit = 1 << 63
 
 // multiple spells the number of elements in a vector, with a full stop.
 func (k *constants) multiple() string { return fmt.Sprintf("%d.", k.elems) }
 
 // forVectors generates a loop over n elements, a vector at a time: body sees the index of the first in a register.
-func (k *constants) forVectors(n Register, body func(i Register)) {
+func (k *constants) forVectors(n Register, body func(i Register)) { forEach(n, k.elems, body) }
+
+// forEach generates a loop over n elements, step at a time.
+func forEach(n Register, step int, body func(i Register)) {
 	i := GP64()
 	XORQ(i, i)
 	Label("vector")
 	body(i)
-	ADDQ(U8(k.elems), i)
+	ADDQ(U8(step), i)
 	CMPQ(i, n)
 	JLT(LabelRef("vector"))
 	VZEROUPPER()
@@ -64,44 +61,6 @@ func negExp(k *constants) {
 		expPD(k, v)
 		VXORPD(k.bits(signBit), v, v)
 		k.store(v, a, i)
-	})
-}
-
-func softplus(k *constants) {
-	TEXT("softplus"+k.isa, NOSPLIT, "func(dt, bias *float32, n int)")
-	Pragma("noescape")
-	Doc("softplus" + k.isa + " sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of " + k.multiple())
-	dt, bias, n := Load(Param("dt"), GP64()), Load(Param("bias"), GP64()), Load(Param("n"), GP64())
-	k.forVectors(n, func(i Register) {
-		x := k.load(dt, i)
-		VADDPD(k.load(bias, i), x, x)
-
-		u := k.reg() // exp(-|x|)
-		VORPD(k.bits(signBit), x, u)
-		expPD(k, u)
-		s, z := k.reg(), k.reg()
-		VADDPD(k.float(2), u, s)
-		VDIVPD(s, u, s)
-		VMULPD(s, s, z)
-		q := k.reg()
-		VMULPD(k.float(atanhQ[0]), z, q)
-		for j, coefficient := range atanhQ[1:] {
-			if j > 0 {
-				VMULPD(z, q, q)
-			}
-			VADDPD(k.float(coefficient), q, q)
-		}
-		VMULPD(z, q, q)
-		VMULPD(s, q, q)
-		VADDPD(s, q, q)
-		VADDPD(q, q, q)
-
-		// x itself where x > 20 or NaN; x + l where x > 0; l elsewhere.
-		sum := k.reg()
-		VADDPD(q, x, sum)
-		k.blend(0x1e, x, 0, sum, q) // x > 0
-		k.blend(0x16, x, 20, x, q)  // not x <= 20
-		k.store(q, dt, i)
 	})
 }
 

@@ -214,7 +214,17 @@ func prefetch(what, of string) {
 // sumEight adds the lanes of eight dot products at once, each by the tree of sumLanes: 4 rows of one token in the low half
 // of the result, of another in the high half.
 func sumEight(acc [8]VecVirtual) VecVirtual {
-	a := sumEightFolded(func(i int) VecVirtual { return fold(acc[i]) })
+	// By the shuffles below the result has the order 0 4 1 5 2 6 3 7.
+	order := [8]int{0, 2, 4, 6, 1, 3, 5, 7}
+	var d [8]VecVirtual
+	for i, from := range order {
+		d[i] = fold(acc[from])
+	}
+	a, b := sumQuads([4]VecVirtual(d[:4])), sumQuads([4]VecVirtual(d[4:]))
+	even := ZMM()
+	VUNPCKLPD(b, a, even)
+	VUNPCKHPD(b, a, a)
+	VADDPD(a, even, a)
 	VCVTPD2PS(a, a.AsY())
 	return a
 }

@@ -102,6 +102,9 @@ func (c *constants) single(v float32) Mem { return c.word(math.Float32bits(v)) }
 
 func (c *constants) float(v float64) Mem { return c.bits(math.Float64bits(v)) }
 
+// scanLanes is how many lanes the sum over the states of a channel has.
+const scanLanes = 4
+
 // scanStep generates one token's step of the selective scan for adjacent channels.
 func scanStep(k *constants) {
 	TEXT("scanStepAVX2", NOSPLIT, "func(h, rate, b, c, dt, x *float32, sums *float64, states, channels int)")
@@ -119,12 +122,13 @@ func scanStep(k *constants) {
 	VBROADCASTSS(Mem{Base: dtPtr}, dt)
 	VBROADCASTSS(Mem{Base: xPtr}, dtx)
 	VMULPS(dt, dtx, dtx)
-	acc := accumulators(1)[0]
+	lane := XMM()
+	VXORPS(lane, lane, lane)
 	n := GP64()
 	XORQ(n, n)
 
 	Label("states")
-	for half, lane := range acc {
+	for half := range 2 {
 		at := func(base Register) Mem { return Mem{Base: base, Index: n, Scale: 4, Disp: 32 * half} }
 		x, state, input := YMM(), YMM(), YMM()
 		VMULPS(Mem{Base: rate, Disp: 32 * half}, dt, x)
@@ -134,7 +138,9 @@ func scanStep(k *constants) {
 		VFMADD231PS(low, state, input)
 		VFMADD213PS(input, high, state)
 		VMOVUPS(state, Mem{Base: h, Disp: 32 * half})
-		VFMADD231PS(at(c), state, lane)
+		VFMADD231PS(at(c), state.AsX(), lane)
+		VEXTRACTF128(U8(1), state, state.AsX())
+		VFMADD231PS(at(c).Offset(16), state.AsX(), lane)
 	}
 	ADDQ(U8(64), h)
 	ADDQ(U8(64), rate)
@@ -142,7 +148,7 @@ func scanStep(k *constants) {
 	CMPQ(n, states)
 	JLT(LabelRef("states"))
 
-	VMOVSD(sumLanes64(acc), Mem{Base: sums})
+	VMOVSD(sum4(lane), Mem{Base: sums})
 	ADDQ(U8(8), sums)
 	ADDQ(U8(4), dtPtr)
 	ADDQ(U8(4), xPtr)
@@ -152,27 +158,32 @@ func scanStep(k *constants) {
 	RET()
 }
 
+// sum4 adds 4 lanes in float64 as the tree of kernel.sum4.
+func sum4(lane VecVirtual) Register {
+	wide := YMM()
+	VCVTPS2PD(lane, wide)
+	low, high := wide.AsX(), XMM()
+	VEXTRACTF128(U8(1), wide, high)
+	VADDPD(high, low, low)
+	VPERMILPD(U8(1), low, high)
+	VADDSD(high, low, low)
+	return low
+}
+
 // decay splits powers of 2 as kernel.decay does. It leaves anything in x.
 func decay(k *constants, x VecVirtual) (scale, high, low VecVirtual) {
-	limit, e, q := YMM(), YMM(), YMM()
+	limit, e := YMM(), YMM()
 	VMOVUPS(k.single(decayMin), limit) // a NaN is kept: MAX and MIN return their last source then
 	VMAXPS(x, limit, x)
 	VMOVUPS(k.single(decayMax), limit)
 	VMINPS(x, limit, x)
-	VROUNDPS(U8(nearestInteger), x, q)
-	VSUBPS(q, x, x)
-	VCVTPS2DQ(q, e)
+	VROUNDPS(U8(nearestInteger), x, e)
+	VSUBPS(e, x, x)
+	VCVTPS2DQ(e, e)
 	VPADDD(k.word(127), e, e)
 	VPSLLD(U8(23), e, e)
-	VMOVUPS(k.single(decayQ[0]), q)
-	for _, coefficient := range decayQ[1:] {
-		VFMADD213PS(k.single(coefficient), x, q)
-	}
-	VMULPS(x, q, q)
-	VADDPS(k.single(1), q, limit)
-	VSUBPS(k.single(1), limit, x)
-	VSUBPS(x, q, q)
-	return e, limit, q
+	high, low = onePlus(k, x)
+	return e, high, low
 }
 
 // expPD replaces float64 values by their exponentials, operation for operation as kernel.exp does.

@@ -6,106 +6,117 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// scanChannels is how many channels scanBlock steps side by side: their states stay in registers.
-const scanChannels = 8
+// What scanBlock steps side by side: a vector holds one state of each channel, so that no sum goes across a vector.
+const (
+	scanChannels = 16
+	scanStates   = 16
+)
 
-// scanBlock generates the selective scan of 8 channels with 16 states each over some tokens.
+// scanBlock generates the selective scan of 16 channels with 16 states each over some tokens.
 func scanBlock(k *constants) {
-	TEXT("scanBlockAVX512", 0, // its frame is larger than what NOSPLIT allows
+	TEXT("scanBlockAVX512", NOSPLIT,
 		"func(h, rate, dt, x, b, c *float32, sums *float64, tokens, dtStride, xStride, bStride, cStride, sumStride int)")
 	Pragma("noescape")
-	Doc("scanBlockAVX512 moves the states h [8, 16] of 8 channels over some tokens, as stepGeneric does, and sets",
-		"sums[t·sumStride + i] to what it returns for channel i and token t. rate is [8, 16], b and c [tokens, 16] and dt and x",
-		"[tokens, 8] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.")
-	local := GP64() // aligned for loads and stores of whole lines
-	LEAQ(AllocLocal(64*(scanChannels+1)+64).Offset(63), local)
-	ANDQ(I32(-64), local)
-	products := Mem{Base: local}                 // h·c of each channel
-	inputs := products.Offset(64 * scanChannels) // dt·x of each channel
-
-	h := Load(Param("h"), GP64())
-	var state [scanChannels]VecVirtual
-	for i := range state {
-		state[i] = ZMM()
-		VMOVUPS(Mem{Base: h, Disp: 64 * i}, state[i])
-	}
+	Doc("scanBlockAVX512 moves the states of 16 channels over some tokens, as stepGeneric does, and sets sums[t·sumStride + i] to",
+		"what it returns for channel i and token t. h and rate are [16, 16] with the channels last, b and c [tokens, 16], and dt",
+		"and x [tokens, 16] with rows bStride, cStride, dtStride and xStride elements apart. tokens is positive.")
 	d := newDecayWide(k)
-	rate := Load(Param("rate"), GP64())
+	h, rate := Load(Param("h"), GP64()), Load(Param("rate"), GP64())
 	rows := make(map[string]Register)
 	for _, name := range []string{"dt", "x", "b", "c"} {
 		rows[name] = Load(Param(name), GP64())
-		rows[name+"Stride"] = Load(Param(name+"Stride"), GP64())
 	}
-	sums, sumStride := Load(Param("sums"), GP64()), Load(Param("sumStride"), GP64())
-	tokens := Load(Param("tokens"), GP64())
+	sums, tokens := Load(Param("sums"), GP64()), Load(Param("tokens"), GP64())
 
 	Label("token")
-	dtx := YMM()
-	VMOVUPS(Mem{Base: rows["dt"]}, dtx)
-	VMULPS(Mem{Base: rows["x"]}, dtx, dtx)
-	VMOVUPS(dtx, inputs)
-	for from := 0; from < scanChannels; from += abreast {
-		var decay [abreast]VecVirtual
+	dt, dtx := ZMM(), ZMM()
+	VMOVUPS(Mem{Base: rows["dt"]}, dt)
+	VMULPS(Mem{Base: rows["x"]}, dt, dtx)
+	var lane [scanLanes]VecVirtual
+	for n := 0; n < scanStates; n += scanLanes {
+		var state, input [scanLanes]VecVirtual
 		each := func(f func(i int)) {
-			for i := range abreast {
+			for i := range scanLanes {
 				f(i)
 			}
 		}
 		each(func(i int) {
-			decay[i] = ZMM()
-			VMOVUPS(Mem{Base: rate, Disp: 64 * (from + i)}, decay[i])
-			VMULPS_BCST(Mem{Base: rows["dt"], Disp: 4 * (from + i)}, decay[i], decay[i])
+			input[i], state[i] = ZMM(), ZMM()
+			VMULPS(Mem{Base: rate, Disp: 64 * (n + i)}, dt, input[i])
+			VMOVUPS(Mem{Base: h, Disp: 64 * (n + i)}, state[i])
 		})
-		high, low := d.decay(decay[:], state[from:])
-		b, c := ZMM(), ZMM()
-		VMOVUPS(Mem{Base: rows["b"]}, b)
-		VMOVUPS(Mem{Base: rows["c"]}, c)
-		each(func(i int) { VMULPS_BCST(inputs.Offset(4*(from+i)), b, decay[i]) })
-		each(func(i int) { VFMADD231PS(low[i], state[from+i], decay[i]) })
-		each(func(i int) { VFMADD213PS(decay[i], high[i], state[from+i]) })
+		high, low := d.decay(input[:], state[:])
+		each(func(i int) { VMULPS_BCST(Mem{Base: rows["b"], Disp: 4 * (n + i)}, dtx, input[i]) })
+		each(func(i int) { VFMADD231PS(low[i], state[i], input[i]) })
+		each(func(i int) { VFMADD213PS(input[i], high[i], state[i]) })
+		each(func(i int) { VMOVUPS(state[i], Mem{Base: h, Disp: 64 * (n + i)}) })
 		each(func(i int) {
-			VMULPS(c, state[from+i], decay[i])
-			VMOVAPS(decay[i], products.Offset(64*(from+i)))
+			c := Mem{Base: rows["c"], Disp: 4 * (n + i)}
+			if n == 0 {
+				lane[i] = ZMM()
+				VMULPS_BCST(c, state[i], lane[i])
+			} else {
+				VFMADD231PS_BCST(c, state[i], lane[i])
+			}
 		})
 	}
-	VMOVUPD(sumEightFolded(func(i int) VecVirtual { return foldMem(products.Offset(64 * i)) }), Mem{Base: sums})
-	LEAQ(Mem{Base: sums, Index: sumStride, Scale: 8}, sums)
+	for half := range 2 {
+		VMOVUPD(sumLanes4(lane, half), Mem{Base: sums, Disp: 64 * half})
+	}
+	stride := GP64()
+	Load(Param("sumStride"), stride)
+	LEAQ(Mem{Base: sums, Index: stride, Scale: 8}, sums)
 	for _, name := range []string{"dt", "x", "b", "c"} {
-		LEAQ(Mem{Base: rows[name], Index: rows[name+"Stride"], Scale: 4}, rows[name])
+		Load(Param(name+"Stride"), stride)
+		LEAQ(Mem{Base: rows[name], Index: stride, Scale: 4}, rows[name])
 	}
 	DECQ(tokens)
 	JNZ(LabelRef("token"))
-
-	h = Load(Param("h"), GP64())
-	for i := range state {
-		VMOVUPS(state[i], Mem{Base: h, Disp: 64 * i})
-	}
 	VZEROUPPER()
 	RET()
 }
 
-// abreast is how many vectors of states go through their steps side by side. A step is one long chain of operations that
-// wait for each other, longer than what the processor looks ahead.
-const abreast = 4
+// sumLanes4 adds the lanes of 8 sums, in either half of the vectors, as kernel.sum4 does.
+func sumLanes4(lane [scanLanes]VecVirtual, half int) VecVirtual {
+	var wide [scanLanes]VecVirtual
+	for i, l := range lane {
+		wide[i] = ZMM()
+		part := l.AsY()
+		if half == 1 {
+			part = wide[i].AsY()
+			VEXTRACTF32X8(U8(1), l, part)
+		}
+		VCVTPS2PD(part, wide[i])
+	}
+	VADDPD(wide[2], wide[0], wide[0])
+	VADDPD(wide[3], wide[1], wide[1])
+	VADDPD(wide[1], wide[0], wide[0])
+	return wide[0]
+}
 
-// decayWide is what the decay of kernel.decay needs at hand.
+// decayWide is what kernel.decay needs at hand.
 type decayWide struct {
-	k              *constants
-	min, max, last VecVirtual
+	min, max, one VecVirtual
+	q             []VecVirtual
 }
 
 func newDecayWide(k *constants) *decayWide {
-	d := &decayWide{k, ZMM(), ZMM(), ZMM()}
-	VBROADCASTSS(k.single(decayMin), d.min)
-	VBROADCASTSS(k.single(decayMax), d.max)
-	VBROADCASTSS(k.single(decayQ[0]), d.last)
+	load := func(v float32) VecVirtual {
+		r := ZMM()
+		VBROADCASTSS(k.single(v), r)
+		return r
+	}
+	d := &decayWide{min: load(decayMin), max: load(decayMax), one: load(1)}
+	for _, coefficient := range decayQ {
+		d.q = append(d.q, load(coefficient))
+	}
 	return d
 }
 
 // decay splits powers of 2 as kernel.decay does, multiplies states by their scales, and returns the other two parts.
-// It leaves anything in x.
+// It leaves anything in x. It takes several vectors a step at a time, as a step is one long chain of operations that wait for
+// each other, longer than what the processor looks ahead.
 func (d *decayWide) decay(x, state []VecVirtual) (high, low []VecVirtual) {
-	k := d.k
 	each := func(f func(i int)) {
 		for i := range x {
 			f(i)
@@ -118,40 +129,15 @@ func (d *decayWide) decay(x, state []VecVirtual) (high, low []VecVirtual) {
 	each(func(i int) { VRNDSCALEPS(U8(nearestInteger), x[i], e[i]) })
 	each(func(i int) { VSUBPS(e[i], x[i], x[i]) })
 	each(func(i int) { VSCALEFPS(e[i], state[i], state[i]) })
-	each(func(i int) { VMOVAPS(d.last, q[i]) })
-	for _, coefficient := range decayQ[1:] {
-		each(func(i int) { VFMADD213PS_BCST(k.single(coefficient), x[i], q[i]) })
+	each(func(i int) { VMOVAPS(d.q[0], q[i]) })
+	for _, coefficient := range d.q[1:] {
+		each(func(i int) { VFMADD213PS(coefficient, x[i], q[i]) })
 	}
 	each(func(i int) { VMULPS(x[i], q[i], q[i]) })
-	each(func(i int) { VADDPS_BCST(k.single(1), q[i], e[i]) })
-	each(func(i int) { VSUBPS_BCST(k.single(1), e[i], x[i]) })
+	each(func(i int) { VADDPS(d.one, q[i], e[i]) })
+	each(func(i int) { VSUBPS(d.one, e[i], x[i]) })
 	each(func(i int) { VSUBPS(x[i], q[i], q[i]) })
 	return e, q
-}
-
-// foldMem is fold of 16 lanes in memory.
-func foldMem(acc Mem) VecVirtual {
-	low, high := ZMM(), ZMM()
-	VCVTPS2PD(acc, low)
-	VCVTPS2PD(acc.Offset(32), high)
-	VADDPD(high, low, low)
-	return low
-}
-
-// sumEightFolded adds 8 folded lanes of each of eight dot products, whose sums it returns in their order.
-func sumEightFolded(folded func(i int) VecVirtual) VecVirtual {
-	// By the shuffles below the result has the order 0 4 1 5 2 6 3 7.
-	order := [8]int{0, 2, 4, 6, 1, 3, 5, 7}
-	var d [8]VecVirtual
-	for i, from := range order {
-		d[i] = folded(from)
-	}
-	a, b := sumQuads([4]VecVirtual(d[:4])), sumQuads([4]VecVirtual(d[4:]))
-	even := ZMM()
-	VUNPCKLPD(b, a, even)
-	VUNPCKHPD(b, a, a)
-	VADDPD(a, even, a)
-	return a
 }
 
 const (
