@@ -101,8 +101,8 @@ func stepGeneric(h, rate, b, c []float32, dt, x float32) float64 {
 	dtx := float32(dt * x)
 	for n := range h {
 		scale, high, low := decay(float32(dt * rate[n]))
-		state, input := float64(float32(h[n]*scale)), float64(float32(dtx*b[n]))
-		next := fma32(state, high, fma32(state, low, input))
+		state := float64(float32(h[n] * scale))
+		next := fma32(state, high, fma32(float64(dtx), float64(b[n]), float64(float32(state*low))))
 		h[n] = float32(next)
 		lane[n%4] = fma32(next, float64(c[n]), lane[n%4])
 	}

@@ -48,8 +48,8 @@ func headStep(at int) {
 		for i, row := range rows {
 			state, input := YMM(), YMM()
 			VMOVUPS(eight(row), state)
-			VMULPS(in, dtx[i], input)
-			VFMADD231PS(low, state, input)
+			VMULPS(low, state, input)
+			VFMADD231PS(in, dtx[i], input)
 			VFMADD213PS(input, high, state)
 			VMOVUPS(state, eight(row))
 			VFMADD231PS(out, state, acc[i][half])

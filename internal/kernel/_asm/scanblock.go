@@ -46,8 +46,8 @@ func scanBlock(k *constants) {
 			VMOVUPS(Mem{Base: h, Disp: 64 * (n + i)}, state[i])
 		})
 		high, low := d.decay(input[:], state[:])
-		each(func(i int) { VMULPS_BCST(Mem{Base: rows["b"], Disp: 4 * (n + i)}, dtx, input[i]) })
-		each(func(i int) { VFMADD231PS(low[i], state[i], input[i]) })
+		each(func(i int) { VMULPS(low[i], state[i], input[i]) })
+		each(func(i int) { VFMADD231PS_BCST(Mem{Base: rows["b"], Disp: 4 * (n + i)}, dtx, input[i]) })
 		each(func(i int) { VFMADD213PS(input[i], high[i], state[i]) })
 		each(func(i int) { VMOVUPS(state[i], Mem{Base: h, Disp: 64 * (n + i)}) })
 		each(func(i int) {
@@ -193,8 +193,8 @@ func headBlock(k *constants) {
 		VMOVUPS(Mem{Base: rows["c"], Disp: 64 * j}, c)
 		for i := range state {
 			input := ZMM()
-			VMULPS(b, dtx[i], input)
-			VFMADD231PS(low, state[i][j], input)
+			VMULPS(low, state[i][j], input)
+			VFMADD231PS(b, dtx[i], input)
 			VFMADD213PS(input, high, state[i][j])
 			VFMADD231PS(c, state[i][j], lane[i])
 		}
