@@ -2684,6 +2684,170 @@ token:
 	VZEROUPPER
 	RET
 
+// func scanStepAVX512(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, fours int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·scanStepAVX512(SB), NOSPLIT, $0-64
+	VBROADCASTSS constantsAVX512<>+0(SB), Z0
+	VBROADCASTSS constantsAVX512<>+64(SB), Z1
+	VBROADCASTSS constantsAVX512<>+128(SB), Z2
+	VBROADCASTSS constantsAVX512<>+192(SB), Z3
+	VBROADCASTSS constantsAVX512<>+256(SB), Z4
+	VBROADCASTSS constantsAVX512<>+320(SB), Z5
+	VBROADCASTSS constantsAVX512<>+384(SB), Z6
+	VBROADCASTSS constantsAVX512<>+448(SB), Z7
+	VBROADCASTSS constantsAVX512<>+512(SB), Z8
+	MOVQ         h+0(FP), AX
+	MOVQ         rate+8(FP), CX
+	MOVQ         dt+32(FP), DX
+	MOVQ         x+40(FP), BX
+	MOVQ         sums+48(FP), SI
+	MOVQ         fours+56(FP), DI
+	MOVQ         b+16(FP), R8
+	VMOVUPS      (R8), Z9
+	MOVQ         c+24(FP), R8
+
+channels:
+	VMOVUPS         (DX), X10
+	VMULPS          (BX), X10, X10
+	VMOVUPS         (AX), Z11
+	VMOVUPS         (CX), Z12
+	VMULPS.BCST     (DX), Z12, Z12
+	VMOVUPS         64(AX), Z13
+	VMOVUPS         64(CX), Z14
+	VMULPS.BCST     4(DX), Z14, Z14
+	VMOVUPS         128(AX), Z15
+	VMOVUPS         128(CX), Z16
+	VMULPS.BCST     8(DX), Z16, Z16
+	VMOVUPS         192(AX), Z17
+	VMOVUPS         192(CX), Z18
+	VMULPS.BCST     12(DX), Z18, Z18
+	VMAXPS          Z12, Z0, Z12
+	VMAXPS          Z14, Z0, Z14
+	VMAXPS          Z16, Z0, Z16
+	VMAXPS          Z18, Z0, Z18
+	VMINPS          Z12, Z1, Z12
+	VMINPS          Z14, Z1, Z14
+	VMINPS          Z16, Z1, Z16
+	VMINPS          Z18, Z1, Z18
+	VRNDSCALEPS     $0x08, Z12, Z19
+	VRNDSCALEPS     $0x08, Z14, Z21
+	VRNDSCALEPS     $0x08, Z16, Z23
+	VRNDSCALEPS     $0x08, Z18, Z25
+	VSUBPS          Z19, Z12, Z12
+	VSUBPS          Z21, Z14, Z14
+	VSUBPS          Z23, Z16, Z16
+	VSUBPS          Z25, Z18, Z18
+	VSCALEFPS       Z19, Z11, Z11
+	VSCALEFPS       Z21, Z13, Z13
+	VSCALEFPS       Z23, Z15, Z15
+	VSCALEFPS       Z25, Z17, Z17
+	VMOVAPS         Z3, Z20
+	VMOVAPS         Z3, Z22
+	VMOVAPS         Z3, Z24
+	VMOVAPS         Z3, Z26
+	VFMADD213PS     Z4, Z12, Z20
+	VFMADD213PS     Z4, Z14, Z22
+	VFMADD213PS     Z4, Z16, Z24
+	VFMADD213PS     Z4, Z18, Z26
+	VFMADD213PS     Z5, Z12, Z20
+	VFMADD213PS     Z5, Z14, Z22
+	VFMADD213PS     Z5, Z16, Z24
+	VFMADD213PS     Z5, Z18, Z26
+	VFMADD213PS     Z6, Z12, Z20
+	VFMADD213PS     Z6, Z14, Z22
+	VFMADD213PS     Z6, Z16, Z24
+	VFMADD213PS     Z6, Z18, Z26
+	VFMADD213PS     Z7, Z12, Z20
+	VFMADD213PS     Z7, Z14, Z22
+	VFMADD213PS     Z7, Z16, Z24
+	VFMADD213PS     Z7, Z18, Z26
+	VFMADD213PS     Z8, Z12, Z20
+	VFMADD213PS     Z8, Z14, Z22
+	VFMADD213PS     Z8, Z16, Z24
+	VFMADD213PS     Z8, Z18, Z26
+	VMULPS          Z12, Z20, Z20
+	VMULPS          Z14, Z22, Z22
+	VMULPS          Z16, Z24, Z24
+	VMULPS          Z18, Z26, Z26
+	VADDPS          Z2, Z20, Z19
+	VADDPS          Z2, Z22, Z21
+	VADDPS          Z2, Z24, Z23
+	VADDPS          Z2, Z26, Z25
+	VSUBPS          Z2, Z19, Z12
+	VSUBPS          Z2, Z21, Z14
+	VSUBPS          Z2, Z23, Z16
+	VSUBPS          Z2, Z25, Z18
+	VSUBPS          Z12, Z20, Z20
+	VSUBPS          Z14, Z22, Z22
+	VSUBPS          Z16, Z24, Z24
+	VSUBPS          Z18, Z26, Z26
+	VPERMILPS       $0x00, X10, X12
+	VBROADCASTSS    X12, Z12
+	VMULPS          Z20, Z11, Z20
+	VFMADD231PS     Z9, Z12, Z20
+	VFMADD213PS     Z20, Z19, Z11
+	VMOVUPS         Z11, (AX)
+	VPERMILPS       $0x55, X10, X12
+	VBROADCASTSS    X12, Z12
+	VMULPS          Z22, Z13, Z22
+	VFMADD231PS     Z9, Z12, Z22
+	VFMADD213PS     Z22, Z21, Z13
+	VMOVUPS         Z13, 64(AX)
+	VPERMILPS       $0xaa, X10, X12
+	VBROADCASTSS    X12, Z12
+	VMULPS          Z24, Z15, Z24
+	VFMADD231PS     Z9, Z12, Z24
+	VFMADD213PS     Z24, Z23, Z15
+	VMOVUPS         Z15, 128(AX)
+	VPERMILPS       $0xff, X10, X10
+	VBROADCASTSS    X10, Z10
+	VMULPS          Z26, Z17, Z26
+	VFMADD231PS     Z9, Z10, Z26
+	VFMADD213PS     Z26, Z25, Z17
+	VMOVUPS         Z17, 192(AX)
+	VSHUFF32X4      $0x44, Z13, Z11, Z10
+	VSHUFF32X4      $0xee, Z13, Z11, Z11
+	VSHUFF32X4      $0x44, Z17, Z15, Z12
+	VSHUFF32X4      $0xee, Z17, Z15, Z13
+	VSHUFF32X4      $0x88, Z12, Z10, Z14
+	VSHUFF32X4      $0xdd, Z12, Z10, Z10
+	VSHUFF32X4      $0x88, Z13, Z11, Z12
+	VSHUFF32X4      $0xdd, Z13, Z11, Z11
+	VBROADCASTF32X4 (R8), Z13
+	VMULPS          Z13, Z14, Z13
+	VBROADCASTF32X4 16(R8), Z14
+	VFMADD231PS     Z14, Z10, Z13
+	VBROADCASTF32X4 32(R8), Z10
+	VFMADD231PS     Z10, Z12, Z13
+	VBROADCASTF32X4 48(R8), Z10
+	VFMADD231PS     Z10, Z11, Z13
+	VEXTRACTF32X8   $0x01, Z13, Y10
+	VCVTPS2PD       Y13, Z13
+	VPERMPD         $0x4e, Z13, Z11
+	VADDPD          Z11, Z13, Z13
+	VPERMILPD       $0x55, Z13, Z11
+	VADDPD          Z11, Z13, Z13
+	VMOVSD          X13, (SI)
+	VEXTRACTF64X4   $0x01, Z13, Y11
+	VMOVSD          X11, 8(SI)
+	VCVTPS2PD       Y10, Z10
+	VPERMPD         $0x4e, Z10, Z11
+	VADDPD          Z11, Z10, Z10
+	VPERMILPD       $0x55, Z10, Z11
+	VADDPD          Z11, Z10, Z10
+	VMOVSD          X10, 16(SI)
+	VEXTRACTF64X4   $0x01, Z10, Y11
+	VMOVSD          X11, 24(SI)
+	ADDQ            $+256, AX
+	ADDQ            $+256, CX
+	ADDQ            $0x10, DX
+	ADDQ            $0x10, BX
+	ADDQ            $0x20, SI
+	DECQ            DI
+	JNZ             channels
+	VZEROUPPER
+	RET
+
 // func headBlockAVX512(h *float32, dt *float64, high *float32, low *float32, x *float32, b *float32, c *float32, sums *float64, tokens int, xStride int, bStride int, cStride int, sumStride int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·headBlockAVX512(SB), NOSPLIT, $0-104

@@ -119,6 +119,12 @@ func multiplyAddAVX512(rounds int)
 //go:noescape
 func scanBlockAVX512(h *float32, rate *float32, dt *float32, x *float32, b *float32, c *float32, sums *float64, tokens int, dtStride int, xStride int, bStride int, cStride int, sumStride int)
 
+// scanStepAVX512 sets sums[i] to what stepGeneric returns for channel i, with h and rate [4·fours, 16], b and c [16], dt and
+// x [4·fours]. fours is positive.
+//
+//go:noescape
+func scanStepAVX512(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, fours int)
+
 // headBlockAVX512 moves the states h [2, 128] of 2 channels of one head over some tokens, as stepHeadGeneric does, and
 // sets sums[t·sumStride + i] to its sum for channel i and token t. b and c are [tokens, 128] and x [tokens, 2] with rows
 // bStride, cStride and xStride elements apart. tokens is positive.

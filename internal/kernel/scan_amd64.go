@@ -93,5 +93,13 @@ func scanSteps(sums []float64, h, rate, b, c, dt, x []float32) {
 	}
 	h, rate = h[:len(sums)*len(b)], rate[:len(sums)*len(b)]
 	c, dt, x = c[:len(b)], dt[:len(sums)], x[:len(sums)]
-	scanStepAVX2(&h[0], &rate[0], &b[0], &c[0], &dt[0], &x[0], &sums[0], len(b), len(sums))
+	done := 0
+	if fours := len(sums) / 4; useAVX512 && len(b) == blockStates && fours > 0 {
+		scanStepAVX512(&h[0], &rate[0], &b[0], &c[0], &dt[0], &x[0], &sums[0], fours)
+		done = 4 * fours
+	}
+	if done < len(sums) {
+		row := done * len(b)
+		scanStepAVX2(&h[row], &rate[row], &b[0], &c[0], &dt[done], &x[done], &sums[done], len(b), len(sums)-done)
+	}
 }

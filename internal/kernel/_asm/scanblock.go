@@ -94,6 +94,89 @@ func sumLanes4(lane [scanLanes]VecVirtual, half int) VecVirtual {
 	return wide[0]
 }
 
+// scanStepWide generates one token's step of the selective scan, 4 channels of 16 states at a time: a vector holds the
+// states of a channel, as they lie in memory.
+func scanStepWide(k *constants) {
+	TEXT("scanStepAVX512", NOSPLIT, "func(h, rate, b, c, dt, x *float32, sums *float64, fours int)")
+	Pragma("noescape")
+	Doc("scanStepAVX512 sets sums[i] to what stepGeneric returns for channel i, with h and rate [4·fours, 16], b and c [16], dt and",
+		"x [4·fours]. fours is positive.")
+	d := newDecayWide(k)
+	h, rate := Load(Param("h"), GP64()), Load(Param("rate"), GP64())
+	dt, x := Load(Param("dt"), GP64()), Load(Param("x"), GP64())
+	sums, fours := Load(Param("sums"), GP64()), Load(Param("fours"), GP64())
+	b, c := ZMM(), GP64()
+	Load(Param("b"), c)
+	VMOVUPS(Mem{Base: c}, b)
+	Load(Param("c"), c)
+
+	Label("channels")
+	inputs := XMM()
+	VMOVUPS(Mem{Base: dt}, inputs)
+	VMULPS(Mem{Base: x}, inputs, inputs)
+	var state, input [4]VecVirtual
+	for i := range state {
+		state[i], input[i] = ZMM(), ZMM()
+		VMOVUPS(Mem{Base: h, Disp: 64 * i}, state[i])
+		VMOVUPS(Mem{Base: rate, Disp: 64 * i}, input[i])
+		VMULPS_BCST(Mem{Base: dt, Disp: 4 * i}, input[i], input[i])
+	}
+	high, low := d.decay(input[:], state[:])
+	for i := range state {
+		dtx := ZMM()
+		VPERMILPS(U8(0x55*i), inputs, dtx.AsX())
+		VBROADCASTSS(dtx.AsX(), dtx)
+		VMULPS(low[i], state[i], low[i])
+		VFMADD231PS(b, dtx, low[i])
+		VFMADD213PS(low[i], high[i], state[i])
+		VMOVUPS(state[i], Mem{Base: h, Disp: 64 * i})
+	}
+	lane := ZMM() // 4 of each channel
+	for i, quarter := range quarters(state) {
+		factor := ZMM()
+		VBROADCASTF32X4(Mem{Base: c, Disp: 16 * i}, factor)
+		if i == 0 {
+			VMULPS(factor, quarter, lane)
+		} else {
+			VFMADD231PS(factor, quarter, lane)
+		}
+	}
+	high2 := ZMM()
+	VEXTRACTF32X8(U8(1), lane, high2.AsY())
+	for i, wide := range []VecVirtual{lane, high2} { // the lanes of two channels, in float64
+		other := ZMM()
+		VCVTPS2PD(wide.AsY(), wide)
+		VPERMPD(U8(0x4e), wide, other)
+		VADDPD(other, wide, wide)
+		VPERMILPD(U8(0x55), wide, other)
+		VADDPD(other, wide, wide)
+		VMOVSD(wide.AsX(), Mem{Base: sums, Disp: 16 * i})
+		VEXTRACTF64X4(U8(1), wide, other.AsY())
+		VMOVSD(other.AsX(), Mem{Base: sums, Disp: 16*i + 8})
+	}
+	ADDQ(I32(256), h)
+	ADDQ(I32(256), rate)
+	ADDQ(U8(16), dt)
+	ADDQ(U8(16), x)
+	ADDQ(U8(32), sums)
+	DECQ(fours)
+	JNZ(LabelRef("channels"))
+	VZEROUPPER()
+	RET()
+}
+
+// quarters returns the first, second, third and fourth quarter of each of four vectors.
+func quarters(v [4]VecVirtual) [4]VecVirtual {
+	pick := func(a, b VecVirtual, which uint8) VecVirtual {
+		r := ZMM()
+		VSHUFF32X4(U8(which), b, a, r)
+		return r
+	}
+	front, back := pick(v[0], v[1], 0x44), pick(v[0], v[1], 0xee) // quarters 0 and 1 of both, 2 and 3 of both
+	front2, back2 := pick(v[2], v[3], 0x44), pick(v[2], v[3], 0xee)
+	return [4]VecVirtual{pick(front, front2, 0x88), pick(front, front2, 0xdd), pick(back, back2, 0x88), pick(back, back2, 0xdd)}
+}
+
 // decayWide is what kernel.decay needs at hand.
 type decayWide struct {
 	min, max, one VecVirtual
