@@ -15,6 +15,9 @@ const (
 	// first-level cache.
 	wideCols = 1536
 
+	// chainCols is the fewest columns for which the sums of one tile go on beside the multiply-adds of the next.
+	chainCols = 272
+
 	// Of a tile's columns, whether they are the first and whether they are the last.
 	tileBegins = 1
 	tileEnds   = 2
@@ -163,6 +166,20 @@ var tileWide = [wideT + 1]func(y *float32, yStride int, w *float32, wStride int,
 	1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512,
 }
 
+// unsummed is a tile of 6 tokens whose lanes have not been added yet: that is done beside the work on the next tile.
+type unsummed struct {
+	y       *float32
+	yStride int
+	lanes   *float32 // nil if there is no such tile
+}
+
+func (u *unsummed) sum() {
+	if u.lanes != nil {
+		sums4x6AVX512(u.y, u.yStride, u.lanes)
+		u.lanes = nil
+	}
+}
+
 // mulTileWide is mulTile for rows of whole blocks of columns.
 func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, next []byte) {
 	parts := (cols + wideCols - 1) / wideCols
@@ -170,6 +187,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 	defer tiles.Put(kept)
 	part := roundUp((cols + parts - 1) / parts)
 	ahead := (len(next)/cacheLine*wideT + tokens - 1) / tokens * cacheLine // for each group of tokens
+	var before unsummed
 	for t := 0; t < tokens; t += wideT {
 		if n := min(ahead, len(next)); n >= cacheLine {
 			prefetchBytesAVX512(&next[0], n/cacheLine)
@@ -190,10 +208,15 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 			for r := 0; r < whole; r += wideR {
 				block := w[r*cols+from:][:(wideR-1)*cols+to-from]
 				sums := &(*kept)[r*wideT*lanes]
-				if n == wideT {
-					tile4x6AVX512(&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
-				} else {
+				if n < wideT || to-from < chainCols {
+					before.sum()
 					tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
+					continue
+				}
+				lanes4x6AVX512(sums, &block[0], cols, &v[0], xStride, to-from, ends, before.y, yStride, before.lanes)
+				before.lanes = nil
+				if ends&tileEnds != 0 {
+					before = unsummed{&out[r], yStride, sums}
 				}
 			}
 		}
@@ -204,6 +227,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 			}
 		}
 	}
+	before.sum()
 }
 
 // fetch hints that v will be needed soon.
