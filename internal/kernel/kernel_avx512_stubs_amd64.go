@@ -96,7 +96,7 @@ func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32,
 
 // lanes4x6AVX512 is tile4x6AVX512, but always leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:
 // done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.
-// cols is a multiple of 16, at least 272.
+// cols is a multiple of 16, at least 368.
 //
 //go:noescape
 func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, ends int, y *float32, yStride int, done *float32)

@@ -16,7 +16,7 @@ const (
 	wideCols = 1536
 
 	// chainCols is the fewest columns for which the sums of one tile go on beside the multiply-adds of the next.
-	chainCols = 272
+	chainCols = 368
 
 	// Of a tile's columns, whether they are the first and whether they are the last.
 	tileBegins = 1
@@ -183,8 +183,12 @@ func (u *unsummed) sum() {
 // mulTileWide is mulTile for rows of whole blocks of columns.
 func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, next []byte) {
 	parts := (cols + wideCols - 1) / wideCols
-	kept := tile(tileRows * wideT * lanes) // from one part to the next
+	kept := tile(tileRows * wideT * lanes) // from one part to the next, or from one tile to the next
 	defer tiles.Put(kept)
+	apart := 0 // in kept: the less memory is used, the more of x stays in a first-level cache
+	if parts > 1 {
+		apart = wideT * lanes
+	}
 	part := roundUp((cols + parts - 1) / parts)
 	ahead := (len(next)/cacheLine*wideT + tokens - 1) / tokens * cacheLine // for each group of tokens
 	var before unsummed
@@ -207,7 +211,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 			v := x[t*xStride+from:][:(n-1)*xStride+to-from]
 			for r := 0; r < whole; r += wideR {
 				block := w[r*cols+from:][:(wideR-1)*cols+to-from]
-				sums := &(*kept)[r*wideT*lanes]
+				sums := &(*kept)[r*apart]
 				if n < wideT || to-from < chainCols {
 					before.sum()
 					tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)

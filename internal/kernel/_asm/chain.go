@@ -15,8 +15,8 @@ import (
 const (
 	chainTokens = 6
 	pairs       = chainTokens / 2 // of tokens, whose lanes are added at once
-	sumBlocks   = 4               // blocks of 16 columns during which those of a pair are added
-	lastBlocks  = 5               // blocks of 16 columns that are taken one pair of tokens after the other
+	sumBlocks   = 6
+	lastBlocks  = 5 // blocks of 16 columns that are taken one pair of tokens after the other
 	pairLanes   = 2 * tileWideRows
 )
 
