@@ -169,22 +169,6 @@ func TestMatMulOrder(t *testing.T) {
 	}
 }
 
-// TestMatMulChain has so many columns that the sums of one tile are made beside the next one, and columns in several parts.
-func TestMatMulChain(t *testing.T) {
-	rng := rand.New(rand.NewPCG(17, 18))
-	pool := NewPool(1)
-	defer pool.Close()
-	for _, cols := range []int{352, 366, 368, 384, 768, 1552, 3100} {
-		for _, rows := range []int{4, 78} { // one tile; pieces of four tiles, and one of three and a rest
-			for _, tokens := range []int{6, 12, 17} {
-				for _, kind := range []string{"normal", "ties", "tiny", "special"} {
-					testMatMul(t, pool, rng, tensor.F32, rows, cols, tokens, kind)
-				}
-			}
-		}
-	}
-}
-
 func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
 	t.Helper()
 	data := make([]byte, dt.Bytes(rows*cols))

@@ -11,9 +11,10 @@ const (
 	wideR   = 4  // rows and
 	wideT   = 6  // tokens of tile4x6
 
-	// wideCols is the most columns that tile4x6 takes at a time: 6 tokens of these, used again for every 4 rows, stay in a
-	// first-level cache.
-	wideCols = 1536
+	// wideCols is the most columns that the wide tiles take at a time: 6 tokens of these, used again for every 4 rows, take
+	// little of a second-level cache, which is as fast as they are read. They need not stay in one of the first level:
+	// to put lanes away and to take them up again costs more.
+	wideCols = 8192
 
 	// chainCols is the fewest columns for which the sums of one tile go on beside the multiply-adds of the next.
 	chainCols = 368
