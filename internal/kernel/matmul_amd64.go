@@ -213,15 +213,19 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 			for r := 0; r < whole; r += wideR {
 				block := w[r*cols+from:][:(wideR-1)*cols+to-from]
 				sums := &(*kept)[r*apart]
-				if n < wideT || to-from < chainCols {
-					before.sum()
-					tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
+				if n == wideT && to-from >= chainCols {
+					lanes4x6AVX512(sums, &block[0], cols, &v[0], xStride, to-from, ends, before.y, yStride, before.lanes)
+					before.lanes = nil
+					if ends&tileEnds != 0 {
+						before = unsummed{&out[r], yStride, sums}
+					}
 					continue
 				}
-				lanes4x6AVX512(sums, &block[0], cols, &v[0], xStride, to-from, ends, before.y, yStride, before.lanes)
-				before.lanes = nil
-				if ends&tileEnds != 0 {
-					before = unsummed{&out[r], yStride, sums}
+				before.sum()
+				if n == wideT {
+					tile4x6AVX512(&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
+				} else {
+					tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
 				}
 			}
 		}
