@@ -15,8 +15,8 @@ import (
 const (
 	chainTokens = 6
 	pairs       = chainTokens / 2 // of tokens, whose lanes are added at once
-	sumBlocks   = 6
-	lastBlocks  = 5 // blocks of 16 columns that are taken one pair of tokens after the other
+	sumBlocks   = 6               // blocks of 16 columns during which those of a pair are added
+	lastBlocks  = 5               // blocks of 16 columns that are taken one pair of tokens after the other
 	pairLanes   = 2 * tileWideRows
 )
 
@@ -69,9 +69,16 @@ func tileLanes() {
 	SUBQ(U32(16), left)
 	JNZ(LabelRef("block"))
 
-	// So many stores at once would hold up what follows.
 	Label("last")
 	Load(Param("acc"), at)
+	lastColumns(w, x, acc, at)
+	VZEROUPPER()
+	RET()
+}
+
+// lastColumns generates the multiply-adds of the last columns and stores the lanes. It goes pair by pair, so that the stores of
+// one go on beside the multiply-adds of the next: all at once they hold up what follows.
+func lastColumns(w, x []Mem, acc []VecVirtual, to Register) {
 	var stores []func()
 	for p := range pairs {
 		of := acc[p*pairLanes:][:pairLanes]
@@ -81,14 +88,12 @@ func tileLanes() {
 		}
 		stores = nil
 		for i, a := range of {
-			stores = append(stores, func() { VMOVUPS(a, Mem{Base: at, Disp: 64 * (p*pairLanes + i)}) })
+			stores = append(stores, func() { VMOVUPS(a, Mem{Base: to, Disp: 64 * (p*pairLanes + i)}) })
 		}
 	}
 	for _, store := range stores {
 		store()
 	}
-	VZEROUPPER()
-	RET()
 }
 
 // sumTile generates the sums of a tile that no other follows.
