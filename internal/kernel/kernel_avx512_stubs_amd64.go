@@ -94,6 +94,19 @@ func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32,
 //go:noescape
 func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
 
+// lanes4x6AVX512 is tile4x6AVX512, but always leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:
+// done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.
+// cols is a multiple of 16, at least 368.
+//
+//go:noescape
+func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, ends int, y *float32, yStride int, done *float32)
+
+// sums4x6AVX512 sets y[t·yStride + r] to the sum of the lanes that lanes4x6AVX512 left for 4 rows r and 6 tokens t.
+// The lanes are no longer needed then.
+//
+//go:noescape
+func sums4x6AVX512(y *float32, yStride int, done *float32)
+
 // prefetchBytesAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
 //
 //go:noescape

@@ -11,9 +11,13 @@ const (
 	wideR   = 4  // rows and
 	wideT   = 6  // tokens of tile4x6
 
-	// wideCols is the most columns that tile4x6 takes at a time: 6 tokens of these, used again for every 4 rows, stay in a
-	// first-level cache.
-	wideCols = 1536
+	// wideCols is the most columns that the wide tiles take at a time: 6 tokens of these, used again for every 4 rows, take
+	// little of a second-level cache, which is as fast as they are read. They need not stay in one of the first level:
+	// to put lanes away and to take them up again costs more.
+	wideCols = 8192
+
+	// chainCols is the fewest columns for which the sums of one tile go on beside the multiply-adds of the next.
+	chainCols = 368
 
 	// Of a tile's columns, whether they are the first and whether they are the last.
 	tileBegins = 1
@@ -163,13 +167,32 @@ var tileWide = [wideT + 1]func(y *float32, yStride int, w *float32, wStride int,
 	1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512,
 }
 
+// unsummed is a tile of 6 tokens whose lanes have not been added yet: that is done beside the work on the next tile.
+type unsummed struct {
+	y       *float32
+	yStride int
+	lanes   *float32 // nil if there is no such tile
+}
+
+func (u *unsummed) sum() {
+	if u.lanes != nil {
+		sums4x6AVX512(u.y, u.yStride, u.lanes)
+		u.lanes = nil
+	}
+}
+
 // mulTileWide is mulTile for rows of whole blocks of columns.
 func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, next []byte) {
 	parts := (cols + wideCols - 1) / wideCols
-	kept := tile(tileRows * wideT * lanes) // from one part to the next
+	kept := tile(tileRows * wideT * lanes) // from one part to the next, or from one tile to the next
 	defer tiles.Put(kept)
+	apart := 0 // in kept: the less memory is used, the more of x stays in a first-level cache
+	if parts > 1 {
+		apart = wideT * lanes
+	}
 	part := roundUp((cols + parts - 1) / parts)
 	ahead := (len(next)/cacheLine*wideT + tokens - 1) / tokens * cacheLine // for each group of tokens
+	var before unsummed
 	for t := 0; t < tokens; t += wideT {
 		if n := min(ahead, len(next)); n >= cacheLine {
 			prefetchBytesAVX512(&next[0], n/cacheLine)
@@ -189,7 +212,16 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 			v := x[t*xStride+from:][:(n-1)*xStride+to-from]
 			for r := 0; r < whole; r += wideR {
 				block := w[r*cols+from:][:(wideR-1)*cols+to-from]
-				sums := &(*kept)[r*wideT*lanes]
+				sums := &(*kept)[r*apart]
+				if n == wideT && to-from >= chainCols {
+					lanes4x6AVX512(sums, &block[0], cols, &v[0], xStride, to-from, ends, before.y, yStride, before.lanes)
+					before.lanes = nil
+					if ends&tileEnds != 0 {
+						before = unsummed{&out[r], yStride, sums}
+					}
+					continue
+				}
+				before.sum()
 				if n == wideT {
 					tile4x6AVX512(&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
 				} else {
@@ -204,6 +236,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 			}
 		}
 	}
+	before.sum()
 }
 
 // fetch hints that v will be needed soon.

@@ -282,7 +282,7 @@ func headBlock(k *constants) {
 			VFMADD231PS(c, state[i][j], lane[i])
 		}
 	}
-	sumPair(lane, sums)
+	sumTwo(lane, sums)
 	LEAQ(Mem{Base: sums, Index: sumStride, Scale: 8}, sums)
 	for i, size := range []uint64{8, 4, 4} {
 		ADDQ(U8(size), steps[i])
@@ -302,8 +302,8 @@ func headBlock(k *constants) {
 	RET()
 }
 
-// sumPair stores the sums of the lanes of two dot products, each by the tree of sumLanes64.
-func sumPair(lane [headChannels]VecVirtual, sums Register) {
+// sumTwo stores the sums of the lanes of two dot products, each by the tree of sumLanes64.
+func sumTwo(lane [headChannels]VecVirtual, sums Register) {
 	a, b := fold(lane[0]), fold(lane[1])
 	low := ZMM()
 	VSHUFF64X2(U8(0x44), b, a, low)
