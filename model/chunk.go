@@ -10,16 +10,26 @@ import (
 // few enough to keep scratch memory small whatever the length of the prompt.
 const chunkTokens = 264
 
+// kernelTokens divides what the kernels take at a time without a remainder.
+const kernelTokens = 6
+
 // chunkWidth divides tokens of each sequence into chunks of about the same number, for a last one with a few tokens would
 // read all weights for these.
 func chunkWidth(tokens, sequences int) int {
 	most := max(1, chunkTokens/sequences)
 	chunks := (tokens + most - 1) / most
-	return (tokens + chunks - 1) / chunks
+	width := (tokens + chunks - 1) / chunks
+	if chunks > 1 {
+		width += (kernelTokens - width%kernelTokens) % kernelTokens
+	}
+	return min(width, most)
 }
 
 // channelBlock is how many channels of one sequence make a piece of work. Their states stay in the first-level cache.
 const channelBlock = 64
+
+// longTokens is how many tokens make it worth while to share out single blocks of channels.
+const longTokens = 8
 
 // span is the part of one sequence that falls into a chunk, without its padding.
 type span struct {
@@ -117,7 +127,12 @@ func (c *chunk) convolve() { c.eachChannel(c.convolving, c.mixer.widths().conv) 
 func (c *chunk) recur() { c.eachChannel(c.recurring, c.model.cfg.DInner()) }
 
 func (c *chunk) eachChannel(t *kernel.Task, channels int) {
-	c.model.pool.RunTask(t, len(c.spans)*channelBlocks(channels), 1)
+	n := len(c.spans) * channelBlocks(channels)
+	grain := 1
+	if c.width < longTokens {
+		grain = max(1, n/(2*c.model.pool.Threads())) // to read states takes longer than to move them: in few long streams
+	}
+	c.model.pool.RunTask(t, n, grain)
 }
 
 func channelBlocks(channels int) int { return (channels + channelBlock - 1) / channelBlock }

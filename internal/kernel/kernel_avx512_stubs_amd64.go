@@ -53,53 +53,48 @@ func dotFourQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 func dotOneQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // tile4x1AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 1 tokens t, as
-// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
-// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
+// dotGeneric does. cols is a positive multiple of 16.
 //
 //go:noescape
-func tile4x1AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+func tile4x1AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // tile4x2AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 2 tokens t, as
-// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
-// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
+// dotGeneric does. cols is a positive multiple of 16.
 //
 //go:noescape
-func tile4x2AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+func tile4x2AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // tile4x3AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 3 tokens t, as
-// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
-// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
+// dotGeneric does. cols is a positive multiple of 16.
 //
 //go:noescape
-func tile4x3AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+func tile4x3AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // tile4x4AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 4 tokens t, as
-// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
-// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
+// dotGeneric does. cols is a positive multiple of 16.
 //
 //go:noescape
-func tile4x4AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+func tile4x4AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // tile4x5AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 5 tokens t, as
-// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
-// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
+// dotGeneric does. cols is a positive multiple of 16.
 //
 //go:noescape
-func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // tile4x6AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 6 tokens t, as
-// dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one
-// call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.
+// dotGeneric does. cols is a positive multiple of 16.
 //
 //go:noescape
-func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)
+func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
-// lanes4x6AVX512 is tile4x6AVX512, but always leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:
+// lanes4x6AVX512 is tile4x6AVX512, but leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:
 // done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.
-// cols is a multiple of 16, at least 368.
+// cols is a multiple of 16, at least 368. Of next, what is needed soon, a line is brought into the second-level cache for each
+// 16 columns but the first 288 and the last 80, each nextStep bytes on from the one before.
 //
 //go:noescape
-func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, ends int, y *float32, yStride int, done *float32)
+func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
 
 // sums4x6AVX512 sets y[t·yStride + r] to the sum of the lanes that lanes4x6AVX512 left for 4 rows r and 6 tokens t.
 // The lanes are no longer needed then.
@@ -107,15 +102,15 @@ func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride i
 //go:noescape
 func sums4x6AVX512(y *float32, yStride int, done *float32)
 
-// prefetchBytesAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
+// prefetchAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
 //
 //go:noescape
-func prefetchBytesAVX512(p *byte, lines int)
+func prefetchAVX512(p *float32, lines int)
 
-// prefetchValuesAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.
+// prefetchRowsAVX512 brings the lines of 64 bytes at p and at every stride values from there into the second-level cache. rows is positive.
 //
 //go:noescape
-func prefetchValuesAVX512(p *float32, lines int)
+func prefetchRowsAVX512(p *float32, stride int, rows int)
 
 // addToAVX512 sets y[i] += x[i] for i < n. n is a positive multiple of 16.
 //

@@ -11,17 +11,8 @@ const (
 	wideR   = 4  // rows and
 	wideT   = 6  // tokens of tile4x6
 
-	// wideCols is the most columns that the wide tiles take at a time: 6 tokens of these, used again for every 4 rows, take
-	// little of a second-level cache, which is as fast as they are read. They need not stay in one of the first level:
-	// to put lanes away and to take them up again costs more.
-	wideCols = 8192
-
 	// chainCols is the fewest columns for which the sums of one tile go on beside the multiply-adds of the next.
 	chainCols = 368
-
-	// Of a tile's columns, whether they are the first and whether they are the last.
-	tileBegins = 1
-	tileEnds   = 2
 )
 
 func mulVecF32(y, w, x []float32) {
@@ -163,7 +154,7 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 }
 
 // tileWide are the tiles of 4 rows by the number of tokens.
-var tileWide = [wideT + 1]func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int){
+var tileWide = [wideT + 1]func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int){
 	1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512,
 }
 
@@ -181,58 +172,62 @@ func (u *unsummed) sum() {
 	}
 }
 
+// fetcher hands out what is needed soon in portions, one for each tile.
+type fetcher struct {
+	left    []byte
+	portion int // bytes of a tile
+	step    int // and of a block of its columns
+}
+
+// newFetcher divides next among some tiles with cols columns.
+func newFetcher(next []byte, tiles, cols int) fetcher {
+	if len(next) == 0 || tiles == 0 || cols <= chainCols {
+		return fetcher{left: idle[:]}
+	}
+	portion := (len(next) + tiles - 1) / tiles
+	blocks := (cols - chainCols) / asmCols
+	return fetcher{next, portion, (portion + blocks - 1) / blocks}
+}
+
+// idle is what there is to fetch when nothing is needed.
+var idle [cacheLine]byte
+
+// take returns where the next portion begins.
+func (f *fetcher) take() *byte {
+	p := &f.left[0]
+	f.left = f.left[min(f.portion, len(f.left)-1):]
+	return p
+}
+
 // mulTileWide is mulTile for rows of whole blocks of columns.
 func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, tokens int, next []byte) {
-	parts := (cols + wideCols - 1) / wideCols
-	kept := tile(tileRows * wideT * lanes) // from one part to the next, or from one tile to the next
+	kept := tile(wideR * wideT * lanes) // the lanes of one tile
 	defer tiles.Put(kept)
-	apart := 0 // in kept: the less memory is used, the more of x stays in a first-level cache
-	if parts > 1 {
-		apart = wideT * lanes
-	}
-	part := roundUp((cols + parts - 1) / parts)
-	ahead := (len(next)/cacheLine*wideT + tokens - 1) / tokens * cacheLine // for each group of tokens
 	var before unsummed
+	whole := rows &^ (wideR - 1)
+	ahead := newFetcher(next, (tokens+wideT-1)/wideT*(whole/wideR), cols)
 	for t := 0; t < tokens; t += wideT {
-		if n := min(ahead, len(next)); n >= cacheLine {
-			prefetchBytesAVX512(&next[0], n/cacheLine)
-			next = next[n:]
-		}
 		n := min(wideT, tokens-t)
+		// A store to memory that is not at hand holds up all that follow it.
+		if after := min(wideT, tokens-t-n); after > 0 {
+			prefetchRowsAVX512(&y[(t+n)*yStride], yStride, after)
+		}
 		out := y[t*yStride:][:(n-1)*yStride+rows]
-		whole := rows &^ (wideR - 1)
-		for from := 0; from < cols; from += part {
-			to, ends := min(from+part, cols), 0
-			if from == 0 {
-				ends = tileBegins
+		v := x[t*xStride:][:(n-1)*xStride+cols]
+		for r := 0; r < whole; r += wideR {
+			block := w[r*cols:][:wideR*cols]
+			if n == wideT && cols >= chainCols {
+				lanes4x6AVX512(&(*kept)[0], &block[0], cols, &v[0], xStride, cols, before.y, yStride, before.lanes, ahead.take(), ahead.step)
+				before = unsummed{&out[r], yStride, &(*kept)[0]}
+				continue
 			}
-			if to == cols {
-				ends |= tileEnds
-			}
-			v := x[t*xStride+from:][:(n-1)*xStride+to-from]
-			for r := 0; r < whole; r += wideR {
-				block := w[r*cols+from:][:(wideR-1)*cols+to-from]
-				sums := &(*kept)[r*apart]
-				if n == wideT && to-from >= chainCols {
-					lanes4x6AVX512(sums, &block[0], cols, &v[0], xStride, to-from, ends, before.y, yStride, before.lanes)
-					before.lanes = nil
-					if ends&tileEnds != 0 {
-						before = unsummed{&out[r], yStride, sums}
-					}
-					continue
-				}
-				before.sum()
-				if n == wideT {
-					tile4x6AVX512(&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
-				} else {
-					tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, to-from, sums, ends)
-				}
-			}
+			before.sum()
+			tileWide[n](&out[r], yStride, &block[0], cols, &v[0], xStride, cols)
 		}
 		for r := whole; r < rows; r++ {
 			row := w[r*cols:][:cols]
 			for i := range n {
-				dotOneF32AVX512(&out[i*yStride+r], &row[0], &x[(t+i)*xStride], cols, 1)
+				dotOneF32AVX512(&out[i*yStride+r], &row[0], &v[i*xStride], cols, 1)
 			}
 		}
 	}
@@ -242,7 +237,7 @@ func mulTileWide(y []float32, yStride int, w, x []float32, xStride, cols, rows, 
 // fetch hints that v will be needed soon.
 func fetch(v []float32) {
 	if useAVX512 && len(v) > 0 {
-		prefetchValuesAVX512(&v[0], (len(v)*4+cacheLine-1)/cacheLine)
+		prefetchAVX512(&v[0], (len(v)*4+cacheLine-1)/cacheLine)
 	}
 }
 

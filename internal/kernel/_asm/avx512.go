@@ -33,8 +33,8 @@ func avx512() {
 	}
 	tileLanes()
 	sumTile()
-	prefetch("Bytes", "byte")
-	prefetch("Values", "float32")
+	prefetch()
+	prefetchRows()
 	addTo("AVX512", ZMM, 16)
 	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
@@ -124,9 +124,9 @@ func sumLanesWide(acc VecVirtual) Register {
 }
 
 // prefetch generates a hint that some lines of memory are needed soon.
-func prefetch(what, of string) {
-	TEXT("prefetch"+what+"AVX512", NOSPLIT, "func(p *"+of+", lines int)")
-	Doc("prefetch" + what + "AVX512 brings lines of 64 bytes into the second-level cache. lines is positive.")
+func prefetch() {
+	TEXT("prefetchAVX512", NOSPLIT, "func(p *float32, lines int)")
+	Doc("prefetchAVX512 brings lines of 64 bytes into the second-level cache. lines is positive.")
 	Pragma("noescape")
 	p, lines := Load(Param("p"), GP64()), Load(Param("lines"), GP64())
 	Label("line")
@@ -134,6 +134,20 @@ func prefetch(what, of string) {
 	ADDQ(U8(64), p)
 	DECQ(lines)
 	JNZ(LabelRef("line"))
+	RET()
+}
+
+// prefetchRows generates a hint that one line of memory in each of some rows is needed soon.
+func prefetchRows() {
+	TEXT("prefetchRowsAVX512", NOSPLIT, "func(p *float32, stride, rows int)")
+	Doc("prefetchRowsAVX512 brings the lines of 64 bytes at p and at every stride values from there into the second-level cache. rows is positive.")
+	Pragma("noescape")
+	p, stride, rows := Load(Param("p"), GP64()), Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
+	Label("row")
+	PREFETCHT1(Mem{Base: p})
+	LEAQ(Mem{Base: p, Index: stride, Scale: 4}, p)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
 	RET()
 }
 

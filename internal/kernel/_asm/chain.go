@@ -23,10 +23,11 @@ const (
 // tileLanes generates a block of dot products of 4 rows with 6 tokens up to their lanes.
 func tileLanes() {
 	TEXT("lanes4x6AVX512", NOSPLIT,
-		"func(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, ends int, y *float32, yStride int, done *float32)")
-	Doc("lanes4x6AVX512 is tile4x6AVX512, but always leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:",
+		"func(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)")
+	Doc("lanes4x6AVX512 is tile4x6AVX512, but leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:",
 		"done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.",
-		fmt.Sprintf("cols is a multiple of 16, at least %d.", 16*(pairs*sumBlocks+lastBlocks)))
+		fmt.Sprintf("cols is a multiple of 16, at least %d. Of next, what is needed soon, a line is brought into the second-level cache for each", 16*(pairs*sumBlocks+lastBlocks)),
+		fmt.Sprintf("16 columns but the first %d and the last %d, each nextStep bytes on from the one before.", 16*pairs*sumBlocks, 16*lastBlocks))
 	Pragma("noescape")
 	w, wEnds := rowsOf("w", "wStride", tileWideRows)
 	x, xEnds := rowsOf("x", "xStride", chainTokens)
@@ -36,18 +37,11 @@ func tileLanes() {
 		}
 	}
 	acc, at, left := lanes16(tileWideRows*chainTokens), GP64(), GP64()
-	TESTQ(U32(tileBegins), paramMem("ends"))
-	JNZ(LabelRef("first"))
-	Load(Param("acc"), at)
-	for i, a := range acc {
-		VMOVUPS(Mem{Base: at, Disp: 64 * i}, a)
-	}
-	Label("first")
 	Load(Param("cols"), left)
 	SUBQ(U32(16*lastBlocks), left)
 	done := Load(Param("done"), GP64())
 	TESTQ(done, done)
-	JZ(LabelRef("block"))
+	JZ(LabelRef("rest"))
 	y, yStride, pair := Load(Param("y"), GP64()), Load(Param("yStride"), GP64()), GP64()
 	MOVQ(U32(pairs), pair)
 
@@ -63,9 +57,13 @@ func tileLanes() {
 	SUBQ(U32(16*sumBlocks*pairs), left)
 	JZ(LabelRef("last"))
 
+	Label("rest")
+	next, nextStep := Load(Param("next"), GP64()), Load(Param("nextStep"), GP64())
 	Label("block")
+	PREFETCHT1(Mem{Base: next})
 	columnBlock(w, x, acc, 0, func() {})
 	advance(1)
+	ADDQ(nextStep, next)
 	SUBQ(U32(16), left)
 	JNZ(LabelRef("block"))
 

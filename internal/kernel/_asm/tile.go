@@ -10,19 +10,12 @@ import (
 
 const tileWideRows = 4
 
-// Bits of what is passed as ends, the same as in package kernel.
-const (
-	tileBegins = 1
-	tileEnds   = 2
-)
-
 // tileWide generates a block of dot products of 4 rows with some tokens, whose accumulators all stay in registers.
 func tileWide(tokens int) {
 	name := fmt.Sprintf("tile4x%dAVX512", tokens)
-	TEXT(name, NOSPLIT, "func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int, acc *float32, ends int)")
+	TEXT(name, NOSPLIT, "func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)")
 	Doc(fmt.Sprintf("%s sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and %d tokens t, as", name, tokens),
-		"dotGeneric does. cols is a positive multiple of 16. Where the columns come in several parts, acc keeps the lanes from one",
-		"call to the next: ends has tileBegins in the call for the first part and tileEnds in that for the last, which alone sets y.")
+		"dotGeneric does. cols is a positive multiple of 16.")
 	Pragma("noescape")
 	w, x := Load(Param("w"), GP64()), Load(Param("x"), GP64())
 	stride, end, at := GP64(), GP64(), GP64()
@@ -31,14 +24,6 @@ func tileWide(tokens int) {
 	Load(Param("xStride"), stride)
 	xPtr := rowPointers(x, stride, tokens, 4)
 	acc := lanes16(tileWideRows * tokens)
-	ends := paramMem("ends")
-	TESTQ(U32(tileBegins), ends)
-	JNZ(LabelRef("first"))
-	Load(Param("acc"), at)
-	for i, a := range acc {
-		VMOVUPS(Mem{Base: at, Disp: 64 * i}, a)
-	}
-	Label("first")
 	Load(Param("cols"), end)
 	SHLQ(U8(2), end)
 	XORQ(at, at)
@@ -49,16 +34,6 @@ func tileWide(tokens int) {
 	CMPQ(at, end)
 	JLT(LabelRef("block"))
 
-	TESTQ(U32(tileEnds), ends)
-	JNZ(LabelRef("last"))
-	Load(Param("acc"), at)
-	for i, a := range acc {
-		VMOVUPS(a, Mem{Base: at, Disp: 64 * i})
-	}
-	VZEROUPPER()
-	RET()
-
-	Label("last")
 	y, yStride := Load(Param("y"), GP64()), Load(Param("yStride"), GP64())
 	for t := 0; t+1 < tokens; t += 2 {
 		sums := sumEight([8]VecVirtual(acc[t*tileWideRows:][:8]))
