@@ -32,11 +32,11 @@ func (s *HeadScan) Run(r *ScanRows, state []float32, lo, hi int) {
 		head := from / s.HeadDim
 		to := min(hi, from+stepChannels, (head+1)*s.HeadDim)
 		for t := 0; t < r.Tokens; t += stepTokens {
-			piece := r.slice(t, min(t+stepTokens, r.Tokens))
+			piece, next := r.piece(t), r.piece(t+stepTokens)
 			s.discretise(&steps, &piece, head)
 			group := head / (s.Heads / s.Groups) * s.States
 			piece.B, piece.C = piece.B[group:], piece.C[group:]
-			s.steps(&steps, &piece, sums[:], state[from*s.States:to*s.States], from, to)
+			s.steps(&steps, &piece, &next, sums[:], state[from*s.States:to*s.States], from, to)
 			for i := range piece.Tokens {
 				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
 				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])

@@ -8,11 +8,12 @@ const (
 	headBlockStates   = 128
 )
 
-// steps is stepsInTurn, two channels at a time with their states in registers where that is possible.
-func (s *HeadScan) steps(steps *headSteps, r *ScanRows, sums []float64, h []float32, lo, hi int) {
+// steps is stepsInTurn, two channels at a time with their states in registers where that is possible. After r comes next.
+func (s *HeadScan) steps(steps *headSteps, r, next *ScanRows, sums []float64, h []float32, lo, hi int) {
 	at := lo
 	if useAVX512 && s.States == headBlockStates {
 		for ; at+headBlockChannels <= hi; at += headBlockChannels {
+			next.fetchPart((at-lo)/headBlockChannels, (hi-lo)/headBlockChannels, lo, hi)
 			state := h[(at-lo)*headBlockStates:][:headBlockChannels*headBlockStates]
 			last := r.Tokens - 1
 			x := r.X[at:][:last*r.XStride+headBlockChannels]

@@ -6,6 +6,6 @@ func stepHead(sums []float64, h []float32, dt float64, high, low float32, x, b, 
 	stepHeadGeneric(sums, h, dt, high, low, x, b, c)
 }
 
-func (s *HeadScan) steps(steps *headSteps, r *ScanRows, sums []float64, h []float32, lo, hi int) {
+func (s *HeadScan) steps(steps *headSteps, r, _ *ScanRows, sums []float64, h []float32, lo, hi int) {
 	s.stepsInTurn(steps, r, sums, h, lo, hi)
 }

@@ -132,7 +132,7 @@ func TestHeadScanOfSeveralTokensMatchesSteps(t *testing.T) {
 			}
 			h := vectors(rng, channels*states, kind)
 			gotH, got, want := slices.Clone(h), make([]float64, stepTokens*stepChannels), make([]float64, stepTokens*stepChannels)
-			s.steps(&steps, r, got, gotH, 0, channels)
+			s.steps(&steps, r, &ScanRows{}, got, gotH, 0, channels)
 			for i := range tokens {
 				stepHeadGeneric(want[i*stepChannels:][:channels], h, steps.dt[i], steps.high[i], steps.low[i],
 					r.X[i*r.XStride:][:channels], r.B[i*r.BStride:][:states], r.C[i*r.CStride:][:states])

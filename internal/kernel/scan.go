@@ -38,12 +38,11 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 		to := min(from+stepChannels, hi)
 		states.take(from, to)
 		for t := 0; t < r.Tokens; t += stepTokens {
-			piece := r.slice(t, min(t+stepTokens, r.Tokens))
-			r.fetchAhead(t+stepTokens, min(t+2*stepTokens, r.Tokens), from, to)
+			piece, next := r.piece(t), r.piece(t+stepTokens)
 			if s.DtBias != nil {
 				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
 			}
-			states.step(&piece, sums[:])
+			states.step(&piece, &next, sums[:])
 			for i := range piece.Tokens {
 				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
 				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
@@ -53,16 +52,21 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 	}
 }
 
-// fetchAhead hints that the rows of the tokens from to to will be needed soon, in the channels lo to hi: in memory they lie
-// far apart.
-func (r *ScanRows) fetchAhead(from, to, lo, hi int) {
-	for t := from; t < to; t++ {
+// fetchPart hints that the rows are needed soon in the channels lo to hi: in memory they lie far apart. It does so for part i
+// of n, as a burst of hints holds up the work that it comes between.
+func (r *ScanRows) fetchPart(i, n, lo, hi int) {
+	for t := i * r.Tokens / n; t < (i+1)*r.Tokens/n; t++ {
 		fetch(r.X[t*r.XStride:][lo:hi])
 		fetch(r.Z[t*r.ZStride:][lo:hi])
-		if r.DtStride >= hi {
-			fetch(r.Dt[t*r.DtStride:][lo:hi])
-		}
 	}
+}
+
+// piece returns the rows from token t on, stepTokens at most.
+func (r *ScanRows) piece(t int) ScanRows {
+	if t >= r.Tokens {
+		return ScanRows{}
+	}
+	return r.slice(t, min(t+stepTokens, r.Tokens))
 }
 
 // What is stepped at a time: the sums before the gate stay in the first-level cache.

@@ -70,9 +70,15 @@ func turn(dst, src *[blockStates * blockChannels]float32) {
 }
 
 // step moves the states over r's tokens and sets sums[t·stepChannels + i] to the Σ_n h[n]·c[n] of channel lo+i at token t.
-func (s *scanStates) step(r *ScanRows, sums []float64) {
+// After r comes next.
+func (s *scanStates) step(r, next *ScanRows, sums []float64) {
 	last := r.Tokens - 1
 	for at := s.lo; at < s.wide; at += blockChannels {
+		i, n := (at-s.lo)/blockChannels, (s.wide-s.lo)/blockChannels
+		next.fetchPart(i, n, s.lo, s.hi)
+		for t := i * next.Tokens / n; t < (i+1)*next.Tokens/n; t++ {
+			fetch(next.Dt[t*next.DtStride:][s.lo:s.hi])
+		}
 		turned := (at - s.lo) * blockStates
 		state, rate := s.state[turned:][:blockStates*blockChannels], s.rate[turned:][:blockStates*blockChannels]
 		dt, x := r.Dt[at:][:last*r.DtStride+blockChannels], r.X[at:][:last*r.XStride+blockChannels]

@@ -21,4 +21,4 @@ func (s *scanStates) take(lo, hi int) { s.lo, s.hi = lo, hi }
 
 func (s *scanStates) put() {}
 
-func (s *scanStates) step(r *ScanRows, sums []float64) { s.stepsInTurn(r, sums, s.h, s.lo, s.hi) }
+func (s *scanStates) step(r, _ *ScanRows, sums []float64) { s.stepsInTurn(r, sums, s.h, s.lo, s.hi) }

@@ -146,7 +146,7 @@ func TestScanOfSeveralTokensMatchesSteps(t *testing.T) {
 			gotH, got, want := slices.Clone(h), make([]float64, stepTokens*stepChannels), make([]float64, stepTokens*stepChannels)
 			run := s.begin(gotH, stepTokens)
 			run.take(0, channels)
-			run.step(r, got)
+			run.step(r, &ScanRows{}, got)
 			run.put()
 			run.end()
 			for i := range tokens {
