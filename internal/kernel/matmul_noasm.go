@@ -12,4 +12,3 @@ func widenF16(dst []float32, src []uint16)            { widenF16Generic(dst, src
 func widenBF16(dst []float32, src []uint16)           { widenBF16Generic(dst, src) }
 func mulVecQ8(y []float32, w []byte, x []float32)     { mulVecQ8Generic(y, w, x) }
 func widenQ8(dst []float32, src []byte)               { widenQ8Generic(dst, src) }
-func fetch([]float32)                                 {}

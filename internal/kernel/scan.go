@@ -52,15 +52,6 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 	}
 }
 
-// fetchPart hints that the rows are needed soon in the channels lo to hi: in memory they lie far apart. It does so for part i
-// of n, as a burst of hints holds up the work that it comes between.
-func (r *ScanRows) fetchPart(i, n, lo, hi int) {
-	for t := i * r.Tokens / n; t < (i+1)*r.Tokens/n; t++ {
-		fetch(r.X[t*r.XStride:][lo:hi])
-		fetch(r.Z[t*r.ZStride:][lo:hi])
-	}
-}
-
 // piece returns the rows from token t on, stepTokens at most.
 func (r *ScanRows) piece(t int) ScanRows {
 	if t >= r.Tokens {

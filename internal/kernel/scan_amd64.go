@@ -92,6 +92,15 @@ func (s *scanStates) step(r, next *ScanRows, sums []float64) {
 	}
 }
 
+// fetchPart hints that the rows are needed soon in the channels lo to hi: in memory they lie far apart. It does so for part i
+// of n, as a burst of hints holds up the work that it comes between.
+func (r *ScanRows) fetchPart(i, n, lo, hi int) {
+	for t := i * r.Tokens / n; t < (i+1)*r.Tokens/n; t++ {
+		fetch(r.X[t*r.XStride:][lo:hi])
+		fetch(r.Z[t*r.ZStride:][lo:hi])
+	}
+}
+
 func scanSteps(sums []float64, h, rate, b, c, dt, x []float32) {
 	if !useAVX2 || len(b)%asmCols != 0 {
 		scanStepsGeneric(sums, h, rate, b, c, dt, x)

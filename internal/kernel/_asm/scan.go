@@ -58,19 +58,6 @@ func (c *constants) narrow(v VecVirtual) Register {
 	return v.AsX()
 }
 
-// blend replaces v by yes where a comparison of x with y holds.
-func (c *constants) blend(predicate uint8, x VecVirtual, y float64, yes, v VecVirtual) {
-	if c.elems == 8 {
-		mask := K()
-		VCMPPD(U8(predicate), c.float(y), x, mask)
-		VMOVAPD(yes, mask, v)
-		return
-	}
-	mask := YMM()
-	VCMPPD(U8(predicate), c.float(y), x, mask)
-	VBLENDVPD(mask, yes, v, v)
-}
-
 func (c *constants) bits(v uint64) Mem {
 	at, ok := c.at[v]
 	if !ok {
