@@ -8,8 +8,8 @@ package kernel
 //	s[c, n]   = exp(dt·A[h]) · s[c, n] + dt·x[t, c]·B[t, g, n]         for the P channels c of head h
 //	y[t, c]   = (Σ_n s[c, n]·C[t, g, n] + D[c]·x[t, c]) · silu(z[t, c])
 //
-// The chunked form of Listing 1, with its matrix products by the fastest kernels here, takes as long at its best
-// (BenchmarkChunked), is no closer to the truth, and gives other bits for other chunks.
+// The chunked form of Listing 1 gives other bits for other chunks, so that a prompt could not be cut anywhere, and with its
+// matrix products by the kernels here it is no closer to the truth (BenchmarkChunked compares the two).
 type HeadScan struct {
 	Heads, HeadDim, Groups, States int // H, P, G, N
 
