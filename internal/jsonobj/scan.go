@@ -1,6 +1,7 @@
 package jsonobj
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,7 +23,8 @@ const (
 
 // notJSON names what people have in place of a JSON file; empty when data may be one.
 func notJSON(data []byte) string {
-	head := strings.TrimLeft(string(data[:min(len(data), 512)]), " \t\r\n")
+	rest := bytes.TrimLeft(data, " \t\r\n")
+	head := string(rest[:min(len(rest), 512)])
 	switch {
 	case head == "":
 		return "empty file, expected a JSON object"
