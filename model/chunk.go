@@ -10,17 +10,14 @@ import (
 // few enough to keep scratch memory small whatever the length of the prompt.
 const chunkTokens = 264
 
-// kernelTokens divides what the kernels take at a time without a remainder.
-const kernelTokens = 6
-
 // chunkWidth divides tokens of each sequence into chunks of about the same number, for a last one with a few tokens would
-// read all weights for these.
+// read all weights for these, and of multiples of what a kernel takes.
 func chunkWidth(tokens, sequences int) int {
 	most := max(1, chunkTokens/sequences)
 	chunks := (tokens + most - 1) / most
 	width := (tokens + chunks - 1) / chunks
 	if chunks > 1 {
-		width += (kernelTokens - width%kernelTokens) % kernelTokens
+		width += (kernel.TokensAtOnce - width%kernel.TokensAtOnce) % kernel.TokensAtOnce
 	}
 	return min(width, most)
 }

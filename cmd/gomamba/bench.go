@@ -256,13 +256,21 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
+// speedText writes tokens a second with about four digits, and never with an exponent.
+func speedText(v float64) string {
+	if v >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
 // print writes the figures for people.
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
-	fmt.Fprintf(tw, "prefill\t%.4g tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", r.PrefillTokS, r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
-	fmt.Fprintf(tw, "decode\t%.4g tokens/s (%d tokens), reading %s per token\n", r.DecodeTokS, r.DecodeTokens, bytesText(r.WeightBytes))
+	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
+	fmt.Fprintf(tw, "decode\t%s tokens/s (%d tokens), reading %s per token\n", speedText(r.DecodeTokS), r.DecodeTokens, bytesText(r.WeightBytes))
 	fmt.Fprintf(tw, "bandwidth\t%s/s read, decode reaches %.0f %% of it\n", bytesText(int64(r.ReadBytesS)), 100*r.DecodeFraction)
 	fmt.Fprintf(tw, "memory\t%s at the peak, mapped weights included\n", bytesText(r.PeakRSSBytes))
 	return tw.Flush()

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gomamba/gomamba/loader"
 )
@@ -49,6 +51,16 @@ failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var invalid *pflag.InvalidValueError
+		if errors.As(err, &invalid) {
+			flag, dashes := invalid.GetFlag(), "--"
+			if len(flag.Name) == 1 {
+				dashes = "-"
+			}
+			if kind, ok := kindsOfValue[flag.Value.Type()]; ok {
+				return usagef("%s%s %s: expected %s (see gomamba %s --help)", dashes, flag.Name, invalid.GetValue(), kind, cmd.Name())
+			}
+		}
 		return usagef("%w (see gomamba %s --help)", err, cmd.Name())
 	})
 	root.SetVersionTemplate("gomamba {{.Version}}\n")
@@ -112,4 +124,10 @@ func version() string {
 		return "unknown"
 	}
 	return info.Main.Version
+}
+
+// kindsOfValue say what flags of a type take. Types of our own say so themselves.
+var kindsOfValue = map[string]string{
+	"int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0 on", "uint": "a whole number from 0 on",
+	"float64": "a number", "bool": "true or false",
 }

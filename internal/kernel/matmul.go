@@ -65,8 +65,8 @@ func (m *Matrix) fewTokens() int {
 	return 4
 }
 
-// tokensAtOnce is how many tokens the widest kernel takes at a time.
-const tokensAtOnce = 6
+// TokensAtOnce is how many tokens the widest kernel takes at a time: of a multiple of it, none go by a slower one.
+const TokensAtOnce = 6
 
 const (
 	tileFloats = 1 << 15   // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
@@ -129,11 +129,11 @@ func (m *product) divide(threads int) int {
 	most := max(blockLeast, blockBytes/(4*w.Cols))
 	blocks := (m.tokens + most - 1) / most
 	m.block = (m.tokens + blocks - 1) / blocks
-	m.block += (tokensAtOnce - m.block%tokensAtOnce) % tokensAtOnce
+	m.block += (TokensAtOnce - m.block%TokensAtOnce) % TokensAtOnce
 	m.threads = threads
 	m.rows = max(4, min(tileRows, tileFloats/w.Cols&^3, w.Rows/(4*threads)&^3))
 	m.pieces = (w.Rows + m.rows - 1) / m.rows
-	if m.xStride%pageFloats == 0 && m.tokens >= tokensAtOnce {
+	if m.xStride%pageFloats == 0 && m.tokens >= TokensAtOnce {
 		m.spreadRows()
 	}
 	return (m.tokens + m.block - 1) / m.block * m.pieces

@@ -8,8 +8,8 @@ const (
 	asmCols = 16 // the assembly takes whole blocks of columns
 	tileR   = 2  // rows and
 	tileT   = 3  // tokens of tile2x3
-	wideR   = 4  // rows and
-	wideT   = 6  // tokens of tile4x6
+	wideR   = 4  // rows of tile4x6, and its tokens
+	wideT   = TokensAtOnce
 
 	// chainCols is the fewest columns for which the sums of one tile go on beside the multiply-adds of the next.
 	chainCols = 368

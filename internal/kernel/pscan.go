@@ -61,7 +61,7 @@ func (s *Scan) fold(r *ScanRows, factor, input []float64, from, to, channels int
 			dtx := float64(dt * float64(r.X[t*r.XStride+ch]))
 			row := ch * s.States
 			for n, bn := range b {
-				d := exp2(max(dt*float64(s.Rate[row+n]), -exp2Bound))
+				d := exp2(max(float64(dt*float64(s.Rate[row+n])), -expBound))
 				factor[row+n] *= d
 				input[row+n] = float64(d*input[row+n]) + float64(dtx*float64(bn))
 			}
