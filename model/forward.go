@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/progress"
 )
 
 // Logits says at which positions logits are wanted.
@@ -99,7 +100,7 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 	}
 	p := m.spare.Get().(*pass)
 	defer func() {
-		p.ctx, p.batch, p.cache, p.visit = nil, Batch{}, nil, nil
+		p.ctx, p.batch, p.cache, p.visit, p.meter = nil, Batch{}, nil, nil, nil
 		m.spare.Put(p)
 	}()
 	p.ctx, p.batch, p.cache, p.want, p.visit = ctx, b, cache, want, visit
@@ -118,6 +119,7 @@ type pass struct {
 	want  Want
 	visit func(*Part) error
 
+	meter  *progress.Meter
 	part   Part
 	last   []float32   // [B, D] the final norm's output at the last token of each sequence
 	hidden [][]float32 // copies of the residual stream, [L+1][rows, D]
@@ -140,6 +142,7 @@ func (p *pass) all() error {
 		p.last = slices.Grow(p.last[:0], n)[:n]
 		clear(p.last)
 	}
+	p.meter = progress.Start(p.ctx, "tokens", b.Tokens, common.NumHiddenLayers)
 	for start := 0; start < b.Tokens; start += width {
 		n := min(width, b.Tokens-start)
 		logitRows := 0
@@ -174,6 +177,7 @@ func (p *pass) chunk() error {
 			return err
 		}
 		m.block(c, l, p.cache.layer(l))
+		p.meter.Add(c.width)
 		if p.want.HiddenStates {
 			p.part.Hidden = append(p.part.Hidden, p.keep(l))
 		}

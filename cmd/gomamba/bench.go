@@ -158,7 +158,7 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, r *benchResult) error {
 	pool := kernel.NewPool(m.Threads())
 	defer pool.Close()
-	bar := newProgress(cmd, "rounds", int64(f.rounds))
+	bar := newBar(cmd, "", "rounds", int64(f.rounds))
 	defer bar.stop()
 	var read, prefill, decode, peak, ofRead, ofPeak []float64
 	readWeights(pool, ck) // into memory

@@ -40,8 +40,9 @@ chat_template.jinja or the GGUF file. A model without one goes on with what you 
 generate does, up to an empty line. Each turn runs only what is new, however long the
 conversation is.
 
-A line that ends with \ goes on in the next. Ctrl-C ends an answer, and the program
-when there is none; Ctrl-D ends the program. These lines are commands:
+A line that ends with \ continues in the next, and a pasted text is one turn, whatever
+its lines. Arrow keys edit a line and recall earlier ones. Ctrl-C ends an answer, drops
+what is typed, or ends the program; Ctrl-D ends the program. These lines are commands:
   /reset        forget the conversation
   /save FILE    keep it, and the model's state after it
   /load FILE    go on from there
@@ -115,9 +116,9 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 		return err
 	}
 	c.ends()
-	lines := readLines(cmd.InOrStdin())
+	from := c.lines()
 	for {
-		line, err := c.read(lines)
+		line, err := c.read(from)
 		if err == io.EOF {
 			return m.Changed()
 		}
@@ -161,53 +162,74 @@ type line struct {
 	err  error
 }
 
-// readLines reads ahead of the conversation, so that an interrupt is heard while nothing is typed.
-func readLines(in io.Reader) <-chan line {
-	lines := make(chan line)
+// lines is where the user's lines come from: next returns one, without its break; io.EOF says that there are no more.
+type lines interface {
+	next(ctx context.Context, mark string) (string, error)
+}
+
+// piped reads lines of a file or a pipe ahead of the conversation, so that a signal is heard while none come.
+type piped struct {
+	ahead chan line
+	mark  func(text string) // shows where to type
+}
+
+func newPiped(in io.Reader, mark func(text string)) *piped {
+	p := &piped{make(chan line), mark}
 	go func() {
 		r := bufio.NewReader(in)
 		for {
 			text, err := r.ReadString('\n')
 			if text != "" {
-				lines <- line{text, nil}
+				p.ahead <- line{strings.TrimRight(text, "\r\n"), nil}
 			}
 			if err != nil {
-				lines <- line{"", err}
+				p.ahead <- line{"", err}
 				return
 			}
 		}
 	}()
-	return lines
+	return p
 }
 
-// read returns the next line, with those that it goes on in.
-func (c *chat) read(lines <-chan line) (string, error) {
+func (p *piped) next(ctx context.Context, mark string) (string, error) {
+	p.mark(mark)
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case l := <-p.ahead:
+		return l.text, l.err
+	}
+}
+
+// lines returns where the user's lines come from.
+func (c *chat) lines() lines {
+	if e, ok := newEditor(c.cmd); ok {
+		return e
+	}
+	return newPiped(c.cmd.InOrStdin(), func(mark string) {
+		if c.interactive {
+			fmt.Fprint(c.cmd.ErrOrStderr(), mark)
+		}
+	})
+}
+
+// read returns the next line, with those that it continues in.
+func (c *chat) read(from lines) (string, error) {
 	text, mark := "", "> "
 	for {
-		if c.interactive {
-			fmt.Fprint(c.cmd.ErrOrStderr(), bold.on(c.cmd.ErrOrStderr(), mark))
+		part, err := from.next(c.cmd.Context(), bold.on(c.cmd.ErrOrStderr(), mark))
+		if err == io.EOF && text != "" {
+			return text, nil
 		}
-		select {
-		case <-c.cmd.Context().Done():
-			return "", c.cmd.Context().Err()
-		case l := <-lines:
-			if l.err != nil {
-				if c.interactive {
-					fmt.Fprintln(c.cmd.ErrOrStderr())
-				}
-				if text != "" && l.err == io.EOF {
-					return text, nil
-				}
-				return "", l.err
-			}
-			part := strings.TrimRight(l.text, "\r\n")
-			begun, more := strings.CutSuffix(part, `\`)
-			text += begun
-			if !more {
-				return text, nil
-			}
-			text, mark = text+"\n", ". "
+		if err != nil {
+			return "", err
 		}
+		begun, more := strings.CutSuffix(part, `\`)
+		text += begun
+		if !more {
+			return text, nil
+		}
+		text, mark = text+"\n", ". "
 	}
 }
 
@@ -272,7 +294,12 @@ func (c *chat) exchange(text string) error {
 	stop, done := sessionOf(c.cmd).interruptible(ctx)
 	defer done()
 	out := c.cmd.OutOrStdout()
-	if err := c.say(stop, text); err != nil {
+	err := func() error {
+		watch, hide := watched(stop, c.cmd)
+		defer hide()
+		return c.say(watch, text)
+	}()
+	if err != nil {
 		if stop.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
 			_, err = fmt.Fprintln(out) // given up before the answer began
 		}
@@ -284,7 +311,7 @@ func (c *chat) exchange(text string) error {
 	}); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out)
+	_, err = fmt.Fprintln(out)
 	return err
 }
 

@@ -128,7 +128,9 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 			return err
 		}
 		defer closing(&err, after)
-		if done.Receipt, err = receipt.New(cmd.Context(), ck, after, prompt, s.threads); err != nil {
+		ctx, stop := watched(cmd.Context(), cmd)
+		done.Receipt, err = receipt.New(ctx, ck, after, prompt, s.threads)
+		if stop(); err != nil {
 			return err
 		}
 	}
@@ -136,17 +138,6 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printJSON(cmd.OutOrStdout(), done)
 	}
 	return done.print(cmd.OutOrStdout())
-}
-
-// withBar runs work with a progress bar for its bytes.
-func withBar(cmd *cobra.Command, total int64, work func(progress func(done, total int64)) error) error {
-	bar := newProgress(cmd, "bytes", total)
-	defer bar.stop()
-	last := int64(0)
-	return work(func(done, _ int64) {
-		bar.add(int(done - last))
-		last = done
-	})
 }
 
 // request reads the flags. A GGUF file is split only where a size is given.

@@ -170,10 +170,8 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	defer out.abort()
 	var last []float32
 	var bad *model.NonFiniteError
-	bar := newProgress(cmd, "tokens", int64(b.Tokens))
-	defer bar.stop()
-	err = m.Stream(cmd.Context(), b, cache, want, func(p *model.Part) error {
-		bar.add(p.Width)
+	ctx, stop := watched(cmd.Context(), cmd)
+	err = m.Stream(ctx, b, cache, want, func(p *model.Part) error {
 		if p.Width == 0 {
 			last = append(last, p.Logits...)
 		}
@@ -182,7 +180,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		}
 		return writePart(out, &b, p, m.Config().Shared().HiddenSize, m.Config().Shared().VocabSize)
 	})
-	if err != nil {
+	if stop(); err != nil {
 		return err
 	}
 	if err := m.Changed(); err != nil {
@@ -221,8 +219,9 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 				return err
 			}
 		}
-		res, err := reference.Forward(cmd.Context(), ck, b, cache, want)
-		if err != nil {
+		ctx, stop := watched(cmd.Context(), cmd)
+		res, err := reference.Forward(ctx, ck, b, cache, want)
+		if stop(); err != nil {
 			return err
 		}
 		if err := ck.Changed(); err != nil {

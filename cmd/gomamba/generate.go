@@ -201,7 +201,9 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 		}
 	}
 	if len(prompts) > 0 {
-		return g, n, g.Feed(cmd.Context(), prompts)
+		ctx, stop := watched(cmd.Context(), cmd)
+		defer stop()
+		return g, n, g.Feed(ctx, prompts)
 	}
 	if logits == nil {
 		return nil, 0, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)

@@ -75,13 +75,9 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 		sources[i] = convert.Source{Name: p.Name, DType: dtype, Shape: p.Shape,
 			Write: func(emit func([]byte) error) error { return p.Encode(dtype, emit) }}
 	}
-	bar := newProgress(cmd, "bytes", int64(total))
+	bar := newBar(cmd, "", "bytes", int64(total))
 	defer bar.stop()
-	done := int64(0)
-	opts.Progress = func(now, _ int64) {
-		bar.add(int(now - done))
-		done = now
-	}
+	opts.Progress = func(done, _ int64) { bar.set(done) }
 	if err := convert.WriteHF(cmd.Context(), dst, cfg, sources, opts); err != nil {
 		return err
 	}

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
@@ -11,51 +15,107 @@ import (
 	"golang.org/x/term"
 
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/progress"
 )
 
-// progress is a bar with rate and time left, on stderr and only where that is a terminal.
-type progress struct {
-	all *mpb.Progress
-	bar *mpb.Bar
+// barDelay is how long work may last before its bar appears: what is quicker than that needs none.
+const barDelay = 400 * time.Millisecond
+
+// bar shows how far work has come, its rate and the time left, on stderr and only if that is a terminal.
+type bar struct {
+	all  *mpb.Progress
+	bar  *mpb.Bar
+	wait *time.Timer
 }
 
-// terminal returns stderr where it is a terminal.
+// terminal returns stderr if it is a terminal.
 func terminal(cmd *cobra.Command) (*os.File, bool) {
 	file, ok := cmd.ErrOrStderr().(*os.File)
 	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
-// newProgress starts a bar for total units; a unit of "bytes" is shown as sizes.
-func newProgress(cmd *cobra.Command, unit string, total int64) *progress {
+// newBar starts a bar for total units; a unit of "bytes" is shown as sizes. What names the work and may be empty.
+func newBar(cmd *cobra.Command, what, unit string, total int64) *bar {
 	file, ok := terminal(cmd)
 	if !ok {
-		return &progress{}
+		return &bar{}
 	}
-	all := mpb.NewWithContext(cmd.Context(), mpb.WithOutput(file), mpb.WithWidth(60))
-	counters, speed := decor.CountersNoUnit("%d/%d "+unit, decor.WCSyncSpace), decor.AverageSpeed(0, " %.0f/s")
-	if unit == "bytes" {
-		counters, speed = decor.CountersKibiByte("% .1f / % .1f"), decor.AverageSpeed(decor.SizeB1024(0), " % .1f")
-	}
-	bar := all.AddBar(total,
-		mpb.PrependDecorators(counters),
-		mpb.AppendDecorators(decor.Percentage(), speed, decor.Name(", "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")),
+	show := make(chan any)
+	b := &bar{wait: time.AfterFunc(barDelay, func() { close(show) })}
+	b.all = mpb.NewWithContext(cmd.Context(), mpb.WithOutput(file), mpb.WithWidth(40), mpb.WithRenderDelay(show))
+	b.bar = b.all.AddBar(total,
+		mpb.PrependDecorators(decor.Any(func(s decor.Statistics) string {
+			counts := fmt.Sprintf("%s / %s %s", thousands(int(s.Current)), thousands(int(s.Total)), unit)
+			if unit == "bytes" {
+				counts = fmt.Sprintf("%s / %s", bytesText(s.Current), bytesText(s.Total))
+			}
+			return strings.TrimLeft(what+" "+counts, " ")
+		})),
+		mpb.AppendDecorators(decor.Percentage(), pace(unit)),
 		mpb.BarRemoveOnComplete(),
 	)
-	return &progress{all, bar}
+	return b
 }
 
-func (p *progress) add(n int) {
-	if p.bar != nil {
-		p.bar.IncrBy(n)
+// pace shows the rate of the work so far and the time left at that rate; at the start neither is known.
+func pace(unit string) decor.Decorator {
+	begin := time.Now()
+	return decor.Any(func(s decor.Statistics) string {
+		spent := time.Since(begin).Seconds()
+		if s.Current == 0 || spent == 0 {
+			return ""
+		}
+		rate := float64(s.Current) / spent
+		left := time.Duration(float64(s.Total-s.Current) / rate * float64(time.Second)).Round(time.Second)
+		if unit == "bytes" {
+			return fmt.Sprintf(" %s/s, %v left", bytesText(int64(rate)), left)
+		}
+		return fmt.Sprintf(" %.3g/s, %v left", rate, left)
+	})
+}
+
+func (b *bar) add(n int64) {
+	if b.bar != nil {
+		b.bar.IncrInt64(n)
+	}
+}
+
+func (b *bar) set(done int64) {
+	if b.bar != nil {
+		b.bar.SetCurrent(done)
 	}
 }
 
 // stop takes the bar off the screen.
-func (p *progress) stop() {
-	if p.bar != nil {
-		p.bar.Abort(true)
-		p.all.Wait()
+func (b *bar) stop() {
+	if b.bar != nil {
+		b.wait.Stop()
+		b.bar.Abort(true)
+		b.all.Wait()
 	}
+}
+
+// withBar runs work with a bar for its bytes.
+func withBar(cmd *cobra.Command, total int64, work func(progress func(done, total int64)) error) error {
+	b := newBar(cmd, "", "bytes", total)
+	defer b.stop()
+	return work(func(done, _ int64) { b.set(done) })
+}
+
+// watched returns a context whose work shows as bars, one stage after the other, until stop.
+func watched(ctx context.Context, cmd *cobra.Command) (_ context.Context, stop func()) {
+	if _, ok := terminal(cmd); !ok {
+		return ctx, func() {}
+	}
+	shown, name := &bar{}, ""
+	watch := func(stage, unit string, done, total int64) {
+		if shown.bar == nil || stage != name {
+			shown.stop()
+			shown, name = newBar(cmd, stage, unit, total), stage
+		}
+		shown.set(done)
+	}
+	return progress.With(ctx, watch), func() { shown.stop() }
 }
 
 // downloadBars show one bar for each file that is arriving and one for all of them, on stderr and only where that is a
@@ -90,8 +150,7 @@ func (b *downloadBars) start(total int64) {
 func (b *downloadBars) bar(name string, total int64, priority int) *mpb.Bar {
 	return b.all.AddBar(total,
 		mpb.PrependDecorators(decor.Name(shorten(name), decor.WCSyncSpaceR), decor.CountersKiloByte("% .1f / % .1f", decor.WCSyncSpace)),
-		mpb.AppendDecorators(decor.Percentage(), decor.AverageSpeed(decor.SizeB1000(0), " % .1f"), decor.Name(", "),
-			decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")),
+		mpb.AppendDecorators(decor.Percentage(), pace("bytes")),
 		mpb.BarPriority(priority),
 		mpb.BarRemoveOnComplete(),
 	)

@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -100,7 +101,9 @@ func (f *scoreFlags) scoreIDs(cmd *cobra.Command, r *scorer) error {
 	if err != nil {
 		return err
 	}
-	return r.add(cmd.Context(), ids)
+	ctx, stop := watched(cmd.Context(), cmd)
+	defer stop()
+	return r.add(ctx, ids)
 }
 
 // scoreFile reads a text piece by piece and scores its tokens.
@@ -122,13 +125,14 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	if err := r.add(cmd.Context(), t.Begin()); err != nil {
 		return err
 	}
-	bar := newProgress(cmd, "bytes", size)
+	bar := newBar(cmd, "", "bytes", size)
 	defer bar.stop()
 	return eachPiece(in, t, max(f.piece, 1), func(text string) error {
+		before := r.bytes
 		r.bytes += int64(len(text))
-		err := r.add(cmd.Context(), t.Encode(text, false))
-		bar.add(len(text))
-		return err
+		return r.add(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
+			bar.set(before + done*int64(len(text))/total)
+		}), t.Encode(text, false))
 	})
 }
 

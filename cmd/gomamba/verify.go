@@ -82,15 +82,17 @@ status is 0 for the first two.`,
 
 // verify compares with the reference file, if there is one, or with the oracle.
 func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref []string, tol *parity.Tolerance) (_ *parity.Report, err error) {
+	ctx, stop := watched(cmd.Context(), cmd)
+	defer stop()
 	if len(ref) == 0 {
-		return parity.SelfCheck(cmd.Context(), ck, m, tol)
+		return parity.SelfCheck(ctx, ck, m, tol)
 	}
 	d, err := dump.Read(ref[0])
 	if err != nil {
 		return nil, err
 	}
 	defer closing(&err, d)
-	return parity.Verify(cmd.Context(), ck, m, d, tol)
+	return parity.Verify(ctx, ck, m, d, tol)
 }
 
 // printReport writes the table and the verdict for people.

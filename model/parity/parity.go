@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -89,7 +90,7 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dum
 		c.allow = newAllowance(judge, textbook, own)
 		if m.Config().Family() == config.Mamba2 {
 			inChunks, err := computed(m, b, func(cache *reference.Cache[float32]) (*reference.Output[float32], error) {
-				return reference.Chunked(ctx, ck, b, cache, want)
+				return reference.Chunked(progress.Stage(ctx, "float32 oracle in chunks"), ck, b, cache, want)
 			})
 			if err != nil {
 				return nil, err
@@ -155,7 +156,7 @@ func answers(ref *dump.Dump, own *results) (theirs *results, reason string) {
 // ours runs the fast network.
 func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (*results, error) {
 	cache := m.NewCache(b.Sequences)
-	out, err := m.Forward(ctx, b, cache, want)
+	out, err := m.Forward(progress.Stage(ctx, "float32 network"), b, cache, want)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +165,8 @@ func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (
 
 // oracle runs the textbook recurrence in type F.
 func oracle[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want) (*results, error) {
+	var zero F
+	ctx = progress.Stage(ctx, fmt.Sprintf("%T oracle", zero))
 	return computed(m, b, func(cache *reference.Cache[F]) (*reference.Output[F], error) {
 		return reference.Forward(ctx, ck, b, cache, want)
 	})

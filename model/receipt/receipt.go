@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -105,6 +106,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	}
 	x, y := loader.NewBinder(before), loader.NewBinder(after)
 	var pairs [][2]tensor.Tensor
+	size := 0 // bytes before
 	for _, spec := range table {
 		if spec.Optional {
 			continue // the head of a tied model is its embedding
@@ -120,9 +122,11 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 		}
 		a.Name, b.Name = spec.Name, spec.Name
 		pairs = append(pairs, [2]tensor.Tensor{a, b})
+		size += len(a.Data)
 	}
 	losses := make([]Loss, len(pairs))
 	errs := make([]error, len(pairs))
+	meter := progress.Start(progress.Stage(ctx, "tensors"), "bytes", size, 1)
 	pool := kernel.NewPool(threads)
 	defer pool.Close()
 	pool.Run(len(pairs), 1, func(lo, hi int) {
@@ -132,6 +136,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 				losses[i] = newLoss(pairs[i][0], pairs[i][1], stored.NegExp)
 				return nil
 			})
+			meter.Add(len(pairs[i][0].Data))
 		}
 	})
 	for i, loss := range losses {
@@ -183,12 +188,13 @@ func (l *LogitsLoss) add(ctx context.Context, a, b *model.Model, ids []int64) er
 	const window = 32
 	atA, atB := a.NewCache(1), b.NewCache(1)
 	vocab := a.Config().Shared().VocabSize
+	meter := progress.Start(progress.Stage(ctx, "predictions"), "tokens", len(ids), 2)
 	for part := range slices.Chunk(ids, window) {
-		x, err := a.Forward(ctx, model.Single(part), atA, model.Want{Logits: model.LogitsAll})
+		x, err := a.Forward(meter.Within(ctx), model.Single(part), atA, model.Want{Logits: model.LogitsAll})
 		if err != nil {
 			return err
 		}
-		y, err := b.Forward(ctx, model.Single(part), atB, model.Want{Logits: model.LogitsAll})
+		y, err := b.Forward(meter.Within(ctx), model.Single(part), atB, model.Want{Logits: model.LogitsAll})
 		if err != nil {
 			return err
 		}

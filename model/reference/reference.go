@@ -21,6 +21,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -98,6 +99,7 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 	for row, id := range o.batch.IDs {
 		copy(hidden[row*D:], o.values(slice(embeddings, int(id), D)))
 	}
+	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
 	for l := range o.cfg.NumHiddenLayers {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -111,6 +113,7 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 		if want.HiddenStates {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 		}
+		meter.Add(1)
 	}
 	final := o.norm(hidden, o.bind.Take("backbone.norm_f.weight"))
 	if want.HiddenStates {
