@@ -15,7 +15,7 @@ func newDiffCmd(s *settings) *cobra.Command {
 	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "diff A B",
-		Short: "Compare the weights and settings of two checkpoints, across layouts",
+		Short: "Compare weights and settings of two checkpoints, across layouts",
 		Long: `diff compares two checkpoints tensor by tensor, whatever layouts they are in: the same
 bits, the same values in another dtype, or by how much they differ. Only what differs
 is listed, unless --all. The exit status is 0 if they hold the same model: no weight

@@ -41,7 +41,8 @@ HF_TOKEN (or the file that "hf auth login" writes), HF_HUB_OFFLINE. The token go
 the hub and nowhere else.`,
 		Example: `  gomamba download state-spaces/mamba-130m-hf
   gomamba download state-spaces/mamba-130m-hf config.json tokenizer.json
-  gomamba download state-spaces/mamba-2.8b-hf --include '*.safetensors' --include '*.json'
+  gomamba download state-spaces/mamba-2.8b-hf --include '*.safetensors' \
+      --include '*.json'
   gomamba download tiiuae/falcon-mamba-7b --local-dir falcon --exclude '*.gguf'
   gomamba inspect $(gomamba download -q state-spaces/mamba-130m-hf)`,
 		Args: usage(cobra.MinimumNArgs(1)),

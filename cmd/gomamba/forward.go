@@ -28,8 +28,8 @@ type forwardFlags struct {
 func newForwardCmd(s *settings) *cobra.Command {
 	f := &forwardFlags{}
 	cmd := &cobra.Command{
-		Use:   "forward MODEL (--ids 1,2,3 | --text S | --in FILE) (--out FILE | --cache-out FILE)",
-		Short: "Run the network and write logits, hidden states and cache to a file",
+		Use:   "forward MODEL (--ids 1,2,3 | --text S | --in FILE) --out FILE",
+		Short: "Run the network, write logits, hidden states and cache to a file",
 		Long: `forward runs the network over a prompt and writes what was asked for to a safetensors
 file: logits, the hidden states of all layers, the cache. Memory does not grow with
 the length of the prompt. A batch comes from a file with input_ids [B, T] and, if
@@ -38,9 +38,10 @@ sequences differ in length, attention_mask [B, T].
 With --precision f64 the textbook recurrence runs in float64: the oracle by which
 float32 results are judged. It holds all results in memory.`,
 		Example: `  gomamba forward mamba-130m-hf --ids 510,3158,8516 --out out.safetensors
-  gomamba forward mamba-130m-hf --in batch.safetensors --out out.safetensors --hidden-states --cache
-  gomamba forward mamba-130m-hf --ids 1,2,3 --logits none --cache-out prefix.safetensors
-  gomamba forward mamba-130m-hf --ids 4 --cache-in prefix.safetensors --out out.safetensors`,
+  gomamba forward mamba-130m-hf --in batch.safetensors --out out.safetensors \
+      --hidden-states --cache
+  gomamba forward mamba-130m-hf --ids 1,2,3 --logits none --cache-out c.st
+  gomamba forward mamba-130m-hf --ids 4 --cache-in c.st --out o.st`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			want, err := f.want()

@@ -57,9 +57,9 @@ repeated. Their texts are separated by a line of ---, or come as --json.
 once: --cache-in goes on from there, as often as wanted and with several prompts if
 wanted. It is refused for another model.`,
 		Example: `  gomamba generate mamba-130m-hf -p 'Mamba is the' -n 32
-  gomamba generate mamba-130m-hf -p 'Once upon a time' --temp 0.8 --top-p 0.95 --seed 7
-  gomamba generate mamba-130m-hf --file manual.txt -n 0 --cache-out manual.safetensors
-  gomamba generate mamba-130m-hf --cache-in manual.safetensors -p 'In short:' --stop '.'
+  gomamba generate mamba-130m-hf -p 'Once upon' --temp 0.8 --top-p 0.95 --seed 7
+  gomamba generate mamba-130m-hf --file manual.txt -n 0 --cache-out c.st
+  gomamba generate mamba-130m-hf --cache-in c.st -p 'In short:' --stop .
   gomamba generate mamba-2.8b --tokenizer EleutherAI/gpt-neox-20b -p 'Hello'
   gomamba generate mamba-130m-hf --ids 12092,13,619 -n 32`,
 		Args: usage(cobra.ExactArgs(1)),

@@ -90,6 +90,7 @@ failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 	)
 	root.AddCommand(packagerCommands()...)
 	addCompletions(root)
+	dressHelp(root)
 	return root
 }
 

@@ -38,7 +38,8 @@ makes of it, up to where the assistant's answer begins.`,
 		Example: `  gomamba tokenize mamba-130m-hf --text 'Mamba is a state space model'
   gomamba tokenize tokenizer.json <README.md
   gomamba tokenize mamba-codestral-7b --jsonl <texts.jsonl >ids.jsonl
-  gomamba tokenize falcon-mamba-7b-instruct --chat --text '[{"role": "user", "content": "Hello"}]'`,
+  gomamba tokenize falcon-mamba-7b-instruct --chat \
+      --text '[{"role": "user", "content": "Hello"}]'`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.jsonl && cmd.Flags().Changed("text") {
