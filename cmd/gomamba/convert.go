@@ -54,9 +54,9 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: keep, f32, f16, bf16, f64, or q8_0 for gguf")
-	flags.StringVar(&f.dtype, "outtype", "keep", "as --dtype")
+	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only where this is given")
-	flags.StringVar(&f.shard, "split-max-size", "5GB", "as --max-shard-size")
+	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
 	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it exists, once the new one is complete")
@@ -68,11 +68,6 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or .safetensors with input_ids")
 	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
-	for _, alias := range []string{"outtype", "split-max-size"} {
-		if err := flags.MarkHidden(alias); err != nil {
-			panic(err) // the flag is defined above
-		}
-	}
 	return cmd
 }
 

@@ -42,6 +42,9 @@ at all.`,
 			if !ok || !dt.Plain() {
 				return usagef("--dtype %q: expected f32, f16, bf16 or f64", dtype)
 			}
+			if convert.Guess(args[1]) == convert.GGUF {
+				return usagef("%s is the name of a GGUF file, and init writes a folder: name one, then run gomamba convert FOLDER %s", args[1], args[1])
+			}
 			limit, err := convert.ParseSize(shard)
 			if err != nil {
 				return usagef("--max-shard-size: %w", err)
