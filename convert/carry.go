@@ -10,14 +10,11 @@ import (
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 )
 
-// carriedTokenizer are the files beside the weights that a folder takes along unchanged: the tokenizer in its forms, and the
-// chat template.
-var carriedTokenizer = []string{
-	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-	"tokenizer.model", "tokenizer.model.v3", "chat_template.jinja", "chat_template.json",
-}
+// carriedTokenizer are the files beside the weights that a folder takes along unchanged.
+var carriedTokenizer = filenames.Tokenizer
 
 // maxCarried bounds one of them; tokenizers of published models take some megabytes.
 const maxCarried = 1 << 28

@@ -19,7 +19,7 @@ const fileWhole = "hf_config.json"
 
 // stage fills a folder that appears at dst when it is complete and synced, or not at all.
 func stage(dst string, need int64, opts Options, fill func(dir *atomicfile.Dir) error) error {
-	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Force: opts.Force, Need: need})
+	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Replace: opts.replaces(replaceableFolder), Apart: opts.Inputs, Need: need})
 	if err != nil {
 		return err
 	}

@@ -67,9 +67,6 @@ func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options
 	p.result = parts[0].path
 	need := int64(0)
 	for i := range parts {
-		if err := apart(parts[i].path, p); err != nil {
-			return err
-		}
 		_, _, size, err := gguf.Layout(parts[i].kvs, parts[i].entries())
 		if err != nil {
 			return err
@@ -85,7 +82,7 @@ func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options
 		}
 	}()
 	for i := range parts {
-		if files[i], err = atomicfile.CreateFile(parts[i].path, atomicfile.Options{Force: opts.Force, Need: need}); err != nil {
+		if files[i], err = atomicfile.CreateFile(parts[i].path, atomicfile.Options{Replace: opts.replaces(replaceableGGUF), Apart: opts.Inputs, Need: need}); err != nil {
 			return err
 		}
 	}
@@ -114,20 +111,6 @@ func discard(parts []ggufPart, opts Options) (err error) {
 		}
 	}
 	return err
-}
-
-// apart refuses a path that is one of the plan's own sources.
-func apart(path string, p *Plan) error {
-	last := ""
-	for _, t := range p.ck.Tensors() {
-		if t.File != last {
-			if err := atomicfile.Apart(path, t.File); err != nil {
-				return err
-			}
-		}
-		last = t.File
-	}
-	return nil
 }
 
 // write streams one file.

@@ -36,7 +36,9 @@ type Source struct {
 
 // Options say how to write a checkpoint.
 type Options struct {
-	Force        bool                    // replace what is at the destination, once the new checkpoint is complete
+	// Force replaces what is at the destination, once the new checkpoint is complete: a checkpoint's folder with nothing
+	// else in it, or a GGUF file. Anything else is refused.
+	Force        bool
 	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize, for GGUF one file
 	Progress     func(done, total int64) // told about bytes of tensors written; may be nil
 
@@ -44,6 +46,9 @@ type Options struct {
 
 	// SkipChecksums leaves the checksums of the source unread, which costs one reading of it where it has them.
 	SkipChecksums bool
+
+	// Inputs are files and folders that are read, beside the source of a Plan: the destination may not fall on one.
+	Inputs []string
 
 	ready func() error // if not nil, called when everything is written and before it takes its place
 
@@ -101,7 +106,7 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 	if err != nil {
 		return err
 	}
-	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Force: opts.Force, Need: need})
+	dir, err := atomicfile.CreateDir(dst, atomicfile.Options{Replace: opts.replaces(replaceableFolder), Apart: opts.Inputs, Need: need})
 	if err != nil {
 		return err
 	}

@@ -231,7 +231,7 @@ func TestFailure(t *testing.T) {
 			root := t.TempDir()
 			dst := filepath.Join(root, "out")
 			if test.name == "occupied" || test.opts.Force {
-				if err := errors.Join(os.Mkdir(dst, 0o755), os.WriteFile(filepath.Join(dst, "old"), nil, 0o644)); err != nil {
+				if err := errors.Join(os.Mkdir(dst, 0o755), os.WriteFile(filepath.Join(dst, "pytorch_model.bin"), nil, 0o644)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -266,7 +266,7 @@ func tree(t *testing.T, root string) []string {
 func TestProgressAndForce(t *testing.T) {
 	cfg, sources := sourcesOf(t, filepath.Join(fixtures, "default"))
 	dst := filepath.Join(t.TempDir(), "out")
-	if err := errors.Join(os.Mkdir(dst, 0o755), os.WriteFile(filepath.Join(dst, "old"), nil, 0o644)); err != nil {
+	if err := errors.Join(os.Mkdir(dst, 0o755), os.WriteFile(filepath.Join(dst, "pytorch_model.bin"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	last := int64(0)
@@ -282,7 +282,7 @@ func TestProgressAndForce(t *testing.T) {
 	if last != 175744 { // bytes of all tensors of the fixture
 		t.Errorf("progress ended at %d", last)
 	}
-	if got := files(t, dst); slices.Contains(got, "old") {
+	if got := files(t, dst); slices.Contains(got, "pytorch_model.bin") {
 		t.Errorf("the old folder was not replaced: %v", got)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -117,9 +116,7 @@ func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 // Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
 // all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
-	if err := atomicfile.Apart(dst, p.ck.Path()); err != nil {
-		return err
-	}
+	opts.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
 	// Nothing takes its place that may mix old and new bytes of the source.
 	opts.ready = p.ck.Changed
 	if opts.SkipChecksums {

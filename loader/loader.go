@@ -25,6 +25,7 @@ import (
 
 // file is a weight file that is open.
 type file interface {
+	Paths() []string
 	Changed() error
 	Close() error
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -41,6 +39,9 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.prompt < 1 || f.tokens < 1 || f.rounds < 1 {
 				return usagef("-p %d -n %d -r %d: expected at least 1 of each", f.prompt, f.tokens, f.rounds)
+			}
+			if asJSON && isStdout(f.profile) {
+				return usagef("--profile %s with --json: stdout can have one of them; name a file", f.profile)
 			}
 			result, err := f.run(cmd, s, args[0])
 			if err != nil {
@@ -100,18 +101,11 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 		if err := r.weigh(ck, m); err != nil {
 			return err
 		}
-		if f.profile != "" {
-			file, err := os.Create(f.profile)
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			if err := pprof.StartCPUProfile(file); err != nil {
-				return err
-			}
-			defer pprof.StopCPUProfile()
+		to, err := output(cmd, "--profile", f.profile, replaceableProfile, false)
+		if err != nil {
+			return err
 		}
-		if err := f.measure(cmd, ck, m, r); err != nil {
+		if err := profiled(to, func() error { return f.measure(cmd, ck, m, r) }); err != nil {
 			return err
 		}
 		return m.Changed()
@@ -266,7 +260,7 @@ func speedText(v float64) string {
 
 // print writes the figures for people.
 func (r *benchResult) print(cmd *cobra.Command) error {
-	tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	tw := tabwriter.NewWriter(results(cmd), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)

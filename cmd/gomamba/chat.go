@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -96,6 +97,7 @@ type chat struct {
 }
 
 func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) error {
+	sessionOf(cmd).reads(f.template)
 	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
 	if err != nil {
 		return err
@@ -131,9 +133,9 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 	}
 }
 
-// isTerminal reports whether somebody types there.
-func isTerminal(r io.Reader) bool {
-	file, ok := r.(*os.File)
+// isTerminal reports whether a reader or writer is a terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
@@ -282,7 +284,7 @@ func (c *chat) command(name, arg string) error {
 	if name == "load" {
 		return c.load(c.m, arg)
 	}
-	if err := apart(c.ck, arg); err != nil {
+	if err := sessionOf(c.cmd).mayWrite(arg, dump.Replaceable); err != nil {
 		return err
 	}
 	return c.save(c.cmd.Context(), c.m, arg)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -76,7 +77,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if err != nil {
 		return err
 	}
-	if err := f.checkReceipt(); err != nil {
+	if err := cmp.Or(checkDestination("DST", dst), f.checkReceipt()); err != nil {
 		return err
 	}
 	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust}, src)
@@ -84,6 +85,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
+	sessionOf(cmd).reads(f.prompt.in)
 	prompt, err := f.batch(cmd, s, ck)
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	}
 	start := time.Now()
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
-		f.opts.Progress, f.opts.Threads = progress, s.threads
+		f.opts.Progress, f.opts.Threads, f.opts.Inputs = progress, s.threads, sessionOf(cmd).files()
 		return plan.Write(cmd.Context(), dst, f.opts)
 	}); err != nil {
 		return err

@@ -61,6 +61,9 @@ type diagnosis struct {
 }
 
 func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err error) {
+	if err := checkDestination("--fix", f.fix); err != nil {
+		return err
+	}
 	path, err := modelPath(cmd, model)
 	if err != nil {
 		return err
@@ -98,6 +101,7 @@ func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*lo
 	}
 	d.Findings = append(d.Findings, found...)
 	if ck != nil {
+		sessionOf(cmd).reads(ck.Files()...)
 		d.Layout, d.Family = ck.Layout(), string(ck.Config().Family())
 		unsound, err := unsound(cmd, s, ck)
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -103,7 +104,8 @@ func gomamba(t *testing.T, args ...string) (string, error) {
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errs)
-	err := root.ExecuteContext(t.Context())
+	ctx, session := newSession(t.Context())
+	err := errors.Join(root.ExecuteContext(ctx), session.end())
 	return out.String() + errs.String(), err
 }
 

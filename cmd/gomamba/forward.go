@@ -22,6 +22,7 @@ type forwardFlags struct {
 	logits, precision string
 	hidden, cache     bool
 	cacheIn, cacheOut string
+	to, cacheTo       *destination // of out and cacheOut
 	text, tokenizer   string
 }
 
@@ -55,7 +56,7 @@ float32 results are judged. It holds all results in memory.`,
 				if err := f.encode(cmd, s, ck); err != nil {
 					return err
 				}
-				if err := apart(ck, f.out, f.cacheOut); err != nil {
+				if err := f.outputs(cmd); err != nil {
 					return err
 				}
 				return f.run(cmd, s, ck, m, want)
@@ -106,6 +107,16 @@ func (f *forwardFlags) want() (model.Want, error) {
 		}
 	}
 	return w, usagef("--logits %q: expected all, last or none", f.logits)
+}
+
+// outputs readies the files to write.
+func (f *forwardFlags) outputs(cmd *cobra.Command) (err error) {
+	sessionOf(cmd).reads(f.in, f.cacheIn)
+	if f.to, err = output(cmd, "--out", f.out, dump.Replaceable, false); err != nil {
+		return err
+	}
+	f.cacheTo, err = output(cmd, "--cache-out", f.cacheOut, dump.Replaceable, false)
+	return err
 }
 
 // encode makes ids of --text, which begins a text unless it continues a cache.
@@ -189,7 +200,10 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
-		if err := m.SaveCache(f.cacheOut, cache, last); err != nil {
+		if err := m.SaveCache(f.cacheTo.path, cache, last); err != nil {
+			return err
+		}
+		if err := f.cacheTo.deliver(); err != nil {
 			return err
 		}
 	}
@@ -207,7 +221,7 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 		if err := f.encode(cmd, s, ck); err != nil {
 			return err
 		}
-		if err := apart(ck, f.out, f.cacheOut); err != nil {
+		if err := f.outputs(cmd); err != nil {
 			return err
 		}
 		b, err := f.batch()
@@ -240,7 +254,10 @@ func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.
 	}
 	defer out.abort()
 	if f.cacheOut != "" {
-		if err := reference.SaveCache(m.Config(), f.cacheOut, cache); err != nil {
+		if err := reference.SaveCache(m.Config(), f.cacheTo.path, cache); err != nil {
+			return err
+		}
+		if err := f.cacheTo.deliver(); err != nil {
 			return err
 		}
 	}
@@ -264,17 +281,17 @@ func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.
 	return out.commit(cmd)
 }
 
-// output is the file of --out, or nothing where that was not given.
-type output struct {
+// forwardOutput is the file of --out, or nothing where that was not given.
+type forwardOutput struct {
 	w       *dump.Writer
-	path    string
+	to      *destination
 	entries []safetensors.Entry
 }
 
 // create starts the file of --out and writes the input to it.
-func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType) (*output, error) {
+func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType) (*forwardOutput, error) {
 	if f.out == "" {
-		return &output{}, nil
+		return &forwardOutput{}, nil
 	}
 	cfg := m.Config().Shared()
 	B, T := b.Sequences, b.Tokens
@@ -297,11 +314,11 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 		conv, ssm := model.StateShape(m.Config(), B)
 		entries = append(entries, dump.StateEntries(dtype, cfg.NumHiddenLayers, conv, ssm)...)
 	}
-	w, err := dump.Create(f.out, entries, nil)
+	w, err := dump.Create(f.to.path, entries, nil)
 	if err != nil {
 		return nil, err
 	}
-	out := &output{w: w, path: f.out, entries: entries}
+	out := &forwardOutput{w: w, to: f.to, entries: entries}
 	err = dump.Write(w, dump.InputIDs, 0, b.IDs)
 	if err == nil && b.Mask != nil {
 		err = dump.Write(w, dump.AttentionMask, 0, b.Mask)
@@ -314,7 +331,7 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 }
 
 // writePart writes the results of one window.
-func writePart(out *output, b *model.Batch, p *model.Part, hidden, vocab int) error {
+func writePart(out *forwardOutput, b *model.Batch, p *model.Part, hidden, vocab int) error {
 	if out.w == nil {
 		return nil
 	}
@@ -337,18 +354,21 @@ func writePart(out *output, b *model.Batch, p *model.Part, hidden, vocab int) er
 	return nil
 }
 
-func (o *output) abort() {
+func (o *forwardOutput) abort() {
 	if o.w != nil {
 		o.w.Abort()
 	}
 }
 
 // commit puts the file in its place and says what it holds.
-func (o *output) commit(cmd *cobra.Command) error {
+func (o *forwardOutput) commit(cmd *cobra.Command) error {
 	if o.w == nil {
 		return context.Cause(cmd.Context())
 	}
 	if err := o.w.Commit(); err != nil {
+		return err
+	}
+	if err := o.to.deliver(); err != nil {
 		return err
 	}
 	var parts []string
@@ -357,6 +377,6 @@ func (o *output) commit(cmd *cobra.Command) error {
 			parts = append(parts, fmt.Sprintf("%s %s %v", e.Name, e.DType, e.Shape))
 		}
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tensors: %s\n", o.path, len(o.entries), strings.Join(parts, ", "))
+	_, err := fmt.Fprintf(results(cmd), "%s: %d tensors: %s\n", o.to.name, len(o.entries), strings.Join(parts, ", "))
 	return err
 }

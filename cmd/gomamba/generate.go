@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
@@ -38,6 +39,7 @@ type generateFlags struct {
 	ignoreEOS, json     bool
 	how                 model.Sampling
 	cacheIn, cacheOut   string
+	cacheTo             *destination // of cacheOut
 }
 
 func newGenerateCmd(s *settings) *cobra.Command {
@@ -68,7 +70,9 @@ wanted. It is refused for another model.`,
 				return err
 			}
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
-				if err := apart(ck, f.cacheOut); err != nil {
+				var err error
+				sessionOf(cmd).reads(f.file, f.cacheIn)
+				if f.cacheTo, err = output(cmd, "--cache-out", f.cacheOut, dump.Replaceable, false); err != nil {
 					return err
 				}
 				return f.run(cmd, s, ck, m)
@@ -110,6 +114,8 @@ func (f *generateFlags) check() error {
 		return usagef("--print %q: expected text or ids", f.print)
 	case slices.Contains(f.stops, ""):
 		return usagef("--stop is empty: expected text at which to end")
+	case isStdout(f.cacheOut) && (f.n > 0 || f.json):
+		return usagef("--cache-out %s: stdout has what is generated; name a file, or generate nothing with -n 0", f.cacheOut)
 	case f.print == "ids" && len(f.stops) > 0:
 		return usagef("--stop needs text, and --print says ids")
 	}
@@ -146,7 +152,10 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	return m.SaveCache(f.cacheOut, cache, logits)
+	if err := m.SaveCache(f.cacheTo.path, cache, logits); err != nil {
+		return err
+	}
+	return f.cacheTo.deliver()
 }
 
 // openTokenizer opens the tokenizer. Where all is ids it is not needed, and a model may lack it.

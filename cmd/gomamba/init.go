@@ -60,6 +60,10 @@ at all.`,
 }
 
 func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.DType, opts convert.Options) error {
+	if err := checkDestination("DST", dst); err != nil {
+		return err
+	}
+	opts.Inputs = []string{from}
 	cfg, err := config.LoadHF(from)
 	if err != nil {
 		return err

@@ -3,13 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
-	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -26,6 +23,7 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*load
 	if err != nil {
 		return nil, err
 	}
+	sessionOf(cmd).reads(ck.Files()...)
 	for _, p := range ck.Problems() {
 		if p.Severity == loader.Warning {
 			warn(cmd, p.Text)
@@ -98,28 +96,6 @@ func warnNonFinite(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, cache
 	if where != "" {
 		warn(cmd, ck.Path()+": "+where+blame(cmd, s, ck))
 	}
-}
-
-// apart refuses results that would replace a file of the checkpoint they come from. A path that is empty or leads to
-// nothing is fine.
-func apart(ck *loader.Checkpoint, paths ...string) error {
-	sources, _ := filepath.Glob(filepath.Join(ck.Path(), "*.json")) // a folder's name that is a pattern has no matches
-	last := ""
-	for _, t := range ck.Tensors() {
-		if t.File != last {
-			sources = append(sources, t.File)
-		}
-		last = t.File
-	}
-	for _, path := range paths {
-		if _, err := os.Stat(path); path == "" || err != nil {
-			continue
-		}
-		if err := atomicfile.Apart(path, sources...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // fingerprint computes the fingerprint of a checkpoint.

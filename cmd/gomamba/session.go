@@ -10,6 +10,7 @@ import (
 
 // session is what a command leaves to the program: what to do when it has ended, and what an interrupt means.
 type session struct {
+	ledger
 	mu        sync.Mutex
 	todo      []func() error
 	interrupt func() // of what is at work; nil: the command

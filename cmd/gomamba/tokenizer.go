@@ -25,6 +25,7 @@ func openTokenizer(cmd *cobra.Command, s *settings, name string) (t *tokenizer.T
 	if err != nil {
 		return nil, err
 	}
+	sessionOf(cmd).reads(path)
 	t, err = tokenizer.Open(path)
 	if !errors.Is(err, tokenizer.ErrNone) {
 		return t, err

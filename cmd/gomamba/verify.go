@@ -45,7 +45,15 @@ status is 0 for the first two.`,
 			} else if !(tol.Abs >= 0 && tol.Rel >= 0) {
 				return usagef("--atol %v --rtol %v: expected numbers of at least 0", tol.Abs, tol.Rel)
 			}
+			if asJSON && isStdout(html) {
+				return usagef("--html %s with --json: stdout can have one of them; name a file", html)
+			}
 			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
+				sessionOf(cmd).reads(args[1:]...)
+				to, err := output(cmd, "--html", html, replaceablePage, true)
+				if err != nil {
+					return err
+				}
 				report, err := verify(cmd, ck, m, args[1:], tolerance)
 				if err == nil {
 					err = m.Changed()
@@ -53,8 +61,8 @@ status is 0 for the first two.`,
 				if err != nil {
 					return err
 				}
-				if html != "" {
-					if err := writeHTML(html, newPage(ck, m, args, report)); err != nil {
+				if to != nil {
+					if err := writeHTML(to, newPage(ck, m, args, report)); err != nil {
 						return err
 					}
 				}
@@ -64,7 +72,7 @@ status is 0 for the first two.`,
 				if asJSON {
 					err = printJSON(cmd.OutOrStdout(), report)
 				} else {
-					err = printReport(cmd.OutOrStdout(), report)
+					err = printReport(results(cmd), report)
 				}
 				if err == nil && !report.Passed {
 					err = errCheckFailed

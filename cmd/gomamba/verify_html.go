@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	_ "embed" // of the page
 	"errors"
@@ -131,8 +132,8 @@ func share(v float64) string {
 }
 
 // writeHTML writes the page, over an older one if there is one.
-func writeHTML(path string, p *page) (err error) {
-	f, err := atomicfile.CreateFile(path, atomicfile.Options{Force: true})
+func writeHTML(to *destination, p *page) (err error) {
+	f, err := atomicfile.CreateFile(to.path, atomicfile.Options{Replace: replaceablePage})
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,19 @@ func writeHTML(path string, p *page) (err error) {
 		}
 	}()
 	if err := pageTemplate.Execute(f, p); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", to.name, err)
 	}
-	return f.Commit()
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	return to.deliver()
+}
+
+// replaceablePage refuses to replace a file that is not a page of ours.
+func replaceablePage(path string) error {
+	head, err := beginning(path, 1024)
+	if err == nil && !bytes.Contains(head, []byte(`<meta name="generator" content="gomamba`)) {
+		err = notReplaced(path, "a report of gomamba verify")
+	}
+	return err
 }

@@ -12,6 +12,8 @@ func TestApart(t *testing.T) {
 	put(t, dir, map[string]string{"model/weights": "x", "model/sub/a": "x", "file": "x", "other/a": "x"})
 	in := func(name string) string { return filepath.Join(dir, name) }
 	must(t, os.Link(in("file"), in("hard")))
+	must(t, os.Mkdir(in("copies"), 0o777))
+	must(t, os.Link(in("file"), in("copies/hard")))
 	linked := os.Symlink("model", in("link")) == nil && os.Symlink("../file", in("other/soft")) == nil
 	for _, c := range []struct {
 		dst, src string
@@ -31,6 +33,8 @@ func TestApart(t *testing.T) {
 		{dst: "model/sub/out", src: "model", want: "lies inside the source"},
 		{dst: "model", src: "model/weights", want: "holds the source"},
 		{dst: "model", src: "model/sub/a", want: "holds the source"},
+		{dst: "copies", src: "file", want: "copies/hard: is the source"},
+		{dst: "copies", src: "model/weights"},
 		{dst: "none/out", src: "model", want: "none"},
 		{dst: "out", src: "none", want: "none"},
 		{dst: "link", src: "model", want: "is the source", links: true},

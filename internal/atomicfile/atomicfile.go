@@ -9,6 +9,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +17,11 @@ import (
 
 // Options say how an output may take its place.
 type Options struct {
-	Force bool  // replace what is at the destination, at Commit and not before
+	// Replace judges what is at the destination, which is replaced at Commit and not before: nil lets it be replaced, an
+	// error says what is in the way. Without a judge nothing is replaced. Empty files and folders are not judged.
+	Replace func(path string) error
+	// Apart are files and folders that are read while the output is made: it may not fall on one, see the function Apart.
+	Apart []string
 	Need  int64 // bytes the output will take, if known: refused at once when the file system has less free
 }
 
@@ -37,10 +42,10 @@ var errDone = errors.New("already committed or aborted")
 
 // target is where an output goes.
 type target struct {
-	path   string // as given
-	abs    string // independent of the working directory
-	parent string // folder of abs
-	force  bool
+	path    string // as given
+	abs     string // independent of the working directory
+	parent  string // folder of abs
+	replace func(path string) error
 }
 
 // newTarget checks everything about a destination that can be known before the work, and clears the folder of
@@ -50,7 +55,7 @@ func newTarget(path string, opts Options, dir bool) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("%s: %w", path, err)
 	}
-	t := target{path: path, abs: abs, parent: filepath.Dir(abs), force: opts.Force}
+	t := target{path: path, abs: abs, parent: filepath.Dir(abs), replace: opts.Replace}
 	switch stat, err := os.Stat(t.parent); {
 	case errors.Is(err, fs.ErrNotExist):
 		return target{}, fmt.Errorf("%s: the folder %s does not exist; create it first: %w", path, t.parent, fs.ErrNotExist)
@@ -58,6 +63,9 @@ func newTarget(path string, opts Options, dir bool) (target, error) {
 		return target{}, fmt.Errorf("%s: %w", path, err)
 	case !stat.IsDir():
 		return target{}, fmt.Errorf("%s: %s is not a folder", path, t.parent)
+	}
+	if err := Apart(path, opts.Apart...); err != nil {
+		return target{}, err
 	}
 	if err := t.checkFree(dir); err != nil {
 		return target{}, err
@@ -77,7 +85,7 @@ func (t target) checkFree(dir bool) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s: %w", t.path, err)
-	case !t.force:
+	case t.replace == nil:
 		return &existsError{path: t.path}
 	}
 	if there.Mode()&fs.ModeSymlink != 0 {
@@ -98,7 +106,38 @@ func (t target) checkFree(dir bool) error {
 			return fmt.Errorf("%s: is the current folder or holds it, and is not replaced; choose another", t.path)
 		}
 	}
-	return nil
+	if empty, err := t.empty(there); empty || err != nil {
+		return err
+	}
+	return t.replace(t.path)
+}
+
+// stillFree judges a destination again before it is replaced: the work may have taken hours.
+func (t target) stillFree(dir bool) error {
+	if t.replace == nil {
+		return nil // whoever takes a free name finds out whether it still is
+	}
+	return t.checkFree(dir)
+}
+
+// empty reports whether there is nothing to lose at the destination.
+func (t target) empty(there fs.FileInfo) (bool, error) {
+	if !there.IsDir() {
+		return there.Size() == 0, nil
+	}
+	dir, err := os.Open(t.abs)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", t.path, err)
+	}
+	defer dir.Close()
+	_, err = dir.Readdirnames(1)
+	return err == io.EOF, nil
+}
+
+// Check reports what CreateFile would refuse, before the work that leads to an output.
+func Check(path string, opts Options) error {
+	_, err := newTarget(path, opts, false)
+	return err
 }
 
 // failed explains why nothing could be created in the destination's folder.

@@ -144,6 +144,47 @@ func TestCommitAndAbort(t *testing.T) {
 	}
 }
 
+// anything may be replaced.
+func anything(string) error { return nil }
+
+// TestJudge checks that what the judge refuses stays, when it turns up during the work too, and that what is empty needs no judge.
+func TestJudge(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			dir := t.TempDir()
+			out := filepath.Join(dir, "out")
+			var judged []string
+			opts := Options{Replace: func(path string) error {
+				judged = append(judged, path)
+				return errors.New(path + ": in the way")
+			}}
+			o, err := k.create(out, opts, "new")
+			must(t, err)
+			put(t, dir, k.holds("old"))
+			if err := o.Commit(); err == nil || err.Error() != out+": in the way" {
+				t.Errorf("taken meanwhile: %v", err)
+			}
+			if _, err := k.create(out, opts, "new"); err == nil || err.Error() != out+": in the way" {
+				t.Errorf("taken before: %v", err)
+			}
+			wantTree(t, dir, k.holds("old"))
+			if !cmp.Equal(judged, []string{out, out}) {
+				t.Errorf("judged %q", judged)
+			}
+
+			if k.name == "dir" {
+				must(t, os.Remove(filepath.Join(out, "a")))
+			} else {
+				must(t, os.Truncate(out, 0))
+			}
+			o, err = k.create(out, opts, "new")
+			must(t, err)
+			must(t, o.Commit())
+			wantTree(t, dir, k.holds("new"))
+		})
+	}
+}
+
 // TestExisting checks that what is there stays untouched unless forced, and then until Commit.
 func TestExisting(t *testing.T) {
 	for _, k := range kinds {
@@ -162,7 +203,7 @@ func TestExisting(t *testing.T) {
 			}
 			wantTree(t, dir, before)
 
-			o, err := k.create(out, Options{Force: true}, "new")
+			o, err := k.create(out, Options{Replace: anything}, "new")
 			must(t, err)
 			for name, data := range before {
 				if got := tree(t, dir)[name]; got != data {
@@ -172,7 +213,7 @@ func TestExisting(t *testing.T) {
 			must(t, o.Abort())
 			wantTree(t, dir, before)
 
-			o, err = k.create(out, Options{Force: true}, "new")
+			o, err = k.create(out, Options{Replace: anything}, "new")
 			must(t, err)
 			must(t, o.Commit())
 			wantTree(t, dir, k.holds("new"))
@@ -200,15 +241,15 @@ func TestRefused(t *testing.T) {
 		{"empty folder", folder, filepath.Join(dir, "empty"), Options{}, "already exists"},
 		{"full folder", folder, filepath.Join(dir, "full"), Options{}, "already exists"},
 		{"trailing slash", folder, filepath.Join(dir, "full") + "/", Options{}, "already exists"},
-		{"folder for a file", file, filepath.Join(dir, "empty"), Options{Force: true}, "is a folder, and the output is a file"},
-		{"file for a folder", folder, filepath.Join(dir, "file"), Options{Force: true}, "is a file, and the output is a folder"},
+		{"folder for a file", file, filepath.Join(dir, "empty"), Options{Replace: anything}, "is a folder, and the output is a file"},
+		{"file for a folder", folder, filepath.Join(dir, "file"), Options{Replace: anything}, "is a file, and the output is a folder"},
 		{"missing parent", file, filepath.Join(dir, "no", "out"), Options{}, "does not exist; create it first"},
-		{"missing parent of a folder", folder, filepath.Join(dir, "no", "out"), Options{Force: true}, "does not exist; create it first"},
+		{"missing parent of a folder", folder, filepath.Join(dir, "no", "out"), Options{Replace: anything}, "does not exist; create it first"},
 		{"parent is a file", file, filepath.Join(dir, "file", "out"), Options{}, "file is not a folder"},
-		{"current folder", folder, ".", Options{Force: true}, "is the current folder or holds it"},
-		{"above the current folder", folder, filepath.Dir(cwd), Options{Force: true}, "is the current folder or holds it"},
-		{"root", folder, "/", Options{Force: true}, "is the current folder or holds it"},
-		{"device", file, os.DevNull, Options{Force: true}, "not a regular file"},
+		{"current folder", folder, ".", Options{Replace: anything}, "is the current folder or holds it"},
+		{"above the current folder", folder, filepath.Dir(cwd), Options{Replace: anything}, "is the current folder or holds it"},
+		{"root", folder, "/", Options{Replace: anything}, "is the current folder or holds it"},
+		{"device", file, os.DevNull, Options{Replace: anything}, "not a regular file"},
 		{"no space", file, filepath.Join(dir, "out"), Options{Need: math.MaxInt64}, "needs 9223372036854775807 bytes, the disk has"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestForceReplacesLinkOnly checks that what a link at the destination points to stays.
-func TestForceReplacesLinkOnly(t *testing.T) {
+// TestReplacesLinkOnly checks that what a link at the destination points to stays.
+func TestReplacesLinkOnly(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -22,7 +22,7 @@ func TestForceReplacesLinkOnly(t *testing.T) {
 			if _, err := k.create(filepath.Join(dir, "out"), Options{}, "new"); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("a link counts as free: %v", err)
 			}
-			o, err := k.create(filepath.Join(dir, "out"), Options{Force: true}, "new")
+			o, err := k.create(filepath.Join(dir, "out"), Options{Replace: anything}, "new")
 			must(t, err)
 			must(t, o.Commit())
 			want := k.holds("new")

@@ -44,9 +44,9 @@ func (d *Dir) Create(name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(d.temp, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// Commit syncs everything written under Staging and puts the directory in its place in one step. With Force the
+// Commit syncs everything written under Staging and puts the directory in its place in one step. With Replace the
 // directory there before is removed afterwards. When it fails nothing is left behind and the destination is as it
-// was. Without Force it fails (fs.ErrExist) if the destination was taken meanwhile.
+// was. Without Replace it fails (fs.ErrExist) if the destination was taken meanwhile.
 func (d *Dir) Commit() error {
 	if d.done {
 		return fmt.Errorf("commit %s: %w", d.path, errDone)
@@ -56,8 +56,12 @@ func (d *Dir) Commit() error {
 		os.RemoveAll(d.temp) // the first error is the one that counts
 		return fmt.Errorf("%s: cannot sync the output to disk: %w", d.path, err)
 	}
-	old, err := system.placeDir(d.temp, d.abs, d.asideName(), d.force)
-	if err = d.placed(err); err != nil {
+	old, err := "", d.stillFree(true)
+	if err == nil {
+		old, err = system.placeDir(d.temp, d.abs, d.asideName(), d.replace != nil)
+		err = d.placed(err)
+	}
+	if err != nil {
 		os.RemoveAll(d.temp)
 		return err
 	}

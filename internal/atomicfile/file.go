@@ -16,7 +16,7 @@ type File struct {
 }
 
 // CreateFile starts an output that will be at path after Commit. It fails at once when path is taken (without
-// Options.Force, or by something other than a file), its folder is missing or not writable, or the space does not
+// Options.Replace, or by something other than a file), its folder is missing or not writable, or the space does not
 // suffice. The caller ends it with Commit or Abort.
 func CreateFile(path string, opts Options) (*File, error) {
 	t, err := newTarget(path, opts, false)
@@ -62,7 +62,7 @@ func (f *File) explain(err error) error {
 }
 
 // Commit puts the output in its place: synced, closed, renamed. When it fails nothing is left behind and the
-// destination is as it was. Without Force it fails (fs.ErrExist) if the destination was taken meanwhile.
+// destination is as it was. Without Replace it fails (fs.ErrExist) if the destination was taken meanwhile.
 func (f *File) Commit() error {
 	if f.done {
 		return fmt.Errorf("commit %s: %w", f.path, errDone)
@@ -70,9 +70,12 @@ func (f *File) Commit() error {
 	f.done = true
 	err := cmp.Or(f.temp.Sync(), f.temp.Close())
 	if err == nil {
-		err = f.placed(system.placeFile(f.temp.Name(), f.abs, f.force))
+		err = f.stillFree(false)
 	} else {
 		err = f.explain(err)
+	}
+	if err == nil {
+		err = f.placed(system.placeFile(f.temp.Name(), f.abs, f.replace != nil))
 	}
 	if err != nil {
 		os.Remove(f.temp.Name()) // the first error is the one that counts

@@ -77,9 +77,7 @@ func TestRoundTrip(t *testing.T) {
 		hidden[i] = 1 / float64(i+1)
 	}
 
-	if err := os.WriteFile(path, []byte("of an earlier run"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeIDs(t, path, 1) // an earlier run
 	w, err := Create(path, entries, map[string]string{"producer": "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +246,9 @@ func TestWriterFailures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "dump.safetensors")
-			if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+			writeIDs(t, path, 7)
+			old, err := os.ReadFile(path)
+			if err != nil {
 				t.Fatal(err)
 			}
 			w, err := Create(path, test.entries, nil)
@@ -260,7 +260,7 @@ func TestWriterFailures(t *testing.T) {
 			}
 			left, _ := filepath.Glob(filepath.Join(dir, "*"))
 			hidden, _ := filepath.Glob(filepath.Join(dir, ".*"))
-			if data, err := os.ReadFile(path); string(data) != "old" || err != nil || len(left)+len(hidden) != 1 {
+			if data, err := os.ReadFile(path); !bytes.Equal(data, old) || err != nil || len(left)+len(hidden) != 1 {
 				t.Errorf("%q is left at the destination, beside %v %v", data, left, hidden)
 			}
 		})
@@ -270,6 +270,40 @@ func TestWriterFailures(t *testing.T) {
 	}
 	if _, err := Create(os.DevNull, []entry{ids}, nil); err == nil {
 		t.Error("a dump in place of a device")
+	}
+}
+
+// writeIDs makes a dump of one token.
+func writeIDs(t *testing.T, path string, id int64) {
+	t.Helper()
+	w, err := Create(path, []entry{announce(InputIDs, tensor.I64, 1, 1)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Write(w, InputIDs, 0, []int64{id}), w.Commit()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Only a dump gives way to a dump.
+func TestCreateReplaces(t *testing.T) {
+	dir := t.TempDir()
+	weights, err := os.ReadFile(filepath.Join(fixtures, "default", "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"weights": weights, "text": []byte("three years"), "empty": nil} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Create(path, []entry{announce(InputIDs, tensor.I64, 1, 1)}, nil)
+		if (err == nil) != (name == "empty") || err != nil && !strings.Contains(err.Error(), "only a dump is replaced") {
+			t.Errorf("a dump in place of %s: %v", name, err)
+		}
+		if left, err := os.ReadFile(path); !bytes.Equal(left, content) || err != nil {
+			t.Errorf("%s changed: %v", name, err)
+		}
 	}
 }
 

@@ -19,9 +19,9 @@ type Writer struct {
 }
 
 // Create starts the dump that will be at path after Commit, with exactly these tensors. Their dtypes and shapes must
-// agree as Read demands. A regular file at path is replaced: a dump is a result, made again as often as the command is
-// repeated, as compilers treat their outputs. Until Commit the old file stays as it is. Anything else at path, such as
-// a folder or a device, is an error. metadata goes into the file's header and may be nil.
+// agree as Read demands. A dump at path is replaced: it is a result, made again as often as the command is repeated, as
+// compilers treat their outputs. Until Commit the old file stays as it is. Anything else at path, such as weights, a
+// folder or a device, is an error. metadata goes into the file's header and may be nil.
 func Create(path string, tensors []safetensors.Entry, metadata map[string]string) (_ *Writer, err error) {
 	_, unknown, _, err := check(path, tensors)
 	if err != nil {
@@ -42,7 +42,7 @@ func Create(path string, tensors []safetensors.Entry, metadata map[string]string
 	for _, t := range tensors {
 		w.dtype[t.Name] = t.DType
 	}
-	if w.file, err = atomicfile.CreateFile(path, atomicfile.Options{Force: true, Need: size}); err != nil {
+	if w.file, err = atomicfile.CreateFile(path, atomicfile.Options{Replace: Replaceable, Need: size}); err != nil {
 		return nil, err
 	}
 	if w.content, err = safetensors.NewWriter(w.file, tensors, metadata); err != nil {

@@ -170,6 +170,14 @@ func (f *File) Tensor(name string) (tensor.Tensor, bool) {
 // Metadata returns a copy of the header's __metadata__, nil when there is none.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 
+// Paths returns the path of the file that was opened; none after Parse.
+func (f *File) Paths() []string {
+	if f.mapped == nil {
+		return nil
+	}
+	return []string{f.mapped.Path()}
+}
+
 // ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
 func (f *File) ReadAhead() {
 	if f.mapped != nil {

@@ -272,6 +272,14 @@ func checkSum(where place, want, got uint32) error {
 	return nil
 }
 
+// Paths returns the path of the file that was opened; none after Parse.
+func (f *File) Paths() []string {
+	if f.mapped == nil {
+		return nil
+	}
+	return []string{f.mapped.Path()}
+}
+
 // ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
 func (f *File) ReadAhead() {
 	if f.mapped != nil {

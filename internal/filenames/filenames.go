@@ -1,0 +1,32 @@
+// Package filenames knows the names of the files that make up a checkpoint folder.
+package filenames
+
+import (
+	"regexp"
+	"slices"
+)
+
+// Tokenizer are the files beside the weights that hold the tokenizer in its forms, and the chat template.
+var Tokenizer = []string{
+	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+	"tokenizer.model", "tokenizer.model.v3", "chat_template.jinja", "chat_template.json",
+}
+
+// settings are the configurations of the layouts, and the indexes of shards.
+var settings = []string{
+	"config.json", "generation_config.json", "hf_config.json", "params.json",
+	"model.safetensors.index.json", "pytorch_model.bin.index.json",
+}
+
+// papers are what a repository on the hub has beside them.
+var papers = []string{"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", ".gitattributes"}
+
+var weights = regexp.MustCompile(`^(?:(?:model|consolidated)(?:-\d{5}-of-\d{5})?\.safetensors|pytorch_model(?:-\d{5}-of-\d{5})?\.bin)$`)
+
+// Weights reports whether a folder of any layout keeps weights under that name.
+func Weights(name string) bool { return weights.MatchString(name) }
+
+// Beside reports whether a file of that name goes with the weights: configuration, index, tokenizer, model card, licence.
+func Beside(name string) bool {
+	return slices.Contains(settings, name) || slices.Contains(Tokenizer, name) || slices.Contains(papers, name)
+}

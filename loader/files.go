@@ -1,0 +1,33 @@
+package loader
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/filenames"
+)
+
+// Files returns the paths of the files that the checkpoint was read from, whatever their names, and of those in its folder
+// that go with them: configuration, index, tokenizer, chat template, model card. Nothing that is computed from the
+// checkpoint may be written to one of these.
+func (ck *Checkpoint) Files() []string {
+	var paths []string
+	for _, f := range ck.weights.files {
+		paths = append(paths, f.Paths()...)
+	}
+	beside := []string{ck.weights.source}
+	entries, _ := os.ReadDir(ck.path) // of a GGUF file: none
+	for _, e := range entries {
+		if filenames.Beside(e.Name()) {
+			beside = append(beside, filepath.Join(ck.path, e.Name()))
+		}
+	}
+	for _, path := range beside {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
