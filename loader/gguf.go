@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -23,19 +23,14 @@ const ggufPattern = "*.gguf"
 
 // ggufFile returns the GGUF file that a folder stands for: its only one, or the first part of its only split.
 func ggufFile(dir string) (path string, ok bool) {
-	found, err := filepath.Glob(filepath.Join(escape(dir), ggufPattern))
-	if err != nil || len(found) == 0 {
+	found := filenames.In(dir, ggufPattern)
+	if len(found) == 0 {
 		return "", false
 	}
 	if len(found) > 1 && !strings.HasSuffix(found[0], fmt.Sprintf("-00001-of-%05d.gguf", len(found))) {
 		return "", false
 	}
 	return found[0], true
-}
-
-// escape makes a folder's name match itself alone.
-func escape(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
 
 func matchGGUF(dir string) bool {

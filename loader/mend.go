@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -150,11 +151,7 @@ func (m *mender) single(path string, open func(path string) (weightFile, error))
 // shardsOf returns the files that an index of that name would name, by their usual names.
 func (m *mender) shardsOf(index string) []string {
 	stem, ending, _ := strings.Cut(strings.TrimSuffix(index, ".index.json"), ".")
-	found, err := filepath.Glob(filepath.Join(escape(m.dir), stem+"-*-of-*."+ending))
-	if err != nil {
-		return nil
-	}
-	return found
+	return filenames.In(m.dir, stem+"-*-of-*."+ending)
 }
 
 // shards maps shards by their index, or as they are found where that fails for the index alone.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,7 +58,7 @@ func addCompletions(root *cobra.Command) {
 // offer files only when there is nothing else, and files come first.
 func cachedRepos(begun string) (repos []cobra.Completion) {
 	client, err := hub.FromEnv()
-	if files, _ := filepath.Glob(begun + "*"); err != nil || len(files) > 0 {
+	if err != nil || beginsFile(begun) {
 		return nil // a completion has nowhere to report an error
 	}
 	for _, repo := range client.Repos() {
@@ -65,4 +67,11 @@ func cachedRepos(begun string) (repos []cobra.Completion) {
 		}
 	}
 	return repos
+}
+
+// beginsFile reports whether the path of a file here begins so.
+func beginsFile(begun string) bool {
+	dir, name := filepath.Split(begun)
+	entries, _ := os.ReadDir(filepath.Clean(dir)) // of no folder: none
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), name) })
 }

@@ -1,7 +1,9 @@
-// Package filenames knows the names of the files that make up a checkpoint folder.
+// Package filenames knows the names of the files that make up a checkpoint folder, and finds files by a pattern of names.
 package filenames
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 )
@@ -29,4 +31,16 @@ func Weights(name string) bool { return weights.MatchString(name) }
 // Beside reports whether a file of that name goes with the weights: configuration, index, tokenizer, model card, licence.
 func Beside(name string) bool {
 	return slices.Contains(settings, name) || slices.Contains(Tokenizer, name) || slices.Contains(papers, name)
+}
+
+// In returns the paths of what dir holds under names that match a pattern of filepath.Match, in the order of the names. The
+// folder's own name may be a pattern and means itself. What cannot be listed holds nothing.
+func In(dir, pattern string) (paths []string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if ok, _ := filepath.Match(pattern, e.Name()); ok {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/gomamba/gomamba/internal/filenames"
 )
 
 // cached is a repository in the cache.
@@ -191,11 +193,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 // Repos returns the repositories of which the cache holds anything, sorted.
 func (c *Client) Repos() (repos []string) {
 	// A cache that is not there is empty.
-	dirs, _ := filepath.Glob(filepath.Join(c.Cache, "models--*", "snapshots"))
-	for _, dir := range dirs {
-		name := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), "models--")
-		repo := strings.ReplaceAll(name, "--", "/")
-		if CheckRepo(repo) == nil {
+	for _, dir := range filenames.In(c.Cache, "models--*") {
+		repo := strings.ReplaceAll(strings.TrimPrefix(filepath.Base(dir), "models--"), "--", "/")
+		if _, err := os.Lstat(filepath.Join(dir, "snapshots")); err == nil && CheckRepo(repo) == nil {
 			repos = append(repos, repo)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -23,8 +24,7 @@ func Expected(dir string) *Listing {
 		return readTree(store, strings.ReplaceAll(name, "--", "/"), filepath.Base(dir))
 	}
 	notes := (&folder{dir: dir}).trees()
-	found, _ := filepath.Glob(filepath.Join(notes, "download", "*.metadata"))
-	for _, path := range found {
+	for _, path := range filenames.In(filepath.Join(notes, "download"), "*.metadata") {
 		data, err := jsonobj.ReadFile(path, maxNote)
 		commit, _, _ := strings.Cut(string(data), "\n")
 		if err == nil && commitPattern.MatchString(commit) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
@@ -59,19 +60,10 @@ func openFolder(dir string) (*Tokenizer, error) {
 			return openFile(path)
 		}
 	}
-	ggufs, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "*.gguf"))
-	if len(ggufs) > 0 {
+	if ggufs := filenames.In(dir, "*.gguf"); len(ggufs) > 0 {
 		return openGGUF(ggufs[0])
 	}
 	return nil, &noTokenizer{dir, "found none of " + strings.Join(fileNames, ", ")}
-}
-
-// escapeGlob makes a path mean itself in a pattern.
-func escapeGlob(path string) string {
-	if os.PathSeparator == '\\' {
-		return path // where patterns have no escapes
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 func openGGUF(path string) (_ *Tokenizer, err error) {
