@@ -97,7 +97,9 @@ type chat struct {
 }
 
 func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) error {
-	sessionOf(cmd).reads(f.template)
+	if err := takeStdin(cmd, "the conversation"); err != nil {
+		return err
+	}
 	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
 	if err != nil {
 		return err
@@ -109,7 +111,7 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 	}
 	d := &dialogue{t: t, g: g, system: f.system}
 	if !f.plain {
-		if d.template, err = openTemplate(t, f.template); err != nil {
+		if d.template, err = openTemplate(cmd, t, f.template); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/gomamba/gomamba/internal/jinja"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tokenizer"
@@ -21,10 +23,14 @@ type chatTemplate struct {
 }
 
 // openTemplate reads the template in a file, or else that of the tokenizer; nil where there is none.
-func openTemplate(t *tokenizer.Tokenizer, file string) (*chatTemplate, error) {
+func openTemplate(cmd *cobra.Command, t *tokenizer.Tokenizer, file string) (*chatTemplate, error) {
 	source, from := t.Config().ChatTemplate, t.Path()
 	if file != "" {
-		text, err := jsonobj.ReadFile(file, maxTemplate)
+		file, err := input(cmd, "--chat-template", file)
+		if err != nil {
+			return nil, err
+		}
+		text, err := readInput(cmd, file, maxTemplate)
 		if err != nil {
 			return nil, err
 		}

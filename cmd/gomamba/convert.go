@@ -85,7 +85,9 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
-	sessionOf(cmd).reads(f.prompt.in)
+	if f.prompt.in, err = input(cmd, "--in", f.prompt.in); err != nil {
+		return err
+	}
 	prompt, err := f.batch(cmd, s, ck)
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ float32 results are judged. It holds all results in memory.`,
 			if err != nil {
 				return err
 			}
+			if err := f.inputs(cmd); err != nil {
+				return err
+			}
 			if f.precision == "f64" {
 				return f.runOracle(cmd, s, args[0], want)
 			}
@@ -109,9 +112,16 @@ func (f *forwardFlags) want() (model.Want, error) {
 	return w, usagef("--logits %q: expected all, last or none", f.logits)
 }
 
+// inputs notes the files to read.
+func (f *forwardFlags) inputs(cmd *cobra.Command) (err error) {
+	if f.in, err = input(cmd, "--in", f.in); err == nil {
+		f.cacheIn, err = input(cmd, "--cache-in", f.cacheIn)
+	}
+	return err
+}
+
 // outputs readies the files to write.
 func (f *forwardFlags) outputs(cmd *cobra.Command) (err error) {
-	sessionOf(cmd).reads(f.in, f.cacheIn)
 	if f.to, err = output(cmd, "--out", f.out, dump.Replaceable, false); err != nil {
 		return err
 	}
@@ -136,12 +146,12 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 }
 
 // batch reads the prompt.
-func (f *forwardFlags) batch() (b model.Batch, err error) {
+func (f *forwardFlags) batch(cmd *cobra.Command) (b model.Batch, err error) {
 	if f.ids != "" {
 		ids, err := parseIDs(f.ids)
 		return model.Single(ids), err
 	}
-	d, err := dump.Read(f.in)
+	d, err := openDump(cmd, f.in)
 	if err != nil {
 		return b, err
 	}
@@ -162,7 +172,7 @@ func batchOf(d *dump.Dump) (b model.Batch, err error) {
 
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
-	b, err := f.batch()
+	b, err := f.batch(cmd)
 	if err != nil {
 		return err
 	}
@@ -171,7 +181,10 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	cache := m.NewCache(b.Sequences)
 	if f.cacheIn != "" {
-		if cache, _, err = m.LoadCache(f.cacheIn); err != nil {
+		if cache, err = open(cmd, f.cacheIn, func() (*model.Cache, error) {
+			c, _, err := m.LoadCache(f.cacheIn)
+			return c, err
+		}); err != nil {
 			return err
 		}
 	}
@@ -224,13 +237,15 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 		if err := f.outputs(cmd); err != nil {
 			return err
 		}
-		b, err := f.batch()
+		b, err := f.batch(cmd)
 		if err != nil {
 			return err
 		}
 		cache := reference.NewCache[float64](m.Config(), b.Sequences)
 		if f.cacheIn != "" {
-			if cache, err = reference.LoadCache(m.Config(), f.cacheIn); err != nil {
+			if cache, err = open(cmd, f.cacheIn, func() (*reference.Cache[float64], error) {
+				return reference.LoadCache(m.Config(), f.cacheIn)
+			}); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gomamba/gomamba/internal/dump"
-	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -69,9 +68,11 @@ wanted. It is refused for another model.`,
 			if err := f.check(); err != nil {
 				return err
 			}
+			if err := f.inputs(cmd); err != nil {
+				return err
+			}
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
 				var err error
-				sessionOf(cmd).reads(f.file, f.cacheIn)
 				if f.cacheTo, err = output(cmd, "--cache-out", f.cacheOut, dump.Replaceable, false); err != nil {
 					return err
 				}
@@ -108,8 +109,8 @@ func (f *generateFlags) check() error {
 		return usagef("-n %d: expected 0 or more tokens", f.n)
 	case kinds > 1:
 		return usagef("expected one of -p, --file and --ids")
-	case kinds == 0 && f.cacheIn == "":
-		return usagef("expected -p, --file, --ids or --cache-in: there is nothing to continue")
+	case kinds == 0 && f.cacheIn == "" && !stdinWaits():
+		return errNothing
 	case f.print != "" && f.print != "text" && f.print != "ids":
 		return usagef("--print %q: expected text or ids", f.print)
 	case slices.Contains(f.stops, ""):
@@ -120,6 +121,30 @@ func (f *generateFlags) check() error {
 		return usagef("--stop needs text, and --print says ids")
 	}
 	return nil
+}
+
+// errNothing says that there is no prompt.
+var errNothing = usagef("expected -p, --file, --ids or --cache-in, or a prompt on stdin: there is nothing to continue")
+
+// inputs notes the files to read, and reads the one with the prompt. A program that finds stdin waiting, and no other
+// prompt, takes it from there.
+func (f *generateFlags) inputs(cmd *cobra.Command) (err error) {
+	if f.cacheIn, err = input(cmd, "--cache-in", f.cacheIn); err != nil {
+		return err
+	}
+	what, file := "--file", f.file
+	if len(f.prompts)+len(f.ids) == 0 && f.file == "" && f.cacheIn == "" {
+		what, file = "the prompt", "-"
+	}
+	if file, err = input(cmd, what, file); file == "" || err != nil {
+		return err
+	}
+	text, err := readInput(cmd, file, maxPromptFile)
+	if err == nil && len(text) == 0 && f.file == "" {
+		err = errNothing
+	}
+	f.prompts = []string{string(text)}
+	return err
 }
 
 func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) error {
@@ -164,7 +189,7 @@ func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loade
 	if err == nil {
 		return t, nil
 	}
-	needed := len(f.prompts) > 0 || f.file != "" || len(f.stops) > 0 || f.print == "text" || f.tokenizer != ""
+	needed := len(f.prompts) > 0 || len(f.stops) > 0 || f.print == "text" || f.tokenizer != ""
 	if needed {
 		return nil, err
 	}
@@ -184,7 +209,10 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 	var cache *model.Cache
 	var logits []float32
 	if f.cacheIn != "" {
-		if cache, logits, err = m.LoadCache(f.cacheIn); err != nil {
+		if cache, err = open(cmd, f.cacheIn, func() (c *model.Cache, err error) {
+			c, logits, err = m.LoadCache(f.cacheIn)
+			return c, err
+		}); err != nil {
 			return nil, 0, err
 		}
 		if n == 0 {
@@ -230,15 +258,7 @@ func (f *generateFlags) tokens(t *tokenizer.Tokenizer) ([][]int64, error) {
 		}
 		prompts = append(prompts, ids)
 	}
-	texts := f.prompts
-	if f.file != "" {
-		text, err := jsonobj.ReadFile(f.file, maxPromptFile)
-		if err != nil {
-			return nil, err
-		}
-		texts = []string{string(text)}
-	}
-	for _, text := range texts {
+	for _, text := range f.prompts {
 		ids := t.Encode(text, f.cacheIn == "")
 		if len(ids) == 0 {
 			return nil, errors.New("the prompt is empty: generation needs at least one token to start from")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model"
 )
@@ -59,12 +60,28 @@ at all.`,
 	return cmd
 }
 
+// readConfig reads a config.json, the one in a folder, or a stream.
+func readConfig(cmd *cobra.Command, path string) (config.Config, error) {
+	if !stream.Is(path) {
+		return config.LoadHF(path)
+	}
+	data, err := readInput(cmd, path, config.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	return config.ParseHF(path, data)
+}
+
 func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.DType, opts convert.Options) error {
 	if err := checkDestination("DST", dst); err != nil {
 		return err
 	}
-	opts.Inputs = []string{from}
-	cfg, err := config.LoadHF(from)
+	from, err := input(cmd, "CONFIG", from)
+	if err != nil {
+		return err
+	}
+	opts.Inputs = sessionOf(cmd).files()
+	cfg, err := readConfig(cmd, from)
 	if err != nil {
 		return err
 	}

@@ -20,17 +20,18 @@ import (
 // them before the work begins: no output falls on an input.
 type ledger struct {
 	inputs  []string
+	stdin   string // what is read from there; empty: nothing
 	outputs []*destination
 }
 
-// reads notes what the command reads: files, or folders for the checkpoint or tokenizer in them. Empty paths are skipped.
+// reads notes what the command reads: files, or folders for the checkpoint or tokenizer in them.
 func (l *ledger) reads(paths ...string) {
 	for _, path := range paths {
-		entries, err := os.ReadDir(path)
-		if err != nil {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			l.inputs = append(l.inputs, path)
 			continue
 		}
+		entries, _ := os.ReadDir(path) // if it cannot be read, nothing in it is
 		for _, e := range entries {
 			if name := e.Name(); filenames.Beside(name) || filenames.Weights(name) || strings.HasSuffix(name, ".gguf") {
 				l.inputs = append(l.inputs, filepath.Join(path, name))

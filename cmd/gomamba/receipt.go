@@ -11,7 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/receipt"
@@ -55,19 +58,35 @@ func (f *convertFlags) batch(cmd *cobra.Command, s *settings, ck *loader.Checkpo
 	if f.prompt.ids == "" && f.prompt.text == "" && f.prompt.in == "" {
 		return nil, nil
 	}
-	if in := f.prompt.in; in != "" && !strings.EqualFold(filepath.Ext(in), ".safetensors") {
-		text, err := jsonobj.ReadFile(in, maxText)
+	if in := f.prompt.in; in != "" && (stream.Is(in) || !strings.EqualFold(filepath.Ext(in), ".safetensors")) {
+		data, err := readInput(cmd, in, maxText)
 		if err != nil {
 			return nil, err
 		}
-		if f.prompt.in, f.prompt.text = "", string(text); len(text) == 0 {
+		if safetensors.Is(data) {
+			return f.piped(in, data, ck)
+		}
+		if f.prompt.in, f.prompt.text = "", string(data); len(data) == 0 {
 			return nil, fmt.Errorf("%s is empty, expected a text", in)
 		}
 	}
 	if err := f.prompt.encode(cmd, s, ck); err != nil {
 		return nil, err
 	}
-	b, err := f.prompt.batch()
+	b, err := f.prompt.batch(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return &b, b.Check(ck.Config().Shared().VocabSize)
+}
+
+// piped takes the prompt from a dump without the name of one.
+func (f *convertFlags) piped(name string, data []byte, ck *loader.Checkpoint) (*model.Batch, error) {
+	d, err := dump.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	b, err := batchOf(d)
 	if err != nil {
 		return nil, err
 	}

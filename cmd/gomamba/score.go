@@ -18,6 +18,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -53,8 +54,15 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 			if (len(args) == 2) == (f.ids != "") {
 				return usagef("expected either FILE or --ids")
 			}
+			file := ""
+			if len(args) == 2 {
+				var err error
+				if file, err = input(cmd, "FILE", args[1]); err != nil {
+					return err
+				}
+			}
 			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
-				return f.run(cmd, s, ck, m, args[1:])
+				return f.run(cmd, s, ck, m, file)
 			})
 		},
 	}
@@ -69,7 +77,7 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 	return cmd
 }
 
-func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, file []string) error {
+func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, file string) error {
 	r := newScorer(m)
 	w := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
 	if f.json {
@@ -79,7 +87,7 @@ func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint,
 	if f.ids != "" {
 		err = f.scoreIDs(cmd, r)
 	} else {
-		err = f.scoreFile(cmd, s, ck, r, file[0])
+		err = f.scoreFile(cmd, s, ck, r, file)
 	}
 	if err == nil {
 		err = m.Changed()
@@ -112,15 +120,11 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	if err != nil {
 		return err
 	}
-	in, size := cmd.InOrStdin(), int64(0)
-	if path != "-" {
-		file, n, err := openText(path)
-		if err != nil {
-			return err
-		}
-		defer closing(&err, file)
-		in, size = file, n
+	in, size, err := openText(cmd, path)
+	if err != nil {
+		return err
 	}
+	defer closing(&err, in)
 	r.t = t
 	if err := r.add(cmd.Context(), t.Begin()); err != nil {
 		return err
@@ -136,8 +140,12 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	})
 }
 
-// openText opens a regular file.
-func openText(path string) (*os.File, int64, error) {
+// openText opens a regular file, and returns its size, or a stream.
+func openText(cmd *cobra.Command, path string) (io.ReadCloser, int64, error) {
+	if stream.Is(path) {
+		r, err := stream.Open(path)
+		return &waiter{ctx: cmd.Context(), r: r}, 0, err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, 0, err

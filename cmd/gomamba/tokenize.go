@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
@@ -52,9 +54,14 @@ makes of it, up to where the assistant's answer begins.`,
 			if err != nil {
 				return err
 			}
-			encode, err := f.encoder(t, args[0])
+			encode, err := f.encoder(cmd, t, args[0])
 			if err != nil {
 				return err
+			}
+			if !cmd.Flags().Changed("text") {
+				if err := takeStdin(cmd, "the text"); err != nil {
+					return err
+				}
 			}
 			if f.jsonl {
 				return f.lines(cmd, encode)
@@ -72,11 +79,11 @@ makes of it, up to where the assistant's answer begins.`,
 }
 
 // encoder returns what makes ids of a text, or of a JSON value that is a conversation.
-func (f *tokenizeFlags) encoder(t *tokenizer.Tokenizer, name string) (func(text string) ([]int64, error), error) {
+func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name string) (func(text string) ([]int64, error), error) {
 	if !f.chat {
 		return func(text string) ([]int64, error) { return t.Encode(text, f.special), nil }, nil
 	}
-	template, err := openTemplate(t, f.template)
+	template, err := openTemplate(cmd, t, f.template)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +107,7 @@ func (f *tokenizeFlags) encoder(t *tokenizer.Tokenizer, name string) (func(text 
 func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode func(string) ([]int64, error)) error {
 	text := f.text
 	if !cmd.Flags().Changed("text") {
-		all, err := io.ReadAll(cmd.InOrStdin())
+		all, err := readInput(cmd, stream.Stdin, maxText)
 		if err != nil {
 			return err
 		}
@@ -119,7 +126,7 @@ func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode 
 
 // lines encodes one JSON string, or conversation, a line. An answer is written before the next line is waited for.
 func (f *tokenizeFlags) lines(cmd *cobra.Command, encode func(string) ([]int64, error)) error {
-	r, w := bufio.NewReaderSize(cmd.InOrStdin(), 1<<16), bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
+	r, w := bufio.NewReaderSize(&waiter{ctx: cmd.Context(), r: os.Stdin}, 1<<16), bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF && len(line) == 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -21,11 +22,15 @@ func tokenizerFiles(names []string) ([]string, error) {
 
 // openTokenizer opens the tokenizer of MODEL, or MODEL as a tokenizer. A model of bytes needs none.
 func openTokenizer(cmd *cobra.Command, s *settings, name string) (t *tokenizer.Tokenizer, err error) {
-	path, err := hubPath(cmd, name, tokenizerFiles)
-	if err != nil {
+	path := stream.Stdin
+	if name != "-" {
+		if path, err = hubPath(cmd, name, tokenizerFiles); err != nil {
+			return nil, err
+		}
+	}
+	if path, err = input(cmd, "the tokenizer", path); err != nil {
 		return nil, err
 	}
-	sessionOf(cmd).reads(path)
 	t, err = tokenizer.Open(path)
 	if !errors.Is(err, tokenizer.ErrNone) {
 		return t, err

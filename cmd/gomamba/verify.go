@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/parity"
@@ -45,16 +44,22 @@ status is 0 for the first two.`,
 			} else if !(tol.Abs >= 0 && tol.Rel >= 0) {
 				return usagef("--atol %v --rtol %v: expected numbers of at least 0", tol.Abs, tol.Rel)
 			}
+			ref := ""
+			if len(args) > 1 {
+				var err error
+				if ref, err = input(cmd, "REF", args[1]); err != nil {
+					return err
+				}
+			}
 			if asJSON && isStdout(html) {
 				return usagef("--html %s with --json: stdout can have one of them; name a file", html)
 			}
 			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
-				sessionOf(cmd).reads(args[1:]...)
 				to, err := output(cmd, "--html", html, replaceablePage, true)
 				if err != nil {
 					return err
 				}
-				report, err := verify(cmd, ck, m, args[1:], tolerance)
+				report, err := verify(cmd, ck, m, ref, tolerance)
 				if err == nil {
 					err = m.Changed()
 				}
@@ -89,13 +94,13 @@ status is 0 for the first two.`,
 }
 
 // verify compares with the reference file, if there is one, or with the oracle.
-func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref []string, tol *parity.Tolerance) (_ *parity.Report, err error) {
+func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref string, tol *parity.Tolerance) (_ *parity.Report, err error) {
 	ctx, stop := watched(cmd.Context(), cmd)
 	defer stop()
-	if len(ref) == 0 {
+	if ref == "" {
 		return parity.SelfCheck(ctx, ck, m, tol)
 	}
-	d, err := dump.Read(ref[0])
+	d, err := openDump(cmd, ref)
 	if err != nil {
 		return nil, err
 	}

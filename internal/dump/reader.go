@@ -7,6 +7,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -27,7 +28,16 @@ const maxTokens = 1 << 24
 // Read opens the dump at path and checks that its tensors agree with one another in batch, tokens and sizes, that the
 // mask holds 0 and 1, and that there is anything a dump can hold. Tensors of other names are left alone.
 // Errors: *badfile.FormatError, *badfile.UnsupportedError, or a wrapped I/O error.
+//
+// A stream, of which stream.Is is true, is read into memory whole, at most maxStream bytes.
 func Read(path string) (_ *Dump, err error) {
+	if stream.Is(path) {
+		data, err := stream.ReadFile(path, maxStream)
+		if err != nil {
+			return nil, err
+		}
+		return Parse(path, data)
+	}
 	file, err := safetensors.Open(path)
 	if err != nil {
 		return nil, err
@@ -38,6 +48,18 @@ func Read(path string) (_ *Dump, err error) {
 		}
 	}()
 	return read(path, file)
+}
+
+// maxStream bounds a dump that is read into memory.
+const maxStream int64 = 4 << 30
+
+// Parse is Read for a dump that is in memory; name stands for the file in errors.
+func Parse(name string, data []byte) (*Dump, error) {
+	file, err := safetensors.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return read(name, file)
 }
 
 func read(path string, file *safetensors.File) (*Dump, error) {

@@ -76,6 +76,11 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
+// Is reports whether data begins as a safetensors file does: with the length of a header that fits into it, and a brace.
+func Is(data []byte) bool {
+	return len(data) > lengthSize && data[lengthSize] == '{' && binary.LittleEndian.Uint64(data) <= uint64(len(data)-lengthSize)
+}
+
 // confirm has the library parse the header as well: a file on which two parsers differ is not one to guess about.
 func confirm(name string, data []byte, extents []extent) error {
 	_, meta, err := safetensors.ReadMetadata(data)

@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/stream"
 )
 
 // ErrNone is what errors are that say that a checkpoint comes without a tokenizer.
@@ -37,10 +38,10 @@ var fileNames = []string{"tokenizer.json", "tokenizer.model", "tokenizer.model.v
 // *badfile.UnsupportedError, or a wrapped I/O error.
 func Open(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil && path != stream.Stdin {
 		return nil, err
 	}
-	if info.IsDir() {
+	if err == nil && info.IsDir() {
 		return openFolder(path)
 	}
 	switch base := filepath.Base(path); {
@@ -49,6 +50,13 @@ func Open(path string) (*Tokenizer, error) {
 	case base == "config.json", base == "params.json", strings.HasSuffix(base, ".index.json"),
 		slices.Contains([]string{".safetensors", ".bin", ".pth", ".pt"}, filepath.Ext(base)):
 		return openFolder(filepath.Dir(path))
+	}
+	if stream.Is(path) {
+		data, err := stream.ReadFile(path, maxFile)
+		if err != nil {
+			return nil, err
+		}
+		return parse(path, data)
 	}
 	return openFile(path)
 }
@@ -84,15 +92,19 @@ func openFile(path string) (*Tokenizer, error) {
 	if bytes.HasPrefix(data, []byte("GGUF")) {
 		return openGGUF(path)
 	}
-	parse := Parse
-	if filepath.Ext(path) != ".json" && !bytes.HasPrefix(bytes.TrimLeft(data, "\ufeff \t\r\n"), []byte("{")) {
-		parse = ParseSentencePiece
-	}
 	t, err := parse(path, data)
 	if err != nil {
 		return nil, err
 	}
 	return t, t.readConfig(filepath.Dir(path))
+}
+
+// parse reads a tokenizer.json or a SentencePiece model.
+func parse(path string, data []byte) (*Tokenizer, error) {
+	if filepath.Ext(path) != ".json" && !bytes.HasPrefix(bytes.TrimLeft(data, "\ufeff \t\r\n"), []byte("{")) {
+		return ParseSentencePiece(path, data)
+	}
+	return Parse(path, data)
 }
 
 // readConfig reads tokenizer_config.json and chat_template.jinja, where they are.
