@@ -9,7 +9,8 @@
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
 //
 // Shapes and indices are those of transformers 5.23 with output_hidden_states=True and its DynamicCache. Values computed
-// in float64 are F64. A reader takes I32 for the integers and F16 and BF16 for the values as well.
+// in float64 are F64. A reader takes any integers for the ids, any integers, BOOL and floats of 0 and 1 for the mask, either of
+// them as [T] for one sequence, and F16 and BF16 for the values as well.
 package dump
 
 import (
@@ -21,7 +22,6 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
 )
 
 // Names of the tensors that a dump has at most once.
@@ -134,7 +134,7 @@ func check(file string, entries []safetensors.Entry) (parts []part, unknown []st
 	return parts, unknown, d, nil
 }
 
-// axes returns what the dimensions of p are, or nil when p has a number of dimensions that its kind never has.
+// axes returns what the dimensions of p must be.
 func axes(p part) []string {
 	var names []string
 	switch p.kind {
@@ -152,9 +152,6 @@ func axes(p part) []string {
 			names = []string{axisBatch, "heads", "head size", "state size"}
 		}
 	}
-	if len(names) != len(p.Shape) {
-		return nil
-	}
 	return names
 }
 
@@ -166,15 +163,18 @@ const (
 // add checks p against the parts before it.
 func (d *dims) add(p part) error {
 	values := p.kind != kindIDs && p.kind != kindMask
+	if !values && len(p.Shape) == 1 {
+		p.Shape = []int{1, p.Shape[0]} // one sequence
+	}
 	switch {
-	case !values && p.DType != tensor.I64 && p.DType != tensor.I32:
-		return d.errorf(p, "found dtype %s, expected I64", p.DType)
+	case p.kind == kindIDs && !p.DType.Integer():
+		return d.errorf(p, "found dtype %s, expected integers, such as I64", p.DType)
 	case values && !p.DType.Float():
 		return d.errorf(p, "found dtype %s, expected F32 or F64 (or F16 or BF16)", p.DType)
 	}
 	names := axes(p)
-	if names == nil {
-		return d.errorf(p, "found the shape %v, which has a wrong number of dimensions", p.Shape)
+	if len(names) != len(p.Shape) {
+		return d.errorf(p, "found the shape %v, expected [%s]", p.Shape, strings.Join(names, ", "))
 	}
 	if p.kind == kindSSM {
 		// Mamba-1 states have no heads; a file of both kinds of state is of no model.

@@ -3,6 +3,7 @@ package dump
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,9 +132,10 @@ func TestMalformed(t *testing.T) {
 		{"foreign tensor beside", []entry{i64("input_ids", 1, 1), i64("hidden_states.01", 5), i64("stray\x1b", 2)}, ""},
 		{"nothing", nil, "found no tensors, but none of input_ids"},
 		{"a checkpoint", []entry{f32("lm_head.weight", 2, 2), f32("A", 1)}, `found "A" as the first of 2 tensors, but none of`},
-		{"float ids", []entry{f32("input_ids", 1, 2)}, `tensor "input_ids": found dtype F32, expected I64`},
+		{"float ids", []entry{f32("input_ids", 1, 2)}, `tensor "input_ids": found dtype F32, expected integers, such as I64`},
 		{"integer logits", []entry{i64("logits", 1, 2, 3)}, `tensor "logits": found dtype I64, expected F32 or F64`},
-		{"flat ids", []entry{i64("input_ids", 5)}, `found the shape [5], which has a wrong number of dimensions`},
+		{"deep ids", []entry{i64("input_ids", 1, 1, 5)}, `found the shape [1 1 5], expected [batch, tokens]`},
+		{"flat logits", []entry{f32("logits", 5, 7)}, `found the shape [5 7], expected [batch, tokens, vocabulary]`},
 		{"no tokens", []entry{i64("input_ids", 1, 0)}, `found the shape [1 0], which is empty`},
 		{"mask of another length", []entry{i64("input_ids", 1, 5), i64("attention_mask", 1, 4)}, `tensor "attention_mask": found the shape [1 4]: tokens is 4 here and 5 in "input_ids"`},
 		{"logits of another batch", []entry{i64("input_ids", 1, 5), f32("logits", 2, 5, 7)}, `batch is 2 here and 1 in "input_ids"`},
@@ -161,11 +163,62 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-func TestMask(t *testing.T) {
+// Ids and masks as people dump them: "ids != pad" is BOOL, a mask that was multiplied with is a float.
+func TestInputs(t *testing.T) {
+	raw := func(name string, dtype tensor.DType, data []byte, shape ...int) tensor.Tensor {
+		return tensor.Tensor{Name: name, DType: dtype, Shape: shape, Data: data}
+	}
+	ids := tensor.Of(InputIDs, []int64{5, 6, 7, 8}, 2, 2)
+	for _, test := range []struct {
+		name      string
+		ids, mask tensor.Tensor
+		want      string // empty: ids 5, 6, 7, 8 in two rows, of which the first begins with padding
+	}{
+		{"I64", ids, tensor.Of(AttentionMask, []int64{0, 1, 1, 1}, 2, 2), ""},
+		{"BOOL", ids, raw(AttentionMask, tensor.Bool, []byte{0, 1, 1, 1}, 2, 2), ""},
+		{"U8", raw(InputIDs, tensor.U8, []byte{5, 6, 7, 8}, 2, 2), raw(AttentionMask, tensor.U8, []byte{0, 1, 1, 1}, 2, 2), ""},
+		{"U16, F16", raw(InputIDs, tensor.U16, []byte{5, 0, 6, 0, 7, 0, 8, 0}, 2, 2),
+			raw(AttentionMask, tensor.F16, []byte{0, 0, 0, 0x3c, 0, 0x3c, 0, 0x3c}, 2, 2), ""},
+		{"F32", ids, tensor.Of(AttentionMask, []float32{0, 1, 1, 1}, 2, 2), ""},
+		{"F64", ids, tensor.Of(AttentionMask, []float64{0, 1, 1, 1}, 2, 2), ""},
+		{"two", ids, tensor.Of(AttentionMask, []int64{0, 1, 1, 2}, 2, 2), `tensor "attention_mask": found 2 at [1, 1], expected 0 for padding or 1`},
+		{"half", ids, tensor.Of(AttentionMask, []float32{0.5, 1, 1, 1}, 2, 2), `found 0.5 at [0, 0], expected 0 for padding or 1`},
+		{"additive", ids, tensor.Of(AttentionMask, []float32{0, 1, float32(math.Inf(-1)), 1}, 2, 2), `found -Inf at [1, 0]`},
+		{"not a number", ids, tensor.Of(AttentionMask, []float64{0, math.NaN(), 1, 1}, 2, 2), `found NaN at [0, 1]`},
+		{"no bool", ids, raw(AttentionMask, tensor.Bool, []byte{0, 255, 1, 1}, 2, 2), `found 255 at [0, 1]`},
+		{"beyond", raw(InputIDs, tensor.U64, bytes.Repeat([]byte{255}, 16), 1, 2), tensor.Of(AttentionMask, []int64{1, 1}, 1, 2),
+			`tensor "input_ids": found an id above 9223372036854775807`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dump.safetensors")
+			save(t, path, test.ids, test.mask)
+			d, err := Read(path)
+			explained(t, err, test.want, path)
+			if test.want != "" || err != nil {
+				return
+			}
+			defer d.Close()
+			ids, _ := d.InputIDs()
+			mask, _ := d.AttentionMask()
+			if !slices.Equal(ids, []int64{5, 6, 7, 8}) || !slices.Equal(mask, []int64{0, 1, 1, 1}) || d.Batch() != 2 {
+				t.Errorf("ids %v, mask %v in %d rows", ids, mask, d.Batch())
+			}
+		})
+	}
+}
+
+// Without the dimension of the batch there is one sequence.
+func TestOneSequence(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dump.safetensors")
-	save(t, path, tensor.Of(AttentionMask, []int64{0, 1, 1, 2}, 2, 2))
-	_, err := Read(path)
-	explained(t, err, `tensor "attention_mask": found 2 at [1, 1], expected 0 or 1`, path)
+	save(t, path, tensor.Of(InputIDs, []int64{5, 6, 7}, 3), tensor.Of(AttentionMask, []int64{0, 1, 1}, 3), tensor.Of(Logits, make([]float32, 6), 1, 3, 2))
+	d, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if ids, _ := d.InputIDs(); d.Batch() != 1 || d.Tokens() != 3 || !slices.Equal(ids, []int64{5, 6, 7}) {
+		t.Errorf("%d rows of %d tokens: %v", d.Batch(), d.Tokens(), ids)
+	}
 }
 
 func TestIncompleteCache(t *testing.T) {

@@ -3,6 +3,7 @@ package dump
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -86,31 +87,66 @@ func read(path string, file *safetensors.File) (*Dump, error) {
 				Detail: fmt.Sprintf("has %d elements, more than the %d this program reads at once; cut it, and go on from the cache", t.Elems(), maxTokens)}
 		}
 	}
-	err = mmap.Guard(func() error {
-		d.ids = d.integers(InputIDs)
-		d.mask = d.integers(AttentionMask)
-		return nil
+	err = mmap.Guard(func() (err error) {
+		if d.ids, err = d.readIDs(); err == nil {
+			d.mask, err = d.readMask()
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for i, m := range d.mask {
-		if m != 0 && m != 1 {
-			row, col := i/d.Tokens(), i%d.Tokens()
-			return nil, &badfile.FormatError{File: path, Where: "tensor " + badfile.Quote(AttentionMask),
-				Detail: fmt.Sprintf("found %d at [%d, %d], expected 0 or 1", m, row, col)}
-		}
-	}
 	return d, nil
 }
 
-func (d *Dump) integers(name string) []int64 {
-	t, ok := d.file.Tensor(name)
+// readIDs returns the token ids, nil if there are none.
+func (d *Dump) readIDs() ([]int64, error) {
+	t, ok := d.file.Tensor(InputIDs)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	v, _ := tensor.Int64s(t) // of I64 or I32, as check made sure: always ok
-	return v
+	ids, ok := tensor.Int64s(t) // of integers, as check made sure
+	if !ok {
+		return nil, &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(InputIDs),
+			Detail: fmt.Sprintf("found an id above %d", math.MaxInt64)}
+	}
+	return ids, nil
+}
+
+// readMask returns the mask, which may be of any dtype but holds 0 and 1 alone; nil if there is none.
+func (d *Dump) readMask() ([]int64, error) {
+	t, ok := d.file.Tensor(AttentionMask)
+	if !ok {
+		return nil, nil
+	}
+	bad := func(i int, v any) error {
+		return &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(AttentionMask),
+			Detail: fmt.Sprintf("found %v at [%d, %d], expected 0 for padding or 1 for a token", v, i/d.Tokens(), i%d.Tokens())}
+	}
+	if t.DType == tensor.Bool {
+		t.DType = tensor.U8 // a byte each
+	}
+	mask := make([]int64, t.Elems())
+	if t.DType.Float() {
+		for i, v := range tensor.Float64s(t) {
+			if v != 0 && v != 1 {
+				return nil, bad(i, v)
+			}
+			mask[i] = int64(v)
+		}
+		return mask, nil
+	}
+	ints, ok := tensor.Int64s(t)
+	if !ok {
+		return nil, &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(AttentionMask),
+			Detail: fmt.Sprintf("found a value above %d, expected 0 for padding or 1 for a token", math.MaxInt64)}
+	}
+	for i, v := range ints {
+		if v != 0 && v != 1 {
+			return nil, bad(i, v)
+		}
+	}
+	return ints, nil
 }
 
 // Path returns the path given to Read.
