@@ -57,7 +57,7 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 	flags.IntVarP(&f.prompt, "prompt", "p", 512, "tokens of prefill")
 	flags.IntVarP(&f.tokens, "n", "n", 128, "tokens to decode")
 	flags.IntVarP(&f.rounds, "rounds", "r", 5, "rounds; figures are medians")
-	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file")
+	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -270,7 +270,7 @@ func (c *chat) command(name, arg string) error {
 		return err
 	case name == "reset":
 		return c.reset()
-	case needsFile && arg == "":
+	case needsFile && (arg == "" || arg == "-"):
 		return fmt.Errorf("/%s: expected the name of a file", name)
 	case !needsFile:
 		return fmt.Errorf("/%s is no command: /help lists them", name)

@@ -37,8 +37,9 @@ GGUF file as llama.cpp's converter writes it (DST ends in .gguf, or --to gguf).
 It plans every tensor first: where it comes from, what it is called, which dtype it
 gets and what happens to its values. --dry-run prints that plan. What the target cannot
 hold is refused by key before anything is written. Then the tensors are streamed, in
-memory that does not grow with the model. DST appears whole or not at all, and is not
-replaced without --force. The same input gives the same bytes.
+memory that does not grow with the model. DST appears whole or not at all. With --force
+it replaces a checkpoint, once it is complete: a GGUF file, or a folder with nothing else
+in it, and never a file that SRC is read from. The same input gives the same bytes.
 
 --receipt tells what the conversion cost: the error of every tensor whose values
 changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
@@ -60,13 +61,13 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
-	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it exists, once the new one is complete")
+	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it is a checkpoint and nothing else")
 	flags.BoolVar(&f.trust, "trust-tensors", false, "where config and tensors disagree, go by the tensors")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not read the checksums of a PyTorch file first")
 	flags.BoolVar(&f.receipt, "receipt", false, "print what changed: the error of each tensor, and of the logits")
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
 	flags.StringVar(&f.prompt.text, "text", "", "text for them")
-	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or .safetensors with input_ids")
+	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
 	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 	return cmd

@@ -45,7 +45,7 @@ read. The exit status is 0 if nothing is wrong, or all of it was repaired.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.fix, "fix", "", "write a repaired copy here")
-	flags.BoolVar(&f.force, "force", false, "replace OUT if it exists, once the copy is complete")
+	flags.BoolVar(&f.force, "force", false, "replace OUT if it is a checkpoint and nothing else")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }

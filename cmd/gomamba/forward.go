@@ -33,8 +33,9 @@ func newForwardCmd(s *settings) *cobra.Command {
 		Short: "Run the network, write logits, hidden states and cache to a file",
 		Long: `forward runs the network over a prompt and writes what was asked for to a safetensors
 file: logits, the hidden states of all layers, the cache. Memory does not grow with
-the length of the prompt. A batch comes from a file with input_ids [B, T] and, if
-sequences differ in length, attention_mask [B, T].
+the length of the prompt. A batch comes from a file with input_ids [B, T] of any
+integers and, if sequences differ in length, attention_mask [B, T] of 0 and 1 in any
+dtype; [T] is one sequence. What is written replaces nothing but such a file.
 
 With --precision f64 the textbook recurrence runs in float64: the oracle by which
 float32 results are judged. It holds all results in memory.`,
@@ -42,7 +43,8 @@ float32 results are judged. It holds all results in memory.`,
   gomamba forward mamba-130m-hf --in batch.safetensors --out out.safetensors \
       --hidden-states --cache
   gomamba forward mamba-130m-hf --ids 1,2,3 --logits none --cache-out c.st
-  gomamba forward mamba-130m-hf --ids 4 --cache-in c.st --out o.st`,
+  gomamba forward mamba-130m-hf --ids 4 --cache-in c.st --out o.st
+  gomamba forward mamba-130m-hf --ids 1 --out - | gomamba verify mamba-130m-hf -`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			want, err := f.want()
@@ -70,13 +72,13 @@ float32 results are judged. It holds all results in memory.`,
 	flags.StringVar(&f.ids, "ids", "", "token ids of one sequence, such as 1,2,3")
 	flags.StringVar(&f.text, "text", "", "text of one sequence")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
-	flags.StringVar(&f.in, "in", "", "file to take input_ids and attention_mask from")
-	flags.StringVar(&f.out, "out", "", "file to write; replaced if it exists")
+	flags.StringVar(&f.in, "in", "", "file to take input_ids and attention_mask from, - is stdin")
+	flags.StringVar(&f.out, "out", "", "file to write, - is stdout; replaces an older one")
 	flags.StringVar(&f.logits, "logits", "all", "positions to compute logits for: all, last or none")
 	flags.BoolVar(&f.hidden, "hidden-states", false, "write the hidden states of all layers")
 	flags.BoolVar(&f.cache, "cache", false, "write the cache after the last token")
-	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file")
-	flags.StringVar(&f.cacheOut, "cache-out", "", "write the cache to a file of its own")
+	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
+	flags.StringVar(&f.cacheOut, "cache-out", "", "write the cache to a file of its own, - is stdout")
 	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
 	return cmd
 }
@@ -163,7 +165,7 @@ func (f *forwardFlags) batch(cmd *cobra.Command) (b model.Batch, err error) {
 func batchOf(d *dump.Dump) (b model.Batch, err error) {
 	ids, ok := d.InputIDs()
 	if !ok {
-		return b, fmt.Errorf("%s: found no input_ids, expected them as I64 [B, T]", d.Path())
+		return b, fmt.Errorf("%s: found no input_ids, expected them as integers [B, T], or [T] for one sequence", d.Path())
 	}
 	b = model.Batch{Sequences: d.Batch(), Tokens: d.Tokens(), IDs: ids}
 	b.Mask, _ = d.AttentionMask()

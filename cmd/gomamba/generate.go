@@ -51,6 +51,9 @@ text after text, ids after ids. Greedy unless --temp is above 0. It ends after n
 at a stop string, which is not printed, or at the model's end-of-sequence token. The
 same seed gives the same tokens on any machine and for any number of threads.
 
+The text may come from a file or a pipe as well (--file), and comes from stdin if no
+prompt is given and nobody types there.
+
 Several prompts run side by side, each as if it were alone: -p and --ids may be
 repeated. Their texts are separated by a line of ---, or come as --json.
 
@@ -61,6 +64,7 @@ wanted. It is refused for another model.`,
   gomamba generate mamba-130m-hf -p 'Once upon' --temp 0.8 --top-p 0.95 --seed 7
   gomamba generate mamba-130m-hf --file manual.txt -n 0 --cache-out c.st
   gomamba generate mamba-130m-hf --cache-in c.st -p 'In short:' --stop .
+  git diff | gomamba generate mamba-2.8b-hf -n 64
   gomamba generate mamba-2.8b --tokenizer EleutherAI/gpt-neox-20b -p 'Hello'
   gomamba generate mamba-130m-hf --ids 12092,13,619 -n 32`,
 		Args: usage(cobra.ExactArgs(1)),
@@ -82,7 +86,7 @@ wanted. It is refused for another model.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.prompts, "prompt", "p", nil, "text to continue; may be repeated")
-	flags.StringVarP(&f.file, "file", "f", "", "file with the text to continue")
+	flags.StringVarP(&f.file, "file", "f", "", "file with the text to continue, - is stdin")
 	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; may be repeated")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: as the prompt)")
@@ -90,8 +94,8 @@ wanted. It is refused for another model.`,
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to end; may be repeated")
 	flags.BoolVar(&f.ignoreEOS, "ignore-eos", false, "do not stop at the end-of-sequence token")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object for each prompt, when all are done")
-	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file")
-	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache after the last token in this file")
+	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
+	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
 	samplingFlags(flags, &f.how)
 	return cmd
 }

@@ -31,11 +31,12 @@ func newInitCmd(s *settings) *cobra.Command {
 		Short: "Make a randomly initialised model from a configuration",
 		Long: `init draws the weights of a new model as the Mamba papers' reference code does and
 writes a Hugging Face folder: config.json, generation_config.json and safetensors.
-CONFIG.json may leave out what has a default; {"model_type": "mamba"} is enough. The
-same seed gives the same bytes on the same kind of processor. DST appears whole or not
-at all.`,
+CONFIG.json, or - for stdin, may leave out what has a default: {"model_type": "mamba"}
+is enough. The same seed gives the same bytes on the same kind of processor. DST
+appears whole or not at all.`,
 		Example: `  echo '{"model_type": "mamba", "num_hidden_layers": 24}' > config.json
   gomamba init config.json mamba-130m-random
+  echo '{"model_type": "mamba2"}' | gomamba init - mamba2-random
   gomamba init config.json tiny --seed 7 --dtype bf16 --max-shard-size 200MB`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,7 +57,7 @@ at all.`,
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the draws")
 	cmd.Flags().StringVar(&dtype, "dtype", "f32", "dtype of the weights: f32, f16, bf16 or f64")
 	cmd.Flags().StringVar(&shard, "max-shard-size", "5GB", "largest weight file")
-	cmd.Flags().BoolVar(&force, "force", false, "replace DST if it exists")
+	cmd.Flags().BoolVar(&force, "force", false, "replace DST if it is a checkpoint and nothing else")
 	return cmd
 }
 

@@ -141,7 +141,8 @@ func (d *destination) deliver() (err error) {
 	if err != nil {
 		return err
 	}
-	defer from.Close() // it was only read
+	defer from.Close()                     // it was only read
+	_ = os.RemoveAll(filepath.Dir(d.path)) // if it can be: a reader that goes away ends the program
 	to, err := d.stream()
 	if err != nil {
 		return err

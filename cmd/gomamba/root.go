@@ -36,6 +36,10 @@ what is in it:
 or a file in such a folder; or OWNER/NAME on the Hugging Face hub, taken from the cache
 or downloaded; or box, a small model that is in the program itself.
 
+A file to read may be - for stdin, or a pipe. No output falls on a file that is read;
+what it replaces is of the same kind, and --force replaces a checkpoint's folder only if
+nothing else is in it.
+
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work
 failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
 		Example: `  gomamba demo                                   a tour on the model in the box

@@ -39,7 +39,7 @@ func newScoreCmd(s *settings) *cobra.Command {
 		Long: `score runs the network over a text, the whole of it as one sequence, and reports how likely
 it finds each token after those before it: perplexity, bits per byte and per token. A
 text may be far longer than memory; the figures do not depend on how it is cut. FILE
-may be - for stdin.
+may be a pipe, or - for stdin.
 
 The first token is scored where the tokenizer begins texts with one of its own, such
 as <s>. Perplexity is exp of the mean negative log-likelihood of the tokens scored;

@@ -50,6 +50,11 @@ makes of it, up to where the assistant's answer begins.`,
 			if f.template != "" && !f.chat || f.special && f.chat {
 				return usagef("--chat-template is for --chat, and --special for texts without a template")
 			}
+			if !cmd.Flags().Changed("text") {
+				if err := takeStdin(cmd, "the text"); err != nil {
+					return err
+				}
+			}
 			t, err := openTokenizer(cmd, s, args[0])
 			if err != nil {
 				return err
@@ -57,11 +62,6 @@ makes of it, up to where the assistant's answer begins.`,
 			encode, err := f.encoder(cmd, t, args[0])
 			if err != nil {
 				return err
-			}
-			if !cmd.Flags().Changed("text") {
-				if err := takeStdin(cmd, "the text"); err != nil {
-					return err
-				}
 			}
 			if f.jsonl {
 				return f.lines(cmd, encode)

@@ -23,7 +23,8 @@ func newVerifyCmd(s *settings) *cobra.Command {
 in which the network computes them, and names the first one that departs. REF is a
 safetensors file as forward writes it or as a few lines of Python dump it from
 transformers: input_ids, and any of logits, hidden_states.{i}, cache.conv_states.{l},
-cache.ssm_states.{l}. Without REF the float32 network is judged on a built-in prompt.
+cache.ssm_states.{l}; - reads it from stdin. Without REF the float32 network is judged
+on a built-in prompt.
 
 The judge is a float64 run of the textbook recurrence. What rounding may do is
 measured on the model at hand, so a chaotic model gets the room it needs and a tame
@@ -88,7 +89,7 @@ status is 0 for the first two.`,
 	}
 	cmd.Flags().Float64Var(&tol.Abs, "atol", 0, "absolute tolerance, instead of calibration")
 	cmd.Flags().Float64Var(&tol.Rel, "rtol", 0, "relative tolerance, instead of calibration")
-	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too")
+	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too; - is stdout")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
