@@ -101,12 +101,12 @@ func output(cmd *cobra.Command, flag, name string, replace func(path string) err
 // isStdout reports whether the name of an output means stdout.
 func isStdout(name string) bool { return name == "-" || name == os.Stdout.Name() }
 
-// streamTo returns what opens stdout, a pipe or a device such as /dev/null, and nil for files.
+// streamTo returns what opens stdout or a named pipe, and nil for files.
 func streamTo(cmd *cobra.Command, name string) func() (io.WriteCloser, error) {
 	if isStdout(name) {
 		return func() (io.WriteCloser, error) { return unclosed{cmd.OutOrStdout()}, nil }
 	}
-	if info, err := os.Stat(name); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) != 0 {
+	if info, err := os.Stat(name); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return func() (io.WriteCloser, error) { return os.OpenFile(name, os.O_WRONLY, 0) }
 	}
 	return nil

@@ -20,8 +20,8 @@ var settings = []string{
 	"model.safetensors.index.json", "pytorch_model.bin.index.json",
 }
 
-// papers are what a repository on the hub has beside them.
-var papers = []string{"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", ".gitattributes"}
+// papers are what a repository on the hub has beside them, and what a file manager leaves.
+var papers = []string{"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", ".gitattributes", ".DS_Store"}
 
 var weights = regexp.MustCompile(`^(?:(?:model|consolidated)(?:-\d{5}-of-\d{5})?\.safetensors|pytorch_model(?:-\d{5}-of-\d{5})?\.bin)$`)
 

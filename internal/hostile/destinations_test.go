@@ -21,6 +21,18 @@ func TestDestinations(t *testing.T) {
 	second := func(to, at string) func(dir string) error {
 		return func(dir string) error { return os.Link(filepath.Join(dir, to), filepath.Join(dir, at)) }
 	}
+	rename := func(from, to string) func(dir string) error {
+		return func(dir string) error { return os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)) }
+	}
+	links := func(to, at string) func(dir string) error { // a folder of links, as a snapshot in the hub's cache is
+		return func(dir string) error {
+			err := os.Mkdir(filepath.Join(dir, at), 0o755)
+			for _, name := range []string{"config.json", "model.safetensors"} {
+				err = errors.Join(err, os.Symlink(filepath.Join("..", to, name), filepath.Join(dir, at, name)))
+			}
+			return err
+		}
+	}
 	for _, c := range []struct {
 		name  string
 		setup func(dir string) error
@@ -56,6 +68,19 @@ func TestDestinations(t *testing.T) {
 		{"a generator's cache over a GGUF", nil, "generate m.gguf --ids 1 -n 1 --cache-out m.gguf", "is the source"},
 		{"results in no folder", nil, "forward model --ids 1 --out nowhere/x", "nowhere"},
 		{"results over a folder", nil, "forward model --ids 1 --out full", "full"},
+		{"over the folder that the source links to", links("model", "l"), "convert l model --to hf --force", "holds the source"},
+		{"over links to the source", links("model", "l"), "convert model l --to hf --force", "under another name"},
+		{"by force over what is not a checkpoint", nil, "convert model full --to hf --force", "does not belong to a checkpoint: \"inner/\", \"mine\""},
+		{"by force over what is not a GGUF", nil, "convert model file --to gguf --force", "not a GGUF file"},
+		{"a new model over its configuration", nil, "init model/config.json model --force", "holds the source"},
+		{"a page over the weights", nil, "verify model --html model/model.safetensors", "is the source"},
+		{"a page over a GGUF by a second name", second("m.gguf", "h"), "verify m.gguf --html h", "is the source"},
+		{"a page over a file", nil, "verify model --html file", "not a report"},
+		{"a profile over the config", nil, "bench model -p 1 -n 1 -r 1 --profile model/config.json", "is the source"},
+		{"a profile over a file", nil, "bench model -p 1 -n 1 -r 1 --profile file", "not a CPU profile"},
+		{"results over a file", nil, "forward model --ids 1 --out file", "not a dump"},
+		{"results over other weights", nil, "forward m.gguf --ids 1 --out model/model.safetensors", "no dump has"},
+		{"results in a folder called as a pattern", rename("model", "m[1]"), "forward m[1] --ids 1 --out m[1]/config.json", "is the source"},
 		{"results over a device", link("/dev/null", "null"), "forward model --ids 1 --out null", "null"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
