@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -55,13 +56,14 @@ func replaceableFolder(path string) error {
 	return nil
 }
 
-// downloadNotes reports whether a folder in dir is the one in which downloads note what they fetched.
+// downloadNotes reports whether a folder in dir is the one in which downloads note what they fetched, and not a whole cache.
 func downloadNotes(dir, name string) bool {
-	if name != ".cache" {
-		return false
+	only := func(dir string, names ...string) bool {
+		entries, err := os.ReadDir(dir)
+		return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !slices.Contains(names, e.Name()) })
 	}
-	entries, err := os.ReadDir(filepath.Join(dir, name))
-	return err == nil && len(entries) == 1 && entries[0].Name() == "huggingface"
+	return name == ".cache" && only(filepath.Join(dir, name), "huggingface") &&
+		only(filepath.Join(dir, name, "huggingface"), "download", "trees", ".gitignore", ".gitignore.lock", "CACHEDIR.TAG")
 }
 
 // replaceableGGUF refuses to replace a file that is not a GGUF file.

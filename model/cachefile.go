@@ -102,7 +102,7 @@ func digest(c *Cache, logits []float32, notes map[string]string) string {
 }
 
 // SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil, with the model's fingerprint and a
-// checksum. The file appears whole or not at all; a regular file of that name is replaced.
+// checksum. The file appears whole or not at all; a dump of that name is replaced, and nothing else.
 func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
 	return m.SaveNotedCache(path, c, logits, nil)
 }

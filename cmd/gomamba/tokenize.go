@@ -107,7 +107,7 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name
 func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode func(string) ([]int64, error)) error {
 	text := f.text
 	if !cmd.Flags().Changed("text") {
-		all, err := readInput(cmd, stream.Stdin, maxText)
+		all, err := readInput(cmd, stream.Stdin, maxPromptFile)
 		if err != nil {
 			return err
 		}

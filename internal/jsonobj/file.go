@@ -63,6 +63,6 @@ func fit(path string, info fs.FileInfo, limit int64) error {
 }
 
 func tooLarge(path string, size, limit int64) error {
-	detail := fmt.Sprintf("found %d bytes or more, expected a JSON file of at most %d", size, limit)
+	detail := fmt.Sprintf("found %d bytes or more, expected at most %d", size, limit)
 	return &badfile.FormatError{File: path, Detail: detail}
 }
