@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -41,12 +43,13 @@ type parityTensor struct {
 // measureParity runs every fixture of the repository at root in float32 and float64.
 func measureParity(root string) (*parityFile, error) {
 	fixtures := filepath.Join(root, "fixtures")
-	refs, err := filepath.Glob(filepath.Join(fixtures, "*", "*", "ref*.safetensors"))
+	refs, err := fs.Glob(os.DirFS(fixtures), "*/*/ref*.safetensors")
 	if err != nil {
 		return nil, err
 	}
 	p := &parityFile{Measure: "max |x - float64| / max |float64|, float32 computation, to three digits"}
 	for _, ref := range refs {
+		ref = filepath.Join(fixtures, filepath.FromSlash(ref))
 		d, version, err := measureDump(ref)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ref, err)

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -22,17 +23,13 @@ func run(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("expected one folder, found %d arguments", len(args))
 	}
-	dirs, err := filepath.Glob(filepath.Join(args[0], "*", "*"))
+	dirs, err := fs.Glob(os.DirFS(args[0]), "*/*")
 	if err != nil {
 		return err
 	}
 	repos := map[string]*hubtest.Repo{}
-	for _, dir := range dirs {
-		name, err := filepath.Rel(args[0], dir)
-		if err != nil {
-			return err
-		}
-		if repos[filepath.ToSlash(name)], err = hubtest.FromFS(os.DirFS(dir)); err != nil {
+	for _, name := range dirs {
+		if repos[name], err = hubtest.FromFS(os.DirFS(filepath.Join(args[0], filepath.FromSlash(name)))); err != nil {
 			return err
 		}
 	}
