@@ -3,11 +3,17 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 )
 
 // packagerCommands are those that a build for packaging has in addition; see make man.
@@ -30,11 +36,43 @@ made if it is not there.`,
 			root := cmd.Root()
 			root.DisableAutoGenTag = true // no line about the tool that made them
 			header := &doc.GenManHeader{Section: "1", Source: "gomamba " + version(), Manual: "gomamba"}
-			if err := doc.GenManTree(root, header, args[0]); err != nil {
-				return fmt.Errorf("manual pages in %s: %w", args[0], err)
+			dir, err := os.MkdirTemp("", "gomamba-man-")
+			if err != nil {
+				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0])
+			defer os.RemoveAll(dir)
+			if err := doc.GenManTree(root, header, dir); err != nil {
+				return fmt.Errorf("manual pages: %w", err)
+			}
+			for _, page := range filenames.In(dir, "*") {
+				if err := placeMan(page, filepath.Join(args[0], filepath.Base(page))); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0])
 			return err
 		},
 	}
+}
+
+// placeMan copies a page to where it goes, over an older one if there is one.
+func placeMan(page, dst string) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	f, err := atomicfile.CreateFile(dst, atomicfile.Options{Replace: func(path string) error {
+		head, err := beginning(path, 1024)
+		if err == nil && !bytes.Contains(head, []byte(".TH \"GOMAMBA")) {
+			err = notReplaced(path, "a manual page of gomamba")
+		}
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	return f.Commit()
 }
