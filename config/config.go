@@ -132,33 +132,33 @@ const (
 	maxBytes = 1 << 62
 )
 
-// fields binds the keys of config.json to c.
+// fields binds the keys of config.json to c. What a key decides is that of Mamba; Mamba-2 differs in two.
 func (c *Common) fields() []field {
 	return []field{
-		classesField("architectures", &c.Architectures),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth),
-		intField("state_size", &c.StateSize, 1, maxInner),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers),
-		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon),
-		idField("pad_token_id", &c.PadTokenID),
-		idField("bos_token_id", &c.BosTokenID),
-		idsField("eos_token_id", &c.EosTokenID),
-		intField("expand", &c.Expand, 1, maxInner),
-		intField("conv_kernel", &c.ConvKernel, 1, maxInner),
-		boolField("use_bias", &c.UseBias),
-		boolField("use_conv_bias", &c.UseConvBias),
-		activationField("hidden_act", &c.HiddenAct),
-		floatField("initializer_range", &c.InitializerRange),
-		boolField("residual_in_fp32", &c.ResidualInFP32),
-		floatField("time_step_min", &c.TimeStepMin),
-		floatField("time_step_max", &c.TimeStepMax),
-		floatField("time_step_floor", &c.TimeStepFloor),
-		boolField("rescale_prenorm_residual", &c.RescalePrenormResidual),
-		boolField("use_cache", &c.UseCache),
-		optionalBoolField("output_hidden_states", &c.OutputHiddenStates),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings),
-		dtypeField("torch_dtype", &c.DType),
-		dtypeAliasField("dtype", &c.DType),
+		classesField("architectures", &c.Architectures).deciding(Nothing),
+		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
+		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
+		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
+		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon).deciding(Results),
+		intField("state_size", &c.StateSize, 1, maxInner).deciding(Tensors),
+		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
+		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
+		idsField("eos_token_id", &c.EosTokenID).deciding(Nothing),
+		intField("expand", &c.Expand, 1, maxInner).deciding(Nothing), // intermediate_size states the width
+		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors),
+		boolField("use_bias", &c.UseBias).deciding(Tensors),
+		boolField("use_conv_bias", &c.UseConvBias).deciding(Tensors),
+		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
+		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
+		boolField("residual_in_fp32", &c.ResidualInFP32).deciding(Nothing), // in float32 the residual stream is float32 either way
+		floatField("time_step_min", &c.TimeStepMin).deciding(Nothing),
+		floatField("time_step_max", &c.TimeStepMax).deciding(Nothing),
+		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing),
+		boolField("rescale_prenorm_residual", &c.RescalePrenormResidual).deciding(Nothing), // but see Rescales
+		boolField("use_cache", &c.UseCache).deciding(Nothing),
+		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
+		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
+		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	}
 }

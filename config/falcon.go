@@ -51,7 +51,7 @@ func (c *FalconMambaConfig) EncodeHF() ([]byte, error) {
 }
 
 func (c *FalconMambaConfig) fields() []field {
-	return append(c.MambaConfig.fields(), epsilonField("mixer_rms_eps", &c.MixerRMSEps))
+	return append(c.MambaConfig.fields(), epsilonField("mixer_rms_eps", &c.MixerRMSEps).deciding(Results))
 }
 
 // keyBCdtRMS is how mlx-lm and early files say that norms on B, C and dt make a Mamba-1 model a FalconMamba one.

@@ -23,6 +23,10 @@ type field struct {
 
 	// unsupported marks a key whose value, when it is a string, can be sound and yet beyond this library.
 	unsupported bool
+
+	decides Decides       // of a family's field
+	same    func() string // see Setting.Canonical; nil: text
+	flag    bool          // true or false
 }
 
 // maxList is how many elements a list may have.
@@ -70,6 +74,7 @@ func boolField(key string, p *bool) field {
 		found:  show,
 		want:   "true or false",
 		text:   show,
+		flag:   true,
 	}
 }
 
@@ -134,6 +139,16 @@ func limitField(key string, p *[2]float64) field {
 			}
 			return show()
 		},
+		same: func() string {
+			low, high := max(p[0], 0), p[1] // a softplus is never negative,
+			if high > math.MaxFloat32 {
+				high = math.Inf(1) // and a float32 here
+			}
+			if low == 0 && math.IsInf(high, 1) {
+				return ""
+			}
+			return fmt.Sprintf("%g %g", low, high)
+		},
 	}
 }
 
@@ -142,6 +157,7 @@ func epsilonField(key string, p *float64) field {
 	f := floatField(key, p)
 	f.check = func() bool { return 0 <= *p && *p <= math.MaxFloat32 }
 	f.want = "a finite number, not negative"
+	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
 	return f
 }
 

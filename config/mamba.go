@@ -97,12 +97,12 @@ func (c *MambaConfig) EncodeHF() ([]byte, error) {
 
 func (c *MambaConfig) fields() []field {
 	return append(c.Common.fields(),
-		rankField("time_step_rank", &c.TimeStepRank),
-		floatField("time_step_scale", &c.TimeStepScale),
-		stringField("time_step_init_scheme", &c.TimeStepInitScheme),
-		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth),
-		boolField("use_mambapy", &c.UseMambapy),
-		boolField("use_associative_scan", &c.UseAssociativeScan),
+		rankField("time_step_rank", &c.TimeStepRank).deciding(Tensors),
+		floatField("time_step_scale", &c.TimeStepScale).deciding(Nothing),
+		stringField("time_step_init_scheme", &c.TimeStepInitScheme).deciding(Nothing),
+		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
+		boolField("use_mambapy", &c.UseMambapy).deciding(Nothing),
+		boolField("use_associative_scan", &c.UseAssociativeScan).deciding(Nothing),
 	)
 }
 

@@ -126,13 +126,22 @@ func (c *Mamba2Config) EncodeHF() ([]byte, error) {
 }
 
 func (c *Mamba2Config) fields() []field {
-	return append(c.Common.fields(),
-		intField("num_heads", &c.NumHeads, 1, maxWidth),
-		intField("head_dim", &c.HeadDim, 1, maxWidth),
-		intField("n_groups", &c.NGroups, 1, maxInner),
-		rankField("time_step_rank", &c.TimeStepRank),
-		limitField("time_step_limit", &c.TimeStepLimit),
-		intField("chunk_size", &c.ChunkSize, 1, maxWidth),
+	fields := c.Common.fields()
+	for i, f := range fields {
+		switch f.key {
+		case "state_size":
+			fields[i].decides = Results // the shapes show only its product with n_groups
+		case "expand":
+			fields[i].decides = Tensors // there is no intermediate_size
+		}
+	}
+	return append(fields,
+		intField("head_dim", &c.HeadDim, 1, maxWidth).deciding(Tensors),
+		intField("num_heads", &c.NumHeads, 1, maxWidth).deciding(Tensors),
+		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results),
+		rankField("time_step_rank", &c.TimeStepRank).deciding(Nothing),
+		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results),
+		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
 	)
 }
 

@@ -97,18 +97,12 @@ func (c *Mamba2Config) EncodeMistral() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if c.LayerNormEpsilon != 1e-5 {
-		return nil, unsupported("layer_norm_epsilon", "found %v: mistral's layout always means 1e-05", c.LayerNormEpsilon)
+	usual, err := newMixer2().config(&original{DModel: c.HiddenSize})
+	if err != nil {
+		return nil, err
 	}
-	given, usual := c.arguments2(), newMixer2()
-	given.NGroups = usual.NGroups // the one argument that has a key
-	given.initial, given.ChunkSize = usual.initial, usual.ChunkSize
-	defaults := usual.fields()
-	for i, f := range given.fields() {
-		if f.text() != defaults[i].text() {
-			return nil, unsupported(huggingFaceKey[f.key], "found %s: mistral's layout has no key for it and always means %s",
-				f.found(), defaults[i].found())
-		}
+	if err := unsaid("mistral", "mistral's layout", c, usual); err != nil {
+		return nil, err
 	}
 	vocab, multiple := c.unpadded(1)
 	p := &mistral{
@@ -128,12 +122,6 @@ func (c *Mamba2Config) EncodeMistral() ([]byte, error) {
 		out = append(append(out, ": "...), f.text()...)
 	}
 	return append(jsonobj.AppendNewline(out, 0), '}', '\n'), nil
-}
-
-// huggingFaceKey translates the arguments of mamba_ssm's Mamba2.
-var huggingFaceKey = map[string]string{
-	"d_state": "state_size", "d_conv": "conv_kernel", "expand": "expand", "headdim": "head_dim", "chunk_size": "chunk_size",
-	"conv_bias": "use_conv_bias", "bias": "use_bias", "dt_limit": "time_step_limit",
 }
 
 // EncodeMistral implements Config: mistral has no such model.

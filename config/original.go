@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -193,28 +192,6 @@ func (c *Common) extraInt(key string) (int, bool) {
 	return 0, false
 }
 
-// decisive are the keys that decide tensors or results, of all families; what the original layout does not hold is none.
-var decisive = []string{
-	"hidden_size", "num_hidden_layers", "vocab_size", "state_size", "conv_kernel", "intermediate_size", "time_step_rank",
-	"num_heads", "head_dim", "n_groups", "time_step_limit", "layer_norm_epsilon", "use_bias", "use_conv_bias", "tie_word_embeddings",
-}
-
-// Agree reports the first size in which two configurations of one checkpoint differ; what the original layout does not
-// hold may.
-func Agree(fileA string, a Config, fileB string, b Config) error {
-	if a.Family() != b.Family() {
-		return &badfile.FormatError{File: fileB, Where: keyModelType, Detail: fmt.Sprintf("found %q, %s says %q", b.Family(), fileA, a.Family())}
-	}
-	theirs := b.fields()
-	for i, f := range a.fields() {
-		unused := f.key == "time_step_rank" && a.Family() == Mamba2
-		if x, y := f.found(), theirs[i].found(); x != y && slices.Contains(decisive, f.key) && !unused {
-			return &badfile.FormatError{File: fileB, Where: f.key, Detail: fmt.Sprintf("found %s, %s says %s", y, fileA, x)}
-		}
-	}
-	return nil
-}
-
 // Differing lists the keys of config.json that two configurations of one family state differently, in the order of a.
 func Differing(a, b Config) []string {
 	theirs := make(map[string]string)
@@ -253,12 +230,17 @@ func stated(c Config) []Extra {
 	return keys
 }
 
-// encodeOriginal renders the 12 keys for c, with the arguments of m that differ from those of defaults.
-func encodeOriginal(c *Common, m, defaults mixer, layer string) ([]byte, error) {
-	if c.LayerNormEpsilon != 1e-5 {
-		return nil, unsupported("layer_norm_epsilon", "found %v: the original layout always means 1e-05", c.LayerNormEpsilon)
+// encodeOriginal renders the 12 keys for cfg, with the arguments of m that differ from those of defaults.
+func encodeOriginal(cfg Config, m, defaults mixer, layer string) ([]byte, error) {
+	c := cfg.Shared()
+	usual, err := defaults.config(newOriginal())
+	if err != nil {
+		return nil, err
 	}
-	ssm, err := c.arguments(m, defaults)
+	if err := unsaid("original", "the original layout", cfg, usual); err != nil {
+		return nil, err
+	}
+	ssm, err := arguments(cfg, m, defaults)
 	if err != nil {
 		return nil, err
 	}
@@ -312,20 +294,19 @@ func (c *Common) unpadded(usual int) (vocab, multiple int) {
 
 // arguments collects the mixer's arguments that differ from their defaults, and those that c only keeps. Its errors are
 // those of a size out of range.
-func (c *Common) arguments(m, defaults mixer) (map[string]json.RawMessage, error) {
+func arguments(c Config, m, defaults mixer) (map[string]json.RawMessage, error) {
 	set := make(map[string]json.RawMessage)
-	initial := initialisation(m)
 	usual := defaults.fields()
 	for i, f := range m.fields() {
 		switch {
 		case f.text() == usual[i].text():
 		case f.check():
 			set[f.key] = json.RawMessage(f.text())
-		case !initial[f.key]:
+		case decides(c, ofArgument(f.key)) != Nothing: // what only initialises is left out if mamba_ssm would not take it
 			return nil, checkFields([]field{f})
 		}
 	}
-	for _, e := range c.Extra {
+	for _, e := range c.Shared().Extra {
 		if e.Key != keySSM {
 			continue
 		}

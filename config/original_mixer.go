@@ -31,16 +31,6 @@ func finiteField(f field, p *float64) field {
 	return f
 }
 
-// initialisation lists the arguments of a mixer that decide no result of a loaded model. They are left out where
-// mamba_ssm would not take them.
-func initialisation(m mixer) map[string]bool {
-	keys := map[string]bool{"dt_scale": true, "dt_init": true}
-	for _, f := range (&initial{}).fields() {
-		keys[f.key] = true
-	}
-	return keys
-}
-
 // finite spells the infinities of a JSON text as numbers beyond all floats, which every JSON reader understands and
 // Python's reads as infinite.
 func finite(text string) string {
@@ -119,7 +109,7 @@ func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 	}
 	defaults := newMixer1()
 	defaults.DtRank = (c.HiddenSize + 15) / 16
-	return encodeOriginal(&c.Common, &mixer1{
+	return encodeOriginal(c, &mixer1{
 		initial: initial{DtMin: c.TimeStepMin, DtMax: c.TimeStepMax, DtFloor: c.TimeStepFloor},
 		DState:  c.StateSize, DConv: c.ConvKernel, Expand: expand, DtRank: c.TimeStepRank,
 		DtScale: c.TimeStepScale, DtInit: c.TimeStepInitScheme, ConvBias: c.UseConvBias, Bias: c.UseBias,
@@ -231,5 +221,5 @@ func (c *Mamba2Config) EncodeOriginal() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return encodeOriginal(&c.Common, c.arguments2(), newMixer2(), "Mamba2")
+	return encodeOriginal(c, c.arguments2(), newMixer2(), "Mamba2")
 }

@@ -19,8 +19,15 @@ var spellings = map[string]map[string]string{
 		"chunk_size": withinSSM + "chunk_size", "time_step_limit": withinSSM + "dt_limit",
 		"use_bias": withinSSM + "bias", "use_conv_bias": withinSSM + "conv_bias",
 		"intermediate_size": "d_model times " + withinSSM + "expand",
+		"num_heads":         "d_model times " + withinSSM + "expand over " + withinSSM + "headdim",
+		"vocab_size":        "vocab_size", "residual_in_fp32": "residual_in_fp32",
+		"time_step_min": withinSSM + "dt_min", "time_step_max": withinSSM + "dt_max", "time_step_floor": withinSSM + "dt_init_floor",
+		"time_step_scale": withinSSM + "dt_scale", "time_step_init_scheme": withinSSM + "dt_init",
 	},
-	"mistral": {"hidden_size": "dim", "num_hidden_layers": "n_layers", "tie_word_embeddings": "tie_embeddings"},
+	"mistral": {
+		"hidden_size": "dim", "num_hidden_layers": "n_layers", "tie_word_embeddings": "tie_embeddings",
+		"vocab_size": "vocab_size", "n_groups": "n_groups", "residual_in_fp32": "residual_in_fp32",
+	},
 	ggufMamba: {
 		"hidden_size": ".embedding_length", "num_hidden_layers": ".block_count", "conv_kernel": ".ssm.conv_kernel",
 		"intermediate_size": ".ssm.inner_size", "state_size": ".ssm.state_size", "time_step_rank": ".ssm.time_step_rank",
@@ -47,6 +54,16 @@ func Spelling(layout string, family Family, key string) string {
 		return arch + tail
 	}
 	return key
+}
+
+// ofArgument returns the key of transformers' config.json for an argument of mamba_ssm's mixers; empty: it has none.
+func ofArgument(argument string) string {
+	for key, spelling := range spellings["original"] {
+		if spelling == withinSSM+argument {
+			return key
+		}
+	}
+	return ""
 }
 
 // spelled puts a layout's spelling for the key that an error is about.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
@@ -76,9 +78,7 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, threads int, progress fu
 	if d.Tensors, err = compareTensors(ctx, threads, xs, ys, progress); err != nil {
 		return nil, err
 	}
-	if d.Config, err = compareConfigs(a, b); err != nil {
-		return nil, err
-	}
+	d.Config = compareConfigs(a.Config(), b.Config())
 	d.Identical = len(d.OnlyInA)+len(d.OnlyInB) == 0 &&
 		!slices.ContainsFunc(d.Tensors, func(t TensorDiff) bool { return !t.Same() }) &&
 		!slices.ContainsFunc(d.Config, func(k KeyDiff) bool { return k.Results })
@@ -242,60 +242,47 @@ func sameA(x, y tensor.Tensor) bool {
 	return slices.Equal(a[:n], b[:n])
 }
 
-// quiet are keys of config.json that say nothing about the model.
-var quiet = map[string]bool{"dtype": true, "torch_dtype": true, "transformers_version": true, "_name_or_path": true,
-	"tie_word_embeddings": true} // the tensors tell
+// quiet are keys of config.json that the list of tensors says better.
+var quiet = map[string]bool{"dtype": true, "torch_dtype": true, "tie_word_embeddings": true}
 
-// decisive are the keys of config.json that results depend on. The switches that decide which tensors there are do not
-// count: the tensors tell.
-var decisive = []string{
-	"model_type", "vocab_size", "hidden_size", "state_size", "num_hidden_layers", "intermediate_size", "conv_kernel",
-	"time_step_rank", "layer_norm_epsilon", "residual_in_fp32",
-}
-
-// compareConfigs lists the settings that differ.
-func compareConfigs(a, b *loader.Checkpoint) ([]KeyDiff, error) {
-	keysA, err := settingsOf(a)
-	if err != nil {
-		return nil, err
-	}
-	keysB, err := settingsOf(b)
-	if err != nil {
-		return nil, err
-	}
+// compareConfigs lists the settings that differ. What other programs keep in config.json is not compared.
+func compareConfigs(a, b config.Config) []KeyDiff {
 	diff := []KeyDiff{}
-	for key, x := range keysA {
-		if y := keysB[key]; x != y {
-			diff = append(diff, KeyDiff{key, x, y, slices.Contains(decisive, key)})
-		}
+	if x, y := a.Family(), b.Family(); x != y {
+		diff = append(diff, KeyDiff{"model_type", strconv.Quote(string(x)), strconv.Quote(string(y)), true})
 	}
-	for key, y := range keysB {
-		if _, ok := keysA[key]; !ok {
-			diff = append(diff, KeyDiff{key, "", y, slices.Contains(decisive, key)})
-		}
+	theirs := make(map[string]config.Setting)
+	for _, y := range config.Settings(b) {
+		theirs[y.Key] = y
+	}
+	for _, x := range config.Settings(a) {
+		diff = appendDiff(diff, x, theirs[x.Key])
+		delete(theirs, x.Key)
+	}
+	for _, y := range theirs {
+		diff = appendDiff(diff, config.Setting{}, y)
 	}
 	slices.SortFunc(diff, func(x, y KeyDiff) int { return cmp.Compare(x.Key, y.Key) })
-	return diff, nil
+	return diff
 }
 
-func settingsOf(ck *loader.Checkpoint) (map[string]string, error) {
-	text, err := ck.Config().EncodeHF()
-	if err != nil {
-		return nil, err
+// appendDiff adds what two sides say about one key; a side without the key is zero.
+func appendDiff(diff []KeyDiff, x, y config.Setting) []KeyDiff {
+	s := x
+	if x.Key == "" {
+		s = y
 	}
-	members, err := jsonobj.Parse(text)
-	if err != nil {
-		return nil, err
+	if x.Text == y.Text || quiet[s.Key] {
+		return diff
 	}
-	keys := make(map[string]string, len(members))
-	extra := map[string]bool{}
-	for _, e := range ck.Config().Shared().Extra {
-		extra[e.Key] = true // stale keys and those of other programs
-	}
-	for _, m := range members {
-		if !quiet[m.Key] && !extra[m.Key] {
-			keys[m.Key] = m.Value.Compact()
+	results := false
+	if x.Canonical != y.Canonical {
+		switch max(x.Decides, y.Decides) {
+		case config.Results:
+			results = true
+		case config.Tensors:
+			results = !s.Switch // a switch decides which tensors there are: these are compared
 		}
 	}
-	return keys, nil
+	return append(diff, KeyDiff{s.Key, x.Text, y.Text, results})
 }

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,11 +27,11 @@ import (
 //	gomamba fingerprint 1
 //	model_type mamba
 //	layer_norm_epsilon 1e-05                      the shortest decimal of the float32
-//	residual_in_fp32 true
+//	residual_in_fp32 true                         always: float32 arithmetic has no other
 //	mixer_rms_eps 1e-06                           of FalconMamba
 //	state_size 128                                of Mamba-2, whose shapes do not tell it from n_groups
 //	n_groups 8
-//	time_step_limit 0.001 +Inf                    of Mamba-2 where it limits anything
+//	time_step_limit 0.001 +Inf                    of Mamba-2 if it limits anything
 //	<name> <shape> <digest>                       for each tensor in the order of the name table, such as
 //	backbone.norm_f.weight [768] 5f70bf18...      with Hugging Face's name and shape
 //
@@ -81,25 +81,15 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progre
 // nameEmbedding is the matrix that a tied head is.
 const nameEmbedding = "backbone.embeddings.weight"
 
-// decisiveLines are the settings that results depend on and no shape tells.
+// decisiveLines are the settings that results depend on and no shape shows.
 func decisiveLines(cfg config.Config) []string {
-	c := cfg.Shared()
-	lines := []string{
-		"gomamba fingerprint 1",
-		"model_type " + string(cfg.Family()),
-		"layer_norm_epsilon " + strconv.FormatFloat(c.LayerNormEpsilon, 'g', -1, 32),
-		"residual_in_fp32 " + strconv.FormatBool(c.ResidualInFP32),
-	}
-	switch c := cfg.(type) {
-	case *config.FalconMambaConfig:
-		lines = append(lines, "mixer_rms_eps "+strconv.FormatFloat(c.MixerRMSEps, 'g', -1, 32))
-	case *config.Mamba2Config:
-		lines = append(lines, fmt.Sprintf("state_size %d", c.StateSize), fmt.Sprintf("n_groups %d", c.NGroups))
-		if c.LimitsTimeStep() {
-			lines = append(lines, fmt.Sprintf("time_step_limit %g %g", c.TimeStepLimit[0], c.TimeStepLimit[1]))
+	lines := []string{"gomamba fingerprint 1", "model_type " + string(cfg.Family())}
+	for _, s := range config.Settings(cfg) {
+		if s.Decides == config.Results && s.Canonical != "" {
+			lines = append(lines, s.Key+" "+s.Canonical)
 		}
 	}
-	return lines
+	return slices.Insert(lines, 3, "residual_in_fp32 true")
 }
 
 // digestElems is how many elements are encoded together. It divides blockElems; both are part of the definition.

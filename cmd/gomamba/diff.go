@@ -94,7 +94,7 @@ func printDiff(w io.Writer, d *convert.Difference, all bool) error {
 		if k.Results {
 			settings++
 		} else {
-			what = "setting, of no result"
+			what = "setting that does not affect results"
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", badfile.Printable(k.Key), badfile.Printable(orNone(k.A)), badfile.Printable(orNone(k.B)), what)
 	}

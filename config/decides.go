@@ -1,0 +1,101 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+)
+
+// Decides says what a key of config.json has an effect on once a model is loaded. Results are those of float32
+// arithmetic, as gomamba computes them: logits, hidden states and cache.
+type Decides uint8
+
+const (
+	// Nothing is a key that only initialises, or only matters to other programs.
+	Nothing Decides = iota + 1
+	// Tensors is a key that says which tensors there are or what shape they have: they show its value.
+	Tensors
+	// Results is a key that results depend on and that the shapes do not show, or not alone.
+	Results
+)
+
+// deciding returns f with what it decides.
+func (f field) deciding(d Decides) field {
+	f.decides = d
+	return f
+}
+
+// canonical is Setting.Canonical.
+func (f field) canonical() string {
+	if f.same != nil {
+		return f.same()
+	}
+	return f.found()
+}
+
+// Setting is one key of config.json as a configuration has it.
+type Setting struct {
+	Key  string
+	Text string // as config.json states it, in JSON; empty: it leaves the key out
+	// Canonical is one text for all values that compute the same, such as those of one float32. It is empty for a value
+	// with which the key might as well not exist.
+	Canonical string
+	Decides   Decides
+	Switch    bool // true or false
+}
+
+// Settings lists the keys of the configuration's family, in the order of its table.
+func Settings(c Config) []Setting {
+	fields := c.fields()
+	list := make([]Setting, len(fields))
+	for i, f := range fields {
+		list[i] = Setting{Key: f.key, Text: f.text(), Canonical: f.canonical(), Decides: f.decides, Switch: f.flag}
+	}
+	return list
+}
+
+// departing returns the first field that decides something and has values in a and b, of one family, that compute
+// something else.
+func departing(a, b Config) (x, y field, found bool) {
+	theirs := b.fields()
+	for i, f := range a.fields() {
+		if f.decides != Nothing && f.canonical() != theirs[i].canonical() {
+			return f, theirs[i], true
+		}
+	}
+	return field{}, field{}, false
+}
+
+// unsaid reports the first key that decides something, for which the layout has no spelling, and whose value is not the
+// one that the layout always means, which is that of usual.
+func unsaid(layout, name string, c, usual Config) error {
+	meant := usual.fields()
+	for i, f := range c.fields() {
+		if f.decides != Nothing && spellings[layout][f.key] == "" && f.canonical() != meant[i].canonical() {
+			return unsupported(f.key, "found %s: %s has no key for it and always means %s", f.found(), name, meant[i].found())
+		}
+	}
+	return nil
+}
+
+// decides returns what the key decides in the family of c; 0: it has no such key.
+func decides(c Config, key string) Decides {
+	for _, f := range c.fields() {
+		if f.key == key {
+			return f.decides
+		}
+	}
+	return 0
+}
+
+// Agree reports the first size in which two configurations of one checkpoint differ, or another key that decides a
+// result. Other keys may differ.
+func Agree(fileA string, a Config, fileB string, b Config) error {
+	if a.Family() != b.Family() {
+		return &badfile.FormatError{File: fileB, Where: keyModelType, Detail: fmt.Sprintf("found %q, %s says %q", b.Family(), fileA, a.Family())}
+	}
+	if x, y, differ := departing(a, b); differ {
+		return &badfile.FormatError{File: fileB, Where: x.key, Detail: fmt.Sprintf("found %s, %s says %s", y.found(), fileA, x.found())}
+	}
+	return nil
+}
