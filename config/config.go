@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 )
 
@@ -30,7 +31,7 @@ type Config interface {
 	// a *badfile.FormatError, or a *badfile.UnsupportedError for a value that means something but not to this library.
 	// What ParseHF returned is valid.
 	Validate() error
-	// Clone returns an independent copy.
+	// Clone returns an independent copy, without the notes about the file.
 	Clone() Config
 	// EncodeHF renders config.json so that transformers, 5.x and 4.x alike, reads the same class with the same values.
 	// Its errors are those of Validate.
@@ -79,7 +80,27 @@ type Common struct {
 	TieWordEmbeddings      bool    // lm_head.weight is the embedding
 	DType                  string  // "float32", "float16", "bfloat16" or "float64"; empty: not stated
 	Extra                  []Extra // sorted by key
+
+	notes []Note
 }
+
+// Note is something about a config.json that a user should know and that does not keep the model from being used.
+type Note struct {
+	File, Key, Detail string // Key is empty if the note is about the whole file
+}
+
+// String returns the note as one line.
+func (n Note) String() string {
+	return (&badfile.FormatError{File: n.File, Where: n.Key, Detail: n.Detail}).Error()
+}
+
+// Notes returns what was odd about the file that the configuration was read from.
+func (c *Common) Notes() []Note { return c.notes }
+
+// Rescales reports rescale_prenorm_residual, a key for initialisation that does harm later: transformers (5.23,
+// _init_weights of all three families) divides every out_proj.weight by √L when it loads a model with it, and so
+// computes other results than the weights say.
+func (c *Common) Rescales() bool { return c.RescalePrenormResidual }
 
 // Shared returns c, and so satisfies that part of Config for a struct that embeds Common.
 func (c *Common) Shared() *Common { return c }
@@ -87,7 +108,7 @@ func (c *Common) Shared() *Common { return c }
 // clone returns an independent copy.
 func (c *Common) clone() Common {
 	d := *c
-	d.Architectures, d.Extra = slices.Clone(c.Architectures), slices.Clone(c.Extra)
+	d.Architectures, d.Extra, d.notes = slices.Clone(c.Architectures), slices.Clone(c.Extra), nil
 	d.EosTokenID.IDs = slices.Clone(c.EosTokenID.IDs)
 	for _, id := range []**int{&d.PadTokenID, &d.BosTokenID} {
 		if *id != nil {

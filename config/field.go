@@ -24,6 +24,9 @@ type field struct {
 	// unsupported marks a key whose value, when it is a string, can be sound and yet beyond this library.
 	unsupported bool
 
+	// ignored marks a key of which a value that makes no sense is ignored with a note, which says why.
+	ignored string
+
 	decides Decides       // of a family's field
 	same    func() string // see Setting.Canonical; nil: text
 	flag    bool          // true or false
@@ -195,11 +198,14 @@ func dtypeField(key string, p *string) field {
 		}
 		s, _ := v.Text()
 		name, known := dtypes[strings.TrimPrefix(s, "torch.")]
-		*p = name
+		if known {
+			*p = name
+		}
 		return known
 	}
 	f.check = func() bool { return *p == "" || dtypes[*p] == *p }
 	f.want, f.unsupported = "float32, float16, bfloat16 or float64", true
+	f.ignored = "ignored, as the tensors show their dtypes"
 	f.text = func() string {
 		if *p == "" {
 			return ""

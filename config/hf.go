@@ -2,14 +2,15 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// decode stores every key that has a field and collects the others, in key order, in extra.
-// It returns the set of keys that are present.
-func decode(keys jsonobj.Members, fields []field, extra *[]Extra) (map[string]bool, error) {
+// decode stores every key that has a field. The others it collects, in key order, in rest.Extra, and what it ignores in
+// rest.notes. It returns the set of keys that are present.
+func decode(keys jsonobj.Members, fields []field, rest *Common) (map[string]bool, error) {
 	given := make(map[string]bool, len(fields))
 	for _, f := range fields {
 		v, ok := keys.Get(f.key)
@@ -18,6 +19,10 @@ func decode(keys jsonobj.Members, fields []field, extra *[]Extra) (map[string]bo
 		}
 		given[f.key] = true
 		if !f.decode(v) {
+			if f.ignored != "" {
+				rest.notes = append(rest.notes, Note{Key: f.key, Detail: fmt.Sprintf("found %s, expected %s; %s", v, f.want, f.ignored)})
+				continue
+			}
 			if f.unsupported && v.Kind() == jsonobj.String {
 				return nil, unsupported(f.key, "found %s, expected %s", v, f.want)
 			}
@@ -26,10 +31,10 @@ func decode(keys jsonobj.Members, fields []field, extra *[]Extra) (map[string]bo
 	}
 	for _, m := range keys {
 		if !given[m.Key] && m.Key != keyModelType {
-			*extra = append(*extra, Extra{m.Key, m.Value.Compact()})
+			rest.Extra = append(rest.Extra, Extra{m.Key, m.Value.Compact()})
 		}
 	}
-	slices.SortFunc(*extra, func(a, b Extra) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(rest.Extra, func(a, b Extra) int { return cmp.Compare(a.Key, b.Key) })
 	return given, nil
 }
 

@@ -126,7 +126,7 @@ func parseMamba(keys jsonobj.Members) (Config, error) {
 // parse reads the fields of the family, among which are those of c, and resolves what others decide.
 func (c *MambaConfig) parse(keys jsonobj.Members, fields []field) error {
 	c.TimeStepRank = rankAuto // unless the file says otherwise, hidden_size decides
-	given, err := decode(keys, fields, &c.Extra)
+	given, err := decode(keys, fields, &c.Common)
 	if err != nil {
 		return err
 	}

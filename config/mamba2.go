@@ -149,7 +149,7 @@ func (c *Mamba2Config) fields() []field {
 func parseMamba2(keys jsonobj.Members) (Config, error) {
 	c := NewMamba2()
 	c.TimeStepRank = rankAuto
-	if _, err := decode(keys, c.fields(), &c.Extra); err != nil {
+	if _, err := decode(keys, c.fields(), &c.Common); err != nil {
 		return nil, err
 	}
 	if err := c.refuseMixers(); err != nil {

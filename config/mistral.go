@@ -40,17 +40,13 @@ func IsMistral(data []byte) bool {
 // ParseMistral reads mistral's params.json; file is its name for messages. Every key but model_type must be there, as
 // mistral-inference demands; others are kept. Errors are those of ParseHF.
 func ParseMistral(file string, data []byte) (Config, error) {
-	c, err := parseMistral(data)
-	if err != nil {
-		return nil, inFile(file, err)
-	}
-	return c, nil
+	return read(file, data, parseMistral)
 }
 
 func parseMistral(data []byte) (Config, error) {
-	keys, err := jsonobj.Parse(data)
+	keys, notes, err := readKeys(data)
 	if err != nil {
-		return nil, formatError("", "%s", err)
+		return nil, err
 	}
 	if err := refuseVariants(keys); err != nil {
 		return nil, err
@@ -65,8 +61,8 @@ func parseMistral(data []byte) (Config, error) {
 			return nil, formatError(f.key, "missing, expected %s", f.want)
 		}
 	}
-	var extra []Extra
-	if _, err := decode(keys, fields, &extra); err != nil {
+	var rest Common
+	if _, err := decode(keys, fields, &rest); err != nil {
 		return nil, err
 	}
 	if err := checkFields(fields); err != nil {
@@ -86,7 +82,7 @@ func parseMistral(data []byte) (Config, error) {
 		return nil, spelled("mistral", "", err)
 	}
 	s := c.Shared()
-	s.Extra = append(s.Extra, extra...)
+	s.Extra, s.notes = append(s.Extra, rest.Extra...), notes
 	bos := 1 // the ids of its SentencePiece tokenizer, which has no padding
 	s.BosTokenID, s.EosTokenID, s.PadTokenID = &bos, TokenIDs{IDs: []int{2}}, nil
 	return c, c.Validate()

@@ -67,17 +67,13 @@ func IsOriginal(data []byte) bool {
 // padded up to pad_vocab_size_multiple, as the weights are. Errors are those of ParseHF; keys that mamba_ssm does not
 // know are refused, as it refuses them.
 func ParseOriginal(file string, data []byte) (Config, error) {
-	c, err := parseOriginal(data)
-	if err != nil {
-		return nil, inFile(file, err)
-	}
-	return c, nil
+	return read(file, data, parseOriginal)
 }
 
 func parseOriginal(data []byte) (Config, error) {
-	keys, err := jsonobj.Parse(data)
+	keys, notes, err := readKeys(data)
 	if err != nil {
-		return nil, formatError("", "%s", err)
+		return nil, err
 	}
 	if err := refuseVariants(keys); err != nil {
 		return nil, err
@@ -97,16 +93,20 @@ func parseOriginal(data []byte) (Config, error) {
 		return nil, err
 	}
 	c, err := o.config(mixer, kept)
-	return c, spelled("original", "", err)
+	if err != nil {
+		return nil, spelled("original", "", err)
+	}
+	c.Shared().notes = notes
+	return c, nil
 }
 
 // decodeOnly stores the keys that have a field and refuses the others, except those in known.
 func decodeOnly(keys jsonobj.Members, within string, fields []field, known []string) error {
-	var extra []Extra
-	if _, err := decode(keys, fields, &extra); err != nil {
+	var rest Common
+	if _, err := decode(keys, fields, &rest); err != nil {
 		return underKey(within, err)
 	}
-	for _, e := range extra {
+	for _, e := range rest.Extra {
 		if !slices.Contains(known, e.Key) {
 			return unsupported(within+e.Key, "is no key of mamba_ssm's configuration of a pure Mamba model")
 		}

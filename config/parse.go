@@ -49,20 +49,41 @@ func LoadHF(path string) (Config, error) {
 // Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
 // when it describes what this library does not run (another family, another layout, quantized weights).
 func ParseHF(file string, data []byte) (Config, error) {
-	c, err := parseHF(data)
+	return read(file, data, parseHF)
+}
+
+// read parses data and puts the file's name into errors and notes.
+func read(file string, data []byte, parse func(data []byte) (Config, error)) (Config, error) {
+	c, err := parse(data)
 	if err != nil {
 		return nil, inFile(file, err)
+	}
+	notes := c.Shared().notes
+	for i := range notes {
+		notes[i].File = file
 	}
 	return c, nil
 }
 
-func parseHF(data []byte) (Config, error) {
+// readKeys reads a config of any layout that is one JSON object.
+func readKeys(data []byte) (keys jsonobj.Members, notes []Note, err error) {
 	if len(data) > MaxFile {
-		return nil, formatError("", "found %d bytes, expected at most %d", len(data), MaxFile)
+		return nil, nil, formatError("", "found %d bytes, expected at most %d", len(data), MaxFile)
 	}
-	keys, err := jsonobj.Parse(data)
+	keys, odd, err := jsonobj.ParseNoting(data)
 	if err != nil {
-		return nil, formatError("", "%s", err)
+		return nil, nil, formatError("", "%s", err)
+	}
+	for _, o := range odd {
+		notes = append(notes, Note{Key: o.Key, Detail: o.What})
+	}
+	return keys, notes, nil
+}
+
+func parseHF(data []byte) (Config, error) {
+	keys, notes, err := readKeys(data)
+	if err != nil {
+		return nil, err
 	}
 	family, err := detect(keys)
 	if err != nil {
@@ -72,9 +93,14 @@ func parseHF(data []byte) (Config, error) {
 		return nil, err
 	}
 	for _, f := range families {
-		if f.family == family {
-			return f.parse(keys)
+		if f.family != family {
+			continue
 		}
+		c, err := f.parse(keys)
+		if err == nil {
+			c.Shared().notes = append(notes, c.Shared().notes...)
+		}
+		return c, err
 	}
 	panic("config: detect returned an unknown family")
 }

@@ -74,6 +74,7 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.noteConfig(cfg)
 	if opts.TrustTensors {
 		cfg = trust(cfg, w)
 	}

@@ -86,6 +86,9 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 	if err != nil {
 		return err
 	}
+	for _, n := range cfg.Shared().Notes() {
+		warn(cmd, n.String())
+	}
 	cfg.Shared().DType = map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
 	params, err := model.Init(cfg, seed)
 	if err != nil {

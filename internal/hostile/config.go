@@ -73,12 +73,12 @@ func configEntries() []Entry {
 		{"hidden_act", `"gelu"`, "hidden_act"}, {"hidden_act", `"__import__('os').system('touch ` + Canary + `')"`, "hidden_act"},
 		{"quantization_config", `{"quant_method": "bitsandbytes"}`, "quantiz"}, {"quantization", `{"bits": 4}`, "MLX"},
 		{"architectures", "[1]", "architectures"}, {"architectures", `"MambaForCausalLM"`, "architectures"},
-		{"dtype", `"float8_e4m3fn"`, "dtype"}, {"dtype", "16", "dtype"}, {"time_step_min", "NaN", "time_step_min"},
+		{"dtype", `"float8_e4m3fn"`, "!"}, {"dtype", "16", "!"}, {"dtype", `{"": "float16"}`, "!"}, {"time_step_min", "NaN", "time_step_min"},
 		{"eos_token_id", `["x"]`, "eos_token_id"}, {"pad_token_id", "1e99", "pad_token_id"}, {"auto_map", `{"AutoModel": "evil.py"}`, "!"},
 		{"attn_layer_idx", "[0]", "attn_layer_idx"}, {"rms_norm", "false", "rms_norm"}, {"d_intermediate", "64", "d_intermediate"},
 	} {
 		e := configured(changed(configHF, c.key, c.value), base()).bad(fmt.Sprintf("config/%s %.40s", c.key, c.value), c.want)
-		if c.want == "!" { // code that transformers would ask about: nothing to us
+		if c.want == "!" { // code that transformers would ask about, and what the tensors show: nothing to us
 			e.Valid, e.Want = true, ""
 		}
 		list = append(list, e)

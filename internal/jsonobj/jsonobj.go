@@ -1,9 +1,9 @@
 // Package jsonobj reads the small JSON files beside a checkpoint: config.json and shard indexes.
 //
 // It takes what Python's json module writes, including the bare tokens NaN, Infinity and -Infinity, and is strict where
-// encoding/json is not: keys match exactly, a repeated key is an error at any depth, text must be valid UTF-8 with
-// paired surrogate escapes, integers and floats are told apart, and nesting stops at MaxDepth. Values keep their text,
-// so a number of any length and a key of no known meaning can be written back as they were.
+// encoding/json is not: keys match exactly, text must be valid UTF-8 with paired surrogate escapes, integers and floats
+// are told apart, and nesting stops at MaxDepth. Of a key that is given twice the last value counts, as in Python. Values
+// keep their text, so a number of any length and a key of no known meaning can be written back as they were.
 package jsonobj
 
 import (
@@ -45,7 +45,7 @@ type Member struct {
 	Value Value
 }
 
-// Members is an object: its members in file order, no key twice.
+// Members is an object: its members in file order, each key once.
 type Members []Member
 
 // Get returns the value of key. It compares exactly and takes time proportional to the number of members.
@@ -58,30 +58,47 @@ func (m Members) Get(key string) (Value, bool) {
 	return Value{}, false
 }
 
+// Oddity is something about a text that it is understood in spite of.
+type Oddity struct {
+	Key  string // that it is about; empty: the whole text
+	What string
+}
+
 // Parse reads a text that is one JSON object. The error, if any, is a single line without the file's name: the place
-// as line and column and what is wrong there, or what the data is when it is no JSON at all.
+// as line and column and what is wrong there, or what the data is if it is not JSON at all.
 func Parse(data []byte) (Members, error) {
+	members, _, err := ParseNoting(data)
+	return members, err
+}
+
+// ParseNoting is Parse for a caller that reports what is odd: keys that the object has twice, and a byte order mark.
+func ParseNoting(data []byte) (members Members, odd []Oddity, err error) {
 	if what := notJSON(data); what != "" {
-		return nil, fmt.Errorf("%s", what)
+		return nil, nil, fmt.Errorf("%s", what)
 	}
-	s := scanner{s: strings.TrimPrefix(string(data), bom)}
+	text, marked := strings.CutPrefix(string(data), bom)
+	if marked {
+		odd = append(odd, Oddity{What: "starts with a byte order mark, with which transformers refuses the file"})
+	}
+	s := scanner{s: text}
 	if err := s.validUTF8(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.space()
 	if s.peek() != '{' {
-		return nil, s.errorf("found %s, expected an object starting with {", s.found())
+		return nil, nil, s.errorf("found %s, expected an object starting with {", s.found())
 	}
-	var members Members
-	err := s.object(1, func(key, text string) { members = append(members, Member{key, Value{text}}) })
-	if err != nil {
-		return nil, err
+	if members, err = s.members(1); err != nil {
+		return nil, nil, err
 	}
 	s.space()
 	if s.pos < len(s.s) {
-		return nil, s.errorf("found %s after the end of the object", s.found())
+		return nil, nil, s.errorf("found %s after the end of the object", s.found())
 	}
-	return members, nil
+	for _, key := range s.repeated {
+		odd = append(odd, Oddity{key, "given twice; the last one counts, as in transformers"})
+	}
+	return members, odd, nil
 }
 
 // ParseValue reads a text that is one JSON value of any kind.
@@ -189,9 +206,8 @@ func (v Value) Members() (Members, bool) {
 	if v.Kind() != Object {
 		return nil, false
 	}
-	var members Members
 	s := scanner{s: v.text}
-	err := s.object(1, func(key, text string) { members = append(members, Member{key, Value{text}}) })
+	members, err := s.members(1)
 	return members, err == nil
 }
 

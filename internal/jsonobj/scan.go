@@ -40,9 +40,9 @@ func notJSON(data []byte) string {
 
 // scanner walks JSON text. The recursion of value, array and object is bounded by MaxDepth.
 type scanner struct {
-	s    string
-	pos  int
-	keys []string // keys of the objects that are open, innermost last
+	s        string
+	pos      int
+	repeated []string // keys that the object read by members has more than once, sorted
 }
 
 func (s *scanner) validUTF8() error {
@@ -111,14 +111,33 @@ func (s *scanner) value(depth int) error {
 	return s.errorf("found %s, expected a value", s.found())
 }
 
+// members reads the object at s.pos, which is the depth-th level. Of a key that it has twice the last value counts, in
+// the place of the first.
+func (s *scanner) members(depth int) (members Members, err error) {
+	at := make(map[string]int)
+	err = s.object(depth, func(key, text string) {
+		i, twice := at[key]
+		if !twice {
+			at[key] = len(members)
+			members = append(members, Member{key, Value{text}})
+			return
+		}
+		members[i].Value = Value{text}
+		s.repeated = append(s.repeated, key)
+	})
+	slices.Sort(s.repeated)
+	s.repeated = slices.Compact(s.repeated)
+	return members, err
+}
+
 // object skips the object at s.pos, which is the depth-th level, and gives each member to visit.
 func (s *scanner) object(depth int, visit func(key, text string)) error {
 	if depth > MaxDepth {
 		return s.errorf("nested more than %d levels deep", MaxDepth)
 	}
-	first := len(s.keys)
-	err := s.list('}', func() error {
-		if len(s.keys)-first == MaxKeys {
+	keys := 0
+	return s.list('}', func() error {
+		if keys++; keys > MaxKeys {
 			return s.errorf("more than %d keys in one object", MaxKeys)
 		}
 		if s.peek() != '"' {
@@ -138,20 +157,11 @@ func (s *scanner) object(depth int, visit func(key, text string)) error {
 		if err := s.value(depth); err != nil {
 			return err
 		}
-		s.keys = append(s.keys, key)
 		if visit != nil {
 			visit(key, s.s[start:s.pos])
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if key, twice := repeated(s.keys[first:]); twice {
-		return s.errorf("the object that ends here has the key %s twice", badfile.Quote(key))
-	}
-	s.keys = s.keys[:first]
-	return nil
 }
 
 // array skips the array at s.pos, which is the depth-th level, and gives each element to visit.
@@ -195,17 +205,6 @@ func (s *scanner) list(end byte, item func() error) error {
 			return s.errorf("found %s, expected , or %c", s.found(), end)
 		}
 	}
-}
-
-// repeated returns a key that occurs more than once. It may reorder keys.
-func repeated(keys []string) (string, bool) {
-	slices.Sort(keys)
-	for i := 1; i < len(keys); i++ {
-		if keys[i] == keys[i-1] {
-			return keys[i], true
-		}
-	}
-	return "", false
 }
 
 // number skips -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? or -Infinity.
