@@ -43,17 +43,28 @@ var spellings = map[string]map[string]string{
 // Spelling returns what a layout ("hf", "original", "mistral" or "gguf") has in place of a key of transformers'
 // config.json, for messages about files of that layout. What it has nothing for stays as it is.
 func Spelling(layout string, family Family, key string) string {
-	if layout != "gguf" {
-		return cmp.Or(spellings[layout][key], key)
+	spelling, _ := Spelled(layout, family, key)
+	return cmp.Or(spelling, key)
+}
+
+// Spelled is Spelling for a caller that has to know whether the layout can state the key at all. A key that is inside
+// an object follows that one's and a dot.
+func Spelled(layout string, family Family, key string) (spelling string, ok bool) {
+	switch layout {
+	case "hf":
+		return key, true
+	case "gguf":
+		arch := ggufMamba
+		if family == Mamba2 {
+			arch = ggufMamba2
+		}
+		if spelling, ok = spellings[arch][key]; ok {
+			spelling = arch + spelling
+		}
+		return spelling, ok
 	}
-	arch := ggufMamba
-	if family == Mamba2 {
-		arch = ggufMamba2
-	}
-	if tail := spellings[arch][key]; tail != "" {
-		return arch + tail
-	}
-	return key
+	spelling, ok = spellings[layout][key]
+	return spelling, ok
 }
 
 // ofArgument returns the key of transformers' config.json for an argument of mamba_ssm's mixers; empty: it has none.

@@ -22,6 +22,12 @@ import (
 type Finding struct {
 	Problem string `json:"problem"`          // one line: file, tensor or key, what was found, what was expected
 	Remedy  string `json:"remedy,omitempty"` // how Mend took it; empty: only other files help
+
+	// Of a configuration that could not be read as a whole: the keys that were kept, those with the values that tensors
+	// show, and those that have their defaults, as no result depends on them.
+	Kept     []string `json:"kept,omitempty"`
+	Inferred []string `json:"inferred,omitempty"`
+	Defaults []string `json:"defaults,omitempty"`
 }
 
 // Mend opens a checkpoint that may be broken, as well as it can be understood, and says what is wrong with it. Tensors go
@@ -44,12 +50,14 @@ type mender struct {
 	dir, layout string
 	file        string          // of the configuration
 	raw         jsonobj.Members // its keys, as far as it has any
+	damage      damage          // of the file
+	notes       []config.Note   // what else is odd about it
 	w           *weights
 	findings    []Finding
 }
 
 func (m *mender) add(remedy, format string, args ...any) {
-	m.findings = append(m.findings, Finding{fmt.Sprintf(format, args...), remedy})
+	m.findings = append(m.findings, Finding{Problem: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // hopeless notes an error for which there is no remedy here.
@@ -68,12 +76,13 @@ func (m *mender) mend(path string) *Checkpoint {
 			return nil
 		}
 		m.file = m.w.source
-	} else if !m.open() {
+	} else if m.readConfig(); !m.open() {
 		if len(m.findings) == 0 {
 			m.hopeless(err)
 		}
 		return nil
 	}
+	known := len(m.findings)
 	if cfg = m.config(cfg); cfg == nil {
 		m.hopelessClose()
 		return nil
@@ -84,6 +93,7 @@ func (m *mender) mend(path string) *Checkpoint {
 		m.hopelessClose()
 		return nil
 	}
+	m.account(ck.cfg, known)
 	return ck
 }
 
@@ -101,12 +111,10 @@ func folder(path string) string {
 // open maps whatever weights the folder holds, and puts their names right.
 func (m *mender) open() bool {
 	switch {
-	case m.layout == layoutMistral.name:
-		m.file, _ = mistralFolder(m.dir)
+	case m.layout == layoutMistral.name && filepath.Base(m.file) == fileParams:
 		_, path := mistralFolder(m.dir)
 		m.single(path, openSafetensors)
 	default:
-		m.file = filepath.Join(m.dir, fileConfig)
 		m.openFolder()
 	}
 	if m.w == nil {
@@ -267,7 +275,7 @@ func (m *mender) build(cfg config.Config) (*Checkpoint, error) {
 		if p.Severity == Warning {
 			remedy = "not so in a copy"
 		}
-		m.findings = append(m.findings, Finding{p.Text, remedy})
+		m.findings = append(m.findings, Finding{Problem: p.Text, Remedy: remedy})
 	}
 	return ck, nil
 }

@@ -3,14 +3,13 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/tensor"
 )
 
 // config reads the configuration and puts it right; cfg is what there is already, of a GGUF file. It returns nil where
@@ -23,26 +22,20 @@ func (m *mender) config(cfg config.Config) config.Config {
 	family := m.family()
 	switch {
 	case err != nil && (family == "" || !mendable(err)):
-		m.hopeless(err)
+		if m.damage.err != nil {
+			m.hopeless(m.damage.err)
+		}
+		if len(m.raw) > 0 || m.damage.err == nil {
+			m.hopeless(err)
+		}
 		return nil
 	case err != nil:
-		rest := "all else from what can be read of it"
-		if len(m.raw) == 0 {
-			rest = "all else as transformers has it by default"
-			if family == config.Mamba {
-				rest += "; that it is not FalconMamba is taken for granted"
-			}
+		if len(m.raw) > 0 {
+			m.add("rewritten: sizes from the tensors, all else from what can be read of it", "%v", err)
 		}
-		if family == config.Mamba2 {
-			rest += "; " + productOnly + ", and the state_size that was said, or is usual, is taken for granted where it divides that"
-		}
-		m.add("made anew: sizes from the tensors, "+rest, "%v", err)
 		cfg = m.remake(family)
-		if v, ok := m.raw.Get("model_type"); ok && v.Compact() == `"falcon_mamba"` && family == config.Mamba {
-			return asFalcon(cfg.(*config.MambaConfig))
-		}
 	case family != "" && (family == config.Mamba2) != (cfg.Family() == config.Mamba2):
-		m.add("made anew for "+string(family)+": sizes from the tensors", "%s: model_type: found %q, but the tensors are those of %s",
+		m.add("rewritten for "+string(family)+": sizes from the tensors", "%s: model_type: found %q, but the tensors are those of %s",
 			m.file, cfg.Family(), family)
 		cfg = m.remake(family)
 	default:
@@ -50,31 +43,52 @@ func (m *mender) config(cfg config.Config) config.Config {
 		cfg = m.fit(cfg)
 	}
 	if why := m.falcon(cfg); why != "" {
-		m.add("taken for FalconMamba, with model_type falcon_mamba", "%s: says a plain Mamba model, but %s: this is FalconMamba, "+
-			"whose norms of dt, B and C no tensor shows; without them the numbers are wrong and nothing fails", m.file, why)
-		cfg = asFalcon(cfg.(*config.MambaConfig))
+		f := m.asFalcon(cfg.(*config.MambaConfig))
+		m.add(fmt.Sprintf("model_type is falcon_mamba, mixer_rms_eps %v", f.MixerRMSEps), "%s: says a plain Mamba model, but %s: this is "+
+			"FalconMamba, whose norms of dt, B and C no tensor shows; without them the numbers are wrong and nothing fails", m.file, why)
+		cfg = f
 	}
+	m.minor(cfg)
 	return cfg
 }
 
-// parse reads the configuration of a folder, and its keys where it is at least JSON.
-func (m *mender) parse() (config.Config, error) {
-	data, err := jsonobj.ReadFile(m.file, config.MaxFile)
-	switch linked := notLinked(m.file, err); {
-	case err == nil:
-	case linked != err || !errors.Is(err, fs.ErrNotExist):
-		return nil, linked
-	default:
-		return nil, &badfile.FormatError{File: m.file, Detail: "missing; it holds the model's settings"}
+// minor settles what keeps nobody from using the model: what is odd about the file, the dtype, and a key that makes
+// transformers change the weights.
+func (m *mender) minor(cfg config.Config) {
+	c := cfg.Shared()
+	if m.layout == "hf" && c.DType == "" {
+		c.DType = m.dtype()
 	}
-	m.raw, _ = jsonobj.Parse(data) // whatever parses the file will say what is wrong with it
-	switch m.layout {
-	case "original":
-		return wholeConfig(m.file, config.ParseOriginal)
-	case layoutMistral.name:
-		return wholeConfig(m.file, config.ParseMistral)
+	for _, n := range m.notes {
+		remedy := "not so in a copy"
+		key := n.Key
+		if key == "dtype" {
+			key = "torch_dtype" // as it is written
+		}
+		if value := config.Value(cfg, key); value != "" {
+			remedy = key + " is " + value
+		}
+		m.add(remedy, "%s", n)
 	}
-	return config.ParseHF(m.file, data)
+	if c.Rescales() {
+		m.add("rescale_prenorm_residual is false", "%s: rescale_prenorm_residual: found true, with which transformers divides every "+
+			"out_proj.weight by the root of num_hidden_layers when it loads the model, and computes other results", m.file)
+		c.RescalePrenormResidual = false
+	}
+}
+
+// dtype is the one of all tensors, as config.json spells it; empty if they have several.
+func (m *mender) dtype() string {
+	names := map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}
+	common := ""
+	for _, t := range m.w.tensors {
+		if name := names[t.DType]; common == "" {
+			common = name
+		} else if name != common {
+			return ""
+		}
+	}
+	return common
 }
 
 // productOnly is what the tensors of Mamba-2 leave open.
@@ -104,12 +118,24 @@ func (m *mender) lacksNames(cfg config.Config) {
 // fit makes sizes and switches those of the tensors.
 func (m *mender) fit(cfg config.Config) config.Config {
 	notes := m.w.notes
-	fitted := trust(cfg, m.w)
+	fitted := trust(m.sized(cfg), m.w)
 	m.w.notes = notes // said here in other words
 	for _, key := range config.Differing(cfg, fitted) {
 		was, is := config.Value(cfg, key), config.Value(fitted, key)
+		if was == "" || was == is {
+			continue
+		}
 		why := "the tensors say " + is
+		there := m.present(cfg, key)
 		switch {
+		case !there && m.damage.lost:
+			continue // it is among what is listed as inferred
+		case !there && (key == "n_groups" || key == "state_size") && !m.present(cfg, "n_groups") && !m.present(cfg, "state_size"):
+			m.add("", "%s: %s: missing, and its default %s contradicts the tensors: %s", m.file, key, was, productOnly)
+			continue
+		case !there && m.layout != layoutGGUF.name:
+			m.add(key+" is "+is, "%s: %s: missing, and its default %s contradicts the tensors, which say %s", m.file, key, was, is)
+			continue
 		case key == "tie_word_embeddings":
 			why = "but there is no lm_head.weight"
 		case cfg.Family() == config.Mamba2 && (key == "n_groups" || key == "state_size"):
@@ -120,25 +146,48 @@ func (m *mender) fit(cfg config.Config) config.Config {
 	return fitted
 }
 
-// told are the keys that tensors tell.
-var told = []string{
-	"vocab_size", "hidden_size", "num_hidden_layers", "conv_kernel", "intermediate_size", "state_size", "time_step_rank", "expand",
-	"num_heads", "head_dim", "n_groups", "use_bias", "use_conv_bias",
+// sized gives a Mamba-2 model whose configuration does not state its state_size the one that its n_groups leave.
+func (m *mender) sized(cfg config.Config) config.Config {
+	c, ok := cfg.Clone().(*config.Mamba2Config)
+	if !ok || m.present(cfg, "state_size") || !m.present(cfg, "n_groups") {
+		return cfg
+	}
+	if both := m.product(); both%c.NGroups == 0 && both > 0 {
+		c.StateSize = both / c.NGroups
+	}
+	return c
+}
+
+// inferred are the keys that tensors show, those of Mamba-2 that only their product shows among them.
+func inferred(cfg config.Config) []string {
+	keys := []string{"expand"}
+	for _, s := range config.Settings(cfg) {
+		product := s.Key == "n_groups" || s.Key == "state_size"
+		if s.Key != "tie_word_embeddings" && (s.Decides == config.Tensors || product) && s.Key != "expand" {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys
 }
 
 // remake makes a configuration from the tensors, and says in what it differs from what the old one says.
 func (m *mender) remake(family config.Family) config.Config {
 	cfg, unread := m.rebuild(family)
-	for _, key := range slices.Concat(told, unread) {
+	decides := make(map[string]config.Decides)
+	for _, s := range config.Settings(cfg) {
+		decides[s.Key] = s.Decides
+	}
+	for _, key := range slices.Concat(inferred(cfg), unread) {
 		v, ok := m.raw.Get(key)
 		is := config.Value(cfg, key)
 		switch was := v.Compact(); {
 		case !ok || was == is || was == `"auto"`:
+		case slices.Contains(unread, key) && decides[key] == config.Results:
+			m.add("", "%s: %s: found %s, which has no meaning, and results depend on it", m.file, key, v)
 		case is == "":
 			m.add(key+" is left at its default", "%s: %s: found %s, which has no meaning", m.file, key, v)
 		case slices.Contains(unread, key):
 			m.add(key+" is "+is, "%s: %s: found %s, which has no meaning", m.file, key, v)
-		case family == config.Mamba2 && key == "time_step_rank": // which its tensors do not tell
 		default:
 			m.add(key+" is "+is, "%s: %s: found %s, the tensors say %s", m.file, key, v, is)
 		}
@@ -150,9 +199,46 @@ func (m *mender) remake(family config.Family) config.Config {
 const maxBadKeys = 100
 
 // rebuild makes a configuration from the tensors, and keeps of the old one what makes sense. It returns the keys that
-// make none.
+// make none. Where nothing of the old one can be kept, it is lost.
 func (m *mender) rebuild(family config.Family) (cfg config.Config, unread []string) {
-	cfg = config.NewMamba()
+	base := m.fromTensors(family)
+	keys, err := m.keysOf(base)
+	if err != nil || len(m.raw) == 0 {
+		return base, nil
+	}
+	var drop []string
+	if m.layout == "hf" {
+		drop = append(inferred(base), "architectures", keyModelType)
+	}
+	for range maxBadKeys {
+		cfg, err := m.parseText(object(merged(keys, m.raw, append(drop, unread...))))
+		if err == nil {
+			notes := m.w.notes
+			cfg = trust(cfg, m.w)
+			m.w.notes = notes
+			return cfg, unread
+		}
+		bad, ok := errors.AsType[*badfile.FormatError](err)
+		if _, there := m.raw.Get(whereOf(bad)); !ok || !there || slices.Contains(append(drop, unread...), bad.Where) {
+			break
+		}
+		unread = append(unread, bad.Where)
+	}
+	m.raw, m.damage.lost = nil, true
+	return base, nil
+}
+
+// whereOf is the key that an error is about.
+func whereOf(err *badfile.FormatError) string {
+	if err == nil {
+		return ""
+	}
+	return err.Where
+}
+
+// fromTensors makes a configuration with the sizes of the tensors, and defaults for all else.
+func (m *mender) fromTensors(family config.Family) config.Config {
+	cfg := config.Config(config.NewMamba())
 	if family == config.Mamba2 {
 		c := config.NewMamba2()
 		c.StateSize = m.stateSize(c.StateSize)
@@ -163,33 +249,30 @@ func (m *mender) rebuild(family config.Family) (cfg config.Config, unread []stri
 	notes := m.w.notes
 	cfg = trust(cfg, m.w)
 	m.w.notes = notes
-	text, err := cfg.EncodeHF()
-	if err != nil || len(m.raw) == 0 || config.IsOriginal(object(m.raw)) || config.IsMistral(object(m.raw)) {
-		return cfg, nil // examining it will tell
+	if v, ok := m.raw.Get(keyModelType); ok && v.Compact() == `"falcon_mamba"` && family == config.Mamba {
+		return m.asFalcon(cfg.(*config.MambaConfig))
 	}
-	keys, err := jsonobj.Parse(text)
-	if err != nil {
-		return cfg, nil
-	}
-	for range maxBadKeys {
-		drop := slices.Concat(told, []string{"architectures", "model_type"}, unread)
-		whole, err := config.ParseHF(m.file, object(merged(keys, m.raw, drop)))
-		if err == nil {
-			return whole, unread
-		}
-		bad, ok := errors.AsType[*badfile.FormatError](err)
-		if !ok || bad.Where == "" || slices.Contains(drop, bad.Where) {
-			break
-		}
-		unread = append(unread, bad.Where)
-	}
-	return cfg, unread
+	return cfg
 }
 
-// stateSize returns a Mamba-2 model's state size, which the tensors tell only together with the number of groups: what
-// the old configuration says, or what its number of groups leaves, or else the usual size, where that divides, and else
-// that of one group.
-func (m *mender) stateSize(usual int) int {
+// keysOf renders a configuration in the dialect of the layout.
+func (m *mender) keysOf(cfg config.Config) (jsonobj.Members, error) {
+	encode := cfg.EncodeHF
+	switch m.layout {
+	case layoutOriginal.name:
+		encode = cfg.EncodeOriginal
+	case layoutMistral.name:
+		encode = cfg.EncodeMistral
+	}
+	text, err := encode()
+	if err != nil {
+		return nil, err
+	}
+	return jsonobj.Parse(text)
+}
+
+// product returns n_groups*state_size of a Mamba-2 model, 0 if the tensors do not show it.
+func (m *mender) product() int {
 	both, inner := 0, 0
 	for _, t := range m.w.tensors {
 		switch {
@@ -199,7 +282,14 @@ func (m *mender) stateSize(usual int) int {
 			both = t.Shape[0]
 		}
 	}
-	both = (both - inner) / 2
+	return max(both-inner, 0) / 2
+}
+
+// stateSize returns a Mamba-2 model's state size, which the tensors tell only together with the number of groups: what
+// the old configuration says, or what its number of groups leaves, or else the usual size, where that divides, and else
+// that of one group.
+func (m *mender) stateSize(usual int) int {
+	both := m.product()
 	var ssm jsonobj.Members // the arguments of mamba_ssm's mixer
 	if v, ok := m.raw.Get("ssm_cfg"); ok {
 		ssm, _ = v.Members()
@@ -253,57 +343,4 @@ func object(keys jsonobj.Members) []byte {
 		out = append(out, e.Value.Compact()...)
 	}
 	return append(out, '}')
-}
-
-// falcon returns what gives a FalconMamba model away that is said to be a plain Mamba one.
-func (m *mender) falcon(cfg config.Config) string {
-	c, ok := cfg.(*config.MambaConfig)
-	if !ok {
-		return ""
-	}
-	for _, key := range []string{"mixer_rms_eps", "use_falcon_mambapy"} {
-		if _, ok := m.raw.Get(key); ok {
-			return "it has the key " + key
-		}
-	}
-	for _, key := range []string{"model_type", "architectures", "_name_or_path"} {
-		if v, ok := m.raw.Get(key); ok && isFalcon(v.Compact()) {
-			return key + " is " + badfile.Quote(v.Compact())
-		}
-	}
-	for _, kv := range m.w.keys {
-		if name, err := kv.Value.Str(); err == nil && strings.HasPrefix(kv.Key, "general.") && isFalcon(name) {
-			return kv.Key + " is " + badfile.Quote(name)
-		}
-	}
-	if c.HiddenSize == 4096 && c.NumHiddenLayers == 64 && c.VocabSize == 65024 && c.StateSize == 16 {
-		return "its sizes are those of tiiuae/falcon-mamba-7b and no other model's"
-	}
-	return ""
-}
-
-// isFalcon reports whether a name is that of a FalconMamba model or class.
-func isFalcon(name string) bool {
-	name = strings.ToLower(name)
-	return strings.Contains(name, "falcon") && strings.Contains(name, "mamba")
-}
-
-// asFalcon makes the configuration of a Mamba model that of FalconMamba.
-func asFalcon(c *config.MambaConfig) *config.FalconMambaConfig {
-	f := config.NewFalconMamba()
-	classes := f.Architectures
-	f.MambaConfig = *c.Clone().(*config.MambaConfig)
-	f.Architectures = classes
-	f.Extra = slices.DeleteFunc(f.Extra, func(e config.Extra) bool {
-		if e.Key != "mixer_rms_eps" {
-			return e.Key == "use_bcdt_rms"
-		}
-		if v, err := jsonobj.ParseValue(e.Value); err == nil {
-			if eps, ok := v.Float(); ok {
-				f.MixerRMSEps = eps
-			}
-		}
-		return true
-	})
-	return f
 }

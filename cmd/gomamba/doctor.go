@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +95,7 @@ func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err er
 
 // examine collects what is wrong with the files and what is in them.
 func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*loader.Checkpoint, *diagnosis, error) {
-	d := &diagnosis{Path: path, Findings: unfinished(path)}
+	d := &diagnosis{Path: path, Findings: append([]loader.Finding{}, unfinished(path)...)} // [] in JSON, never null
 	ck, found, err := loader.Mend(path)
 	if err != nil {
 		return nil, nil, err
@@ -185,6 +186,17 @@ func (d *diagnosis) print(w io.Writer) error {
 		}
 		if _, err := fmt.Fprintf(w, "%s %s\n   %s\n", tint.on(w, fmt.Sprintf("%d.", i+1)), badfile.Printable(f.Problem), badfile.Printable(remedy)); err != nil {
 			return err
+		}
+		for _, list := range []struct {
+			what string
+			keys []string
+		}{{"kept", f.Kept}, {"from the tensors", f.Inferred}, {"by default, as no result depends on it", f.Defaults}} {
+			if len(list.keys) == 0 {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "   %s: %s\n", list.what, badfile.Printable(strings.Join(list.keys, ", "))); err != nil {
+				return err
+			}
 		}
 	}
 	problems, them := "1 problem", "it"

@@ -136,18 +136,19 @@ func TestDoctorRepairs(t *testing.T) {
 			[]string{"vocab_size: found 50280, the tensors say 128", "hidden_size: found 4096, the tensors say 32"}},
 		{"wrong layers", mamba, set("num_hidden_layers", 64), []string{"num_hidden_layers: found 64, the tensors say 4"}},
 		{"a bias that is not there", mamba, set("use_bias", true), []string{"use_bias: found true, the tensors say false"}},
-		{"a key of the wrong type", mamba, set("vocab_size", "128", "layer_norm_epsilon", "small"), []string{
-			`vocab_size: found the string "128", expected an integer`, `vocab_size: found the string "128", the tensors say 128`,
-			`layer_norm_epsilon: found the string "small", which has no meaning`,
+		{"keys of the wrong type", "mamba1/eps", set("vocab_size", "61", "layer_norm_epsilon", "1e-3", "use_cache", "maybe"), []string{
+			`vocab_size: found the string "61", expected an integer`, `layer_norm_epsilon: found the string "1e-3", expected a finite number`,
+			`use_cache: found the string "maybe", expected true or false`, `use_cache: found the string "maybe", which has no meaning`,
 		}},
-		{"no config", mamba, func(p *patient) { os.Remove(filepath.Join(p.dir, "config.json")) }, []string{"config.json: missing"}},
-		{"half a config", mamba, func(p *patient) { p.write("config.json", `{"model_type": "mam`) }, []string{"config.json: "}},
+		{"a dtype for each module", mamba, set("dtype", map[string]string{"": "float32"}), []string{"dtype: found an object"}},
+		{"no dtype", mamba, set("dtype", nil, "torch_dtype", "auto"), []string{`torch_dtype: found the string "auto"`}},
+		{"weights that transformers rescales", mamba, set("rescale_prenorm_residual", true), []string{"rescale_prenorm_residual: found true, with which"}},
 		{"contradictory names", mamba, set("model_type", "mamba2"), []string{"contradicts model_type"}},
 		{"the other family", mamba, set("model_type", "mamba2", "architectures", nil), []string{"num_heads: found 128"}},
 		{"tied without being so", untied, set("tie_word_embeddings", true), []string{"differs from the embedding"}},
 		{"untied without a head", mamba, set("tie_word_embeddings", false), []string{"but there is no lm_head.weight"}},
 		{"falcon as mamba", falcon, set("model_type", "mamba", "architectures", []string{"MambaForCausalLM"}), []string{"it has the key mixer_rms_eps: this is FalconMamba"}},
-		{"falcon as MLX says it", falcon, set("model_type", "mamba", "architectures", []string{"MambaForCausalLM"}, "mixer_rms_eps", nil, "use_bcdt_rms", true),
+		{"falcon as MLX says it", falcon, set("model_type", "mamba", "architectures", []string{"MambaForCausalLM"}, "use_bcdt_rms", true),
 			[]string{"use_bcdt_rms is true: this is FalconMamba; transformers"}},
 		{"another model's class", mamba, set("architectures", []string{"LlamaForCausalLM"}), []string{`expected "MambaForCausalLM"; llama.cpp`}},
 		{"a wrong state of Mamba-2", "mamba2/groups4", set("state_size", 128), []string{"state_size: found 128, the tensors say 8, if the other"}},
@@ -240,6 +241,11 @@ func TestDoctorCannotRepair(t *testing.T) {
 		harm func(p *patient)
 		want string
 	}{
+		{"no config", func(p *patient) { os.Remove(filepath.Join(p.dir, "config.json")) }, "layer_norm_epsilon: not in what can be read of the file"},
+		{"the start of a config", func(p *patient) { p.write("config.json", `{"model_type": "mam`) },
+			`model_type: not in what can be read of the file; "mamba" and "falcon_mamba" have the same tensors`},
+		{"an epsilon that is none", func(p *patient) { p.config["layer_norm_epsilon"] = "small"; p.release() },
+			`layer_norm_epsilon: found the string "small", which has no meaning, and results depend on it`},
 		{"git-lfs pointer", func(p *patient) { p.write("model.safetensors", pointer) }, "is a git-lfs pointer to a file of 516567560 bytes"},
 		{"web page", func(p *patient) { p.write("model.safetensors", "<!DOCTYPE html><html>Sign in</html>") }, "is a web page (HTML)"},
 		{"short download", func(p *patient) { p.write("model.safetensors", string(p.read("model.safetensors")[:20_000])) }, "20000"},

@@ -17,6 +17,7 @@ type Salvaged struct {
 	Members Members
 	Damage  []string // what is wrong with the text, each with line and column
 	Unread  []string // keys whose values cannot be read, sorted
+	Partial []string // keys of objects that may have had more keys than their values have
 	Lost    bool     // the text may have had more keys
 }
 
@@ -36,7 +37,7 @@ func Salvage(data []byte) Salvaged {
 		s.members(1)
 		s.rest()
 	}
-	found := Salvaged{Damage: s.damage, Lost: s.lost}
+	found := Salvaged{Damage: s.damage, Partial: s.partial, Lost: s.lost}
 	for _, key := range s.order {
 		if v, ok := s.values[key]; ok && v != "" {
 			found.Members = append(found.Members, Member{key, Value{v}})
@@ -61,6 +62,8 @@ type salvager struct {
 	damage []string
 	mute   bool
 	lost   bool
+
+	partial []string
 }
 
 func newSalvager(text string, pos int) *salvager {
@@ -189,8 +192,13 @@ func (s *salvager) member(depth int) {
 		}
 		s.out = append(AppendString(s.out, key), ':')
 	}
-	from := len(s.out)
+	from, lost := len(s.out), s.lost
+	s.lost = false
 	ok = s.colonOrValue(key) && s.value(depth)
+	if s.lost && ok && depth == 1 {
+		s.partial = append(s.partial, key)
+	}
+	s.lost = s.lost || lost
 	switch {
 	case depth > 1 && !ok:
 		s.out, s.lost = s.out[:before], true
