@@ -77,17 +77,24 @@ const (
 // metadata is in every file that save_pretrained writes. transformers before 5 refuses a file without it.
 var metadata = map[string]string{"format": "pt"}
 
+// harmless copies a configuration without the key by which transformers would change the weights that it loads.
+func harmless(cfg config.Config) config.Config {
+	cfg = cfg.Clone()
+	cfg.Shared().RescalePrenormResidual = false
+	return cfg
+}
+
 // WriteHF writes the folder dst as save_pretrained of transformers 5.23 would: config.json, generation_config.json and
 // model.safetensors, or shards with their index when the tensors take more than MaxShardSize. Whatever the order of the
 // sources, the bytes of the weights and the shards are those of save_pretrained for a model built from its
 // configuration. (A model that was itself loaded it shards in the order of sorted names.)
 //
 // The sources must be the tensors that the name table wants for cfg, a tied head being optional; cfg.DType is written as
-// it stands. dst appears when everything is written and synced; on an error, or when ctx is cancelled, nothing is left.
-// Errors: those of cfg.EncodeHF, *badfile.FormatError for sources that contradict cfg, ctx.Err, wrapped I/O errors, and
-// what a source returns.
+// it stands, rescale_prenorm_residual as false (see config.Common.Rescales). dst appears when everything is written and
+// synced; on an error, or when ctx is cancelled, nothing is left. Errors: those of cfg.EncodeHF, *badfile.FormatError for
+// sources that contradict cfg, ctx.Err, wrapped I/O errors, and what a source returns.
 func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) (err error) {
-	configJSON, err := cfg.EncodeHF()
+	configJSON, err := harmless(cfg).EncodeHF()
 	if err != nil {
 		return err
 	}

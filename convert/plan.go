@@ -82,8 +82,11 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if t == nil {
 		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
 	}
-	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: ck.Config().Clone()}
+	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: harmless(ck.Config())}
 	p.cfg.Shared().TieWordEmbeddings = ck.Tied()
+	if ck.Config().Shared().Rescales() {
+		p.Notes = append(p.Notes, "rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
+	}
 	if err := t.prepare(p, req.DType); err != nil {
 		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
 			e.File = ck.Path() // whose configuration asks for it

@@ -71,6 +71,9 @@ func (m *mender) known(cfg config.Config, key string) bool {
 
 // present reports whether the file has the key.
 func (m *mender) present(cfg config.Config, key string) bool {
+	if m.layout == layoutGGUF.name {
+		return true // without them it does not open
+	}
 	spelling, _ := config.Spelled(m.layout, cfg.Family(), key)
 	outer, inner, nested := strings.Cut(spelling, ".")
 	v, there := m.raw.Get(outer)

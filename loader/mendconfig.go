@@ -133,7 +133,7 @@ func (m *mender) fit(cfg config.Config) config.Config {
 		case !there && (key == "n_groups" || key == "state_size") && !m.present(cfg, "n_groups") && !m.present(cfg, "state_size"):
 			m.add("", "%s: %s: missing, and its default %s contradicts the tensors: %s", m.file, key, was, productOnly)
 			continue
-		case !there && m.layout != layoutGGUF.name:
+		case !there:
 			m.add(key+" is "+is, "%s: %s: missing, and its default %s contradicts the tensors, which say %s", m.file, key, was, is)
 			continue
 		case key == "tie_word_embeddings":
