@@ -34,9 +34,10 @@ tensors under other names than programs look for, a head that is tied and is not
 a lost or wrong index, git-lfs pointers and web pages in place of weights, downloads
 that are not complete, infinities and NaN.
 
-With --fix it writes a copy in the same layout that has none of it, for all that the
-files at hand can answer: sizes and family are what the tensors say, the other settings
-what can be read of the old ones. The copy appears whole or not at all; MODEL is only
+With --fix it writes a copy in the same layout that has none of it, if the files
+suffice: every setting is kept that can be read of a damaged configuration, sizes and
+family are those of the tensors, and only what no result depends on gets a default.
+The copy appears whole or not at all; MODEL is only
 read. The exit status is 0 if nothing is wrong, or all of it was repaired.`,
 		Example: `  gomamba doctor mamba-130m-hf
   gomamba doctor broken --fix whole
