@@ -112,8 +112,7 @@ func folder(path string) string {
 func (m *mender) open() bool {
 	switch {
 	case m.layout == layoutMistral.name && filepath.Base(m.file) == fileParams:
-		_, path := mistralFolder(m.dir)
-		m.single(path, openSafetensors)
+		m.single(filepath.Join(m.dir, fileConsolidated), openSafetensors)
 	default:
 		m.openFolder()
 	}
@@ -128,8 +127,7 @@ func (m *mender) open() bool {
 	return true
 }
 
-// openFolder maps the first of the files that may hold the weights, shards without their index and mistral's file without
-// its parameters among them.
+// openFolder maps the first of the files that may hold the weights, shards without their index among them.
 func (m *mender) openFolder() {
 	for _, f := range hfWeights {
 		path := filepath.Join(m.dir, f.name)
@@ -141,9 +139,6 @@ func (m *mender) openFolder() {
 			m.single(path, f.open)
 			return
 		}
-	}
-	if path := filepath.Join(m.dir, fileConsolidated); exists(path) {
-		m.single(path, openSafetensors)
 	}
 }
 

@@ -19,8 +19,10 @@ func (m *mender) account(cfg config.Config, first int) {
 	if m.damage.err != nil {
 		f := Finding{Problem: m.damage.err.Error()}
 		m.sources(cfg, &f)
-		f.Remedy = "rewritten with every setting that it has"
-		if m.damage.lost || len(m.damage.unread) > 0 {
+		switch f.Remedy = "rewritten with every setting that it has"; {
+		case len(m.raw) == 0:
+			f.Remedy = "made from the tensors"
+		case m.damage.lost || len(m.damage.unread) > 0:
 			f.Remedy = "rewritten with what can be read of it"
 		}
 		found = append(found, f)

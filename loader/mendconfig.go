@@ -12,8 +12,8 @@ import (
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
-// config reads the configuration and puts it right; cfg is what there is already, of a GGUF file. It returns nil where
-// neither file nor tensors tell enough.
+// config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
+// file nor tensors say enough.
 func (m *mender) config(cfg config.Config) config.Config {
 	var err error
 	if cfg == nil {
@@ -203,8 +203,8 @@ const maxBadKeys = 100
 func (m *mender) rebuild(family config.Family) (cfg config.Config, unread []string) {
 	base := m.fromTensors(family)
 	keys, err := m.keysOf(base)
-	if err != nil || len(m.raw) == 0 {
-		return base, nil
+	if err != nil {
+		return base, nil // examining it will show why
 	}
 	var drop []string
 	if m.layout == "hf" {

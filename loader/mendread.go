@@ -27,6 +27,8 @@ func (m *mender) readConfig() {
 	m.file = filepath.Join(m.dir, fileConfig)
 	if m.layout == layoutMistral.name {
 		m.file, _ = mistralFolder(m.dir)
+	} else if !exists(m.file) && exists(filepath.Join(m.dir, fileConsolidated)) {
+		m.layout, m.file = layoutMistral.name, filepath.Join(m.dir, fileParams)
 	}
 	data, err := jsonobj.ReadFile(m.file, config.MaxFile)
 	switch linked := notLinked(m.file, err); {
@@ -76,16 +78,38 @@ func (m *mender) lift() {
 		return
 	}
 	for i, x := range m.raw {
-		inside, _ := x.Value.Members()
-		_, sized := inside.Get("hidden_size")
-		if _, deep := inside.Get("num_hidden_layers"); !sized || !deep {
+		path, inside := settingsIn(x.Key, x.Value, maxNested)
+		if inside == nil {
 			continue
 		}
 		m.add("read as if they stood at the top level, as they do in a copy",
-			"%s: %s: holds the settings of the model, which transformers reads at the top level only", m.file, badfile.Quote(x.Key))
+			"%s: %s: holds the settings of the model, which transformers reads at the top level only", m.file, badfile.Quote(path))
 		m.raw = merged(inside, slices.Delete(slices.Clone(m.raw), i, i+1), nil)
 		return
 	}
+}
+
+// maxNested is how many objects deep settings are looked for.
+const maxNested = 3
+
+// settingsIn returns the object with a model's sizes that v is or holds, and the way to it.
+func settingsIn(key string, v jsonobj.Value, depth int) (path string, settings jsonobj.Members) {
+	inside, ok := v.Members()
+	if !ok || depth == 0 {
+		return "", nil
+	}
+	_, sized := inside.Get("hidden_size")
+	_, deep := inside.Get("num_hidden_layers")
+	_, wide := inside.Get("vocab_size")
+	if sized && (deep || wide) {
+		return key, inside
+	}
+	for _, x := range inside {
+		if path, settings = settingsIn(key+"."+x.Key, x.Value, depth-1); settings != nil {
+			return path, settings
+		}
+	}
+	return "", nil
 }
 
 // parse reads the configuration from its keys. A value that is spelled as another type is read as what it says.
@@ -110,11 +134,41 @@ func (m *mender) parse() (config.Config, error) {
 func (m *mender) parseText(text []byte) (config.Config, error) {
 	switch m.layout {
 	case layoutOriginal.name:
-		return whole(m.file, text, config.ParseOriginal)
+		return m.whole(text, config.ParseOriginal)
 	case layoutMistral.name:
-		return whole(m.file, text, config.ParseMistral)
+		return m.whole(text, config.ParseMistral)
 	}
 	return config.ParseHF(m.file, text)
+}
+
+// whole is wholeConfig for a text that stands for the file. A transformers config beside it that cannot be read is left
+// out: it only adds what no result depends on.
+func (m *mender) whole(text []byte, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
+	cfg, err := parse(m.file, text)
+	beside := filepath.Join(m.dir, fileWhole)
+	if err != nil || !exists(beside) {
+		return cfg, err
+	}
+	all, err := config.LoadHF(beside)
+	if err == nil {
+		return all, config.Agree(m.file, cfg, beside, all)
+	}
+	if data, rerr := jsonobj.ReadFile(beside, config.MaxFile); rerr == nil {
+		all, perr := config.ParseHF(beside, object(jsonobj.Salvage(data).Members))
+		if perr == nil && config.Agree(m.file, cfg, beside, all) == nil {
+			m.once("rewritten with every setting that can be read", err)
+			return all, nil
+		}
+	}
+	m.once("left out: the other configuration says all that results depend on", err)
+	return cfg, nil
+}
+
+// once adds a finding, unless it is there already.
+func (m *mender) once(remedy string, err error) {
+	if !slices.ContainsFunc(m.findings, func(f Finding) bool { return f.Problem == err.Error() }) {
+		m.add(remedy, "%v", err)
+	}
 }
 
 // respell replaces the value that an error is about: the string "128" by 128, 32.0 by 32.

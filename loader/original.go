@@ -61,19 +61,14 @@ func wholeConfig(path string, parse func(file string, data []byte) (config.Confi
 	if err != nil {
 		return nil, notLinked(path, err)
 	}
-	return whole(path, data, parse)
-}
-
-// whole is wholeConfig for the text of the config at path.
-func whole(path string, data []byte, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
 	cfg, err := parse(path, data)
 	beside := filepath.Join(filepath.Dir(path), fileWhole)
 	if err != nil || !exists(beside) {
 		return cfg, err
 	}
-	all, err := config.LoadHF(beside)
+	whole, err := config.LoadHF(beside)
 	if err != nil {
 		return nil, err
 	}
-	return all, config.Agree(path, cfg, beside, all)
+	return whole, config.Agree(path, cfg, beside, whole)
 }

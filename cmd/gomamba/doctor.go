@@ -37,8 +37,8 @@ that are not complete, infinities and NaN.
 With --fix it writes a copy in the same layout that has none of it, if the files
 suffice: every setting is kept that can be read of a damaged configuration, sizes and
 family are those of the tensors, and only what no result depends on gets a default.
-The copy appears whole or not at all; MODEL is only
-read. The exit status is 0 if nothing is wrong, or all of it was repaired.`,
+The copy appears whole or not at all; MODEL is only read. The exit status is 0 if
+nothing is wrong, or all of it was repaired.`,
 		Example: `  gomamba doctor mamba-130m-hf
   gomamba doctor broken --fix whole
   gomamba doctor broken --json | jq -r '.findings[].problem'`,

@@ -65,6 +65,9 @@ func TestDoctorKeepsSettings(t *testing.T) {
 		{"text behind it", func(s string) string { return s + "\nConfiguration saved in ./model\n" }},
 		{"a brace too many", func(s string) string { return s + "}" }},
 		{"written twice", func(s string) string { return s + s }},
+		{"two objects deep", func(s string) string {
+			return `{"a": {"config": ` + s + `}, "model_type": ` + modelType.FindStringSubmatch(s)[1] + `}`
+		}},
 		{"under text_config", func(s string) string {
 			return `{"text_config": ` + s + `, "model_type": ` + modelType.FindStringSubmatch(s)[1] + `}`
 		}},
@@ -167,6 +170,51 @@ func TestDoctorOfOtherLayouts(t *testing.T) {
 			} else if out, err := gomamba(t, "diff", source.dir, fixed); err != nil || strings.Contains(out, "setting that") {
 				t.Errorf("%s, %s, is another model: %v: %s", source.dir, name, err, out)
 			}
+		}
+	}
+}
+
+// mistral's weights alone show all that its layout leaves open.
+func TestDoctorOfWeightsAlone(t *testing.T) {
+	const mistral = "../../fixtures/mamba2/mistral"
+	dir := t.TempDir()
+	ill, fixed := filepath.Join(dir, "ill"), filepath.Join(dir, "fixed")
+	if err := os.CopyFS(ill, os.DirFS(mistral)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(ill, "params.json")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := gomamba(t, "doctor", ill, "--fix", fixed); err != nil || !strings.Contains(out, "n_groups 2") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := gomamba(t, "diff", mistral, fixed); err != nil || strings.Contains(out, "token_id") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// hf_config.json, which we put beside the configurations of other layouts, is repaired with them.
+func TestDoctorOfOurOwnConfig(t *testing.T) {
+	dir := t.TempDir()
+	ill, fixed := filepath.Join(dir, "ill"), filepath.Join(dir, "fixed")
+	if out, err := gomamba(t, "convert", "../../fixtures/mamba2/limit", ill, "--to", "original"); err != nil {
+		t.Fatal(out)
+	}
+	path := filepath.Join(ill, "hf_config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for harmed, same := range map[string]bool{asPython(string(text)): true, "Not Found": false} {
+		if err := os.WriteFile(path, []byte(harmed), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := gomamba(t, "doctor", ill, "--fix", fixed, "--force"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		out, err := gomamba(t, "diff", "../../fixtures/mamba2/limit", fixed)
+		if err != nil || strings.Contains(out, "token_id") == same {
+			t.Errorf("%v: %s", err, out)
 		}
 	}
 }

@@ -152,6 +152,7 @@ func TestDoctorRepairs(t *testing.T) {
 			[]string{"use_bcdt_rms is true: this is FalconMamba; transformers"}},
 		{"another model's class", mamba, set("architectures", []string{"LlamaForCausalLM"}), []string{`expected "MambaForCausalLM"; llama.cpp`}},
 		{"a wrong state of Mamba-2", "mamba2/groups4", set("state_size", 128), []string{"state_size: found 128, the tensors say 8, if the other"}},
+		{"no state of Mamba-2", "mamba2/groups4", set("state_size", nil), []string{"state_size: missing, and its default 128 contradicts the tensors, which say 8"}},
 		{"falcon by its class", falcon, set("model_type", "mamba"), []string{"contradicts model_type", "this is FalconMamba"}},
 		{"embedding", mamba, func(p *patient) {
 			p.tensor("embeddings.weight").Name = "backbone.embedding.weight"
@@ -353,6 +354,18 @@ func TestDoctorRepairsMamba2(t *testing.T) {
 				t.Errorf("%s is %v, expected %v", key, got[key], want)
 			}
 		}
+	}
+}
+
+// The tensors of Mamba-2 show only the product of groups and states: without either there is nothing to go by.
+func TestDoctorGuessesNoGroups(t *testing.T) {
+	p := mamba2Patient(t)
+	p.config = map[string]any{"model_type": "mamba2", "architectures": []string{"Mamba2ForCausalLM"}, "hidden_size": 32, "num_heads": 8,
+		"head_dim": 8, "num_hidden_layers": 2, "vocab_size": 64, "tie_word_embeddings": true}
+	p.release()
+	out, err := gomamba(t, "doctor", p.dir)
+	if err == nil || !strings.Contains(out, "state_size: missing, and its default 128 contradicts the tensors") || !strings.Contains(out, "not repairable") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
