@@ -2,7 +2,9 @@
 //
 // A configuration is resolved once: ParseHF fills in every default of the transformers class and computes what
 // derives from it, so no field means "default" afterwards. Each family is one file and one struct around Common;
-// the keys, types and ranges of both are one table of fields, from which reading, checking and writing derive.
+// the keys, types and ranges of both are one table of fields, from which reading, checking and writing derive. It also
+// says what a key decides (see Decides): whether two configurations make the same model, and what may be missing from a
+// damaged one, is answered from there.
 //
 // The fields of MambaConfig, with the symbols of the Mamba paper (arXiv:2312.00752, section 3 and algorithm 2) and the
 // defaults of transformers 5.23:
