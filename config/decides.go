@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -49,7 +50,26 @@ func Settings(c Config) []Setting {
 	fields := c.fields()
 	list := make([]Setting, len(fields))
 	for i, f := range fields {
-		list[i] = Setting{Key: f.key, Text: f.text(), Canonical: f.canonical(), Decides: f.decides, Switch: f.flag}
+		list[i] = Setting{Key: f.key, Text: f.text(), Canonical: f.canonical(), Decides: f.decides, Switch: f.on != nil}
+	}
+	return list
+}
+
+// Knob is a size or a switch that says which tensors there are or what shape they have.
+type Knob struct {
+	Key    string
+	Size   *int  // in the configuration; nil for a switch
+	Switch *bool // in the configuration; nil for a size
+}
+
+// Knobs lists what decides tensors, the family's own keys first. Turning one may leave a configuration that is not valid.
+func Knobs(c Config) []Knob {
+	fields, common := c.fields(), len(c.Shared().fields())
+	var list []Knob
+	for _, f := range slices.Concat(fields[common:], fields[:common]) {
+		if f.decides != Nothing && (f.size != nil || f.on != nil) {
+			list = append(list, Knob{f.key, f.size, f.on})
+		}
 	}
 	return list
 }

@@ -29,7 +29,8 @@ type field struct {
 
 	decides Decides       // of a family's field
 	same    func() string // see Setting.Canonical; nil: text
-	flag    bool          // true or false
+	size    *int          // the variable, if it is an integer
+	on      *bool         // the variable, if it is a switch
 }
 
 // maxList is how many elements a list may have.
@@ -47,6 +48,7 @@ func intField(key string, p *int, lo, hi int) field {
 		found:  show,
 		want:   fmt.Sprintf("an integer from %d to %d", lo, hi),
 		text:   show,
+		size:   p,
 	}
 }
 
@@ -77,7 +79,7 @@ func boolField(key string, p *bool) field {
 		found:  show,
 		want:   "true or false",
 		text:   show,
-		flag:   true,
+		on:     p,
 	}
 }
 

@@ -11,47 +11,6 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 )
 
-// variation is a copy of a configuration whose sizes and switches can be turned to see which tensors move with them.
-// So the reason for a shape comes out of the name table itself.
-type variation struct {
-	cfg      config.Config
-	sizes    []size
-	switches []toggle
-}
-
-type size struct {
-	key   string
-	value *int
-}
-
-type toggle struct {
-	key   string
-	value *bool
-}
-
-// vary copies cfg. Keys that decide no shape are left out.
-func vary(cfg config.Config) variation {
-	var v variation
-	switch c := cfg.(type) {
-	case *config.MambaConfig, *config.FalconMambaConfig:
-		v.cfg = c.Clone()
-		d := config.Selective(v.cfg)
-		v.sizes = []size{{"time_step_rank", &d.TimeStepRank}, {"intermediate_size", &d.IntermediateSize}}
-	case *config.Mamba2Config:
-		d := c.Clone().(*config.Mamba2Config)
-		v.cfg = d
-		v.sizes = []size{{"num_heads", &d.NumHeads}, {"head_dim", &d.HeadDim}, {"n_groups", &d.NGroups}}
-	default:
-		return v
-	}
-	common := v.cfg.Shared()
-	v.sizes = append(v.sizes, size{"vocab_size", &common.VocabSize}, size{"hidden_size", &common.HiddenSize},
-		size{"state_size", &common.StateSize}, size{"conv_kernel", &common.ConvKernel})
-	v.switches = []toggle{{"use_bias", &common.UseBias}, {"use_conv_bias", &common.UseConvBias},
-		{"tie_word_embeddings", &common.TieWordEmbeddings}}
-	return v
-}
-
 // lookUp returns the entry of name in cfg's table.
 func lookUp(cfg config.Config, name string) (names.Spec, bool) {
 	table, err := names.Table(cfg)
@@ -66,12 +25,14 @@ func lookUp(cfg config.Config, name string) (names.Spec, bool) {
 }
 
 // shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers where a single
-// key decides: "state_size is 16 there, 8 by the tensor".
+// key decides: "state_size is 16 there, 8 by the tensor". The sizes of a copy of the configuration are turned to see
+// which dimensions move with them, so that the reason comes out of the name table itself.
 func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
-	v := vary(ck.cfg)
-	if v.cfg == nil || len(found) != len(spec.Shape) {
+	if len(found) != len(spec.Shape) {
 		return ""
 	}
+	turned := ck.cfg.Clone()
+	knobs := config.Knobs(turned)
 	var reasons []string
 	for dim, want := range spec.Shape {
 		if found[dim] == want {
@@ -79,17 +40,20 @@ func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
 		}
 		var keys []string
 		implied := -1
-		for _, s := range v.sizes {
-			*s.value++
-			moved, _ := lookUp(v.cfg, spec.Name)
-			*s.value--
+		for _, k := range knobs {
+			if k.Size == nil {
+				continue
+			}
+			*k.Size++
+			moved, _ := lookUp(turned, spec.Name)
+			*k.Size--
 			slope := moved.Shape[dim] - want
 			if slope == 0 {
 				continue
 			}
-			keys = append(keys, fmt.Sprintf("%s is %d", ck.spelled(s.key), *s.value))
+			keys = append(keys, fmt.Sprintf("%s is %d", ck.spelled(k.Key), *k.Size))
 			if diff := found[dim] - want; diff%slope == 0 {
-				implied = *s.value + diff/slope
+				implied = *k.Size + diff/slope
 			}
 		}
 		reason := strings.Join(keys, ", ")
@@ -111,14 +75,17 @@ func (ck *Checkpoint) presenceReason(name string, blocks int) string {
 			return fmt.Sprintf("%s is %d, the files hold %s", ck.spelled("num_hidden_layers"), layers, count(blocks, "block"))
 		}
 	}
-	v := vary(ck.cfg)
+	turned := ck.cfg.Clone()
 	now, there := lookUp(ck.cfg, name)
-	for _, s := range v.switches {
-		*s.value = !*s.value
-		then, thereThen := lookUp(v.cfg, name)
-		*s.value = !*s.value
+	for _, k := range config.Knobs(turned) {
+		if k.Switch == nil {
+			continue
+		}
+		*k.Switch = !*k.Switch
+		then, thereThen := lookUp(turned, name)
+		*k.Switch = !*k.Switch
 		if there != thereThen || now.Optional != then.Optional {
-			return fmt.Sprintf("%s is %t", ck.spelled(s.key), *s.value)
+			return fmt.Sprintf("%s is %t", ck.spelled(k.Key), *k.Switch)
 		}
 	}
 	return ""
