@@ -12,9 +12,6 @@ import (
 // account says of a configuration that could not be read as a whole where each setting comes from, and refuses what is
 // not known and results depend on. What it says comes before what was found after the first findings.
 func (m *mender) account(cfg config.Config, first int) {
-	if m.damage.err == nil && !m.damage.lost {
-		return
-	}
 	var found []Finding
 	if m.damage.err != nil {
 		f := Finding{Problem: m.damage.err.Error()}
@@ -47,9 +44,11 @@ func (m *mender) unknown(key, why string) Finding {
 		m.file, key, why)}
 }
 
-// familyLost reports whether a model could be Mamba or FalconMamba for all that can be read.
+// familyLost reports whether a model could be Mamba or FalconMamba for all that can be read. A whole file that states one
+// epsilon would state the other of FalconMamba too.
 func (m *mender) familyLost(cfg config.Config) bool {
-	if !m.damage.lost && !slices.Contains(m.damage.unread, keyModelType) || cfg.Family() != config.Mamba || m.layout != "hf" {
+	_, epsilon := m.raw.Get("layer_norm_epsilon")
+	if whole := !m.damage.lost && len(m.damage.unread) == 0; whole && epsilon || cfg.Family() != config.Mamba || m.layout != "hf" {
 		return false
 	}
 	classes, stated := m.raw.Get("architectures")

@@ -245,6 +245,7 @@ func TestDoctorCannotRepair(t *testing.T) {
 		{"no config", func(p *patient) { os.Remove(filepath.Join(p.dir, "config.json")) }, "layer_norm_epsilon: not in what can be read of the file"},
 		{"the start of a config", func(p *patient) { p.write("config.json", `{"model_type": "mam`) },
 			`model_type: not in what can be read of the file; "mamba" and "falcon_mamba" have the same tensors`},
+		{"an empty config", func(p *patient) { p.write("config.json", "{}") }, "model_type: not in what can be read of the file"},
 		{"an epsilon that is none", func(p *patient) { p.config["layer_norm_epsilon"] = "small"; p.release() },
 			`layer_norm_epsilon: found the string "small", which has no meaning, and results depend on it`},
 		{"git-lfs pointer", func(p *patient) { p.write("model.safetensors", pointer) }, "is a git-lfs pointer to a file of 516567560 bytes"},
