@@ -3,12 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -33,7 +33,7 @@ var families = []struct {
 // LoadHF reads the transformers config.json at path, or in the folder at path. Beside the errors of ParseHF
 // it returns those of the operating system.
 func LoadHF(path string) (Config, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := files.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "config.json")
 	}
 	data, err := jsonobj.ReadFile(path, MaxFile)

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // carriedTokenizer are the files beside the weights that a folder takes along unchanged.
@@ -20,10 +20,10 @@ var carriedTokenizer = filenames.Tokenizer
 const maxCarried = 1 << 28
 
 // carry copies those of the named files that from has into dir, and reports whether there were any.
-func carry(dir *atomicfile.Dir, from string, files []string) (found bool, err error) {
-	for _, name := range files {
+func carry(dir *atomicfile.Dir, from string, names []string) (found bool, err error) {
+	for _, name := range names {
 		path := filepath.Join(from, name)
-		info, err := os.Stat(path)
+		info, err := files.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -43,7 +43,7 @@ func carry(dir *atomicfile.Dir, from string, files []string) (found bool, err er
 
 // copyFile copies a file of that size. Files of the kernel's have a size of 0, and no end.
 func copyFile(dir *atomicfile.Dir, name, from string, size int64) (err error) {
-	in, err := os.Open(from)
+	in, err := files.Open(from)
 	if err != nil {
 		return err
 	}

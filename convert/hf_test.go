@@ -80,7 +80,7 @@ func TestSameAsSavePretrained(t *testing.T) {
 			t.Fatalf("%s: %v", src, err)
 		}
 		expected := []string{fileConfig}
-		for _, name := range files(t, src) {
+		for _, name := range filesIn(t, src) {
 			if name != fileGeneration && !strings.HasPrefix(name, "model") {
 				continue // config.json is package config's, the rest are references
 			}
@@ -90,7 +90,7 @@ func TestSameAsSavePretrained(t *testing.T) {
 			}
 		}
 		slices.Sort(expected)
-		if got := files(t, dst); !slices.Equal(got, expected) {
+		if got := filesIn(t, dst); !slices.Equal(got, expected) {
 			t.Errorf("%s: wrote %v, want %v", src, got, expected)
 		}
 		ck, err := loader.Open(dst, loader.Options{Strict: true})
@@ -106,7 +106,7 @@ func TestSameAsSavePretrained(t *testing.T) {
 	}
 }
 
-func files(t *testing.T, dir string) []string {
+func filesIn(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -282,7 +282,7 @@ func TestProgressAndForce(t *testing.T) {
 	if last != 175744 { // bytes of all tensors of the fixture
 		t.Errorf("progress ended at %d", last)
 	}
-	if got := files(t, dst); slices.Contains(got, "pytorch_model.bin") {
+	if got := filesIn(t, dst); slices.Contains(got, "pytorch_model.bin") {
 		t.Errorf("the old folder was not replaced: %v", got)
 	}
 }

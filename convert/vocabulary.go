@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
@@ -54,7 +54,7 @@ func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, 
 		return noVocabulary(cfg), "the source has no tokenizer: the GGUF has token ids and no text", nil
 	}
 	path := filepath.Join(dir, "tokenizer.json")
-	_, missing := os.Lstat(path)
+	_, missing := files.Lstat(path)
 	if missing != nil || cfg.Family() == config.Mamba2 {
 		if kvs, note, err = pieceVocabulary(dir, cfg); kvs != nil || err != nil {
 			return kvs, "", err

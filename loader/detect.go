@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // layout is one way to store a checkpoint.
@@ -38,7 +38,7 @@ var layoutGGUF = layout{"gguf", matchGGUF, openGGUF}
 // detect finds the checkpoint folder that path means and its layout.
 func detect(path string) (dir string, l layout, err error) {
 	dir = path
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	if err != nil {
 		return "", layout{}, err // names the operation and the path
 	}
@@ -65,7 +65,7 @@ func detect(path string) (dir string, l layout, err error) {
 
 // startsGGUF tells a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
 func startsGGUF(path string) bool {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return false // whatever comes next says so
 	}
@@ -96,7 +96,7 @@ const wanted = "use a Hugging Face folder with " + fileConfig + " and " + fileWe
 // exists reports whether dir holds something of that name, a dangling link included: a link of the Hugging Face cache
 // whose blob is gone is a broken checkpoint and not another layout.
 func exists(path string) bool {
-	_, err := os.Lstat(path)
+	_, err := files.Lstat(path)
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
@@ -166,21 +166,10 @@ const maxListed = 4096
 
 // list returns the names in a folder, sorted.
 func list(dir string) (found []string, err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	found, err = f.Readdirnames(maxListed)
-	if errors.Is(err, io.EOF) {
-		err = nil // an empty folder
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	found, err = files.Names(dir, maxListed)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
-	slices.Sort(found)
 	return found, nil
 }
 

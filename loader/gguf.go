@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -41,7 +41,7 @@ func matchGGUF(dir string) bool {
 // openGGUF reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
 // names and shapes; A becomes A_log, for which a copy is made.
 func openGGUF(path string) (_ config.Config, _ *weights, err error) {
-	if info, serr := os.Stat(path); serr == nil && info.IsDir() {
+	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
 		path, _ = ggufFile(path) // it matched
 	}
 	f, err := gguf.Open(path)

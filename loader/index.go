@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -99,7 +99,7 @@ func (x *index) errorf(name, format string, args ...any) error {
 func (x *index) present(dir string) error {
 	var missing []string
 	for _, shard := range x.shards {
-		switch _, err := os.Stat(filepath.Join(dir, shard)); {
+		switch _, err := files.Stat(filepath.Join(dir, shard)); {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, shard)
 		case err != nil:

@@ -3,7 +3,6 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -37,7 +37,7 @@ type Finding struct {
 // The checkpoint is nil where the files do not suffice. It can be used when no finding lacks a remedy. The error is that
 // of a path that cannot be read.
 func Mend(path string) (*Checkpoint, []Finding, error) {
-	if _, err := os.Stat(path); err != nil {
+	if _, err := files.Stat(path); err != nil {
 		return nil, nil, err
 	}
 	m := &mender{}
@@ -102,7 +102,7 @@ func (m *mender) hopelessClose() { _ = m.w.close() }
 
 // folder returns path, or the folder of a file.
 func folder(path string) string {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+	if info, err := files.Stat(path); err == nil && !info.IsDir() {
 		return filepath.Dir(path)
 	}
 	return path

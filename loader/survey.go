@@ -1,13 +1,13 @@
 package loader
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -155,7 +155,7 @@ func listTorch(path string) (stored []Stored, err error) {
 // takeGGUF lists the tensors of a GGUF file, of any type that ggml knows.
 func (s *Survey) takeGGUF() error {
 	path := s.Path
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := files.Stat(path); err == nil && info.IsDir() {
 		path, _ = ggufFile(path) // it matched
 	}
 	f, err := gguf.Open(path)

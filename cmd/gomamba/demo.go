@@ -29,7 +29,7 @@ commands of this program on it, as you would type them.`,
 		Example: "  gomamba demo",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			leave, err := enterTemporary()
+			leave, err := enterTemporary(cmd)
 			if err != nil {
 				return err
 			}
@@ -44,8 +44,8 @@ commands of this program on it, as you would type them.`,
 	}
 }
 
-// enterTemporary makes a new folder the working directory, until leave is called, which removes it.
-func enterTemporary() (leave func() error, err error) {
+// enterTemporary makes a new folder the working directory, until leave is called. It goes when the command has ended.
+func enterTemporary(cmd *cobra.Command) (leave func() error, err error) {
 	home, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -54,16 +54,8 @@ func enterTemporary() (leave func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	leave = func() error {
-		if err := os.Chdir(home); err != nil {
-			return err
-		}
-		return os.RemoveAll(dir)
-	}
-	if err := os.Chdir(dir); err != nil {
-		return nil, err
-	}
-	return leave, nil
+	sessionOf(cmd).atEnd(func() error { return os.RemoveAll(dir) })
+	return func() error { return os.Chdir(home) }, os.Chdir(dir)
 }
 
 // demo is one run of the tour.

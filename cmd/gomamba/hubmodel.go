@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/hub"
 )
 
@@ -27,11 +27,8 @@ func modelPath(cmd *cobra.Command, model string) (string, error) {
 
 // hubPath returns the path of something that may be on the hub; choose says which of the repository's files are needed.
 func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) {
-	if _, err := os.Lstat(arg); err == nil {
+	if _, err := files.Lstat(arg); err == nil {
 		return arg, nil
-	}
-	if arg == boxName {
-		return boxPath(cmd)
 	}
 	ref, ok := hub.ParseRef(arg)
 	if !ok {

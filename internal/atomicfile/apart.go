@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // Apart refuses a destination that is one of the sources, lies inside one, or holds one, whatever links, dots or
@@ -17,6 +19,9 @@ func Apart(dst string, sources ...string) error {
 		return err
 	}
 	for _, src := range sources {
+		if files.InMemory(src) {
+			continue
+		}
 		if err := d.apart(src); err != nil {
 			return err
 		}

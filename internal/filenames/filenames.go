@@ -2,10 +2,11 @@
 package filenames
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // Tokenizer are the files beside the weights that hold the tokenizer in its forms, and the chat template.
@@ -36,10 +37,10 @@ func Beside(name string) bool {
 // In returns the paths of what dir holds under names that match a pattern of filepath.Match, in the order of the names. The
 // folder's own name may be a pattern and means itself. What cannot be listed holds nothing.
 func In(dir, pattern string) (paths []string) {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if ok, _ := filepath.Match(pattern, e.Name()); ok {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+	found, _ := files.Names(dir, -1)
+	for _, name := range found {
+		if ok, _ := filepath.Match(pattern, name); ok {
+			paths = append(paths, filepath.Join(dir, name))
 		}
 	}
 	return paths

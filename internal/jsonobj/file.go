@@ -5,23 +5,23 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // ReadFile reads a small file whole. Only a regular file of at most limit bytes is opened for it: a pipe or a device
 // would block, and nothing is read before its size is known to be acceptable. Symbolic links are followed.
 // Errors: *badfile.FormatError for what is no such file; I/O errors as os reports them.
 func ReadFile(path string, limit int64) (data []byte, err error) {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if err := fit(path, info, limit); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // File is an open file and its bytes. Its methods may be used from many goroutines, except Close.
@@ -21,6 +22,8 @@ type File struct {
 	file *os.File
 	stat fs.FileInfo // at opening
 	data []byte
+
+	inMemory bool // data is part of the program
 }
 
 // tick is how far apart two changes of a file must be for their times to differ: the clocks that file systems take them
@@ -32,6 +35,15 @@ const tick = 12 * time.Millisecond
 // Errors: *badfile.FormatError for what is not a regular file, *badfile.UnsupportedError for one larger
 // than this platform can address, wrapped I/O errors otherwise.
 func Open(path string) (_ *File, err error) {
+	if data, stat, ok, err := files.Bytes(path); ok {
+		if err == nil {
+			err = checkRegular(path, stat)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &File{path: path, stat: stat, data: data, inMemory: true}, nil
+	}
 	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err // names the operation and the path
@@ -113,7 +125,7 @@ func (f *File) Size() int64 { return f.stat.Size() }
 // ReadAhead asks the operating system to start reading the whole file into memory. It returns at once, and where the
 // platform or the file system does not know the request, it does nothing.
 func (f *File) ReadAhead() {
-	if len(f.data) > 0 {
+	if len(f.data) > 0 && !f.inMemory {
 		readAhead(f.data)
 	}
 }
@@ -121,6 +133,9 @@ func (f *File) ReadAhead() {
 // Changed reports whether the file was truncated, rewritten or replaced since it was opened, and how.
 // A file that was merely removed or renamed is no change: its bytes stay as they were.
 func (f *File) Changed() error {
+	if f.inMemory {
+		return nil
+	}
 	now, err := f.file.Stat()
 	if err != nil {
 		return fmt.Errorf("check %s for changes: %w", f.path, err)
@@ -146,6 +161,10 @@ func (f *File) Changed() error {
 // Close releases the bytes and the file; slices of Data must not be touched afterwards.
 // Closing twice is an error, as for os.File.
 func (f *File) Close() error {
+	if f.inMemory {
+		f.data = nil
+		return nil
+	}
 	var unmapErr error
 	if f.data != nil {
 		unregister(f)

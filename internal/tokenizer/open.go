@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/stream"
@@ -37,7 +37,7 @@ var fileNames = []string{"tokenizer.json", "tokenizer.model", "tokenizer.model.v
 // in it, that has one of these. Errors: ErrNone where a folder has none, *badfile.FormatError,
 // *badfile.UnsupportedError, or a wrapped I/O error.
 func Open(path string) (*Tokenizer, error) {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	if err != nil && path != stream.Stdin {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func Open(path string) (*Tokenizer, error) {
 func openFolder(dir string) (*Tokenizer, error) {
 	for _, name := range fileNames {
 		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err == nil {
+		if _, err := files.Stat(path); err == nil {
 			return openFile(path)
 		}
 	}
