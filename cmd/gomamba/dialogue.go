@@ -67,9 +67,9 @@ func (d *dialogue) goOn(ctx context.Context, text string) error {
 	if d.begun {
 		text = "\n" + text
 	}
-	ids := d.t.Encode(text, !d.begun)
-	if len(ids) == 0 {
-		return nil
+	ids, err := d.t.EncodeContext(ctx, text, !d.begun)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
 	return d.feed(ctx, ids, func() { d.begun = true })
 }

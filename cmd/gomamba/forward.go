@@ -24,6 +24,7 @@ type forwardFlags struct {
 	cacheIn, cacheOut string
 	to, cacheTo       *destination // of out and cacheOut
 	text, tokenizer   string
+	encoded           []int64 // of text
 }
 
 func newForwardCmd(s *settings) *cobra.Command {
@@ -140,8 +141,12 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if err != nil {
 		return err
 	}
-	f.ids = formatIDs(t.Encode(f.text, f.cacheIn == ""))
-	if f.ids == "" {
+	ids, err := t.EncodeContext(cmd.Context(), f.text, f.cacheIn == "")
+	if err != nil {
+		return err
+	}
+	f.encoded = ids
+	if len(ids) == 0 {
 		return fmt.Errorf("--text %q has no tokens: a forward pass needs at least one", f.text)
 	}
 	return nil
@@ -149,6 +154,9 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 
 // batch reads the prompt.
 func (f *forwardFlags) batch(cmd *cobra.Command) (b model.Batch, err error) {
+	if f.encoded != nil {
+		return model.Single(f.encoded), nil
+	}
 	if f.ids != "" {
 		ids, err := parseIDs(f.ids)
 		return model.Single(ids), err

@@ -134,9 +134,13 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	return eachPiece(in, t, max(f.piece, 1), func(text string) error {
 		before := r.bytes
 		r.bytes += int64(len(text))
+		ids, err := t.EncodeContext(cmd.Context(), text, false)
+		if err != nil {
+			return err
+		}
 		return r.add(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
 			bar.set(before + done*int64(len(text))/total)
-		}), t.Encode(text, false))
+		}), ids)
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ makes of it, up to where the assistant's answer begins.`,
 // encoder returns what makes ids of a text, or of a JSON value that is a conversation.
 func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name string) (func(text string) ([]int64, error), error) {
 	if !f.chat {
-		return func(text string) ([]int64, error) { return t.Encode(text, f.special), nil }, nil
+		return func(text string) ([]int64, error) { return t.EncodeContext(cmd.Context(), text, f.special) }, nil
 	}
 	template, err := openTemplate(cmd, t, f.template)
 	if err != nil {
@@ -119,7 +120,9 @@ func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode 
 	}
 	w := bufio.NewWriter(cmd.OutOrStdout())
 	for _, id := range ids {
-		fmt.Fprintf(w, "%d\t%q\n", id, t.Piece(id))
+		if _, err := fmt.Fprintf(w, "%d\t%q\n", id, t.Piece(id)); err != nil || cmd.Context().Err() != nil {
+			return cmp.Or(err, cmd.Context().Err())
+		}
 	}
 	return w.Flush()
 }

@@ -62,6 +62,7 @@ func (a candidate) before(b candidate) bool {
 
 // merger is the scratch memory of one goroutine.
 type merger struct {
+	clock
 	symbols []symbol
 	heap    []candidate
 }
@@ -94,6 +95,7 @@ func (m *bpe) split(s *merger, word string) {
 		unknown = false
 	}
 	for i, n := 0, 0; i < len(word); i += n {
+		s.tick()
 		id := int32(-1)
 		if n = 1; word[i] < utf8.RuneSelf {
 			id = m.ascii[word[i]]
@@ -143,14 +145,17 @@ func (s *merger) add(id int32) {
 func (m *bpe) mergeAll(s *merger) {
 	s.heap = s.heap[:0]
 	for i := 1; i < len(s.symbols); i++ {
+		s.tick()
 		if to, ok := m.merges[pair(s.symbols[i-1].id, s.symbols[i].id)]; ok {
 			s.heap = append(s.heap, candidate{to.rank, int32(i - 1), to.id})
 		}
 	}
 	for i := len(s.heap)/2 - 1; i >= 0; i-- {
+		s.tick()
 		s.sink(i)
 	}
 	for len(s.heap) > 0 {
+		s.tick()
 		top := s.heap[0]
 		last := len(s.heap) - 1
 		s.heap[0] = s.heap[last]

@@ -129,6 +129,7 @@ type splitClass struct {
 func (t splitClass) run(e *encoder, next int, s string, first bool) {
 	m := e.scratch(next)
 	for i := 0; i < len(s); {
+		e.merger.tick()
 		end := runOf(e.flat, s, i, t.class, false)
 		if end > i {
 			m = append(m, match{i, end, false})
@@ -160,6 +161,7 @@ func (t *splitPattern) run(e *encoder, next int, s string, first bool) {
 	m := e.scratch(next)
 	done := 0
 	for done < len(s) {
+		e.merger.tick()
 		start, end, ok := t.find(s, done)
 		if !ok {
 			break

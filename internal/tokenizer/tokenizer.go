@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"strings"
 	"sync"
 )
@@ -106,22 +107,25 @@ const (
 
 // Encode returns the ids of a text. With special, those that the post-processor puts around it are included.
 // Added tokens in the text, <|endoftext|> too, become their ids; those of a SentencePiece model, such as <s>, do not.
-func (t *Tokenizer) Encode(text string, special bool) []int64 { return t.encode(t.raw, text, special) }
+func (t *Tokenizer) Encode(text string, special bool) []int64 {
+	return t.encode(context.Background(), t.raw, text, special)
+}
 
 // EncodeTemplate returns the ids of what a chat template made: all special tokens in it become their ids, and none is added.
 func (t *Tokenizer) EncodeTemplate(text string) []int64 {
 	if t.control != nil {
-		return t.encode(t.control, text, false)
+		return t.encode(context.Background(), t.control, text, false)
 	}
-	return t.encode(t.raw, text, false)
+	return t.encode(context.Background(), t.raw, text, false)
 }
 
-func (t *Tokenizer) encode(raw *finder, text string, special bool) []int64 {
+func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, special bool) []int64 {
 	e, _ := t.encoders.Get().(*encoder)
 	if e == nil {
 		e = &encoder{Tokenizer: t, flat: classes(), cache: map[string][]int32{}}
 	}
 	defer t.encoders.Put(e)
+	e.merger.ctx = ctx
 	e.ids = e.ids[:0]
 	e.encode(raw, text)
 	out := make([]int64, 0, len(t.before)+len(e.ids)+len(t.after))
@@ -151,6 +155,7 @@ func (e *encoder) encode(raw *finder, text string) {
 
 // run puts a piece through the steps from number n on.
 func (e *encoder) run(n int, s string, first bool) {
+	e.merger.tick()
 	if n == e.cached {
 		if ids, ok := e.cache[s]; ok {
 			e.ids = append(e.ids, ids...)

@@ -30,8 +30,10 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 		}
 	}
 	dt := m.linear(b.Take("dt_proj.weight"), columns(dbc, R+2*N, R), m.vector(b, "dt_proj.bias")) // [B·T, I]
-	for i, v := range dt {
-		dt[i] = softplus(v)
+	for lo := 0; lo < len(dt) && !m.stopped(); lo += I {
+		for i := range I {
+			dt[lo+i] = softplus(dt[lo+i])
+		}
 	}
 	A := m.vector(b, "A_log") // [I, N]
 	for i, v := range A {
@@ -41,7 +43,7 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 	y := make([]F, m.rows*I)
 	for seq := range m.batch.Sequences {
 		from, to := m.batch.Real(seq)
-		for t := from; t < to; t++ {
+		for t := from; t < to && !m.stopped(); t++ {
 			row := seq*m.batch.Tokens + t
 			B, C := dbc[row*(R+2*N)+R:][:N], dbc[row*(R+2*N)+R+N:][:N]
 			for d := range I {

@@ -28,6 +28,9 @@ func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 		from, to := m.batch.Real(seq)
 		row := seq*m.batch.Tokens + from
 		for h := range H {
+			if m.stopped() {
+				break
+			}
 			for t := range to - from {
 				v := softplus(zxBCdt[(row+t)*width+I+C+h] + dtBias[h])
 				dt[t] = min(max(v, F(cfg.TimeStepLimit[0])), F(cfg.TimeStepLimit[1]))
@@ -35,7 +38,7 @@ func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 			s := m.head(h, ssm[(seq*I+h*P)*cfg.StateSize:], xBC[row*C:], y[row*I:])
 			s.scan(dt[:to-from], -exp(A[h]), m.chunked)
 		}
-		for t := row; t < row+to-from; t++ {
+		for t := row; t < row+to-from && !m.stopped(); t++ {
 			x, z, out := xBC[t*C:][:I], zxBCdt[t*width:][:I], y[t*I:][:I]
 			for c := range out {
 				out[c] = (out[c] + skip[c/P]*x[c]) * silu(z[c])
@@ -55,6 +58,7 @@ type head[F constraints.Float] struct {
 	x, b, c            []F // [T, P], [T, N], [T, N]
 	y                  []F // [T, P], the result
 	xStride, yStride   int
+	stopped            func() bool
 }
 
 // head takes the part of head h from rows of xBC [T, C] and y [T, I], which begin with its first token.
@@ -64,7 +68,7 @@ func (m *mamba2[F]) head(h int, state, xBC, y []F) *head[F] {
 	return &head[F]{
 		dim: P, states: N, chunk: m.cfg.ChunkSize, state: state,
 		x: xBC[h*P:], b: xBC[B:], c: xBC[B+G*N:], y: y[h*P:],
-		xStride: m.cfg.ConvChannels(), yStride: m.cfg.DInner(),
+		xStride: m.cfg.ConvChannels(), yStride: m.cfg.DInner(), stopped: m.stopped,
 	}
 }
 
@@ -72,11 +76,14 @@ func (m *mamba2[F]) head(h int, state, xBC, y []F) *head[F] {
 func (s *head[F]) scan(dt []F, a F, chunked bool) {
 	if !chunked {
 		for t, d := range dt {
+			if s.stopped() {
+				return
+			}
 			s.step(t, d, exp(d*a))
 		}
 		return
 	}
-	for from := 0; from < len(dt); from += s.chunk {
+	for from := 0; from < len(dt) && !s.stopped(); from += s.chunk {
 		to := min(from+s.chunk, len(dt))
 		s.one(from, dt[from:to], a)
 	}

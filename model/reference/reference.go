@@ -12,6 +12,7 @@
 package reference
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -40,7 +41,8 @@ func Chunked[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 }
 
 // Forward runs the batch from where the cache stands and moves the cache on, all in arithmetic of type F.
-// Weights are widened from what the checkpoint stores, exactly where F can hold it.
+// Weights are widened from what the checkpoint stores, exactly where F can hold it. When ctx ends it stops, also amid a
+// layer; after an error the cache is of no use.
 func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want) (*Output[F], error) {
 	return forward(ctx, ck, b, cache, want, false)
 }
@@ -57,7 +59,7 @@ func forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, len(cache.ConvStates), b.Sequences, cfg.NumHiddenLayers)
 	}
-	o := &oracle[F]{cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0)}
+	o := &oracle[F]{cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]
 	err := mmap.Guard(func() (err error) {
@@ -74,7 +76,14 @@ type oracle[F constraints.Float] struct {
 	rows  int // B·T
 	bind  *loader.Binder
 	pool  *kernel.Pool // threads only: no arithmetic comes from there
+	ctx   context.Context
 }
+
+// checkEvery is how many tokens of a product are computed between two looks at the context.
+const checkEvery = 1 << 10
+
+// stopped reports whether the results are wanted no more. Loops over many tokens end then, whatever they have computed.
+func (o *oracle[F]) stopped() bool { return o.ctx.Err() != nil }
 
 // mixer computes a block's mixer for the normed inputs u [B·T, D], moving the states of the layer on.
 type mixer[F constraints.Float] func(b *loader.Binder, u, conv, ssm []F) []F
@@ -97,6 +106,9 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 	hidden := make([]F, o.rows*D)
 	embeddings := o.bind.Take("backbone.embeddings.weight")
 	for row, id := range o.batch.IDs {
+		if o.stopped() {
+			break
+		}
 		copy(hidden[row*D:], o.values(slice(embeddings, int(id), D)))
 	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
@@ -125,7 +137,7 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 	case model.LogitsLast:
 		out.Logits = o.linear(o.bind.Take("lm_head.weight"), o.lastTokens(final), nil)
 	}
-	return out, o.bind.Err()
+	return out, cmp.Or(ctx.Err(), o.bind.Err())
 }
 
 // convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
@@ -136,6 +148,9 @@ func (o *oracle[F]) convolve(x []F, stride, channels int, state, weight, bias []
 	for seq := range o.batch.Sequences {
 		from, to := o.batch.Real(seq)
 		for c := range channels {
+			if o.stopped() {
+				break
+			}
 			window := state[(seq*channels+c)*K:][:K]
 			for t := from; t < to; t++ {
 				row := seq*o.batch.Tokens + t
@@ -167,6 +182,9 @@ func (o *oracle[F]) linear(w tensor.Tensor, x, bias []F) []F {
 		for r := lo; r < hi; r++ {
 			weight := o.values(slice(w, r, in))
 			for t := range rows {
+				if t%checkEvery == 0 && o.stopped() {
+					return
+				}
 				y[t*out+r] = dot(weight, x[t*in:(t+1)*in])
 				if bias != nil {
 					y[t*out+r] += bias[r]
@@ -182,6 +200,9 @@ func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
 	D, w := o.cfg.HiddenSize, o.values(weight)
 	y := append([]F(nil), x...)
 	for row := range o.rows {
+		if o.stopped() {
+			break
+		}
 		rmsNorm(y[row*D:][:D], w, F(o.cfg.LayerNormEpsilon))
 	}
 	return y
