@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
@@ -137,8 +135,8 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 
 // isTerminal reports whether a reader or writer is a terminal.
 func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	_, ok := terminalOf(stream)
+	return ok
 }
 
 // greet says what there is to know, and tries the template: what is wrong with it shows before anything is typed.
@@ -297,7 +295,7 @@ func (c *chat) exchange(text string) error {
 	ctx := c.cmd.Context()
 	stop, done := sessionOf(c.cmd).interruptible(ctx)
 	defer done()
-	out := c.cmd.OutOrStdout()
+	out := textOut(c.cmd)
 	err := func() error {
 		watch, hide := watched(stop, c.cmd)
 		defer hide()

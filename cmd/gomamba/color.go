@@ -1,10 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"os"
-
-	"golang.org/x/term"
 )
 
 // tint is a way to set off text on a terminal.
@@ -22,13 +21,16 @@ func (t tint) on(w io.Writer, text string) string {
 	if !colored(w) {
 		return text
 	}
-	return "\x1b[" + string(t) + "m" + text + "\x1b[0m"
+	return t.sequence() + text + tint("").sequence()
 }
+
+// sequence is what makes a terminal use the tint. That of the empty one ends others.
+func (t tint) sequence() string { return "\x1b[" + cmp.Or(string(t), "0") + "m" }
 
 // colored reports whether w is a terminal whose user has not declined colours (no-color.org).
 func colored(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+	_, ok := terminalOf(w)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // verdict is the tint of good news and bad.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model/receipt"
@@ -98,7 +99,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	for _, note := range plan.Notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "gomamba: note: %s\n", note)
+		say(cmd, "gomamba: note: %s", note)
 	}
 	if f.dryRun {
 		if f.asJSON {
@@ -189,7 +190,7 @@ func printPlan(w io.Writer, plan *convert.Plan) error {
 				change = "quantized"
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", s.From, s.FromDType, s.To, s.DType, s.Shape, change)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", badfile.Printable(s.From), s.FromDType, badfile.Printable(s.To), s.DType, s.Shape, change)
 	}
 	fmt.Fprintf(tw, "%d tensors, %s\n", len(plan.Steps), bytesText(plan.Bytes()))
 	return tw.Flush()

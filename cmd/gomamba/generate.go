@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -205,7 +205,7 @@ func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loade
 
 // start readies generators that have seen the prompts.
 func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, int, error) {
-	prompts, err := f.tokens(t)
+	prompts, err := f.tokens(cmd.Context(), t)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -253,7 +253,7 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 }
 
 // tokens returns the prompts as ids. Those that continue a cache do not begin a text.
-func (f *generateFlags) tokens(t *tokenizer.Tokenizer) ([][]int64, error) {
+func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer) ([][]int64, error) {
 	var prompts [][]int64
 	for _, list := range f.ids {
 		ids, err := parseIDs(list)
@@ -263,7 +263,10 @@ func (f *generateFlags) tokens(t *tokenizer.Tokenizer) ([][]int64, error) {
 		prompts = append(prompts, ids)
 	}
 	for _, text := range f.prompts {
-		ids := t.Encode(text, f.cacheIn == "")
+		ids, err := t.EncodeContext(ctx, text, f.cacheIn == "")
+		if err != nil {
+			return nil, err
+		}
 		if len(ids) == 0 {
 			return nil, errors.New("the prompt is empty: generation needs at least one token to start from")
 		}
@@ -294,7 +297,7 @@ func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tok
 
 // generate draws tokens until every continuation has ended.
 func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []*continuation) error {
-	p := &printer{w: cmd.OutOrStdout(), all: all}
+	p := &printer{w: textOut(cmd), all: all}
 	if f.json {
 		p.all = nil
 	}
@@ -331,7 +334,5 @@ func (c *continuation) printJSON(cmd *cobra.Command, t *tokenizer.Tokenizer) err
 		text := c.text.String()
 		out.Text = &text
 	}
-	e := json.NewEncoder(cmd.OutOrStdout())
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	return printJSONLine(cmd.OutOrStdout(), out)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,9 +29,9 @@ type editor struct {
 
 // newEditor returns an editor for stdin and stderr if both are terminals.
 func newEditor(cmd *cobra.Command) (*editor, bool) {
-	in, ok := cmd.InOrStdin().(*os.File)
+	in, ok := terminalOf(cmd.InOrStdin())
 	out, ok2 := terminal(cmd)
-	if !ok || !ok2 || !isTerminal(in) {
+	if !ok || !ok2 {
 		return nil, false
 	}
 	raw := func() (func(), error) {

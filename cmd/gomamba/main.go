@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -28,47 +27,31 @@ func run(args []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	ctx, session := newSession(ctx)
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		sig := <-caught
-		for session.takes(sig) {
-			sig = <-caught
-		}
-		signal.Stop(caught) // a further one ends the process at once
-		cancel(&signalError{sig})
-	}()
+	listen(session, cancel)
+	broken := func() { cancel(&signalError{syscall.SIGPIPE}) }
+	stdout, stderr := newConsole(os.Stdout, broken), newConsole(os.Stderr, broken)
+	defer stderr.end()
+	defer stdout.end()
 
 	root := newRootCmd()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if e := session.end(); err == nil {
-		err = e
-	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := finish(ctx, session, func() error { return root.ExecuteContext(ctx) })
 	if err == nil {
 		return 0
 	}
 	if sig := (*signalError)(nil); errors.As(context.Cause(ctx), &sig) {
-		fmt.Fprintf(os.Stderr, "gomamba: %v\n", sig)
+		if sig.sig != syscall.SIGPIPE { // there is nobody to hear about that one
+			fmt.Fprintf(stderr, "gomamba: %v\n", sig)
+		}
 		return sig.code()
 	}
 	if !errors.Is(err, errCheckFailed) {
-		fmt.Fprintf(os.Stderr, "%s %s\n", red.on(os.Stderr, "gomamba:"), oneLine(err))
+		fmt.Fprintf(stderr, "%s %s\n", red.on(stderr, "gomamba:"), oneLine(err))
 	}
 	if usage := (*usageError)(nil); errors.As(err, &usage) {
 		return exitUsage
-	}
-	return exitFailed
-}
-
-// signalError says that the user ended the work.
-type signalError struct{ sig os.Signal }
-
-func (e *signalError) Error() string { return fmt.Sprintf("stopped by %v", e.sig) }
-
-func (e *signalError) code() int {
-	if n, ok := e.sig.(syscall.Signal); ok {
-		return 128 + int(n)
 	}
 	return exitFailed
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
@@ -34,8 +36,17 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*load
 
 // warn says on stderr what the user should know, though the work goes on.
 func warn(cmd *cobra.Command, text string) {
-	w := cmd.ErrOrStderr()
-	fmt.Fprintf(w, "%s %s\n", yellow.on(w, "gomamba: warning:"), text)
+	fmt.Fprintln(cmd.ErrOrStderr(), warning(cmd.ErrOrStderr(), text))
+}
+
+// warning is the line of a warning on w.
+func warning(w io.Writer, text string) string {
+	return yellow.on(w, "gomamba: warning:") + " " + badfile.Printable(text)
+}
+
+// say puts a line on stderr. Names from files of strangers may be in it.
+func say(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintln(cmd.ErrOrStderr(), badfile.Printable(fmt.Sprintf(format, args...)))
 }
 
 // withModel opens MODEL, readies its network, and closes both after use. What use prints or writes should follow a look

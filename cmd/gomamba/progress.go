@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"strings"
@@ -12,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/progress"
 )
@@ -29,10 +30,7 @@ type bar struct {
 }
 
 // terminal returns stderr if it is a terminal.
-func terminal(cmd *cobra.Command) (*os.File, bool) {
-	file, ok := cmd.ErrOrStderr().(*os.File)
-	return file, ok && term.IsTerminal(int(file.Fd()))
-}
+func terminal(cmd *cobra.Command) (*os.File, bool) { return terminalOf(cmd.ErrOrStderr()) }
 
 // newBar starts a bar for total units; a unit of "bytes" is shown as sizes. What names the work and may be empty.
 func newBar(cmd *cobra.Command, what, unit string, total int64) *bar {
@@ -175,6 +173,16 @@ func (b *downloadBars) show(f hub.File, done int64) {
 	b.done[f.Path] = done
 }
 
+// above writes a line to w, or above the bars while they are shown.
+func (b *downloadBars) above(w io.Writer, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all != nil {
+		w = b.all
+	}
+	fmt.Fprintln(w, text)
+}
+
 // stop takes the bars off the screen.
 func (b *downloadBars) stop() {
 	b.mu.Lock()
@@ -193,7 +201,7 @@ func (b *downloadBars) stop() {
 // shorten keeps the end of a long name, which tells shards apart.
 func shorten(name string) string {
 	const most = 32
-	name = path.Base(name)
+	name = badfile.Printable(path.Base(name))
 	if len(name) > most {
 		name = "…" + name[len(name)-most:]
 	}

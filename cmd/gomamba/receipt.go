@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -137,7 +138,7 @@ func printReceipt(w io.Writer, r *receipt.Receipt) error {
 		fmt.Fprintf(tw, "changed\tfrom\tto\ttensors\tmax error\trms error\n")
 	}
 	for _, k := range kinds {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%.2e\t%.2e\n", k.name, k.from, k.to, k.tensors, k.maxRel, k.rmsRel)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%.2e\t%.2e\n", badfile.Printable(k.name), k.from, k.to, k.tensors, k.maxRel, k.rmsRel)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

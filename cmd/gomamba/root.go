@@ -33,15 +33,17 @@ what is in it:
   original   a folder as mamba_ssm (state-spaces) writes it
   mistral    a folder as Mamba-Codestral was released
   gguf       a .gguf file, or the first of its parts
-or a file in such a folder; or OWNER/NAME on the Hugging Face hub, taken from the cache
-or downloaded; or box, a small model that is in the program itself.
+or a file in such a folder; or OWNER/NAME, OWNER/NAME@REVISION or an address on the
+Hugging Face hub, taken from the cache or downloaded; or box, a small model that is in
+the program itself.
 
 A file to read may be - for stdin, or a pipe. No output falls on a file that is read;
 what it replaces is of the same kind, and --force replaces a checkpoint's folder only if
 nothing else is in it.
 
 Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work
-failed or a check did not hold, 2 wrong usage, 130 and 143 after a signal.`,
+failed or a check did not hold, 2 wrong usage, 128 and its number after a signal: 130
+for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is written.`,
 		Example: `  gomamba demo                                   a tour on the model in the box
   gomamba inspect mamba-130m-hf
   gomamba convert mamba-130m-hf mamba-130m.gguf

@@ -27,11 +27,19 @@ func newSession(ctx context.Context) (context.Context, *session) {
 func sessionOf(cmd *cobra.Command) *session { return cmd.Context().Value(sessionKey{}).(*session) }
 
 // atEnd does something when the command has ended, well or not.
-func (s *session) atEnd(do func() error) { s.todo = append(s.todo, do) }
+func (s *session) atEnd(do func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.todo = append(s.todo, do)
+}
 
-// end does it and returns the first error.
+// end does it, once, and returns the first error.
 func (s *session) end() (err error) {
-	for _, do := range s.todo {
+	s.mu.Lock()
+	todo := s.todo
+	s.todo = nil
+	s.mu.Unlock()
+	for _, do := range todo {
 		if e := do(); err == nil {
 			err = e
 		}

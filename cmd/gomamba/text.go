@@ -13,10 +13,15 @@ import (
 
 // printJSON writes v indented. Names from strangers' files are in it, so what a terminal would obey is written as an escape,
 // which means the same.
-func printJSON(w io.Writer, v any) error {
+func printJSON(w io.Writer, v any) error { return writeJSON(w, v, "  ") }
+
+// printJSONLine writes v as one line, as printJSON does otherwise.
+func printJSONLine(w io.Writer, v any) error { return writeJSON(w, v, "") }
+
+func writeJSON(w io.Writer, v any, indent string) error {
 	var plain bytes.Buffer
 	e := json.NewEncoder(&plain)
-	e.SetIndent("", "  ")
+	e.SetIndent("", indent)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/parity"
@@ -130,11 +131,11 @@ func printReport(w io.Writer, r *parity.Report) error {
 		return err
 	}
 	if len(r.Tensors) > 0 {
-		fmt.Fprintf(w, "distances from: %s\n", r.Judge)
+		fmt.Fprintf(w, "distances from: %s\n", badfile.Printable(r.Judge))
 	}
 	fmt.Fprintf(w, "verdict: %s", verdict(r.Passed).on(w, fmt.Sprint(r.Verdict)))
 	if r.Reason != "" {
-		fmt.Fprintf(w, ": %s", r.Reason)
+		fmt.Fprintf(w, ": %s", badfile.Printable(r.Reason))
 	}
 	if d := r.FirstDivergence; d != nil {
 		where := "after the last layer"

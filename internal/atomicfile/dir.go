@@ -26,6 +26,7 @@ func CreateDir(path string, opts Options) (*Dir, error) {
 	if err := os.Mkdir(temp, 0o777); err != nil {
 		return nil, t.failed(err)
 	}
+	begun(temp)
 	return &Dir{target: t, temp: temp}, nil
 }
 
@@ -52,20 +53,25 @@ func (d *Dir) Commit() error {
 		return fmt.Errorf("commit %s: %w", d.path, errDone)
 	}
 	d.done = true
+	defer ended(d.temp)
 	if err := syncTree(d.temp); err != nil {
 		os.RemoveAll(d.temp) // the first error is the one that counts
 		return fmt.Errorf("%s: cannot sync the output to disk: %w", d.path, err)
 	}
 	old, err := "", d.stillFree(true)
 	if err == nil {
-		old, err = system.placeDir(d.temp, d.abs, d.asideName(), d.replace != nil)
-		err = d.placed(err)
+		err = d.placed(placing(func() (err error) {
+			old, err = system.placeDir(d.temp, d.abs, d.asideName(), d.replace != nil)
+			return err
+		}))
 	}
 	if err != nil {
 		os.RemoveAll(d.temp)
 		return err
 	}
 	if old != "" {
+		begun(old)
+		defer ended(old)
 		if err := os.RemoveAll(old); err != nil {
 			return fmt.Errorf("%s: written, but what was there before could not be removed: %w", d.path, err)
 		}
@@ -80,6 +86,7 @@ func (d *Dir) Abort() error {
 		return nil
 	}
 	d.done = true
+	defer ended(d.temp)
 	return os.RemoveAll(d.temp)
 }
 

@@ -28,6 +28,7 @@ func CreateFile(path string, opts Options) (*File, error) {
 	if err != nil {
 		return nil, t.failed(err)
 	}
+	begun(temp.Name())
 	return &File{target: t, temp: temp}, nil
 }
 
@@ -68,6 +69,7 @@ func (f *File) Commit() error {
 		return fmt.Errorf("commit %s: %w", f.path, errDone)
 	}
 	f.done = true
+	defer ended(f.temp.Name())
 	err := cmp.Or(f.temp.Sync(), f.temp.Close())
 	if err == nil {
 		err = f.stillFree(false)
@@ -75,7 +77,7 @@ func (f *File) Commit() error {
 		err = f.explain(err)
 	}
 	if err == nil {
-		err = f.placed(system.placeFile(f.temp.Name(), f.abs, f.replace != nil))
+		err = f.placed(placing(func() error { return system.placeFile(f.temp.Name(), f.abs, f.replace != nil) }))
 	}
 	if err != nil {
 		os.Remove(f.temp.Name()) // the first error is the one that counts
@@ -89,5 +91,6 @@ func (f *File) Abort() error {
 		return nil
 	}
 	f.done = true
+	defer ended(f.temp.Name())
 	return cmp.Or(f.temp.Close(), os.Remove(f.temp.Name()))
 }

@@ -208,13 +208,13 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d of %d conversions were killed at work, the others had ended", killed, n)
 }
 
-// TestInterrupted stops conversions as Ctrl-C and kill do: nothing is left.
+// TestInterrupted stops conversions as Ctrl-C, kill and a lost connection do: nothing is left.
 func TestInterrupted(t *testing.T) {
 	v, rng := newVictim(t), draws(t)
 	stopped, slowest := 0, time.Duration(0)
 	for i := range rounds(8, 40) {
 		to := targets[i%len(targets)]
-		signal := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}[i%2]
+		signal := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[i%3]
 		dir := t.TempDir()
 		dst := filepath.Join(dir, to.name)
 		o := signalled(t, rng, v.took[to.to], signal, dir, v.convert(to.to, dst))

@@ -29,6 +29,8 @@ type command struct {
 	Limit        uint64        // of a file's size, which a full disk looks like; 0: none
 	Kill         time.Duration // after which Signal is sent; 0: never
 	Signal       syscall.Signal
+	Ignored      bool          // the signal, when the program begins
+	Typing       bool          // standard input is open and nothing comes
 	Nobody       bool          // give up root's rights
 	Patience     time.Duration // after which it hangs
 }
@@ -66,6 +68,14 @@ func (c command) run() outcome {
 	if c.Limit > 0 {
 		// A shell sets the limit, in blocks of 512 bytes, for itself and what it becomes.
 		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", `ulimit -f "$1"; shift; exec "$@"`, "sh", jsonNumber(c.Limit), c.Program}, c.Args...)...)
+	}
+	if c.Ignored {
+		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", `trap "" "$1"; shift; exec "$@"`, "sh", jsonNumber(uint64(c.Signal)), c.Program}, c.Args...)...)
+	}
+	if c.Typing {
+		if _, err := cmd.StdinPipe(); err != nil { // Wait closes it
+			return outcome{Code: -2, Stderr: err.Error()}
+		}
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = c.Dir, &stdout, &stderr, append(os.Environ(), c.Env...)
