@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
 )
 
@@ -20,6 +22,7 @@ type downloadFlags struct {
 	workers          int
 	force, dryRun    bool
 	quiet, asJSON    bool
+	files            []string
 }
 
 func newDownloadCmd() *cobra.Command {
@@ -33,20 +36,26 @@ there is not fetched again; what was cut is gone on with; every file is checked 
 the hash that the hub announces before it gets its name. The last line on stdout is the
 path: of the file if one is named, else of the folder.
 
-FILES may be folders, with a slash at the end. Every command that takes a MODEL takes
-OWNER/NAME as well, and then fetches by itself what it needs and the cache lacks.
+REPO is OWNER/NAME, OWNER/NAME@REVISION, or the address of its page on the hub, or of a
+folder or file there. FILES may be folders, with a slash at the end. Every command that
+takes a MODEL takes all of these as well, and then fetches by itself what it needs and
+the cache lacks.
 
 The environment is that of huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT,
 HF_TOKEN (or the file that "hf auth login" writes), HF_HUB_OFFLINE. The token goes to
-the hub and nowhere else.`,
+the hub and nowhere else; what is public is also read where the hub does not accept it.`,
 		Example: `  gomamba download state-spaces/mamba-130m-hf
   gomamba download state-spaces/mamba-130m-hf config.json tokenizer.json
   gomamba download state-spaces/mamba-2.8b-hf --include '*.safetensors' \
       --include '*.json'
+  gomamba download https://hf.co/tiiuae/falcon-mamba-7b/blob/main/config.json
   gomamba download tiiuae/falcon-mamba-7b --local-dir falcon --exclude '*.gguf'
   gomamba inspect $(gomamba download -q state-spaces/mamba-130m-hf)`,
 		Args: usage(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.files = args[1:]
+			return f.run(cmd, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.revision, "revision", hub.DefaultRevision, "branch, tag or commit")
@@ -63,17 +72,17 @@ the hub and nowhere else.`,
 	return cmd
 }
 
-func (f *downloadFlags) run(cmd *cobra.Command, repo string, files []string) error {
-	client, req, err := f.request(repo, files)
+func (f *downloadFlags) run(cmd *cobra.Command, repo string) error {
+	bars := newDownloadBars(cmd, f.quiet)
+	defer bars.stop()
+	client, req, err := f.request(cmd, bars, repo)
 	if err != nil {
 		return err
 	}
-	bars := newDownloadBars(cmd, f.quiet)
-	defer bars.stop()
 	req.Progress = bars.show
 	req.Plan = func(res *hub.Result) {
 		if len(res.Missing) > 0 && !f.quiet && !f.dryRun {
-			fmt.Fprintf(cmd.ErrOrStderr(), "gomamba: %s: fetching %s\n", repo, toFetch(res))
+			say(cmd, "gomamba: %s: fetching %s", req.Repo, toFetch(res))
 		}
 		bars.start(res.Bytes())
 	}
@@ -86,38 +95,54 @@ func (f *downloadFlags) run(cmd *cobra.Command, repo string, files []string) err
 		warn(cmd, fmt.Sprintf("the hub was not reached (%s): these are the files of the cache", oneLine(res.Stale)))
 	}
 	path := res.Path
-	if len(files) == 1 && len(res.Files) == 1 && !strings.HasSuffix(files[0], "/") {
+	if len(f.files) == 1 && len(res.Files) == 1 && !strings.HasSuffix(f.files[0], "/") {
 		path = filepath.Join(path, filepath.FromSlash(res.Files[0].Path))
 	}
 	return f.print(cmd, path, res)
 }
 
 // request reads the flags.
-func (f *downloadFlags) request(repo string, files []string) (*hub.Client, *hub.Request, error) {
+func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo string) (*hub.Client, *hub.Request, error) {
 	switch {
 	case f.local != "" && f.cache != "":
 		return nil, nil, usagef("--local-dir and --cache-dir: expected one of them")
-	case len(files) > 0 && len(f.include)+len(f.exclude) > 0:
+	case len(f.files) > 0 && len(f.include)+len(f.exclude) > 0:
 		return nil, nil, usagef("--include and --exclude choose among all files: expected none of them with FILES")
 	case f.workers < 1:
 		return nil, nil, usagef("--max-workers %d: expected at least 1", f.workers)
 	}
-	if err := hub.CheckRepo(repo); err != nil {
-		return nil, nil, &usageError{err}
-	}
-	client, err := newHubClient()
+	client, err := newHubClient(cmd, bars)
 	if err != nil {
 		return nil, nil, err
 	}
+	if f.quiet {
+		client.Waiting = nil
+	}
 	if f.token != "" {
-		client.Token = f.token
+		client.Token, client.TokenFrom = f.token, "--token"
+	}
+	ref, err := client.ParseRepo(repo)
+	if err != nil {
+		return nil, nil, &usageError{err}
+	}
+	if inside := cmp.Or(ref.File, ref.Folder); inside != "" {
+		if len(f.files)+len(f.include)+len(f.exclude) > 0 {
+			return nil, nil, usagef("%s names %s itself: expected neither FILES nor --include and --exclude with it", repo, inside)
+		}
+		if ref.Folder != "" {
+			inside += "/"
+		}
+		f.files = []string{inside}
+	}
+	if ref.Revision != "" && cmd.Flags().Changed("revision") && f.revision != ref.Revision {
+		return nil, nil, usagef("--revision %s: %s names the revision %s; leave one out", f.revision, repo, ref.Revision)
 	}
 	if f.cache != "" {
 		client.Cache = f.cache
 	}
-	req := &hub.Request{Repo: repo, Revision: f.revision, LocalDir: f.local, Force: f.force, DryRun: f.dryRun, Workers: f.workers}
-	if len(files) > 0 {
-		req.Select = hub.Named(files)
+	req := &hub.Request{Repo: ref.Repo, Revision: cmp.Or(ref.Revision, f.revision), LocalDir: f.local, Force: f.force, DryRun: f.dryRun, Workers: f.workers}
+	if len(f.files) > 0 {
+		req.Select = hub.Named(f.files)
 	} else {
 		req.Select = hub.Matching(f.include, f.exclude)
 	}
@@ -169,7 +194,7 @@ func (f *downloadFlags) print(cmd *cobra.Command, path string, res *hub.Result) 
 		if file.Cached {
 			state = "there"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", file.Name, bytesText(max(file.Bytes, 0)), state)
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", badfile.Printable(file.Name), bytesText(max(file.Bytes, 0)), state)
 	}
 	fmt.Fprintf(tw, "%s to fetch\n", toFetch(res))
 	return tw.Flush()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -9,18 +11,37 @@ import (
 	"github.com/gomamba/gomamba/internal/hub"
 )
 
-// newHubClient makes a client of the hub by the environment.
-func newHubClient() (*hub.Client, error) {
+// newHubClient makes a client of the hub by the environment. What the user should know meanwhile appears above bars.
+func newHubClient(cmd *cobra.Command, bars *downloadBars) (*hub.Client, error) {
 	client, err := hub.FromEnv()
 	if err != nil {
 		return nil, err
 	}
 	client.UserAgent = "gomamba/" + version()
+	w := cmd.ErrOrStderr()
+	client.Warn = func(text string) { bars.above(w, warning(w, text)) }
+	client.Waiting = sayWaits(func(text string) { bars.above(w, text) })
 	return client, nil
 }
 
-// modelPath returns where MODEL is. What exists is a path; else box is the model in the program, and OWNER/NAME a
-// repository on the hub, taken from the cache or downloaded.
+// sayWaits says why a request waits and for how long. Of several that wait for the same reason it says so once.
+func sayWaits(say func(text string)) func(err error, pause time.Duration) {
+	var mu sync.Mutex
+	until := map[string]time.Time{}
+	return func(err error, pause time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		why, now := oneLine(err), time.Now()
+		if now.Before(until[why]) {
+			return
+		}
+		until[why] = now.Add(pause)
+		say(fmt.Sprintf("gomamba: %s; trying again in %v", why, pause.Round(time.Second)))
+	}
+}
+
+// modelPath returns where MODEL is. What exists is a path, and so is box, the model in the program; OWNER/NAME and an
+// address of the hub are a repository there, taken from the cache or downloaded.
 func modelPath(cmd *cobra.Command, model string) (string, error) {
 	return hubPath(cmd, model, hub.ModelFiles)
 }
@@ -31,20 +52,28 @@ func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) 
 		return arg, nil
 	}
 	ref, ok := hub.ParseRef(arg)
-	if !ok {
+	if !ok && !hub.IsAddress(arg) {
 		return arg, nil // opening it will tell what is wrong with it
-	}
-	client, err := newHubClient()
-	if err != nil {
-		return "", err
 	}
 	bars := newDownloadBars(cmd, false)
 	defer bars.stop()
+	client, err := newHubClient(cmd, bars)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		if ref, err = client.ParseAddress(arg); err != nil {
+			return "", &usageError{err}
+		}
+	}
 	path, err := client.Locate(cmd.Context(), ref, choose, func(res *hub.Result) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "gomamba: %s is not here: fetching %s from %s\n", arg, toFetch(res), client.Endpoint)
+		say(cmd, "gomamba: %s is not here: fetching %s from %s", ref.Repo, toFetch(res), client.Site())
 		bars.start(res.Bytes())
 	}, bars.show)
-	if err != nil {
+	switch {
+	case err != nil && hub.IsAddress(arg):
+		return "", err
+	case err != nil:
 		return "", fmt.Errorf("%s: no such file or folder here, and not to be had from the hub: %w", arg, err)
 	}
 	return path, nil

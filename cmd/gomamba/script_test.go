@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,8 @@ func TestScripts(t *testing.T) {
 }
 
 // testHub serves a checkpoint that comes whole, one whose weights arrive cut and then damaged, one whose weights always
-// arrive damaged, and one that needs a token.
+// arrive damaged, one that needs a token, one that is public and refuses tokens all the same, one that is disabled, and one
+// that is busy at first.
 func testHub(t *testing.T) *hubtest.Hub {
 	demo := func(change func(*hubtest.Repo)) *hubtest.Repo {
 		repo, err := hubtest.FromFS(os.DirFS("../../fixtures/mamba1/default"))
@@ -51,11 +53,34 @@ func testHub(t *testing.T) *hubtest.Hub {
 	faults := func(list ...hubtest.Fault) func(*hubtest.Repo) {
 		return func(r *hubtest.Repo) { r.Faults = map[string][]hubtest.Fault{"model.safetensors": list} }
 	}
+	answering := func(answer func(w http.ResponseWriter, r *http.Request) bool) func(*hubtest.Repo) {
+		return func(r *hubtest.Repo) { r.Intercept = answer }
+	}
+	busy := 1
 	hub := hubtest.New(map[string]*hubtest.Repo{
 		"gomamba/demo":    demo(func(*hubtest.Repo) {}),
 		"gomamba/shaky":   demo(faults(hubtest.Fault{Cut: 10_000}, hubtest.Fault{Corrupt: true})),
 		"gomamba/damaged": demo(faults(slices.Repeat([]hubtest.Fault{{Corrupt: true}}, 100)...)),
 		"gomamba/private": demo(func(r *hubtest.Repo) { r.Token = "hf_secret" }),
+		"gomamba/stale": demo(answering(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Authorization") == "" {
+				return false
+			}
+			hubtest.Refuse(w, http.StatusUnauthorized, "", "Invalid credentials in Authorization header")
+			return true
+		})),
+		"gomamba/disabled": demo(answering(func(w http.ResponseWriter, _ *http.Request) bool {
+			hubtest.Refuse(w, http.StatusForbidden, "", "Access to this resource is disabled.")
+			return true
+		})),
+		"gomamba/busy": demo(answering(func(w http.ResponseWriter, _ *http.Request) bool {
+			if busy--; busy < 0 {
+				return false
+			}
+			w.Header().Set("Retry-After", "1")
+			hubtest.Refuse(w, http.StatusServiceUnavailable, "", "\u009b31mslow")
+			return true
+		})),
 	})
 	t.Cleanup(hub.Close)
 	return hub

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +34,7 @@ func (c *Client) list(ctx context.Context, repo, revision string, cached func(co
 			return nil, c.explain(err, repo, revision, "")
 		}
 		if commit = info.SHA; !commitPattern.MatchString(commit) {
-			return nil, fmt.Errorf("%s named no commit for %s of %s; if HF_ENDPOINT is set, check that it is a hub", c.Endpoint, revision, repo)
+			return nil, fmt.Errorf("%s named no commit for %s of %s; if HF_ENDPOINT is set, check that it is a hub", c.Site(), revision, repo)
 		}
 	}
 	if l := cached(commit); l != nil {
@@ -81,11 +83,15 @@ func (c *Client) tree(ctx context.Context, repo, commit string) (*Listing, error
 			}
 			l.Files = append(l.Files, f)
 		}
-		if next = nextPage(header.Get("Link"), next); next == "" {
+		last := next
+		switch next = nextPage(header.Get("Link"), last); next {
+		case "":
 			return l, nil
+		case last:
+			return nil, fmt.Errorf("%s lists the files of %s in a circle", c.Site(), repo)
 		}
 	}
-	return nil, fmt.Errorf("%s lists the files of %s on more than %d pages", c.Endpoint, repo, maxPages)
+	return nil, fmt.Errorf("%s lists the files of %s on more than %d pages", c.Site(), repo, maxPages)
 }
 
 // nextPage reads the header by which a hub says that there is more.
@@ -126,7 +132,7 @@ func (c *Client) getJSON(ctx context.Context, address string, value any) (header
 		}
 		if err := json.Unmarshal(data, value); err != nil {
 			return fmt.Errorf("%s did not answer as a hub does but with %s; if HF_ENDPOINT is set, check it, else the way to the network",
-				host, badfile.Quote(string(data[:min(len(data), 40)])))
+				host, badfile.Quote(begin(c.clean(string(data[:min(len(data), 400)])))))
 		}
 		header = a.Header
 		return nil
@@ -134,12 +140,40 @@ func (c *Client) getJSON(ctx context.Context, address string, value any) (header
 	return header, err
 }
 
+// begin returns what a text begins with.
+func begin(text string) string { return text[:min(len(text), 40)] }
+
 // remote is what the hub says about a file.
 type remote struct {
 	File
 	commit string
 	etag   string // the name of its blob
 	url    string
+}
+
+// sum returns the hash by which the content is known, empty if there is none: the listing's, or an ETag that is one.
+func (r *remote) sum() string {
+	switch {
+	case sha256Pattern.MatchString(r.SHA256):
+		return r.SHA256
+	case sha256Pattern.MatchString(r.etag):
+		return r.etag
+	case commitPattern.MatchString(r.BlobID):
+		return r.BlobID
+	case commitPattern.MatchString(r.etag):
+		return r.etag
+	}
+	return ""
+}
+
+// blob names the content in the cache: by its hash, which is the ETag that the hub itself gives and huggingface_hub
+// takes. An ETag that is not a hash may be that of any number of files, so it names this one only.
+func (r *remote) blob() string {
+	if sum := r.sum(); sum != "" {
+		return sum
+	}
+	one := sha256.Sum256([]byte(r.commit + "/" + r.Path))
+	return r.etag + "-" + hex.EncodeToString(one[:8])
 }
 
 // stat asks about one file of a revision. What the listing says about it fills the gaps.
@@ -161,9 +195,9 @@ func (c *Client) stat(ctx context.Context, repo, revision string, f File) (r rem
 	case err != nil:
 		return r, c.explain(err, repo, revision, f.Path)
 	case !commitPattern.MatchString(r.commit):
-		return r, fmt.Errorf("%s named no commit for %s; if HF_ENDPOINT is set, check that it is a hub", c.Endpoint, f.Path)
+		return r, fmt.Errorf("%s named no commit for %s; if HF_ENDPOINT is set, check that it is a hub", c.Site(), f.Path)
 	case !etagPattern.MatchString(r.etag), strings.HasSuffix(r.etag, ".incomplete"):
-		return r, fmt.Errorf("%s named %s by %s, expected a hash", c.Endpoint, f.Path, badfile.Quote(r.etag))
+		return r, fmt.Errorf("%s named %s by %s, expected a hash", c.Site(), f.Path, badfile.Quote(r.etag))
 	}
 	return r, nil
 }
@@ -186,15 +220,31 @@ func (c *Client) explain(err error, repo, revision, file string) error {
 		}
 		return err
 	}
-	advice := "check the name; if it is private, give a token (--token, HF_TOKEN or hf auth login)"
-	if c.Token != "" {
-		advice = "check the name, and that the token may read it"
-	}
-	page := c.Endpoint + "/" + repo
+	const how = "give a token (--token, HF_TOKEN or hf auth login)"
+	advice := "check the name; if it is private, " + how
 	switch {
-	case status.reason == "GatedRepo" || status.code == http.StatusForbidden:
-		advice = "accept its terms at " + page + ", and give a token of that account (--token, HF_TOKEN or hf auth login)"
+	case c.tokenRefused():
+		advice = "check the name; if it is private, a valid token is needed: " + c.invalidToken()
+	case c.Token != "":
+		advice = "check the name, and that the token" + c.tokenFrom() + " may read it"
+	}
+	said := strings.ToLower(status.message)
+	switch {
+	case status.reason == "DisabledRepo", status.code == http.StatusForbidden && strings.Contains(said, "disabled"):
+		return fmt.Errorf("%s: the hub has disabled access to it: %w", repo, status)
+	case status.reason == "GatedRepo":
+		advice = "accept its terms at " + c.Site() + "/" + repo + ", and give a token of that account (--token, HF_TOKEN or hf auth login)"
+		if c.tokenRefused() {
+			advice += "; " + c.invalidToken()
+		}
 		return fmt.Errorf("%s: access is restricted: %s: %w", repo, advice, status)
+	case status.code == http.StatusForbidden && c.Token != "":
+		return fmt.Errorf("%s: the hub refuses access; check what the token%s may read: %w", repo, c.tokenFrom(), status)
+	case status.code == http.StatusForbidden:
+		return fmt.Errorf("%s: the hub refuses access; %s: %w", repo, how, status)
+	case status.code == http.StatusUnauthorized && status.token && status.reason == "":
+		return fmt.Errorf("%s: %s; without it, the hub does not show this repository; get a token at %s/settings/tokens: %w",
+			repo, c.invalidToken(), c.Site(), status)
 	case status.reason == "RevisionNotFound":
 		return fmt.Errorf("%s: has no revision %s: %w", repo, badfile.Quote(revision), status)
 	case status.reason == "EntryNotFound", status.code == http.StatusNotFound && file != "" && status.reason == "":

@@ -29,7 +29,7 @@ func (c *Client) cached(repo string) cached {
 }
 
 func (s cached) snapshot(commit string) string { return filepath.Join(s.dir, "snapshots", commit) }
-func (s cached) blob(etag string) string       { return filepath.Join(s.dir, "blobs", etag) }
+func (s cached) blob(name string) string       { return filepath.Join(s.dir, "blobs", name) }
 
 // commit returns the commit of a revision, as far as the cache knows.
 func (s cached) commit(revision string) (string, bool) {
@@ -66,28 +66,31 @@ func (s *snapshot) path(name string) string { return filepath.Join(s.root(), fil
 
 func (s *snapshot) has(f File) bool { return isFile(s.path(f.Path), f.Size) }
 
-func (s *snapshot) adopt(r remote) (bool, error) {
-	if !isFile(s.blob(r.etag), r.Size) {
+func (s *snapshot) adopt(ctx context.Context, r remote) (bool, error) {
+	if r.sum() == "" || !isFile(s.blob(r.blob()), r.Size) {
 		return false, nil
 	}
-	return true, s.link(r, false)
+	if same, err := holds(ctx, s.blob(r.blob()), r.sum()); !same || err != nil {
+		return false, err
+	}
+	return true, s.link(ctx, r, false)
 }
 
 func (s *snapshot) partial(r remote) (path, lock string) {
-	return s.blob(r.etag) + ".incomplete", filepath.Join(s.c.Cache, ".locks", filepath.Base(s.dir), r.etag+".lock")
+	return s.blob(r.blob()) + ".incomplete", filepath.Join(s.c.Cache, ".locks", filepath.Base(s.dir), r.blob()+".lock")
 }
 
-func (s *snapshot) finish(r remote, path string) error {
-	if err := os.Rename(path, s.blob(r.etag)); err != nil {
+func (s *snapshot) finish(ctx context.Context, r remote, path string) error {
+	if err := os.Rename(path, s.blob(r.blob())); err != nil {
 		return err
 	}
 	tagCache(s.c.Cache)
-	return s.link(r, true)
+	return s.link(ctx, r, true)
 }
 
 // link makes a snapshot's file the blob: a relative link, so that the cache can be moved. Where there are no links, a
 // blob that was just made is moved, and one that others may use is copied.
-func (s *snapshot) link(r remote, fresh bool) error {
+func (s *snapshot) link(ctx context.Context, r remote, fresh bool) error {
 	path := s.path(r.Path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -95,16 +98,16 @@ func (s *snapshot) link(r remote, fresh bool) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	target, err := filepath.Rel(filepath.Dir(path), s.blob(r.etag))
+	target, err := filepath.Rel(filepath.Dir(path), s.blob(r.blob()))
 	if err == nil && !s.c.NoLinks {
 		if err = os.Symlink(target, path); err == nil || errors.Is(err, fs.ErrExist) {
 			return nil // by this process or one beside it
 		}
 	}
 	if fresh {
-		return os.Rename(s.blob(r.etag), path)
+		return os.Rename(s.blob(r.blob()), path)
 	}
-	return copyFile(s.blob(r.etag), path)
+	return copyFile(ctx, s.blob(r.blob()), path)
 }
 
 // isFile reports whether a file is there and of that size, if one is known. Links are followed.
@@ -135,7 +138,7 @@ func writeFile(path string, data []byte) error {
 }
 
 // copyFile copies a file; the copy appears when it is complete.
-func copyFile(from, to string) (err error) {
+func copyFile(ctx context.Context, from, to string) (err error) {
 	src, err := os.Open(from)
 	if err != nil {
 		return err
@@ -146,7 +149,7 @@ func copyFile(from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(dst, src)
+	_, err = io.Copy(dst, &reader{ctx, src})
 	err = errors.Join(err, dst.Sync(), dst.Close())
 	if err == nil {
 		err = os.Rename(temp, to)

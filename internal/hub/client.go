@@ -15,6 +15,7 @@ import (
 type Client struct {
 	Endpoint  string        // the hub's address, such as https://huggingface.co, without a slash at the end
 	Token     string        // sent to the endpoint and to no other origin; may be empty
+	TokenFrom string        // where the token comes from, for messages
 	Cache     string        // folder of all cached repositories
 	Offline   bool          // ask nothing, use what the cache has
 	NoLinks   bool          // copy files into snapshots where links cannot or must not be made
@@ -23,6 +24,11 @@ type Client struct {
 
 	// Backoff is the pause before the first retry, doubled for each further one.
 	Backoff time.Duration
+
+	// Waiting is told that a request failed and is tried again after a pause, from many goroutines. It may be nil.
+	Waiting func(err error, pause time.Duration)
+	// Warn is told what the user should know though the work goes on, from many goroutines. It may be nil.
+	Warn func(text string)
 }
 
 const (
@@ -49,7 +55,7 @@ func FromEnv() (*Client, error) {
 		UserAgent: "gomamba",
 	}
 	if at, err := url.Parse(c.Endpoint); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return nil, fmt.Errorf("HF_ENDPOINT %q: expected an address such as %s", c.Endpoint, defaultEndpoint)
+		return nil, fmt.Errorf("HF_ENDPOINT %q: expected an address such as %s", withoutUser(c.Endpoint), defaultEndpoint)
 	}
 	if text := os.Getenv("HF_HUB_DOWNLOAD_TIMEOUT"); text != "" {
 		seconds, err := strconv.Atoi(text)
@@ -59,22 +65,25 @@ func FromEnv() (*Client, error) {
 		c.Timeout = time.Duration(seconds) * time.Second
 	}
 	if !isTrue(os.Getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
-		c.Token = findToken(home)
+		c.Token, c.TokenFrom = findToken(home)
 	}
 	return c, nil
 }
 
 // findToken takes the token of the environment, or else of the file that `hf auth login` writes.
-func findToken(home string) string {
-	if token := strings.TrimSpace(first(os.Getenv("HF_TOKEN"), os.Getenv("HUGGING_FACE_HUB_TOKEN"))); token != "" {
-		return token
+func findToken(home string) (token, from string) {
+	for _, name := range []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"} {
+		if token := strings.TrimSpace(os.Getenv(name)); token != "" {
+			return token, name
+		}
 	}
 	// Without the file, or the right to read it, there is no token: most repositories need none.
-	data, err := os.ReadFile(expand(first(os.Getenv("HF_TOKEN_PATH"), filepath.Join(home, "token"))))
+	path := expand(first(os.Getenv("HF_TOKEN_PATH"), filepath.Join(home, "token")))
+	data, err := os.ReadFile(path)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return strings.TrimSpace(string(data))
+	return strings.TrimSpace(string(data)), path
 }
 
 // huggingFaceHome is the folder of everything that Hugging Face libraries keep.

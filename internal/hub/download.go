@@ -56,12 +56,12 @@ func (r *Result) Bytes() (n int64) {
 // place is where the files of a commit go.
 type place interface {
 	root() string
-	trees() string                        // folder in which listings are kept
-	path(name string) string              // of a file
-	has(f File) bool                      // whether it is there; the hub need not be asked
-	adopt(r remote) (bool, error)         // take it from somewhere near, if possible
-	partial(r remote) (path, lock string) // where it may grow, and the lock for that
-	finish(r remote, path string) error   // give what has grown its place
+	trees() string                                           // folder in which listings are kept
+	path(name string) string                                 // of a file
+	has(f File) bool                                         // whether it is there; the hub need not be asked
+	adopt(ctx context.Context, r remote) (bool, error)       // take it from somewhere near, if possible
+	partial(r remote) (path, lock string)                    // where it may grow, and the lock for that
+	finish(ctx context.Context, r remote, path string) error // give what has grown its place
 }
 
 const defaultWorkers = 8
@@ -91,11 +91,19 @@ func (req *Request) check() error {
 // cannot be reached and the cache has all of it, that will do, and Result.Stale says so.
 // Errors name the repository, and the file where it is about one.
 func (c *Client) Download(ctx context.Context, req Request) (*Result, error) {
+	res, err := c.download(ctx, req)
+	if err == nil {
+		res.Stale = c.discreet(res.Stale)
+	}
+	return res, c.discreet(err)
+}
+
+func (c *Client) download(ctx context.Context, req Request) (*Result, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
 	if c.Offline {
-		return c.near(req)
+		return c.near(ctx, req)
 	}
 	store := c.cached(req.Repo)
 	l, err := c.list(ctx, req.Repo, req.Revision, func(commit string) *Listing {
@@ -103,7 +111,7 @@ func (c *Client) Download(ctx context.Context, req Request) (*Result, error) {
 	})
 	if err != nil {
 		if unreachable(err) && ctx.Err() == nil && !req.Force {
-			if res, nearErr := c.near(req); nearErr == nil {
+			if res, nearErr := c.near(ctx, req); nearErr == nil {
 				res.Stale = err
 				return res, nil
 			}
@@ -191,7 +199,11 @@ func (c *Client) fetchAll(ctx context.Context, req Request, l *Listing, to place
 	group.SetLimit(req.Workers)
 	for _, f := range res.Missing {
 		group.Go(func() error {
-			if err := c.fetchFile(ctx, req, l.Commit, f, to); err != nil {
+			r, err := c.stat(ctx, req.Repo, l.Commit, f)
+			if err != nil {
+				return err
+			}
+			if err := c.fetchFile(ctx, req, r, to); err != nil {
 				return fmt.Errorf("%s: %w", req.Repo, err)
 			}
 			return nil
@@ -201,21 +213,14 @@ func (c *Client) fetchAll(ctx context.Context, req Request, l *Listing, to place
 }
 
 // fetchFile makes one file be there.
-func (c *Client) fetchFile(ctx context.Context, req Request, commit string, f File, to place) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	r, err := c.stat(ctx, req.Repo, commit, f)
-	if err != nil {
-		return err
-	}
+func (c *Client) fetchFile(ctx context.Context, req Request, r remote, to place) error {
 	adopt := func() (bool, error) {
 		if req.Force {
 			return false, nil
 		}
-		there, err := to.adopt(r)
+		there, err := to.adopt(ctx, r)
 		if there && err == nil {
-			req.Progress(f, r.Size)
+			req.Progress(r.File, r.Size)
 		}
 		return there, err
 	}
@@ -234,14 +239,14 @@ func (c *Client) fetchFile(ctx context.Context, req Request, commit string, f Fi
 	if there, err := adopt(); there || err != nil { // another process had the lock, and was fetching it
 		return err
 	}
-	if err := c.fetch(ctx, r, path, func(done int64) { req.Progress(f, done) }); err != nil {
+	if err := c.fetch(ctx, r, path, func(done int64) { req.Progress(r.File, done) }); err != nil {
 		return err
 	}
-	return to.finish(r, path)
+	return to.finish(ctx, r, path)
 }
 
 // near answers a request from the disk alone.
-func (c *Client) near(req Request) (*Result, error) {
+func (c *Client) near(ctx context.Context, req Request) (*Result, error) {
 	store := c.cached(req.Repo)
 	commit, ok := store.commit(req.Revision)
 	if !ok {
@@ -252,7 +257,7 @@ func (c *Client) near(req Request) (*Result, error) {
 	var missing []string
 	var err error
 	if l := readTree(store.dir, req.Repo, commit); l != nil {
-		if res, missing, err = c.nearOf(req, l, snap); err == nil && len(missing) == 0 {
+		if res, missing, err = c.nearOf(ctx, req, l, snap); err == nil && len(missing) == 0 {
 			return res, nil
 		}
 		if !req.sole {
@@ -263,7 +268,7 @@ func (c *Client) near(req Request) (*Result, error) {
 	if l == nil {
 		return nil, c.notNear(req, "has no file of its commit "+commit)
 	}
-	res, lacks, err := c.nearOf(req, l, snap)
+	res, lacks, err := c.nearOf(ctx, req, l, snap)
 	if err != nil {
 		return nil, c.notNear(req, "has only "+some(l.Names())+" of it")
 	}
@@ -274,13 +279,13 @@ func (c *Client) near(req Request) (*Result, error) {
 }
 
 // nearOf selects from a listing and returns the names of what is not on the disk.
-func (c *Client) nearOf(req Request, l *Listing, snap *snapshot) (res *Result, missing []string, err error) {
+func (c *Client) nearOf(ctx context.Context, req Request, l *Listing, snap *snapshot) (res *Result, missing []string, err error) {
 	if res, err = plan(req, l, c.place(req, l.Commit)); err != nil {
 		return nil, nil, err
 	}
 	lacks := res.Missing
 	if req.LocalDir != "" {
-		if lacks, err = copyNear(req, snap, l.Commit, lacks); err != nil {
+		if lacks, err = copyNear(ctx, req, snap, l.Commit, lacks); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -304,7 +309,7 @@ func (c *Client) notNear(req Request, why string) error {
 }
 
 // copyNear takes files from the cache into a folder and returns those that the cache does not have either.
-func copyNear(req Request, snap *snapshot, commit string, files []File) (missing []File, err error) {
+func copyNear(ctx context.Context, req Request, snap *snapshot, commit string, files []File) (missing []File, err error) {
 	to := &folder{req.LocalDir, commit, snap}
 	for _, f := range files {
 		blob, err := filepath.EvalSymlinks(snap.path(f.Path))
@@ -312,7 +317,7 @@ func copyNear(req Request, snap *snapshot, commit string, files []File) (missing
 			missing = append(missing, f)
 			continue
 		}
-		if _, err := to.adopt(remote{File: f, commit: commit, etag: filepath.Base(blob)}); err != nil {
+		if _, err := to.adopt(ctx, remote{File: f, commit: commit, etag: filepath.Base(blob)}); err != nil {
 			return nil, err
 		}
 	}

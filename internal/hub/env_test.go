@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gomamba/gomamba/internal/hub"
 )
 
@@ -47,7 +49,7 @@ func TestFromEnv(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := hub.Client{Endpoint: c.Endpoint, Cache: c.Cache, Token: c.Token, Offline: c.Offline, NoLinks: c.NoLinks}
-			if got != test.want {
+			if d := cmp.Diff(test.want, got); d != "" {
 				t.Errorf("%+v\nexpected %+v", got, test.want)
 			}
 		})

@@ -26,13 +26,13 @@ type partial struct {
 }
 
 // openPartial opens what has arrived of a file, perhaps in another process and long ago, or starts it.
-func openPartial(path string, flags int) (*partial, error) {
+func openPartial(ctx context.Context, path string, flags int) (*partial, error) {
 	f, err := os.OpenFile(path, flags, 0o666)
 	if err != nil {
 		return nil, err
 	}
 	p := &partial{f: f, sum: sha256.New()}
-	if p.size, err = io.Copy(p.sum, f); err != nil {
+	if p.size, err = io.Copy(p.sum, &reader{ctx, f}); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return p, nil
@@ -58,7 +58,7 @@ func (p *partial) restart() error {
 
 // check compares the hash of what is there with the one announced: SHA-256, or SHA-1 of git's header and the content,
 // or of the content alone as some mirrors have it. Another kind cannot be checked.
-func (p *partial) check(want string) error {
+func (p *partial) check(ctx context.Context, want string) error {
 	switch {
 	case sha256Pattern.MatchString(want):
 		if got := hex.EncodeToString(p.sum.Sum(nil)); got != want {
@@ -67,7 +67,7 @@ func (p *partial) check(want string) error {
 	case commitPattern.MatchString(want):
 		git, bare := sha1.New(), sha1.New()
 		fmt.Fprintf(git, "blob %d\x00", p.size)
-		if _, err := io.Copy(io.MultiWriter(git, bare), io.NewSectionReader(p.f, 0, p.size)); err != nil {
+		if _, err := io.Copy(io.MultiWriter(git, bare), &reader{ctx, io.NewSectionReader(p.f, 0, p.size)}); err != nil {
 			return err
 		}
 		if got := hex.EncodeToString(git.Sum(nil)); got != want && hex.EncodeToString(bare.Sum(nil)) != want {
@@ -77,25 +77,49 @@ func (p *partial) check(want string) error {
 	return nil
 }
 
-// checkable reports whether check knows the kind of a hash.
-func checkable(sum string) bool {
-	return sha256Pattern.MatchString(sum) || commitPattern.MatchString(sum)
+// holds reports whether a file has that content.
+func holds(ctx context.Context, path, sum string) (bool, error) {
+	p, err := openPartial(ctx, path, os.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	defer p.f.Close() // it was only read
+	wrong := p.check(ctx, sum)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return wrong == nil, nil
+}
+
+// reader reads until its context ends.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.r.Read(p)
 }
 
 // fetch makes the file at path the content of r, going on from what is there. On success it is complete, checked and
 // synced. On failure what has arrived stays, unless it is known to be wrong.
 func (c *Client) fetch(ctx context.Context, r remote, path string, progress func(done int64)) (err error) {
-	p, err := openPartial(path, os.O_RDWR|os.O_CREATE)
+	p, err := openPartial(ctx, path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.f.Close()) }()
-	want := first(r.SHA256, r.etag)
 	for damaged := 0; ; damaged++ {
 		if err := c.complete(ctx, r, p, progress); err != nil {
 			return fmt.Errorf("%s: %w", r.Path, err)
 		}
-		wrong := p.check(want)
+		wrong := p.check(ctx, r.sum())
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if wrong == nil {
 			return p.f.Sync()
 		}
@@ -104,7 +128,7 @@ func (c *Client) fetch(ctx context.Context, r remote, path string, progress func
 		}
 		if damaged == maxDamaged {
 			return fmt.Errorf("%s: arrived damaged %d times: %w; something on the way to %s changes it",
-				r.Path, damaged+1, wrong, c.Endpoint)
+				r.Path, damaged+1, wrong, c.Site())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
@@ -56,17 +57,15 @@ func (d *folder) noted(name string) (commit, etag string, ok bool) {
 	return lines[0], lines[1], true
 }
 
-func (d *folder) adopt(r remote) (bool, error) {
+func (d *folder) adopt(ctx context.Context, r remote) (bool, error) {
 	if isFile(d.path(r.Path), r.Size) {
-		_, etag, noted := d.noted(r.Path)
-		same := noted && etag == r.etag
-		if !noted && checkable(r.etag) { // it came another way
-			p, err := openPartial(d.path(r.Path), os.O_RDONLY)
-			if err != nil {
+		commit, etag, noted := d.noted(r.Path)
+		same := noted && etag == r.etag && (r.sum() == etag || r.sum() == "" && commit == d.commit)
+		if !same && r.sum() != "" { // it came another way, or its ETag is not its hash
+			var err error
+			if same, err = holds(ctx, d.path(r.Path), r.sum()); err != nil {
 				return false, err
 			}
-			same = p.check(r.etag) == nil
-			p.f.Close()
 		}
 		if same {
 			return true, d.keep(r)
@@ -78,7 +77,7 @@ func (d *folder) adopt(r remote) (bool, error) {
 	if err := os.MkdirAll(filepath.Dir(d.path(r.Path)), 0o777); err != nil {
 		return false, err
 	}
-	if err := copyFile(d.cache.path(r.Path), d.path(r.Path)); err != nil {
+	if err := copyFile(ctx, d.cache.path(r.Path), d.path(r.Path)); err != nil {
 		return false, err
 	}
 	return true, d.keep(r)
@@ -87,11 +86,11 @@ func (d *folder) adopt(r remote) (bool, error) {
 func (d *folder) partial(r remote) (path, lock string) {
 	note := d.note(r.Path, ".metadata")
 	short := sha1.Sum([]byte(filepath.Base(note)))
-	path = filepath.Join(filepath.Dir(note), base64.URLEncoding.EncodeToString(short[:])+"."+r.etag+".incomplete")
+	path = filepath.Join(filepath.Dir(note), base64.URLEncoding.EncodeToString(short[:])+"."+r.blob()+".incomplete")
 	return path, d.note(r.Path, ".lock")
 }
 
-func (d *folder) finish(r remote, path string) error {
+func (d *folder) finish(_ context.Context, r remote, path string) error {
 	if err := os.MkdirAll(filepath.Dir(d.path(r.Path)), 0o777); err != nil {
 		return err
 	}

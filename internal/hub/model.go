@@ -1,64 +1,17 @@
 package hub
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
-
-// Ref is a repository on the hub, as the argument of a command names it: OWNER/NAME, OWNER/NAME@REVISION, or
-// OWNER/NAME/FILE.gguf for one of several GGUF files.
-type Ref struct {
-	Repo, Revision, File string
-}
-
-// ParseRef reads the name of a model. ok is false for what can only be a path.
-func ParseRef(arg string) (ref Ref, ok bool) {
-	ref.Repo, ref.Revision, _ = strings.Cut(arg, "@")
-	if parts := strings.SplitN(ref.Repo, "/", 3); len(parts) == 3 && path.Ext(parts[2]) == ".gguf" && checkPath(parts[2]) == nil {
-		ref.Repo, ref.File = parts[0]+"/"+parts[1], parts[2]
-	}
-	switch path.Ext(ref.Repo) {
-	case ".gguf", ".safetensors", ".bin", ".json", ".pt", ".pth":
-		return Ref{}, false
-	}
-	ok = strings.Count(ref.Repo, "/") == 1 && CheckRepo(ref.Repo) == nil && (ref.Revision == "" || checkRevision(ref.Revision) == nil)
-	return ref, ok
-}
-
-// Locate returns the folder or file of a model: from the cache if it is complete there, without asking the hub, or else
-// downloaded. told says what will be fetched, before it is, and progress how far that is.
-func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, told func(*Result), progress func(File, int64)) (string, error) {
-	req := Request{Repo: ref.Repo, Revision: ref.Revision, Select: choose, Plan: told, Progress: progress}
-	if ref.File != "" {
-		req.Select = Named([]string{ref.File})
-	}
-	if err := req.check(); err != nil {
-		return "", err
-	}
-	req.sole = c.Offline
-	res, err := c.near(req)
-	if err != nil && !c.Offline {
-		res, err = c.Download(ctx, req)
-	}
-	if err != nil {
-		return "", err
-	}
-	// A folder that holds GGUF files is opened by one of them, since it may hold others.
-	if ref.File != "" || isGGUF(res.Files[0]) {
-		return filepath.Join(res.Path, filepath.FromSlash(res.Files[0].Path)), nil
-	}
-	return res.Path, nil
-}
 
 func isGGUF(f File) bool { return path.Ext(f.Path) == ".gguf" }
 

@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ const (
 	maxDials      = 3                // of these, when no connection comes about
 	maxPause      = 10 * time.Second // between two attempts
 	maxRetryAfter = time.Minute      // a hub that asks for more is not waited for
+	noticed       = time.Second      // from which on a pause is told
 )
 
 // errSilent ends a connection over which nothing came for Client.Timeout.
@@ -50,6 +53,7 @@ type statusError struct {
 	message string // the hub's sentence about it
 	host    string
 	after   time.Duration // how long the hub asks to wait
+	token   bool          // it was the answer to a request with a token
 }
 
 func (e *statusError) Error() string {
@@ -73,14 +77,25 @@ func temporary(err error) bool {
 		}
 		return false
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return false
-	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return false
-	}
 	_, line := errors.AsType[*lineError](err)
-	return line
+	return line && !lasting(err)
+}
+
+// lasting reports whether a failure of the line is one of how it is set up, which no other try changes: no such host, a
+// certificate or a protocol that does not fit.
+func lasting(err error) bool {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return true
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
+		return true // alerts of TLS
+	}
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	_, address := errors.AsType[*net.AddrError](err)
+	_, header := errors.AsType[textproto.ProtocolError](err)
+	return certificate || record || address || header || errors.Is(err, http.ErrSchemeMismatch) ||
+		strings.Contains(err.Error(), "malformed HTTP") // an error without a type: what answers is not a web server
 }
 
 // unreachable reports whether the hub gave no answer that says anything about the repository.
@@ -99,6 +114,9 @@ func (c *Client) pause(ctx context.Context, n int, err error) error {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		wait = max(wait, status.after)
 	}
+	if c.Waiting != nil && (wait >= noticed || errors.Is(err, errSilent)) {
+		c.Waiting(c.discreet(err), wait)
+	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -114,6 +132,7 @@ type answer struct {
 	etag   string
 	size   int64 // of the whole file; -1 if not said
 
+	host    string          // that was asked last
 	ctx     context.Context // ends when the connection falls silent
 	stop    context.CancelCauseFunc
 	quiet   *time.Timer
@@ -127,7 +146,7 @@ func (a *answer) Read(p []byte) (int, error) {
 		a.quiet.Reset(a.timeout)
 	}
 	if err != nil && err != io.EOF {
-		err = a.broken(err)
+		err = a.broken(fmt.Errorf("%s: %w", a.Request.URL.Host, err))
 	}
 	return n, err
 }
@@ -135,7 +154,7 @@ func (a *answer) Read(p []byte) (int, error) {
 // broken explains an error of the connection.
 func (a *answer) broken(err error) error {
 	if errors.Is(context.Cause(a.ctx), errSilent) {
-		err = errSilent
+		return &lineError{fmt.Errorf("%s: %w", a.host, errSilent)}
 	}
 	return &lineError{plain(err)}
 }
@@ -151,9 +170,26 @@ func (a *answer) Close() error {
 }
 
 // request sends a request and follows redirects. The token goes with it only as long as the address is of the
-// endpoint's own origin. HEAD stops at a redirect to elsewhere that says all about the file already.
+// endpoint's own origin. One that the hub does not take is left out, if the answer comes without it.
+// HEAD stops at a redirect to elsewhere that says all about the file already.
 // Errors: *statusError, *lineError, or what the address is to blame for.
-func (c *Client) request(ctx context.Context, method, address string, header http.Header) (_ *answer, err error) {
+func (c *Client) request(ctx context.Context, method, address string, header http.Header) (*answer, error) {
+	token, err := c.offered()
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.follow(ctx, method, address, header, token)
+	if status, ok := errors.AsType[*statusError](err); ok && status.code == http.StatusUnauthorized && status.token {
+		without, e := c.follow(ctx, method, address, header, "")
+		if e == nil {
+			c.refused()
+			return without, nil
+		}
+	}
+	return a, err
+}
+
+func (c *Client) follow(ctx context.Context, method, address string, header http.Header, token string) (_ *answer, err error) {
 	a := &answer{size: -1, timeout: c.Timeout}
 	a.ctx, a.stop = context.WithCancelCause(ctx)
 	a.quiet = time.AfterFunc(c.Timeout, func() { a.stop(errSilent) })
@@ -163,7 +199,7 @@ func (c *Client) request(ctx context.Context, method, address string, header htt
 		}
 	}()
 	for range maxRedirects {
-		next, err := c.send(a, method, address, header)
+		next, err := c.send(a, method, address, header, token)
 		if err != nil {
 			return nil, err
 		}
@@ -177,13 +213,31 @@ func (c *Client) request(ctx context.Context, method, address string, header htt
 }
 
 // client leaves redirects to request. Its connections are shared by all clients.
-var client = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var client = http.Client{
+	Transport:     transport(),
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// transport is the usual one, but for a proxy that refuses: its answer is known as such.
+func transport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+		if resp.StatusCode/100 == 2 {
+			return nil
+		}
+		return &statusError{code: resp.StatusCode, host: "the proxy " + proxy.Host}
+	}
+	return t
+}
 
 // send makes one exchange of a request and returns where it redirects to, if it does.
-func (c *Client) send(a *answer, method, address string, header http.Header) (next *url.URL, err error) {
+func (c *Client) send(a *answer, method, address string, header http.Header, token string) (next *url.URL, err error) {
 	req, err := http.NewRequestWithContext(a.ctx, method, address, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not an address", badfile.Quote(address))
+		return nil, fmt.Errorf("%s is not an address", badfile.Quote(withoutUser(address)))
+	}
+	if _, err := http.ProxyFromEnvironment(req); err != nil {
+		return nil, fmt.Errorf("%s: the proxy that the environment names is not an address; check HTTPS_PROXY and HTTP_PROXY", req.URL.Host)
 	}
 	for k, v := range header {
 		req.Header[k] = v
@@ -192,24 +246,35 @@ func (c *Client) send(a *answer, method, address string, header http.Header) (ne
 	req.Header.Set("Accept-Encoding", "identity") // sizes and ranges are of the file itself
 	endpoint, err := url.Parse(c.Endpoint)
 	own := err == nil && origin(req.URL) == origin(endpoint)
-	if c.Token != "" && own {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
+	if token != "" && own {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	a.host = req.URL.Host
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, a.broken(fmt.Errorf("%s: %w", req.URL.Host, plain(err)))
 	}
 	a.Response = resp
+	if kind := resp.Header.Get("Content-Encoding"); kind != "" && kind != "identity" && resp.StatusCode/100 == 2 && method == http.MethodGet {
+		return nil, fmt.Errorf("%s sends %s, though asked for the file as it is; something on the way changes it",
+			req.URL.Host, badfile.Quote(kind))
+	}
 	a.note(resp, own)
 	switch {
 	case resp.StatusCode/100 == 2:
 		return nil, nil
 	case resp.StatusCode/100 != 3 || resp.Header.Get("Location") == "":
-		return nil, refusal(resp)
+		status := c.refusal(resp)
+		status.token = token != "" && own
+		return nil, status
 	}
 	next, err = resp.Location()
 	if err != nil {
-		return nil, fmt.Errorf("%s redirects to %s, which is no address", req.URL.Host, badfile.Quote(resp.Header.Get("Location")))
+		to, _, _ := strings.Cut(c.clean(resp.Header.Get("Location")), "?") // what follows may be a signature
+		return nil, fmt.Errorf("%s redirects to %s, which is not an address", req.URL.Host, badfile.Quote(to))
+	}
+	if next.Scheme != "http" && next.Scheme != "https" {
+		return nil, fmt.Errorf("%s redirects to an address of the scheme %s, expected https", req.URL.Host, badfile.Quote(next.Scheme))
 	}
 	if req.URL.Scheme == "https" && next.Scheme != "https" {
 		return nil, fmt.Errorf("%s redirects to %s without encryption, which is refused", req.URL.Host, next.Host)
@@ -254,10 +319,13 @@ func (a *answer) note(resp *http.Response, own bool) {
 }
 
 // refusal describes an answer that is neither the thing asked for nor a redirect to it.
-func refusal(resp *http.Response) error {
+func (c *Client) refusal(resp *http.Response) *statusError {
 	h := resp.Header
-	e := &statusError{code: resp.StatusCode, reason: h.Get(headerErrorCode), message: h.Get(headerErrorMessage), host: resp.Request.URL.Host}
+	e := &statusError{code: resp.StatusCode, reason: h.Get(headerErrorCode), message: c.clean(h.Get(headerErrorMessage)), host: resp.Request.URL.Host}
 	after := h.Get("Retry-After")
+	if limit := rateLimit.FindStringSubmatch(h.Get("RateLimit")); after == "" && limit != nil {
+		after = limit[1]
+	}
 	if seconds, err := strconv.Atoi(after); err == nil && seconds >= 0 {
 		e.after = time.Duration(min(seconds, 1<<20)) * time.Second
 	} else if at, err := http.ParseTime(after); err == nil {
@@ -265,6 +333,9 @@ func refusal(resp *http.Response) error {
 	}
 	return e
 }
+
+// rateLimit is how the hub says when there are requests left again: "api";r=0;t=55.
+var rateLimit = regexp.MustCompile(`;\s*r=0\s*;\s*t=([0-9]{1,9})\b`)
 
 // retrying does what may be tried again until it succeeds, fails for good, or has failed too often.
 func (c *Client) retrying(ctx context.Context, attempt func() error) error {
@@ -282,5 +353,5 @@ func (c *Client) retrying(ctx context.Context, attempt func() error) error {
 // dialling reports whether no connection came about: most often there is no network, which is soon told.
 func dialling(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }

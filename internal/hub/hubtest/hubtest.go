@@ -3,6 +3,7 @@
 package hubtest
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,6 +33,12 @@ type Repo struct {
 
 	// Faults are done to requests for a file, one each, until they are used up.
 	Faults map[string][]Fault
+
+	// ETag is given with every file in place of its hash, as some mirrors do.
+	ETag string
+
+	// Intercept may answer a request in place of the hub.
+	Intercept func(w http.ResponseWriter, r *http.Request) (answered bool)
 
 	// NoTree makes the repository one of a mirror that lists names only.
 	NoTree bool
@@ -142,8 +149,8 @@ func (h *Hub) arrived(r *http.Request, storage bool) {
 	h.requests = append(h.requests, Request{r.Method, r.URL.Path, r.Header.Get("Range"), r.Header.Get("Authorization"), storage})
 }
 
-// refuse answers as the hub does, with its own words in headers.
-func refuse(w http.ResponseWriter, status int, code, message string) {
+// Refuse answers as the hub does, with its own words in headers.
+func Refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("X-Error-Code", code)
 	w.Header().Set("X-Error-Message", message)
 	w.WriteHeader(status)
@@ -164,16 +171,18 @@ func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
 	repo := h.repos[name]
 	switch {
 	case repo == nil:
-		refuse(w, http.StatusUnauthorized, "RepoNotFound", "Repository not found")
+		Refuse(w, http.StatusUnauthorized, "RepoNotFound", "Repository not found")
+		return
+	case repo.Intercept != nil && repo.Intercept(w, r):
 		return
 	case repo.Moved != "":
 		http.Redirect(w, r, strings.Replace(r.URL.EscapedPath(), name, repo.Moved, 1), http.StatusTemporaryRedirect)
 		return
 	case repo.Token != "" && r.Header.Get("Authorization") != "Bearer "+repo.Token:
-		refuse(w, http.StatusUnauthorized, "RepoNotFound", "Repository not found")
+		Refuse(w, http.StatusUnauthorized, "RepoNotFound", "Repository not found")
 		return
 	case repo.Gated && !api:
-		refuse(w, http.StatusForbidden, "GatedRepo", "Access to model "+name+" is restricted")
+		Refuse(w, http.StatusForbidden, "GatedRepo", "Access to model "+name+" is restricted")
 		return
 	}
 	if cached {
@@ -190,7 +199,7 @@ func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
 	revision := unescape(parts[3])
 	commit := repo.Commit()
 	if revision != "main" && revision != commit && repo.Tags[revision] == "" {
-		refuse(w, http.StatusNotFound, "RevisionNotFound", "Invalid rev id: "+revision)
+		Refuse(w, http.StatusNotFound, "RevisionNotFound", "Invalid rev id: "+revision)
 		return
 	}
 	switch {
@@ -241,11 +250,11 @@ func (h *Hub) resolve(w http.ResponseWriter, r *http.Request, name string, repo 
 	w.Header().Set("X-Repo-Commit", repo.Commit())
 	data, ok := repo.Files[file]
 	if !ok {
-		refuse(w, http.StatusNotFound, "EntryNotFound", "Entry not found")
+		Refuse(w, http.StatusNotFound, "EntryNotFound", "Entry not found")
 		return
 	}
 	if Large(file) {
-		w.Header().Set("X-Linked-Etag", `"`+SHA256(data)+`"`)
+		w.Header().Set("X-Linked-Etag", `"`+cmp.Or(repo.ETag, SHA256(data))+`"`)
 		w.Header().Set("X-Linked-Size", strconv.Itoa(len(data)))
 		http.Redirect(w, r, h.Storage+"/"+name+"/"+escapePath(file)+"?signature=secret", http.StatusFound)
 		return
@@ -260,7 +269,7 @@ const cachePath = "/api/resolve-cache/models/"
 
 func (h *Hub) cached(w http.ResponseWriter, r *http.Request, repo *Repo, file string) {
 	w.Header().Set("X-Repo-Commit", repo.Commit())
-	w.Header().Set("ETag", `"`+BlobID(repo.Files[file])+`"`)
+	w.Header().Set("ETag", `"`+cmp.Or(repo.ETag, BlobID(repo.Files[file]))+`"`)
 	h.content(w, r, repo, file)
 }
 
