@@ -11,6 +11,9 @@ import (
 	"golang.org/x/term"
 )
 
+// pasteOff ends the mode in which a terminal marks pasted text.
+const pasteOff = "\x1b[?2004l"
+
 const (
 	keyInterrupt = 3  // Ctrl-C
 	keySuspend   = 26 // Ctrl-Z
@@ -77,6 +80,7 @@ func (e *editor) next(ctx context.Context, mark string) (string, error) {
 	}()
 	select {
 	case <-ctx.Done():
+		io.WriteString(e.out, pasteOff+"\r\n") // read still waits for a key
 		return "", ctx.Err()
 	case l := <-read:
 		if errors.Is(l.err, errInterrupt) && interruptSelf() {
