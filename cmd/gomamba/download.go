@@ -43,7 +43,7 @@ the cache lacks.
 
 The environment is that of huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT,
 HF_TOKEN (or the file that "hf auth login" writes), HF_HUB_OFFLINE. The token goes to
-the hub and nowhere else; what is public is also read where the hub does not accept it.`,
+the hub and nowhere else; public models are read even if the hub does not accept it.`,
 		Example: `  gomamba download state-spaces/mamba-130m-hf
   gomamba download state-spaces/mamba-130m-hf config.json tokenizer.json
   gomamba download state-spaces/mamba-2.8b-hf --include '*.safetensors' \

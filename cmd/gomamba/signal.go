@@ -44,10 +44,10 @@ func listen(s *session, cancel context.CancelCauseFunc) {
 	}()
 }
 
-// patience is how long a command may take to end once it is told to.
+// patience is how long a command may take to end after a signal.
 const patience = 600 * time.Millisecond
 
-// finish runs a command. One that is told to stop while it waits for something that does not end, such as a disk far
+// finish runs a command. One that a signal stops while it waits for something that does not end, such as a disk far
 // away, is left behind, and its unfinished outputs are removed.
 func finish(ctx context.Context, s *session, command func() error) error {
 	done := make(chan error, 1)

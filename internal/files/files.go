@@ -1,7 +1,7 @@
 // Package files opens what is to be read: from the disk, or from folders in memory that stand among its paths.
 //
-// A folder in memory is seen where the disk has nothing of its name, so it hides nothing, and what is written to that
-// name later is what is read from then on. Its files are used where they lie: see Bytes.
+// A folder in memory is seen if the disk has nothing of its name, so it hides nothing, and what is written to that
+// name later is what is read from then on. Its files are not copied: see Bytes.
 package files
 
 import (
@@ -110,7 +110,7 @@ func Names(path string, most int) (found []string, err error) {
 	return found, err
 }
 
-// Bytes returns the content of a file in memory where it lies. It must not be changed. ok is false for one on the disk.
+// Bytes returns the content of a file in memory, without a copy. It must not be changed. ok is false for one on the disk.
 func Bytes(path string) (data []byte, info fs.FileInfo, ok bool, err error) {
 	files, name, ok := inMemory(path)
 	if !ok {

@@ -25,9 +25,9 @@ type Client struct {
 	// Backoff is the pause before the first retry, doubled for each further one.
 	Backoff time.Duration
 
-	// Waiting is told that a request failed and is tried again after a pause, from many goroutines. It may be nil.
+	// Waiting is called before the pause after a failed request that is tried again, from many goroutines. It may be nil.
 	Waiting func(err error, pause time.Duration)
-	// Warn is told what the user should know though the work goes on, from many goroutines. It may be nil.
+	// Warn is called with what the user should know though the work goes on, from many goroutines. It may be nil.
 	Warn func(text string)
 }
 

@@ -6,12 +6,13 @@
 //
 //	models--OWNER--NAME/refs/REVISION              the commit that a branch or tag names: 40 hex digits
 //	models--OWNER--NAME/snapshots/COMMIT/FILE      a relative link to the blob
-//	models--OWNER--NAME/blobs/ETAG                 the content, named by its SHA-256 (large files) or git SHA-1
-//	models--OWNER--NAME/blobs/ETAG.incomplete      what has arrived so far
+//	models--OWNER--NAME/blobs/HASH                 the content, named by its SHA-256 (large files) or git SHA-1
+//	models--OWNER--NAME/blobs/HASH.incomplete      what has arrived so far
 //	models--OWNER--NAME/trees/COMMIT.json          the files of a commit with sizes and hashes
-//	.locks/models--OWNER--NAME/ETAG.lock           held by the process that writes the blob
+//	.locks/models--OWNER--NAME/HASH.lock           held by the process that writes the blob
 //
-// A blob gets its name only once its size and hash are what the hub announced. A download that was cut goes on where
+// The hash is the ETag that the hub gives the file. A blob gets its name only once its size and hash are what the hub
+// announced. A download that was cut goes on where
 // it stopped, in the same process or a later one.
 //
 // What a hub sends is not trusted: names of files stay within their folder, hashes and commits are used as names only

@@ -120,9 +120,9 @@ func splitRevision(parts []string) (revision, rest string) {
 }
 
 // Locate returns the folder or file of a model: from the cache if it is complete there, without asking the hub, or else
-// downloaded. told says what will be fetched, before it is, and progress how far that is.
-func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, told func(*Result), progress func(File, int64)) (string, error) {
-	req := Request{Repo: ref.Repo, Revision: ref.Revision, Select: ref.selects(choose), Plan: told, Progress: progress}
+// downloaded. plan is called with what will be fetched, before it is, and progress with how far that is.
+func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*Result), progress func(File, int64)) (string, error) {
+	req := Request{Repo: ref.Repo, Revision: ref.Revision, Select: ref.selects(choose), Plan: plan, Progress: progress}
 	if err := req.check(); err != nil {
 		return "", err
 	}

@@ -34,7 +34,7 @@ const (
 	maxDials      = 3                // of these, when no connection comes about
 	maxPause      = 10 * time.Second // between two attempts
 	maxRetryAfter = time.Minute      // a hub that asks for more is not waited for
-	noticed       = time.Second      // from which on a pause is told
+	noticed       = time.Second      // pauses from this length on are announced
 )
 
 // errSilent ends a connection over which nothing came for Client.Timeout.

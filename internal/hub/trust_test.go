@@ -15,7 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
 )
 
-// Some mirrors give all files one ETag. The listing knows them apart, and where there is none, their paths do.
+// Some mirrors give all files one ETag. The listing distinguishes them; without a listing, their paths do.
 func TestOneETagForAllFiles(t *testing.T) {
 	for _, noTree := range []bool{false, true} {
 		t.Run(fmt.Sprintf("noTree=%v", noTree), func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestHopelessIsTriedOnce(t *testing.T) {
 	}
 }
 
-func TestPausesAreTold(t *testing.T) {
+func TestPausesAreAnnounced(t *testing.T) {
 	repo := tinyRepo()
 	busy := 2
 	repo.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -127,11 +127,11 @@ func TestPausesAreTold(t *testing.T) {
 		return true
 	}
 	_, c := start(t, repo)
-	var told []string
-	c.Waiting = func(err error, pause time.Duration) { told = append(told, fmt.Sprintf("%v %v", pause, err)) }
+	var said []string
+	c.Waiting = func(err error, pause time.Duration) { said = append(said, fmt.Sprintf("%v %v", pause, err)) }
 	download(t, c, hub.Request{})
-	if len(told) != 2 || !strings.Contains(told[0], `1s 127.0.0.1:`) || !strings.Contains(told[1], `429 Too Many Requests: "slow down"`) {
-		t.Errorf("told %q", told)
+	if len(said) != 2 || !strings.Contains(said[0], `1s 127.0.0.1:`) || !strings.Contains(said[1], `429 Too Many Requests: "slow down"`) {
+		t.Errorf("announced %q", said)
 	}
 }
 
@@ -151,13 +151,13 @@ func TestInvalidToken(t *testing.T) {
 	repo := invalidToken(tinyRepo())
 	h, c := start(t, repo)
 	c.Token, c.TokenFrom = "hf_old", "HF_TOKEN"
-	var told []string
-	c.Warn = func(text string) { told = append(told, text) }
+	var said []string
+	c.Warn = func(text string) { said = append(said, text) }
 	res := download(t, c, hub.Request{})
 	wantFiles(t, res.Path, repo, allNames(repo)...)
 	const invalid = "the hub does not accept the token from HF_TOKEN: it is not valid, or not any more"
-	if len(told) != 1 || told[0] != invalid+"; going on without it" {
-		t.Errorf("told %q", told)
+	if len(said) != 1 || said[0] != invalid+"; going on without it" {
+		t.Errorf("announced %q", said)
 	}
 	if n := len(slices.DeleteFunc(h.Requests(), func(r hubtest.Request) bool { return r.Authorization == "" })); n != 1 {
 		t.Errorf("the token was sent %d times", n)
@@ -198,7 +198,7 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-func TestSecretsAreNotTold(t *testing.T) {
+func TestSecretsAreNotShown(t *testing.T) {
 	const token, password = "hf_topsecret", "pa55word"
 	repo, _ := counting(func(w http.ResponseWriter, r *http.Request) {
 		hubtest.Refuse(w, http.StatusBadRequest, "", strings.Repeat("x", 50)+r.Header.Get("Authorization")+" "+password)
