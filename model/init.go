@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -70,9 +71,9 @@ func initialiser(family config.Config, spec names.Spec) func(*rand.Rand, int) fl
 	switch kind {
 	case "A_log":
 		if family.Family() == config.Mamba2 {
-			return func(rng *rand.Rand, _ int) float64 { return math.Log(1 + 15*rng.Float64()) }
+			return func(rng *rand.Rand, _ int) float64 { return samebits.Log(1 + float64(15*rng.Float64())) }
 		}
-		return func(_ *rand.Rand, i int) float64 { return math.Log(float64(i%cfg.StateSize + 1)) }
+		return func(_ *rand.Rand, i int) float64 { return samebits.Log(float64(i%cfg.StateSize + 1)) }
 	case "D", "norm.weight":
 		return constant(1)
 	case "dt_proj.bias", "dt_bias":
@@ -103,15 +104,15 @@ func constant(v float64) func(*rand.Rand, int) float64 {
 }
 
 func uniform(bound float64) func(*rand.Rand, int) float64 {
-	return func(rng *rand.Rand, _ int) float64 { return bound * (2*rng.Float64() - 1) }
+	return func(rng *rand.Rand, _ int) float64 { return bound * (2*float64(rng.Float64()) - 1) }
 }
 
 // stepSize draws the bias whose softplus is the initial step size dt.
 func stepSize(cfg *config.Common) func(*rand.Rand, int) float64 {
-	low, high := math.Log(cfg.TimeStepMin), math.Log(cfg.TimeStepMax)
+	low, high := samebits.Log(cfg.TimeStepMin), samebits.Log(cfg.TimeStepMax)
 	return func(rng *rand.Rand, _ int) float64 {
-		dt := max(math.Exp(low+(high-low)*rng.Float64()), cfg.TimeStepFloor)
-		return dt + math.Log(-math.Expm1(-dt))
+		dt := max(samebits.Exp(low+float64((high-low)*rng.Float64())), cfg.TimeStepFloor)
+		return dt + samebits.Log(-samebits.Expm1(-dt))
 	}
 }
 

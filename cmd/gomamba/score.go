@@ -18,6 +18,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
+	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
@@ -265,7 +266,7 @@ func logLikelihood(logits []float32, id int64) float64 {
 	for _, v := range logits {
 		sum += kernel.Exp(float64(v) - float64(top))
 	}
-	return float64(logits[id]) - float64(top) - math.Log(sum)
+	return float64(logits[id]) - float64(top) - samebits.Log(sum)
 }
 
 // note adds a token to the sums and lists it.
@@ -304,7 +305,7 @@ func (r *scorer) note(id int64, v float64, scored bool) error {
 // report writes the sums.
 func (r *scorer) report(w io.Writer, asJSON bool) error {
 	bits := -r.sum / math.Ln2
-	perplexity := math.Exp(-r.sum / float64(r.scored))
+	perplexity := samebits.Exp(-r.sum / float64(r.scored))
 	perByte := math.NaN()
 	if r.bytes > 0 {
 		perByte = bits / float64(r.bytes)

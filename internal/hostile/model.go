@@ -58,7 +58,7 @@ func draw(name string, shape ...int) Tensor {
 	for i := range t.Values {
 		t.Values[i] = float32((i*7+seed)%31-15) / 8
 		if strings.HasSuffix(name, "A_log") {
-			t.Values[i] = 1 + float32((i*5+seed)%48)/128
+			t.Values[i] = 1 + float32(float32((i*5+seed)%48)/128)
 		}
 	}
 	return t

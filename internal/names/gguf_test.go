@@ -104,28 +104,6 @@ func TestLogarithmComesBack(t *testing.T) {
 	}
 }
 
-// TestLog holds log against math.Log, and to the bits that every machine must give.
-func TestLog(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	values := []float64{1, 2, math.Sqrt2, math.Sqrt2 / 2, math.SmallestNonzeroFloat32, math.MaxFloat32, 1 + 0x1p-23, 1 - 0x1p-24}
-	for range 100_000 {
-		values = append(values, math.Exp(40*rng.NormFloat64()), 1+0.1*rng.NormFloat64())
-	}
-	sum := uint64(0)
-	for _, x := range values {
-		got, want := log(x), math.Log(x)
-		if math.Abs(got-want) > 0x1p-52*math.Abs(want) {
-			t.Fatalf("log(%v) = %v, math.Log says %v", x, got, want)
-		}
-	}
-	for n := 2; n < 1000; n++ {
-		sum = sum*31 + math.Float64bits(log(float64(n)))
-	}
-	if sum != 0x77a00310973e511e { // computed on amd64
-		t.Errorf("the bits of log(2) to log(999) sum up to %#x", sum)
-	}
-}
-
 func BenchmarkLogNeg(b *testing.B) {
 	a, logs := make([]float32, 1<<16), make([]float32, 1<<16)
 	for i := range logs {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -28,7 +29,7 @@ func LogNeg(aLog, a []float32) error {
 			if !(v < 0) || math.IsInf(float64(v), 0) {
 				return fmt.Errorf("element %d is %v, expected a finite negative number: A = -exp(A_log)", first+i, v)
 			}
-			nearest[i] = float32(log(-float64(v)))
+			nearest[i] = float32(samebits.Log(-float64(v)))
 		}
 		copy(logs, nearest[:])
 		var found [chunk]bool
@@ -66,35 +67,3 @@ var candidates = []func(float32) float32{
 
 // step returns the float32 next to v in the direction of sign.
 func step(v, sign float32) float32 { return math.Nextafter32(v, sign*math.MaxFloat32) }
-
-// log returns the natural logarithm of a positive finite number within one unit of the last place, by the method of
-// FreeBSD's e_log.c: x = 2^k·(1+f) with 1+f in [√2/2, √2), log(1+f) = f - f²/2 + s·(f²/2 + R(s²)), s = f/(2+f).
-// Every product is rounded before it is added, which math.Log does not promise: it is assembly on some machines, and
-// fused on others.
-func log(x float64) float64 {
-	const (
-		ln2High = 6.93147180369123816490e-01
-		ln2Low  = 1.90821492927058770002e-10
-		l1      = 6.666666666666735130e-01
-		l2      = 3.999999999940941908e-01
-		l3      = 2.857142874366239149e-01
-		l4      = 2.222219843214978396e-01
-		l5      = 1.818357216161805012e-01
-		l6      = 1.531383769920937332e-01
-		l7      = 1.479819860511658591e-01
-	)
-	m, k := math.Frexp(x)
-	if m < math.Sqrt2/2 {
-		m *= 2
-		k--
-	}
-	f, n := m-1, float64(k)
-	s := f / (2 + f)
-	z := float64(s * s)
-	w := float64(z * z)
-	even := float64(w * (l2 + float64(w*(l4+float64(w*l6)))))
-	odd := float64(z * (l1 + float64(w*(l3+float64(w*(l5+float64(w*l7)))))))
-	half := float64(float64(0.5*f) * f)
-	low := float64(s*(half+even+odd)) + float64(n*ln2Low)
-	return float64(n*ln2High) - ((half - low) - f)
-}

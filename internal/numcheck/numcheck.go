@@ -77,7 +77,7 @@ func First[A, B constraints.Float](got []A, want []B, atol, rtol float64, mask f
 			continue
 		}
 		d := Distance(float64(got[i]), float64(w))
-		if d > 0 && !(d <= atol+rtol*math.Abs(float64(w))) {
+		if d > 0 && !(d <= atol+float64(rtol*math.Abs(float64(w)))) {
 			return i
 		}
 	}

@@ -35,7 +35,7 @@ func (m *memoryFile) picture() []byte {
 		c.Curves = append(c.Curves, curve)
 	}
 	c.Draw(pic)
-	pic.Text(c.Left+c.Width/2, 376, "dim small middle", "tokens of the prompt")
+	pic.Text(c.Left+float64(c.Width/2), 376, "dim small middle", "tokens of the prompt")
 	pic.Text(width-24, 376, "dim small end", m.Machine+", "+m.Date)
 	return pic.File("gomamba: "+heading, fmt.Sprintf("gomamba's peak anonymous memory lies between %s and %s for prompts of %s to %s tokens. "+
 		"That of transformers grows with the prompt.", megabytes(least), megabytes(most), count(first.Tokens), count(last.Tokens)))

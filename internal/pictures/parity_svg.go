@@ -37,7 +37,7 @@ func (p *parityFile) picture() []byte {
 		}
 	}
 	for i, shown := range layered {
-		frame := plot.Frame{Left: 70 + 405*float64(i%2), Top: 140 + 215*float64(i/2), Width: 325, Height: 145}
+		frame := plot.Frame{Left: 70 + float64(405*(i%2)), Top: 140 + float64(215*(i/2)), Width: 325, Height: 145}
 		pic.Text(frame.Left-46, frame.Top-18, "text subject", shown.title)
 		p.dump(shown.dump).chart(frame, everything).Draw(pic)
 	}
@@ -120,7 +120,7 @@ func (p *parityFile) table(pic *plot.Picture, left, top float64) {
 				ratios = append(ratios, t.Gomamba/t.Transformers)
 			}
 		}
-		y := top + 40 + 34*float64(i)
+		y := top + 40 + float64(34*i)
 		pic.Line("grid", [2]float64{left, y}, [2]float64{columns[2], y})
 		pic.Text(left, y+22, "text", kind[1])
 		pic.Text(columns[1], y+22, "text end", fmt.Sprintf("%d of %d", nearer, len(ratios)))

@@ -66,7 +66,7 @@ func (s *speedFile) pictures() map[string][]byte {
 func (s *speedShape) picture(machine string) []byte {
 	const top = 132
 	groups, lines := s.byDType(), s.footnotes(machine)
-	height := top + rowHeight*float64(len(groups)+len(s.Results)) + 24 + lineHeight*float64(len(lines))
+	height := top + float64(rowHeight*(len(groups)+len(s.Results))) + 24 + float64(lineHeight*len(lines))
 	heading := "Tokens per second, " + s.Shape
 	pic := newPicture(height, heading, fmt.Sprintf("One sequence; bars are medians of %d rounds in turns, whiskers the slowest and the fastest of them", s.Rounds))
 	pic.Text(decodeLeft, 94, "text strong", "decode")
@@ -75,7 +75,7 @@ func (s *speedShape) picture(machine string) []byte {
 	pic.Text(prefillLeft, 110, "dim small", fmt.Sprintf("a prompt of %d tokens", s.PrefillTokens))
 	y := s.bars(pic, groups, top) + 24
 	for i, line := range lines {
-		pic.Text(24, y+lineHeight*float64(i), "dim small", line)
+		pic.Text(24, y+float64(lineHeight*i), "dim small", line)
 	}
 	return pic.File(heading, fmt.Sprintf("Decode and prefill of gomamba and its peers in tokens per second, measured on %s on %s.", machine, s.Date))
 }

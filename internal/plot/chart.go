@@ -44,12 +44,12 @@ func (c Layers) Draw(p *Picture) {
 	y := NewLog(values, c.bottom(), c.Top)
 	c.rules(p, y)
 	step := c.Width / float64(len(c.Names))
-	x := func(i int) float64 { return c.Left + (float64(i)+0.5)*step }
+	x := func(i int) float64 { return c.Left + float64((float64(i)+0.5)*step) }
 	c.labels(p, x)
 	if c.FlagText != "" {
 		p.Line("bad-line", [2]float64{x(c.Flag), c.Top - 4}, [2]float64{x(c.Flag), c.bottom()})
 		anchor := "middle"
-		if half := TextWidth(c.FlagText, 11) / 2; x(c.Flag)-half < c.Left {
+		if half := halfWidth(c.FlagText, 11); x(c.Flag)-half < c.Left {
 			anchor = "start"
 		} else if x(c.Flag)+half > c.right() {
 			anchor = "end"
@@ -92,13 +92,13 @@ func (c Layers) labels(p *Picture, x func(int) float64) {
 	for float64(every)*c.Width < widest*float64(len(c.Names)) {
 		every *= 2
 	}
-	free := x(last) - TextWidth(c.Names[last], size)/2 - gap
+	free := x(last) - halfWidth(c.Names[last], size) - gap
 	for i, name := range c.Names {
-		if i == last && x(i)+TextWidth(name, size)/2 > c.right() {
+		if i == last && x(i)+halfWidth(name, size) > c.right() {
 			p.Text(c.right(), c.bottom()+15, "dim small end", name)
 			continue
 		}
-		if i == last || i%every == 0 && x(i)+TextWidth(name, size)/2 < free {
+		if i == last || i%every == 0 && x(i)+halfWidth(name, size) < free {
 			p.Text(x(i), c.bottom()+15, "dim small middle", name)
 		}
 	}

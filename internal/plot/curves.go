@@ -53,7 +53,7 @@ func (c Curves) Draw(p *Picture) {
 		end := line[len(line)-1]
 		p.Text(end[0]+12, end[1]+1, "strong "+curve.Class, curve.Name)
 		for i, note := range curve.Notes {
-			p.Text(end[0]+12, end[1]+16+14*float64(i), "dim small", note)
+			p.Text(end[0]+12, end[1]+16+float64(14*i), "dim small", note)
 		}
 	}
 }

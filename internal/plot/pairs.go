@@ -25,12 +25,12 @@ func (c Pairs) Draw(p *Picture) {
 	for _, t := range x.Decades() {
 		p.Line("grid", [2]float64{t.At, c.Top}, [2]float64{t.At, c.bottom()})
 		anchor := "middle"
-		if t.At+TextWidth(t.Text, 11)/2 > c.right() {
+		if t.At+halfWidth(t.Text, 11) > c.right() {
 			anchor = "end"
 		}
 		p.Text(t.At, c.bottom()+15, "dim small "+anchor, t.Text)
 	}
-	p.Text(c.Left+c.Width/2, c.bottom()+32, "dim small middle", c.XName)
+	p.Text(c.Left+float64(c.Width/2), c.bottom()+32, "dim small middle", c.XName)
 	p.Text(c.Left-7, c.Top-9, "dim small", c.YName)
 	p.Line("limit", [2]float64{c.Left, c.bottom()}, [2]float64{c.right(), c.Top})
 	for _, point := range c.Points {

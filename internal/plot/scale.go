@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/gomamba/gomamba/internal/samebits"
 )
 
 // Log is a logarithmic axis. Values that are not positive have a place of their own below all others.
@@ -17,7 +19,7 @@ type Log struct {
 func NewLog(values []float64, from, to float64) Log {
 	a := Log{low: math.Inf(1), high: math.Inf(-1), from: from, to: to}
 	for _, v := range values {
-		switch e := math.Log10(v); {
+		switch e := samebits.Log(v) / math.Ln10; {
 		case v <= 0:
 			a.zero = true
 		case !math.IsNaN(e) && !math.IsInf(e, 0):
@@ -27,7 +29,7 @@ func NewLog(values []float64, from, to float64) Log {
 	if a.low > a.high {
 		a.low, a.high = -1, 0
 	}
-	a.low, a.high = math.Floor(2*a.low+1e-9)/2, math.Ceil(2*a.high-1e-9)/2
+	a.low, a.high = float64(math.Floor(2*a.low+1e-9)/2), float64(math.Ceil(2*a.high-1e-9)/2)
 	if a.high == a.low {
 		a.high += 0.5
 	}
@@ -41,9 +43,9 @@ func NewLog(values []float64, from, to float64) Log {
 func (a Log) At(v float64) float64 {
 	e := a.low
 	if v > 0 {
-		e = min(max(math.Log10(v), a.low), a.high)
+		e = min(max(samebits.Log(v)/math.Ln10, a.low), a.high)
 	}
-	return a.from + (e-a.low)/(a.high-a.low)*(a.to-a.from)
+	return a.from + float64((e-a.low)/(a.high-a.low)*(a.to-a.from))
 }
 
 // Tick is a place on an axis and its label.
@@ -63,7 +65,7 @@ func (a Log) Decades() []Tick {
 	every := max(1, math.Ceil(16*(a.high-a.low)/math.Abs(a.to-a.from)))
 	for e := first; e <= a.high; e++ {
 		if math.Mod(e, every) == 0 {
-			ticks = append(ticks, Tick{a.from + (e-a.low)/(a.high-a.low)*(a.to-a.from), power(int(e))})
+			ticks = append(ticks, Tick{a.from + float64((e-a.low)/(a.high-a.low)*(a.to-a.from)), power(int(e))})
 		}
 	}
 	return ticks

@@ -54,6 +54,9 @@ func Style() string {
 	return light.String() + forms + "@media(prefers-color-scheme:dark){\n" + dark.String() + "}\n"
 }
 
+// halfWidth is how far centred text reaches to either side.
+func halfWidth(text string, size float64) float64 { return float64(TextWidth(text, size) / 2) }
+
 // TextWidth estimates how wide text is at a font size, on the generous side: fonts differ from reader to reader.
 func TextWidth(text string, size float64) float64 {
 	width := 0.0

@@ -210,7 +210,7 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	switch {
 	case c.tolerance != nil:
 		abs, rel = c.tolerance.Abs, c.tolerance.Rel
-		t.Allowed = jsonobj.Num(abs + rel*math.Abs(d.Want))
+		t.Allowed = jsonobj.Num(abs + float64(rel*math.Abs(d.Want)))
 	case c.allow != nil:
 		abs = c.allow.of(name, d.Scale)
 		t.Allowed = jsonobj.Num(abs)

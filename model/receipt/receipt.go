@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/progress"
+	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -170,13 +171,13 @@ func newLoss(a, b tensor.Tensor, negExp bool) Loss {
 		}
 		for i, v := range x[:n] {
 			if v == y[i] || v != v && y[i] != y[i] {
-				squares += float64(v) * float64(v)
+				squares += float64(float64(v) * float64(v))
 				largest = max(largest, math.Abs(float64(v)))
 				continue
 			}
 			d := math.Abs(float64(y[i]) - float64(v))
 			largest, worst = max(largest, math.Abs(float64(v))), max(worst, d)
-			squares, errors = squares+float64(v)*float64(v), errors+d*d
+			squares, errors = squares+float64(float64(v)*float64(v)), errors+float64(d*d)
 		}
 	}
 	return Loss{Name: a.Name, From: a.DType.String(), To: b.DType.String(), MaxAbs: jsonobj.Num(worst),
@@ -235,7 +236,7 @@ func divergence(a, b []float32) jsonobj.Num {
 	kl := 0.0
 	for i, v := range a {
 		p := float64(v) - sumA
-		kl += math.Exp(p) * (p - (float64(b[i]) - sumB))
+		kl += float64(samebits.Exp(p) * (p - (float64(b[i]) - sumB)))
 	}
 	return jsonobj.Num(max(kl, 0)) // below zero by rounding alone; NaN stays
 }
@@ -244,9 +245,9 @@ func logSumExp(v []float32) float64 {
 	largest := float64(slices.Max(v))
 	sum := 0.0
 	for _, x := range v {
-		sum += math.Exp(float64(x) - largest)
+		sum += samebits.Exp(float64(x) - largest)
 	}
-	return largest + math.Log(sum)
+	return largest + samebits.Log(sum)
 }
 
 // top returns the index of the largest value.

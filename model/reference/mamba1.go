@@ -51,10 +51,10 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 				step, in := dt[row*I+d], x[row*I+d]
 				var sum F
 				for n := range N {
-					h[n] = exp(step*A[d*N+n])*h[n] + step*B[n]*in
-					sum += h[n] * C[n]
+					h[n] = F(exp(step*A[d*N+n])*h[n]) + F(step*B[n]*in)
+					sum += F(h[n] * C[n])
 				}
-				y[row*I+d] = (sum + skip[d]*in) * silu(xz[row*2*I+I+d])
+				y[row*I+d] = (sum + F(skip[d]*in)) * silu(xz[row*2*I+I+d])
 			}
 		}
 	}

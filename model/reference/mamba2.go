@@ -41,7 +41,7 @@ func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 		for t := row; t < row+to-from && !m.stopped(); t++ {
 			x, z, out := xBC[t*C:][:I], zxBCdt[t*width:][:I], y[t*I:][:I]
 			for c := range out {
-				out[c] = (out[c] + skip[c/P]*x[c]) * silu(z[c])
+				out[c] = (out[c] + F(skip[c/P]*x[c])) * silu(z[c])
 			}
 			for lo := 0; lo < I; lo += I / G {
 				rmsNorm(out[lo:lo+I/G], norm[lo:lo+I/G], F(cfg.LayerNormEpsilon))
@@ -96,8 +96,8 @@ func (s *head[F]) step(t int, dt, decay F) {
 		state, in := s.state[p*s.states:][:s.states], s.x[t*s.xStride+p]
 		var sum F
 		for n := range state {
-			state[n] = decay*state[n] + dt*in*B[n]
-			sum += state[n] * C[n]
+			state[n] = F(decay*state[n]) + F(dt*in*B[n])
+			sum += F(state[n] * C[n])
 		}
 		s.y[t*s.yStride+p] = sum
 	}
@@ -108,7 +108,7 @@ func (s *head[F]) step(t int, dt, decay F) {
 func (s *head[F]) one(from int, dt []F, a F) {
 	sum := make([]F, len(dt)) // of dt·a, up to and with each token
 	for l, d := range dt {
-		sum[l] = d * a
+		sum[l] = F(d * a)
 		if l > 0 {
 			sum[l] += sum[l-1]
 		}
@@ -117,12 +117,12 @@ func (s *head[F]) one(from int, dt []F, a F) {
 		C := s.c[(from+l)*s.xStride:][:s.states]
 		y, gone := s.y[(from+l)*s.yStride:][:s.dim], exp(sum[l])
 		for p := range y {
-			y[p] = gone * dot(C, s.state[p*s.states:][:s.states])
+			y[p] = F(gone * dot(C, s.state[p*s.states:][:s.states]))
 		}
 		for k := range l + 1 {
 			score := exp(sum[l]-sum[k]) * dot(C, s.b[(from+k)*s.xStride:][:s.states]) * dt[k]
 			for p := range y {
-				y[p] += score * s.x[(from+k)*s.xStride+p]
+				y[p] += F(score * s.x[(from+k)*s.xStride+p])
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func (s *head[F]) one(from int, dt []F, a F) {
 		left, at := exp(last-sum[k])*d, (from+k)*s.xStride
 		for p, in := range s.x[at:][:s.dim] {
 			for n, v := range s.b[at:][:s.states] {
-				s.state[p*s.states+n] += left * in * v
+				s.state[p*s.states+n] += F(left * in * v)
 			}
 		}
 	}

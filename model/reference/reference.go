@@ -1,7 +1,7 @@
 // Package reference is the oracle: Mamba by the textbook, generic over the floating-point type.
 //
 // It follows the equations and does nothing clever: one token after the other, plain sums in order, no fused step, no
-// blocking. Run in float64 it is the truth that the fast network and other implementations are judged by; run in
+// blocking. Every product is rounded before it is added, so all machines compute the same bits. Run in float64 it is the truth that the fast network and other implementations are judged by; run in
 // float32 it shows how far rounding alone may carry an implementation from that truth.
 //
 // Sources: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", sections 3.2 to 3.4 and
@@ -23,6 +23,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/progress"
+	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -158,7 +159,7 @@ func (o *oracle[F]) convolve(x []F, stride, channels int, state, weight, bias []
 				window[K-1] = x[row*stride+c]
 				var sum F
 				for k := range K {
-					sum += weight[c*K+k] * window[k]
+					sum += F(weight[c*K+k] * window[k])
 				}
 				if bias != nil {
 					sum += bias[c]
@@ -212,7 +213,7 @@ func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
 func rmsNorm[F constraints.Float](x, weight []F, eps F) {
 	var sum F
 	for _, v := range x {
-		sum += v * v
+		sum += F(v * v)
 	}
 	scale := 1 / F(math.Sqrt(float64(sum/F(len(x))+eps)))
 	for i := range x {
@@ -288,12 +289,12 @@ func columns[F any](v []F, width, n int) []F {
 func dot[F constraints.Float](w, x []F) F {
 	var sum F
 	for i, v := range x {
-		sum += w[i] * v
+		sum += F(w[i] * v)
 	}
 	return sum
 }
 
-func exp[F constraints.Float](x F) F { return F(math.Exp(float64(x))) }
+func exp[F constraints.Float](x F) F { return F(samebits.Exp(float64(x))) }
 
 func silu[F constraints.Float](x F) F { return x / (1 + exp(-x)) }
 
@@ -301,5 +302,5 @@ func softplus[F constraints.Float](x F) F {
 	if x > 20 {
 		return x
 	}
-	return F(math.Log1p(float64(exp(x))))
+	return F(samebits.Log1p(float64(exp(x))))
 }
