@@ -105,6 +105,6 @@ func syncTree(root string) error {
 		if err != nil {
 			return err
 		}
-		return cmp.Or(f.Sync(), f.Close())
+		return cmp.Or(Sync(f), f.Close())
 	})
 }

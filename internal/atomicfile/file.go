@@ -70,7 +70,7 @@ func (f *File) Commit() error {
 	}
 	f.done = true
 	defer ended(f.temp.Name())
-	err := cmp.Or(f.temp.Sync(), f.temp.Close())
+	err := cmp.Or(Sync(f.temp), f.temp.Close())
 	if err == nil {
 		err = f.stillFree(false)
 	} else {

@@ -15,14 +15,17 @@ func global(module, name string) string { return "c" + module + "\n" + name + "\
 
 func call(f string, args ...string) string { return f + "(" + strings.Join(args, "") + "tR" }
 
-func number(n int) string {
-	if int(int32(n)) == n {
+// integer is what the numbers of a pickle are written from: int64 where int may be too small.
+type integer interface{ int | int64 }
+
+func number[I integer](n I) string {
+	if I(int32(n)) == n {
 		return "J" + string(le.AppendUint32(nil, uint32(n)))
 	}
 	return "\x8a\x08" + string(le.AppendUint64(nil, uint64(n)))
 }
 
-func numbered(list []int) string {
+func numbered[I integer](list []I) string {
 	b := "("
 	for _, n := range list {
 		b += number(n)
@@ -31,12 +34,12 @@ func numbered(list []int) string {
 }
 
 // storage is a persistent id.
-func storage(class, key string, elements int) string {
+func storage[I integer](class, key string, elements I) string {
 	return "(" + text("storage") + global("torch", class) + text(key) + text("cpu") + number(elements) + "tQ"
 }
 
 // view is a tensor.
-func view(storage string, offset int, shape, strides []int) string {
+func view[O, S, T integer](storage string, offset O, shape []S, strides []T) string {
 	return call(global("torch._utils", "_rebuild_tensor_v2"), storage, number(offset), numbered(shape), numbered(strides), "\x89",
 		call(global("collections", "OrderedDict")))
 }
@@ -108,13 +111,13 @@ func pickleEntries() []Entry {
 	float := func(n int) string { return storage("FloatStorage", "0", n) }
 	for name, value := range map[string]string{
 		"offset -1": view(float(128), -1, []int{16, 8}, []int{8, 1}), "offset 1": view(float(128), 1, []int{16, 8}, []int{8, 1}),
-		"offset 2^62": view(float(128), 1<<62, []int{16, 8}, []int{8, 1}), "offset None": call(global("torch._utils", "_rebuild_tensor_v2"), float(128), "N", numbered([]int{16, 8}), numbered([]int{8, 1}), "\x89", "}"),
-		"negative stride": view(float(128), 0, []int{16, 8}, []int{-8, 1}), "stride 2^62": view(float(128), 0, []int{16, 8}, []int{1 << 62, 1}), "strides wrap": view(float(128), 0, []int{16, 8}, []int{1 << 60, 1 << 60}),
+		"offset 2^62": view(float(128), int64(1<<62), []int{16, 8}, []int{8, 1}), "offset None": call(global("torch._utils", "_rebuild_tensor_v2"), float(128), "N", numbered([]int{16, 8}), numbered([]int{8, 1}), "\x89", "}"),
+		"negative stride": view(float(128), 0, []int{16, 8}, []int{-8, 1}), "stride 2^62": view(float(128), 0, []int{16, 8}, []int64{1 << 62, 1}), "strides wrap": view(float(128), 0, []int{16, 8}, []int64{1 << 60, 1 << 60}),
 		"stride 9": view(float(128), 0, []int{16, 8}, []int{9, 1}), "fewer strides": view(float(128), 0, []int{16, 8}, []int{1}), "more strides": view(float(128), 0, []int{16, 8}, []int{128, 8, 1}),
-		"negative shape": view(float(128), 0, []int{-16, -8}, []int{8, 1}), "shape 2^62": view(float(128), 0, []int{1 << 62, 8}, []int{0, 0}), "shape wraps": view(float(128), 0, []int{1 << 32, 1 << 32}, []int{0, 0}),
+		"negative shape": view(float(128), 0, []int{-16, -8}, []int{8, 1}), "shape 2^62": view(float(128), 0, []int64{1 << 62, 8}, []int{0, 0}), "shape wraps": view(float(128), 0, []int64{1 << 32, 1 << 32}, []int{0, 0}),
 		"expanded to 2^40": view(float(128), 0, []int{1 << 20, 1 << 20}, []int{0, 0}), "ten dimensions": view(float(128), 0, []int{1, 1, 1, 1, 1, 1, 1, 1, 16, 8}, []int{1, 1, 1, 1, 1, 1, 1, 1, 8, 1}),
 		"shape text":       call(global("torch._utils", "_rebuild_tensor_v2"), float(128), number(0), "("+text("16")+text("8")+"t", numbered([]int{8, 1}), "\x89", "}"),
-		"shape transposed": view(float(128), 0, []int{8, 16}, []int{16, 1}), "storage of 2^62": view(float(1<<62), 0, []int{16, 8}, []int{8, 1}), "storage of -1": view(float(-1), 0, []int{16, 8}, []int{8, 1}),
+		"shape transposed": view(float(128), 0, []int{8, 16}, []int{16, 1}), "storage of 2^62": view(storage("FloatStorage", "0", int64(1<<62)), 0, []int{16, 8}, []int{8, 1}), "storage of -1": view(float(-1), 0, []int{16, 8}, []int{8, 1}),
 		"storage of 127": view(float(127), 0, []int{16, 8}, []int{8, 1}), "storage of 129": view(float(129), 0, []int{16, 8}, []int{8, 1}), "storage of doubles": view(storage("DoubleStorage", "0", 128), 0, []int{16, 8}, []int{8, 1}),
 		"storage of halves": view(storage("HalfStorage", "0", 128), 0, []int{16, 8}, []int{8, 1}), "storage quantized": view(storage("QInt8Storage", "0", 512), 0, []int{16, 8}, []int{8, 1}),
 		"storage complex": view(storage("ComplexFloatStorage", "0", 64), 0, []int{16, 8}, []int{8, 1}), "storage unknown": view(storage("EvilStorage", "0", 128), 0, []int{16, 8}, []int{8, 1}),

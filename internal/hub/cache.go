@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 )
 
@@ -150,7 +151,7 @@ func copyFile(ctx context.Context, from, to string) (err error) {
 		return err
 	}
 	_, err = io.Copy(dst, &reader{ctx, src})
-	err = errors.Join(err, dst.Sync(), dst.Close())
+	err = errors.Join(err, atomicfile.Sync(dst), dst.Close())
 	if err == nil {
 		err = os.Rename(temp, to)
 	}

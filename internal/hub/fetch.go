@@ -13,6 +13,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/gomamba/gomamba/internal/atomicfile"
 )
 
 // maxDamaged is how often a file is fetched anew whose hash is wrong.
@@ -121,7 +123,7 @@ func (c *Client) fetch(ctx context.Context, r remote, path string, progress func
 			return context.Cause(ctx)
 		}
 		if wrong == nil {
-			return p.f.Sync()
+			return atomicfile.Sync(p.f)
 		}
 		if err := p.restart(); err != nil {
 			return err

@@ -34,10 +34,10 @@ func xorGeneric(data []byte) uint64 {
 
 // MultiplyAdds does n float32 operations or a few more on all threads, a multiply-add being two of them, and returns how many
 // it did. It is the yardstick for prefill: none of them waits for another or for memory.
-func (p *Pool) MultiplyAdds(n int) int {
+func (p *Pool) MultiplyAdds(n int64) int64 {
 	const piece = 3 << 22 // a multiple of what one round of any kernel does
 	pieces := (n + piece - 1) / piece
-	p.Run(pieces, 1, func(lo, hi int) {
+	p.Run(int(pieces), 1, func(lo, hi int) {
 		for range hi - lo {
 			multiplyAdd(piece)
 		}
