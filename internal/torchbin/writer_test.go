@@ -144,10 +144,10 @@ func (s sparse) WriteAt(p []byte, off int64) (int, error) {
 
 // writeBig writes a tensor of 4 GiB, a small one and an empty one.
 func writeBig(w *Writer) error {
-	const size = 1 << 32
+	const size = int64(1 << 32)
 	errs := []error{w.WriteAt("small", 0, []byte{5, 6, 7, 8, 9, 10}), w.WriteAt("big", size-4, []byte{1, 2, 3, 4})}
-	for at := 0; at < size-4; at += len(zeros) {
-		errs = append(errs, w.WriteAt("big", int64(at), zeros[:min(len(zeros), size-4-at)]))
+	for at := int64(0); at < size-4; at += int64(len(zeros)) {
+		errs = append(errs, w.WriteAt("big", at, zeros[:min(int64(len(zeros)), size-4-at)]))
 	}
 	return errors.Join(append(errs, w.Close())...)
 }
