@@ -53,6 +53,7 @@ generate: ## write the assembly anew from internal/kernel/_asm
 
 fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/generate.py
+	.venv/bin/python fixtures/precision.py
 	.venv/bin/python fixtures/configs.py
 	.venv/bin/python fixtures/generate_tokenizers.py
 	.venv/bin/python fixtures/unicode_tables.py

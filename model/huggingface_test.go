@@ -118,7 +118,7 @@ func TestChunksChangeOnlyRounding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		chunked, err := reference.Chunked(context.Background(), ck, b, caches[1], everything)
+		chunked, err := reference.ForwardAs(context.Background(), ck, b, caches[1], everything, reference.Variant{Chunked: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,8 +35,20 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf"))
 			return os.CopyFS(filepath.Join(env.WorkDir, "model"), os.DirFS(filepath.Join(dir, "default")))
 		},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"replace": replace},
 		RequireExplicitExec: true,
 	})
+}
+
+// replace FILE OLD NEW replaces the bytes OLD in a file, which may be binary, by NEW.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	if neg || len(args) != 3 || !bytes.Contains(data, []byte(args[1])) {
+		ts.Fatalf("replace %q: expected FILE OLD NEW, with OLD in FILE", args)
+	}
+	ts.Check(os.WriteFile(path, bytes.ReplaceAll(data, []byte(args[1]), []byte(args[2])), 0o644))
 }
 
 // testHub serves a checkpoint that comes whole, one whose weights arrive cut and then damaged, one whose weights always

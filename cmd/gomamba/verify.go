@@ -32,8 +32,15 @@ measured on the model at hand, so a chaotic model gets the room it needs and a t
 one does not. With --atol or --rtol the reference is compared with our float32
 results instead: |ours - reference| <= atol + rtol * |reference|.
 
+A reference whose values are all of BF16 or F16 was computed in that arithmetic, and is
+judged by what it explains: a few digits. For a judgement in float32, load the model
+with dtype=torch.float32 and dump it again.
+
+What REF holds beside these tensors is listed as not compared. If a name looks
+misspelt, and nothing else in REF has the right one, the verdict is not comparable.
+
 The verdict is one of: identical, rounding only, different, not comparable. The exit
-status is 0 for the first two.`,
+status is 0 for the first two, and 1 for the others.`,
 		Example: `  gomamba verify mamba-130m-hf
   gomamba verify mamba-130m-hf reference.safetensors
   gomamba verify mamba-130m-hf reference.safetensors --html report.html
@@ -110,6 +117,22 @@ func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref strin
 	return parity.Verify(ctx, ck, m, d, tol)
 }
 
+// limits says what a verdict that passes does not cover.
+func limits(r *parity.Report) string {
+	var text string
+	if r.Arithmetic != "" {
+		text = " in " + r.Arithmetic
+	}
+	switch n := len(r.NotCompared); {
+	case !r.Passed || n == 0:
+	case n == 1:
+		text += ", but 1 tensor of the reference is not compared"
+	default:
+		text += fmt.Sprintf(", but %d tensors of the reference are not compared", n)
+	}
+	return text
+}
+
 // printReport writes the table and the verdict for people.
 func printReport(w io.Writer, r *parity.Report) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -133,7 +156,17 @@ func printReport(w io.Writer, r *parity.Report) error {
 	if len(r.Tensors) > 0 {
 		fmt.Fprintf(w, "distances from: %s\n", badfile.Printable(r.Judge))
 	}
-	fmt.Fprintf(w, "verdict: %s", verdict(r.Passed).on(w, fmt.Sprint(r.Verdict)))
+	for _, t := range r.NotCompared {
+		fmt.Fprintf(w, "not compared: %s", badfile.Quote(t.Name))
+		if t.Meant != "" {
+			fmt.Fprintf(w, ", did you mean %s?", t.Meant)
+		}
+		fmt.Fprintln(w)
+	}
+	if r.Arithmetic != "" {
+		fmt.Fprintf(w, "the reference was computed in %s and is judged by what that explains; for float32, load it with dtype=torch.float32\n", r.Arithmetic)
+	}
+	fmt.Fprintf(w, "verdict: %s%s", verdict(r.Passed).on(w, fmt.Sprint(r.Verdict)), limits(r))
 	if r.Reason != "" {
 		fmt.Fprintf(w, ": %s", badfile.Printable(r.Reason))
 	}
@@ -143,6 +176,9 @@ func printReport(w io.Writer, r *parity.Report) error {
 			where = fmt.Sprintf("in layer %d", d.Layer)
 		}
 		fmt.Fprintf(w, ": %s first, %s, at %v: got %.9g, the reference has %.9g", d.Tensor, where, d.Index, float64(d.Got), float64(d.Want))
+	}
+	if r.Hint != "" {
+		fmt.Fprintf(w, "\nexplanation: %s", r.Hint)
 	}
 	_, err := fmt.Fprintln(w)
 	return err

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -39,18 +38,18 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 	if err != nil {
 		return nil, err
 	}
-	truth, err := oracle[float64](ctx, ck, m, b, want)
+	truth, err := textbook[float64](ctx, ck, m, b, want, reference.Variant{})
 	if err != nil {
 		return nil, err
 	}
 	r := &Report{Judge: "float64 oracle"}
 	c := &comparison{report: r, batch: &b, layers: m.Config().Shared().NumHiddenLayers}
 	if tol == nil {
-		textbook, err := oracle[float32](ctx, ck, m, b, want)
+		sample, err := textbook[float32](ctx, ck, m, b, want, reference.Variant{})
 		if err != nil {
 			return nil, err
 		}
-		c.allow = newAllowance(truth, textbook)
+		c.allow = newAllowance(truth, sample)
 	}
 	c.tolerance = tol
 	for _, name := range names(own, c.layers) {
@@ -58,51 +57,6 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 	}
 	r.conclude()
 	return r, nil
-}
-
-// Verify judges a reference file by the network of m, bound to ck. Without a tolerance the float64 oracle is run on the
-// reference's prompt, unless the reference is the same bits as ours.
-func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dump.Dump, tol *Tolerance) (*Report, error) {
-	b, want, reason := question(m, ref)
-	if reason != "" {
-		return &Report{Verdict: NotComparable, Reason: reason, Tensors: []Tensor{}}, nil
-	}
-	own, err := ours(ctx, m, b, want)
-	if err != nil {
-		return nil, err
-	}
-	theirs, reason := answers(ref, own)
-	if reason != "" {
-		return &Report{Verdict: NotComparable, Reason: reason, Tensors: []Tensor{}}, nil
-	}
-	r := &Report{Judge: "our float32 results"}
-	c := &comparison{report: r, batch: &b, layers: m.Config().Shared().NumHiddenLayers, tolerance: tol}
-	judge := own
-	if tol == nil && !c.same(theirs, own) {
-		r.Judge = "float64 oracle"
-		if judge, err = oracle[float64](ctx, ck, m, b, want); err != nil {
-			return nil, err
-		}
-		textbook, err := oracle[float32](ctx, ck, m, b, want)
-		if err != nil {
-			return nil, err
-		}
-		c.allow = newAllowance(judge, textbook, own)
-		if m.Config().Family() == config.Mamba2 {
-			inChunks, err := computed(m, b, func(cache *reference.Cache[float32]) (*reference.Output[float32], error) {
-				return reference.Chunked(progress.Stage(ctx, "float32 oracle in chunks"), ck, b, cache, want)
-			})
-			if err != nil {
-				return nil, err
-			}
-			c.allow.samples = append(c.allow.samples, inChunks)
-		}
-	}
-	for _, name := range names(theirs, c.layers) {
-		c.add(name, theirs.shape[name], theirs.values[name], judge.values[name], own.values[name], theirs.values[name])
-	}
-	r.conclude()
-	return r, ref.Changed()
 }
 
 // question takes the prompt of a reference and what it holds results of. reason says why it cannot be compared.
@@ -148,7 +102,7 @@ func answers(ref *dump.Dump, own *results) (theirs *results, reason string) {
 		theirs.set(name, shape, tensor.Float64s(t))
 	}
 	if len(theirs.values) == 0 {
-		return nil, fmt.Sprintf("%s holds no results to compare", ref.Path())
+		return nil, fmt.Sprintf("%s holds no results that can be compared: none of logits, hidden_states.{i} and cache.*.{l}", ref.Path())
 	}
 	return theirs, ""
 }
@@ -163,19 +117,12 @@ func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (
 	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
 }
 
-// oracle runs the textbook recurrence in type F.
-func oracle[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want) (*results, error) {
+// textbook runs the textbook recurrence, or a variant of it, in type F from a fresh cache.
+func textbook[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want, as reference.Variant) (*results, error) {
 	var zero F
-	ctx = progress.Stage(ctx, fmt.Sprintf("%T oracle", zero))
-	return computed(m, b, func(cache *reference.Cache[F]) (*reference.Output[F], error) {
-		return reference.Forward(ctx, ck, b, cache, want)
-	})
-}
-
-// computed collects the results of a pass from a fresh cache.
-func computed[F float32 | float64](m *model.Model, b model.Batch, forward func(*reference.Cache[F]) (*reference.Output[F], error)) (*results, error) {
+	ctx = progress.Stage(ctx, fmt.Sprintf("%T oracle%v", zero, as))
 	cache := reference.NewCache[F](m.Config(), b.Sequences)
-	out, err := forward(cache)
+	out, err := reference.ForwardAs(ctx, ck, b, cache, want, as)
 	if err != nil {
 		return nil, err
 	}
@@ -224,17 +171,6 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 		}
 	}
 	c.report.Tensors = append(c.report.Tensors, t)
-}
-
-// same reports whether all results of a are those of b, padding aside.
-func (c *comparison) same(a, b *results) bool {
-	for name, v := range a.values {
-		d, _ := numcheck.Compare(v, b.values[name], c.mask(name, a.shape[name]))
-		if !d.Equal {
-			return false
-		}
-	}
-	return true
 }
 
 // mask leaves out the positions of padding, which have no meaning. States have no positions.

@@ -15,7 +15,7 @@ const (
 	Identical     Verdict = "identical"      // the same bits
 	RoundingOnly  Verdict = "rounding only"  // no farther apart than rounding explains, or than the given tolerance
 	Different     Verdict = "different"      // a tensor departs
-	NotComparable Verdict = "not comparable" // not the same prompt, model shape or kind of result
+	NotComparable Verdict = "not comparable" // not the same prompt, model shape or kind of result, or a misspelt name
 )
 
 // Report is the outcome; its JSON form is a contract of the verify command.
@@ -27,7 +27,17 @@ type Report struct {
 	Tensors         []Tensor    `json:"tensors"`          // in the order the network computes them
 	Judge           string      `json:"judge"`            // what distances are measured from
 
-	NonFinite string `json:"non_finite,omitempty"` // the first of our own values that is no finite number
+	NotCompared []Foreign `json:"not_compared,omitempty"` // tensors of the reference that a dump gives no meaning to
+	Arithmetic  string    `json:"arithmetic,omitempty"`   // "BF16" or "F16" if the reference was judged as computed in that
+	Hint        string    `json:"hint,omitempty"`         // what explains a difference
+
+	NonFinite string `json:"non_finite,omitempty"` // the first of our own values that is not finite
+}
+
+// Foreign is a tensor of the reference that was not compared.
+type Foreign struct {
+	Name  string `json:"name"`
+	Meant string `json:"meant,omitempty"` // a name that it nearly is and that the reference lacks
 }
 
 // Divergence is the first element of the first tensor that departs.

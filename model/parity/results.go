@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"math"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/dump"
@@ -79,21 +80,22 @@ func isHidden(name string) bool {
 type allowance struct {
 	samples []*results // float32 computations
 	truth   *results
+	floor   float64 // relative distance that is never held against a tensor
 	carried float64 // largest relative distance of the tensors so far
 }
 
 // newAllowance measures by float32 computations.
 func newAllowance(truth *results, samples ...*results) *allowance {
-	return &allowance{samples: samples, truth: truth}
+	return &allowance{samples: samples, truth: truth, floor: numcheck.Floor}
 }
 
 // of returns the allowance of a tensor whose largest magnitude is scale. Tensors are asked for in the order the
 // network computes them.
 func (a *allowance) of(name string, scale float64) float64 {
 	for _, s := range a.samples {
-		if d, err := numcheck.Compare(s.values[name], a.truth.values[name], nil); err == nil && d.Scale > 0 {
+		if d, err := numcheck.Compare(s.values[name], a.truth.values[name], nil); err == nil && d.Scale > 0 && !math.IsInf(d.MaxAbs, 1) {
 			a.carried = max(a.carried, d.MaxAbs/d.Scale)
 		}
 	}
-	return scale * max(slack*a.carried, numcheck.Floor)
+	return scale * max(slack*a.carried, a.floor)
 }

@@ -28,6 +28,7 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 			rmsNorm(part[R:R+N], nil, m.eps)
 			rmsNorm(part[R+N:], nil, m.eps)
 		}
+		m.narrow(dbc)
 	}
 	dt := m.linear(b.Take("dt_proj.weight"), columns(dbc, R+2*N, R), m.vector(b, "dt_proj.bias")) // [B·T, I]
 	for lo := 0; lo < len(dt) && !m.stopped(); lo += I {
@@ -35,6 +36,7 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 			dt[lo+i] = softplus(dt[lo+i])
 		}
 	}
+	m.narrow(dt)
 	A := m.vector(b, "A_log") // [I, N]
 	for i, v := range A {
 		A[i] = -exp(v)
@@ -54,9 +56,10 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 					h[n] = F(exp(step*A[d*N+n])*h[n]) + F(step*B[n]*in)
 					sum += F(h[n] * C[n])
 				}
-				y[row*I+d] = (sum + F(skip[d]*in)) * silu(xz[row*2*I+I+d])
+				m.narrowState(h)
+				y[row*I+d] = narrowed(m.oracle, sum+F(skip[d]*in)) * narrowed(m.oracle, silu(xz[row*2*I+I+d]))
 			}
 		}
 	}
-	return m.linear(b.Take("out_proj.weight"), y, m.bias(b, "out_proj.bias", m.cfg.UseBias))
+	return m.outProj(b, y, m.bias(b, "out_proj.bias", m.cfg.UseBias))
 }

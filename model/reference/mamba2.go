@@ -10,8 +10,7 @@ import (
 // mamba2 is the mixer of Mamba-2.
 type mamba2[F constraints.Float] struct {
 	*oracle[F]
-	cfg     *config.Mamba2Config
-	chunked bool // scan as Listing 1 does
+	cfg *config.Mamba2Config
 }
 
 // mix is the block of section 7.                                     u [B·T, D] → [B·T, D]
@@ -32,23 +31,24 @@ func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 				break
 			}
 			for t := range to - from {
-				v := softplus(zxBCdt[(row+t)*width+I+C+h] + dtBias[h])
+				v := narrowed(m.oracle, softplus(zxBCdt[(row+t)*width+I+C+h]+dtBias[h]))
 				dt[t] = min(max(v, F(cfg.TimeStepLimit[0])), F(cfg.TimeStepLimit[1]))
 			}
 			s := m.head(h, ssm[(seq*I+h*P)*cfg.StateSize:], xBC[row*C:], y[row*I:])
-			s.scan(dt[:to-from], -exp(A[h]), m.chunked)
+			s.scan(dt[:to-from], -exp(A[h]), m.variant.Chunked)
+			m.narrowState(s.state[:P*cfg.StateSize])
 		}
 		for t := row; t < row+to-from && !m.stopped(); t++ {
 			x, z, out := xBC[t*C:][:I], zxBCdt[t*width:][:I], y[t*I:][:I]
 			for c := range out {
-				out[c] = (out[c] + F(skip[c/P]*x[c])) * silu(z[c])
+				out[c] = narrowed(m.oracle, out[c]+F(skip[c/P]*x[c])) * narrowed(m.oracle, silu(z[c]))
 			}
 			for lo := 0; lo < I; lo += I / G {
 				rmsNorm(out[lo:lo+I/G], norm[lo:lo+I/G], F(cfg.LayerNormEpsilon))
 			}
 		}
 	}
-	return m.linear(b.Take("out_proj.weight"), y, m.bias(b, "out_proj.bias", cfg.UseBias))
+	return m.outProj(b, y, m.bias(b, "out_proj.bias", cfg.UseBias))
 }
 
 // head is what one head scans. Token t of x, b and c is at t times xStride, of y at t times yStride.

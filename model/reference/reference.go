@@ -35,20 +35,15 @@ type Output[F constraints.Float] struct {
 	HiddenStates [][]F
 }
 
-// Chunked is Forward with the scans of Mamba-2 in chunks of chunk_size, as the Mamba-2 paper's Listing 1, transformers
-// and mamba_ssm evaluate them: the same values but for rounding. Other families have no such form.
-func Chunked[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want) (*Output[F], error) {
-	return forward(ctx, ck, b, cache, want, true)
-}
-
 // Forward runs the batch from where the cache stands and moves the cache on, all in arithmetic of type F.
 // Weights are widened from what the checkpoint stores, exactly where F can hold it. When ctx ends it stops, also amid a
 // layer; after an error the cache is of no use.
 func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want) (*Output[F], error) {
-	return forward(ctx, ck, b, cache, want, false)
+	return ForwardAs(ctx, ck, b, cache, want, Variant{})
 }
 
-func forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want, chunked bool) (*Output[F], error) {
+// ForwardAs is Forward in another variant of the computation.
+func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want, as Variant) (*Output[F], error) {
 	cfg := ck.Config().Shared()
 	if err := ck.Check(); err != nil {
 		return nil, err
@@ -60,11 +55,11 @@ func forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, len(cache.ConvStates), b.Sequences, cfg.NumHiddenLayers)
 	}
-	o := &oracle[F]{cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0), ctx: ctx}
+	o := &oracle[F]{variant: as, cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]
 	err := mmap.Guard(func() (err error) {
-		out, err = o.run(ctx, newMixer(o, ck.Config(), chunked), cache, want)
+		out, err = o.run(ctx, newMixer(o, ck.Config()), cache, want)
 		return err
 	})
 	return out, err
@@ -72,12 +67,13 @@ func forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 
 // oracle is one pass. Arrays have a row for each sequence and position.
 type oracle[F constraints.Float] struct {
-	cfg   *config.Common
-	batch model.Batch
-	rows  int // B·T
-	bind  *loader.Binder
-	pool  *kernel.Pool // threads only: no arithmetic comes from there
-	ctx   context.Context
+	variant Variant
+	cfg     *config.Common
+	batch   model.Batch
+	rows    int // B·T
+	bind    *loader.Binder
+	pool    *kernel.Pool // threads only: no arithmetic comes from there
+	ctx     context.Context
 }
 
 // checkEvery is how many tokens of a product are computed between two looks at the context.
@@ -90,10 +86,10 @@ func (o *oracle[F]) stopped() bool { return o.ctx.Err() != nil }
 type mixer[F constraints.Float] func(b *loader.Binder, u, conv, ssm []F) []F
 
 // newMixer returns the mixer of the configuration's family.
-func newMixer[F constraints.Float](o *oracle[F], cfg config.Config, chunked bool) mixer[F] {
+func newMixer[F constraints.Float](o *oracle[F], cfg config.Config) mixer[F] {
 	switch cfg := cfg.(type) {
 	case *config.Mamba2Config:
-		return (&mamba2[F]{oracle: o, cfg: cfg, chunked: chunked}).mix
+		return (&mamba2[F]{oracle: o, cfg: cfg}).mix
 	case *config.FalconMambaConfig:
 		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
 	default:
@@ -123,6 +119,7 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 		for i, v := range mix(block.Under("mixer."), u, cache.ConvStates[l], cache.SSMStates[l]) {
 			hidden[i] += v
 		}
+		o.narrowState(hidden)
 		if want.HiddenStates {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 		}
@@ -164,11 +161,11 @@ func (o *oracle[F]) convolve(x []F, stride, channels int, state, weight, bias []
 				if bias != nil {
 					sum += bias[c]
 				}
-				out[row*channels+c] = silu(sum)
+				out[row*channels+c] = silu(narrowed(o, sum))
 			}
 		}
 	}
-	return out
+	return o.narrow(out)
 }
 
 // linear returns x·wᵀ + bias for every row of x. Rows of w are shared out among the cores.
@@ -193,7 +190,7 @@ func (o *oracle[F]) linear(w tensor.Tensor, x, bias []F) []F {
 			}
 		}
 	})
-	return y
+	return o.narrow(y)
 }
 
 // norm returns the RMS norm of every row.
@@ -206,7 +203,7 @@ func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
 		}
 		rmsNorm(y[row*D:][:D], w, F(o.cfg.LayerNormEpsilon))
 	}
-	return y
+	return o.narrow(y)
 }
 
 // rmsNorm replaces x by x / sqrt(mean(x²) + eps) · weight; a nil weight stands for ones.
@@ -262,13 +259,13 @@ func (o *oracle[F]) values(t tensor.Tensor) []F {
 	wide := make([]float64, t.Elems())
 	tensor.WidenF64(wide, t.DType, t.Data)
 	if same, ok := any(wide).([]F); ok {
-		return same
+		return o.narrow(same)
 	}
 	v := make([]F, len(wide))
 	for i, x := range wide {
 		v[i] = F(x)
 	}
-	return v
+	return o.narrow(v)
 }
 
 // slice returns row r of a tensor [rows, width].

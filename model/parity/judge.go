@@ -1,0 +1,202 @@
+package parity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/model/reference"
+)
+
+// Verify judges a reference file by the network of m, bound to ck. Without a tolerance the float64 oracle is run on the
+// reference's prompt, unless the reference is the same bits as ours.
+func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dump.Dump, tol *Tolerance) (*Report, error) {
+	foreign := notCompared(ref)
+	incomparable := func(reason string) (*Report, error) {
+		if asked := suggestion(foreign); asked != "" {
+			reason += "; " + asked
+		}
+		return &Report{Verdict: NotComparable, Reason: reason, Tensors: []Tensor{}, NotCompared: foreign}, nil
+	}
+	b, want, reason := question(m, ref)
+	if reason != "" {
+		return incomparable(reason)
+	}
+	own, err := ours(ctx, m, b, want)
+	if err != nil {
+		return nil, err
+	}
+	theirs, reason := answers(ref, own)
+	if reason != "" {
+		return incomparable(reason)
+	}
+	q := &inquiry{ctx: ctx, ck: ck, m: m, batch: b, want: want, own: own, theirs: theirs, truth: map[bool]*results{}}
+	var r *Report
+	if tol != nil || q.compare(&comparison{}, own).Verdict == Identical {
+		r = q.compare(&comparison{report: &Report{Judge: "our float32 results"}, tolerance: tol}, own)
+	} else if r, err = q.explain(ref); err != nil {
+		return nil, err
+	}
+	r.NotCompared = foreign
+	if asked := suggestion(foreign); asked != "" && r.Passed {
+		r.Reason = fmt.Sprintf("%s (the tensors that were compared: %s)", asked, r.Verdict)
+		r.Passed, r.Verdict = false, NotComparable
+	}
+	return r, ref.Changed()
+}
+
+// notCompared lists the tensors of a reference that a dump gives no meaning to.
+func notCompared(ref *dump.Dump) []Foreign {
+	var list []Foreign
+	for _, name := range ref.Unknown() {
+		f := Foreign{Name: name}
+		if meant, ok := dump.Meant(name); ok {
+			if _, there := ref.Tensor(meant); !there {
+				f.Meant = meant
+			}
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// suggestion asks whether misspelt tensors were meant to be compared; empty without any.
+func suggestion(foreign []Foreign) string {
+	const shown = 3
+	var asked []string
+	for _, f := range foreign {
+		if f.Meant != "" {
+			asked = append(asked, fmt.Sprintf("%s is not compared, did you mean %s?", badfile.Quote(f.Name), f.Meant))
+		}
+	}
+	if more := len(asked) - shown; more > 0 {
+		asked = append(asked[:shown], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(asked, " ")
+}
+
+// inquiry is a reference's results and all that judges them.
+type inquiry struct {
+	ctx         context.Context
+	ck          *loader.Checkpoint
+	m           *model.Model
+	batch       model.Batch
+	want        model.Want
+	own, theirs *results
+	truth       map[bool]*results // float64, by whether out_proj is rescaled
+}
+
+// explain judges the reference as what it is said to be, a float32 computation of this network. If it is not, it
+// looks for what explains it: 16-bit arithmetic, which its values show, or weights that transformers changed.
+func (q *inquiry) explain(ref *dump.Dump) (*Report, error) {
+	r, err := q.judge(reference.Variant{})
+	if err != nil || r.Passed {
+		return r, err
+	}
+	dtype := arithmetic(ref, q.theirs)
+	if dtype != 0 {
+		if r, err = q.judge(reference.Variant{Narrow: dtype}); err != nil {
+			return nil, err
+		}
+		r.Arithmetic = dtype.String()
+		if r.Passed {
+			return r, nil
+		}
+	}
+	layers := q.m.Config().Shared().NumHiddenLayers
+	for _, guess := range []struct {
+		possible bool
+		as       reference.Variant
+		hint     string
+	}{
+		{q.m.Config().Shared().RescalePrenormResidual, reference.Variant{Narrow: dtype, Rescaled: true},
+			fmt.Sprintf("the reference is that of another model: every out_proj.weight divided by the square root of its %d layers. "+
+				"transformers 5 does that while loading, because rescale_prenorm_residual is true in config.json; set it to false there", layers)},
+		{dtype == 0 && stored(q.ck) != 0, reference.Variant{Narrow: stored(q.ck)},
+			fmt.Sprintf("%s arithmetic would explain differences of this size. transformers computes in the dtype of the checkpoint "+
+				"unless it is loaded with dtype=torch.float32", stored(q.ck))},
+	} {
+		if !guess.possible {
+			continue
+		}
+		other, err := q.judge(guess.as)
+		if err != nil {
+			return nil, err
+		}
+		if other.Passed {
+			r.Hint = guess.hint
+			return r, nil
+		}
+	}
+	return r, nil
+}
+
+// judge measures the reference against a float64 run, with the allowance of the package comment for computations in
+// the variant's arithmetic.
+func (q *inquiry) judge(as reference.Variant) (*Report, error) {
+	truth, err := q.oracle(as.Rescaled)
+	if err != nil {
+		return nil, err
+	}
+	allow := newAllowance(truth)
+	variants := []reference.Variant{as}
+	if q.m.Config().Family() == config.Mamba2 {
+		inChunks := as
+		inChunks.Chunked = true
+		variants = append(variants, inChunks)
+	}
+	if as.Narrow != 0 {
+		allow.floor = unit(as.Narrow)
+		wide := as
+		wide.WideStates = true
+		variants = append(variants, wide)
+	} else if !as.Rescaled {
+		allow.samples = append(allow.samples, q.own)
+	}
+	for _, variant := range variants {
+		sample, err := textbook[float32](q.ctx, q.ck, q.m, q.batch, q.want, variant)
+		if err != nil {
+			return nil, err
+		}
+		allow.samples = append(allow.samples, sample)
+	}
+	return q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, allow: allow}, truth), nil
+}
+
+// oracle runs the network in float64, once.
+func (q *inquiry) oracle(rescaled bool) (*results, error) {
+	if truth, ok := q.truth[rescaled]; ok {
+		return truth, nil
+	}
+	truth, err := textbook[float64](q.ctx, q.ck, q.m, q.batch, q.want, reference.Variant{Rescaled: rescaled})
+	q.truth[rescaled] = truth
+	return truth, err
+}
+
+// compare measures all tensors against the judge's and returns the report.
+func (q *inquiry) compare(c *comparison, judge *results) *Report {
+	if c.report == nil {
+		c.report = &Report{}
+	}
+	c.batch, c.layers = &q.batch, q.m.Config().Shared().NumHiddenLayers
+	for _, name := range names(q.theirs, c.layers) {
+		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], q.theirs.values[name])
+	}
+	c.report.conclude()
+	return c.report
+}
+
+// stored returns the 16-bit dtype that the weights of the projections are stored in, or 0.
+func stored(ck *loader.Checkpoint) tensor.DType {
+	t, _ := ck.Tensor("backbone.layers.0.mixer.out_proj.weight")
+	if t.DType == tensor.BF16 || t.DType == tensor.F16 {
+		return t.DType
+	}
+	return 0
+}

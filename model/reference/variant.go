@@ -1,0 +1,87 @@
+package reference
+
+import (
+	"math"
+
+	"golang.org/x/exp/constraints"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// Variant is another way to compute the same network, or nearly the same. The zero value is the textbook's.
+type Variant struct {
+	// Chunked evaluates the scans of Mamba-2 in chunks of chunk_size, as the Mamba-2 paper's Listing 1, transformers and
+	// mamba_ssm do: the same values but for rounding. Other families have no such form.
+	Chunked bool
+
+	// Narrow rounds weights and the result of every operation to F16 or BF16, as a model in that dtype computes.
+	Narrow tensor.DType
+
+	// WideStates leaves the residual stream and the SSM states as they are in spite of Narrow: residual_in_fp32 and
+	// most scans do so.
+	WideStates bool
+
+	// Rescaled divides out_proj.weight by the square root of the number of layers, as transformers 5 does while loading
+	// if rescale_prenorm_residual is true.
+	Rescaled bool
+}
+
+// String is what to add to a description of the textbook's computation.
+func (v Variant) String() string {
+	var text string
+	if v.Narrow != 0 {
+		text += " rounded to " + v.Narrow.String()
+	}
+	if v.Chunked {
+		text += " in chunks"
+	}
+	if v.Rescaled {
+		text += " with rescaled weights"
+	}
+	return text
+}
+
+// narrow rounds v, weights or the result of an operation, in place to what the variant computes in, and returns it.
+func (o *oracle[F]) narrow(v []F) []F {
+	switch o.variant.Narrow {
+	case tensor.BF16:
+		for i, x := range v {
+			v[i] = F(tensor.BF16ToF32(tensor.F32ToBF16(float32(x))))
+		}
+	case tensor.F16:
+		for i, x := range v {
+			v[i] = F(tensor.F16ToF32(tensor.F32ToF16(float32(x))))
+		}
+	}
+	return v
+}
+
+// narrowState is narrow for the residual stream and the SSM states.
+func (o *oracle[F]) narrowState(v []F) []F {
+	if o.variant.WideStates {
+		return v
+	}
+	return o.narrow(v)
+}
+
+// outProj is the last projection of a mixer, of y [B·T, I].
+func (o *oracle[F]) outProj(b *loader.Binder, y, bias []F) []F {
+	o.narrow(y)
+	if o.variant.Rescaled {
+		root := F(math.Sqrt(float64(o.cfg.NumHiddenLayers)))
+		for i := range y {
+			y[i] /= root
+		}
+	}
+	return o.linear(b.Take("out_proj.weight"), y, bias)
+}
+
+// narrowed is narrow for a single value.
+func narrowed[F constraints.Float](o *oracle[F], x F) F {
+	if o.variant.Narrow == 0 {
+		return x
+	}
+	one := [1]F{x}
+	return o.narrow(one[:])[0]
+}
