@@ -23,8 +23,8 @@ test: ## all tests, with assembly and with plain Go, and a build for arm64
 	go test -tags purego ./...
 	GOOS=linux GOARCH=arm64 go build ./...
 
-test-arm64: ## the kernel tests as arm64 runs them (needs qemu-aarch64)
-	GOOS=linux GOARCH=arm64 go test -exec qemu-aarch64 ./internal/kernel
+test-arm64: ## the tests as arm64 runs them (needs qemu-aarch64)
+	.ci/arm64
 
 race: ## all tests under the race detector (needs a C compiler)
 	go test -race ./...

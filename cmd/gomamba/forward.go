@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -176,7 +177,12 @@ func batchOf(d *dump.Dump) (b model.Batch, err error) {
 		return b, fmt.Errorf("%s: found no input_ids, expected them as integers [B, T], or [T] for one sequence", d.Path())
 	}
 	b = model.Batch{Sequences: d.Batch(), Tokens: d.Tokens(), IDs: ids}
-	b.Mask, _ = d.AttentionMask()
+	b.Mask, ok = d.AttentionMask()
+	for _, name := range d.Unknown() {
+		if meant, _ := dump.Meant(name); !ok && meant == dump.AttentionMask {
+			return b, fmt.Errorf("%s: found %s, expected padding under the name attention_mask: rename it", d.Path(), badfile.Quote(name))
+		}
+	}
 	return b, nil
 }
 
