@@ -16,5 +16,10 @@
 // The middle term keeps a tensor on which all happened to be lucky from failing an honest reference. It looks only at
 // what precedes a tensor, so that a chaotic end of the network lends nothing to its beginning.
 //
+// A reference that fails, and whose values are all of BF16 or F16, is judged again as computed in that dtype. Its samples are
+// textbook runs that round weights and the result of every operation so, to the nearest and by chance, and the last term is
+// one unit of the last place of the largest value. If a reference still differs, what is known to explain it is
+// tried: weights that transformers rescales while loading, and the dtype that the checkpoint is stored in.
+//
 // The fast network itself, without a reference, is judged by the textbook's distance alone.
 package parity

@@ -18,6 +18,10 @@ type Variant struct {
 	// Narrow rounds weights and the result of every operation to F16 or BF16, as a model in that dtype computes.
 	Narrow tensor.DType
 
+	// Dither, if not 0, makes Narrow round down or up by chance, the more likely the nearer. Each number is a draw of its
+	// own, where rounding to the nearest is always the same.
+	Dither uint64
+
 	// WideStates leaves the residual stream and the SSM states as they are in spite of Narrow: residual_in_fp32 and
 	// most scans do so.
 	WideStates bool
@@ -33,6 +37,9 @@ func (v Variant) String() string {
 	if v.Narrow != 0 {
 		text += " rounded to " + v.Narrow.String()
 	}
+	if v.Dither != 0 {
+		text += " by chance"
+	}
 	if v.Chunked {
 		text += " in chunks"
 	}
@@ -47,14 +54,36 @@ func (o *oracle[F]) narrow(v []F) []F {
 	switch o.variant.Narrow {
 	case tensor.BF16:
 		for i, x := range v {
-			v[i] = F(tensor.BF16ToF32(tensor.F32ToBF16(float32(x))))
+			v[i] = F(o.variant.round(float32(x), i, tensor.F32ToBF16, tensor.BF16ToF32))
 		}
 	case tensor.F16:
 		for i, x := range v {
-			v[i] = F(tensor.F16ToF32(tensor.F32ToF16(float32(x))))
+			v[i] = F(o.variant.round(float32(x), i, tensor.F32ToF16, tensor.F16ToF32))
 		}
 	}
 	return v
+}
+
+// round returns the 16-bit value nearest to x, or with Dither one of the two on either side.
+func (v Variant) round(x float32, i int, encode func(float32) uint16, decode func(uint16) float32) float32 {
+	bits := encode(x)
+	near := decode(bits)
+	if v.Dither == 0 || near == x || x != x {
+		return near
+	}
+	if math.Abs(float64(near)) < math.Abs(float64(x)) {
+		bits++ // the next in magnitude
+	} else {
+		bits--
+	}
+	far := decode(bits)
+	// A hash of the value and its place is as good as chance here, and the same in every run.
+	hash := (uint64(math.Float32bits(x))<<20 ^ uint64(i) ^ v.Dither<<56) * 0x9e3779b97f4a7c15
+	hash = (hash ^ hash>>29) * 0xbf58476d1ce4e5b9
+	if float64(hash>>11)*0x1p-53 < float64(x-near)/float64(far-near) {
+		return far
+	}
+	return near
 }
 
 // narrowState is narrow for the residual stream and the SSM states.
