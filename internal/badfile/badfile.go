@@ -7,6 +7,7 @@
 package badfile
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -51,6 +52,18 @@ func Printable(s string) string {
 		}
 		return ' '
 	}, s)
+}
+
+// Count puts a number before a noun: "1 byte", "2 entries".
+func Count[N int | int64 | uint64](n N, noun string) string {
+	stem, ies := strings.CutSuffix(noun, "y")
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case ies:
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // maxQuoted bounds how much of a name from a file is repeated in a message.
