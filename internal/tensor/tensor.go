@@ -31,12 +31,12 @@ func Count(shape []int) (n int, ok bool) {
 	return n, true
 }
 
-// ByteCount returns the bytes that a tensor of this dtype and shape takes. ok is as for Count, and false when the last
-// dimension is not a whole number of blocks.
+// ByteCount returns the bytes that a tensor of this dtype and shape takes. ok is as for Count, and false when its elements
+// are not a whole number of blocks, or for Q8_0 when its rows are not.
 func ByteCount(dt DType, shape []int) (n int, ok bool) {
 	block, size := dt.Block()
 	elems, ok := Count(shape)
-	if !ok || block > 1 && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
+	if !ok || elems%block != 0 || dt == Q8_0 && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
 		return 0, false
 	}
 	return Count([]int{elems / block, size})

@@ -149,8 +149,8 @@ var malformed = []struct {
 
 	{"a tensor alone", archive(proto+vector(1)+".", "t/data/0", four), "!holds a tensor, expected a state_dict: a dict of tensors"},
 	{"a list", archive(proto + "]."), "!holds a list, expected a state_dict: a dict of tensors"},
-	{"no tensors", archive(dict("epoch", "K\x01", "state_dict", items("x", "N"))), `!holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model or module; found the keys "epoch", "state_dict"`},
-	{"no tensors in five dicts", archive(dict("model", items("model", items("model", items("model", items("model", items("a", vector(1))))))), "t/data/0", four), `!holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model or module; found the keys "model"`},
+	{"no tensors", archive(dict("epoch", "K\x01", "state_dict", items("x", "N"))), `!holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model, module or app; found the keys "epoch", "state_dict"`},
+	{"no tensors in five dicts", archive(dict("model", items("model", items("model", items("model", items("model", items("a", vector(1))))))), "t/data/0", four), `!holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model, module or app; found the keys "model"`},
 	{"key is a number", archive(proto+"}(K\x01"+vector(1)+"u.", "t/data/0", four), "state_dict: the name of a tensor is an int, expected a str"},
 	{"name is not text", archive(dict("a\xff", vector(1)), "t/data/0", four), `tensor "a\xff": has a name that is not UTF-8`},
 	{"name too long", archive(dict(strings.Repeat("n", 4<<10), vector(1)), "t/data/0", four), `!tensor "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn": has a name of 4096 bytes, more than the 1024 this program reads`},
@@ -173,8 +173,10 @@ var malformed = []struct {
 	{"copies", archive(dict("a", viewOf(pid("FloatStorage", "0", 1<<10), 0, nums(2, 512), nums(1, 2)),
 		"b", viewOf(pid("FloatStorage", "0", 1<<10), 0, nums(4, 256), nums(1, 4))), "t/data/0", strings.Repeat(four, 1<<10)), "!its tensors that are not contiguous would take more memory than the file's 4692 bytes; load it in Python and save contiguous() tensors"},
 	{"metadata", tensorFile(call(rebuild, pid("FloatStorage", "0", 1), num(0), nums(1), nums(1), "\x89", orderedDict, items("conj", "\x88")), 4), `!tensor "a": is a conjugated or negated view; load it in Python and save a clone`},
-	{"complex", tensorFile(viewOf(pid("ComplexFloatStorage", "0", 1), 0, nums(1), nums(1)), 8), `!tensor "a": is of torch.ComplexFloatStorage, which cannot be used: expected floats of 16 to 64 bits, integers or bools`},
-	{"float8", tensorFile(call(rebuild3, "("+str("storage")+glob("torch.storage", "UntypedStorage")+str("0")+str("cpu")+"K\x01tQ", num(0), nums(1), nums(1), "\x89", orderedDict, glob("torch", "float8_e4m3fn")), 1), `!tensor "a": is of torch.float8_e4m3fn, which cannot be used: expected floats of 16 to 64 bits, integers or bools`},
+	{"complex, beyond its storage", tensorFile(viewOf(pid("ComplexFloatStorage", "0", 1), 0, nums(2), nums(1)), 8), `tensor "a": shape [2] does not lie inside its storage of 8 bytes`},
+	{"64 bits: complex wraps", tensorFile(viewOf(pid("ComplexFloatStorage", "0", 1), 0, nums(1<<32, 1<<32), nums(1, 1)), 8), `tensor "a": shape [4294967296 4294967296] of C64 is larger than any file`},
+	{"complex without a storage", tensorFile(viewOf(pid("ComplexFloatStorage", "1", 1), 0, nums(1), nums(1)), 8), `storage "1": is missing: the zip archive has no record for it`},
+	{"quantized floats", tensorFile(call(glob("torch._utils", "_rebuild_qtensor"), pid("FloatStorage", "0", 1), num(0), nums(1), nums(1), ")", "\x89", orderedDict), 4), "data.pkl, byte 146: the pickle calls torch._utils._rebuild_qtensor with 7 arguments it does not take (a storage, an int, a tuple, a tuple, a tuple, a bool, an OrderedDict)"},
 	{"version 3 without dtype", tensorFile(call(rebuild3, pid("FloatStorage", "0", 1), num(0), nums(1), nums(1), "\x89", orderedDict, "N"), 4), "data.pkl, byte 148: the pickle calls torch._utils._rebuild_tensor_v3 with 7 arguments it does not take (a storage, an int, a tuple, a tuple, a bool, an OrderedDict, None)"},
 
 	{"legacy cut in pickle", goodLegacy[:60], "byte 56: truncated: the pickle ends within a name"},

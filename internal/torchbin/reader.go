@@ -15,18 +15,18 @@ import (
 
 // File is a parsed checkpoint. Its methods may be used from many goroutines, except Close.
 type File struct {
-	name     string
-	mapped   *mmap.File // nil when parsed from memory
-	size     int        // of the file
-	machine  *machine   // keeps names and shapes
-	storages []storage
-	views    []view
-	tensors  []named // in state_dict order
-	sorted   []int32 // into tensors, by name
-	prefix   string  // cut from every name
-	ignored  []value // keys
-	inflated int     // bytes of deflated storages
-	inflater io.ReadCloser
+	name        string
+	mapped      *mmap.File // nil when parsed from memory
+	size        int        // of the file
+	machine     *machine   // keeps names and shapes
+	storages    []storage
+	views       []view
+	tensors     []named // in state_dict order
+	sorted      []int32 // into tensors, by name
+	ignored     int     // entries that were left out, of which these are the first:
+	ignoredKeys []value
+	inflated    int // bytes of deflated storages
+	inflater    io.ReadCloser
 }
 
 // storage is a sequence of bytes that tensors share.

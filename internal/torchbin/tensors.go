@@ -19,13 +19,10 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 	if third {
 		of = &globals[args[6].a()]
 	}
-	if len(args) == 7 && !third || len(args) == 8 {
+	if (len(args) == 7 && !third || len(args) == 8) && of.dtype.Plain() {
 		if meta := args[len(args)-1]; meta.kind() != kindNone && !m.isEmpty(meta) {
 			return view{}, where.unsupported("is a conjugated or negated view; load it in Python and save a clone")
 		}
-	}
-	if of.dtype == 0 {
-		return view{}, where.unsupported("is of %s, which cannot be used: expected floats of 16 to 64 bits, integers or bools", of)
 	}
 	v := view{dtype: of.dtype, shape: args[2], strides: args[3]}
 	shape, err := m.lengths(where, "shape", args[2])
@@ -38,6 +35,9 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 	}
 	if len(shape) != len(strides) {
 		return view{}, where.bad("has %d dimensions and %d strides", len(shape), len(strides))
+	}
+	if !v.dtype.Plain() {
+		return f.foreign(where, v, shape, id, find)
 	}
 	size, ok := tensor.ByteCount(v.dtype, shape)
 	if !ok {
@@ -61,6 +61,27 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 		return view{}, where.unsupported("is an expanded view: shape %v with strides %v takes %d bytes, and the file has %d; "+
 			"load it in Python and save a contiguous() tensor", shape, strides, size, f.size)
 	}
+	return v, nil
+}
+
+// foreign is resolve for a dtype that nothing computes with: all that counts is how many bytes its elements take. They are
+// not looked at, so they are taken from the beginning of the storage, whatever the strides.
+func (f *File) foreign(where place, v view, shape []int, id []value, find finder) (view, error) {
+	block, bytes := v.dtype.Block()
+	elems, ok := tensor.Count(shape)
+	if !ok {
+		return view{}, where.bad("shape %v of %s is larger than any file", shape, v.dtype)
+	}
+	var begin, end int
+	var err error
+	if v.storage, begin, end, err = find(id); err != nil {
+		return view{}, err
+	}
+	blocks := elems/block + min(elems%block, 1)
+	if blocks > (end-begin)/bytes {
+		return view{}, where.bad("shape %v does not lie inside its storage of %d bytes", shape, end-begin)
+	}
+	v.offset, v.size, v.dense = begin, blocks*bytes, true
 	return v, nil
 }
 
@@ -213,18 +234,13 @@ func (f *File) SameStorage(a, b string) bool {
 	return ok1 && ok2 && f.views[f.tensors[i].view].same == f.views[f.tensors[j].view].same
 }
 
-// Prefix returns what was cut from the front of all names, such as "module." or "_orig_mod.", or "".
-func (f *File) Prefix() string { return f.prefix }
-
-// Ignored returns the keys of what is not a tensor in the state dict, and of all else in the dicts around it.
-func (f *File) Ignored() []string {
-	list := make([]string, len(f.ignored))
-	for i, key := range f.ignored {
-		if list[i] = f.machine.spell(key); key.kind() == kindText {
-			list[i] = string(f.machine.text(key))
-		}
+// Ignored returns the keys of what is not a tensor in the state dict, and of all else in the dicts around it, as a message
+// names them: the first ones, and how many there are.
+func (f *File) Ignored() (first []string, total int) {
+	for _, key := range f.ignoredKeys {
+		first = append(first, f.machine.spellKey(key))
 	}
-	return list
+	return first, f.ignored
 }
 
 // maxSummed is how many bytes are summed between two looks at the context.
