@@ -66,9 +66,14 @@ func trust(cfg config.Config, w *weights) config.Config {
 			m.StateSize = both / m.NGroups
 		}
 	}
-	_, c.UseBias = shape[mixer+"in_proj.bias"]
-	_, c.UseConvBias = shape[mixer+"conv1d.bias"]
-	if _, head := shape[nameHead]; !head {
+	has := func(name string) bool { return shape[name] != nil }
+	if has(mixer + "in_proj.weight") {
+		c.UseBias = has(mixer + "in_proj.bias")
+	}
+	if has(mixer + "conv1d.weight") {
+		c.UseConvBias = has(mixer + "conv1d.bias")
+	}
+	if has(nameEmbedding) && !has(nameHead) {
 		c.TieWordEmbeddings = true
 	}
 	if cfg.Validate() != nil {
