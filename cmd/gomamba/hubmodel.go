@@ -35,7 +35,7 @@ func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) 
 	}
 	ref, ok := hub.ParseRef(arg)
 	if !ok {
-		return arg, nil // opening it will tell what is wrong with it
+		return "", &notHere{arg}
 	}
 	client, err := newHubClient()
 	if err != nil {
@@ -48,7 +48,7 @@ func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) 
 		bars.start(res.Bytes())
 	}, bars.show)
 	if err != nil {
-		return "", fmt.Errorf("%s: no such file or folder here, and not to be had from the hub: %w", arg, err)
+		return "", fmt.Errorf("%s: no such file or folder here%s, and not to be had from the hub: %w", arg, hereToo(arg), err)
 	}
 	return path, nil
 }
