@@ -164,7 +164,7 @@ func weightsOf(src source) (path string, err error) {
 		return "", &badfile.UnsupportedError{File: src.dir, Detail: fmt.Sprintf("found %s that DeepSpeed or Megatron spread over several GPUs: %s; merge them first",
 			badfile.Count(len(others), "part"), some(others))}
 	default:
-		return "", &badfile.UnsupportedError{File: src.dir, Detail: fmt.Sprintf("found %s, and none has the usual name: %s; give the file itself",
+		return "", &badfile.UnsupportedError{File: src.dir, Detail: fmt.Sprintf("found %s, and none has the usual name: %s; give the file itself, or if these are shards, download "+weightfile.Index,
 			badfile.Count(len(others), "file")+" of weights", some(others))}
 	}
 }

@@ -200,9 +200,9 @@ func (d *diagnosis) print(w io.Writer) error {
 			}
 		}
 	}
-	problems, them := "1 problem", "it"
-	if n := len(d.Findings); n > 1 {
-		problems, them = fmt.Sprintf("%d problems", n), "them"
+	problems, them := badfile.Count(len(d.Findings), "problem"), "it"
+	if len(d.Findings) > 1 {
+		them = "them"
 	}
 	last := problems + "; --fix OUT writes a copy without " + them
 	switch {

@@ -54,16 +54,18 @@ func Printable(s string) string {
 	}, s)
 }
 
-// Count puts a number before a noun: "1 byte", "2 entries".
+// Count puts a number before a noun: "1 byte", "2 entries", "3 matrices".
 func Count[N int | int64 | uint64](n N, noun string) string {
-	stem, ies := strings.CutSuffix(noun, "y")
-	switch {
-	case n == 1:
+	if n == 1 {
 		return "1 " + noun
-	case ies:
-		return fmt.Sprintf("%d %sies", n, stem)
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	for _, ending := range [][2]string{{"y", "ies"}, {"ix", "ices"}, {"", "s"}} {
+		if stem, ok := strings.CutSuffix(noun, ending[0]); ok {
+			noun = stem + ending[1]
+			break
+		}
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // maxQuoted bounds how much of a name from a file is repeated in a message.

@@ -233,7 +233,7 @@ func (s *scanner) extent(name, dtype string, dims, offsets []uint64) (extent, er
 	}
 	s.header.foreign = s.header.foreign || !dt.Plain()
 	if offsets[1] < offsets[0] || offsets[1]-offsets[0] != uint64(size) {
-		return extent{}, s.bad("data_offsets %v do not span the %d bytes that %s %v takes", offsets, size, dt, shape)
+		return extent{}, s.bad("data_offsets %v do not span the %s that %s %v takes", offsets, badfile.Count(size, "byte"), dt, shape)
 	}
 	return extent{name: name, dtype: dt, shape: shape, begin: offsets[0], end: offsets[1]}, nil
 }

@@ -140,7 +140,7 @@ func checkLength(name string, data []byte) (int, error) {
 		return bad("%s", what)
 	}
 	if len(data) < lengthSize {
-		return bad("has %d bytes, too few for a safetensors file; download it again", len(data))
+		return bad("has %s, too few for a safetensors file; download it again", badfile.Count(len(data), "byte"))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > referenceMaxHeader {
@@ -160,7 +160,7 @@ func checkCover(name string, extents []extent, headerSize, fileSize int) (unused
 		where := "tensor " + badfile.Quote(e.name)
 		switch {
 		case e.begin < end:
-			return nil, &badfile.FormatError{File: name, Where: where, Detail: fmt.Sprintf("its data begins at %d and overlaps that of %s, which ends at %d",
+			return unused, &badfile.FormatError{File: name, Where: where, Detail: fmt.Sprintf("its data begins at %d and overlaps that of %s, which ends at %d",
 				e.begin, badfile.Quote(extents[i-1].name), end)}
 		case e.begin > end && unused == nil:
 			unused = &badfile.FormatError{File: name, Where: where, Detail: fmt.Sprintf("its data begins at %d and leaves a hole: expected %d", e.begin, end)}

@@ -205,7 +205,7 @@ func TestParseForeign(t *testing.T) {
 		want  string // part of the error
 	}{
 		"C64": {"[2]", 16, ""}, "F8_E4M3": {"[2,3]", 6, ""}, "F8_E5M2": {"[0]", 0, ""}, "F8_E8M0": {"[]", 1, ""}, "F8_E4M3FNUZ": {"[1]", 1, ""},
-		"F8_E5M2FNUZ": {"[1]", 2, "do not span the 1 bytes"}, "F4": {"[2,3]", 3, ""}, "F6_E2M3": {"[4]", 3, ""},
+		"F8_E5M2FNUZ": {"[1]", 2, "do not span the 1 byte"}, "F4": {"[2,3]", 3, ""}, "F6_E2M3": {"[4]", 3, ""},
 		"F6_E3M2": {"[2]", 2, "F6_E3M2 [2] does not fill whole bytes"}, "I4": {"[2]", 1, `unknown dtype "I4"`}, "Q8_0": {"[32]", 34, `unknown dtype "Q8_0"`},
 	} {
 		f, err := Parse("f", file(fmt.Sprintf(`{"w":{"dtype":%q,"shape":%s,"data_offsets":[0,%d]}}`, name, c.shape, c.bytes), c.bytes))

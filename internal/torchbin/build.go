@@ -82,7 +82,7 @@ func (m *machine) setItems() error {
 		return err
 	}
 	if len(top)%2 != 0 {
-		return m.bad("the pickle sets %d keys and values of a dict, expected pairs", len(top))
+		return m.bad("the pickle sets an odd number of keys and values of a dict, %d, expected pairs", len(top))
 	}
 	return m.update(top)
 }

@@ -154,7 +154,7 @@ func (m *machine) persistentID() error {
 	case len(id) > 0 && m.is(id[0], "module"):
 		return m.unsupported("holds a whole module, not a state_dict; load it in Python and save its state_dict alone")
 	case len(id) != want || !m.is(id[0], "storage"):
-		return m.bad("a persistent id of the pickle has %d items, expected %d that begin with 'storage'", len(id), want)
+		return m.bad("a persistent id of the pickle has %s, expected %d that begin with 'storage'", badfile.Count(len(id), "item"), want)
 	case !m.isRole(id[1], roleStorage) && !m.isRole(id[1], roleUntyped):
 		return m.bad("the type of a storage in the pickle is %s, expected a storage class", m.spell(id[1]))
 	case id[2].kind() == kindText && id[2].b() > maxGlobal:
@@ -216,7 +216,7 @@ func (m *machine) reduce() error {
 		for _, v := range m.tupleItems(args)[:min(args.b(), cap(kinds))] {
 			kinds = append(kinds, v.kind().String())
 		}
-		return m.bad("the pickle calls %s with %d arguments it does not take (%s)", g, args.b(), strings.Join(kinds, ", "))
+		return m.bad("the pickle calls %s with %s it does not take (%s)", g, badfile.Count(args.b(), "argument"), strings.Join(kinds, ", "))
 	}
 	if g.role == roleParameter || g.role == roleParameterState || g.role == roleSize {
 		result = m.tupleItems(args)[0]

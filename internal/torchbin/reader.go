@@ -114,7 +114,7 @@ func (f *File) parseZip(data []byte) error {
 		return err
 	}
 	if rest := len(pickle) - f.machine.pos; rest > 0 {
-		return place{f.name, recordPickle}.bad("%d bytes follow the pickle's end", rest)
+		return place{f.name, recordPickle}.bad("found %s after the pickle's end", badfile.Count(rest, "byte"))
 	}
 	return f.collect(object, f.zipStorages(data, below))
 }
@@ -262,7 +262,7 @@ func (f *File) zipStorages(data []byte, below map[string]*record) finder {
 		}
 		have := len(f.storages[i].data)
 		if want, ok := f.storageSize(id); !ok || want != have {
-			return 0, 0, 0, where.bad("has %d bytes, expected %s", have, f.describeStorage(id))
+			return 0, 0, 0, where.bad("has %s, expected %s", badfile.Count(have, "byte"), f.describeStorage(id))
 		}
 		return i, 0, have, nil
 	}

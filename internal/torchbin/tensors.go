@@ -34,7 +34,7 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 		return view{}, err
 	}
 	if len(shape) != len(strides) {
-		return view{}, where.bad("has %d dimensions and %d strides", len(shape), len(strides))
+		return view{}, where.bad("has %s and %s", badfile.Count(len(shape), "dimension"), badfile.Count(len(strides), "stride"))
 	}
 	if !v.dtype.Plain() {
 		return f.foreign(where, v, shape, id, find)
@@ -54,7 +54,7 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 	first, _ := args[1].int() // reduce made sure
 	last, ok := lastElement(first, shape, strides)
 	if have := int64(end-begin) / int64(v.dtype.Size()); !ok || last >= have {
-		return view{}, where.bad("shape %v with strides %v from element %d on does not lie inside its storage of %d elements", shape, strides, first, have)
+		return view{}, where.bad("shape %v with strides %v from element %d on does not lie inside its storage of %s", shape, strides, first, badfile.Count(have, "element"))
 	}
 	v.offset += int(first) * v.dtype.Size()
 	if v.dense = isDense(shape, strides); !v.dense && size > f.size {
@@ -79,7 +79,7 @@ func (f *File) foreign(where place, v view, shape []int, id []value, find finder
 	}
 	blocks := elems/block + min(elems%block, 1)
 	if blocks > (end-begin)/bytes {
-		return view{}, where.bad("shape %v does not lie inside its storage of %d bytes", shape, end-begin)
+		return view{}, where.bad("shape %v does not lie inside its storage of %s", shape, badfile.Count(end-begin, "byte"))
 	}
 	v.offset, v.size, v.dense = begin, blocks*bytes, true
 	return v, nil
