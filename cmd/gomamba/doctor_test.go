@@ -263,7 +263,7 @@ func TestDoctorCannotRepair(t *testing.T) {
 			data := p.tensor("layers.1.mixer.D").Data
 			copy(data, tensor.Bytes([]float32{float32(math.NaN()), float32(math.Inf(1))}))
 			p.release()
-		}, `"backbone.layers.1.mixer.D": found 1 NaN and 1 infinities among 64 elements`},
+		}, `"backbone.layers.1.mixer.D": found 1 NaN and 1 infinity among 64 elements`},
 		{"quantized", func(p *patient) {
 			p.config["quantization_config"] = map[string]any{"quant_method": "gptq"}
 			p.release()

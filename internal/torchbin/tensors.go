@@ -67,8 +67,7 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 // foreign is resolve for a dtype that nothing computes with: all that counts is how many bytes its elements take. They are
 // not looked at, so they are taken from the beginning of the storage, whatever the strides.
 func (f *File) foreign(where place, v view, shape []int, id []value, find finder) (view, error) {
-	block, bytes := v.dtype.Block()
-	elems, ok := tensor.Count(shape)
+	size, ok := tensor.ByteCount(v.dtype, shape)
 	if !ok {
 		return view{}, where.bad("shape %v of %s is larger than any file", shape, v.dtype)
 	}
@@ -77,11 +76,10 @@ func (f *File) foreign(where place, v view, shape []int, id []value, find finder
 	if v.storage, begin, end, err = find(id); err != nil {
 		return view{}, err
 	}
-	blocks := elems/block + min(elems%block, 1)
-	if blocks > (end-begin)/bytes {
+	if size > end-begin {
 		return view{}, where.bad("shape %v does not lie inside its storage of %s", shape, badfile.Count(end-begin, "byte"))
 	}
-	v.offset, v.size, v.dense = begin, blocks*bytes, true
+	v.offset, v.size, v.dense = begin, size, true
 	return v, nil
 }
 
