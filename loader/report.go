@@ -49,7 +49,7 @@ func (x *examination) variant() bool {
 		if family != "" && (family == config.Mamba2) == (own == config.Mamba2) {
 			continue // blocks of its own kind, under names that are not known
 		}
-		if _, inside := block(name); !ok || complete && !(inside && names.Added(name)) {
+		if !ok || complete && !(ofNetwork(name) && names.Added(name)) {
 			continue
 		}
 		votes[what]++
@@ -63,6 +63,12 @@ func (x *examination) variant() bool {
 	_, family, _ := names.Variant(example)
 	x.add(fault{unsupported: family == "", where: whereTensor(example), detail: x.contradiction(best, own, family)})
 	return true
+}
+
+// ofNetwork reports whether a name is that of something in a block, in the embedding or in the head.
+func ofNetwork(name string) bool {
+	_, inside := block(name)
+	return inside || strings.HasPrefix(name, strings.TrimSuffix(nameEmbedding, "weight")) || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight"))
 }
 
 // contradiction says that the tensors are of another kind than the configuration says.

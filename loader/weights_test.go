@@ -145,6 +145,8 @@ func TestUnknownNames(t *testing.T) {
 		}, `found an adapter (PEFT) that is not merged; merge it with merge_and_unload`, true},
 		"an adapter beside all weights": {func(c *checkpoint) { c.add("backbone.layers.0.mixer.in_proj.lora_A.weight", tensor.F32, 2, 32) },
 			`found an adapter (PEFT) that is not merged`, true},
+		"a head that an adapter replaces": {func(c *checkpoint) { c.add("lm_head.modules_to_save.default.weight", tensor.F32, 2, 32) },
+			`found an adapter (PEFT) that is not merged`, true},
 	} {
 		for _, family := range families {
 			for container, write := range containers {

@@ -130,7 +130,7 @@ func safetensorsEntries() []Entry {
 	add("bytes at the end", "after the last tensor", append(bytes.Clone(good), 1, 2, 3))
 	add("a zip at the end (polyglot)", "after the last tensor", append(bytes.Clone(good), zipOf(nil)...))
 	long := Tensors("mamba")
-	long = append(long, Tensor{strings.Repeat("layers.0.", 1<<20) + "mixer.D", []int{inner}, long[0].Values[:inner]}, Tensor{"module.lm_head.weight", []int{inner}, long[0].Values[:inner]})
+	long = append(long, Tensor{strings.Repeat("layers.0.", 1<<13) + "mixer.D", []int{inner}, long[0].Values[:inner]}, Tensor{"module.lm_head.weight", []int{inner}, long[0].Values[:inner]})
 	add("names that are long and in wrappers", "lm_head.weight", packed("F32", long))
 	add("a tensor twice, once in a wrapper", "in a wrapper", packed("F32", append(Tensors("mamba"), Tensor{"module.backbone.norm_f.weight", []int{width}, long[0].Values[:width]})))
 	add("one byte more", "1 byte after the last tensor", append(bytes.Clone(good), 0))

@@ -41,7 +41,7 @@ var variants = []variant{
 	{
 		[]string{
 			".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A.", ".lora_embedding_B.", ".lora_embedding_A", ".lora_embedding_B",
-			".lora_magnitude_vector.", ".base_layer.weight",
+			".lora_magnitude_vector.", ".base_layer.weight", ".modules_to_save.", ".original_module.",
 		},
 		Adapter, "", true,
 	},

@@ -77,3 +77,30 @@ func TestUnwrapAmbiguous(t *testing.T) {
 		}
 	}
 }
+
+func FuzzUnwrap(f *testing.F) {
+	for _, seed := range []string{
+		"", ".", "layers.", "x.layers.0.", "x.layers.0.mixer\nx.layers.01.mixer.D", "module\nmodule.", "module.layers.0.mixer.D\nbackbone.layers.0.mixer.D",
+		"a.backbone.layers.0.mixer.D\na.lm_head.weight\nlm_head.weight", "..backbone.layers.0.mixer.dt_bias", "model.layers.0.mixer.D\nlm_head.weight",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		listed := strings.Split(text, "\n")
+		u, err := Unwrap(listed)
+		if err != nil || u.Collision(listed) != nil {
+			return
+		}
+		if len(u.Names) != len(listed) {
+			t.Fatalf("%d names became %d", len(listed), len(u.Names))
+		}
+		for i, name := range u.Names {
+			if len(name) > len(listed[i]) {
+				t.Errorf("%q became %q", listed[i], name)
+			}
+			if j := slices.Index(u.Names, name); j != i && listed[j] != listed[i] {
+				t.Errorf("%q and %q became %q", listed[j], listed[i], name)
+			}
+		}
+	})
+}

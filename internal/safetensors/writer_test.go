@@ -237,6 +237,15 @@ func FuzzParse(f *testing.F) {
 		if spent := after.TotalAlloc - before.TotalAlloc; spent > 1<<20+64*uint64(len(data)) {
 			t.Fatalf("%d bytes allocated for a file of %d", spent, len(data))
 		}
+		if lenient, passed, again := parse("fuzz", data, true); (again == nil && len(passed) == 0) != (err == nil) {
+			t.Fatalf("%v, leniently %v, passing over %v", err, again, passed)
+		} else if again == nil {
+			for _, x := range lenient.Tensors() {
+				if n, ok := tensor.ByteCount(x.DType, x.Shape); !ok || n != len(x.Data) {
+					t.Fatalf("%q: %v %v has %d bytes", x.Name, x.DType, x.Shape, len(x.Data))
+				}
+			}
+		}
 		if err != nil {
 			return
 		}
