@@ -121,18 +121,24 @@ func (x *examination) hybrid() bool {
 	return true
 }
 
-// stranger recognises weights that share no name with the family.
+// stranger recognises weights that share no name with the family, or none of a block.
 func (x *examination) stranger(required int) bool {
-	if len(x.ck.found)+len(x.misnamed)+len(x.leftOver) > 0 {
+	known := len(x.ck.found) + len(x.misnamed) + len(x.leftOver)
+	if known > 0 && (x.blocks() > 0 || len(x.misnamed) > 0 || len(x.foreign) == 0 || len(x.missing) == 0) {
 		return false
 	}
 	found, verdict := "unknown names: "+some(x.foreign), "these are weights of another model, or something has changed their names"
 	if len(x.foreign) == 0 {
 		found, verdict = "no tensors", "download it again"
 	}
-	example := x.ck.storedName(x.missing[min(2, len(x.missing)-1)].Name)
+	example := x.missing[len(x.missing)-1]
+	for _, s := range slices.Backward(x.missing) {
+		if strings.Contains(s.Name, ".mixer.") {
+			example = s
+		}
+	}
 	x.add(fault{detail: fmt.Sprintf("found %s, expected %d tensors of a %s model, such as %s; %s",
-		found, required, x.ck.cfg.Family(), badfile.Quote(example), verdict)})
+		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.storedName(example.Name)), verdict)})
 	return true
 }
 

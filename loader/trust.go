@@ -15,9 +15,10 @@ func trust(cfg config.Config, w *weights) config.Config {
 	was, cfg := cfg, cfg.Clone()
 	c := cfg.Shared()
 	shape := make(map[string][]int, len(w.tensors))
-	layers := 0
+	layers, head := 0, false
 	for _, t := range w.tensors {
 		name := t.Name
+		head = head || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight")) // under whatever name
 		if !strings.HasPrefix(name, barePrefix) && name != nameHead {
 			name = barePrefix + name // saved from the bare model
 		}
@@ -73,7 +74,7 @@ func trust(cfg config.Config, w *weights) config.Config {
 	if has(mixer + "conv1d.weight") {
 		c.UseConvBias = has(mixer + "conv1d.bias")
 	}
-	if has(nameEmbedding) && !has(nameHead) {
+	if has(nameEmbedding) && !head {
 		c.TieWordEmbeddings = true
 	}
 	if cfg.Validate() != nil {

@@ -137,6 +137,9 @@ func TestUnknownNames(t *testing.T) {
 		"unknown": {func(c *checkpoint) {
 			c.rename(func(s string) string { return strings.Replace("x."+s, ".layers.", ".blocks.", 1) })
 		}, `found unknown names: "x.backbone.`, false},
+		"unknown in blocks alone": {func(c *checkpoint) {
+			c.rename(func(s string) string { return strings.Replace(s, ".layers.", ".blocks.", 1) })
+		}, `found unknown names: "backbone.blocks.0.`, false},
 		"an adapter that is not merged": {func(c *checkpoint) {
 			c.rename(func(s string) string {
 				return "base_model.model." + strings.Replace(s, "in_proj.weight", "in_proj.base_layer.weight", 1)
@@ -158,6 +161,15 @@ func TestUnknownNames(t *testing.T) {
 					if err == nil {
 						t.Cleanup(func() { ck.Close() })
 						err = ck.Check()
+					}
+					mended, findings, mendErr := Mend(dir)
+					if mended != nil {
+						mended.Close()
+					}
+					for _, f := range findings { // nothing is made up of what is not known
+						if strings.Contains(f.Problem, fileConfig) || mendErr != nil {
+							t.Errorf("Mend: %v, %v", f, mendErr)
+						}
 					}
 					if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "blocks, config.json says") {
 						t.Fatalf("error %v, want %s", err, test.want)
