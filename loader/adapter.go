@@ -11,8 +11,8 @@ import (
 	"github.com/gomamba/gomamba/internal/weightfile"
 )
 
-// noteAdapter says that an adapter of PEFT lies beside the weights. transformers, where peft is installed, applies it to them
-// (5.23, integrations/peft.py, maybe_load_adapters, goes by the adapter's config alone).
+// noteAdapter says that an adapter of PEFT lies beside the weights. If peft is installed, transformers applies it to them,
+// and needs to see only the adapter's config for that (5.23, integrations/peft.py, maybe_load_adapters).
 func (w *weights) noteAdapter(dir string) {
 	path := filepath.Join(dir, weightfile.AdapterConfig)
 	if exists(path) {

@@ -77,13 +77,13 @@ func startsGGUF(path string) bool { return strings.HasPrefix(firstBytes(path), "
 // sourceOf accepts a file that stands for the folder it is in, or that holds its weights.
 func sourceOf(path string) (source, error) {
 	src, name := source{dir: filepath.Dir(path)}, filepath.Base(path)
-	head := firstBytes(path)
+	_, known := format(path)
 	switch {
 	case name == fileConfig, name == fileParams:
 		return src, nil
 	case weightfile.IsShard(name) && len(indexesIn(src.dir)) > 0:
 		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
-	case weightfile.Named(name), holdsTorch(path) && head != "" && (head[0] == 'P' || head[0] == 0x80), len(head) > 8 && head[8] == '{':
+	case known, weightfile.Named(name):
 		src.file = name
 		return src, nil
 	}

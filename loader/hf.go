@@ -87,7 +87,7 @@ func notLinked(path string, err error) error {
 	return &badfile.FormatError{File: path, Detail: "is a link to " + badfile.Quote(target) + ", which is missing; download it again"}
 }
 
-// openShards maps the shards an index names, and all tensors in them, as transformers does: where the index says otherwise,
+// openShards maps the shards an index names, and all tensors in them, as transformers does. If the index says otherwise,
 // that is noted.
 func openShards(path string, open func(path string) (weightFile, error)) (_ *weights, err error) {
 	data, err := jsonobj.ReadFile(path, maxIndex)

@@ -149,7 +149,7 @@ func (m *mender) shards(name string) {
 }
 
 // rename gives every tensor its canonical name. Of two tensors of one name the second is left out if it is the same. It
-// returns false if the names cannot be told apart.
+// returns false if there are two models.
 func (m *mender) rename() bool {
 	u, err := names.Unwrap(m.w.names())
 	if err != nil {

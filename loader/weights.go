@@ -67,7 +67,7 @@ func (w *weights) names() []string {
 	return list
 }
 
-// setNames names the tensors anew, of which listed keeps the old names.
+// setNames renames the tensors; listed keeps the old names.
 func (w *weights) setNames(list []string) {
 	if slices.Equal(list, w.names()) {
 		return
@@ -117,16 +117,23 @@ func openFile(path string) (weightFile, error) {
 	return safetensors.Open(path)
 }
 
-// holdsTorch reports whether a file is PyTorch's. Where its first bytes do not say, its name does.
+// holdsTorch reports whether a file is PyTorch's. If its first bytes do not say, its name does.
 func holdsTorch(path string) bool {
+	torch, known := format(path)
+	return torch || !known && !strings.EqualFold(filepath.Ext(path), ".safetensors")
+}
+
+// format recognises a file of tensors by its first bytes: PyTorch's zip archives and pickles, or the length and beginning of
+// a safetensors header.
+func format(path string) (torch, known bool) {
 	head := firstBytes(path)
 	switch {
-	case len(head) > 8 && head[8] == '{':
-		return false
+	case len(head) > 8 && head[7] == 0 && head[8] == '{':
+		return false, true
 	case strings.HasPrefix(head, "PK\x03\x04"), len(head) > 1 && head[0] == 0x80 && head[1] <= 5:
-		return true
+		return true, true
 	}
-	return !strings.EqualFold(filepath.Ext(path), ".safetensors")
+	return false, false
 }
 
 // firstBytes returns how a file begins, nothing if it cannot be read: whatever opens it says why.

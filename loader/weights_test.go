@@ -116,7 +116,7 @@ func TestWrappers(t *testing.T) {
 	}
 }
 
-// Where names cannot be told apart or are not known, the error says so with examples.
+// If names are ambiguous or not known, the error says so with examples.
 func TestUnknownNames(t *testing.T) {
 	for name, test := range map[string]struct {
 		change      func(c *checkpoint)
@@ -206,7 +206,7 @@ func TestStrayDTypes(t *testing.T) {
 	}
 }
 
-// Index and shards may differ where transformers does not care.
+// Index and shards may differ in ways that transformers does not care about.
 func TestIndexQuirks(t *testing.T) {
 	for name, test := range map[string]struct {
 		old, new string // of the index

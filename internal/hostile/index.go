@@ -55,7 +55,7 @@ func indexEntries() []Entry {
 	return list
 }
 
-// validIndexes differ from their shards where no program cares.
+// validIndexes differ from their shards in ways that no program cares about.
 func validIndexes() (list []Entry) {
 	const name = "model.safetensors.index.json"
 	good := string(sharded()[name])

@@ -60,7 +60,7 @@ func TestUnwrap(t *testing.T) {
 	}
 }
 
-// What cannot be told apart is refused by name.
+// Two models in one file, and two tensors of one name, are refused by name.
 func TestUnwrapAmbiguous(t *testing.T) {
 	const d = "backbone.layers.0.mixer.D"
 	for want, listed := range map[string][]string{
