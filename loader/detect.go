@@ -13,7 +13,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/weightfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 )
 
 // layout is one way to store a checkpoint.
@@ -81,9 +81,9 @@ func sourceOf(path string) (source, error) {
 	switch {
 	case name == fileConfig, name == fileParams:
 		return src, nil
-	case weightfile.IsShard(name) && len(indexesIn(src.dir)) > 0:
+	case filenames.IsShard(name) && len(indexesIn(src.dir)) > 0:
 		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
-	case known, weightfile.Named(name):
+	case known, filenames.MaybeWeights(name):
 		src.file = name
 		return src, nil
 	}
@@ -96,7 +96,7 @@ func indexesIn(dir string) []string {
 	if err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(found, func(name string) bool { return !weightfile.IsIndex(name) })
+	return slices.DeleteFunc(found, func(name string) bool { return !filenames.IsIndex(name) })
 }
 
 const wanted = "use a Hugging Face folder with " + fileConfig + " and " + fileWeights + " (or shards with their index)"
@@ -155,7 +155,7 @@ func noMatch(dir string) error {
 		}
 	}
 	detail := "found no checkpoint but " + some(found) + "; " + wanted
-	weights := cmp.Or(slices.Concat(present(weightfile.Usual, found), otherWeights(dir), []string{""})...)
+	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), otherWeights(dir), []string{""})...)
 	switch shard := first("model-*-of-*.safetensors"); {
 	case len(found) == 0:
 		detail = "found an empty folder; " + wanted

@@ -10,9 +10,9 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tensor"
-	"github.com/gomamba/gomamba/internal/weightfile"
 )
 
 // The Hugging Face layout, as save_pretrained of transformers writes it:
@@ -27,8 +27,8 @@ import (
 // Where none of these is there, the only file of weights under another name will do.
 const (
 	fileConfig  = "config.json"
-	fileWeights = weightfile.Single
-	fileIndex   = weightfile.Index
+	fileWeights = filenames.ModelFile
+	fileIndex   = filenames.ModelIndex
 )
 
 func matchHF(src source) bool {

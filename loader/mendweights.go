@@ -15,7 +15,6 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
-	"github.com/gomamba/gomamba/internal/weightfile"
 )
 
 // open maps whatever weights the folder holds, and puts their names right.
@@ -48,8 +47,8 @@ func (m *mender) openFolder() {
 		m.one(m.src.file)
 		return
 	}
-	for _, name := range weightfile.Usual {
-		if exists(filepath.Join(m.src.dir, name)) || weightfile.IsIndex(name) && len(m.shardsOf(name)) > 0 {
+	for _, name := range filenames.UsualWeights {
+		if exists(filepath.Join(m.src.dir, name)) || filenames.IsIndex(name) && len(m.shardsOf(name)) > 0 {
 			m.one(name)
 			return
 		}
@@ -71,7 +70,7 @@ func (m *mender) openFolder() {
 
 // one maps the file of that name, or the shards of the index.
 func (m *mender) one(name string) {
-	if weightfile.IsIndex(name) {
+	if filenames.IsIndex(name) {
 		m.shards(name)
 		return
 	}

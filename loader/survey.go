@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/weightfile"
 )
 
 // Survey is what the files of a checkpoint hold, told without judging whether it is a model that this library knows: what
@@ -93,7 +93,7 @@ func (s *Survey) takeFolder(src source) error {
 	if err != nil {
 		return err
 	}
-	if !weightfile.IsIndex(filepath.Base(path)) {
+	if !filenames.IsIndex(filepath.Base(path)) {
 		return s.take(path)
 	}
 	data, err := jsonobj.ReadFile(path, maxIndex)

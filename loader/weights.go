@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/torchbin"
-	"github.com/gomamba/gomamba/internal/weightfile"
 )
 
 // weights are the tensors of a checkpoint and the files behind them.
@@ -157,7 +157,7 @@ func weightsOf(src source) (path string, err error) {
 	if src.file != "" {
 		return filepath.Join(src.dir, src.file), nil
 	}
-	for _, name := range weightfile.Usual {
+	for _, name := range filenames.UsualWeights {
 		if path := filepath.Join(src.dir, name); exists(path) {
 			return path, nil
 		}
@@ -171,7 +171,7 @@ func weightsOf(src source) (path string, err error) {
 		return "", &badfile.UnsupportedError{File: src.dir, Detail: fmt.Sprintf("found %s that DeepSpeed or Megatron spread over several GPUs: %s; merge them first",
 			badfile.Count(len(others), "part"), some(others))}
 	default:
-		return "", &badfile.UnsupportedError{File: src.dir, Detail: fmt.Sprintf("found %s, and none has the usual name: %s; give the file itself, or if these are shards, download "+weightfile.Index,
+		return "", &badfile.UnsupportedError{File: src.dir, Detail: fmt.Sprintf("found %s, and none has the usual name: %s; give the file itself, or if these are shards, download "+filenames.ModelIndex,
 			badfile.Count(len(others), "file")+" of weights", some(others))}
 	}
 }
@@ -182,12 +182,12 @@ func otherWeights(dir string) []string {
 	if err != nil || matchGGUF(source{dir: dir}) {
 		return nil
 	}
-	return slices.DeleteFunc(weightfile.Others(found), func(name string) bool { return holdsResults(filepath.Join(dir, name)) })
+	return slices.DeleteFunc(filenames.OtherWeights(found), func(name string) bool { return holdsResults(filepath.Join(dir, name)) })
 }
 
 // holdsResults reports whether a file holds what a network computed, not its weights: reference files lie beside models.
 func holdsResults(path string) bool {
-	if weightfile.IsIndex(path) || holdsTorch(path) {
+	if filenames.IsIndex(path) || holdsTorch(path) {
 		return false
 	}
 	f, err := safetensors.Open(path)
@@ -201,7 +201,7 @@ func holdsResults(path string) bool {
 }
 
 func hasWeights(src source) bool {
-	return src.file != "" || slices.ContainsFunc(weightfile.Usual, func(name string) bool { return exists(filepath.Join(src.dir, name)) }) ||
+	return src.file != "" || slices.ContainsFunc(filenames.UsualWeights, func(name string) bool { return exists(filepath.Join(src.dir, name)) }) ||
 		len(otherWeights(src.dir)) > 0
 }
 
@@ -212,7 +212,7 @@ func openWeights(src source, own string) (*weights, error) {
 		return nil, err
 	}
 	open := openSingle
-	if weightfile.IsIndex(filepath.Base(path)) {
+	if filenames.IsIndex(filepath.Base(path)) {
 		open = openShards
 	}
 	w, err := open(path, openFile)

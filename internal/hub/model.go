@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/weightfile"
 )
 
 // Ref is a repository on the hub, as the argument of a command names it: OWNER/NAME, OWNER/NAME@REVISION, or
@@ -65,7 +65,7 @@ func isGGUF(f File) bool { return path.Ext(f.Path) == ".gguf" }
 
 // The small files that belong to a model: its configuration, that of an adapter, and what turns text into ids and back.
 var (
-	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json", weightfile.AdapterConfig}
+	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json", filenames.AdapterConfig}
 	tokenizerFiles = []string{
 		"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
 		"chat_template.jinja", "chat_template.json", "tokenizer.model", "tokenizer.model.v3",
@@ -75,7 +75,7 @@ var (
 // weightFiles are the files that may hold the weights or list their shards, the best first: the usual ones, and mistral's.
 // Where there are several it is the same weights, so one of them will do. Tensors in safetensors are preferred: they need
 // no pickle.
-var weightFiles = slices.Insert(slices.Clone(weightfile.Usual), 2, "consolidated.safetensors")
+var weightFiles = slices.Insert(slices.Clone(filenames.UsualWeights), 2, "consolidated.safetensors")
 
 // ModelFiles selects what it takes to run or convert a model. Of an adapter without its base model it selects the
 // configuration, which names that.
@@ -90,14 +90,14 @@ func ModelFiles(names []string) ([]string, error) {
 	if err == nil || slices.ContainsFunc(names, func(name string) bool { return path.Ext(name) == ".gguf" }) {
 		return found, err
 	}
-	others := weightfile.Others(names)
+	others := filenames.OtherWeights(names)
 	switch {
 	case len(others) == 1 && slices.Contains(chosen, "config.json"):
 		return withShards(chosen, names, others[0]), nil
 	case len(others) > 1:
 		return nil, fmt.Errorf("%d files of weights in the repository, and none has the usual name: %s; download the one to use with config.json, and open that",
 			len(others), some(others))
-	case slices.Contains(chosen, weightfile.AdapterConfig):
+	case slices.Contains(chosen, filenames.AdapterConfig):
 		return chosen, nil
 	}
 	return nil, err
@@ -106,7 +106,7 @@ func ModelFiles(names []string) ([]string, error) {
 // withShards adds to the chosen files the tokenizer and the weights: a file, or an index with its shards.
 func withShards(chosen, names []string, weights string) []string {
 	chosen = append(append(chosen, present(names, tokenizerFiles)...), weights)
-	if !weightfile.IsIndex(weights) {
+	if !filenames.IsIndex(weights) {
 		return chosen
 	}
 	stem, ending, _ := strings.Cut(weights, ".")

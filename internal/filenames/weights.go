@@ -1,6 +1,4 @@
-// Package weightfile has the names of the files that hold the weights of a model in PyTorch's and Hugging Face's formats,
-// in a folder or in a repository. What a file holds is not asked here: that its content shows.
-package weightfile
+package filenames
 
 import (
 	"path"
@@ -9,19 +7,20 @@ import (
 	"strings"
 )
 
-// The usual names.
+// The usual names of weights in the formats of PyTorch and Hugging Face. What a file holds is not asked here: its content
+// shows that.
 const (
-	Single      = "model.safetensors"
-	Index       = "model.safetensors.index.json"
-	TorchSingle = "pytorch_model.bin"
-	TorchIndex  = "pytorch_model.bin.index.json"
+	ModelFile  = "model.safetensors"
+	ModelIndex = "model.safetensors.index.json"
+	TorchFile  = "pytorch_model.bin"
+	TorchIndex = "pytorch_model.bin.index.json"
 
 	AdapterConfig = "adapter_config.json" // of PEFT
 )
 
-// Usual are the usual names in the order in which transformers looks for them (5.23, modeling_utils.py,
+// UsualWeights are the usual names in the order in which transformers looks for them (5.23, modeling_utils.py,
 // _get_resolved_checkpoint_files). Where there are several it is the same weights, so one of them will do.
-var Usual = []string{Single, Index, TorchSingle, TorchIndex}
+var UsualWeights = []string{ModelFile, ModelIndex, TorchFile, TorchIndex}
 
 // endings are those of files of weights, whatever their names: Lightning's are .ckpt.
 var endings = []string{".safetensors", ".bin", ".pt", ".pth", ".ckpt"}
@@ -42,16 +41,16 @@ func IsShard(name string) bool {
 	return shardName.MatchString(name) && !strings.Contains(name, "-00001-of-00001.")
 }
 
-// Named reports whether name may be that of a file of weights, or of an index.
-func Named(name string) bool {
+// MaybeWeights reports whether name may be that of a file of weights, or of an index.
+func MaybeWeights(name string) bool {
 	return IsIndex(name) || slices.Contains(endings, strings.ToLower(path.Ext(name)))
 }
 
-// Others returns those of the names in a folder that hold weights under another than the usual name, such as "last.ckpt":
+// OtherWeights returns those of the names in a folder that hold weights under another than the usual name, such as "last.ckpt":
 // whole files and indexes, without shards and what else trainers keep there.
-func Others(names []string) (found []string) {
+func OtherWeights(names []string) (found []string) {
 	for _, name := range names {
-		if Named(name) && !strings.Contains(name, "/") && !slices.Contains(Usual, name) && !IsShard(name) && !besides.MatchString(name) {
+		if MaybeWeights(name) && !strings.Contains(name, "/") && !slices.Contains(UsualWeights, name) && !IsShard(name) && !besides.MatchString(name) {
 			found = append(found, name)
 		}
 	}

@@ -1,11 +1,11 @@
-package weightfile
+package filenames
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestOthers(t *testing.T) {
+func TestOtherWeights(t *testing.T) {
 	others := []string{
 		"last.ckpt", "epoch=3-step=100.ckpt", "model.pth", "checkpoint.pt", "model.fp16.safetensors", "pytorch_model.fp16.bin",
 		"mp_rank_00_model_states.pt", "model.safetensors.index.fp16.json", "model-00001-of-00001.safetensors",
@@ -17,7 +17,7 @@ func TestOthers(t *testing.T) {
 		"zero_pp_rank_0_mp_rank_00_optim_states.pt", "zero_pp_rank_0_mp_rank_00_model_states.pt", "bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt",
 		"x.gguf", "tokenizer.model", "sub/last.ckpt", "README.md", "",
 	}
-	if got := Others(slices.Concat(others, beside)); !slices.Equal(got, others) {
+	if got := OtherWeights(slices.Concat(others, beside)); !slices.Equal(got, others) {
 		t.Errorf("found %q, want %q", got, others)
 	}
 }
