@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -48,8 +49,8 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 	var lines []string
 	for i, t := range tensors {
 		if c := totals[i]; c.nan+c.inf > 0 {
-			lines = append(lines, fmt.Sprintf("%s: tensor %q: found %d NaN and %d infinities among %d elements, expected finite numbers",
-				t.File, t.Name, c.nan, c.inf, t.Elems()))
+			lines = append(lines, fmt.Sprintf("%s: tensor %q: found %d NaN and %s among %s, expected finite numbers",
+				t.File, t.Name, c.nan, badfile.Count(c.inf, "infinity"), badfile.Count(t.Elems(), "element")))
 		}
 	}
 	return lines, nil

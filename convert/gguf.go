@@ -102,7 +102,7 @@ func (ggufTarget) finish(p *Plan) {
 		p.Notes = append(p.Notes, "the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
 	if p.unblocked > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("%d matrices are written as %s: their rows are no multiple of 32, the block of Q8_0", p.unblocked, unblocked))
+		p.Notes = append(p.Notes, fmt.Sprintf("%s of rows that are not whole blocks of Q8_0, 32 elements, written as %s", badfile.Count(p.unblocked, "matrix"), unblocked))
 	}
 	p.sort(func(s Step) string {
 		canonical, _, _ := names.FromGGUF(p.cfg, s.To)

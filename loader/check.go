@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type fault struct {
 	severity            Severity
 	file, where, detail string
 	unsupported         bool
+	remedy              string // of a warning: what a repaired copy has instead
 }
 
 func (f fault) err() error {
@@ -45,6 +47,14 @@ func (f fault) err() error {
 		return &badfile.UnsupportedError{File: f.file, Where: f.where, Detail: f.detail}
 	}
 	return &badfile.FormatError{File: f.file, Where: f.where, Detail: f.detail}
+}
+
+// mended says what a repaired copy has instead; empty: only other files help.
+func (f fault) mended() string {
+	if f.severity == Error {
+		return ""
+	}
+	return cmp.Or(f.remedy, "not so in a copy")
 }
 
 // Problems returns what contradicts the configuration or looks odd, errors first. When a tied model stores a head
@@ -84,7 +94,7 @@ func (ck *Checkpoint) Check() error {
 	}
 	f := *first
 	if more > 0 {
-		f.detail += fmt.Sprintf("; %s", count(more, "more problem"))
+		f.detail += fmt.Sprintf("; %s", badfile.Count(more, "more problem"))
 	}
 	return f.err()
 }
@@ -182,15 +192,7 @@ func (x *examination) settleMisnamed() map[string]bool {
 // either without a word, and so do we.
 const barePrefix = "backbone."
 
-// count puts a number before a noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// isAre is the verb after count.
+// isAre is the verb after a count.
 func isAre(n int) string {
 	if n == 1 {
 		return "is"

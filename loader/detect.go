@@ -1,9 +1,9 @@
 package loader
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -11,14 +11,21 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 )
 
 // layout is one way to store a checkpoint.
 type layout struct {
 	name  string
-	match func(dir string) bool
-	open  func(dir string) (config.Config, *weights, error)
+	match func(src source) bool
+	open  func(src source) (config.Config, *weights, error)
+}
+
+// source is where a checkpoint lies.
+type source struct {
+	dir  string // its folder, or the file itself of GGUF
+	file string // the name of the weight file that was asked for; empty: the layout chooses
 }
 
 // layouts are tried in this order; the first that matches opens the folder and reports its own errors.
@@ -35,60 +42,60 @@ var layoutMistral = layout{"mistral", matchMistral, openMistral}
 
 var layoutGGUF = layout{"gguf", matchGGUF, openGGUF}
 
-// detect finds the checkpoint folder that path means and its layout.
-func detect(path string) (dir string, l layout, err error) {
-	dir = path
+// detect finds the checkpoint that path means and its layout.
+func detect(path string) (src source, l layout, err error) {
+	src.dir = path
 	info, err := files.Stat(path)
 	if err != nil {
-		return "", layout{}, err // names the operation and the path
-	}
-	if !info.IsDir() && (strings.EqualFold(filepath.Ext(path), ".gguf") || info.Mode().IsRegular() && startsGGUF(path)) {
-		return path, layoutGGUF, nil
+		return src, layout{}, err // names the operation and the path
 	}
 	if !info.IsDir() {
-		if dir, err = folderOf(path); err != nil {
-			return "", layout{}, err
+		if strings.EqualFold(filepath.Ext(path), ".gguf") || startsGGUF(path) {
+			return src, layoutGGUF, nil
+		}
+		if src, err = sourceOf(path); err != nil {
+			return src, layout{}, err
 		}
 		if name := filepath.Base(path); name == fileParams || name == fileConsolidated {
-			if params, _ := mistralFolder(dir); params != "" {
-				return dir, layoutMistral, nil // asked for by name, whatever else the folder holds
+			if params, _ := mistralFolder(src); params != "" {
+				return src, layoutMistral, nil // asked for by name, whatever else the folder holds
 			}
 		}
 	}
 	for _, l := range layouts {
-		if l.match(dir) {
-			return dir, l, nil
+		if l.match(src) {
+			return src, l, nil
 		}
 	}
-	return "", layout{}, noMatch(dir)
+	return src, layout{}, noMatch(src.dir)
 }
 
-// startsGGUF tells a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
-func startsGGUF(path string) bool {
-	f, err := files.Open(path)
-	if err != nil {
-		return false // whatever comes next says so
-	}
-	defer f.Close()
-	var magic [4]byte
-	_, err = io.ReadFull(f, magic[:])
-	return err == nil && string(magic[:]) == "GGUF"
-}
+// startsGGUF recognises a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
+func startsGGUF(path string) bool { return strings.HasPrefix(firstBytes(path), "GGUF") }
 
-// folderOf accepts a file that stands for the folder it is in.
-func folderOf(path string) (dir string, err error) {
-	dir, name := filepath.Dir(path), filepath.Base(path)
-	if slices.Contains([]string{fileConfig, fileWeights, fileIndex, fileTorch, fileTorchIndex, fileParams, fileConsolidated}, name) {
-		return dir, nil
-	}
-	detail := "found a file, expected a checkpoint's folder, or its " + fileConfig + " or " + fileWeights
+// sourceOf accepts a file that stands for the folder it is in, or that holds its weights.
+func sourceOf(path string) (source, error) {
+	src, name := source{dir: filepath.Dir(path)}, filepath.Base(path)
+	_, known := format(path)
 	switch {
-	case strings.HasSuffix(name, ".bin"), strings.HasSuffix(name, ".pt"), strings.HasSuffix(name, ".pth"):
-		detail = "found a PyTorch file, expected it under the name " + fileTorch + " beside its " + fileConfig
-	case strings.HasSuffix(name, ".safetensors") && exists(filepath.Join(dir, fileIndex)):
-		detail = "found one shard of a checkpoint; give the folder it is in"
+	case name == fileConfig, name == fileParams:
+		return src, nil
+	case filenames.IsShard(name) && len(indexesIn(src.dir)) > 0:
+		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
+	case known, filenames.MaybeWeights(name):
+		src.file = name
+		return src, nil
 	}
-	return "", &badfile.UnsupportedError{File: path, Detail: detail}
+	return src, &badfile.UnsupportedError{File: path, Detail: "found a file, expected a checkpoint's folder, or its " + fileConfig + " or a file of weights"}
+}
+
+// indexesIn lists the indexes of shards in a folder.
+func indexesIn(dir string) []string {
+	found, err := list(dir)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(found, func(name string) bool { return !filenames.IsIndex(name) })
 }
 
 const wanted = "use a Hugging Face folder with " + fileConfig + " and " + fileWeights + " (or shards with their index)"
@@ -111,10 +118,6 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 		"download " + fileConsolidated + " into the same folder",
 	},
 	{
-		"pytorch_model*.bin*", "PyTorch weights without " + fileConfig + ", which holds the model's sizes",
-		"download it into the same folder",
-	},
-	{
 		fileConsolidated, "mistral's layout without " + fileParams + ", which holds the model's sizes",
 		"download it into the same folder",
 	},
@@ -123,9 +126,9 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 		"use a transformers version of the checkpoint",
 	},
 	{"*.nemo", "a NeMo archive", "export it with NeMo's own converter to Hugging Face"},
+	{"zero_pp_rank_*", "a part of a model that DeepSpeed spread over several GPUs", "merge the parts with the zero_to_fp32.py beside them"},
 	{"mp_rank_*", "a Megatron checkpoint", "export it with Megatron's own converter to Hugging Face"},
 	{"*.distcp", "a PyTorch distributed checkpoint", "merge it with torch.distributed.checkpoint.format_utils and save it with save_pretrained"},
-	{"adapter_model.*", "an adapter (PEFT) without its base model", "merge it into the base model with merge_and_unload and save that"},
 }
 
 // noMatch says what a folder that is no checkpoint of a known layout holds, and what would work.
@@ -142,23 +145,32 @@ func noMatch(dir string) error {
 		}
 		return ""
 	}
+	if err := adapterAlone(dir, found); err != nil {
+		return err
+	}
 	for _, f := range foreignLayouts {
 		if name := first(f.pattern); name != "" {
 			return &badfile.UnsupportedError{File: dir, Detail: "found " + badfile.Quote(name) + ": " + f.what + "; " + f.instead}
 		}
 	}
 	detail := "found no checkpoint but " + some(found) + "; " + wanted
+	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), otherWeights(dir), []string{""})...)
 	switch shard := first("model-*-of-*.safetensors"); {
 	case len(found) == 0:
 		detail = "found an empty folder; " + wanted
-	case first(fileWeights) != "" || first(fileIndex) != "":
-		detail = "found weights without " + fileConfig + ", which holds the model's sizes; download it into the same folder"
+	case weights != "" && first(fileConfig) == "":
+		detail = "found " + badfile.Quote(weights) + ": weights without " + fileConfig + ", which holds the model's sizes; download it into the same folder"
 	case shard != "":
 		detail = "found the shard " + badfile.Quote(shard) + " without " + fileIndex + "; download it into the same folder"
 	case first(fileConfig) != "":
 		detail = "found " + fileConfig + " without weights; download " + fileWeights + " (or its shards and " + fileIndex + ") into the same folder"
 	}
 	return &badfile.FormatError{File: dir, Detail: detail}
+}
+
+// present returns those of the names that were found.
+func present(names, found []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(found, name) })
 }
 
 // maxListed bounds how much of a folder is looked at for a message.
@@ -182,8 +194,14 @@ func some(names []string) string {
 	for _, name := range names[:min(len(names), maxNamed)] {
 		quoted = append(quoted, badfile.Quote(name))
 	}
-	text := strings.Join(quoted, ", ")
-	if rest := len(names) - len(quoted); rest > 0 {
+	return someOf(quoted, len(names))
+}
+
+// someOf lists the first few of n things for a message, of which listed are some, as they are to be shown.
+func someOf(listed []string, n int) string {
+	listed = listed[:min(len(listed), maxNamed)]
+	text := strings.Join(listed, ", ")
+	if rest := n - len(listed); rest > 0 {
 		return fmt.Sprintf("%s and %d more", text, rest)
 	}
 	return text

@@ -33,14 +33,15 @@ func ggufFile(dir string) (path string, ok bool) {
 	return found[0], true
 }
 
-func matchGGUF(dir string) bool {
-	_, ok := ggufFile(dir)
+func matchGGUF(src source) bool {
+	_, ok := ggufFile(src.dir)
 	return ok
 }
 
 // openGGUF reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
 // names and shapes; A becomes A_log, for which a copy is made.
-func openGGUF(path string) (_ config.Config, _ *weights, err error) {
+func openGGUF(src source) (_ config.Config, _ *weights, err error) {
+	path := src.dir
 	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
 		path, _ = ggufFile(path) // it matched
 	}

@@ -1,6 +1,8 @@
 package loader
 
 import (
+	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,7 +106,7 @@ func (c *checkpoint) write(t *testing.T) string {
 		writeTensors(t, filepath.Join(dir, shard), tensors)
 	}
 	if c.index == "" {
-		c.index = `{"weight_map": {` + strings.Join(entries, ", ") + `}}`
+		c.index = `{"metadata": {}, "weight_map": {` + strings.Join(entries, ", ") + `}}`
 	}
 	writeFile(t, filepath.Join(dir, fileIndex), []byte(c.index))
 	return dir
@@ -129,6 +131,25 @@ func writeTensors(t *testing.T, path string, tensors []tensor.Tensor) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// writeRaw writes tensors and one more, of zeros and of a dtype that no writer takes.
+func writeRaw(t *testing.T, path string, tensors []tensor.Tensor, name string, dtype tensor.DType, shape []int) {
+	t.Helper()
+	var header, body []byte
+	entry := func(name string, dtype tensor.DType, shape []int, data []byte) {
+		header = fmt.Appendf(header, `,%q:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, name, dtype, strings.ReplaceAll(fmt.Sprint(shape), " ", ","),
+			len(body), len(body)+len(data))
+		body = append(body, data...)
+	}
+	for _, x := range tensors {
+		entry(x.Name, x.DType, x.Shape, x.Data)
+	}
+	size, _ := tensor.ByteCount(dtype, shape)
+	entry(name, dtype, shape, make([]byte, size))
+	header[0] = '{'
+	header = append(header, '}')
+	writeFile(t, path, slices.Concat(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header, body))
 }
 
 // open opens what must open.

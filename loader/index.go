@@ -30,6 +30,7 @@ type index struct {
 	shardOf  map[string]string
 	total    float64 // some writers give a float
 	hasTotal bool
+	odd      string // what was found in place of metadata; empty: an object
 }
 
 // parseIndex reads an index; file is its name in messages. Every shard it names is one path element: it cannot lead
@@ -69,13 +70,25 @@ func parseIndex(file string, data []byte) (*index, error) {
 	case len(x.shards) > maxShards:
 		return nil, x.errorf("weight_map", "found %d shards, expected at most %d", len(x.shards), maxShards)
 	}
-	if metadata, ok := top.Get("metadata"); ok {
-		members, _ := metadata.Members()
-		if v, ok := members.Get("total_size"); ok {
-			x.total, x.hasTotal = v.Float()
-		}
-	}
+	x.parseMetadata(top)
 	return x, nil
+}
+
+// parseMetadata reads the size of all tensors. Without metadata an index can be used all the same.
+func (x *index) parseMetadata(top jsonobj.Members) {
+	metadata, ok := top.Get("metadata")
+	if !ok {
+		x.odd = "missing"
+		return
+	}
+	members, ok := metadata.Members()
+	if !ok {
+		x.odd = fmt.Sprintf("found %s", metadata)
+		return
+	}
+	if v, ok := members.Get("total_size"); ok {
+		x.total, x.hasTotal = v.Float()
+	}
 }
 
 // maxName is the longest file name that every common file system takes, in bytes.
@@ -113,31 +126,54 @@ func (x *index) present(dir string) error {
 		len(missing), len(x.shards), some(missing))
 }
 
-// agrees checks that held, which tells each tensor's shard as found on disk, is what the index says.
-func (x *index) agrees(w *weights, held map[string]string) error {
+// compare notes where the index differs from held, the shard in which each tensor was found.
+func (x *index) compare(w *weights, held map[string]string) {
+	const rebuilt = "an index made from the shards"
+	note := func(list []string, where, detail string, args ...any) {
+		if len(list) == 0 {
+			return
+		}
+		slices.Sort(list)
+		detail = fmt.Sprintf(detail, args...)
+		if more := len(list) - 1; more > 0 {
+			detail += fmt.Sprintf(" (the same goes for %s)", badfile.Count(more, "more tensor"))
+		}
+		w.note(x.file, where, rebuilt, "%s", detail)
+	}
+	var unlisted, elsewhere, lacking []string
+	total := int64(0)
 	for _, t := range w.tensors {
-		listed, ok := x.shardOf[t.Name]
-		switch {
-		case !ok:
-			return x.errorf(t.Name, "is in the shard %s, but the index does not list it", badfile.Quote(held[t.Name]))
-		case listed != held[t.Name]:
-			return x.errorf(t.Name, "the index puts it into the shard %s, but it is in %s",
-				badfile.Quote(listed), badfile.Quote(held[t.Name]))
+		total += int64(len(t.Data))
+		if listed, ok := x.shardOf[t.Name]; !ok {
+			unlisted = append(unlisted, t.Name)
+		} else if listed != held[t.Name] {
+			elsewhere = append(elsewhere, t.Name)
 		}
 	}
-	var lacking []string
-	for name := range x.shardOf {
+	w.lacking = make(map[string]string)
+	for name, shard := range x.shardOf {
 		if _, ok := held[name]; !ok {
 			lacking = append(lacking, name)
+			w.lacking[name] = shard
 		}
 	}
-	if len(lacking) == 0 {
-		return nil
+	if x.odd != "" {
+		w.note(x.file, "metadata", rebuilt, "%s, expected an object: transformers cannot read such an index", x.odd)
 	}
-	name := slices.Min(lacking)
-	detail := "the index puts it into the shard " + badfile.Quote(x.shardOf[name]) + ", which lacks it; download the shard again"
-	if more := len(lacking) - 1; more > 0 {
-		detail += fmt.Sprintf(" (the same goes for %s)", count(more, "more tensor"))
+	if len(unlisted) > 0 {
+		name := slices.Min(unlisted)
+		note(unlisted, whereTensor(name), "is in the shard %s, but the index does not list it; used all the same", badfile.Quote(held[name]))
 	}
-	return x.errorf(name, "%s", detail)
+	if len(elsewhere) > 0 {
+		name := slices.Min(elsewhere)
+		note(elsewhere, whereTensor(name), "the index puts it into the shard %s, but it is in %s; used all the same",
+			badfile.Quote(x.shardOf[name]), badfile.Quote(held[name]))
+	}
+	if len(lacking) > 0 {
+		name := slices.Min(lacking)
+		note(lacking, whereTensor(name), "the index puts it into the shard %s, which lacks it", badfile.Quote(x.shardOf[name]))
+	}
+	if x.hasTotal && x.total != float64(total) {
+		w.note(x.file, "total_size", rebuilt, "found %v, but the shards hold %d bytes of tensors", x.total, total)
+	}
 }

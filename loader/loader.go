@@ -51,26 +51,16 @@ type Checkpoint struct {
 	head   func() headState
 }
 
-// weights are the tensors of a checkpoint and the files behind them.
-type weights struct {
-	config  string // the name of the file with the configuration, where that is not config.json
-	source  string // the file that speaks for all in messages: the single weight file or the index of the shards
-	files   []file
-	tensors []tensor.Tensor // in file order, file by file, under canonical names where the layout has others
-	listed  []tensor.Tensor // as they are stored, where that differs; else nil
-	keys    []gguf.KV       // of a GGUF file
-	notes   []fault         // what is odd about the files and harms nothing
-}
-
-// Open opens the checkpoint at path: its folder, or config.json or the weight file in that folder, or a GGUF file.
+// Open opens the checkpoint at path: its folder, or config.json or a weight file in that folder, or a GGUF file. A weight
+// file may have any name; so may the one of a folder that holds no other.
 // Errors: *badfile.FormatError and *badfile.UnsupportedError for what the files hold, wrapped I/O errors otherwise.
 // What contradicts the configuration is found in Problems and Check.
 func Open(path string, opts Options) (*Checkpoint, error) {
-	dir, l, err := detect(path)
+	src, l, err := detect(path)
 	if err != nil {
 		return nil, err
 	}
-	cfg, w, err := l.open(dir)
+	cfg, w, err := l.open(src)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +68,7 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 	if opts.TrustTensors {
 		cfg = trust(cfg, w)
 	}
-	ck := &Checkpoint{path: dir, layout: l.name, cfg: cfg, weights: w}
+	ck := &Checkpoint{path: src.dir, layout: l.name, cfg: cfg, weights: w}
 	if err := ck.examine(opts); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -153,12 +143,3 @@ func (ck *Checkpoint) CheckSums(ctx context.Context) error {
 
 // Close releases the files. No tensor's data may be touched afterwards.
 func (ck *Checkpoint) Close() error { return ck.weights.close() }
-
-func (w *weights) close() error {
-	var errs []error
-	for _, f := range w.files {
-		errs = append(errs, f.Close())
-	}
-	w.files = nil
-	return errors.Join(errs...)
-}

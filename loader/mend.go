@@ -3,18 +3,13 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -47,13 +42,14 @@ func Mend(path string) (*Checkpoint, []Finding, error) {
 
 // mender collects what is wrong.
 type mender struct {
-	dir, layout string
-	file        string          // of the configuration
-	raw         jsonobj.Members // its keys, as far as it has any
-	damage      damage          // of the file
-	notes       []config.Note   // what else is odd about it
-	w           *weights
-	findings    []Finding
+	src      source
+	layout   string
+	file     string          // of the configuration
+	raw      jsonobj.Members // its keys, as far as it has any
+	damage   damage          // of the file
+	notes    []config.Note   // what else is odd about it
+	w        *weights
+	findings []Finding
 }
 
 func (m *mender) add(remedy, format string, args ...any) {
@@ -64,14 +60,14 @@ func (m *mender) add(remedy, format string, args ...any) {
 func (m *mender) hopeless(err error) { m.add("", "%v", err) }
 
 func (m *mender) mend(path string) *Checkpoint {
-	dir, l, err := detect(path)
-	m.dir, m.layout = dir, l.name
+	src, l, err := detect(path)
+	m.src, m.layout = src, l.name
 	if err != nil {
-		m.dir, m.layout = folder(path), "hf"
+		m.layout = "hf"
 	}
 	var cfg config.Config
 	if m.layout == layoutGGUF.name {
-		if cfg, m.w, err = openGGUF(m.dir); err != nil {
+		if cfg, m.w, err = openGGUF(m.src); err != nil {
 			m.hopeless(err)
 			return nil
 		}
@@ -100,148 +96,6 @@ func (m *mender) mend(path string) *Checkpoint {
 // hopelessClose gives the weights up. They were read only, so closing them tells nothing.
 func (m *mender) hopelessClose() { _ = m.w.close() }
 
-// folder returns path, or the folder of a file.
-func folder(path string) string {
-	if info, err := files.Stat(path); err == nil && !info.IsDir() {
-		return filepath.Dir(path)
-	}
-	return path
-}
-
-// open maps whatever weights the folder holds, and puts their names right.
-func (m *mender) open() bool {
-	switch {
-	case m.layout == layoutMistral.name && filepath.Base(m.file) == fileParams:
-		m.single(filepath.Join(m.dir, fileConsolidated), openSafetensors)
-	default:
-		m.openFolder()
-	}
-	if m.w == nil {
-		return false
-	}
-	m.rename()
-	if m.layout == "hf" {
-		m.w.settleMLX()
-	}
-	m.lacksFormat()
-	return true
-}
-
-// openFolder maps the first of the files that may hold the weights, shards without their index among them.
-func (m *mender) openFolder() {
-	for _, f := range hfWeights {
-		path := filepath.Join(m.dir, f.name)
-		switch {
-		case f.sharded && (exists(path) || len(m.shardsOf(f.name)) > 0):
-			m.shards(f.name, f.open)
-			return
-		case !f.sharded && exists(path):
-			m.single(path, f.open)
-			return
-		}
-	}
-}
-
-func (m *mender) single(path string, open func(path string) (weightFile, error)) {
-	w, err := openSingle(path, open)
-	if err != nil {
-		m.hopeless(err)
-		return
-	}
-	m.w = w
-}
-
-// shardsOf returns the files that an index of that name would name, by their usual names.
-func (m *mender) shardsOf(index string) []string {
-	stem, ending, _ := strings.Cut(strings.TrimSuffix(index, ".index.json"), ".")
-	return filenames.In(m.dir, stem+"-*-of-*."+ending)
-}
-
-// shards maps shards by their index, or as they are found where that fails for the index alone.
-func (m *mender) shards(name string, open func(path string) (weightFile, error)) {
-	path := filepath.Join(m.dir, name)
-	err := error(&badfile.FormatError{File: path, Detail: "missing, though there are shards"})
-	if exists(path) {
-		if m.w, err = openShards(path, open); err == nil {
-			return
-		}
-	}
-	found := m.shardsOf(name)
-	var want int
-	if len(found) > 0 {
-		last := found[len(found)-1]
-		fmt.Sscanf(last[strings.LastIndex(last, "-of-")+len("-of-"):], "%d", &want)
-	}
-	w, broken := &weights{source: path}, false
-	for _, shard := range found {
-		f, err := open(shard)
-		if err != nil {
-			m.hopeless(notLinked(shard, err))
-			broken = true
-			continue
-		}
-		w.files = append(w.files, f)
-		w.tensors = append(w.tensors, f.Tensors()...)
-	}
-	if broken || len(found) == 0 || len(found) != want {
-		if !broken || len(found) != want {
-			m.hopeless(err)
-		}
-		_ = w.close()
-		return
-	}
-	m.add("the shards are whole: a copy has an index made from them", "%v", err)
-	m.w = w
-}
-
-// rename gives every tensor its canonical name. A second tensor of one name is left out.
-func (m *mender) rename() {
-	var misnamed, twice []string
-	seen := make(map[string]bool, len(m.w.tensors))
-	kept := make([]tensor.Tensor, 0, len(m.w.tensors))
-	for _, t := range m.w.tensors {
-		name := t.Name
-		switch m.layout {
-		case "original":
-			t.Name = names.FromOriginal(name)
-		case layoutMistral.name:
-			t.Name = names.FromMistral(name)
-		}
-		if canonical, ok := names.Rename(t.Name); ok {
-			if canonical != barePrefix+t.Name {
-				misnamed = append(misnamed, name)
-			}
-			t.Name = canonical
-		}
-		if seen[t.Name] {
-			twice = append(twice, name)
-			continue
-		}
-		seen[t.Name] = true
-		kept = append(kept, t)
-	}
-	m.w.listed, m.w.tensors = m.w.tensors, kept
-	if len(misnamed) > 0 {
-		canonical, _ := names.Rename(misnamed[0])
-		m.add("read by the right names", "%s: found %s under another name than transformers reads, such as %s for %s",
-			m.w.source, count(len(misnamed), "tensor"), badfile.Quote(misnamed[0]), badfile.Quote(canonical))
-	}
-	if len(twice) > 0 {
-		m.add("the first of each is used", "%s: found %s twice, under two names or in two shards: %s",
-			m.w.source, count(len(twice), "tensor"), some(twice))
-	}
-}
-
-// lacksFormat looks for the word that says whose tensors they are, without which transformers before 5 refuses a file.
-func (m *mender) lacksFormat() {
-	for _, f := range m.w.files {
-		if st, ok := f.(*safetensors.File); ok && st.Metadata()["format"] == "" {
-			m.add(`the copy has it`, `%s: the header's __metadata__ lacks "format": "pt", without which transformers before 5 refuses the file`, m.w.source)
-			return
-		}
-	}
-}
-
 // build examines the checkpoint that it has come to, and sorts what is still to be said.
 func (m *mender) build(cfg config.Config) (*Checkpoint, error) {
 	ck, err := m.examined(cfg)
@@ -265,19 +119,22 @@ func (m *mender) build(cfg config.Config) (*Checkpoint, error) {
 			return nil, err
 		}
 	}
-	for _, p := range ck.Problems() {
-		remedy := ""
-		if p.Severity == Warning {
-			remedy = "not so in a copy"
+	for _, severity := range []Severity{Error, Warning} {
+		for _, f := range ck.faults {
+			if f.severity == severity {
+				m.findings = append(m.findings, Finding{Problem: f.err().Error(), Remedy: f.mended()})
+			}
 		}
-		m.findings = append(m.findings, Finding{Problem: p.Text, Remedy: remedy})
+	}
+	if f := ck.head().fault; f != nil {
+		m.findings = append(m.findings, Finding{Problem: f.err().Error(), Remedy: f.mended()})
 	}
 	return ck, nil
 }
 
 // examined is the checkpoint of a configuration.
 func (m *mender) examined(cfg config.Config) (*Checkpoint, error) {
-	ck := &Checkpoint{path: m.dir, layout: m.layout, cfg: cfg, weights: m.w}
+	ck := &Checkpoint{path: m.src.dir, layout: m.layout, cfg: cfg, weights: m.w}
 	if err := ck.examine(Options{}); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"cmp"
 	"path/filepath"
 
 	"github.com/gomamba/gomamba/config"
@@ -25,34 +26,36 @@ var mistralFiles = []struct{ config, weights string }{
 }
 
 // matchMistral leaves a folder that also holds the transformers files to those, which say more.
-func matchMistral(dir string) bool {
-	params, _ := mistralFolder(dir)
-	return params != "" && (filepath.Base(params) == fileConfig || !matchHF(dir))
+func matchMistral(src source) bool {
+	params, _ := mistralFolder(src)
+	return params != "" && (filepath.Base(params) == fileConfig || !matchHF(src))
 }
 
 // mistralFolder returns the files of a folder in this layout; none if it is not.
-func mistralFolder(dir string) (params, consolidated string) {
+func mistralFolder(src source) (params, consolidated string) {
 	for _, f := range mistralFiles {
-		if !exists(filepath.Join(dir, f.weights)) {
+		weights := filepath.Join(src.dir, cmp.Or(src.file, f.weights))
+		if !exists(weights) {
 			continue
 		}
-		if f.config == fileParams && exists(filepath.Join(dir, f.config)) || configIs(dir, f.config, config.IsMistral) {
-			return filepath.Join(dir, f.config), filepath.Join(dir, f.weights)
+		if f.config == fileParams && exists(filepath.Join(src.dir, f.config)) || configIs(src.dir, f.config, config.IsMistral) {
+			return filepath.Join(src.dir, f.config), weights
 		}
 	}
 	return "", ""
 }
 
-func openMistral(dir string) (config.Config, *weights, error) {
-	params, consolidated := mistralFolder(dir)
+func openMistral(src source) (config.Config, *weights, error) {
+	params, consolidated := mistralFolder(src)
 	if params == "" {
-		return nil, nil, noMatch(dir) // the files went away after matchMistral saw them
+		return nil, nil, noMatch(src.dir) // the files went away after matchMistral saw them
 	}
 	cfg, err := wholeConfig(params, config.ParseMistral)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := openSingle(consolidated, openSafetensors)
+	src.file = filepath.Base(consolidated)
+	w, err := openWeights(src, names.MistralPrefix)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,8 +19,8 @@ import (
 // checkpoint that was one before, where the keys of its new layout do not say it all.
 const fileWhole = "hf_config.json"
 
-func matchOriginal(dir string) bool {
-	return hasWeights(dir) && configIs(dir, fileConfig, config.IsOriginal)
+func matchOriginal(src source) bool {
+	return hasWeights(src) && configIs(src.dir, fileConfig, config.IsOriginal)
 }
 
 // configIs reports whether dir holds a readable config of that name that is says yes to.
@@ -33,12 +33,12 @@ func configIs(dir, name string, is func(data []byte) bool) bool {
 	return err == nil && is(data)
 }
 
-func openOriginal(dir string) (config.Config, *weights, error) {
-	cfg, err := wholeConfig(filepath.Join(dir, fileConfig), config.ParseOriginal)
+func openOriginal(src source) (config.Config, *weights, error) {
+	cfg, err := wholeConfig(filepath.Join(src.dir, fileConfig), config.ParseOriginal)
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := openWeights(dir)
+	w, err := openWeights(src, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,11 +48,11 @@ func openOriginal(dir string) (config.Config, *weights, error) {
 
 // rename gives the tensors their canonical names.
 func (w *weights) rename(canonical func(name string) string) {
-	w.listed = w.tensors
-	w.tensors = append(w.tensors[:0:0], w.tensors...)
-	for i := range w.tensors {
-		w.tensors[i].Name = canonical(w.tensors[i].Name)
+	list := w.names()
+	for i, name := range list {
+		list[i] = canonical(name)
 	}
+	w.setNames(list)
 }
 
 // wholeConfig reads a config by parse, and the transformers config beside it where it says the same and more.

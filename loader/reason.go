@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 )
 
@@ -72,7 +73,7 @@ func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
 func (ck *Checkpoint) presenceReason(name string, blocks int) string {
 	if layers := ck.cfg.Shared().NumHiddenLayers; blocks != layers {
 		if i, ok := block(name); ok && i >= min(blocks, layers) {
-			return fmt.Sprintf("%s is %d, the files hold %s", ck.spelled("num_hidden_layers"), layers, count(blocks, "block"))
+			return fmt.Sprintf("%s is %d, the files hold %s", ck.spelled("num_hidden_layers"), layers, badfile.Count(blocks, "block"))
 		}
 	}
 	turned := ck.cfg.Clone()

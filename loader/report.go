@@ -41,11 +41,15 @@ func whereTensor(name string) string { return "tensor " + badfile.Quote(name) }
 // complete model only what its blocks would compute with counts.
 func (x *examination) variant() bool {
 	complete := len(x.missing)+len(x.misshape)+len(x.mistyped) == 0
+	own := x.ck.cfg.Family()
 	votes := make(map[string]int)
 	best, example := "", ""
 	for _, name := range x.foreign {
-		what, _, ok := names.Variant(name)
-		if _, inside := block(name); !ok || complete && !(inside && names.Added(name)) {
+		what, family, ok := names.Variant(name)
+		if family != "" && (family == config.Mamba2) == (own == config.Mamba2) {
+			continue // blocks of its own kind, under names that are not known
+		}
+		if !ok || complete && !(ofNetwork(name) && names.Added(name)) {
 			continue
 		}
 		votes[what]++
@@ -56,15 +60,23 @@ func (x *examination) variant() bool {
 	if best == "" {
 		return false
 	}
-	own := x.ck.cfg.Family()
 	_, family, _ := names.Variant(example)
 	x.add(fault{unsupported: family == "", where: whereTensor(example), detail: x.contradiction(best, own, family)})
 	return true
 }
 
+// ofNetwork reports whether a name is that of something in a block, in the embedding or in the head.
+func ofNetwork(name string) bool {
+	_, inside := block(name)
+	return inside || strings.HasPrefix(name, strings.TrimSuffix(nameEmbedding, "weight")) || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight"))
+}
+
 // contradiction says that the tensors are of another kind than the configuration says.
 func (x *examination) contradiction(found string, own, family config.Family) string {
-	if family == "" {
+	switch {
+	case found == names.Adapter:
+		return "found " + found + "; merge it with merge_and_unload and save that model"
+	case family == "":
 		return "found " + found + "; use a checkpoint of a plain, unquantized " + string(own) + " model"
 	}
 	return fmt.Sprintf("found %s, %s says that the model is a %s; gomamba doctor --fix writes a copy that goes by the tensors",
@@ -105,21 +117,28 @@ func (x *examination) hybrid() bool {
 		verb = "has"
 	}
 	x.add(fault{unsupported: true, detail: fmt.Sprintf("found a hybrid model: %s (%s) %s projections but no A_log and D, "+
-		"as attention blocks; only pure Mamba models are supported", count(len(attention), "block"), listed, verb)})
+		"as attention blocks; only pure Mamba models are supported", badfile.Count(len(attention), "block"), listed, verb)})
 	return true
 }
 
-// stranger recognises weights that share no name with the family.
+// stranger recognises weights that share no name with the family, or none of a block.
 func (x *examination) stranger(required int) bool {
-	if len(x.ck.found)+len(x.misnamed)+len(x.leftOver) > 0 {
+	known := len(x.ck.found) + len(x.misnamed) + len(x.leftOver)
+	if known > 0 && (x.blocks() > 0 || len(x.misnamed) > 0 || len(x.foreign) == 0 || len(x.missing) == 0) {
 		return false
 	}
-	found, verdict := some(x.foreign), "these are weights of another model"
-	if found == "" {
+	found, verdict := "unknown names: "+some(x.foreign), "these are weights of another model, or something has changed their names"
+	if len(x.foreign) == 0 {
 		found, verdict = "no tensors", "download it again"
 	}
+	example := x.missing[len(x.missing)-1]
+	for _, s := range slices.Backward(x.missing) {
+		if strings.Contains(s.Name, ".mixer.") {
+			example = s
+		}
+	}
 	x.add(fault{detail: fmt.Sprintf("found %s, expected %d tensors of a %s model, such as %s; %s",
-		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.storedName(x.missing[0].Name)), verdict)})
+		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.storedName(example.Name)), verdict)})
 	return true
 }
 
@@ -151,7 +170,7 @@ func (x *examination) reportMistyped() {
 	t := x.mistyped[0]
 	detail := fmt.Sprintf("found dtype %s, expected F32, F16, BF16 or F64", t.DType)
 	if more := len(x.mistyped) - 1; more > 0 {
-		detail += fmt.Sprintf("; wrong likewise: %s", count(more, "more tensor"))
+		detail += fmt.Sprintf("; wrong likewise: %s", badfile.Count(more, "more tensor"))
 	}
 	x.add(fault{file: t.File, where: whereTensor(x.ck.storedName(t.Name)), detail: detail, unsupported: true})
 }
@@ -165,7 +184,9 @@ func (x *examination) reportMissing(required int) {
 		list = append(list, x.ck.storedName(s.Name))
 	}
 	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, some(list))
-	if reason := x.ck.presenceReason(x.missing[0].Name, x.blocks()); reason != "" {
+	if shard, ok := x.ck.weights.lacking[list[0]]; ok {
+		detail += fmt.Sprintf(" (the index puts the first into the shard %s, which lacks it; download the shard again)", badfile.Quote(shard))
+	} else if reason := x.ck.presenceReason(x.missing[0].Name, x.blocks()); reason != "" {
 		detail += " (" + reason + ")"
 	}
 	x.add(fault{detail: detail})
@@ -179,7 +200,7 @@ func (x *examination) reportMisnamed() {
 	canonical, _ := names.Rename(name)
 	detail := fmt.Sprintf("transformers reads this tensor only under the name %s; rename it", badfile.Quote(canonical))
 	if more := len(x.misnamed) - 1; more > 0 {
-		detail += fmt.Sprintf(", and %s likewise", count(more, "more tensor"))
+		detail += fmt.Sprintf(", and %s likewise", badfile.Count(more, "more tensor"))
 	}
 	x.add(fault{where: whereTensor(name), detail: detail})
 }
@@ -192,7 +213,7 @@ func (x *examination) reportLeftOver() {
 	for _, name := range x.leftOver {
 		list = append(list, x.ck.storedName(name))
 	}
-	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", count(len(list), "tensor"), x.ck.settings(), some(list))
+	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", badfile.Count(len(list), "tensor"), x.ck.settings(), some(list))
 	if reason := x.ck.presenceReason(x.leftOver[0], x.blocks()); reason != "" {
 		detail += " (" + reason + ")"
 	}
@@ -204,7 +225,7 @@ func (x *examination) reportForeign(strict bool) {
 		return
 	}
 	f := fault{severity: Warning, detail: fmt.Sprintf("found %s that %s no part of a %s model: %s",
-		count(len(x.foreign), "tensor"), isAre(len(x.foreign)), x.ck.cfg.Family(), some(x.foreign))}
+		badfile.Count(len(x.foreign), "tensor"), isAre(len(x.foreign)), x.ck.cfg.Family(), some(x.foreign))}
 	if strict {
 		f.severity = Error
 	} else {

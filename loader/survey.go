@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/torchbin"
 )
 
 // Survey is what the files of a checkpoint hold, told without judging whether it is a model that this library knows: what
@@ -37,22 +36,22 @@ type Stored struct {
 // NewSurvey reads the headers of the files at path, which is as in Open. Errors: those of Open for files that cannot be
 // read as what they claim to be.
 func NewSurvey(path string) (*Survey, error) {
-	dir, l, err := detect(path)
+	src, l, err := detect(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Survey{Path: dir, Layout: l.name}
+	s := &Survey{Path: src.dir, Layout: l.name}
 	switch l.name {
 	case layoutGGUF.name:
 		err = s.takeGGUF()
 	case layoutMistral.name:
-		params, weights := mistralFolder(dir)
+		params, weights := mistralFolder(src)
 		if err = s.takeConfig(params); err == nil {
-			err = s.take(weights, listSafetensors)
+			err = s.take(weights)
 		}
 	default:
-		if err = s.takeConfig(filepath.Join(dir, fileConfig)); err == nil {
-			err = s.takeFolder()
+		if err = s.takeConfig(filepath.Join(src.dir, fileConfig)); err == nil {
+			err = s.takeFolder(src)
 		}
 	}
 	if err != nil {
@@ -88,25 +87,15 @@ func (s *Survey) takeConfig(path string) error {
 	return nil
 }
 
-// takeFolder lists the first of the files that may hold the weights.
-func (s *Survey) takeFolder() error {
-	for _, f := range hfWeights {
-		path, list := filepath.Join(s.Path, f.name), listSafetensors
-		if !exists(path) {
-			continue
-		}
-		if strings.HasPrefix(f.name, "pytorch") {
-			list = listTorch
-		}
-		if f.sharded {
-			return s.takeShards(path, list)
-		}
-		return s.take(path, list)
+// takeFolder lists the file that holds the weights, or the shards.
+func (s *Survey) takeFolder(src source) error {
+	path, err := weightsOf(src)
+	if err != nil {
+		return err
 	}
-	return noMatch(s.Path)
-}
-
-func (s *Survey) takeShards(path string, list func(path string) ([]Stored, error)) error {
+	if !filenames.IsIndex(filepath.Base(path)) {
+		return s.take(path)
+	}
 	data, err := jsonobj.ReadFile(path, maxIndex)
 	if err != nil {
 		return notLinked(path, err)
@@ -119,37 +108,23 @@ func (s *Survey) takeShards(path string, list func(path string) ([]Stored, error
 		return err
 	}
 	for _, shard := range idx.shards {
-		if err := s.take(filepath.Join(s.Path, shard), list); err != nil {
+		if err := s.take(filepath.Join(s.Path, shard)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Survey) take(path string, list func(path string) ([]Stored, error)) error {
-	stored, err := list(path)
-	s.Tensors = append(s.Tensors, stored...)
-	return notLinked(path, err)
-}
-
-func listSafetensors(path string) ([]Stored, error) {
-	list, err := safetensors.List(path)
-	stored := make([]Stored, len(list))
-	for i, t := range list {
-		stored[i] = Stored{t.Name, t.DType, t.Shape, t.Bytes, path}
-	}
-	return stored, err
-}
-
-func listTorch(path string) (stored []Stored, err error) {
-	f, err := torchbin.Open(path)
+// take lists the tensors of a file, of which nothing stays mapped.
+func (s *Survey) take(path string) error {
+	f, err := openFile(path)
 	if err != nil {
-		return nil, err
+		return notLinked(path, err)
 	}
 	for _, t := range f.Tensors() {
-		stored = append(stored, Stored{strings.Clone(t.Name), t.DType.String(), slices.Clone(t.Shape), len(t.Data), path})
+		s.Tensors = append(s.Tensors, Stored{strings.Clone(t.Name), t.DType.String(), slices.Clone(t.Shape), len(t.Data), path})
 	}
-	return stored, f.Close()
+	return f.Close()
 }
 
 // takeGGUF lists the tensors of a GGUF file, of any type that ggml knows.

@@ -15,9 +15,10 @@ func trust(cfg config.Config, w *weights) config.Config {
 	was, cfg := cfg, cfg.Clone()
 	c := cfg.Shared()
 	shape := make(map[string][]int, len(w.tensors))
-	layers := 0
+	layers, head := 0, false
 	for _, t := range w.tensors {
 		name := t.Name
+		head = head || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight")) // under whatever name
 		if !strings.HasPrefix(name, barePrefix) && name != nameHead {
 			name = barePrefix + name // saved from the bare model
 		}
@@ -66,9 +67,14 @@ func trust(cfg config.Config, w *weights) config.Config {
 			m.StateSize = both / m.NGroups
 		}
 	}
-	_, c.UseBias = shape[mixer+"in_proj.bias"]
-	_, c.UseConvBias = shape[mixer+"conv1d.bias"]
-	if _, head := shape[nameHead]; !head {
+	has := func(name string) bool { return shape[name] != nil }
+	if has(mixer + "in_proj.weight") {
+		c.UseBias = has(mixer + "in_proj.bias")
+	}
+	if has(mixer + "conv1d.weight") {
+		c.UseConvBias = has(mixer + "conv1d.bias")
+	}
+	if has(nameEmbedding) && !head {
 		c.TieWordEmbeddings = true
 	}
 	if cfg.Validate() != nil {

@@ -30,9 +30,10 @@ func newDoctorCmd(s *settings) *cobra.Command {
 		Short: "Say what is wrong with a checkpoint, and write a repaired copy",
 		Long: `doctor says in a sentence each what is wrong with a checkpoint: settings that are
 missing, unreadable or contradict the tensors, a FalconMamba model without its flag,
-tensors under other names than programs look for, a head that is tied and is not,
-a lost or wrong index, git-lfs pointers and web pages in place of weights, downloads
-that are not complete, infinities and NaN.
+tensors under other names than programs look for, weights in a file that they do not
+look for, an adapter beside the weights, a head that is tied and is not, a lost or
+wrong index, bytes after the last tensor, git-lfs pointers and web pages in place of
+weights, downloads that are not complete, infinities and NaN.
 
 With --fix it writes a copy in the same layout that has none of it, if the files
 suffice: every setting is kept that can be read of a damaged configuration, sizes and
@@ -200,9 +201,9 @@ func (d *diagnosis) print(w io.Writer) error {
 			}
 		}
 	}
-	problems, them := "1 problem", "it"
-	if n := len(d.Findings); n > 1 {
-		problems, them = fmt.Sprintf("%d problems", n), "them"
+	problems, them := badfile.Count(len(d.Findings), "problem"), "it"
+	if len(d.Findings) > 1 {
+		them = "them"
 	}
 	last := problems + "; --fix OUT writes a copy without " + them
 	switch {

@@ -123,7 +123,7 @@ func TestDoctorRepairs(t *testing.T) {
 			p.release()
 		}
 	}
-	const mamba, untied, falcon = "mamba1/default", "mamba1/untied", "falcon/default"
+	const mamba, untied, falcon, mamba2 = "mamba1/default", "mamba1/untied", "falcon/default", "mamba2/default"
 	for _, test := range []struct {
 		name, fixture string
 		harm          func(p *patient)
@@ -163,7 +163,7 @@ func TestDoctorRepairs(t *testing.T) {
 				p.tensors[i].Name = "module._orig_mod." + p.tensors[i].Name
 			}
 			p.release()
-		}, []string{"found 42 tensors under another name"}},
+		}, []string{`read without "module.", "_orig_mod."`}},
 		{"twice", mamba, func(p *patient) {
 			twin := *p.tensor("embeddings.weight")
 			twin.Name = "backbone.embedding.weight"
@@ -183,6 +183,30 @@ func TestDoctorRepairs(t *testing.T) {
 			p.release()
 		}, []string{"the order of an MLX conversion"}},
 		{"no format", mamba, func(p *patient) { p.plain = true; p.release() }, []string{`lacks "format": "pt"`}},
+		{"a byte after the last tensor", mamba, func(p *patient) {
+			p.write("model.safetensors", string(p.read("model.safetensors"))+"\n")
+		}, []string{": 1 byte after the last tensor"}},
+		{"bytes after those of a shard", mamba, func(p *patient) {
+			p.save("model-00001-of-00002.safetensors", p.tensors[:7])
+			p.save("model-00002-of-00002.safetensors", p.tensors[7:])
+			os.Remove(filepath.Join(p.dir, "model.safetensors"))
+			p.write("model-00001-of-00002.safetensors", string(p.read("model-00001-of-00002.safetensors"))+"\x00\x00")
+		}, []string{": 2 bytes after the last tensor", "model.safetensors.index.json: missing"}},
+		{"a number in the metadata", falcon, func(p *patient) {
+			p.write("model.safetensors", strings.Replace(string(p.read("model.safetensors")), `"pt"`, "1234", 1))
+		}, []string{`__metadata__: "format" is the number "1234"`, `lacks "format": "pt"`}},
+		{"an adapter beside the weights", mamba2, func(p *patient) {
+			p.write("adapter_config.json", "{}")
+		}, []string{"found an adapter (PEFT) beside the weights"}},
+		{"the epoch's file, in a wrapper", mamba2, func(p *patient) {
+			for i := range p.tensors {
+				p.tensors[i].Name = "student." + p.tensors[i].Name
+			}
+			p.release()
+			if err := os.Rename(filepath.Join(p.dir, "model.safetensors"), filepath.Join(p.dir, "epoch=3.safetensors")); err != nil {
+				p.t.Fatal(err)
+			}
+		}, []string{"epoch=3.safetensors: holds the weights", `read without "student."`}},
 		{"shards without an index", mamba, func(p *patient) {
 			p.save("model-00001-of-00002.safetensors", p.tensors[:7])
 			p.save("model-00002-of-00002.safetensors", p.tensors[7:])
@@ -263,7 +287,7 @@ func TestDoctorCannotRepair(t *testing.T) {
 			data := p.tensor("layers.1.mixer.D").Data
 			copy(data, tensor.Bytes([]float32{float32(math.NaN()), float32(math.Inf(1))}))
 			p.release()
-		}, `"backbone.layers.1.mixer.D": found 1 NaN and 1 infinities among 64 elements`},
+		}, `"backbone.layers.1.mixer.D": found 1 NaN and 1 infinity among 64 elements`},
 		{"quantized", func(p *patient) {
 			p.config["quantization_config"] = map[string]any{"quant_method": "gptq"}
 			p.release()

@@ -53,7 +53,7 @@ func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) 
 	}
 	ref, ok := hub.ParseRef(arg)
 	if !ok && !hub.IsAddress(arg) {
-		return arg, nil // opening it will tell what is wrong with it
+		return "", &notHere{arg}
 	}
 	bars := newDownloadBars(cmd, false)
 	defer bars.stop()
@@ -74,7 +74,7 @@ func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) 
 	case err != nil && hub.IsAddress(arg):
 		return "", err
 	case err != nil:
-		return "", fmt.Errorf("%s: no such file or folder here, and not to be had from the hub: %w", arg, err)
+		return "", fmt.Errorf("%s: no such file or folder here%s, and not to be had from the hub: %w", arg, hereToo(arg), err)
 	}
 	return path, nil
 }

@@ -93,7 +93,7 @@ func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
 	case len(found) == 1:
 		return "; " + found[0]
 	default:
-		return fmt.Sprintf("; %s; so do %d more tensors", found[0], len(found)-1)
+		return fmt.Sprintf("; %s; and %s likewise", found[0], badfile.Count(len(found)-1, "more tensor"))
 	}
 }
 

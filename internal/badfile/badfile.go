@@ -7,6 +7,7 @@
 package badfile
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -51,6 +52,20 @@ func Printable(s string) string {
 		}
 		return ' '
 	}, s)
+}
+
+// Count puts a number before a noun: "1 byte", "2 entries", "3 matrices".
+func Count[N int | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	for _, ending := range [][2]string{{"y", "ies"}, {"ix", "ices"}, {"", "s"}} {
+		if stem, ok := strings.CutSuffix(noun, ending[0]); ok {
+			noun = stem + ending[1]
+			break
+		}
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // maxQuoted bounds how much of a name from a file is repeated in a message.

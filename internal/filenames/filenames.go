@@ -18,7 +18,7 @@ var Tokenizer = []string{
 // settings are the configurations of the layouts, and the indexes of shards.
 var settings = []string{
 	"config.json", "generation_config.json", "hf_config.json", "params.json",
-	"model.safetensors.index.json", "pytorch_model.bin.index.json",
+	ModelIndex, TorchIndex,
 }
 
 // papers are what a repository on the hub has beside them, and what a file manager leaves.

@@ -75,7 +75,7 @@ func (c *cursor) need(count, size uint64) bool {
 	case n <= uint64(len(c.data)-c.pos):
 		c.refuse("keys and tensor list take more than the %d bytes that this program reads", maxHeader)
 	default:
-		c.bad("truncated or damaged: %d bytes wanted at byte %d, file has %d; download it again", n, c.pos, len(c.data))
+		c.bad("truncated or damaged: %s wanted at byte %d, file has %d; download it again", badfile.Count(n, "byte"), c.pos, len(c.data))
 	}
 	return false
 }

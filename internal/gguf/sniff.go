@@ -1,8 +1,6 @@
 package gguf
 
 import (
-	"fmt"
-
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/impostor"
 )
@@ -18,7 +16,7 @@ var ancestors = []impostor.Magic{
 // identify says what a file is that is not GGUF.
 func identify(data []byte) string {
 	if n := len(data); n > 0 && n < len(magic) {
-		return fmt.Sprintf("has %d bytes, too few for a GGUF file; download it again", n)
+		return "has " + badfile.Count(n, "byte") + ", too few for a GGUF file; download it again"
 	}
 	if what := impostor.Identify(data, "GGUF", ancestors...); what != "" {
 		return what

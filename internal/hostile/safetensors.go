@@ -127,9 +127,13 @@ func safetensorsEntries() []Entry {
 	}
 	add("two tensors at one place", "", raw(strings.Replace(text, last, fmt.Sprintf("%d,%d", len(body)-64, len(body)-32), 1), body))
 	add("hole before the last", "hole", raw(strings.Replace(text, last, fmt.Sprintf("%d,%d", len(body)-28, len(body)+4), 1), append(bytes.Clone(body), 0, 0, 0, 0)))
-	add("bytes at the end", "at the end", append(bytes.Clone(good), 1, 2, 3))
-	add("a zip at the end (polyglot)", "at the end", append(bytes.Clone(good), zipOf(nil)...))
-	add("one byte more", "at the end", append(bytes.Clone(good), 0))
+	add("bytes at the end", "after the last tensor", append(bytes.Clone(good), 1, 2, 3))
+	add("a zip at the end (polyglot)", "after the last tensor", append(bytes.Clone(good), zipOf(nil)...))
+	long := Tensors("mamba")
+	long = append(long, Tensor{strings.Repeat("layers.0.", 1<<13) + "mixer.D", []int{inner}, long[0].Values[:inner]}, Tensor{"module.lm_head.weight", []int{inner}, long[0].Values[:inner]})
+	add("names that are long and in wrappers", "lm_head.weight", packed("F32", long))
+	add("a tensor twice, once in a wrapper", "in a wrapper", packed("F32", append(Tensors("mamba"), Tensor{"module.backbone.norm_f.weight", []int{width}, long[0].Values[:width]})))
+	add("one byte more", "1 byte after the last tensor", append(bytes.Clone(good), 0))
 	add("no offset reaches the end", "", raw(text, append(bytes.Clone(body), body...)))
 	list = append(list,
 		late(family+"/100,000 entries at one place", "", func() files { return hf(raw("{"+manyEntries(100_000)+"}", nil)) }),

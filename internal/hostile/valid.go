@@ -12,7 +12,7 @@ import (
 
 // validEntries are odd and right: they must load with the weights of the model.
 func validEntries() []Entry {
-	return slices.Concat(validSafetensors(), validConfigs(), validTorch(), validGGUF())
+	return slices.Concat(validSafetensors(), validIndexes(), validConfigs(), validTorch(), validGGUF())
 }
 
 func validSafetensors() []Entry {
@@ -45,7 +45,16 @@ func validSafetensors() []Entry {
 	}
 	add("names without backbone", packed("F32", bare))
 	add("a stray tensor", edited("{", `{"stray":{"dtype":"I64","shape":[0],"data_offsets":[0,0]},`))
-	add("a stray tensor of F8", raw(strings.Replace(text, "{", `{"stray":{"dtype":"U8","shape":[1,0,3],"data_offsets":[0,0]},`, 1), body))
+	for _, stray := range []string{`"F8_E4M3","shape":[1,0,3]`, `"C64","shape":[0]`, `"F4","shape":[0,2]`} {
+		add("a stray tensor of "+stray, raw(strings.Replace(text, "{", `{"stray":{"dtype":`+stray+`,"data_offsets":[0,0]},`, 1), body))
+	}
+	for _, wrapper := range []string{"_forward_module.", "base_model.model.", "模型.", strings.Repeat("a.", 100)} {
+		wrapped := Tensors("mamba")
+		for i := range wrapped {
+			wrapped[i].Name = wrapper + wrapped[i].Name
+		}
+		add(fmt.Sprintf("names in %.20q", wrapper), packed("F32", wrapped))
+	}
 	add("the head stored beside the embedding", packed("F32", append(Tensors("mamba"), Tensor{"lm_head.weight", []int{vocab, width}, Tensors("mamba")[0].Values})))
 	head := Tensors("mamba")
 	head[0].Name = "lm_head.weight"
@@ -57,6 +66,12 @@ func validSafetensors() []Entry {
 		}
 	}
 	add("convolutions as MLX has them", packed("F32", conv))
+	for _, name := range []string{"last.ckpt", "model.fp16.safetensors", "weights.bin"} {
+		f := base()
+		f[name] = f["model.safetensors"]
+		delete(f, "model.safetensors")
+		list = append(list, f.good("valid/weights under "+name), f.good("valid/by "+name).at(name))
+	}
 	for _, name := range []string{"ünïcödé 模型", "with space", "-dash", "--help", "a'b\"c", "$(touch x)", "dots..", ".hidden", "a,b", "%s%n", strings.Repeat("n", 200)} {
 		list = append(list, moved(name).good("valid/folder "+strconv.Quote(name[:min(len(name), 20)])).at(name))
 	}

@@ -10,52 +10,66 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 func isGGUF(f File) bool { return path.Ext(f.Path) == ".gguf" }
 
-// The small files that belong to a model: its configuration, and what turns text into ids and back.
+// The small files that belong to a model: its configuration, that of an adapter, and what turns text into ids and back.
 var (
-	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json"}
+	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json", filenames.AdapterConfig}
 	tokenizerFiles = []string{
 		"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
 		"chat_template.jinja", "chat_template.json", "tokenizer.model", "tokenizer.model.v3",
 	}
 )
 
-// weightFiles are the ways in which a repository may hold the weights, the best first. Where there are several it is
-// the same weights, so one of them will do. Tensors in safetensors are preferred: they need no pickle.
-var weightFiles = []struct{ single, index, shards string }{
-	{single: "model.safetensors"},
-	{index: "model.safetensors.index.json", shards: "model-*-of-*.safetensors"},
-	{single: "consolidated.safetensors"},
-	{single: "pytorch_model.bin"},
-	{index: "pytorch_model.bin.index.json", shards: "pytorch_model-*-of-*.bin"},
-}
+// weightFiles are the files that may hold the weights or list their shards, the best first: the usual ones, and mistral's.
+// Where there are several it is the same weights, so one of them will do. Tensors in safetensors are preferred: they need
+// no pickle.
+var weightFiles = slices.Insert(slices.Clone(filenames.UsualWeights), 2, "consolidated.safetensors")
 
-// ModelFiles selects what it takes to run or convert a model.
+// ModelFiles selects what it takes to run or convert a model. Of an adapter without its base model it selects the
+// configuration, which names that.
 func ModelFiles(names []string) ([]string, error) {
-	has := func(name string) bool { return slices.Contains(names, name) }
 	chosen := present(names, configFiles)
 	if len(chosen) > 0 {
-		for _, w := range weightFiles {
-			if w.single != "" && has(w.single) {
-				return append(append(chosen, present(names, tokenizerFiles)...), w.single), nil
-			}
-			if w.index == "" || !has(w.index) {
-				continue
-			}
-			chosen = append(append(chosen, present(names, tokenizerFiles)...), w.index)
-			for _, name := range names {
-				if ok, err := path.Match(w.shards, name); ok && err == nil {
-					chosen = append(chosen, name)
-				}
-			}
-			return chosen, nil
+		if weights := present(names, weightFiles); len(weights) > 0 {
+			return withShards(chosen, names, weights[0]), nil
 		}
 	}
-	return ggufFiles(names)
+	found, err := ggufFiles(names)
+	if err == nil || slices.ContainsFunc(names, func(name string) bool { return path.Ext(name) == ".gguf" }) {
+		return found, err
+	}
+	others := filenames.OtherWeights(names)
+	switch {
+	case len(others) == 1 && slices.Contains(chosen, "config.json"):
+		return withShards(chosen, names, others[0]), nil
+	case len(others) > 1:
+		return nil, fmt.Errorf("%d files of weights in the repository, and none has the usual name: %s; download the one to use with config.json, and open that",
+			len(others), some(others))
+	case slices.Contains(chosen, filenames.AdapterConfig):
+		return chosen, nil
+	}
+	return nil, err
+}
+
+// withShards adds to the chosen files the tokenizer and the weights: a file, or an index with its shards.
+func withShards(chosen, names []string, weights string) []string {
+	chosen = append(append(chosen, present(names, tokenizerFiles)...), weights)
+	if !filenames.IsIndex(weights) {
+		return chosen
+	}
+	stem, ending, _ := strings.Cut(weights, ".")
+	ending, variant, _ := strings.Cut(strings.TrimSuffix(ending, ".json"), ".index")
+	for _, name := range names {
+		if ok, err := path.Match(stem+variant+"-*-of-*."+ending, name); ok && err == nil {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen
 }
 
 // TokenizerFiles selects what turns text into ids and back.

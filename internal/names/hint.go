@@ -7,23 +7,13 @@ import (
 	"github.com/gomamba/gomamba/config"
 )
 
-// wrappers are the prefixes that training code leaves on names: DataParallel, torch.compile, a trainer's module.
-var wrappers = []string{"module.", "_orig_mod.", "model."}
-
 // Rename returns the Hugging Face name that a known misnaming stands for, such as "backbone.embeddings.weight" for
 // the singular "backbone.embedding.weight" of the original layout, which transformers 5 takes for a foreign name:
 // it then initialises embedding and head at random, with a report but without an error.
-// Names saved from the bare MambaModel lack "backbone."; wrappers of training code add a prefix.
+// Names saved from the bare MambaModel lack "backbone."; a trainer's "model." may stand before some names alone, which
+// Unwrap leaves.
 func Rename(name string) (canonical string, ok bool) {
-	bare := name
-	for trimmed := true; trimmed; {
-		trimmed = false
-		for _, w := range wrappers {
-			if rest, found := strings.CutPrefix(bare, w); found {
-				bare, trimmed = rest, true
-			}
-		}
-	}
+	bare := strings.TrimPrefix(name, MistralPrefix)
 	if slices.Contains([]string{"embedding.weight", "embeddings.weight", "norm_f.weight"}, bare) ||
 		strings.HasPrefix(bare, "layers.") {
 		bare = "backbone." + bare
@@ -42,9 +32,19 @@ type variant struct {
 	added  bool          // to a block, which is another network with it, even where nothing of a plain one is missing
 }
 
+// Adapter is the answer of Variant for the state of a model that PEFT has put an adapter into.
+const Adapter = "an adapter (PEFT) that is not merged"
+
 // variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
 // ends in a dot. The order is that of the answers: what is more telling comes first.
 var variants = []variant{
+	{
+		[]string{
+			".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A.", ".lora_embedding_B.", ".lora_embedding_A", ".lora_embedding_B",
+			".lora_magnitude_vector.", ".base_layer.weight", ".modules_to_save.", ".original_module.",
+		},
+		Adapter, "", true,
+	},
 	{[]string{".qweight", ".qzeros", ".g_idx"}, "weights quantized with GPTQ or AWQ", "", false},
 	{
 		[]string{".SCB", ".absmax", ".nested_absmax", ".quant_map", ".nested_quant_map", ".quant_state.", ".weight_format"},
@@ -67,7 +67,6 @@ var variants = []variant{
 	},
 	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", "", true},
 	{[]string{".norm.bias"}, "biases of LayerNorm, where Mamba has RMS norms,", "", true},
-	{[]string{".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B"}, "a LoRA adapter, not a whole model", "", false},
 }
 
 // Variant says what the name of a tensor that a configuration has no place for gives away: a quantization scheme, an

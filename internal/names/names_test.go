@@ -160,7 +160,7 @@ func TestOwn(t *testing.T) {
 		"backbone.layers.0.mixer.in_proj.bias":          true, // use_bias is false
 		"backbone.embedding.weight":                     true,
 		"layers.3.mixer.A_log":                          true, // saved from MambaModel
-		"module._orig_mod.lm_head.weight":               true,
+		"model.lm_head.weight":                          true,
 		"rotary.inv_freq":                               false,
 		"backbone.layers.0.mixer.foo":                   false,
 		"backbone.layers.x.mixer.D":                     false,
@@ -182,15 +182,15 @@ func TestOwn(t *testing.T) {
 
 func TestRename(t *testing.T) {
 	for name, want := range map[string]string{
-		"backbone.embedding.weight":               "backbone.embeddings.weight",
-		"model.backbone.embedding.weight":         "backbone.embeddings.weight",
-		"embedding.weight":                        "backbone.embeddings.weight",
-		"embeddings.weight":                       "backbone.embeddings.weight",
-		"norm_f.weight":                           "backbone.norm_f.weight",
-		"layers.12.mixer.conv1d.bias":             "backbone.layers.12.mixer.conv1d.bias",
-		"_orig_mod.backbone.layers.0.norm.weight": "backbone.layers.0.norm.weight",
-		"backbone.embeddings.weight":              "",
-		"module.foo":                              "",
+		"backbone.embedding.weight":           "backbone.embeddings.weight",
+		"model.backbone.embedding.weight":     "backbone.embeddings.weight",
+		"embedding.weight":                    "backbone.embeddings.weight",
+		"embeddings.weight":                   "backbone.embeddings.weight",
+		"norm_f.weight":                       "backbone.norm_f.weight",
+		"layers.12.mixer.conv1d.bias":         "backbone.layers.12.mixer.conv1d.bias",
+		"model.backbone.layers.0.norm.weight": "backbone.layers.0.norm.weight",
+		"backbone.embeddings.weight":          "",
+		"module.foo":                          "",
 	} {
 		got, ok := Rename(name)
 		if ok != (want != "") || ok && got != want {
@@ -212,8 +212,10 @@ func TestVariant(t *testing.T) {
 		"backbone.layers.0.mixer.in_proj.weight":                               "",
 		"backbone.layers.0.mixer.B_bias":                                       "Mamba-3",
 		"backbone.layers.0.mlp.fc1.weight":                                     "hybrid",
-		"base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight":       "LoRA",
-		"rotary.inv_freq":                                                      "",
+		"base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight":       "PEFT",
+		"backbone.layers.0.mixer.x_proj.lora_B.default.weight":                 "PEFT",
+		"backbone.layers.0.mixer.x_proj.base_layer.weight":                     "PEFT",
+		"rotary.inv_freq": "",
 	} {
 		what, family, ok := Variant(name)
 		if own := map[string]config.Family{"Mamba-1": config.Mamba, "Mamba-2": config.Mamba2}[want]; family != own {

@@ -23,15 +23,15 @@ func FromOriginal(name string) string {
 	return name
 }
 
-// mistralPrefix stands before every original name in mistral's layout.
-const mistralPrefix = "model."
+// MistralPrefix stands before every original name in mistral's layout.
+const MistralPrefix = "model."
 
 // ToMistral returns the name of mistral's layout for a canonical name.
-func ToMistral(name string) string { return mistralPrefix + ToOriginal(name) }
+func ToMistral(name string) string { return MistralPrefix + ToOriginal(name) }
 
 // FromMistral returns the canonical name for a name of mistral's layout; a name without its prefix is taken for an
 // original one.
-func FromMistral(name string) string { return FromOriginal(strings.TrimPrefix(name, mistralPrefix)) }
+func FromMistral(name string) string { return FromOriginal(strings.TrimPrefix(name, MistralPrefix)) }
 
 // stateDict is the order in which a block's tensors stand in the state dict of mamba_ssm's MambaLMHeadModel: parameters
 // of the mixer itself, then its modules as they are made, then the norm.

@@ -27,9 +27,3 @@ const (
 
 	metadataKey = "__metadata__"
 )
-
-// foreignDTypes are the element types of the format (safetensors 0.8.0) that this program has no use for but to list
-// them, with the bits of an element.
-var foreignDTypes = map[string]uint64{
-	"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "C64": 64,
-}

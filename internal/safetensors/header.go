@@ -20,7 +20,6 @@ import (
 type extent struct {
 	name       string
 	dtype      tensor.DType
-	foreign    string // the dtype in its place, where it is one of foreignDTypes
 	shape      []int
 	begin, end uint64 // of its data, counted from the end of the header
 }
@@ -29,15 +28,17 @@ type extent struct {
 type header struct {
 	extents  []extent // ordered by their data
 	metadata map[string]string
-	extra    bool // an entry has keys beyond those of the format
+	extra    bool    // an entry has keys beyond those of the format
+	foreign  bool    // an entry has a dtype that nothing computes with
+	passed   []error // what a lenient reader has passed over
 }
 
-// scanHeader checks the header's text against the format. With listing it takes the dtypes that can only be listed.
-func scanHeader(file string, text []byte, listing bool) (*header, error) {
+// scanHeader checks the header's text against the format. A lenient one leaves metadata out that is not text.
+func scanHeader(file string, text []byte, lenient bool) (*header, error) {
 	if err := checkText(file, text); err != nil {
 		return nil, err
 	}
-	s := &scanner{file: file, text: text, where: "header", listing: listing}
+	s := &scanner{file: file, text: text, where: "header", lenient: lenient}
 	err := s.object(func(name string) error {
 		defer func() { s.where = "header" }()
 		if name == metadataKey {
@@ -123,10 +124,36 @@ func (s *scanner) metadata() error {
 		return nil
 	}
 	s.header.metadata = make(map[string]string)
-	return s.object(func(key string) (err error) {
-		s.header.metadata[key], err = s.str(badfile.Quote(key))
-		return err
+	if s.peek() != '{' {
+		return s.passable(func() error { return s.bad("found %s, expected an object", s.describe()) })
+	}
+	return s.object(func(key string) error {
+		return s.passable(func() (err error) {
+			value, err := s.str(badfile.Quote(key))
+			if err == nil {
+				s.header.metadata[key] = value
+			}
+			return err
+		})
 	})
+}
+
+// maxPassed is how many errors a lenient reader notes.
+const maxPassed = 8
+
+// passable takes a value by take. If that fails, a lenient reader notes the error and passes over the value.
+func (s *scanner) passable(take func() error) error {
+	at := s.at
+	err := take()
+	if err == nil || !s.lenient {
+		return err
+	}
+	if len(s.header.passed) < maxPassed {
+		s.header.passed = append(s.header.passed, err)
+	}
+	s.at = at
+	s.skip()
+	return nil
 }
 
 // entry takes the description of the tensor called name and checks it in itself.
@@ -189,12 +216,6 @@ func (s *scanner) entry(name string) (extent, error) {
 func (s *scanner) extent(name, dtype string, dims, offsets []uint64) (extent, error) {
 	dt, ok := tensor.ParseDType(dtype)
 	if !ok {
-		if bits, ok := foreignDTypes[dtype]; ok && s.listing {
-			return s.foreign(name, dtype, bits, dims, offsets)
-		} else if ok {
-			return extent{}, &badfile.UnsupportedError{File: s.file, Where: s.where,
-				Detail: fmt.Sprintf("dtype %s cannot be used; save the checkpoint as F32, F16 or BF16", dtype)}
-		}
 		return extent{}, s.bad("unknown dtype %s", badfile.Quote(dtype))
 	}
 	shape, err := s.shape(dims)
@@ -203,28 +224,18 @@ func (s *scanner) extent(name, dtype string, dims, offsets []uint64) (extent, er
 	}
 	size, ok := tensor.ByteCount(dt, shape)
 	if !ok {
+		if n, ok := tensor.Count(shape); ok {
+			if block, _ := dt.Block(); n%block != 0 {
+				return extent{}, s.bad("%s %v does not fill whole bytes", dt, shape)
+			}
+		}
 		return extent{}, s.bad("shape %v is larger than any file", dims)
 	}
+	s.header.foreign = s.header.foreign || !dt.Plain()
 	if offsets[1] < offsets[0] || offsets[1]-offsets[0] != uint64(size) {
-		return extent{}, s.bad("data_offsets %v do not span the %d bytes that %s %v takes", offsets, size, dt, shape)
+		return extent{}, s.bad("data_offsets %v do not span the %s that %s %v takes", offsets, badfile.Count(size, "byte"), dt, shape)
 	}
 	return extent{name: name, dtype: dt, shape: shape, begin: offsets[0], end: offsets[1]}, nil
-}
-
-// foreign does the same for a dtype that can only be listed.
-func (s *scanner) foreign(name, dtype string, bits uint64, dims, offsets []uint64) (extent, error) {
-	shape, err := s.shape(dims)
-	if err != nil {
-		return extent{}, err
-	}
-	n, ok := tensor.Count(shape)
-	if !ok || uint64(n) > math.MaxInt/bits {
-		return extent{}, s.bad("shape %v is larger than any file", dims)
-	}
-	if size := uint64(n) * bits; size%8 != 0 || offsets[1] < offsets[0] || offsets[1]-offsets[0] != size/8 {
-		return extent{}, s.bad("data_offsets %v do not span the %d bits that %s %v takes", offsets, size, dtype, shape)
-	}
-	return extent{name: name, foreign: dtype, shape: shape, begin: offsets[0], end: offsets[1]}, nil
 }
 
 // shape checks that every dimension is an int.

@@ -25,42 +25,64 @@ type File struct {
 // Errors: *badfile.FormatError for a bad file, *badfile.UnsupportedError for a good one with a dtype, size or
 // number of dimensions that cannot be used, or a wrapped I/O error.
 func Open(path string) (*File, error) {
+	f, _, err := open(path, false)
+	return f, err
+}
+
+// OpenLenient opens a file whose tensors are right, whatever else is wrong with it: bytes between or after them, metadata
+// that is not text. It returns what it has passed over, each as the error that Open gives.
+func OpenLenient(path string) (*File, []error, error) { return open(path, true) }
+
+func open(path string, lenient bool) (_ *File, passed []error, _ error) {
 	m, err := mmap.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var f *File
 	err = mmap.Guard(func() (err error) {
-		f, err = Parse(path, m.Data())
+		f, passed, err = parse(path, m.Data(), lenient)
 		return err
 	})
 	if err != nil {
 		m.Close() // nothing was written: the parse error is the one that matters
-		return nil, err
+		return nil, nil, err
 	}
 	f.mapped = m
-	return f, nil
+	return f, passed, nil
 }
 
 // Parse parses a whole file held in data, which the tensors then refer to. name stands for the file in errors,
 // which are those of Open.
 func Parse(name string, data []byte) (*File, error) {
+	f, _, err := parse(name, data, false)
+	return f, err
+}
+
+func parse(name string, data []byte, lenient bool) (_ *File, passed []error, _ error) {
 	headerSize, err := checkLength(name, data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	body := data[lengthSize+headerSize:]
-	h, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], false)
+	h, err := scanHeader(name, data[lengthSize:lengthSize+headerSize], lenient)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := checkCover(name, h.extents, headerSize, len(data)); err != nil {
-		return nil, err
+	unused, err := checkCover(name, h.extents, headerSize, len(data))
+	if passed = h.passed; unused != nil {
+		passed = append(passed, unused)
 	}
-	// The library compares keys without regard to case, so of extra keys it may take one for another.
-	if !h.extra {
+	if unused != nil && !lenient {
+		err = unused
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	// The library compares keys without regard to case, so of extra keys it may take one for another. It lacks the dtypes
+	// that nothing computes with.
+	if !h.extra && !h.foreign && len(passed) == 0 {
 		if err := confirm(name, data, h.extents); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	f := &File{
@@ -73,7 +95,7 @@ func Parse(name string, data []byte) (*File, error) {
 		f.tensors[i] = tensor.Tensor{Name: e.name, DType: e.dtype, Shape: e.shape, File: name,
 			Data: body[e.begin:e.end:e.end]}
 	}
-	return f, nil
+	return f, passed, nil
 }
 
 // Is reports whether data begins as a safetensors file does: with the length of a header that fits into it, and a brace.
@@ -118,7 +140,7 @@ func checkLength(name string, data []byte) (int, error) {
 		return bad("%s", what)
 	}
 	if len(data) < lengthSize {
-		return bad("has %d bytes, too few for a safetensors file; download it again", len(data))
+		return bad("has %s, too few for a safetensors file; download it again", badfile.Count(len(data), "byte"))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > referenceMaxHeader {
@@ -130,34 +152,34 @@ func checkLength(name string, data []byte) (int, error) {
 	return bad("is not safetensors: the header begins with byte %#02x, expected {", data[lengthSize])
 }
 
-// checkCover checks that the tensors, ordered by offset, cover the data section without hole or overlap.
-func checkCover(name string, extents []extent, headerSize, fileSize int) error {
+// checkCover checks that the tensors, ordered by offset, cover the data section without hole or overlap. Bytes that belong to
+// no tensor are the error unused: the tensors are whole all the same.
+func checkCover(name string, extents []extent, headerSize, fileSize int) (unused, err error) {
 	end := uint64(0)
 	for i, e := range extents {
-		if e.begin == end {
-			end = e.end
-			continue
+		where := "tensor " + badfile.Quote(e.name)
+		switch {
+		case e.begin < end:
+			return unused, &badfile.FormatError{File: name, Where: where, Detail: fmt.Sprintf("its data begins at %d and overlaps that of %s, which ends at %d",
+				e.begin, badfile.Quote(extents[i-1].name), end)}
+		case e.begin > end && unused == nil:
+			unused = &badfile.FormatError{File: name, Where: where, Detail: fmt.Sprintf("its data begins at %d and leaves a hole: expected %d", e.begin, end)}
 		}
-		what := fmt.Sprintf("its data begins at %d and leaves a hole: expected %d", e.begin, end)
-		if e.begin < end {
-			what = fmt.Sprintf("its data begins at %d and overlaps that of %s, which ends at %d",
-				e.begin, badfile.Quote(extents[i-1].name), end)
-		}
-		return &badfile.FormatError{File: name, Where: "tensor " + badfile.Quote(e.name), Detail: what}
+		end = e.end
 	}
 	have := uint64(fileSize - headerSize - lengthSize)
 	// end may be anything up to 2^64-1, so the sizes of whole files are added up only once that is safe.
 	switch {
 	case end > have && end < 1<<63:
-		return &badfile.FormatError{File: name, Detail: fmt.Sprintf("truncated: header promises %d bytes, file has %d; download it again",
+		return unused, &badfile.FormatError{File: name, Detail: fmt.Sprintf("truncated: header promises %d bytes, file has %d; download it again",
 			uint64(lengthSize+headerSize)+end, fileSize)}
 	case end > have:
-		return &badfile.FormatError{File: name, Detail: fmt.Sprintf("header promises %d bytes of data, more than any file holds", end)}
-	case end < have:
-		return &badfile.FormatError{File: name, Detail: fmt.Sprintf("header promises %d bytes, file has %d: %d bytes at the end belong to no tensor",
-			uint64(lengthSize+headerSize)+end, fileSize, have-end)}
+		return unused, &badfile.FormatError{File: name, Detail: fmt.Sprintf("header promises %d bytes of data, more than any file holds", end)}
+	case end < have && unused == nil:
+		unused = &badfile.FormatError{File: name, Detail: fmt.Sprintf("header promises %d bytes, file has %d: %s after the last tensor",
+			uint64(lengthSize+headerSize)+end, fileSize, badfile.Count(have-end, "byte"))}
 	}
-	return nil
+	return unused, nil
 }
 
 // Tensors returns all tensors in the order of their data in the file. The slice must not be changed.

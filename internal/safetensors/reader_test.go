@@ -119,7 +119,7 @@ var malformed = []struct {
 	{"length only", binary.LittleEndian.AppendUint64(nil, 100), "truncated: the header alone takes 108 bytes, file has 8"},
 	{"cut in header", file(`{"a":`+one+`}`, 4)[:40], "truncated: the header alone takes 62 bytes, file has 40"},
 	{"cut in data", file(`{"a":`+one+`}`, 2), "truncated: header promises 66 bytes, file has 64; download it again"},
-	{"trailing", file(`{"a":`+one+`}`, 7), "header promises 66 bytes, file has 69: 3 bytes at the end belong to no tensor"},
+	{"trailing", file(`{"a":`+one+`}`, 7), "header promises 66 bytes, file has 69: 3 bytes after the last tensor"},
 	{"huge length", append(bytes.Repeat([]byte{0xff}, 8), '{', '}'), "is not safetensors: it would have a header of 18446744073709551615 bytes"},
 	{"above reference cap", append(binary.LittleEndian.AppendUint64(nil, 100_000_001), '{', '}'), "the format allows 100000000"},
 	{"git-lfs", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 516567560\n"), "git-lfs pointer to a file of 516567560 bytes"},
@@ -197,6 +197,82 @@ func TestParseMalformed(t *testing.T) {
 	}
 }
 
+// TestParseForeign reads every dtype of the format, sub-byte ones included, and holds their sizes to it.
+func TestParseForeign(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape string
+		bytes int
+		want  string // part of the error
+	}{
+		"C64": {"[2]", 16, ""}, "F8_E4M3": {"[2,3]", 6, ""}, "F8_E5M2": {"[0]", 0, ""}, "F8_E8M0": {"[]", 1, ""}, "F8_E4M3FNUZ": {"[1]", 1, ""},
+		"F8_E5M2FNUZ": {"[1]", 2, "do not span the 1 byte"}, "F4": {"[2,3]", 3, ""}, "F6_E2M3": {"[4]", 3, ""},
+		"F6_E3M2": {"[2]", 2, "F6_E3M2 [2] does not fill whole bytes"}, "I4": {"[2]", 1, `unknown dtype "I4"`}, "Q8_0": {"[32]", 34, `unknown dtype "Q8_0"`},
+	} {
+		f, err := Parse("f", file(fmt.Sprintf(`{"w":{"dtype":%q,"shape":%s,"data_offsets":[0,%d]}}`, name, c.shape, c.bytes), c.bytes))
+		switch {
+		case c.want != "":
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %s", name, err, c.want)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		default:
+			if w := f.Tensors()[0]; w.DType.String() != name || len(w.Data) != c.bytes {
+				t.Errorf("%s: read %s of %d bytes", name, w.DType, len(w.Data))
+			}
+		}
+	}
+}
+
+// TestLenient reads what is right of a file that Parse refuses, and says what is not.
+func TestLenient(t *testing.T) {
+	const w = `"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}`
+	for name, c := range map[string]struct {
+		data []byte
+		want []string // parts of what was passed over; nil: refused
+	}{
+		"right":       {file(`{`+w+`}`, 2), []string{}},
+		"one byte":    {file(`{`+w+`}`, 3), []string{"header promises 63 bytes, file has 64: 1 byte after the last tensor"}},
+		"a hole":      {file(`{`+w+`,"x":{"dtype":"U8","shape":[1],"data_offsets":[5,6]}}`, 6), []string{`tensor "x": its data begins at 5 and leaves a hole`}},
+		"a number":    {file(`{"__metadata__":{"step":5,"format":"pt","list":[{"a":"b"},null]},`+w+`}`, 2), []string{`"step" is the number "5"`, `"list" is an array`}},
+		"no metadata": {file(`{"__metadata__":[1],`+w+`}`, 4), []string{"__metadata__: found an array", "2 bytes after the last tensor"}},
+		"overlap":     {file(`{`+w+`,"x":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}`, 3), nil},
+		"truncated":   {file(`{`+w+`}`, 1), nil},
+		"cut header":  {file(`{`+w, 2), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "w.safetensors")
+			if err := os.WriteFile(path, c.data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			f, passed, err := OpenLenient(path)
+			if c.want == nil {
+				if err == nil {
+					t.Error("read what is not whole")
+				}
+				return
+			}
+			if err != nil || len(passed) != len(c.want) {
+				t.Fatalf("%v, passed over %v, want %q", err, passed, c.want)
+			}
+			for i, want := range c.want {
+				if !strings.Contains(passed[i].Error(), want) {
+					t.Errorf("passed over %v, want %s", passed[i], want)
+				}
+			}
+			if w, ok := f.Tensor("w"); !ok || len(w.Data) != 2 || f.Metadata()["step"] != "" {
+				t.Errorf("read %v, %v", w, f.Metadata())
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := Open(path); (err == nil) != (len(passed) == 0) {
+				t.Errorf("Open: %v", err)
+			}
+		})
+	}
+}
+
 func TestParseUnsupported(t *testing.T) {
 	many := new(strings.Builder)
 	for i := range maxKeys + 1 {
@@ -206,7 +282,6 @@ func TestParseUnsupported(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"fp8":        {file(`{"w":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}`, 4), `tensor "w": dtype F8_E4M3 cannot be used`},
 		"dimensions": {file(`{"w":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}}`, 1), `tensor "w": has more than 8 dimensions`},
 		"header":     {file(`{}`+strings.Repeat(" ", maxHeader), 0), "header: 16777218 bytes, more than the 16777216"},
 		"tensors":    {file(`{`+strings.TrimSuffix(many.String(), ",")+`}`, 0), "more than the 65536 names and keys"},

@@ -18,8 +18,9 @@ type scanner struct {
 	keys  int    // names and metadata keys met so far
 	where string // place in the header, for messages
 
-	listing bool // dtypes that can only be listed are taken
-	header  header
+	lenient bool // metadata that is not text is left out
+
+	header header
 }
 
 func (s *scanner) bad(format string, args ...any) error {

@@ -25,10 +25,33 @@ const (
 	I64
 	U64
 	Q8_0 // of GGUF files alone: blocks of 32 elements, see QuantizeQ8_0
+
+	// Files of other models hold these. They are read as far as their size goes, and nothing computes with them.
+	F4
+	F6_E2M3
+	F6_E3M2
+	F8_E5M2
+	F8_E4M3
+	F8_E8M0
+	F8_E4M3FNUZ
+	F8_E5M2FNUZ
+	C64
+	C32 // from here on of pickles alone, under names of our own
+	C128
+	F4x2 // a byte of two F4
+	QInt8
+	QUInt8
+	QInt32
+	QUInt4x2
+	QUInt2x4
 )
 
-// plainTypes is the number of dtypes that store one element after the other, which are those of safetensors.
-const plainTypes = U64
+// plainTypes is the last of the dtypes that store one element after the other and that something computes with;
+// lastSafetensors is the last one that a safetensors file may hold.
+const (
+	plainTypes      = U64
+	lastSafetensors = C64
+)
 
 // kind tells what arithmetic a dtype's elements follow.
 type kind uint8
@@ -38,33 +61,52 @@ const (
 	floatKind
 	signedKind
 	unsignedKind
+	foreignKind // none that is known here
 )
 
 var dtypes = [...]struct {
-	name string // as safetensors spells it
-	size int    // bytes of an element, or of a block of them
-	kind kind
+	name  string // as safetensors spells it
+	size  int    // bytes of an element, or of a block of them
+	kind  kind
+	elems int // of a block; 0: 1
 }{
-	Bool: {"BOOL", 1, boolKind},
-	U8:   {"U8", 1, unsignedKind},
-	I8:   {"I8", 1, signedKind},
-	I16:  {"I16", 2, signedKind},
-	U16:  {"U16", 2, unsignedKind},
-	F16:  {"F16", 2, floatKind},
-	BF16: {"BF16", 2, floatKind},
-	I32:  {"I32", 4, signedKind},
-	U32:  {"U32", 4, unsignedKind},
-	F32:  {"F32", 4, floatKind},
-	F64:  {"F64", 8, floatKind},
-	I64:  {"I64", 8, signedKind},
-	U64:  {"U64", 8, unsignedKind},
-	Q8_0: {"Q8_0", q8Bytes, floatKind},
+	Bool:        {"BOOL", 1, boolKind, 0},
+	U8:          {"U8", 1, unsignedKind, 0},
+	I8:          {"I8", 1, signedKind, 0},
+	I16:         {"I16", 2, signedKind, 0},
+	U16:         {"U16", 2, unsignedKind, 0},
+	F16:         {"F16", 2, floatKind, 0},
+	BF16:        {"BF16", 2, floatKind, 0},
+	I32:         {"I32", 4, signedKind, 0},
+	U32:         {"U32", 4, unsignedKind, 0},
+	F32:         {"F32", 4, floatKind, 0},
+	F64:         {"F64", 8, floatKind, 0},
+	I64:         {"I64", 8, signedKind, 0},
+	U64:         {"U64", 8, unsignedKind, 0},
+	Q8_0:        {"Q8_0", q8Bytes, floatKind, q8Elems},
+	F4:          {"F4", 1, foreignKind, 2},
+	F6_E2M3:     {"F6_E2M3", 3, foreignKind, 4},
+	F6_E3M2:     {"F6_E3M2", 3, foreignKind, 4},
+	F8_E5M2:     {"F8_E5M2", 1, foreignKind, 0},
+	F8_E4M3:     {"F8_E4M3", 1, foreignKind, 0},
+	F8_E8M0:     {"F8_E8M0", 1, foreignKind, 0},
+	F8_E4M3FNUZ: {"F8_E4M3FNUZ", 1, foreignKind, 0},
+	F8_E5M2FNUZ: {"F8_E5M2FNUZ", 1, foreignKind, 0},
+	C64:         {"C64", 8, foreignKind, 0},
+	C32:         {"C32", 4, foreignKind, 0},
+	C128:        {"C128", 16, foreignKind, 0},
+	F4x2:        {"F4X2", 1, foreignKind, 0},
+	QInt8:       {"QINT8", 1, foreignKind, 0},
+	QUInt8:      {"QUINT8", 1, foreignKind, 0},
+	QInt32:      {"QINT32", 4, foreignKind, 0},
+	QUInt4x2:    {"QUINT4X2", 1, foreignKind, 2},
+	QUInt2x4:    {"QUINT2X4", 1, foreignKind, 4},
 }
 
 // Valid reports whether d is one of the constants of this package.
 func (d DType) Valid() bool { return d >= Bool && int(d) < len(dtypes) }
 
-// Plain reports whether d stores one element after the other. All of safetensors' dtypes do.
+// Plain reports whether d stores one element after the other and can be computed with or written.
 func (d DType) Plain() bool { return d.Valid() && d <= plainTypes }
 
 // Size returns the bytes one element takes. It panics when d is not Plain.
@@ -78,13 +120,10 @@ func (d DType) Size() int {
 // Block returns how many elements are stored together, 1 for a plain dtype, and the bytes they take.
 // It panics when d is not Valid.
 func (d DType) Block() (elems, bytes int) {
-	switch {
-	case !d.Valid():
+	if !d.Valid() {
 		panic(fmt.Sprintf("tensor: block of invalid dtype %d", uint8(d)))
-	case d == Q8_0:
-		return q8Elems, q8Bytes
 	}
-	return 1, dtypes[d].size
+	return max(1, dtypes[d].elems), dtypes[d].size
 }
 
 // Bytes returns the bytes that n elements take, which is also the offset of element n.
@@ -97,7 +136,8 @@ func (d DType) Bytes(n int) int {
 	return n / elems * bytes
 }
 
-// String returns the name safetensors files use, such as "F32" or "BOOL", and ggml's for Q8_0.
+// String returns the name safetensors files use, such as "F32" or "BOOL", ggml's for Q8_0, and for what only PyTorch has
+// a name in the same style.
 func (d DType) String() string {
 	if !d.Valid() {
 		return fmt.Sprintf("DType(%d)", uint8(d))
@@ -118,8 +158,8 @@ func (d DType) Integer() bool {
 
 // ParseDType returns the dtype of a safetensors file that String spells so; case matters, as in the file format.
 func ParseDType(s string) (DType, bool) {
-	for d := Bool; d.Plain(); d++ {
-		if dtypes[d].name == s {
+	for d := Bool; d <= lastSafetensors; d++ {
+		if d != Q8_0 && dtypes[d].name == s {
 			return d, true
 		}
 	}

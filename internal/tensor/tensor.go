@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // Tensor is a named, shaped view of stored elements.
@@ -31,12 +32,15 @@ func Count(shape []int) (n int, ok bool) {
 	return n, true
 }
 
-// ByteCount returns the bytes that a tensor of this dtype and shape takes. ok is as for Count, and false when the last
-// dimension is not a whole number of blocks.
+// ByteCount returns the bytes that a tensor of this dtype and shape takes. ok is as for Count, and false when its elements
+// are not a whole number of blocks, or for Q8_0 when its rows are not. PyTorch pads rows of less than a byte an element.
 func ByteCount(dt DType, shape []int) (n int, ok bool) {
 	block, size := dt.Block()
+	if last := len(shape) - 1; last >= 0 && shape[last] >= 0 && (dt == QUInt4x2 || dt == QUInt2x4) {
+		shape = append(slices.Clone(shape[:last]), shape[last]/block+min(shape[last]%block, 1), block)
+	}
 	elems, ok := Count(shape)
-	if !ok || block > 1 && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
+	if !ok || elems%block != 0 || dt == Q8_0 && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
 		return 0, false
 	}
 	return Count([]int{elems / block, size})

@@ -82,13 +82,12 @@ func (m *machine) setItems() error {
 		return err
 	}
 	if len(top)%2 != 0 {
-		return m.bad("the pickle sets %d keys and values of a dict, expected pairs", len(top))
+		return m.bad("the pickle sets an odd number of keys and values of a dict, %d, expected pairs", len(top))
 	}
 	return m.update(top)
 }
 
-// update puts pairs of key and value into the dict on top of the stack. Only those that can matter are kept: texts name
-// things, and a tensor under another key has to be told of.
+// update puts pairs of key and value into the dict on top of the stack. What a dict gets one after the other is one run.
 func (m *machine) update(pairs []value) error {
 	top, err := m.pop(1)
 	if err != nil {
@@ -104,23 +103,33 @@ func (m *machine) update(pairs []value) error {
 		case kindList, kindSet, kindDict, kindOrdered:
 			return m.bad("a key of a dict in the pickle is %s, which cannot be one", key.kind())
 		}
-		if key.kind() != kindText && val.kind() != kindTensor {
-			continue
-		}
 		at := m.entries.push(entry{key, val})
 		if r.n == 0 {
 			r.first = uint32(at)
 		}
 		r.n++
 	}
-	if r.n > 0 {
+	if r.n > 0 && !m.lengthen(r) {
 		m.runs.push(r)
 	}
 	m.stack = m.stack[:len(m.stack)+1] // the dict stays
 	return nil
 }
 
-// isEmpty reports whether v is a dict of which no entry was kept.
+// lengthen makes the last run longer if r goes on with it.
+func (m *machine) lengthen(r run) bool {
+	if m.runs.n == 0 {
+		return false
+	}
+	last := m.runs.at(m.runs.n - 1)
+	if last.dict != r.dict || last.first+last.n != r.first {
+		return false
+	}
+	last.n += r.n
+	return true
+}
+
+// isEmpty reports whether v is a dict without entries.
 func (m *machine) isEmpty(v value) bool {
 	empty := v.isDict()
 	if empty {
@@ -132,7 +141,7 @@ func (m *machine) isEmpty(v value) bool {
 	return empty
 }
 
-// each calls f for every kept entry of the dict, in order, until it returns false.
+// each calls f for every entry of the dict, in order, until it returns false.
 func (m *machine) each(dict value, f func(key, val value) bool) {
 	for i := range m.runs.n {
 		r := m.runs.at(i)

@@ -100,11 +100,13 @@ const (
 	maxDims     = 8          // of one tensor
 	maxSmall    = 64         // bytes of the records byteorder and version
 	maxVersion  = 10         // of the zip format, as in PyTorch; torch.save writes 3
-	maxWrapped  = 4          // dicts around the state dict, and prefixes around its names
+	maxIgnored  = 16         // keys of entries that are left out, to name them
+	maxUnknown  = 16         // dicts under other keys in which a state dict is looked for
+	maxWrapped  = 4          // dicts around the state dict
 )
 
 // storageTypes are the storage classes a persistent id may name, in the module torch and, as torch before 1.9 wrote
-// them, torch.cuda. Those without a dtype here hold elements that this program has no use for.
+// them, torch.cuda.
 var storageTypes = []struct {
 	name  string
 	dtype tensor.DType
@@ -120,16 +122,16 @@ var storageTypes = []struct {
 	{"CharStorage", tensor.I8, 1},
 	{"ByteStorage", tensor.U8, 1},
 	{"BoolStorage", tensor.Bool, 1},
-	{"ComplexDoubleStorage", 0, 16},
-	{"ComplexFloatStorage", 0, 8},
-	{"QInt32Storage", 0, 4},
-	{"QInt8Storage", 0, 1},
-	{"QUInt8Storage", 0, 1},
-	{"QUInt4x2Storage", 0, 1},
-	{"QUInt2x4Storage", 0, 1},
+	{"ComplexDoubleStorage", tensor.C128, 16},
+	{"ComplexFloatStorage", tensor.C64, 8},
+	{"QInt32Storage", tensor.QInt32, 4},
+	{"QInt8Storage", tensor.QInt8, 1},
+	{"QUInt8Storage", tensor.QUInt8, 1},
+	{"QUInt4x2Storage", tensor.QUInt4x2, 1},
+	{"QUInt2x4Storage", tensor.QUInt2x4, 1},
 }
 
-// dtypeNames are the dtypes a pickle may name, in the module torch. Those without a dtype here are as above.
+// dtypeNames are the dtypes a pickle may name, in the module torch.
 var dtypeNames = []struct {
 	name  string
 	dtype tensor.DType
@@ -137,13 +139,15 @@ var dtypeNames = []struct {
 	{"float64", tensor.F64}, {"float32", tensor.F32}, {"float16", tensor.F16}, {"bfloat16", tensor.BF16},
 	{"int64", tensor.I64}, {"int32", tensor.I32}, {"int16", tensor.I16}, {"int8", tensor.I8},
 	{"uint64", tensor.U64}, {"uint32", tensor.U32}, {"uint16", tensor.U16}, {"uint8", tensor.U8}, {"bool", tensor.Bool},
-	{"complex32", 0}, {"complex64", 0}, {"complex128", 0}, {"qint8", 0}, {"quint8", 0}, {"qint32", 0},
-	{"float8_e4m3fn", 0}, {"float8_e4m3fnuz", 0}, {"float8_e5m2", 0}, {"float8_e5m2fnuz", 0}, {"float8_e8m0fnu", 0},
-	{"float4_e2m1fn_x2", 0},
+	{"complex32", tensor.C32}, {"complex64", tensor.C64}, {"complex128", tensor.C128},
+	{"qint8", tensor.QInt8}, {"quint8", tensor.QUInt8}, {"qint32", tensor.QInt32}, {"quint4x2", tensor.QUInt4x2}, {"quint2x4", tensor.QUInt2x4},
+	{"float8_e4m3fn", tensor.F8_E4M3}, {"float8_e4m3fnuz", tensor.F8_E4M3FNUZ}, {"float8_e5m2", tensor.F8_E5M2},
+	{"float8_e5m2fnuz", tensor.F8_E5M2FNUZ}, {"float8_e8m0fnu", tensor.F8_E8M0}, {"float4_e2m1fn_x2", tensor.F4x2},
 }
 
-// wrappers are the keys under which trainers put the state dict, most telling first.
-var wrappers = []string{"state_dict", "model_state_dict", "model", "module"}
+// wrappers are the keys under which trainers put the state dict, most telling first: Lightning, plain training loops,
+// DeepSpeed's module, and the app of torch.distributed.checkpoint.
+var wrappers = []string{"state_dict", "model_state_dict", "model", "module", "app"}
 
-// prefixes are what DataParallel and torch.compile put before every name.
-var prefixes = []string{"module.", "_orig_mod."}
+// quantizers are the kinds of quantization a pickle may name, in the module torch.
+var quantizers = []string{"per_tensor_affine", "per_channel_affine", "per_channel_affine_float_qparams"}

@@ -17,6 +17,8 @@ const (
 	roleOrderedDict role = iota
 	roleTensorV2
 	roleTensorV3
+	roleQuantized
+	roleQuantizer
 	roleParameter
 	roleParameterState
 	roleSize
@@ -30,7 +32,7 @@ const (
 type global struct {
 	module, name string
 	role         role
-	dtype        tensor.DType // of roleStorage and roleDType, 0 when it cannot be used
+	dtype        tensor.DType // of roleStorage and roleDType
 	size         int          // bytes per element, of roleStorage
 }
 
@@ -47,6 +49,7 @@ func makeGlobals() []global {
 		{"collections", "OrderedDict", roleOrderedDict, 0, 0},
 		{"torch._utils", "_rebuild_tensor_v2", roleTensorV2, 0, 0},
 		{"torch._utils", "_rebuild_tensor_v3", roleTensorV3, 0, 0},
+		{"torch._utils", "_rebuild_qtensor", roleQuantized, 0, 0},
 		{"torch._utils", "_rebuild_parameter", roleParameter, 0, 0},
 		{"torch._utils", "_rebuild_parameter_with_state", roleParameterState, 0, 0},
 		{"torch", "Size", roleSize, 0, 0},
@@ -55,6 +58,9 @@ func makeGlobals() []global {
 	}
 	for _, s := range storageTypes {
 		list = append(list, global{"torch", s.name, roleStorage, s.dtype, s.size}, global{"torch.cuda", s.name, roleStorage, s.dtype, s.size})
+	}
+	for _, name := range quantizers {
+		list = append(list, global{"torch", name, roleQuantizer, 0, 0})
 	}
 	for _, d := range dtypeNames {
 		list = append(list, global{"torch", d.name, roleDType, d.dtype, 0})
@@ -148,7 +154,7 @@ func (m *machine) persistentID() error {
 	case len(id) > 0 && m.is(id[0], "module"):
 		return m.unsupported("holds a whole module, not a state_dict; load it in Python and save its state_dict alone")
 	case len(id) != want || !m.is(id[0], "storage"):
-		return m.bad("a persistent id of the pickle has %d items, expected %d that begin with 'storage'", len(id), want)
+		return m.bad("a persistent id of the pickle has %s, expected %d that begin with 'storage'", badfile.Count(len(id), "item"), want)
 	case !m.isRole(id[1], roleStorage) && !m.isRole(id[1], roleUntyped):
 		return m.bad("the type of a storage in the pickle is %s, expected a storage class", m.spell(id[1]))
 	case id[2].kind() == kindText && id[2].b() > maxGlobal:
@@ -191,6 +197,9 @@ func (m *machine) reduce() error {
 		ok, result = m.fits(list, 6, 7), pack(kindTensor, args.a(), args.b())
 	case roleTensorV3:
 		ok, result = m.fits(list, 7, 8) && m.isRole(list[6], roleDType), pack(kindTensor, args.a(), args.b())|thirdVersion
+	case roleQuantized:
+		ok = m.fits(list, 7, 7) && list[4].kind() == kindTuple && !globals[m.tupleItems(list[0])[1].a()].dtype.Plain()
+		result = pack(kindTensor, args.a(), args.b()-1)
 	case roleParameter:
 		ok = len(list) == 3 && list[0].kind() == kindTensor
 	case roleParameterState:
@@ -207,7 +216,7 @@ func (m *machine) reduce() error {
 		for _, v := range m.tupleItems(args)[:min(args.b(), cap(kinds))] {
 			kinds = append(kinds, v.kind().String())
 		}
-		return m.bad("the pickle calls %s with %d arguments it does not take (%s)", g, args.b(), strings.Join(kinds, ", "))
+		return m.bad("the pickle calls %s with %s it does not take (%s)", g, badfile.Count(args.b(), "argument"), strings.Join(kinds, ", "))
 	}
 	if g.role == roleParameter || g.role == roleParameterState || g.role == roleSize {
 		result = m.tupleItems(args)[0]
@@ -261,4 +270,12 @@ func (m *machine) spell(v value) string {
 func (m *machine) quote(v value) string {
 	text := m.text(v)
 	return badfile.Quote(string(text[:min(len(text), maxGlobal)]))
+}
+
+// spellKey describes the key of a dict in a message: a text is quoted.
+func (m *machine) spellKey(key value) string {
+	if key.kind() == kindText {
+		return m.quote(key)
+	}
+	return m.spell(key)
 }

@@ -3,6 +3,7 @@ package torchbin
 import (
 	"fmt"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -101,17 +102,17 @@ func (f *File) legacyStorages(data []byte) (finder, error) {
 		at += 8
 		size, ok := f.storageSize(r.id)
 		if n, _ := r.id[4].int(); !ok || count != uint64(n) {
-			return nil, where.bad("has %d elements, expected %s", count, f.describeStorage(r.id))
+			return nil, where.bad("has %s, expected %s", badfile.Count(count, "element"), f.describeStorage(r.id))
 		}
 		if size > len(data)-at {
-			return nil, where.bad("truncated: needs %d bytes at byte %d, file has %d; download it again", size, at, len(data))
+			return nil, where.bad("truncated: needs %s at byte %d, file has %d; download it again", badfile.Count(size, "byte"), at, len(data))
 		}
 		r.index = int32(len(f.storages))
 		f.storages = append(f.storages, storage{name: where.where, data: data[at : at+size : at+size]})
 		at += size
 	}
 	if at < len(data) {
-		return nil, place{file: f.name}.bad("%d bytes follow the last storage", len(data)-at)
+		return nil, place{file: f.name}.bad("found %s after the last storage", badfile.Count(len(data)-at, "byte"))
 	}
 	return func(id []value) (int32, int, int, error) { return f.findRegion(regions[string(m.text(id[2]))], id) }, nil
 }
@@ -124,7 +125,7 @@ func (f *File) findRegion(r *region, id []value) (index int32, begin, end int, e
 	}
 	end = len(f.storages[r.index].data)
 	if want, ok := f.storageSize(id); !ok || want != end {
-		return 0, 0, 0, where.bad("has %d bytes, expected %s", end, f.describeStorage(id))
+		return 0, 0, 0, where.bad("has %s, expected %s", badfile.Count(end, "byte"), f.describeStorage(id))
 	}
 	if id[5].kind() == kindNone {
 		return r.index, 0, end, nil
@@ -135,7 +136,7 @@ func (f *File) findRegion(r *region, id []value) (index int32, begin, end int, e
 	count, ok2 := part[2].int()
 	size := int64(globals[id[1].a()].size)
 	if all := int64(end) / size; !ok1 || !ok2 || first < 0 || count < 0 || first > all || count > all-first {
-		return 0, 0, 0, where.bad("its view does not lie inside its %d bytes", end)
+		return 0, 0, 0, where.bad("its view does not lie inside its %s", badfile.Count(end, "byte"))
 	}
 	return r.index, int(first * size), int((first + count) * size), nil
 }
@@ -152,5 +153,5 @@ func (f *File) storageSize(id []value) (int, bool) {
 // describeStorage says what a persistent id asks for.
 func (f *File) describeStorage(id []value) string {
 	n, _ := id[4].int()
-	return fmt.Sprintf("%d elements of %d bytes (%s)", n, globals[id[1].a()].size, &globals[id[1].a()])
+	return fmt.Sprintf("%s of %s (%s)", badfile.Count(n, "element"), badfile.Count(globals[id[1].a()].size, "byte"), &globals[id[1].a()])
 }

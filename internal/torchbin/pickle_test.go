@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -72,6 +73,78 @@ func TestUnusual(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestForeignDTypes reads what no network here computes with: its names, dtypes, shapes and bytes.
+func TestForeignDTypes(t *testing.T) {
+	untyped := func(dtype, size string) string {
+		return call(rebuild3, "("+str("storage")+glob("torch.storage", "UntypedStorage")+str("0")+str("cpu")+size+"tQ", num(0), nums(2), nums(1),
+			"\x89", orderedDict, glob("torch", dtype))
+	}
+	quantized := func(class, kind string, params ...string) string {
+		return call(glob("torch._utils", "_rebuild_qtensor"), pid(class, "0", 4), num(0), nums(4), nums(1),
+			"("+glob("torch", kind)+strings.Join(params, "")+"t", "\x89", orderedDict)
+	}
+	conjugated := call(rebuild, pid("ComplexFloatStorage", "0", 2), num(0), nums(2), nums(1), "\x89", orderedDict, items("conj", "\x88"))
+	for dtype, c := range map[tensor.DType]struct {
+		tensor string
+		bytes  int // of the storage
+		elems  int
+	}{
+		tensor.C64:      {viewOf(pid("ComplexFloatStorage", "0", 4), 0, nums(2, 2), nums(1, 2)), 32, 4},
+		tensor.C128:     {viewOf(pid("ComplexDoubleStorage", "0", 2), 0, nums(2), nums(1)), 32, 2},
+		tensor.C32:      {untyped("complex32", "K\x08"), 8, 2},
+		tensor.F8_E4M3:  {untyped("float8_e4m3fn", "K\x02"), 2, 2},
+		tensor.F4x2:     {untyped("float4_e2m1fn_x2", "K\x02"), 2, 2},
+		tensor.QInt8:    {quantized("QInt8Storage", "per_tensor_affine", "G\x3f\xf0\x00\x00\x00\x00\x00\x00", num(0)), 4, 4},
+		tensor.QUInt4x2: {quantized("QUInt4x2Storage", "per_channel_affine", conjugated, conjugated, num(0)), 4, 4},
+	} {
+		f, err := Parse("f", archive(dict("a", c.tensor), "t/data/0", strings.Repeat("x", c.bytes)))
+		if err != nil {
+			t.Errorf("%s: %v", dtype, err)
+			continue
+		}
+		if x := f.Tensors()[0]; x.Name != "a" || x.DType != dtype || x.Elems() != c.elems {
+			t.Errorf("%s: read %s %s of %d elements, want %d", dtype, x.DType, x.Name, x.Elems(), c.elems)
+		}
+	}
+	f, err := Parse("f", archive(dict("a", conjugated), "t/data/0", strings.Repeat("x", 16)))
+	if err != nil || f.Tensors()[0].DType != tensor.C64 {
+		t.Errorf("conjugated: %v", err)
+	}
+}
+
+// TestStateUnderOtherKeys finds the only dict of tensors, whatever its name, and gives names to what is beside it.
+func TestStateUnderOtherKeys(t *testing.T) {
+	weights := items("a", vector(1))
+	for pickle, want := range map[string]string{
+		dict("app", items("model", weights, "optim", items("state", "}"))): "optim",
+		dict("epoch", "K\x01", "net", weights, "optimizer", "}"):           "epoch optimizer",
+		proto + "}(K\x07K\x01" + str("net") + weights + "NNu.":             "7 None",
+	} {
+		f, err := Parse("f", archive(pickle, "t/data/0", four))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := ignored(f); len(f.Tensors()) != 1 || got != want {
+			t.Errorf("%d tensors, ignored %s, want %s", len(f.Tensors()), got, want)
+		}
+	}
+	many := items("a", vector(1))
+	for range 20 {
+		many += "NNs"
+	}
+	f, err := Parse("f", archive(proto+many+".", "t/data/0", four))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, total := f.Ignored(); len(first) != maxIgnored || total != 20 {
+		t.Errorf("ignored %q of %d, want the first %d of 20", first, total, maxIgnored)
+	}
+	if _, err := Parse("f", archive(dict("net", weights, "ema", weights), "t/data/0", four)); err == nil || !strings.Contains(err.Error(), `found the keys "net", "ema"`) {
+		t.Errorf("two dicts of tensors: %v", err)
 	}
 }
 
@@ -152,6 +225,9 @@ func bombs(n int) map[string]string {
 		"pairs":       ")q\x00" + strings.Repeat("h\x00\x86", n/3),
 		"dicts":       "]" + strings.Repeat("}a", n/2),
 		"set item":    "}" + strings.Repeat("X\x00\x00\x00\x00Ns", n/7),
+		"odd keys":    "}" + strings.Repeat("("+strings.Repeat("NN", 100)+"u", n/202),
+		"odd key":     "}" + strings.Repeat("NNs", n/3),
+		"in turns":    "}q\x000}q\x010" + strings.Repeat("h\x00NNs0h\x01NNs0", n/12) + "h\x00",
 		"set items":   "}(" + str("k") + "q\x00Nu" + strings.Repeat("("+strings.Repeat("h\x00N", 100)+"u", n/302),
 		"memo":        "N" + strings.Repeat("\x94", n),
 		"puts":        "N" + strings.Repeat("r\xff\xff\xff\xff", n/5),

@@ -15,18 +15,18 @@ import (
 
 // File is a parsed checkpoint. Its methods may be used from many goroutines, except Close.
 type File struct {
-	name     string
-	mapped   *mmap.File // nil when parsed from memory
-	size     int        // of the file
-	machine  *machine   // keeps names and shapes
-	storages []storage
-	views    []view
-	tensors  []named // in state_dict order
-	sorted   []int32 // into tensors, by name
-	prefix   string  // cut from every name
-	ignored  []value // keys
-	inflated int     // bytes of deflated storages
-	inflater io.ReadCloser
+	name        string
+	mapped      *mmap.File // nil when parsed from memory
+	size        int        // of the file
+	machine     *machine   // keeps names and shapes
+	storages    []storage
+	views       []view
+	tensors     []named // in state_dict order
+	sorted      []int32 // into tensors, by name
+	ignored     int     // entries that were left out, of which these are the first:
+	ignoredKeys []value
+	inflated    int // bytes of deflated storages
+	inflater    io.ReadCloser
 }
 
 // storage is a sequence of bytes that tensors share.
@@ -114,7 +114,7 @@ func (f *File) parseZip(data []byte) error {
 		return err
 	}
 	if rest := len(pickle) - f.machine.pos; rest > 0 {
-		return place{f.name, recordPickle}.bad("%d bytes follow the pickle's end", rest)
+		return place{f.name, recordPickle}.bad("found %s after the pickle's end", badfile.Count(rest, "byte"))
 	}
 	return f.collect(object, f.zipStorages(data, below))
 }
@@ -262,7 +262,7 @@ func (f *File) zipStorages(data []byte, below map[string]*record) finder {
 		}
 		have := len(f.storages[i].data)
 		if want, ok := f.storageSize(id); !ok || want != have {
-			return 0, 0, 0, where.bad("has %d bytes, expected %s", have, f.describeStorage(id))
+			return 0, 0, 0, where.bad("has %s, expected %s", badfile.Count(have, "byte"), f.describeStorage(id))
 		}
 		return i, 0, have, nil
 	}

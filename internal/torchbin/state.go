@@ -49,7 +49,7 @@ func (f *File) collect(object value, find finder) error {
 	m.each(dict, func(key, val value) bool {
 		switch {
 		case val.kind() != kindTensor:
-			f.ignored = append(f.ignored, key)
+			f.ignore(key)
 			return true
 		case key.kind() != kindText:
 			err = place{f.name, "state_dict"}.bad("the name of a tensor is %s, expected a str", key.kind())
@@ -80,6 +80,13 @@ func (f *File) collect(object value, find finder) error {
 	return f.findTies()
 }
 
+// ignore notes that an entry is left out.
+func (f *File) ignore(key value) {
+	if f.ignored++; len(f.ignoredKeys) < maxIgnored {
+		f.ignoredKeys = append(f.ignoredKeys, key)
+	}
+}
+
 // stateDict follows the wrappers of trainers from the object down to a dict with tensors. Tensors beside a wrapper, such
 // as the state of a random number generator, are not of the model.
 func (f *File) stateDict(object value) (value, error) {
@@ -95,7 +102,7 @@ func (f *File) stateDict(object value) (value, error) {
 		followed := false
 		f.machine.each(object, func(key, val value) bool {
 			if val != inner || followed {
-				f.ignored = append(f.ignored, key)
+				f.ignore(key)
 			}
 			followed = followed || val == inner
 			return true
@@ -106,18 +113,19 @@ func (f *File) stateDict(object value) (value, error) {
 	var keys []string
 	f.machine.each(object, func(key, val value) bool {
 		if tensors = val.kind() == kindTensor; len(keys) < 4 && !tensors {
-			keys = append(keys, f.machine.quote(key))
+			keys = append(keys, f.machine.spellKey(key))
 		}
 		return !tensors
 	})
 	if tensors || len(keys) == 0 && !wrapped { // an empty state dict is one, too
 		return object, nil
 	}
-	return 0, place{file: f.name}.unsupported("holds no tensors by name, neither in its dict nor under state_dict, model_state_dict, model or module; found the keys %s",
-		strings.Join(keys, ", "))
+	return 0, place{file: f.name}.unsupported("holds no tensors by name, neither in its dict nor under %s or %s; found the keys %s",
+		strings.Join(wrappers[:len(wrappers)-1], ", "), wrappers[len(wrappers)-1], strings.Join(keys, ", "))
 }
 
-// unwrap returns the dict under the most telling wrapper's name that has tensors or a wrapper's name itself, or 0.
+// unwrap returns the dict under the most telling wrapper's name that has tensors or a wrapper's name itself, or 0. In a
+// dict without tensors, the only dict of tensors will do under any name.
 func (f *File) unwrap(dict value) value {
 	found := make([]value, len(wrappers))
 	f.machine.each(dict, func(key, val value) bool {
@@ -129,22 +137,45 @@ func (f *File) unwrap(dict value) value {
 		return true
 	})
 	for _, inner := range found {
-		leads := false
-		if inner != 0 {
-			f.machine.each(inner, func(key, val value) bool {
-				leads = val.kind() == kindTensor ||
-					val.isDict() && slices.ContainsFunc(wrappers, func(name string) bool { return f.machine.is(key, name) })
-				return !leads
-			})
-		}
-		if leads {
+		if inner != 0 && f.leads(inner, true) {
 			return inner
 		}
 	}
-	return 0
+	return f.onlyState(dict)
 }
 
-// sortNames builds the index of names, refuses a name that is there twice, and finds the prefix that all names have.
+// leads reports whether a dict has a tensor under a name or, if wrappers count, a dict under a wrapper's name.
+func (f *File) leads(dict value, wrapped bool) (leads bool) {
+	f.machine.each(dict, func(key, val value) bool {
+		leads = val.kind() == kindTensor && (wrapped || key.kind() == kindText) ||
+			wrapped && val.isDict() && slices.ContainsFunc(wrappers, func(name string) bool { return f.machine.is(key, name) })
+		return !leads
+	})
+	return leads
+}
+
+// onlyState returns the only dict of tensors in a dict without tensors, or 0.
+func (f *File) onlyState(dict value) (only value) {
+	looked := 0
+	f.machine.each(dict, func(_, val value) bool {
+		if looked++; val.kind() == kindTensor || looked > maxUnknown {
+			only = 0
+			return false
+		}
+		if !val.isDict() || val == only || !f.leads(val, false) {
+			return true
+		}
+		if only != 0 {
+			only, looked = 0, maxUnknown // there are two
+			return false
+		}
+		only = val
+		return true
+	})
+	return only
+}
+
+// sortNames builds the index of names and refuses a name that is there twice.
 func (f *File) sortNames() error {
 	text := func(i int32) []byte { return f.machine.text(f.tensors[i].name) }
 	f.sorted = make([]int32, len(f.tensors))
@@ -155,20 +186,6 @@ func (f *File) sortNames() error {
 	for i := 1; i < len(f.sorted); i++ {
 		if bytes.Equal(text(f.sorted[i-1]), text(f.sorted[i])) {
 			return place{f.name, "tensor " + f.machine.quote(f.tensors[f.sorted[i]].name)}.bad("appears twice in the state_dict")
-		}
-	}
-	if len(f.tensors) == 0 {
-		return nil
-	}
-	for range maxWrapped {
-		for _, p := range prefixes {
-			longer := f.prefix + p
-			if !slices.ContainsFunc(f.tensors, func(t named) bool {
-				name := f.machine.text(t.name)
-				return len(name) <= len(longer) || string(name[:len(longer)]) != longer
-			}) {
-				f.prefix = longer
-			}
 		}
 	}
 	return nil
@@ -212,9 +229,8 @@ func (f *File) compare(a, b *view) int {
 
 // find returns the index of the tensor of that name.
 func (f *File) find(name string) (int, bool) {
-	full := f.prefix + name
 	i, ok := sort.Find(len(f.sorted), func(i int) int {
-		return strings.Compare(full, string(f.machine.text(f.tensors[f.sorted[i]].name)))
+		return strings.Compare(name, string(f.machine.text(f.tensors[f.sorted[i]].name)))
 	})
 	if !ok {
 		return 0, false
@@ -224,5 +240,5 @@ func (f *File) find(name string) (int, bool) {
 
 // title returns the name of a tensor.
 func (f *File) title(i int) string {
-	return string(f.machine.text(f.tensors[i].name)[len(f.prefix):])
+	return string(f.machine.text(f.tensors[i].name))
 }

@@ -19,13 +19,10 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 	if third {
 		of = &globals[args[6].a()]
 	}
-	if len(args) == 7 && !third || len(args) == 8 {
+	if (len(args) == 7 && !third || len(args) == 8) && of.dtype.Plain() {
 		if meta := args[len(args)-1]; meta.kind() != kindNone && !m.isEmpty(meta) {
 			return view{}, where.unsupported("is a conjugated or negated view; load it in Python and save a clone")
 		}
-	}
-	if of.dtype == 0 {
-		return view{}, where.unsupported("is of %s, which cannot be used: expected floats of 16 to 64 bits, integers or bools", of)
 	}
 	v := view{dtype: of.dtype, shape: args[2], strides: args[3]}
 	shape, err := m.lengths(where, "shape", args[2])
@@ -37,7 +34,10 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 		return view{}, err
 	}
 	if len(shape) != len(strides) {
-		return view{}, where.bad("has %d dimensions and %d strides", len(shape), len(strides))
+		return view{}, where.bad("has %s and %s", badfile.Count(len(shape), "dimension"), badfile.Count(len(strides), "stride"))
+	}
+	if !v.dtype.Plain() {
+		return f.foreign(where, v, shape, id, find)
 	}
 	size, ok := tensor.ByteCount(v.dtype, shape)
 	if !ok {
@@ -54,13 +54,32 @@ func (f *File) resolve(where place, t value, find finder) (view, error) {
 	first, _ := args[1].int() // reduce made sure
 	last, ok := lastElement(first, shape, strides)
 	if have := int64(end-begin) / int64(v.dtype.Size()); !ok || last >= have {
-		return view{}, where.bad("shape %v with strides %v from element %d on does not lie inside its storage of %d elements", shape, strides, first, have)
+		return view{}, where.bad("shape %v with strides %v from element %d on does not lie inside its storage of %s", shape, strides, first, badfile.Count(have, "element"))
 	}
 	v.offset += int(first) * v.dtype.Size()
 	if v.dense = isDense(shape, strides); !v.dense && size > f.size {
 		return view{}, where.unsupported("is an expanded view: shape %v with strides %v takes %d bytes, and the file has %d; "+
 			"load it in Python and save a contiguous() tensor", shape, strides, size, f.size)
 	}
+	return v, nil
+}
+
+// foreign is resolve for a dtype that nothing computes with: all that counts is how many bytes its elements take. They are
+// not looked at, so they are taken from the beginning of the storage, whatever the strides.
+func (f *File) foreign(where place, v view, shape []int, id []value, find finder) (view, error) {
+	size, ok := tensor.ByteCount(v.dtype, shape)
+	if !ok {
+		return view{}, where.bad("shape %v of %s is larger than any file", shape, v.dtype)
+	}
+	var begin, end int
+	var err error
+	if v.storage, begin, end, err = find(id); err != nil {
+		return view{}, err
+	}
+	if size > end-begin {
+		return view{}, where.bad("shape %v does not lie inside its storage of %s", shape, badfile.Count(end-begin, "byte"))
+	}
+	v.offset, v.size, v.dense = begin, size, true
 	return v, nil
 }
 
@@ -213,18 +232,13 @@ func (f *File) SameStorage(a, b string) bool {
 	return ok1 && ok2 && f.views[f.tensors[i].view].same == f.views[f.tensors[j].view].same
 }
 
-// Prefix returns what was cut from the front of all names, such as "module." or "_orig_mod.", or "".
-func (f *File) Prefix() string { return f.prefix }
-
-// Ignored returns the keys of what is not a tensor in the state dict, and of all else in the dicts around it.
-func (f *File) Ignored() []string {
-	list := make([]string, len(f.ignored))
-	for i, key := range f.ignored {
-		if list[i] = f.machine.spell(key); key.kind() == kindText {
-			list[i] = string(f.machine.text(key))
-		}
+// Ignored returns the keys of what is not a tensor in the state dict, and of all else in the dicts around it, as a message
+// names them: the first ones, and how many there are.
+func (f *File) Ignored() (first []string, total int) {
+	for _, key := range f.ignoredKeys {
+		first = append(first, f.machine.spellKey(key))
 	}
-	return list
+	return first, f.ignored
 }
 
 // maxSummed is how many bytes are summed between two looks at the context.

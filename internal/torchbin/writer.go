@@ -98,7 +98,7 @@ func plan(top string, entries []Entry) ([]int, error) {
 		if !utf8.ValidString(e.Name) {
 			return bad("name is not UTF-8")
 		}
-		if !e.DType.Valid() || storageType(e.DType) == "" {
+		if !e.DType.Plain() || storageType(e.DType) == "" {
 			return bad("dtype %s cannot be written", e.DType)
 		}
 		if _, ok := tensor.ByteCount(e.DType, e.Shape); !ok || len(e.Shape) > maxDims {

@@ -59,7 +59,7 @@ func readZip(file string, data []byte) ([]record, error) {
 		}
 		records, at = append(records, r), at+n
 		if len(records) == count && at < end {
-			return nil, where.bad("%d bytes follow its %d entries", end-at, count)
+			return nil, where.bad("found %s after its %s", badfile.Count(end-at, "byte"), badfile.Count(count, "entry"))
 		}
 	}
 	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.header, b.header) })
@@ -71,7 +71,7 @@ func readZip(file string, data []byte) ([]record, error) {
 		limit = int(r.header)
 	}
 	if count > 0 && records[0].header != 0 {
-		return nil, place{file: file}.bad("%d bytes precede the first record of the zip archive", records[0].header)
+		return nil, place{file: file}.bad("found %s before the first record of the zip archive", badfile.Count(records[0].header, "byte"))
 	}
 	return records, nil
 }
@@ -109,7 +109,7 @@ func findDirectory(where place, data []byte) (begin, end, count int, err error) 
 	case total > maxRecords:
 		return 0, 0, 0, where.unsupported("has %d entries, more than the %d this program reads", total, maxRecords)
 	case offset > uint64(end) || size != uint64(end)-offset:
-		return 0, 0, 0, where.bad("%d bytes at %d do not end at %d, where the directory's end record is", size, offset, end)
+		return 0, 0, 0, where.bad("its %s at %d should end at %d, where the directory's end record is", badfile.Count(size, "byte"), offset, end)
 	}
 	return int(offset), end, int(total), nil
 }

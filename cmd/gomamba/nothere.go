@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+)
+
+// notHere is the error of a model's path that leads nowhere.
+type notHere struct{ arg string }
+
+func (e *notHere) Error() string {
+	text := badfile.Printable(e.arg) + ": no such file or folder"
+	if meant := similar(e.arg); meant != "" {
+		return text + "; did you mean " + badfile.Quote(meant) + "?"
+	}
+	return text + "; give a path, OWNER/NAME on the Hugging Face hub, or " + boxName
+}
+
+func (e *notHere) Unwrap() error { return fs.ErrNotExist }
+
+// maxListed bounds how many names of a folder are compared.
+const maxListed = 4096
+
+// similar returns the path most like one that leads nowhere: that of a neighbour of its first element that is not there. It
+// is empty if there is none.
+func similar(path string) string {
+	dir, missing, rest := split(path)
+	names := neighbours(dir)
+	if dir == "." && rest == "" {
+		names = append(names, boxName)
+	}
+	best, least := "", len(missing)/4+2 // edits from here on make another word
+	for _, name := range names {
+		if d := distance(missing, name); d < least {
+			best, least = name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	if whole := filepath.Join(dir, best, rest); rest != "" {
+		if _, err := os.Stat(whole); err == nil {
+			return whole
+		}
+	}
+	return filepath.Join(dir, best)
+}
+
+// distance counts the edits between two names, few if one begins with the other.
+func distance(missing, name string) int {
+	a, b := strings.ToLower(missing), strings.ToLower(name)
+	if len(a) > 2 && len(b) > 2 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a)) {
+		return 1
+	}
+	return levenshtein.ComputeDistance(a, b)
+}
+
+// split cuts a path that leads nowhere: the folder that is there, the element that is not in it, and what follows.
+func split(path string) (dir, missing, rest string) {
+	path = filepath.Clean(path)
+	for {
+		dir, missing = filepath.Dir(path), filepath.Base(path)
+		if _, err := os.Stat(dir); err == nil || dir == path {
+			return dir, missing, rest
+		}
+		path, rest = dir, filepath.Join(missing, rest)
+	}
+}
+
+// neighbours lists a folder, as far as it can be read.
+func neighbours(dir string) []string {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(maxListed)
+	return names
+}
+
+// hereToo says what may have been meant by a path that is none, for the middle of a message.
+func hereToo(arg string) string {
+	if meant := similar(arg); meant != "" {
+		return fmt.Sprintf(" (did you mean %s?)", badfile.Quote(meant))
+	}
+	return ""
+}

@@ -1,0 +1,360 @@
+package loader
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/internal/torchbin"
+)
+
+// families are a checkpoint of each family, of one file.
+var families = []string{"mamba1/default", "falcon/default", "mamba2/default"}
+
+// containers write tensors the ways in which a folder may hold them.
+var containers = map[string]func(t *testing.T, c *checkpoint) string{
+	"safetensors": func(t *testing.T, c *checkpoint) string { return c.write(t) },
+	"shards": func(t *testing.T, c *checkpoint) string {
+		c.shardOf = halves
+		return c.write(t)
+	},
+	"pickle": func(t *testing.T, c *checkpoint) string { return c.writeTorch(t, "pytorch_model.bin") },
+}
+
+// writeTorch writes c into a new folder, its tensors into a file of PyTorch's.
+func (c *checkpoint) writeTorch(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, fileConfig), []byte(c.config))
+	var entries []torchbin.Entry
+	for _, x := range c.tensors {
+		entries = append(entries, torchbin.Entry{Name: x.Name, DType: x.DType, Shape: x.Shape})
+	}
+	f, err := os.Create(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := torchbin.NewWriter(f, "model", entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range c.tensors {
+		if err := w.WriteAt(x.Name, 0, x.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// loadFamily copies a checkpoint of one of the families.
+func loadFamily(t *testing.T, family string) *checkpoint {
+	return loadFrom(t, filepath.Join("..", "fixtures", family))
+}
+
+// usable opens what must be usable, checks that it has the weights of want, and returns its warnings.
+func usable(t *testing.T, path string, want *checkpoint) string {
+	t.Helper()
+	ck := open(t, path, Options{})
+	if err := ck.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range want.tensors {
+		if got, ok := ck.Tensor(x.Name); !ok || !bytes.Equal(got.Data, x.Data) {
+			t.Errorf("%s has other values", x.Name)
+		}
+	}
+	var warnings []string
+	for _, p := range ck.Problems() {
+		oneLine(t, p.Text, filepath.Dir(path))
+		warnings = append(warnings, p.Text)
+	}
+	return strings.Join(warnings, "\n")
+}
+
+// Names in whatever wrapper are read without it, and the user hears of it.
+func TestWrappers(t *testing.T) {
+	inside := func(part string) func(string) string {
+		return func(name string) string { return strings.Replace(name, ".mixer.", part, 1) }
+	}
+	prefixed := func(prefix string) func(string) string {
+		return func(name string) string { return prefix + name }
+	}
+	for name, test := range map[string]struct {
+		wrap func(string) string
+		want string
+	}{
+		"DeepSpeed":    {prefixed("_forward_module."), `read without "_forward_module."`},
+		"PEFT":         {prefixed("base_model.model."), `such as "base_model.model.backbone.`},
+		"DataParallel": {prefixed("module."), `read without "module."`},
+		"unknown":      {prefixed("student.net."), `read without "student.net."`},
+		"checkpoint":   {inside("._checkpoint_wrapped_module.mixer."), `read without "_checkpoint_wrapped_module."`},
+		"FSDP":         {func(s string) string { return "_fsdp_wrapped_module." + inside("._fsdp_wrapped_module.mixer.")(s) }, `read without "_fsdp_wrapped_module."`},
+		"the bare model in a class": {
+			func(s string) string { return strings.Replace(s, "backbone.", "model.", 1) }, `read without "model."`,
+		},
+	} {
+		for _, family := range families {
+			for container, write := range containers {
+				t.Run(name+"/"+family+"/"+container, func(t *testing.T) {
+					c := loadFamily(t, family)
+					c.rename(test.wrap)
+					if got := usable(t, write(t, c), loadFamily(t, family)); !strings.Contains(got, test.want) || strings.Contains(got, "\n") {
+						t.Errorf("warnings %s, want one with %s", got, test.want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// If names are ambiguous or not known, the error says so with examples.
+func TestUnknownNames(t *testing.T) {
+	for name, test := range map[string]struct {
+		change      func(c *checkpoint)
+		want        string
+		unsupported bool
+	}{
+		"two models": {func(c *checkpoint) {
+			for _, x := range c.tensors {
+				x.Name = "ema." + x.Name
+				c.tensors = append(c.tensors, x)
+			}
+			for i := range len(c.tensors) / 2 {
+				c.tensors[i].Name = "model." + c.tensors[i].Name
+			}
+		}, `there are weights under another prefix as well, such as "model.backbone.`, true},
+		"one tensor twice": {func(c *checkpoint) { c.add("module.backbone.norm_f.weight", tensor.F32, 32) },
+			`"backbone.norm_f.weight" in a wrapper; keep one of them`, true},
+		"unknown": {func(c *checkpoint) {
+			c.rename(func(s string) string { return strings.Replace("x."+s, ".layers.", ".blocks.", 1) })
+		}, `found unknown names: "x.backbone.`, false},
+		"unknown in blocks alone": {func(c *checkpoint) {
+			c.rename(func(s string) string { return strings.Replace(s, ".layers.", ".blocks.", 1) })
+		}, `found unknown names: "backbone.blocks.0.`, false},
+		"an adapter that is not merged": {func(c *checkpoint) {
+			c.rename(func(s string) string {
+				return "base_model.model." + strings.Replace(s, "in_proj.weight", "in_proj.base_layer.weight", 1)
+			})
+			c.add("base_model.model.backbone.layers.0.mixer.in_proj.lora_A.default.weight", tensor.F32, 2, 32)
+		}, `found an adapter (PEFT) that is not merged; merge it with merge_and_unload`, true},
+		"an adapter beside all weights": {func(c *checkpoint) { c.add("backbone.layers.0.mixer.in_proj.lora_A.weight", tensor.F32, 2, 32) },
+			`found an adapter (PEFT) that is not merged`, true},
+		"a head that an adapter replaces": {func(c *checkpoint) { c.add("lm_head.modules_to_save.default.weight", tensor.F32, 2, 32) },
+			`found an adapter (PEFT) that is not merged`, true},
+	} {
+		for _, family := range families {
+			for container, write := range containers {
+				t.Run(name+"/"+family+"/"+container, func(t *testing.T) {
+					c := loadFamily(t, family)
+					test.change(c)
+					dir := write(t, c)
+					ck, err := Open(dir, Options{})
+					if err == nil {
+						t.Cleanup(func() { ck.Close() })
+						err = ck.Check()
+					}
+					mended, findings, mendErr := Mend(dir)
+					if mended != nil {
+						mended.Close()
+					}
+					for _, f := range findings { // nothing is made up of what is not known
+						if strings.Contains(f.Problem, fileConfig) || mendErr != nil {
+							t.Errorf("Mend: %v, %v", f, mendErr)
+						}
+					}
+					if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "blocks, config.json says") {
+						t.Fatalf("error %v, want %s", err, test.want)
+					}
+					if got := isUnsupported(t, err); got != test.unsupported {
+						t.Errorf("unsupported: %t, want %t", got, test.unsupported)
+					}
+					oneLine(t, err.Error(), dir)
+				})
+			}
+		}
+	}
+}
+
+// A tensor that no network needs is left out, whatever its dtype. One that it needs is refused by name.
+func TestStrayDTypes(t *testing.T) {
+	for _, dtype := range []tensor.DType{tensor.C64, tensor.F8_E4M3, tensor.F8_E5M2, tensor.F8_E8M0, tensor.F4, tensor.F6_E2M3, tensor.U64, tensor.Bool, tensor.I8} {
+		for _, family := range families {
+			c := loadFamily(t, family)
+			dir := c.write(t)
+			writeRaw(t, filepath.Join(dir, fileWeights), c.tensors, "freqs_cis", dtype, []int{4, 2})
+			if got := usable(t, dir, c); !strings.Contains(got, `no part of a `) || !strings.Contains(got, `"freqs_cis"; ignored`) {
+				t.Errorf("%s: warnings %s", dtype, got)
+			}
+			shape := c.at(t, "backbone.layers.1.norm.weight").Shape
+			c.drop("layers.1.norm.weight")
+			writeRaw(t, filepath.Join(dir, fileWeights), c.tensors, "backbone.layers.1.norm.weight", dtype, shape)
+			err := open(t, dir, Options{}).Check()
+			want := `tensor "backbone.layers.1.norm.weight": found dtype ` + dtype.String() + `, expected F32, F16, BF16 or F64`
+			if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	}
+}
+
+// Index and shards may differ in ways that transformers does not care about.
+func TestIndexQuirks(t *testing.T) {
+	for name, test := range map[string]struct {
+		old, new string // of the index
+		want     string // warning
+	}{
+		"right":             {"", "", ""},
+		"no metadata":       {`"metadata": {}, `, "", "metadata: missing, expected an object: transformers cannot read such an index"},
+		"null metadata":     {`"metadata": {}`, `"metadata": null`, "metadata: found null, expected an object"},
+		"total_size":        {`"metadata": {}`, `"metadata": {"total_size": 175744}`, ""},
+		"a float for it":    {`"metadata": {}`, `"metadata": {"total_size": 175744.0}`, ""},
+		"a string for it":   {`"metadata": {}`, `"metadata": {"total_size": "175744"}`, ""},
+		"another size":      {`"metadata": {}`, `"metadata": {"total_size": 175745}`, "total_size: found 175745, but the shards hold 175744 bytes"},
+		"lists what is not": {`"weight_map": {`, `"weight_map": {"mtp.fc.weight": "b.safetensors", `, `tensor "mtp.fc.weight": the index puts it into the shard "b.safetensors", which lacks it`},
+		"lists not what is": {`"backbone.layers.1.mixer.D": "a.safetensors", `, "", `tensor "backbone.layers.1.mixer.D": is in the shard "a.safetensors", but the index does not list it; used all the same`},
+		"wrong shard": {`"backbone.layers.1.mixer.D": "a.`, `"backbone.layers.1.mixer.D": "b.`,
+			`tensor "backbone.layers.1.mixer.D": the index puts it into the shard "b.safetensors", but it is in "a.safetensors"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := load(t)
+			c.shardOf = halves
+			dir := c.write(t)
+			edited := strings.Replace(c.index, test.old, test.new, 1)
+			if test.old != "" && edited == c.index {
+				t.Fatalf("no %s in %s", test.old, c.index)
+			}
+			writeFile(t, filepath.Join(dir, fileIndex), []byte(edited))
+			got := usable(t, dir, c)
+			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
+				t.Errorf("warnings %s, want %s", got, test.want)
+			}
+			ck, findings, err := Mend(dir)
+			if err != nil || ck == nil {
+				t.Fatalf("Mend: %v, %v", findings, err)
+			}
+			defer ck.Close()
+			if want := min(len(test.want), 1); len(findings) != want {
+				t.Errorf("findings %v, want %d", findings, want)
+			}
+			for _, f := range findings {
+				if f.Remedy != "an index made from the shards" {
+					t.Errorf("remedy %q of %s", f.Remedy, f.Problem)
+				}
+			}
+		})
+	}
+	c := load(t)
+	c.shardOf = halves
+	dir := c.write(t)
+	c.drop("layers.1.mixer.D")
+	var half []tensor.Tensor
+	for _, x := range c.tensors {
+		if halves(x.Name) == "a.safetensors" {
+			half = append(half, x)
+		}
+	}
+	writeTensors(t, filepath.Join(dir, "a.safetensors"), half)
+	want := `1 of 42 tensors missing: "backbone.layers.1.mixer.D" (the index puts the first into the shard "a.safetensors", which lacks it; download the shard again)`
+	if err := open(t, dir, Options{}).Check(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a shard without a tensor: %v, want %s", err, want)
+	}
+}
+
+// Beside config.json the weights may have another name: the folder opens if there is one such file, the file always does.
+func TestOtherNames(t *testing.T) {
+	move := func(t *testing.T, dir, name string) string {
+		if err := os.Rename(filepath.Join(dir, fileWeights), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	for _, family := range families {
+		c := loadFamily(t, family)
+		for name, dir := range map[string]string{
+			"last.ckpt":                  c.writeTorch(t, "last.ckpt"),
+			"model.pth":                  c.writeTorch(t, "model.pth"),
+			"mp_rank_00_model_states.pt": c.writeTorch(t, "mp_rank_00_model_states.pt"),
+			"model.fp16.safetensors":     move(t, c.write(t), "model.fp16.safetensors"),
+			"weights.pt":                 move(t, c.write(t), "weights.pt"), // safetensors all the same
+			"x.safetensors":              c.writeTorch(t, "x.safetensors"),  // and a pickle
+		} {
+			for _, path := range []string{dir, filepath.Join(dir, name)} {
+				got := usable(t, path, c)
+				odd := name == "weights.pt" || name == "x.safetensors"
+				if odd != strings.Contains(got, "which its name does not say; read as what it is") || !odd && got != "" {
+					t.Errorf("%s: warnings %s", path, got)
+				}
+			}
+			// What a network computed is not its weights.
+			writeTensors(t, filepath.Join(dir, "reference.safetensors"), []tensor.Tensor{tensor.Of("logits", []float32{1}, 1)})
+			ck, findings, err := Mend(dir)
+			if err != nil || ck == nil || len(findings) == 0 || !strings.Contains(findings[0].Problem, name+": holds the weights, and no program looks for them under that name") {
+				t.Errorf("%s: Mend: %v, %v", name, findings, err)
+			} else if err := ck.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	c := load(t)
+	dir := c.writeTorch(t, "epoch=1.ckpt")
+	writeTensors(t, filepath.Join(dir, "model.fp16.safetensors"), c.tensors)
+	_, err := Open(dir, Options{})
+	want := `found 2 files of weights, and none has the usual name: "epoch=1.ckpt", "model.fp16.safetensors"; give the file itself`
+	if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
+		t.Errorf("two files: %v, want %s", err, want)
+	}
+	usable(t, filepath.Join(dir, "epoch=1.ckpt"), c)
+
+	// The file that was asked for is the one that opens.
+	other := load(t)
+	other.tensors = append(other.tensors[:0:0], other.tensors...)
+	norm := other.at(t, "backbone.norm_f.weight")
+	norm.Data = bytes.Repeat([]byte{0, 0, 0, 0x40}, 32)
+	writeTensors(t, filepath.Join(dir, fileWeights), other.tensors)
+	usable(t, dir, other)
+	usable(t, filepath.Join(dir, "model.fp16.safetensors"), c)
+}
+
+// An adapter beside the weights is not applied, and the user hears of it.
+func TestAdapter(t *testing.T) {
+	for _, family := range families {
+		for container, write := range containers {
+			c := loadFamily(t, family)
+			dir := write(t, c)
+			writeFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
+			writeFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
+			if got := usable(t, dir, c); !strings.Contains(got, "found an adapter (PEFT) beside the weights, which is not applied") {
+				t.Errorf("%s, %s: warnings %s", family, container, got)
+			}
+			ck, findings, err := Mend(dir)
+			if err != nil || ck == nil || len(findings) != 1 || !strings.Contains(findings[0].Problem, "adapter") {
+				t.Fatalf("Mend: %v, %v", findings, err)
+			}
+			if err := ck.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, config := range []bool{false, true} {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
+		writeFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
+		if config {
+			writeFile(t, filepath.Join(dir, fileConfig), []byte(`{"model_type": "mamba"}`))
+		}
+		_, err := Open(dir, Options{})
+		want := `found an adapter (PEFT) for the base model "state-spaces/mamba-130m-hf", and no weights of that; merge it`
+		if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("an adapter alone: %v, want %s", err, want)
+		}
+	}
+}
