@@ -313,11 +313,6 @@ func TestShards(t *testing.T) {
 			writeFile(t, filepath.Join(dir, fileIndex), []byte(index))
 		}
 	}
-	first := func(tail string) func(*testing.T, string, *checkpoint) {
-		return func(t *testing.T, dir string, c *checkpoint) {
-			writeFile(t, filepath.Join(dir, fileIndex), []byte(strings.Replace(c.index, `{"metadata": {}, "weight_map": {`, tail, 1)))
-		}
-	}
 	const plain = "expected a plain file name in the same folder"
 	for _, test := range []struct {
 		name   string
@@ -338,7 +333,6 @@ func TestShards(t *testing.T) {
 		{"no weight_map", text(`{"metadata": {}}`), `found no "weight_map"`},
 		{"no object", text(`{"weight_map": ["a.safetensors"]}`), `weight_map: found an array, expected an object`},
 		{"no entries", text(`{"weight_map": {}}`), `weight_map: found no tensors`},
-		{"repeated key", first(`{"weight_map": {"lm_head.weight": "a.safetensors", "lm_head.weight": "b.safetensors", `), `lm_head.weight`},
 		{"HTML", text(`<!DOCTYPE html>`), `HTML`},
 		{"cut short", text(`{"weight_map": {"a": `), `end of the file`},
 		{
