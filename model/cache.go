@@ -12,11 +12,15 @@ import (
 // can be read, compared and stored; conv states hold the last K inputs of the convolution, oldest first,
 // zeros where the sequence was shorter.
 //
+// Beside them a cache remembers which tokens its sequences have seen, for the repeat penalty.
+//
 // A cache serves one forward pass at a time. Clone makes a fork.
 type Cache struct {
 	Sequences  int         // B
 	ConvStates [][]float32 // for each layer [B, I, K], in Mamba-2 [B, C, K]
 	SSMStates  [][]float32 // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
+
+	seen []history // of each sequence; nil if nothing is known
 }
 
 // StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N], or for
@@ -54,6 +58,9 @@ func (c *Cache) Clone() *Cache {
 		fork.ConvStates = append(fork.ConvStates, slices.Clone(c.ConvStates[l]))
 		fork.SSMStates = append(fork.SSMStates, slices.Clone(c.SSMStates[l]))
 	}
+	for _, h := range c.seen {
+		fork.seen = append(fork.seen, h.clone())
+	}
 	return fork
 }
 
@@ -63,6 +70,11 @@ func (c *Cache) Repeat(n int) *Cache {
 	for l := range c.ConvStates {
 		all.ConvStates = append(all.ConvStates, slices.Repeat(c.ConvStates[l], n))
 		all.SSMStates = append(all.SSMStates, slices.Repeat(c.SSMStates[l], n))
+	}
+	if c.seen != nil {
+		for i := range all.Sequences {
+			all.seen = append(all.seen, c.seen[i%c.Sequences].clone())
+		}
 	}
 	return all
 }

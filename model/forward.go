@@ -104,7 +104,11 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 		m.spare.Put(p)
 	}()
 	p.ctx, p.batch, p.cache, p.want, p.visit = ctx, b, cache, want, visit
-	return mmap.Guard(p.guarded)
+	if err := mmap.Guard(p.guarded); err != nil {
+		return err
+	}
+	cache.remember(&b)
+	return nil
 }
 
 // pass is one run over a batch. Its memory serves one after the other.

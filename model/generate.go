@@ -35,7 +35,6 @@ func (g *Generator) Feed(ctx context.Context, ids []int64) error {
 	if len(ids) == 0 {
 		return errors.New("the prompt is empty: generation needs at least one token to start from")
 	}
-	g.sampler.saw(ids...)
 	ids, g.pending = append(g.pending, ids...), nil
 	return g.run(ctx, ids)
 }
@@ -50,8 +49,8 @@ func (g *Generator) Resume(logits []float32) error {
 }
 
 // Restart goes on from another cache, nil for one that has not begun, with the logits for its next token, nil where a
-// prompt comes first. The cache is the generator's from now on. Tokens before do not count for the repeat penalty;
-// draws go on in their sequence.
+// prompt comes first. The cache is the generator's from now on, and the tokens that it has seen are those that count for
+// the repeat penalty; draws go on in their sequence.
 func (g *Generator) Restart(cache *Cache, logits []float32) error {
 	if cache == nil {
 		cache = g.m.NewCache(1)
@@ -59,7 +58,7 @@ func (g *Generator) Restart(cache *Cache, logits []float32) error {
 	if err := cache.check(g.m, 1); err != nil {
 		return err
 	}
-	g.cache, g.logits, g.pending, g.sampler.recent = cache, nil, nil, nil
+	g.cache, g.logits, g.pending = cache, nil, nil
 	if logits == nil {
 		return nil
 	}
@@ -74,14 +73,13 @@ func (g *Generator) Next(ctx context.Context) (int64, error) {
 	if g.logits == nil {
 		return 0, errors.New("nothing to continue: feed a prompt first")
 	}
-	id, err := g.sampler.next(g.logits)
+	id, err := g.sampler.next(g.logits, g.cache.history(0))
 	if bad, ok := errors.AsType[*NonFiniteError](err); ok {
 		bad.Where = g.cache.NonFinite()
 	}
 	if err != nil {
 		return 0, err
 	}
-	g.sampler.saw(id)
 	g.pending = append(g.pending, id)
 	return id, nil
 }

@@ -45,7 +45,6 @@ func (g *Generators) Feed(ctx context.Context, prompts [][]int64) error {
 		return fmt.Errorf("%d prompts for %d sequences", len(prompts), len(g.pending))
 	}
 	for i, ids := range prompts {
-		g.samplers[i].saw(ids...)
 		g.pending[i] = append(g.pending[i], ids...)
 	}
 	return g.settle(ctx)
@@ -81,14 +80,13 @@ func (g *Generators) Next(ctx context.Context, wanted []bool) ([]int64, error) {
 		if !g.ready[i] {
 			return nil, errors.New("nothing to continue: feed a prompt of at least one token first")
 		}
-		id, err := g.samplers[i].next(g.logits[i*vocab:][:vocab])
+		id, err := g.samplers[i].next(g.logits[i*vocab:][:vocab], g.cache.history(i))
 		if bad, ok := errors.AsType[*NonFiniteError](err); ok {
 			bad.Where = g.cache.NonFinite()
 		}
 		if err != nil {
 			return nil, err
 		}
-		g.samplers[i].saw(id)
 		g.pending[i] = append(g.pending[i], id)
 		ids[i] = id
 	}
