@@ -195,15 +195,13 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
 		return err
 	}
-	cache := m.NewCache(b.Sequences)
+	state := &model.Snapshot{Cache: m.NewCache(b.Sequences)}
 	if f.cacheIn != "" {
-		if cache, err = open(cmd, f.cacheIn, func() (*model.Cache, error) {
-			c, _, err := m.LoadCache(f.cacheIn)
-			return c, err
-		}); err != nil {
+		if state, err = open(cmd, f.cacheIn, func() (*model.Snapshot, error) { return m.LoadSnapshot(f.cacheIn) }); err != nil {
 			return err
 		}
 	}
+	cache := state.Cache
 	out, err := f.create(m, &b, want, tensor.F32)
 	if err != nil {
 		return err
@@ -229,7 +227,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
-		if err := m.SaveCache(f.cacheTo.path, cache, last); err != nil {
+		if err := m.SaveSnapshot(f.cacheTo.path, &model.Snapshot{Cache: cache, Logits: last, Random: state.Random}); err != nil {
 			return err
 		}
 		if err := f.cacheTo.deliver(); err != nil {
