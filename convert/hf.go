@@ -94,6 +94,14 @@ func harmless(cfg config.Config) config.Config {
 // synced; on an error, or when ctx is cancelled, nothing is left. Errors: those of cfg.EncodeHF, *badfile.FormatError for
 // sources that contradict cfg, ctx.Err, wrapped I/O errors, and what a source returns.
 func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) (err error) {
+	done, err := use(ctx, opts.Threads)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if cfg == nil {
+		return errors.New("convert: the configuration is nil")
+	}
 	configJSON, err := harmless(cfg).EncodeHF()
 	if err != nil {
 		return err

@@ -56,6 +56,9 @@ func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
 		case !slices.Equal(s.Shape, spec.Shape):
 			return nil, contradiction(spec.Name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, spec.Shape))
 		}
+		if s.Write == nil && s.piece == nil {
+			return nil, fmt.Errorf("convert: the source of tensor %s has no Write", badfile.Quote(s.Name))
+		}
 		ordered = append(ordered, s)
 		delete(given, spec.Name)
 	}

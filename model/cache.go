@@ -1,8 +1,10 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gomamba/gomamba/config"
 )
@@ -21,6 +23,7 @@ type Cache struct {
 	SSMStates  [][]float32 // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
 
 	seen []history // of each sequence; nil if nothing is known
+	busy atomic.Bool
 }
 
 // StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N], or for
@@ -34,9 +37,32 @@ func StateShape(cfg config.Config, sequences int) (conv, ssm []int) {
 	return conv, []int{sequences, cfg.DInner(), c.StateSize}
 }
 
-// NewCache returns the cache of sequences that have not begun: zeros throughout.
+// Sequences that go side by side at most, and the bytes of their states.
+const (
+	maxSequences  = 1 << 20
+	maxStateBytes = 1 << 36
+)
+
+// CheckSequences reports a number of sequences that a cache cannot hold.
+func CheckSequences(cfg config.Config, sequences int) error {
+	if sequences < 1 || sequences > maxSequences {
+		return fmt.Errorf("%d sequences: expected 1 to %d", sequences, maxSequences)
+	}
+	conv, ssm := stateSize(cfg, 1)
+	each := 4 * (conv + ssm) * cfg.Shared().NumHiddenLayers
+	if most := max(1, maxStateBytes/each); sequences > most {
+		return fmt.Errorf("%d sequences have states of %d bytes each: expected %d sequences at most; divide the batch", sequences, each, most)
+	}
+	return nil
+}
+
+// NewCache returns the cache of sequences that have not begun: zeros throughout. Of a number that CheckSequences refuses
+// it holds nothing, and every pass refuses it.
 func (m *Model) NewCache(sequences int) *Cache {
 	c := &Cache{Sequences: sequences}
+	if CheckSequences(m.cfg, sequences) != nil {
+		return c
+	}
 	conv, ssm := stateSize(m.cfg, sequences)
 	for range m.mixers {
 		c.ConvStates = append(c.ConvStates, make([]float32, conv))
@@ -64,8 +90,12 @@ func (c *Cache) Clone() *Cache {
 	return fork
 }
 
-// Repeat returns the cache of n times the sequences, from which each may go on differently.
+// Repeat returns the cache of n times the sequences, from which each may go on differently. With n below 1 it holds
+// nothing, and every pass refuses it.
 func (c *Cache) Repeat(n int) *Cache {
+	if n < 1 {
+		return &Cache{}
+	}
 	all := &Cache{Sequences: n * c.Sequences}
 	for l := range c.ConvStates {
 		all.ConvStates = append(all.ConvStates, slices.Repeat(c.ConvStates[l], n))
@@ -81,6 +111,12 @@ func (c *Cache) Repeat(n int) *Cache {
 
 // check reports a cache that does not belong to the model and batch at hand.
 func (c *Cache) check(m *Model, sequences int) error {
+	if c == nil {
+		return errors.New("model: the cache is nil: NewCache makes one")
+	}
+	if err := CheckSequences(m.cfg, sequences); err != nil {
+		return err
+	}
 	if c.Sequences != sequences {
 		return fmt.Errorf("the cache holds %d sequences, the batch %d", c.Sequences, sequences)
 	}

@@ -39,6 +39,10 @@ func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 // Errors name the tensor that is missing or does not fit the model. A file of SaveSnapshot is refused when its values are
 // not those written, and when it was made with a model of another fingerprint.
 func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
+	if err := m.enter(); err != nil {
+		return nil, err
+	}
+	defer m.leave()
 	d, err := dump.Read(path)
 	if err != nil {
 		return nil, err
@@ -133,6 +137,10 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 	if err := s.check(m); err != nil {
 		return err
 	}
+	if err := m.enter(); err != nil {
+		return err
+	}
+	defer m.leave()
 	g := s.generation()
 	meta := map[string]string{metaDigest: digest(s, g)}
 	for name, text := range s.Notes {

@@ -164,6 +164,9 @@ func (g *Generators) Snapshot(ctx context.Context) (*Snapshot, error) {
 
 // Restore goes on from a snapshot of as many sequences, whose cache is the generators' from now on.
 func (g *Generators) Restore(s *Snapshot) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if err := s.check(g.m); err != nil {
 		return err
 	}
@@ -192,6 +195,9 @@ func (g *Generator) Snapshot(ctx context.Context) (*Snapshot, error) {
 
 // Restore goes on from a snapshot of one sequence, whose cache is the generator's from now on.
 func (g *Generator) Restore(s *Snapshot) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if err := s.check(g.m); err != nil {
 		return err
 	}

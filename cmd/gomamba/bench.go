@@ -204,9 +204,9 @@ func readWeights(pool *kernel.Pool, ck *loader.Checkpoint) int {
 
 // prefill takes a prompt in, with logits for its last token, and returns the seconds it took.
 func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, error) {
-	ids := make([]int64, f.prompt)
+	ids, vocab := make([]int64, f.prompt), m.Config().Shared().VocabSize
 	for t := range ids {
-		ids[t] = benchID(t, m)
+		ids[t] = benchID(t, vocab)
 	}
 	cache := m.NewCache(1)
 	start := time.Now()
@@ -241,11 +241,11 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 
 // benchStep takes the t-th id of benchID in, with its logits.
 func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, t int) error {
-	return m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil)
+	return m.Stream(ctx, model.Single([]int64{benchID(t, m.Config().Shared().VocabSize)}), cache, model.Want{Logits: model.LogitsLast}, nil)
 }
 
 // benchID is a fixed sequence of ids that visits the whole vocabulary.
-func benchID(t int, m *model.Model) int64 { return int64((37*t + 11) % m.Config().Shared().VocabSize) }
+func benchID(t, vocab int) int64 { return int64((37*t + 11) % vocab) }
 
 // median returns the middle of v, which it sorts.
 func median(v []float64) float64 {
