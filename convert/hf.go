@@ -117,6 +117,9 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 		return fmt.Errorf("shard size: found %d bytes, expected a positive number", opts.MaxShardSize)
 	}
 	shards := split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize))
+	if err := checkFiles(len(shards)); err != nil {
+		return err
+	}
 	need, err := sizeOnDisk(shards)
 	if err != nil {
 		return err

@@ -58,6 +58,8 @@ type target interface {
 	step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source)
 	// finish adds and orders what only the plan as a whole can tell.
 	finish(p *Plan)
+	// files counts the weight files that write makes with a limit on their size, and refuses more than are opened.
+	files(p *Plan, limit int64) (int, error)
 	// write streams the sources to dst.
 	write(ctx context.Context, dst string, p *Plan, opts Options) error
 	// reopen reads what write has written.
@@ -163,6 +165,10 @@ func (p *Plan) sort(name func(Step) string, compare func(a, b string) int) {
 		p.Steps[i], p.sources[i] = steps[j], sources[j]
 	}
 }
+
+// Files returns how many weight files Write makes of tensors with at most maxShardSize bytes in each, as
+// Options.MaxShardSize. It is an error if they are more than loader.MaxShards.
+func (p *Plan) Files(maxShardSize int64) (int, error) { return p.target.files(p, maxShardSize) }
 
 // Bytes returns the size of the target's tensors.
 func (p *Plan) Bytes() int64 {
