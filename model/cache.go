@@ -37,10 +37,9 @@ func StateShape(cfg config.Config, sequences int) (conv, ssm []int) {
 	return conv, []int{sequences, cfg.DInner(), c.StateSize}
 }
 
-// Sequences that go side by side at most, and the bytes of their states.
 const (
-	maxSequences  = 1 << 20
-	maxStateBytes = 1 << 36
+	maxSequences = 1 << 20 // that go side by side
+	maxMemory    = 1 << 34 // bytes of their states and logits, and of results that are returned whole
 )
 
 // CheckSequences reports a number of sequences that a cache cannot hold.
@@ -49,9 +48,26 @@ func CheckSequences(cfg config.Config, sequences int) error {
 		return fmt.Errorf("%d sequences: expected 1 to %d", sequences, maxSequences)
 	}
 	conv, ssm := stateSize(cfg, 1)
-	each := 4 * (conv + ssm) * cfg.Shared().NumHiddenLayers
-	if most := max(1, maxStateBytes/each); sequences > most {
-		return fmt.Errorf("%d sequences have states of %d bytes each: expected %d sequences at most; divide the batch", sequences, each, most)
+	each := 4 * ((conv+ssm)*cfg.Shared().NumHiddenLayers + cfg.Shared().VocabSize)
+	if most := max(1, maxMemory/each); sequences > most {
+		return fmt.Errorf("%d sequences have states and logits of %d bytes each: expected %d sequences at most; divide the batch", sequences, each, most)
+	}
+	return nil
+}
+
+// CheckResults reports results of a batch that are too many to be returned whole, with size bytes for each value.
+func CheckResults(cfg config.Config, b *Batch, want Want, size int) error {
+	c := cfg.Shared()
+	each := 0
+	if want.Logits == LogitsAll {
+		each += size * c.VocabSize
+	}
+	if want.HiddenStates {
+		each += size * c.HiddenSize * (c.NumHiddenLayers + 1)
+	}
+	if each > 0 && len(b.IDs) > maxMemory/each {
+		return fmt.Errorf("%d tokens have results of %d bytes each, which are %d bytes in memory: expected %d tokens at most; take them in pieces",
+			len(b.IDs), each, int64(len(b.IDs))*int64(each), maxMemory/each)
 	}
 	return nil
 }

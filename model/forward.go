@@ -52,6 +52,9 @@ func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (
 	if err := m.check(ctx, &b, cache, want); err != nil {
 		return nil, err
 	}
+	if err := CheckResults(m.cfg, &b, want, 4); err != nil {
+		return nil, err
+	}
 	out := &Output{}
 	cfg := m.cfg.Shared()
 	D, V, L := cfg.HiddenSize, cfg.VocabSize, cfg.NumHiddenLayers

@@ -86,6 +86,11 @@ func TestMisuse(t *testing.T) {
 		{"id outside", "token id 128 at position 0", forward(model.Single([]int64{128}), fresh(1), last)},
 		{"unknown wish", "Logits(7) wanted", forward(one, fresh(1), model.Want{Logits: 7})},
 		{"negative wish", "Logits(-1) wanted", forward(one, fresh(1), model.Want{Logits: -1})},
+		{"results beyond memory", "expected 33554432 tokens at most", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
+			b := model.Batch{Sequences: 1, Tokens: 40 << 20, IDs: make([]int64, 40<<20)}
+			_, err := m.Forward(bg, b, m.NewCache(1), model.Want{Logits: model.LogitsAll})
+			return err
+		}},
 		{"no context", "the context is nil", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
 			_, err := m.Forward(noContext, one, m.NewCache(1), last)
 			return err

@@ -186,13 +186,21 @@ func batchOf(d *dump.Dump) (b model.Batch, err error) {
 	return b, nil
 }
 
+// checkBatch refuses a prompt before anything is allocated for it.
+func checkBatch(m *model.Model, b *model.Batch) error {
+	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
+		return err
+	}
+	return model.CheckSequences(m.Config(), b.Sequences)
+}
+
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
 	b, err := f.batch(cmd)
 	if err != nil {
 		return err
 	}
-	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
+	if err := checkBatch(m, &b); err != nil {
 		return err
 	}
 	state := &model.Snapshot{Cache: m.NewCache(b.Sequences)}
@@ -253,6 +261,12 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 		}
 		b, err := f.batch(cmd)
 		if err != nil {
+			return err
+		}
+		if err := checkBatch(m, &b); err != nil {
+			return err
+		}
+		if err := model.CheckResults(m.Config(), &b, want, 8); err != nil {
 			return err
 		}
 		cache := reference.NewCache[float64](m.Config(), b.Sequences)
