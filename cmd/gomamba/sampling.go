@@ -48,8 +48,8 @@ func (f *samplingFlags) sampling() model.Sampling {
 
 // orderHelp explains --sampler-order.
 const orderHelp = `Steps that make tokens less likely or drop them apply in the order of --sampler-order:
-  llama.cpp      penalty,top-k,top-p,min-p,temp: --temp does not change what is kept
-  transformers   penalty,temp,top-k,top-p,min-p: a high --temp keeps more
+  llama.cpp      penalty,top-k,top-p,min-p,temp
+  transformers   penalty,temp,top-k,top-p,min-p; a high --temp keeps more
 or these five in any other order. A step whose flag is not given does nothing.`
 
 // orderNames are the orders that have a name.
