@@ -59,6 +59,7 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/unicode_tables.py
 	.venv/bin/python fixtures/modelids.py
 	.venv/bin/python fixtures/templates.py
+	.venv/bin/python fixtures/sampling.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)

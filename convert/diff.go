@@ -59,6 +59,11 @@ type KeyDiff struct {
 // which may be nil, is told about bytes of a's tensors. Errors: those of Check of either, ctx.Err, and a file that
 // changes while it is read.
 func Diff(ctx context.Context, a, b *loader.Checkpoint, threads int, progress func(done, total int64)) (*Difference, error) {
+	done, err := use(ctx, threads, a, b)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	for _, ck := range []*loader.Checkpoint{a, b} {
 		if err := ck.Check(); err != nil {
 			return nil, err

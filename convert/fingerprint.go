@@ -47,6 +47,11 @@ import (
 // Everything is read once, on that many threads (0: all cores), in memory that does not grow with the model. progress,
 // which may be nil, is told about bytes of tensors. Errors: those of ck.Check, ctx.Err, and a file that changes meanwhile.
 func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progress func(done, total int64)) (string, error) {
+	done, err := use(ctx, threads, ck)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	if err := ck.Check(); err != nil {
 		return "", err
 	}

@@ -13,6 +13,11 @@ import (
 // NonFinite reads all weights of ck, on that many threads (0: all cores), and returns a line for each tensor that has an
 // infinity or a NaN: its name, how many of each there are. The error is ctx.Err or that of a file cut short meanwhile.
 func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress func(done, total int64)) ([]string, error) {
+	done, err := use(ctx, threads, ck)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	var tensors []tensor.Tensor
 	for _, t := range ck.Tensors() {
 		if t.DType.Float() || t.DType == tensor.Q8_0 {
@@ -22,7 +27,7 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 	blocks := blocksOf(tensors)
 	type tally struct{ nan, inf int }
 	counts := make([]tally, len(blocks))
-	err := eachBlock(ctx, threads, tensors, blocks, progress, func(n int, b block) {
+	err = eachBlock(ctx, threads, tensors, blocks, progress, func(n int, b block) {
 		t := tensors[b.tensor]
 		var values [digestElems]float64
 		for first := b.first; first < b.end; first += digestElems {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
@@ -44,14 +43,19 @@ func ggufParts(dst string, kvs []gguf.KV, sources []Source, limit int64) ([]gguf
 	if len(parts) == 1 {
 		return parts, nil
 	}
-	if len(parts) > gguf.MaxParts {
-		return nil, fmt.Errorf("%s: %d parts, more than the %d a model can be split into; allow larger ones", dst, len(parts), gguf.MaxParts)
+	if err := checkFiles(len(parts)); err != nil {
+		return nil, err
 	}
 	for i := range parts {
 		parts[i].path = gguf.PartPath(dst, i, len(parts))
 		parts[i].kvs = append(parts[i].kvs[:len(parts[i].kvs):len(parts[i].kvs)], gguf.SplitKVs(i, len(parts), len(sources))...)
 	}
 	return parts, nil
+}
+
+func (ggufTarget) files(p *Plan, limit int64) (int, error) {
+	parts, err := ggufParts("", nil, p.sources, limit)
+	return len(parts), err
 }
 
 // write streams the file, or its parts. The first part, by which the others are found, takes its place last.

@@ -94,6 +94,14 @@ func harmless(cfg config.Config) config.Config {
 // synced; on an error, or when ctx is cancelled, nothing is left. Errors: those of cfg.EncodeHF, *badfile.FormatError for
 // sources that contradict cfg, ctx.Err, wrapped I/O errors, and what a source returns.
 func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) (err error) {
+	done, err := use(ctx, opts.Threads)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if cfg == nil {
+		return errors.New("convert: the configuration is nil")
+	}
 	configJSON, err := harmless(cfg).EncodeHF()
 	if err != nil {
 		return err
@@ -109,6 +117,9 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 		return fmt.Errorf("shard size: found %d bytes, expected a positive number", opts.MaxShardSize)
 	}
 	shards := split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize))
+	if err := checkFiles(len(shards)); err != nil {
+		return err
+	}
 	need, err := sizeOnDisk(shards)
 	if err != nil {
 		return err

@@ -15,6 +15,8 @@ import (
 // consolidated.safetensors with the names of mamba_ssm behind "model.".
 type mistralTarget struct{}
 
+func (mistralTarget) files(*Plan, int64) (int, error) { return 1, nil }
+
 const (
 	fileParams       = "params.json"
 	fileConsolidated = "consolidated.safetensors"

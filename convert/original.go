@@ -15,6 +15,8 @@ import (
 // and pytorch_model.bin, in which a tied head shares the embedding's storage.
 type originalTarget struct{}
 
+func (originalTarget) files(*Plan, int64) (int, error) { return 1, nil }
+
 const (
 	fileTorch = "pytorch_model.bin"
 	nameHead  = "lm_head.weight"

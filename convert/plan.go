@@ -58,6 +58,8 @@ type target interface {
 	step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source)
 	// finish adds and orders what only the plan as a whole can tell.
 	finish(p *Plan)
+	// files counts the weight files that write makes with a limit on their size, and refuses more than are opened.
+	files(p *Plan, limit int64) (int, error)
 	// write streams the sources to dst.
 	write(ctx context.Context, dst string, p *Plan, opts Options) error
 	// reopen reads what write has written.
@@ -67,6 +69,10 @@ type target interface {
 // NewPlan plans a conversion of ck. Errors: those of ck.Check, and a *badfile.UnsupportedError that names the key for
 // what the target cannot hold.
 func NewPlan(ck *loader.Checkpoint, req Request) (p *Plan, err error) {
+	if err := ck.Hold(); err != nil {
+		return nil, err
+	}
+	defer ck.Release()
 	err = mmap.Guard(func() (err error) { // what a GGUF file keeps in F32 is looked at
 		p, err = newPlan(ck, req)
 		return err
@@ -119,6 +125,11 @@ func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 // Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
 // all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
+	done, err := use(ctx, opts.Threads, p.ck)
+	if err != nil {
+		return err
+	}
+	defer done()
 	opts.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
 	// Nothing takes its place that may mix old and new bytes of the source.
 	opts.ready = p.ck.Changed
@@ -132,7 +143,7 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	go func() { sums <- p.ck.CheckSums(summing) }()
 	right := sync.OnceValue(func() error { return <-sums })
 	opts.ready = func() error { return cmp.Or(right(), p.ck.Changed()) }
-	err := p.target.write(ctx, dst, p, opts)
+	err = p.target.write(ctx, dst, p, opts)
 	if _, source := errors.AsType[*badfile.FormatError](err); source {
 		return cmp.Or(p.ck.Changed(), right(), err) // of what was found in the source these explain it best
 	}
@@ -154,6 +165,10 @@ func (p *Plan) sort(name func(Step) string, compare func(a, b string) int) {
 		p.Steps[i], p.sources[i] = steps[j], sources[j]
 	}
 }
+
+// Files returns how many weight files Write makes of tensors with at most maxShardSize bytes in each, as
+// Options.MaxShardSize. It is an error if they are more than loader.MaxShards.
+func (p *Plan) Files(maxShardSize int64) (int, error) { return p.target.files(p, maxShardSize) }
 
 // Bytes returns the size of the target's tensors.
 func (p *Plan) Bytes() int64 {

@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // shard is one weight file and what goes into it.
@@ -56,6 +57,9 @@ func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
 		case !slices.Equal(s.Shape, spec.Shape):
 			return nil, contradiction(spec.Name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, spec.Shape))
 		}
+		if s.Write == nil && s.piece == nil {
+			return nil, fmt.Errorf("convert: the source of tensor %s has no Write", badfile.Quote(s.Name))
+		}
 		ordered = append(ordered, s)
 		delete(given, spec.Name)
 	}
@@ -98,6 +102,14 @@ func place(s names.Spec) int {
 	return slices.IndexFunc(modules, func(module string) bool {
 		return tail == module || strings.HasPrefix(tail, module+".")
 	})
+}
+
+// checkFiles refuses to write more weight files than a checkpoint is opened with.
+func checkFiles(n int) error {
+	if n > loader.MaxShards {
+		return fmt.Errorf("the weights would take %d files of this size, and a checkpoint has at most %d: allow larger ones", n, loader.MaxShards)
+	}
+	return nil
 }
 
 // split fills shards in the order of the sources. A tensor that would make the current shard larger than limit begins

@@ -42,9 +42,11 @@ func stream(w tensorWriter, sources []Source, p *progress) error {
 // one of a source names its tensor.
 func eachPiece(ctx context.Context, threads int, sources []Source, use func(i int, at int64, piece []byte) error) error {
 	q := &queue{ctx: ctx, sources: sources, use: use, failedAt: -1}
+	cores := runtime.GOMAXPROCS(0)
 	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = cores
 	}
+	threads = min(threads, 4*cores) // more would add memory and no speed
 	var wait sync.WaitGroup
 	for range threads {
 		wait.Go(q.work)

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"path/filepath"
@@ -67,6 +68,15 @@ func (l Layout) target() target {
 
 // hfTarget writes what WriteHF writes.
 type hfTarget struct{}
+
+func (hfTarget) files(p *Plan, limit int64) (int, error) {
+	sources, err := inOrder(p.cfg, p.sources)
+	if err != nil {
+		return 0, err
+	}
+	n := len(split(sources, cmp.Or(limit, DefaultShardSize)))
+	return n, checkFiles(n)
+}
 
 // prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
 func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {

@@ -23,6 +23,11 @@ type stored interface {
 // It works on that many threads (0: all cores). The error is a *badfile.FormatError that names the first tensor that
 // differs.
 func (p *Plan) Verify(ctx context.Context, dst string, threads int, progress func(done, total int64)) (err error) {
+	done, err := use(ctx, threads, p.ck)
+	if err != nil {
+		return err
+	}
+	defer done()
 	there, err := p.target.reopen(p.Result(dst))
 	if err != nil {
 		return err

@@ -60,6 +60,9 @@ func (f fault) mended() string {
 // Problems returns what contradicts the configuration or looks odd, errors first. When a tied model stores a head
 // nevertheless, the first call compares it with the embedding, which reads both.
 func (ck *Checkpoint) Problems() []Problem {
+	if err := ck.usable(); err != nil {
+		return []Problem{{Error, err.Error()}}
+	}
 	faults := ck.faults
 	if f := ck.head().fault; f != nil {
 		faults = append(slices.Clone(faults), *f)
@@ -76,8 +79,11 @@ func (ck *Checkpoint) Problems() []Problem {
 }
 
 // Check returns nil when the checkpoint can be used, or else its first error, as a *badfile.FormatError or a
-// *badfile.UnsupportedError. It reads no tensor data.
+// *badfile.UnsupportedError, or ErrClosed. It reads no tensor data.
 func (ck *Checkpoint) Check() error {
+	if err := ck.usable(); err != nil {
+		return err
+	}
 	var first *fault
 	more := 0
 	for i := range ck.faults {

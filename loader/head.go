@@ -48,6 +48,10 @@ func (ck *Checkpoint) compareHead() headState {
 	if !ck.cfg.Shared().TieWordEmbeddings {
 		return headState{}
 	}
+	if err := ck.Hold(); err != nil {
+		return headState{fault: &fault{severity: Error, detail: err.Error()}}
+	}
+	defer ck.Release()
 	embedding, haveEmbedding := ck.Tensor(nameEmbedding)
 	head, haveHead := ck.Tensor(nameHead)
 	switch {

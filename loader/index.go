@@ -15,10 +15,10 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-const (
-	maxIndex  = 64 << 20 // largest index file; that of a 7 B model has 60 KB
-	maxShards = 10_000   // most shards; published models have dozens at most
-)
+// MaxShards is how many files a checkpoint may be divided into; published models have dozens at most.
+const MaxShards = 10_000
+
+const maxIndex = 64 << 20 // largest index file; that of a 7 B model has 60 KB
 
 // index is a parsed model.safetensors.index.json:
 //
@@ -67,8 +67,8 @@ func parseIndex(file string, data []byte) (*index, error) {
 	switch {
 	case len(x.shards) == 0:
 		return nil, x.errorf("weight_map", "found no tensors")
-	case len(x.shards) > maxShards:
-		return nil, x.errorf("weight_map", "found %d shards, expected at most %d", len(x.shards), maxShards)
+	case len(x.shards) > MaxShards:
+		return nil, x.errorf("weight_map", "found %d shards, expected at most %d", len(x.shards), MaxShards)
 	}
 	x.parseMetadata(top)
 	return x, nil

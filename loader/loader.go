@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/gate"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -37,7 +38,8 @@ type Options struct {
 	TrustTensors bool
 }
 
-// Checkpoint is an open checkpoint. Its methods may be called from many goroutines, except Close.
+// Checkpoint is an open checkpoint. Its methods may be called from many goroutines. After Close they fail with ErrClosed
+// or return nothing.
 type Checkpoint struct {
 	path    string
 	layout  string
@@ -49,6 +51,7 @@ type Checkpoint struct {
 
 	faults []fault
 	head   func() headState
+	gate   gate.Gate
 }
 
 // Open opens the checkpoint at path: its folder, or config.json or a weight file in that folder, or a GGUF file. A weight
@@ -76,21 +79,30 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 	return ck, nil
 }
 
-// Config returns the configuration, resolved and valid. It must not be changed.
-func (ck *Checkpoint) Config() config.Config { return ck.cfg }
+// Config returns a copy of the configuration, resolved and valid.
+func (ck *Checkpoint) Config() config.Config { return ck.cfg.Clone() }
 
 // Layout names the layout: "hf", "original", "mistral" or "gguf".
 func (ck *Checkpoint) Layout() string { return ck.layout }
 
 // GGUFKeys returns the keys of a GGUF file, nil for other layouts. Their values are views of the file.
-func (ck *Checkpoint) GGUFKeys() []gguf.KV { return ck.weights.keys }
+func (ck *Checkpoint) GGUFKeys() []gguf.KV {
+	if ck.usable() != nil {
+		return nil
+	}
+	return ck.weights.keys
+}
 
 // Path returns the checkpoint's folder, or for GGUF the file where that was given.
 func (ck *Checkpoint) Path() string { return ck.path }
 
 // Tensors returns every tensor as it is stored, foreign ones included, in the order of the files: shards by name,
-// tensors by offset. The slice must not be changed. Data is a read-only view of a mapped file.
+// tensors by offset. The slice must not be changed. Data is a read-only view of a mapped file: to read it takes Hold, or
+// a Close that comes later for certain. After Close there are none.
 func (ck *Checkpoint) Tensors() []tensor.Tensor {
+	if ck.usable() != nil {
+		return nil
+	}
 	if ck.weights.listed != nil {
 		return ck.weights.listed
 	}
@@ -101,7 +113,7 @@ func (ck *Checkpoint) Tensors() []tensor.Tensor {
 // was saved from the bare model class.
 func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 	i, ok := ck.found[name]
-	if !ok {
+	if !ok || ck.usable() != nil {
 		return tensor.Tensor{}, false
 	}
 	return ck.weights.tensors[i], true
@@ -109,6 +121,10 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
 func (ck *Checkpoint) ReadAhead() {
+	if ck.Hold() != nil {
+		return
+	}
+	defer ck.Release()
 	for _, f := range ck.weights.files {
 		if mapped, ok := f.(interface{ ReadAhead() }); ok {
 			mapped.ReadAhead()
@@ -118,6 +134,10 @@ func (ck *Checkpoint) ReadAhead() {
 
 // Changed reports the first file that was truncated, rewritten or replaced since Open, and how.
 func (ck *Checkpoint) Changed() error {
+	if err := ck.Hold(); err != nil {
+		return err
+	}
+	defer ck.Release()
 	for _, f := range ck.weights.files {
 		if err := f.Changed(); err != nil {
 			return err
@@ -129,6 +149,10 @@ func (ck *Checkpoint) Changed() error {
 // CheckSums reads every byte of the files that carry checksums, which are PyTorch's zip archives, and reports the first
 // that is damaged, or ctx.Err.
 func (ck *Checkpoint) CheckSums(ctx context.Context) error {
+	if err := ck.Hold(); err != nil {
+		return err
+	}
+	defer ck.Release()
 	for _, f := range ck.weights.files {
 		if summed, ok := f.(interface {
 			VerifyCRC(ctx context.Context, names ...string) error
@@ -141,5 +165,11 @@ func (ck *Checkpoint) CheckSums(ctx context.Context) error {
 	return nil
 }
 
-// Close releases the files. No tensor's data may be touched afterwards.
-func (ck *Checkpoint) Close() error { return ck.weights.close() }
+// Close releases the files, once all that works with them or holds them has ended. The data of tensors must not be touched
+// afterwards. A second Close does nothing.
+func (ck *Checkpoint) Close() error {
+	if ck == nil {
+		return errNil
+	}
+	return ck.gate.Close(ck.weights.close)
+}

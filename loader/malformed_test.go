@@ -410,7 +410,7 @@ func FuzzIndex(f *testing.F) {
 			oneLine(t, err.Error(), "index.json")
 			return
 		}
-		if len(x.shards) == 0 || len(x.shards) > maxShards || len(x.shardOf) < len(x.shards) {
+		if len(x.shards) == 0 || len(x.shards) > MaxShards || len(x.shardOf) < len(x.shards) {
 			t.Fatalf("%d shards, %d tensors", len(x.shards), len(x.shardOf))
 		}
 		dir := filepath.Join("some", "dir")

@@ -22,6 +22,9 @@ func Single(ids []int64) Batch {
 
 // Check reports the first thing wrong with the batch for a vocabulary of the given size.
 func (b *Batch) Check(vocab int) error {
+	if b.Sequences < 0 || b.Tokens < 0 {
+		return fmt.Errorf("a batch of %d × %d: expected 1 × 1 or more", b.Sequences, b.Tokens)
+	}
 	if b.Sequences < 1 || b.Tokens < 1 {
 		return fmt.Errorf("the prompt is empty: a forward pass needs at least one token")
 	}

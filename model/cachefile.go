@@ -26,58 +26,78 @@ const (
 )
 
 // LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next where
-// it holds them for one position ([B, 1, V], else nil). Errors name the tensor that is missing or does not fit the
-// model. A file of SaveCache is refused when its values are not those written, and when it was made with a model of
-// another fingerprint.
+// it holds them for one position ([B, 1, V], else nil). Errors are those of LoadSnapshot.
 func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
-	c, logits, _, err = m.LoadNotedCache(path)
-	return c, logits, err
+	s, err := m.LoadSnapshot(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Cache, s.Logits, nil
 }
 
-// LoadNotedCache is LoadCache that returns the notes of SaveNotedCache too.
-func (m *Model) LoadNotedCache(path string) (c *Cache, logits []float32, notes map[string]string, err error) {
+// LoadSnapshot reads what SaveSnapshot has written, or the states in another dump: tokens seen are its input_ids then.
+// Errors name the tensor that is missing or does not fit the model. A file of SaveSnapshot is refused when its values are
+// not those written, and when it was made with a model of another fingerprint.
+func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
+	if err := m.enter(); err != nil {
+		return nil, err
+	}
+	defer m.leave()
 	d, err := dump.Read(path)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	c = &Cache{Sequences: d.Batch()}
-	if c.ConvStates, c.SSMStates, err = dump.States[float32](d); err != nil {
-		return nil, nil, nil, err
-	}
 	if err := CheckStates(m.cfg, d); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == m.cfg.Shared().VocabSize {
-		logits = dump.Values[float32](t)
+	s = &Snapshot{Cache: &Cache{Sequences: d.Batch()}, Notes: map[string]string{}}
+	if s.Cache.ConvStates, s.Cache.SSMStates, err = dump.States[float32](d); err != nil {
+		return nil, err
 	}
-	notes = map[string]string{}
+	vocab := m.cfg.Shared().VocabSize
+	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == vocab {
+		s.Logits = dump.Values[float32](t)
+	}
 	for key, text := range d.Metadata() {
 		if name, ok := strings.CutPrefix(key, metaNote); ok {
-			notes[name] = text
+			s.Notes[name] = text
 		}
 	}
-	if err := m.checkOrigin(d, c, logits, notes); err != nil {
-		return nil, nil, nil, err
+	g, err := readGeneration(d, vocab)
+	if err != nil {
+		return nil, err
 	}
-	return c, logits, notes, d.Changed()
+	if err := m.checkOrigin(d, s, g); err != nil {
+		return nil, err
+	}
+	g.restore(s)
+	if ids, ok := d.InputIDs(); ok && g.ids == nil {
+		b := Batch{Sequences: d.Batch(), Tokens: d.Tokens(), IDs: ids}
+		b.Mask, _ = d.AttentionMask()
+		if b.Check(vocab) == nil {
+			s.Cache.remember(&b)
+		}
+	}
+	return s, d.Changed()
 }
 
 // checkOrigin compares what a file says of itself with the model and with its values. Dumps made by others say nothing.
-func (m *Model) checkOrigin(d *dump.Dump, c *Cache, logits []float32, notes map[string]string) error {
+func (m *Model) checkOrigin(d *dump.Dump, s *Snapshot, g *generation) error {
 	meta := d.Metadata()
 	if made, ok := meta[metaModel]; ok && m.fingerprint != "" && made != m.fingerprint {
 		return &badfile.FormatError{File: d.Path(), Where: "cache",
 			Detail: fmt.Sprintf("made with another model: its fingerprint is %s, this model's %s", badfile.Quote(made[:min(12, len(made))]), badfile.Quote(m.fingerprint[:min(12, len(m.fingerprint))]))}
 	}
-	if sum, ok := meta[metaDigest]; ok && sum != digest(c, logits, notes) || !ok && meta[metaModel] != "" {
+	if sum, ok := meta[metaDigest]; ok && sum != digest(s, g) || !ok && meta[metaModel] != "" {
 		return &badfile.FormatError{File: d.Path(), Where: "cache", Detail: "damaged: the values are not those that were written"}
 	}
 	return nil
 }
 
-// digest is the SHA-256 of conv and SSM states, layer by layer, and logits, as little-endian float32, and of the notes.
-func digest(c *Cache, logits []float32, notes map[string]string) string {
+// digest is the SHA-256 of conv and SSM states, layer by layer, and logits, as little-endian float32, of the notes, and of
+// what generation goes on from.
+func digest(s *Snapshot, g *generation) string {
 	sum := sha256.New()
 	var buf [1 << 14]byte
 	add := func(values []float32) {
@@ -90,40 +110,51 @@ func digest(c *Cache, logits []float32, notes map[string]string) string {
 			values = values[n:]
 		}
 	}
-	for l := range c.ConvStates {
-		add(c.ConvStates[l])
-		add(c.SSMStates[l])
+	for l := range s.Cache.ConvStates {
+		add(s.Cache.ConvStates[l])
+		add(s.Cache.SSMStates[l])
 	}
-	add(logits)
-	for _, key := range slices.Sorted(maps.Keys(notes)) {
-		fmt.Fprintf(sum, "%q%q", key, notes[key])
+	add(s.Logits)
+	for _, key := range slices.Sorted(maps.Keys(s.Notes)) {
+		fmt.Fprintf(sum, "%q%q", key, s.Notes[key])
+	}
+	for _, values := range [][]int64{g.ids, g.ages, g.random} {
+		for _, v := range values {
+			sum.Write(binary.LittleEndian.AppendUint64(buf[:0], uint64(v)))
+		}
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil, with the model's fingerprint and a
-// checksum. The file appears whole or not at all; a dump of that name is replaced, and nothing else.
+// SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil. Errors are those of SaveSnapshot.
 func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
-	return m.SaveNotedCache(path, c, logits, nil)
+	return m.SaveSnapshot(path, &Snapshot{Cache: c, Logits: logits})
 }
 
-// SaveNotedCache is SaveCache with what the caller wants to know again when it loads the file.
-func (m *Model) SaveNotedCache(path string, c *Cache, logits []float32, notes map[string]string) error {
-	if err := c.check(m, c.Sequences); err != nil {
+// SaveSnapshot writes a snapshot to a dump, with the model's fingerprint and a checksum. The file appears whole or not at
+// all; a dump of that name is replaced, and nothing else. A snapshot that does not fit the model is an error.
+func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
+	if err := s.check(m); err != nil {
 		return err
 	}
-	conv, ssm := StateShape(m.cfg, c.Sequences)
-	entries := dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm)
-	if logits != nil {
-		entries = append(entries, safetensors.Entry{
-			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(logits) / c.Sequences}})
+	if err := m.enter(); err != nil {
+		return err
 	}
-	meta := map[string]string{metaDigest: digest(c, logits, notes)}
-	for name, text := range notes {
+	defer m.leave()
+	g := s.generation()
+	meta := map[string]string{metaDigest: digest(s, g)}
+	for name, text := range s.Notes {
 		meta[metaNote+name] = text
 	}
 	if m.fingerprint != "" {
 		meta[metaModel] = m.fingerprint
+	}
+	c := s.Cache
+	conv, ssm := StateShape(m.cfg, c.Sequences)
+	entries := append(dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm), g.entries(c.Sequences)...)
+	if s.Logits != nil {
+		entries = append(entries, safetensors.Entry{
+			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(s.Logits) / c.Sequences}})
 	}
 	w, err := dump.Create(path, entries, meta)
 	if err != nil {
@@ -133,10 +164,13 @@ func (m *Model) SaveNotedCache(path string, c *Cache, logits []float32, notes ma
 	if err := dump.WriteStates(w, c.ConvStates, c.SSMStates); err != nil {
 		return err
 	}
-	if logits != nil {
-		if err := dump.Write(w, dump.Logits, 0, logits); err != nil {
+	if s.Logits != nil {
+		if err := dump.Write(w, dump.Logits, 0, s.Logits); err != nil {
 			return err
 		}
+	}
+	if err := g.write(w); err != nil {
+		return err
 	}
 	if err := m.Changed(); err != nil {
 		return err

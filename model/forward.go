@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -48,6 +49,12 @@ const maxLogits = 1 << 22
 // Forward runs the batch from where the cache stands, moves the cache on, and returns the results in memory.
 // Use Stream where they may be large. Errors are those of Stream.
 func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (*Output, error) {
+	if err := m.check(ctx, &b, cache, want); err != nil {
+		return nil, err
+	}
+	if err := CheckResults(m.cfg, &b, want, 4); err != nil {
+		return nil, err
+	}
 	out := &Output{}
 	cfg := m.cfg.Shared()
 	D, V, L := cfg.HiddenSize, cfg.VocabSize, cfg.NumHiddenLayers
@@ -89,12 +96,17 @@ func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (
 // anything is computed. After any other error (ctx cancelled, visit failed, the weights' file changed) the cache
 // stands somewhere inside the batch and must not be used.
 func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, visit func(*Part) error) error {
-	if err := b.Check(m.cfg.Shared().VocabSize); err != nil {
+	if err := m.check(ctx, &b, cache, want); err != nil {
 		return err
 	}
-	if err := cache.check(m, b.Sequences); err != nil {
+	if err := m.enter(); err != nil {
 		return err
 	}
+	defer m.leave()
+	if !cache.busy.CompareAndSwap(false, true) {
+		return errors.New("model: the cache is in use by another pass: each needs one of its own")
+	}
+	defer cache.busy.Store(false)
 	if visit == nil {
 		visit = func(*Part) error { return nil }
 	}
@@ -104,7 +116,28 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 		m.spare.Put(p)
 	}()
 	p.ctx, p.batch, p.cache, p.want, p.visit = ctx, b, cache, want, visit
-	return mmap.Guard(p.guarded)
+	if err := mmap.Guard(p.guarded); err != nil {
+		return err
+	}
+	cache.remember(&b)
+	return nil
+}
+
+// check reports what is wrong with the arguments of a pass.
+func (m *Model) check(ctx context.Context, b *Batch, cache *Cache, want Want) error {
+	if err := m.usable(); err != nil {
+		return err
+	}
+	switch {
+	case ctx == nil:
+		return errors.New("model: the context is nil")
+	case want.Logits < LogitsNone || want.Logits > LogitsAll:
+		return fmt.Errorf("model: %v wanted, expected LogitsNone, LogitsLast or LogitsAll", want.Logits)
+	}
+	if err := b.Check(m.cfg.Shared().VocabSize); err != nil {
+		return err
+	}
+	return cache.check(m, b.Sequences)
 }
 
 // pass is one run over a batch. Its memory serves one after the other.

@@ -18,6 +18,9 @@ type Generator struct {
 
 // NewGenerator starts from a cache of one sequence; nil stands for one that has not begun.
 func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
+	if err := m.usable(); err != nil {
+		return nil, err
+	}
 	if err := how.check(); err != nil {
 		return nil, err
 	}
@@ -32,16 +35,21 @@ func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 
 // Feed runs tokens that are given, such as a prompt.
 func (g *Generator) Feed(ctx context.Context, ids []int64) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if len(ids) == 0 {
 		return errors.New("the prompt is empty: generation needs at least one token to start from")
 	}
-	g.sampler.saw(ids...)
 	ids, g.pending = append(g.pending, ids...), nil
 	return g.run(ctx, ids)
 }
 
 // Resume sets the logits for the next token, as kept beside a cache, so that generation goes on without a prompt.
 func (g *Generator) Resume(logits []float32) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if len(logits) != g.m.cfg.Shared().VocabSize {
 		return fmt.Errorf("%d logits to resume from, the vocabulary has %d", len(logits), g.m.cfg.Shared().VocabSize)
 	}
@@ -50,16 +58,19 @@ func (g *Generator) Resume(logits []float32) error {
 }
 
 // Restart goes on from another cache, nil for one that has not begun, with the logits for its next token, nil where a
-// prompt comes first. The cache is the generator's from now on. Tokens before do not count for the repeat penalty;
-// draws go on in their sequence.
+// prompt comes first. The cache is the generator's from now on, and the tokens that it has seen are those that count for
+// the repeat penalty; draws go on in their sequence.
 func (g *Generator) Restart(cache *Cache, logits []float32) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if cache == nil {
 		cache = g.m.NewCache(1)
 	}
 	if err := cache.check(g.m, 1); err != nil {
 		return err
 	}
-	g.cache, g.logits, g.pending, g.sampler.recent = cache, nil, nil, nil
+	g.cache, g.logits, g.pending = cache, nil, nil
 	if logits == nil {
 		return nil
 	}
@@ -68,20 +79,22 @@ func (g *Generator) Restart(cache *Cache, logits []float32) error {
 
 // Next draws the next token; a *NonFiniteError says that the logits are no numbers. The network runs it only when it is needed: on the next call, or on State.
 func (g *Generator) Next(ctx context.Context) (int64, error) {
+	if err := g.usable(); err != nil {
+		return 0, err
+	}
 	if err := g.settle(ctx); err != nil {
 		return 0, err
 	}
 	if g.logits == nil {
 		return 0, errors.New("nothing to continue: feed a prompt first")
 	}
-	id, err := g.sampler.next(g.logits)
+	id, err := g.sampler.next(g.logits, g.cache.history(0))
 	if bad, ok := errors.AsType[*NonFiniteError](err); ok {
 		bad.Where = g.cache.NonFinite()
 	}
 	if err != nil {
 		return 0, err
 	}
-	g.sampler.saw(id)
 	g.pending = append(g.pending, id)
 	return id, nil
 }
@@ -89,6 +102,9 @@ func (g *Generator) Next(ctx context.Context) (int64, error) {
 // State returns the cache after every token fed and drawn, and the logits for the one that would follow [V].
 // Both belong to the generator.
 func (g *Generator) State(ctx context.Context) (*Cache, []float32, error) {
+	if err := g.usable(); err != nil {
+		return nil, nil, err
+	}
 	if err := g.settle(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -112,4 +128,12 @@ func (g *Generator) run(ctx context.Context, ids []int64) error {
 		}
 		return nil
 	})
+}
+
+// usable reports generators that are nil, or whose model is closed.
+func (g *Generator) usable() error {
+	if g == nil {
+		return errors.New("model: the generator is nil")
+	}
+	return g.m.usable()
 }

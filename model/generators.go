@@ -22,7 +22,13 @@ type Generators struct {
 // NewGenerators starts from a cache; nil stands for n sequences that have not begun. Every sequence is drawn by how, with
 // the same seed.
 func (m *Model) NewGenerators(n int, cache *Cache, how Sampling) (*Generators, error) {
+	if err := m.usable(); err != nil {
+		return nil, err
+	}
 	if err := how.check(); err != nil {
+		return nil, err
+	}
+	if err := CheckSequences(m.cfg, n); err != nil {
 		return nil, err
 	}
 	if cache == nil {
@@ -41,11 +47,13 @@ func (m *Model) NewGenerators(n int, cache *Cache, how Sampling) (*Generators, e
 
 // Feed runs tokens that are given, such as prompts [B][]: those of every sequence, of any length.
 func (g *Generators) Feed(ctx context.Context, prompts [][]int64) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if len(prompts) != len(g.pending) {
 		return fmt.Errorf("%d prompts for %d sequences", len(prompts), len(g.pending))
 	}
 	for i, ids := range prompts {
-		g.samplers[i].saw(ids...)
 		g.pending[i] = append(g.pending[i], ids...)
 	}
 	return g.settle(ctx)
@@ -53,6 +61,9 @@ func (g *Generators) Feed(ctx context.Context, prompts [][]int64) error {
 
 // Resume sets the logits [B, V] for the next tokens, as kept beside a cache, so that generation goes on without prompts.
 func (g *Generators) Resume(logits []float32) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
 	if len(logits) != len(g.logits) {
 		return fmt.Errorf("%d logits to resume from, %d sequences and their vocabulary have %d", len(logits), len(g.ready), len(g.logits))
 	}
@@ -66,6 +77,9 @@ func (g *Generators) Resume(logits []float32) error {
 // Next draws the next token of each sequence that is wanted; for the others it returns -1 and does nothing.
 // A *NonFiniteError says that the logits are no numbers.
 func (g *Generators) Next(ctx context.Context, wanted []bool) ([]int64, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
 	if len(wanted) != len(g.ready) {
 		return nil, fmt.Errorf("%d sequences wanted or not, there are %d", len(wanted), len(g.ready))
 	}
@@ -81,14 +95,13 @@ func (g *Generators) Next(ctx context.Context, wanted []bool) ([]int64, error) {
 		if !g.ready[i] {
 			return nil, errors.New("nothing to continue: feed a prompt of at least one token first")
 		}
-		id, err := g.samplers[i].next(g.logits[i*vocab:][:vocab])
+		id, err := g.samplers[i].next(g.logits[i*vocab:][:vocab], g.cache.history(i))
 		if bad, ok := errors.AsType[*NonFiniteError](err); ok {
 			bad.Where = g.cache.NonFinite()
 		}
 		if err != nil {
 			return nil, err
 		}
-		g.samplers[i].saw(id)
 		g.pending[i] = append(g.pending[i], id)
 		ids[i] = id
 	}
@@ -98,6 +111,9 @@ func (g *Generators) Next(ctx context.Context, wanted []bool) ([]int64, error) {
 // State returns the cache after every token fed and drawn, and the logits [B, V] for those that would follow; logits are
 // nil where a sequence has seen no token. Both belong to g.
 func (g *Generators) State(ctx context.Context) (*Cache, []float32, error) {
+	if err := g.usable(); err != nil {
+		return nil, nil, err
+	}
 	if err := g.settle(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -137,4 +153,12 @@ func (g *Generators) settle(ctx context.Context) error {
 		g.pending[i] = g.pending[i][:0]
 	}
 	return err
+}
+
+// usable reports generators that are nil, or whose model is closed.
+func (g *Generators) usable() error {
+	if g == nil {
+		return errors.New("model: the generator is nil")
+	}
+	return g.m.usable()
 }

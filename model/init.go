@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -35,6 +36,9 @@ type Parameter struct {
 //
 // A tensor's values depend on the seed and its name alone, so that a shape may change without moving the others.
 func Init(cfg config.Config, seed uint64) ([]Parameter, error) {
+	if cfg == nil {
+		return nil, errors.New("model: the configuration is nil")
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

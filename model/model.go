@@ -1,11 +1,15 @@
 package model
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/gate"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 )
 
@@ -18,8 +22,9 @@ type Model struct {
 	pool         *kernel.Pool
 	spare        sync.Pool // of *pass
 	parallelScan bool
-	changed      func() error // of the checkpoint's files
-	fingerprint  string       // Options.Fingerprint
+	ck           *loader.Checkpoint
+	gate         gate.Gate
+	fingerprint  string // Options.Fingerprint
 }
 
 // Options choose how a model runs. The zero value is the usual choice.
@@ -34,10 +39,19 @@ type Options struct {
 	Fingerprint string
 }
 
-// New binds the weights of an open checkpoint, which must stay open while the model is in use.
+// New binds the weights of an open checkpoint, which must stay open while the model is in use: after its Close, as after
+// that of the model, every call fails with loader.ErrClosed.
 // Nothing but small vectors is copied, so it takes milliseconds whatever the size.
-// Errors are those of the checkpoint: tensors that are missing or do not fit the configuration.
+// Errors are those of the checkpoint: tensors that are missing or do not fit the configuration; and a number of threads
+// that makes no sense.
 func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
+	if err := parallel.CheckThreads(opts.Threads); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if err := ck.Hold(); err != nil {
+		return nil, err
+	}
+	defer ck.Release()
 	if err := ck.Check(); err != nil {
 		return nil, err
 	}
@@ -51,25 +65,76 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{cfg: ck.Config(), weights: w, mixers: mixers, parallelScan: opts.ParallelScan, changed: ck.Changed,
+	m := &Model{cfg: ck.Config(), weights: w, mixers: mixers, parallelScan: opts.ParallelScan, ck: ck,
 		fingerprint: opts.Fingerprint, pool: kernel.NewPool(opts.Threads)}
 	m.spare.New = func() any { return m.newPass() }
 	return m, nil
 }
 
-// Config returns the configuration, which must not be changed.
-func (m *Model) Config() config.Config { return m.cfg }
+// Config returns a copy of the configuration.
+func (m *Model) Config() config.Config { return m.cfg.Clone() }
 
-// Threads returns the number of threads the model runs on.
-func (m *Model) Threads() int { return m.pool.Threads() }
+// Threads returns the number of threads the model runs on, 0 of a model that is nil.
+func (m *Model) Threads() int {
+	if m == nil {
+		return 0
+	}
+	return m.pool.Threads()
+}
 
 // Changed reports whether a file of the weights was truncated, rewritten or replaced since it was opened: results so far
 // may mix old and new bytes.
-func (m *Model) Changed() error { return m.changed() }
+func (m *Model) Changed() error {
+	if err := m.enter(); err != nil {
+		return err
+	}
+	defer m.leave()
+	return m.ck.Changed()
+}
 
 // Identify sets Options.Fingerprint, which takes long to compute and is needed only once there are cache files. No other
 // method may run meanwhile.
 func (m *Model) Identify(fingerprint string) { m.fingerprint = fingerprint }
 
-// Close ends the model's threads. The checkpoint stays open.
-func (m *Model) Close() { m.pool.Close() }
+// Close ends the model's threads, once all passes under way have ended. The checkpoint stays open.
+func (m *Model) Close() {
+	if m == nil {
+		return
+	}
+	m.gate.Close(func() error {
+		m.pool.Close()
+		return nil
+	})
+}
+
+// usable reports a model that is nil or closed, or whose checkpoint is.
+func (m *Model) usable() error {
+	switch {
+	case m == nil:
+		return errors.New("model: the model is nil")
+	case m.gate.Closed():
+		return fmt.Errorf("model of %s: %w", m.ck.Path(), loader.ErrClosed)
+	}
+	if err := m.ck.Hold(); err != nil {
+		return err
+	}
+	m.ck.Release()
+	return nil
+}
+
+// enter begins a call that works with the model and its weights, which stay in place until leave.
+func (m *Model) enter() error {
+	if m == nil || !m.gate.Enter() {
+		return m.usable()
+	}
+	if err := m.ck.Hold(); err != nil {
+		m.gate.Leave()
+		return err
+	}
+	return nil
+}
+
+func (m *Model) leave() {
+	m.ck.Release()
+	m.gate.Leave()
+}

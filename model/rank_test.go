@@ -56,7 +56,7 @@ func BenchmarkSample(b *testing.B) {
 		b.Run(fmt.Sprintf("temp=%v,top-k=%d,top-p=%v,min-p=%v", how.Temperature, how.TopK, how.TopP, how.MinP), func(b *testing.B) {
 			s := newSampler(how, len(logits))
 			for b.Loop() {
-				if _, err := s.next(logits); err != nil {
+				if _, err := s.next(logits, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -16,6 +16,12 @@ import (
 	"github.com/gomamba/gomamba/model"
 )
 
+// What bench does at most. A prompt is in memory, and so are the figures of all rounds.
+const (
+	maxBenchTokens = 1 << 24
+	maxBenchRounds = 1 << 20
+)
+
 // benchFlags are the flags of the bench command.
 type benchFlags struct {
 	prompt, tokens, rounds int
@@ -37,9 +43,6 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
   gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.prompt < 1 || f.tokens < 1 || f.rounds < 1 {
-				return usagef("-p %d -n %d -r %d: expected at least 1 of each", f.prompt, f.tokens, f.rounds)
-			}
 			if asJSON && isStdout(f.profile) {
 				return usagef("--profile %s with --json: stdout can have one of them; name a file", f.profile)
 			}
@@ -54,9 +57,9 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&f.prompt, "prompt", "p", 512, "tokens of prefill")
-	flags.IntVarP(&f.tokens, "n", "n", 128, "tokens to decode")
-	flags.IntVarP(&f.rounds, "rounds", "r", 5, "rounds; figures are medians")
+	intVar(flags, &f.prompt, "prompt", "p", 512, 1, maxBenchTokens, "", "tokens of prefill")
+	intVar(flags, &f.tokens, "n", "n", 128, 1, maxBenchTokens, "", "tokens to decode")
+	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; figures are medians")
 	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -201,9 +204,9 @@ func readWeights(pool *kernel.Pool, ck *loader.Checkpoint) int {
 
 // prefill takes a prompt in, with logits for its last token, and returns the seconds it took.
 func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, error) {
-	ids := make([]int64, f.prompt)
+	ids, vocab := make([]int64, f.prompt), m.Config().Shared().VocabSize
 	for t := range ids {
-		ids[t] = benchID(t, m)
+		ids[t] = benchID(t, vocab)
 	}
 	cache := m.NewCache(1)
 	start := time.Now()
@@ -238,11 +241,11 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 
 // benchStep takes the t-th id of benchID in, with its logits.
 func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, t int) error {
-	return m.Stream(ctx, model.Single([]int64{benchID(t, m)}), cache, model.Want{Logits: model.LogitsLast}, nil)
+	return m.Stream(ctx, model.Single([]int64{benchID(t, m.Config().Shared().VocabSize)}), cache, model.Want{Logits: model.LogitsLast}, nil)
 }
 
 // benchID is a fixed sequence of ids that visits the whole vocabulary.
-func benchID(t int, m *model.Model) int64 { return int64((37*t + 11) % m.Config().Shared().VocabSize) }
+func benchID(t, vocab int) int64 { return int64((37*t + 11) % vocab) }
 
 // median returns the middle of v, which it sorts.
 func median(v []float64) float64 {

@@ -25,7 +25,7 @@ type chatFlags struct {
 	plain               bool
 	stops               []string
 	n                   int
-	how                 model.Sampling
+	sampling            samplingFlags
 }
 
 func newChatCmd(s *settings) *cobra.Command {
@@ -44,10 +44,12 @@ its lines. Arrow keys edit a line and recall earlier ones. Ctrl-C ends an answer
 what is typed, or ends the program; Ctrl-D ends the program. These lines are commands:
   /reset        forget the conversation
   /save FILE    keep it, and the model's state after it
-  /load FILE    go on from there
+  /load FILE    go on from there; with --seed, draws begin anew
   /help         list these
 
-Where stdin is no terminal each line is a turn, and stdout has the answers.`,
+Where stdin is no terminal each line is a turn, and stdout has the answers.
+
+` + orderHelp,
 		Example: `  gomamba chat falcon-mamba-7b-instruct --temp 0.7 --top-p 0.9
   gomamba chat mamba-codestral-7b.gguf --system 'You write Go.'
   gomamba chat mamba-2.8b-zephyr --chat-template zephyr.jinja
@@ -56,8 +58,6 @@ Where stdin is no terminal each line is a turn, and stdout has the answers.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case f.n < 1 && cmd.Flags().Changed("n"):
-				return usagef("-n %d: expected 1 or more tokens", f.n)
 			case slices.Contains(f.stops, ""):
 				return usagef("--stop is empty: expected text at which to end")
 			case f.plain && (f.template != "" || f.system != ""):
@@ -73,9 +73,9 @@ Where stdin is no terminal each line is a turn, and stdout has the answers.`,
 	flags.StringVar(&f.template, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
 	flags.BoolVar(&f.plain, "plain", false, "use no template: go on with what is typed")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
-	flags.IntVarP(&f.n, "n", "n", 0, "tokens of an answer at most (default 512, or 128 without a template)")
+	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "tokens of an answer at most (default 512, or 128 without a template)")
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer ends; may be repeated")
-	samplingFlags(flags, &f.how)
+	f.sampling.define(flags)
 	return cmd
 }
 
@@ -102,12 +102,20 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 	if err != nil {
 		return err
 	}
-	f.how.Drawable = t.Drawable
-	g, err := m.NewGenerator(nil, f.how)
+	how := f.sampling.sampling()
+	how.Drawable = t.Drawable
+	g, err := m.NewGenerator(nil, how)
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	d := &dialogue{t: t, g: g, system: f.system}
+	if cmd.Flags().Changed("seed") {
+		state, err := g.Snapshot(cmd.Context())
+		if err != nil {
+			return err
+		}
+		d.random = state.Random
+	}
 	if !f.plain {
 		if d.template, err = openTemplate(cmd, t, f.template); err != nil {
 			return err

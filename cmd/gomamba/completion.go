@@ -21,6 +21,7 @@ var flagValues = map[string][]string{
 	"print":          {"text", "ids"},
 	"max-shard-size": {"1GB", "2GB", "5GB", "10GB"},
 	"revision":       {hub.DefaultRevision},
+	"sampler-order":  {"llama.cpp", "transformers"},
 }
 
 // modelArguments are how many arguments of a command, from the first, are models.

@@ -101,6 +101,9 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	for _, note := range plan.Notes {
 		say(cmd, "gomamba: note: %s", note)
 	}
+	if _, err := plan.Files(f.opts.MaxShardSize); err != nil {
+		return usagef("--max-shard-size %s: %w", f.shard, err)
+	}
 	if f.dryRun {
 		if f.asJSON {
 			return printJSON(cmd.OutOrStdout(), plan)

@@ -17,6 +17,7 @@ type dialogue struct {
 	g        *model.Generator
 	template *chatTemplate // nil: the text goes on as it is typed
 	system   string
+	random   []model.RandomState // with which draws begin after a load; nil: as they were saved
 
 	turns []turn
 	ran   string // the text that the generator has seen; not known to be that: empty
@@ -219,7 +220,7 @@ const (
 
 // save writes the state and the conversation to a file, from which generate --cache-in goes on too.
 func (d *dialogue) save(ctx context.Context, m *model.Model, path string) error {
-	cache, logits, err := d.g.State(ctx)
+	state, err := d.g.Snapshot(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,29 +228,33 @@ func (d *dialogue) save(ctx context.Context, m *model.Model, path string) error 
 	if err != nil {
 		return err
 	}
-	return m.SaveNotedCache(path, cache, logits, map[string]string{noteTurns: string(turns), noteRan: d.ran})
+	state.Notes = map[string]string{noteTurns: string(turns), noteRan: d.ran}
+	return m.SaveSnapshot(path, state)
 }
 
 // load goes on from a file. One that save has not written is a state without a conversation.
 func (d *dialogue) load(m *model.Model, path string) error {
-	cache, logits, notes, err := m.LoadNotedCache(path)
+	state, err := m.LoadSnapshot(path)
 	if err != nil {
 		return err
 	}
-	if cache.Sequences != 1 {
-		return fmt.Errorf("%s holds %d sequences: expected one", path, cache.Sequences)
+	if n := state.Cache.Sequences; n != 1 {
+		return fmt.Errorf("%s holds %d sequences: expected one", path, n)
+	}
+	if d.random != nil {
+		state.Random = d.random
 	}
 	var turns []turn
-	if text, ok := notes[noteTurns]; ok {
+	if text, ok := state.Notes[noteTurns]; ok {
 		if err := json.Unmarshal([]byte(text), &turns); err != nil {
 			return fmt.Errorf("%s: the conversation in it is damaged: %w", path, err)
 		}
 	} else if d.template != nil {
 		return fmt.Errorf("%s holds no conversation: expected a file of /save", path)
 	}
-	if err := d.g.Restart(cache, logits); err != nil {
+	if err := d.g.Restore(state); err != nil {
 		return err
 	}
-	d.turns, d.ran, d.begun, d.answering = turns, notes[noteRan], true, checkpoint{}
+	d.turns, d.ran, d.begun, d.answering = turns, state.Notes[noteRan], true, checkpoint{}
 	return nil
 }

@@ -64,7 +64,7 @@ the hub and nowhere else; public models are read even if the hub does not accept
 	flags.StringVar(&f.cache, "cache-dir", "", "folder of the cache (default: that of huggingface_hub)")
 	flags.StringVar(&f.local, "local-dir", "", "put the files into this folder, not into the cache")
 	flags.StringVar(&f.token, "token", "", "access token (default: HF_TOKEN, or that of hf auth login)")
-	flags.IntVar(&f.workers, "max-workers", 8, "files to fetch at a time")
+	intVar(flags, &f.workers, "max-workers", "", 8, 1, 64, "", "files to fetch at a time")
 	flags.BoolVar(&f.force, "force-download", false, "fetch what is there already, too")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "list what would be fetched, and fetch nothing")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the path and errors only")
@@ -108,8 +108,6 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 		return nil, nil, usagef("--local-dir and --cache-dir: expected one of them")
 	case len(f.files) > 0 && len(f.include)+len(f.exclude) > 0:
 		return nil, nil, usagef("--include and --exclude choose among all files: expected none of them with FILES")
-	case f.workers < 1:
-		return nil, nil, usagef("--max-workers %d: expected at least 1", f.workers)
 	}
 	client, err := newHubClient(cmd, bars)
 	if err != nil {

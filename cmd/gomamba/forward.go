@@ -186,24 +186,30 @@ func batchOf(d *dump.Dump) (b model.Batch, err error) {
 	return b, nil
 }
 
+// checkBatch refuses a prompt before anything is allocated for it.
+func checkBatch(m *model.Model, b *model.Batch) error {
+	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
+		return err
+	}
+	return model.CheckSequences(m.Config(), b.Sequences)
+}
+
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
 	b, err := f.batch(cmd)
 	if err != nil {
 		return err
 	}
-	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
+	if err := checkBatch(m, &b); err != nil {
 		return err
 	}
-	cache := m.NewCache(b.Sequences)
+	state := &model.Snapshot{Cache: m.NewCache(b.Sequences)}
 	if f.cacheIn != "" {
-		if cache, err = open(cmd, f.cacheIn, func() (*model.Cache, error) {
-			c, _, err := m.LoadCache(f.cacheIn)
-			return c, err
-		}); err != nil {
+		if state, err = open(cmd, f.cacheIn, func() (*model.Snapshot, error) { return m.LoadSnapshot(f.cacheIn) }); err != nil {
 			return err
 		}
 	}
+	cache := state.Cache
 	out, err := f.create(m, &b, want, tensor.F32)
 	if err != nil {
 		return err
@@ -229,7 +235,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
-		if err := m.SaveCache(f.cacheTo.path, cache, last); err != nil {
+		if err := m.SaveSnapshot(f.cacheTo.path, &model.Snapshot{Cache: cache, Logits: last, Random: state.Random}); err != nil {
 			return err
 		}
 		if err := f.cacheTo.deliver(); err != nil {
@@ -255,6 +261,12 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 		}
 		b, err := f.batch(cmd)
 		if err != nil {
+			return err
+		}
+		if err := checkBatch(m, &b); err != nil {
+			return err
+		}
+		if err := model.CheckResults(m.Config(), &b, want, 8); err != nil {
 			return err
 		}
 		cache := reference.NewCache[float64](m.Config(), b.Sequences)

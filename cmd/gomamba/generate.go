@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/tokenizer"
@@ -15,19 +14,10 @@ import (
 	"github.com/gomamba/gomamba/model"
 )
 
-// maxPromptFile bounds the file of a prompt.
-const maxPromptFile = 1 << 30
-
-// samplingFlags are the flags that say how tokens are drawn.
-func samplingFlags(flags *pflag.FlagSet, how *model.Sampling) {
-	flags.Float64Var(&how.Temperature, "temp", 0, "temperature; 0 is greedy")
-	flags.IntVar(&how.TopK, "top-k", 0, "draw from the k likeliest tokens; 0: all")
-	flags.Float64Var(&how.TopP, "top-p", 1, "draw from the likeliest tokens that together reach this probability")
-	flags.Float64Var(&how.MinP, "min-p", 0, "drop tokens less likely than this share of the likeliest")
-	flags.Float64Var(&how.RepeatPenalty, "repeat-penalty", 1, "make the last tokens less likely; 1: off")
-	flags.IntVar(&how.RepeatLast, "repeat-last-n", 64, "how many tokens the repeat penalty looks back")
-	flags.Uint64Var(&how.Seed, "seed", 0, "seed of the draws")
-}
+const (
+	maxPromptFile = 1 << 30   // bytes of a file with a prompt
+	maxTokens     = 1<<31 - 1 // to generate for one prompt
+)
 
 // generateFlags are the flags of the generate command.
 type generateFlags struct {
@@ -36,7 +26,8 @@ type generateFlags struct {
 	print               string
 	n                   int
 	ignoreEOS, json     bool
-	how                 model.Sampling
+	sampling            samplingFlags
+	seeded              bool // --seed is given
 	cacheIn, cacheOut   string
 	cacheTo             *destination // of cacheOut
 }
@@ -59,11 +50,16 @@ repeated. Their texts are separated by a line of ---, or come as --json.
 
 --cache-out keeps the state after the last token, so that a long prompt is paid for
 once: --cache-in goes on from there, as often as wanted and with several prompts if
-wanted. It is refused for another model.`,
+wanted. What comes is what would have come without the stop: the repeat penalty knows
+the text before, and draws go on in their stream, unless --seed begins a new one. A
+cache is refused for another model.
+
+` + orderHelp,
 		Example: `  gomamba generate mamba-130m-hf -p 'Mamba is the' -n 32
   gomamba generate mamba-130m-hf -p 'Once upon' --temp 0.8 --top-p 0.95 --seed 7
   gomamba generate mamba-130m-hf --file manual.txt -n 0 --cache-out c.st
   gomamba generate mamba-130m-hf --cache-in c.st -p 'In short:' --stop .
+  gomamba generate mamba-130m-hf -p Once --temp 1.5 --sampler-order transformers
   git diff | gomamba generate mamba-2.8b-hf -n 64
   gomamba generate mamba-2.8b --tokenizer EleutherAI/gpt-neox-20b -p 'Hello'
   gomamba generate mamba-130m-hf --ids 12092,13,619 -n 32`,
@@ -75,6 +71,7 @@ wanted. It is refused for another model.`,
 			if err := f.inputs(cmd); err != nil {
 				return err
 			}
+			f.seeded = cmd.Flags().Changed("seed")
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
 				var err error
 				if f.cacheTo, err = output(cmd, "--cache-out", f.cacheOut, dump.Replaceable, false); err != nil {
@@ -90,13 +87,13 @@ wanted. It is refused for another model.`,
 	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; may be repeated")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: as the prompt)")
-	flags.IntVarP(&f.n, "n", "n", 128, "tokens to generate at most")
+	intVar(flags, &f.n, "n", "n", 128, 0, maxTokens, "", "tokens to generate at most")
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to end; may be repeated")
 	flags.BoolVar(&f.ignoreEOS, "ignore-eos", false, "do not stop at the end-of-sequence token")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object for each prompt, when all are done")
 	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
 	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
-	samplingFlags(flags, &f.how)
+	f.sampling.define(flags)
 	return cmd
 }
 
@@ -109,8 +106,6 @@ func (f *generateFlags) check() error {
 		}
 	}
 	switch {
-	case f.n < 0:
-		return usagef("-n %d: expected 0 or more tokens", f.n)
 	case kinds > 1:
 		return usagef("expected one of -p, --file and --ids")
 	case kinds == 0 && f.cacheIn == "" && !stdinWaits():
@@ -177,11 +172,11 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if f.cacheOut == "" {
 		return m.Changed()
 	}
-	cache, logits, err := g.State(cmd.Context())
+	state, err := g.Snapshot(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if err := m.SaveCache(f.cacheTo.path, cache, logits); err != nil {
+	if err := m.SaveSnapshot(f.cacheTo.path, state); err != nil {
 		return err
 	}
 	return f.cacheTo.deliver()
@@ -209,35 +204,24 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 	if err != nil {
 		return nil, 0, err
 	}
+	var state *model.Snapshot
 	n := len(prompts)
-	var cache *model.Cache
-	var logits []float32
 	if f.cacheIn != "" {
-		if cache, err = open(cmd, f.cacheIn, func() (c *model.Cache, err error) {
-			c, logits, err = m.LoadCache(f.cacheIn)
-			return c, err
-		}); err != nil {
+		if state, err = f.resume(cmd, m, n); err != nil {
 			return nil, 0, err
 		}
-		if n == 0 {
-			n = cache.Sequences
-		}
-		if cache.Sequences == 1 && n > 1 {
-			cache, logits = cache.Repeat(n), slices.Repeat(logits, n)
-		}
-		if cache.Sequences != n {
-			return nil, 0, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, cache.Sequences, n)
-		}
+		n = state.Cache.Sequences
 	}
+	how := f.sampling.sampling()
 	if t != nil {
-		f.how.Drawable = t.Drawable
+		how.Drawable = t.Drawable
 	}
-	g, err := m.NewGenerators(n, cache, f.how)
+	g, err := m.NewGenerators(n, nil, how)
 	if err != nil {
-		return nil, 0, &usageError{err}
+		return nil, 0, err
 	}
-	if logits != nil {
-		if err := g.Resume(logits); err != nil {
+	if state != nil {
+		if err := g.Restore(state); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -246,10 +230,29 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 		defer stop()
 		return g, n, g.Feed(ctx, prompts)
 	}
-	if logits == nil {
-		return nil, 0, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
-	}
 	return g, n, nil
+}
+
+// resume reads --cache-in for a number of prompts; 0: as many sequences as it holds go on without one. Draws go on in
+// their stream unless a seed begins another.
+func (f *generateFlags) resume(cmd *cobra.Command, m *model.Model, prompts int) (*model.Snapshot, error) {
+	state, err := open(cmd, f.cacheIn, func() (*model.Snapshot, error) { return m.LoadSnapshot(f.cacheIn) })
+	if err != nil {
+		return nil, err
+	}
+	if f.seeded {
+		state.Random = nil
+	}
+	n := state.Cache.Sequences
+	switch {
+	case prompts == 0 && state.Logits == nil:
+		return nil, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
+	case n == 1 && prompts > 1:
+		return state.Repeat(prompts), nil
+	case prompts != 0 && prompts != n:
+		return nil, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, n, prompts)
+	}
+	return state, nil
 }
 
 // tokens returns the prompts as ids. Those that continue a cache do not begin a text.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 )
 
@@ -59,25 +60,24 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var invalid *pflag.InvalidValueError
 		if errors.As(err, &invalid) {
-			flag, dashes := invalid.GetFlag(), "--"
-			if len(flag.Name) == 1 {
-				dashes = "-"
+			flag := invalid.GetFlag()
+			name := "--" + flag.Name
+			if flag.Shorthand != "" {
+				name = "-" + flag.Shorthand
 			}
-			if kind, ok := kindsOfValue[flag.Value.Type()]; ok {
-				return usagef("%s%s %s: expected %s (see gomamba %s --help)", dashes, flag.Name, invalid.GetValue(), kind, cmd.Name())
+			kind, ok := kindsOfValue[flag.Value.Type()]
+			if own, has := flag.Value.(expects); has {
+				kind, ok = own.expected(), true
+			}
+			if ok {
+				return usagef("%s %s: expected %s (see gomamba %s --help)", name, invalid.GetValue(), kind, cmd.Name())
 			}
 		}
 		return usagef("%w (see gomamba %s --help)", err, cmd.Name())
 	})
 	root.SetVersionTemplate("gomamba {{.Version}}\n")
-	root.PersistentFlags().IntVar(&s.threads, "threads", 0, "threads to use (default: all cores)")
+	intVar(root.PersistentFlags(), &s.threads, "threads", "", 0, 1, parallel.MaxThreads, "", "threads to use (default: all cores)")
 	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "take unexpected foreign tensors for an error")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if s.threads < 0 || cmd.Flags().Changed("threads") && s.threads == 0 {
-			return usagef("--threads %d: expected at least 1", s.threads)
-		}
-		return nil
-	}
 	root.AddCommand(
 		newInspectCmd(s),
 		newConvertCmd(s),
@@ -135,6 +135,5 @@ func version() string {
 
 // kindsOfValue say what flags of a type take. Types of our own say so themselves.
 var kindsOfValue = map[string]string{
-	"int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0 on", "uint": "a whole number from 0 on",
-	"float64": "a number", "bool": "true or false",
+	"uint64": "a whole number from 0 to 18446744073709551615", "float64": "a number", "bool": "true or false",
 }

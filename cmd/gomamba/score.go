@@ -33,7 +33,7 @@ type scoreFlags struct {
 }
 
 func newScoreCmd(s *settings) *cobra.Command {
-	f := &scoreFlags{piece: 1 << 20}
+	f := &scoreFlags{}
 	cmd := &cobra.Command{
 		Use:   "score MODEL (FILE | --ids 1,2,3)",
 		Short: "Tell how well a model predicts a text: perplexity, bits per byte",
@@ -71,7 +71,7 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 	flags.StringVar(&f.ids, "ids", "", "token ids to score in place of a text, such as 1,2,3")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
-	flags.IntVar(&f.piece, "piece", f.piece, "bytes of text to encode together")
+	intVar(flags, &f.piece, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode together")
 	if err := flags.MarkHidden("piece"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -132,7 +132,7 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	}
 	bar := newBar(cmd, "", "bytes", size)
 	defer bar.stop()
-	return eachPiece(in, t, max(f.piece, 1), func(text string) error {
+	return eachPiece(in, t, f.piece, func(text string) error {
 		before := r.bytes
 		r.bytes += int64(len(text))
 		ids, err := t.EncodeContext(cmd.Context(), text, false)

@@ -8,6 +8,12 @@
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
 //
+// and, in a file that generation goes on from:
+//
+//	generation.seen_ids      I64 [B, S], each id that a sequence has seen, the longest unseen first; then -1
+//	generation.seen_ages     I64 [B, S], how many tokens came after each; then -1
+//	generation.random_state  I64 [B, 2], the two words of the random stream's state
+//
 // Shapes and indices are those of transformers 5.23 with output_hidden_states=True and its DynamicCache. Values computed
 // in float64 are F64. A reader takes any integers for the ids, any integers, BOOL and floats of 0 and 1 for the mask, either of
 // them as [T] for one sequence, and F16 and BF16 for the values as well.
@@ -22,6 +28,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/tensor"
 )
 
 // Names of the tensors that a dump has at most once.
@@ -29,6 +36,13 @@ const (
 	InputIDs      = "input_ids"
 	AttentionMask = "attention_mask"
 	Logits        = "logits"
+)
+
+// Names of what generation goes on from, beside the states.
+const (
+	SeenIDs     = "generation.seen_ids"
+	SeenAges    = "generation.seen_ages"
+	RandomState = "generation.random_state"
 )
 
 const (
@@ -56,6 +70,7 @@ const (
 	kindSSM
 	kindHidden
 	kindLogits
+	kindGeneration
 )
 
 // part is a tensor of a dump: its kind and, where the kind has many, its index.
@@ -81,6 +96,9 @@ func parse(e safetensors.Entry) (p part, ok bool) {
 	case Logits:
 		p.kind = kindLogits
 		return p, true
+	case SeenIDs, SeenAges, RandomState:
+		p.kind = kindGeneration
+		return p, true
 	}
 	for prefix, k := range map[string]kind{hiddenPrefix: kindHidden, convPrefix: kindConv, ssmPrefix: kindSSM} {
 		digits, found := strings.CutPrefix(e.Name, prefix)
@@ -98,7 +116,7 @@ func compare(a, b part) int {
 		switch p.kind {
 		case kindIDs, kindMask:
 			return -1
-		case kindLogits:
+		case kindLogits, kindGeneration:
 			return maxIndex + 1
 		}
 		return p.index
@@ -144,6 +162,11 @@ func axes(p part) []string {
 		names = []string{axisBatch, axisTokens, "hidden size"}
 	case kindLogits:
 		names = []string{axisBatch, axisTokens, "vocabulary"}
+	case kindGeneration:
+		names = []string{axisBatch, "ids seen"}
+		if p.Name == RandomState {
+			names[1] = "words of a random state"
+		}
 	case kindConv:
 		names = []string{axisBatch, "channels", "conv kernel"}
 	case kindSSM:
@@ -162,13 +185,15 @@ const (
 
 // add checks p against the parts before it.
 func (d *dims) add(p part) error {
-	values := p.kind != kindIDs && p.kind != kindMask
-	if !values && len(p.Shape) == 1 {
+	values := p.kind != kindIDs && p.kind != kindMask && p.kind != kindGeneration
+	if (p.kind == kindIDs || p.kind == kindMask) && len(p.Shape) == 1 {
 		p.Shape = []int{1, p.Shape[0]} // one sequence
 	}
 	switch {
 	case p.kind == kindIDs && !p.DType.Integer():
 		return d.errorf(p, "found dtype %s, expected integers, such as I64", p.DType)
+	case p.kind == kindGeneration && p.DType != tensor.I64:
+		return d.errorf(p, "found dtype %s, expected I64", p.DType)
 	case values && !p.DType.Float():
 		return d.errorf(p, "found dtype %s, expected F32 or F64 (or F16 or BF16)", p.DType)
 	}

@@ -81,7 +81,7 @@ func read(path string, file *safetensors.File) (*Dump, error) {
 		return nil, &badfile.FormatError{File: path, Detail: detail +
 			", but none of input_ids, logits, hidden_states.{i} and cache.*.{l}, which a dump is made of"}
 	}
-	for _, name := range []string{InputIDs, AttentionMask} {
+	for _, name := range []string{InputIDs, AttentionMask, SeenIDs, SeenAges, RandomState} {
 		if t, ok := file.Tensor(name); ok && t.Elems() > maxTokens {
 			return nil, &badfile.UnsupportedError{File: path, Where: "tensor " + badfile.Quote(name),
 				Detail: fmt.Sprintf("has %d elements, more than the %d this program reads at once; cut it, and go on from the cache", t.Elems(), maxTokens)}
@@ -149,6 +149,20 @@ func (d *Dump) readMask() ([]int64, error) {
 	return ints, nil
 }
 
+// Integers returns a copy of what generation goes on from: SeenIDs, SeenAges or RandomState [B, width], row by row; nil if
+// the file does not have it.
+func (d *Dump) Integers(name string) (v []int64, width int, err error) {
+	t, ok := d.file.Tensor(name)
+	if !ok {
+		return nil, 0, nil
+	}
+	err = mmap.Guard(func() error {
+		v, _ = tensor.Int64s(t) // of I64, as check made sure: always ok
+		return nil
+	})
+	return v, t.Shape[1], err
+}
+
 // Path returns the path given to Read.
 func (d *Dump) Path() string { return d.path }
 
@@ -170,11 +184,12 @@ func (d *Dump) InputIDs() (ids []int64, ok bool) { return d.ids, d.ids != nil }
 func (d *Dump) AttentionMask() (mask []int64, ok bool) { return d.mask, d.mask != nil }
 
 // Names returns the names of the tensors that have a meaning in a dump, in the order in which a network computes them:
-// inputs; for each block its conv state, SSM state and hidden states; logits.
-func (d *Dump) Names() []string {
-	names := make([]string, len(d.parts))
-	for i, p := range d.parts {
-		names[i] = p.Name
+// inputs; for each block its conv state, SSM state and hidden states; logits. What generation goes on from is not computed.
+func (d *Dump) Names() (names []string) {
+	for _, p := range d.parts {
+		if p.kind != kindGeneration {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }

@@ -132,6 +132,8 @@ func TestLimits(t *testing.T) {
 		"{{ [1]|batch(1000000000, 1)|list }}":                                                                                 "too much memory",
 		"{{ ('a' * 100000).replace('', 'b' * 100000) }}":                                                                      "too much memory",
 		"{{ range(1000000000) }}":                                                                                             "range too big",
+		"{% for i in range(10000) %}{{ 'x'*10000 }}{% endfor %}":                                                              "writes more than",
+		"{% for i in range(10000) %}{{ a * 1000 }}{% endfor %}":                                                               "writes more than",
 		"{{ 2 ** 100000000000 }}":                                                                                             "more than 64 bits",
 		"{% set l = range(100000)|list %}{% for i in l %}{{ -1 in l }}{% endfor %}":                                           "runs too long",
 		"{% set s = 'a' * 9000000 %}{% for i in range(100000) %}{{ s|length }}{% endfor %}":                                   "too much memory",

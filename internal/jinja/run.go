@@ -15,6 +15,7 @@ type run struct {
 	depth int
 	steps int // left
 	bytes int // left
+	most  int // bytes of the text
 }
 
 // scope holds the variables of a block, and knows the block around it.
@@ -49,8 +50,9 @@ func (t *Template) renderAt(vars Dict, now time.Time) (s string, err error) {
 	for _, v := range vars {
 		globals.set(v.Key, imported(v.Value, &size))
 	}
-	size = perByte * min(size, maxCounted)
-	r := &run{out: &strings.Builder{}, scope: &scope{outer: globals}, now: now, line: 1, steps: maxSteps + size, bytes: maxBytes + size}
+	size = min(size, maxCounted)
+	r := &run{out: &strings.Builder{}, scope: &scope{outer: globals}, now: now, line: 1,
+		steps: maxSteps + perByte*size, bytes: maxBytes + perByte*size, most: maxText + textEach*size}
 	r.exec(t.body)
 	return r.out.String(), nil
 }
@@ -115,6 +117,9 @@ func (r *run) captured(do func()) string {
 func (r *run) write(s string) {
 	r.step(1)
 	r.made(len(s))
+	if len(s) > r.most-r.out.Len() {
+		r.fail("it writes more than %d bytes, which makes no prompt", r.most)
+	}
 	r.out.WriteString(s)
 }
 

@@ -104,3 +104,21 @@ func TestOpenPipe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestGuardClosed reads where a file was mapped until a moment ago.
+func TestGuardClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	writeFile(t, path, make([]byte, 1<<24)) // what is mapped next goes to the other end of the gap
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := f.Data()
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = GuardClosed(func() error { sink = data[5]; return nil })
+	if !errors.Is(err, ErrClosed) || !strings.Contains(err.Error(), path) {
+		t.Error(err)
+	}
+}

@@ -3,6 +3,7 @@ package receipt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -54,6 +56,18 @@ const promptTokens = 64
 // a fixed prompt where that is nil. It works on that many threads (0: all cores), in memory that grows neither with
 // the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
 func New(ctx context.Context, before, after *loader.Checkpoint, batch *model.Batch, threads int) (*Receipt, error) {
+	if ctx == nil {
+		return nil, errors.New("receipt: the context is nil")
+	}
+	for _, ck := range []*loader.Checkpoint{before, after} {
+		if err := ck.Hold(); err != nil {
+			return nil, err
+		}
+		defer ck.Release()
+	}
+	if err := parallel.CheckThreads(threads); err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
 	r := &Receipt{Tensors: []Loss{}}
 	if err := r.weigh(ctx, before, after, threads); err != nil {
 		return nil, err

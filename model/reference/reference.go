@@ -14,6 +14,7 @@ package reference
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -44,9 +45,16 @@ func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b 
 
 // ForwardAs is Forward in another variant of the computation.
 func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want, as Variant) (*Output[F], error) {
+	if err := ck.Hold(); err != nil {
+		return nil, err
+	}
+	defer ck.Release()
 	cfg := ck.Config().Shared()
 	if err := ck.Check(); err != nil {
 		return nil, err
+	}
+	if ctx == nil || cache == nil {
+		return nil, errors.New("reference: the context or the cache is nil")
 	}
 	if err := b.Check(cfg.VocabSize); err != nil {
 		return nil, err

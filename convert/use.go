@@ -1,0 +1,34 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// use checks what every long call is given and keeps the checkpoints open until done is called. It fails with
+// loader.ErrClosed if one of them is closed.
+func use(ctx context.Context, threads int, cks ...*loader.Checkpoint) (done func(), err error) {
+	if ctx == nil {
+		return nil, errors.New("convert: the context is nil")
+	}
+	if err := parallel.CheckThreads(threads); err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	for i, ck := range cks {
+		if err := ck.Hold(); err != nil {
+			release(cks[:i])
+			return nil, err
+		}
+	}
+	return func() { release(cks) }, nil
+}
+
+func release(cks []*loader.Checkpoint) {
+	for _, ck := range cks {
+		ck.Release()
+	}
+}
