@@ -13,7 +13,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool
 			panic(r)
 		}
 	}()
-	return t.encode(ctx, t.raw, text, special), nil
+	return t.encode(ctx, t.raw, text, start, special), nil
 }
 
 // canceled is the panic that leaves the steps of an encoding whose context has ended.

@@ -235,7 +235,7 @@ func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
 	m.ready()
 	t := newTokenizer(m)
 	if how.nfc {
-		t.normalize = []normalizer{{nfc, true}}
+		t.normalize = []normalizer{composing}
 	}
 	if t.steps, err = how.steps(); err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func (t *Tokenizer) addPieces(pieces []piece) {
 			raw = append(raw, token)
 		case definedPiece:
 			for _, normalize := range t.normalize {
-				token.content = normalize.apply(token.content)
+				token.content = normalize.apply(token.content, start)
 			}
 			cooked = append(cooked, token)
 		case unusedPiece:

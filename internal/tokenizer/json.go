@@ -203,8 +203,7 @@ func (t *Tokenizer) finish() {
 // cutWords lets a tokenizer whose words are whole texts work word by word, where that gives the same ids: where every
 // word begins with a mark, as "▁", that stands nowhere else in what merges make.
 func (t *Tokenizer) cutWords() {
-	const mark = "▁"
-	id, ok := t.model.vocab[mark]
+	id, ok := t.model.vocab[spaceMark]
 	if len(t.steps) > 0 || t.model.ignoreMerges || !ok {
 		return
 	}
@@ -212,16 +211,16 @@ func (t *Tokenizer) cutWords() {
 	for token, id := range t.model.vocab {
 		spelled[id] = token
 	}
-	if spelled[id] != mark {
+	if spelled[id] != spaceMark {
 		return
 	}
 	for _, m := range t.model.merges {
 		token := spelled[m.id]
-		if strings.Contains(strings.TrimLeft(token, mark), mark) {
+		if strings.Contains(strings.TrimLeft(token, spaceMark), spaceMark) {
 			return
 		}
 	}
-	t.steps = []step{splitBefore{mark, true}}
+	t.steps = []step{splitBefore{spaceMark, true}}
 }
 
 // added is an entry of added_tokens.
@@ -284,7 +283,7 @@ func (t *Tokenizer) addTokens(tokens []added) {
 		}
 		for _, normalize := range t.normalize {
 			if token.content != "" {
-				token.content = normalize.apply(token.content)
+				token.content = normalize.apply(token.content, start)
 			}
 		}
 		t.tokens[id] = token.content // also to be decoded
