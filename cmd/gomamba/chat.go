@@ -107,7 +107,7 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 	if err != nil {
 		return &usageError{err}
 	}
-	d := &dialogue{t: t, g: g, system: f.system}
+	d := &dialogue{t: t, g: g, system: f.system, before: past{All: true}}
 	if !f.plain {
 		if d.template, err = openTemplate(cmd, t, f.template); err != nil {
 			return err
@@ -336,5 +336,5 @@ func (c *chat) ends() {
 
 // next readies an answer.
 func (c *chat) next() *continuation {
-	return &continuation{limit: c.limit, inText: true, eos: c.eos, dec: c.t.NewDecoder(true), stops: c.stops}
+	return &continuation{limit: c.limit, inText: true, eos: c.eos, dec: c.before.decoder(c.t), stops: c.stops}
 }

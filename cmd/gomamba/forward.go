@@ -26,6 +26,7 @@ type forwardFlags struct {
 	to, cacheTo       *destination // of out and cacheOut
 	text, tokenizer   string
 	encoded           []int64 // of text
+	before, after     []past  // of the sequences; nil: they begin, and --text is not given
 }
 
 func newForwardCmd(s *settings) *cobra.Command {
@@ -60,9 +61,6 @@ float32 results are judged. It holds all results in memory.`,
 				return f.runOracle(cmd, s, args[0], want)
 			}
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
-				if err := f.encode(cmd, s, ck); err != nil {
-					return err
-				}
 				if err := f.outputs(cmd); err != nil {
 					return err
 				}
@@ -142,7 +140,11 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if err != nil {
 		return err
 	}
-	ids, err := t.EncodeContext(cmd.Context(), f.text, f.cacheIn == "")
+	before := past{All: f.cacheIn == ""}
+	if len(f.before) == 1 {
+		before = f.before[0]
+	}
+	ids, after, err := before.encode(cmd.Context(), t, f.text, true)
 	if err != nil {
 		return err
 	}
@@ -150,7 +152,24 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if len(ids) == 0 {
 		return fmt.Errorf("--text %q has no tokens: a forward pass needs at least one", f.text)
 	}
+	f.after = []past{after}
 	return nil
+}
+
+// past returns what goes on from the cache of a batch.
+func (f *forwardFlags) past(b *model.Batch) []past {
+	if f.after != nil {
+		return f.after
+	}
+	pasts := f.before
+	if pasts == nil {
+		pasts = begun(b.Sequences)
+	}
+	for seq := range pasts {
+		from, to := b.Real(seq)
+		pasts[seq] = pasts[seq].add(b.IDs[seq*b.Tokens:][from:to])
+	}
+	return pasts
 }
 
 // batch reads the prompt.
@@ -188,6 +207,17 @@ func batchOf(d *dump.Dump) (b model.Batch, err error) {
 
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
+	var cache *model.Cache
+	if f.cacheIn != "" {
+		in, err := loadCache(cmd, m, f.cacheIn)
+		if err != nil {
+			return err
+		}
+		cache, f.before = in.cache, in.pasts
+	}
+	if err := f.encode(cmd, s, ck); err != nil {
+		return err
+	}
 	b, err := f.batch(cmd)
 	if err != nil {
 		return err
@@ -195,14 +225,8 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
 		return err
 	}
-	cache := m.NewCache(b.Sequences)
-	if f.cacheIn != "" {
-		if cache, err = open(cmd, f.cacheIn, func() (*model.Cache, error) {
-			c, _, err := m.LoadCache(f.cacheIn)
-			return c, err
-		}); err != nil {
-			return err
-		}
+	if cache == nil {
+		cache = m.NewCache(b.Sequences)
 	}
 	out, err := f.create(m, &b, want, tensor.F32)
 	if err != nil {
@@ -229,7 +253,11 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
-		if err := m.SaveCache(f.cacheTo.path, cache, last); err != nil {
+		notes, err := writePast(f.past(&b))
+		if err != nil {
+			return err
+		}
+		if err := m.SaveNotedCache(f.cacheTo.path, cache, last, notes); err != nil {
 			return err
 		}
 		if err := f.cacheTo.deliver(); err != nil {

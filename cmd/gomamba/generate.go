@@ -156,11 +156,11 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	g, n, err := f.start(cmd, m, t)
+	g, pasts, err := f.start(cmd, m, t)
 	if err != nil {
 		return err
 	}
-	all := f.continuations(endsText(ck, m, t), t, n)
+	all := f.continuations(endsText(ck, m, t), t, pasts)
 	if err := f.generate(cmd, g, all); err != nil {
 		return err
 	}
@@ -181,7 +181,14 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	if err := m.SaveCache(f.cacheTo.path, cache, logits); err != nil {
+	for i, c := range all {
+		pasts[i] = c.before.add(c.ids)
+	}
+	notes, err := writePast(pasts)
+	if err != nil {
+		return err
+	}
+	if err := m.SaveNotedCache(f.cacheTo.path, cache, logits, notes); err != nil {
 		return err
 	}
 	return f.cacheTo.deliver()
@@ -203,86 +210,89 @@ func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loade
 	return nil, nil
 }
 
-// start readies generators that have seen the prompts.
-func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, int, error) {
-	prompts, err := f.tokens(cmd.Context(), t)
-	if err != nil {
-		return nil, 0, err
-	}
-	n := len(prompts)
+// start readies generators that have seen the prompts, and returns what their texts go on from.
+func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, []past, error) {
+	n := len(f.prompts) + len(f.ids)
+	pasts := begun(n)
 	var cache *model.Cache
 	var logits []float32
 	if f.cacheIn != "" {
-		if cache, err = open(cmd, f.cacheIn, func() (c *model.Cache, err error) {
-			c, logits, err = m.LoadCache(f.cacheIn)
-			return c, err
-		}); err != nil {
-			return nil, 0, err
+		in, err := loadCache(cmd, m, f.cacheIn)
+		if err != nil {
+			return nil, nil, err
 		}
+		cache, logits, pasts = in.cache, in.logits, in.pasts
 		if n == 0 {
 			n = cache.Sequences
 		}
 		if cache.Sequences == 1 && n > 1 {
-			cache, logits = cache.Repeat(n), slices.Repeat(logits, n)
+			cache, logits, pasts = cache.Repeat(n), slices.Repeat(logits, n), slices.Repeat(pasts, n)
 		}
 		if cache.Sequences != n {
-			return nil, 0, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, cache.Sequences, n)
+			return nil, nil, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, cache.Sequences, n)
 		}
+	}
+	prompts, err := f.tokens(cmd.Context(), t, pasts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(prompts) == 0 && f.n > 0 {
+		prompts = endings(t, pasts)
 	}
 	if t != nil {
 		f.how.Drawable = t.Drawable
 	}
 	g, err := m.NewGenerators(n, cache, f.how)
 	if err != nil {
-		return nil, 0, &usageError{err}
+		return nil, nil, &usageError{err}
 	}
 	if logits != nil {
 		if err := g.Resume(logits); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
 	if len(prompts) > 0 {
 		ctx, stop := watched(cmd.Context(), cmd)
 		defer stop()
-		return g, n, g.Feed(ctx, prompts)
+		return g, pasts, g.Feed(ctx, prompts)
 	}
 	if logits == nil {
-		return nil, 0, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
+		return nil, nil, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
 	}
-	return g, n, nil
+	return g, pasts, nil
 }
 
-// tokens returns the prompts as ids. Those that continue a cache do not begin a text.
-func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer) ([][]int64, error) {
+// tokens returns the prompts as ids, which go on from pasts, and adds them there.
+func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer, pasts []past) ([][]int64, error) {
 	var prompts [][]int64
-	for _, list := range f.ids {
+	for i, list := range f.ids {
 		ids, err := parseIDs(list)
 		if err != nil {
 			return nil, err
 		}
-		prompts = append(prompts, ids)
+		prompts, pasts[i] = append(prompts, ids), pasts[i].add(ids)
 	}
-	for _, text := range f.prompts {
-		ids, err := t.EncodeContext(ctx, text, f.cacheIn == "")
+	for i, text := range f.prompts {
+		ids, after, err := pasts[i].encode(ctx, t, text, f.n > 0)
 		if err != nil {
 			return nil, err
 		}
 		if len(ids) == 0 {
 			return nil, errors.New("the prompt is empty: generation needs at least one token to start from")
 		}
-		prompts = append(prompts, ids)
+		prompts, pasts[i] = append(prompts, ids), after
 	}
 	return prompts, nil
 }
 
 // continuations readies what is kept for each prompt.
-func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tokenizer, n int) []*continuation {
+func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tokenizer, pasts []past) []*continuation {
 	inText := t != nil && (f.print == "text" || f.print == "" && len(f.ids) == 0)
 	var all []*continuation
-	for range n {
-		c := &continuation{limit: f.n, inText: inText, eos: func(int64) bool { return false }}
+	for _, p := range pasts {
+		c := &continuation{before: p, limit: f.n, inText: inText, eos: func(int64) bool { return false }}
 		if t != nil {
-			c.dec, c.stops = t.NewDecoder(true), f.stops
+			c.dec, c.stops = p.decoder(t), f.stops
 		}
 		if !f.ignoreEOS {
 			c.eos = ends

@@ -116,16 +116,17 @@ func (t *Tokenizer) Encode(text string, special bool) []int64 {
 // are not known. They are the ids that the whole text has there, wherever a token can end: nothing is put in front or
 // behind, neither a token such as <s> nor the space that SentencePiece begins texts with.
 func (t *Tokenizer) Continue(before []int64, text string) []int64 {
-	at := joined
-	if n := len(before); n > 0 && t.cutsOut(before[n-1]) {
-		at = inside
-	}
-	return t.encode(context.Background(), t.raw, text, at, false)
+	return t.encode(context.Background(), t.raw, text, t.placeAfter(before), false)
 }
 
-// cutsOut reports whether a text is cut at a token before it is normalized, so that what follows is a part of its own.
-func (t *Tokenizer) cutsOut(id int64) bool {
-	return slices.ContainsFunc(t.raw.tokens, func(a addedToken) bool { return int64(a.id) == id })
+// placeAfter is where a text goes on behind some ids: what follows a token at which texts are cut before they are
+// normalized is a part of its own.
+func (t *Tokenizer) placeAfter(before []int64) place {
+	if n := len(before); n > 0 &&
+		slices.ContainsFunc(t.raw.tokens, func(a addedToken) bool { return int64(a.id) == before[n-1] }) {
+		return inside
+	}
+	return joined
 }
 
 // EncodeTemplate returns the ids of what a chat template made: all special tokens in it become their ids, and none is added.
