@@ -118,13 +118,14 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 		t.config.ChatTemplate, _ = v.Str()
 	}
 	for _, end := range []struct {
-		id, add string
-		token   *string
-		put     *[]int64
-		usual   bool
+		id, name, add string
+		put           *[]int64
+		usual         bool
 	}{
-		{"bos_token_id", "add_bos_token", &t.config.BOS, &t.before, bosUnlessSaid},
-		{"eos_token_id", "add_eos_token", &t.config.EOS, &t.after, false},
+		{"bos_token_id", nameBOS, "add_bos_token", &t.before, bosUnlessSaid},
+		{"eos_token_id", nameEOS, "add_eos_token", &t.after, false},
+		{"unknown_token_id", "unk_token", "", nil, false},
+		{"padding_token_id", "pad_token", "", nil, false},
 	} {
 		id, hasID, err := value(k, end.id, gguf.Value.Uint)
 		if err != nil {
@@ -138,11 +139,14 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 			continue
 		}
 		token, ok := t.Token(int64(min(id, maxID)))
+		if !ok && end.put == nil {
+			continue // nothing depends on it
+		}
 		if !ok {
 			return k.fail(end.id, "found %d, the vocabulary ends at %d", id, t.size-1)
 		}
-		*end.token = token
-		if add || !said && end.usual {
+		t.config.name(end.name, token)
+		if end.put != nil && (add || !said && end.usual) {
 			*end.put = []int64{int64(id)}
 		}
 	}

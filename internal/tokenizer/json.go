@@ -233,23 +233,28 @@ type added struct {
 func readAdded(top object) []added {
 	var all []added
 	for _, o := range top.objects("added_tokens") {
-		special := o.flag("special", false)
-		token := added{
-			addedToken: addedToken{
-				content:    o.text("content", ""),
-				singleWord: o.flag("single_word", false),
-				lstrip:     o.flag("lstrip", false),
-				rstrip:     o.flag("rstrip", false),
-			},
-			special:    special,
-			normalized: o.flag("normalized", !special),
-		}
-		if len(token.content) > maxAdded {
-			o.unsupported("content", "found %d bytes, expected at most %d", len(token.content), maxAdded)
-		}
-		all = append(all, token)
+		all = append(all, readToken(o))
 	}
 	return all
+}
+
+// readToken reads an added token.
+func readToken(o object) added {
+	special := o.flag("special", false)
+	token := added{
+		addedToken: addedToken{
+			content:    o.text("content", ""),
+			singleWord: o.flag("single_word", false),
+			lstrip:     o.flag("lstrip", false),
+			rstrip:     o.flag("rstrip", false),
+		},
+		special:    special,
+		normalized: o.flag("normalized", !special),
+	}
+	if len(token.content) > maxAdded {
+		o.unsupported("content", "found %d bytes, expected at most %d", len(token.content), maxAdded)
+	}
+	return token
 }
 
 // maxAdded bounds the length of an added token, by which the search for them may slow down.
@@ -258,6 +263,7 @@ const maxAdded = 1 << 12
 // addTokens adds tokens as the tokenizers library does: an id is that of the vocabulary, where the token is in it, or the
 // next free one, whatever the file says.
 func (t *Tokenizer) addTokens(tokens []added) {
+	t.added, t.special = tokens, map[int32]bool{}
 	var raw, cooked []addedToken
 	seen := map[string]bool{}
 	next := int32(len(t.model.vocab))

@@ -20,6 +20,7 @@ type Tokenizer struct {
 	control   *finder // in place of raw, where only a chat template may write them
 	normalize []normalizer
 	cooked    *finder // added tokens that are found in normalized text
+	added     []added // both, of a tokenizer.json
 	steps     []step
 	cached    int  // the step from which a piece's ids depend on nothing but its text
 	cuts      bool // texts may be cut before a space, see Cut
@@ -36,12 +37,6 @@ type Tokenizer struct {
 type normalizer struct {
 	apply func(s string, at place) string
 	local bool // what becomes of a piece depends on nothing but the piece, if that begins with a space
-}
-
-// Config is what is said about a tokenizer beside its tables: by tokenizer_config.json or the keys of a GGUF file.
-type Config struct {
-	BOS, EOS     string // the tokens that begin and end a text; may be empty
-	ChatTemplate string // in Jinja; may be empty
 }
 
 // Config returns what is said about the tokenizer.
