@@ -319,8 +319,8 @@ func (c *chat) exchange(text string) error {
 
 // ends finds out what ends an answer.
 func (c *chat) ends() {
-	eos := endsText(c.ck, c.m, c.t)
-	c.eos, c.stops = eos, c.f.stops
+	ends := append(stopTokens(c.cmd, c.ck, c.t), eosOf(c.t)...) // models end answers with the latter too
+	c.eos, c.stops = endsAt(ends), c.f.stops
 	if c.template == nil {
 		c.limit = cmp.Or(c.f.n, 128)
 		c.stops = append([]string{"\n\n"}, c.stops...)
@@ -328,7 +328,7 @@ func (c *chat) ends() {
 	}
 	c.limit = cmp.Or(c.f.n, 512)
 	end, word := c.template.endOfTurn()
-	c.eos = func(id int64) bool { return id == end || eos(id) }
+	c.eos = endsAt(append(ends, end))
 	if word != "" {
 		c.stops = append([]string{word}, c.stops...)
 	}

@@ -160,7 +160,7 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	all := f.continuations(endsText(ck, m, t), t, pasts)
+	all := f.continuations(endsAt(stopTokens(cmd, ck, t)), t, pasts)
 	if err := f.generate(cmd, g, all); err != nil {
 		return err
 	}
