@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -80,8 +81,9 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 				"what quantizing lost does not come back")
 		}
 	}
-	if text := sourceVocabulary(p.ck.GGUFKeys()); len(text) > 2 {
-		p.Notes = append(p.Notes, "the tokenizer inside the GGUF file is not written: a Hugging Face folder needs a tokenizer.json of its own")
+	if len(p.texts.keys) > 2 {
+		p.Notes = append(p.Notes, "the tokens inside the GGUF file are not written: a folder needs a tokenizer.json of its own; "+
+			"names of tokens and chat templates are in "+fileTokenizerConfig)
 	}
 	if dtype == 0 {
 		for _, t := range p.ck.Tensors() {
@@ -141,6 +143,6 @@ func survives(t tensor.Tensor, dtype tensor.DType) bool {
 func (hfTarget) finish(*Plan) {}
 
 func (hfTarget) write(ctx context.Context, dst string, p *Plan, opts Options) error {
-	opts.carry = p.folder()
+	opts.beside = func(dir *atomicfile.Dir) error { return p.beside(dir, true) }
 	return WriteHF(ctx, dst, p.cfg, p.sources, opts)
 }

@@ -66,9 +66,8 @@ func (ck *Checkpoint) configured() (ids []int64) {
 }
 
 func (ck *Checkpoint) stopsGGUF(kvs []gguf.KV) ([]int64, error) {
-	v := newVocabulary(kvs)
-	ids := v.ends()
-	if own, ok := v.values[KeyGeneration]; ok {
+	ids, known := gguf.Ends(kvs)
+	if own, ok := ggufValue(kvs, KeyGeneration); ok {
 		text, err := own.Str()
 		var more []int64
 		if err == nil {
@@ -79,8 +78,17 @@ func (ck *Checkpoint) stopsGGUF(kvs []gguf.KV) ([]int64, error) {
 		}
 		return append(ids, more...), nil
 	}
-	if len(v.tokens) == 0 {
-		return ck.configured(), nil // llama.cpp knows no end of ids without text
+	if !known {
+		return ck.configured(), nil
 	}
 	return ids, nil
+}
+
+func ggufValue(kvs []gguf.KV, key string) (v gguf.Value, ok bool) {
+	for _, kv := range kvs {
+		if kv.Key == key {
+			return kv.Value, true
+		}
+	}
+	return v, false
 }

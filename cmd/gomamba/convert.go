@@ -49,6 +49,7 @@ of a file (--in): a text, or input_ids in safetensors.`,
   gomamba convert mamba-2.8b-hf mamba-2.8b.gguf --dtype f16
   gomamba convert mamba-2.8b-hf mamba-2.8b-q8.gguf --dtype q8_0 --receipt
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
+  gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
 		Args: usage(cobra.ExactArgs(2)),
@@ -69,7 +70,7 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
 	flags.StringVar(&f.prompt.text, "text", "", "text for them")
 	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
-	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST, not SRC's own: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 	return cmd
 }
@@ -93,6 +94,11 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	prompt, err := f.batch(cmd, s, ck)
 	if err != nil {
 		return err
+	}
+	if name := f.prompt.tokenizer; name != "" {
+		if req.Tokenizer, err = hubPath(cmd, name, tokenizerFiles); err != nil {
+			return err
+		}
 	}
 	plan, err := convert.NewPlan(ck, req)
 	if err != nil {

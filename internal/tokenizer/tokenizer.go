@@ -76,6 +76,23 @@ func (t *Tokenizer) ID(token string) (id int64, ok bool) {
 	return int64(n), ok
 }
 
+// Added is a token that is found in a text before the model sees it.
+type Added struct {
+	ID      int
+	Content string
+	Special bool
+}
+
+// Added returns the added tokens of a tokenizer.json, with those that the files beside it add.
+func (t *Tokenizer) Added() (all []Added) {
+	for _, a := range t.added {
+		if id, ok := t.ID(a.content); ok {
+			all = append(all, Added{int(id), a.content, t.special[int32(id)]})
+		}
+	}
+	return all
+}
+
 // Special reports whether an id has a meaning of its own, such as the end of a text, and no text.
 func (t *Tokenizer) Special(id int64) bool { return id == int64(int32(id)) && t.special[int32(id)] }
 

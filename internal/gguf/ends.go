@@ -1,10 +1,6 @@
-package loader
+package gguf
 
-import (
-	"slices"
-
-	"github.com/gomamba/gomamba/internal/gguf"
-)
+import "slices"
 
 // How llama.cpp finds the tokens that end a text (src/llama-vocab.cpp, llama_vocab::impl::load): those that keys name, and
 // all that are spelled as ends of some model are.
@@ -32,16 +28,23 @@ var keyedEnds = []struct {
 // usualEOS is the end that llama.cpp assumes if the file names none, by the kind of the vocabulary.
 var usualEOS = map[string]int64{"llama": 2, "gpt2": 11}
 
+// Ends returns the ids of the tokens at which llama.cpp ends a text, in no order. ok is false for a file that has no text
+// for its ids: llama.cpp knows no end there.
+func Ends(kvs []KV) (ids []int64, ok bool) {
+	v := newVocabulary(kvs)
+	return v.ends(), len(v.tokens) > 0
+}
+
 // vocabulary is what the keys of a GGUF file say about tokens.
 type vocabulary struct {
-	values map[string]gguf.Value
+	values map[string]Value
 	kind   string
-	tokens []string
+	tokens []string // by id; none for ids without text
 	ids    map[string]int64
 }
 
-func newVocabulary(kvs []gguf.KV) *vocabulary {
-	v := &vocabulary{values: map[string]gguf.Value{}, ids: map[string]int64{}}
+func newVocabulary(kvs []KV) *vocabulary {
+	v := &vocabulary{values: map[string]Value{}, ids: map[string]int64{}}
 	for _, kv := range kvs {
 		v.values[kv.Key] = kv.Value
 	}

@@ -1,0 +1,270 @@
+package convert
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// special gathers which tokens are special, whether texts begin and end with them, and chat templates, as llama.cpp's
+// converter does (gguf-py/gguf/vocab.py, SpecialVocab).
+type special struct {
+	settings jsonobj.Members // of tokenizer_config.json
+	tokens   tokenizerJSON
+	names    map[string]string // of special tokens, as tokenizer_config.json has them or the post-processor wants them
+	types    []string          // whose tokens are looked for
+	vocab    int
+
+	ids   []gguf.KV // in order
+	known map[string]bool
+	adds  []gguf.KV
+}
+
+// specialTypes are the types of special tokens; the key of each in GGUF.
+var specialTypes = map[string]string{
+	"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "sep": "seperator_token_id", "pad": "padding_token_id",
+	"mask": "mask_token_id", "eot": "eot_token_id", "eom": "eom_token_id",
+}
+
+const ggufTokenizer = "tokenizer.ggml."
+
+// specialKeys returns the keys of a tokenizer, of which parsed is the tokenizer.json if it has one, and those of its chat
+// templates.
+func specialKeys(x *texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV, []string, error) {
+	dir, t := x.dir, x.open()
+	s := &special{types: []string{"bos", "eos", "unk", "sep", "pad", "cls", "mask"}, names: map[string]string{}, known: map[string]bool{}, vocab: cfg.VocabSize}
+	var err error
+	if s.settings, err = readMembers(filepath.Join(dir, fileTokenizerConfig)); err != nil {
+		return nil, nil, err
+	}
+	for _, m := range s.settings {
+		if name, ok := strings.CutSuffix(m.Key, "_token"); ok {
+			s.names[name] = contentOf(m.Value)
+		}
+	}
+	if parsed != nil {
+		s.tokens = *parsed
+		s.process()
+	}
+	s.find()
+	s.configured(cfg)
+	used := ""
+	if t != nil {
+		used = t.Config().ChatTemplate
+		for _, n := range t.Config().Named { // what only other files name
+			name, _ := strings.CutSuffix(n.Name, "_token")
+			if id, ok := t.ID(n.Token); ok {
+				s.set(name, int(id))
+			}
+		}
+	}
+	templates, notes, err := s.templates(dir, used)
+	return slices.Concat(s.ids, s.adds, templates), notes, err
+}
+
+// contentOf reads the text of a token, which may be wrapped as {"content": "<s>"}.
+func contentOf(v jsonobj.Value) string {
+	if members, ok := v.Members(); ok {
+		v, _ = members.Get("content")
+	}
+	text, _ := v.Text()
+	return text
+}
+
+// process reads from the post-processor which tokens are put around a text.
+func (s *special) process() {
+	if s.settings != nil {
+		if s.names["bos"] == "" && s.names["cls"] != "" {
+			s.names["bos"] = s.names["cls"]
+		}
+		if s.names["eos"] == "" && s.names["sep"] != "" {
+			s.names["eos"] = s.names["sep"]
+		}
+	}
+	post := s.tokens.PostProcessor
+	if post == nil {
+		return
+	}
+	processors := post.Processors
+	if processors == nil {
+		processors = []postProcessor{*post}
+	}
+	for _, p := range processors {
+		if p.Type != "TemplateProcessing" {
+			continue
+		}
+		var first, last string
+		if len(p.Single) > 1 {
+			first, last = p.Single[0].SpecialToken.ID, p.Single[len(p.Single)-1].SpecialToken.ID
+			s.template(first, last)
+		}
+		s.pair(p.Pair, first, last)
+	}
+}
+
+// pair looks for a separator between the two texts of a template, within the tokens around both.
+func (s *special) pair(items []templateItem, first, last string) {
+	if n := len(items); n > 0 && first != "" && items[0].SpecialToken.ID == first {
+		items = items[1:]
+	}
+	if n := len(items); n > 0 && last != "" && items[n-1].SpecialToken.ID == last {
+		items = items[:n-1]
+	}
+	n := len(items)
+	if n < 3 || items[0].Sequence.ID != "A" || items[n-1].Sequence.ID != "B" {
+		return
+	}
+	separates := func(i int) bool {
+		id := items[i].SpecialToken.ID
+		return id != "" && (id == s.names["sep"] || id == s.names["eos"])
+	}
+	yes := separates(1) && last == "" || n == 4 && separates(2)
+	s.add("sep", yes)
+	if yes && s.names["sep"] == "" {
+		s.names["sep"] = s.names["eos"]
+	}
+}
+
+// template takes the first and the last token of a template; empty for the text itself. Where the last one is not the end
+// that tokenizer_config.json names, it becomes the end, and that one the end of a turn.
+func (s *special) template(first, last string) {
+	if first != "" {
+		if s.settings == nil {
+			s.names["bos"] = first
+		}
+		s.add("bos", first == s.names["bos"] || first == s.names["cls"])
+	}
+	if last == "" {
+		return
+	}
+	switch {
+	case s.settings == nil:
+		s.names["eos"] = last
+	case last != s.names["eos"]:
+		for _, other := range []string{"eot", "eom"} {
+			if !slices.Contains(s.types, other) {
+				s.types = append(s.types, other)
+				s.names[other] = s.names["eos"]
+				break
+			}
+		}
+		s.names["eos"] = last
+	}
+	s.add("eos", true)
+}
+
+// add says whether a token is put around every text.
+func (s *special) add(name string, yes bool) {
+	key := ggufTokenizer + "add_" + name + "_token"
+	i := slices.IndexFunc(s.adds, func(kv gguf.KV) bool { return kv.Key == key })
+	if i < 0 {
+		i = len(s.adds)
+		s.adds = append(s.adds, gguf.KV{Key: key})
+	}
+	s.adds[i].Value = gguf.Of(yes)
+}
+
+// find looks for the named tokens among the added ones.
+func (s *special) find() {
+	for _, name := range s.types {
+		if v, ok := s.settings.Get("add_" + name + "_token"); ok && slices.Contains([]string{"bos", "eos", "sep"}, name) {
+			if yes, ok := v.Bool(); ok {
+				s.add(name, yes)
+			}
+		}
+		if s.settings == nil || s.names[name] == "" {
+			continue
+		}
+		for _, added := range s.tokens.AddedTokens {
+			if added.Content == s.names[name] {
+				s.set(name, added.ID)
+				break
+			}
+		}
+	}
+}
+
+// configured takes the ids of the configuration, of several ends the first.
+func (s *special) configured(cfg *config.Common) {
+	ids := map[string]*int{"bos": cfg.BosTokenID, "pad": cfg.PadTokenID}
+	if len(cfg.EosTokenID.IDs) > 0 {
+		ids["eos"] = &cfg.EosTokenID.IDs[0]
+	}
+	for _, e := range cfg.Extra {
+		if name, ok := strings.CutSuffix(e.Key, "_token_id"); ok {
+			if v, err := jsonobj.ParseValue(e.Value); err == nil {
+				if id, ok := v.Int(); ok {
+					ids[name] = &id
+				}
+			}
+		}
+	}
+	for _, name := range s.types {
+		if id := ids[name]; id != nil {
+			s.set(name, *id)
+		}
+	}
+}
+
+// set states the id of a special token, the first of its type.
+func (s *special) set(name string, id int) {
+	key := specialTypes[name]
+	if key == "" || s.known[name] || id < 0 || id >= s.vocab {
+		return
+	}
+	s.known[name] = true
+	s.ids = append(s.ids, gguf.KV{Key: ggufTokenizer + key, Value: gguf.Of(uint32(id))})
+}
+
+// templates returns the chat templates: those of tokenizer_config.json, or else of files of their own. used is the one
+// that transformers uses.
+func (s *special) templates(dir, used string) (kvs []gguf.KV, notes []string, err error) {
+	v, stated := s.settings.Get("chat_template")
+	if text, ok := v.Text(); ok {
+		if text != used && used != "" {
+			notes = append(notes, "chat_template.jinja and tokenizer_config.json have different chat templates: as llama.cpp's converter does, "+
+				"the latter is written; transformers uses the former")
+		}
+		return []gguf.KV{{Key: keyTemplate, Value: gguf.Of(text)}}, notes, nil
+	}
+	list, _ := v.Elems(1 << 10)
+	var all []namedTemplate
+	for _, e := range list {
+		members, _ := e.Members()
+		name, _ := members.Get("name")
+		text, _ := members.Get("template")
+		all = append(all, namedTemplate{contentOf(name), contentOf(text)})
+	}
+	if !stated {
+		if all, err = templateFiles(dir); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(all) == 0 && used != "" {
+		all = []namedTemplate{{defaultTemplate, used}}
+	}
+	return templateKeys(all), notes, nil
+}
+
+// postProcessor is what puts tokens around a text, or one of several.
+type postProcessor struct {
+	Type       string          `json:"type"`
+	Single     []templateItem  `json:"single"`
+	Pair       []templateItem  `json:"pair"`
+	Processors []postProcessor `json:"processors"`
+}
+
+// templateItem is a text, "A" or "B", or a token beside it.
+type templateItem struct {
+	SpecialToken, Sequence struct {
+		ID string `json:"id"`
+	}
+}
+
+// parseTokenizer reads the parts of a tokenizer.json that a GGUF file takes.
+func parseTokenizer(data []byte) (t tokenizerJSON, err error) { return t, json.Unmarshal(data, &t) }
