@@ -49,6 +49,7 @@ type Plan struct {
 	target  target
 
 	texts      texts
+	given      bool   // these are not the source's
 	settings   []byte // tokenizer_config.json from the keys of a GGUF file; nil: none
 	generation []byte // generation_config.json
 

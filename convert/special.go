@@ -2,6 +2,7 @@ package convert
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
 // special gathers which tokens are special, whether texts begin and end with them, and chat templates, as llama.cpp's
@@ -17,6 +19,7 @@ type special struct {
 	settings jsonobj.Members // of tokenizer_config.json
 	tokens   tokenizerJSON
 	names    map[string]string // of special tokens, as tokenizer_config.json has them or the post-processor wants them
+	wrapped  map[string]bool   // of these the ones that are objects, which the converter never finds in a post-processor
 	types    []string          // whose tokens are looked for
 	vocab    int
 
@@ -37,14 +40,14 @@ const ggufTokenizer = "tokenizer.ggml."
 // templates.
 func specialKeys(x *texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV, []string, error) {
 	dir, t := x.dir, x.open()
-	s := &special{types: []string{"bos", "eos", "unk", "sep", "pad", "cls", "mask"}, names: map[string]string{}, known: map[string]bool{}, vocab: cfg.VocabSize}
+	s := &special{types: []string{"bos", "eos", "unk", "sep", "pad", "cls", "mask"}, names: map[string]string{}, wrapped: map[string]bool{}, known: map[string]bool{}, vocab: cfg.VocabSize}
 	var err error
 	if s.settings, err = readMembers(filepath.Join(dir, fileTokenizerConfig)); err != nil {
 		return nil, nil, err
 	}
 	for _, m := range s.settings {
 		if name, ok := strings.CutSuffix(m.Key, "_token"); ok {
-			s.names[name] = contentOf(m.Value)
+			s.names[name], s.wrapped[name] = contentOf(m.Value), m.Value.Kind() == jsonobj.Object
 		}
 	}
 	if parsed != nil {
@@ -64,7 +67,43 @@ func specialKeys(x *texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV
 		}
 	}
 	templates, notes, err := s.templates(dir, used)
+	if t != nil && parsed != nil {
+		notes = append(notes, s.noteAround(t)...)
+	}
 	return slices.Concat(s.ids, s.adds, templates), notes, err
+}
+
+// noteAround says where a text has other tokens around it than in the source, as the converter's reading of a
+// post-processor has it.
+func (s *special) noteAround(t *tokenizer.Tokenizer) (notes []string) {
+	for _, end := range []struct {
+		name, verb string
+		want       []int64
+	}{{"bos", "begins", t.Begin()}, {"eos", "ends", t.End()}} {
+		var got []int64
+		if add, ok := keyOf(s.adds, "add_"+end.name+"_token"); ok {
+			yes, _ := add.Bool()
+			if id, ok := keyOf(s.ids, specialTypes[end.name]); ok && yes {
+				n, _ := id.Uint()
+				got = []int64{int64(n)}
+			}
+		}
+		if !slices.Equal(got, end.want) {
+			notes = append(notes, fmt.Sprintf("a text %s with the tokens %v in the source, and with %v in the GGUF file, as llama.cpp's converter writes it",
+				end.verb, end.want, got))
+		}
+	}
+	return notes
+}
+
+// keyOf returns the value of a key of the tokenizer.
+func keyOf(kvs []gguf.KV, key string) (v gguf.Value, ok bool) {
+	for _, kv := range kvs {
+		if kv.Key == ggufTokenizer+key {
+			return kv.Value, true
+		}
+	}
+	return v, false
 }
 
 // contentOf reads the text of a token, which may be wrapped as {"content": "<s>"}.
@@ -80,10 +119,10 @@ func contentOf(v jsonobj.Value) string {
 func (s *special) process() {
 	if s.settings != nil {
 		if s.names["bos"] == "" && s.names["cls"] != "" {
-			s.names["bos"] = s.names["cls"]
+			s.rename("bos", "cls")
 		}
 		if s.names["eos"] == "" && s.names["sep"] != "" {
-			s.names["eos"] = s.names["sep"]
+			s.rename("eos", "sep")
 		}
 	}
 	post := s.tokens.PostProcessor
@@ -107,6 +146,16 @@ func (s *special) process() {
 	}
 }
 
+// rename gives a token the name of another.
+func (s *special) rename(name, other string) {
+	s.names[name], s.wrapped[name] = s.names[other], s.wrapped[other]
+}
+
+// is reports whether a token of the post-processor is one of those named.
+func (s *special) is(token string, names ...string) bool {
+	return token != "" && slices.ContainsFunc(names, func(name string) bool { return s.names[name] == token && !s.wrapped[name] })
+}
+
 // pair looks for a separator between the two texts of a template, within the tokens around both.
 func (s *special) pair(items []templateItem, first, last string) {
 	if n := len(items); n > 0 && first != "" && items[0].SpecialToken.ID == first {
@@ -119,14 +168,11 @@ func (s *special) pair(items []templateItem, first, last string) {
 	if n < 3 || items[0].Sequence.ID != "A" || items[n-1].Sequence.ID != "B" {
 		return
 	}
-	separates := func(i int) bool {
-		id := items[i].SpecialToken.ID
-		return id != "" && (id == s.names["sep"] || id == s.names["eos"])
-	}
+	separates := func(i int) bool { return s.is(items[i].SpecialToken.ID, "sep", "eos") }
 	yes := separates(1) && last == "" || n == 4 && separates(2)
 	s.add("sep", yes)
 	if yes && s.names["sep"] == "" {
-		s.names["sep"] = s.names["eos"]
+		s.rename("sep", "eos")
 	}
 }
 
@@ -137,7 +183,7 @@ func (s *special) template(first, last string) {
 		if s.settings == nil {
 			s.names["bos"] = first
 		}
-		s.add("bos", first == s.names["bos"] || first == s.names["cls"])
+		s.add("bos", s.is(first, "bos", "cls"))
 	}
 	if last == "" {
 		return
@@ -145,15 +191,15 @@ func (s *special) template(first, last string) {
 	switch {
 	case s.settings == nil:
 		s.names["eos"] = last
-	case last != s.names["eos"]:
+	case !s.is(last, "eos"):
 		for _, other := range []string{"eot", "eom"} {
 			if !slices.Contains(s.types, other) {
 				s.types = append(s.types, other)
-				s.names[other] = s.names["eos"]
+				s.rename(other, "eos")
 				break
 			}
 		}
-		s.names["eos"] = last
+		s.names["eos"], s.wrapped["eos"] = last, false
 	}
 	s.add("eos", true)
 }

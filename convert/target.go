@@ -81,6 +81,10 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 				"what quantizing lost does not come back")
 		}
 	}
+	if p.given && p.texts.keys != nil {
+		return &badfile.UnsupportedError{Where: "tokenizer", Detail: "found a GGUF file, whose tokens a folder has no place for: " +
+			"give a tokenizer.json or a SentencePiece model"}
+	}
 	if len(p.texts.keys) > 2 {
 		p.Notes = append(p.Notes, "the tokens inside the GGUF file are not written: a folder needs a tokenizer.json of its own; "+
 			"names of tokens and chat templates are in "+fileTokenizerConfig)

@@ -179,6 +179,7 @@ func (p *Plan) readTexts(given string) (err error) {
 	if p.texts, err = sourceTexts(p.ck, given); err != nil {
 		return err
 	}
+	p.given = given != ""
 	if p.settings, err = p.texts.settings(); err != nil {
 		return err
 	}
