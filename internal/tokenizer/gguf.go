@@ -108,7 +108,11 @@ func (k *keys) build() (*Tokenizer, error) {
 	if err != nil {
 		return nil, inFile(k.path, err)
 	}
-	return t, k.settings(t, kind == "llama")
+	begins := kind == "llama"
+	if name, ok, err := value(k, "pre", gguf.Value.Str); ok && err == nil && kind == "gpt2" {
+		begins = pres[name].begins
+	}
+	return t, k.settings(t, begins)
 }
 
 // settings reads what is not in the vocabulary.
@@ -181,6 +185,7 @@ func (k *keys) sentencePiece(pieces []piece) (*Tokenizer, error) {
 type pre struct {
 	nfc          bool
 	ignoreMerges bool
+	begins       bool // a text begins with the bos token, unless a key says otherwise
 	steps        func() ([]step, error)
 }
 
@@ -199,10 +204,10 @@ var pres = map[string]pre{
 	"gpt-2":     {steps: splitThenMap(gpt2Pattern)},
 	"default":   {steps: splitThenMap(gpt2Pattern)},
 	"falcon":    {steps: falconSteps},
-	"falcon3":   {steps: falconSteps},
+	"falcon3":   {steps: falconSteps, begins: true},
 	"smaug-bpe": {steps: splitThenMap(llama3Pattern)},
-	"llama-bpe": {steps: splitThenMap(llama3Pattern), ignoreMerges: true},
-	"llama3":    {steps: splitThenMap(llama3Pattern), ignoreMerges: true},
+	"llama-bpe": {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
+	"llama3":    {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
 	"qwen2":     {nfc: true, steps: splitThenMap(strings.Replace(llama3Pattern, "{1,3}", "", 1))},
 }
 
