@@ -28,6 +28,7 @@ type texts struct {
 	keys []gguf.KV // of a GGUF file, in place of files
 
 	t      *tokenizer.Tokenizer // see open
+	bad    error                // why it is nil
 	opened bool
 }
 
@@ -64,7 +65,7 @@ func sourceTexts(ck *loader.Checkpoint, given string) (texts, error) {
 // open reads the tokenizer. It is nil where there is none, or none that gomamba can use.
 func (x *texts) open() *tokenizer.Tokenizer {
 	if !x.opened && x.dir != "" {
-		x.t, _ = tokenizer.Open(cmp.Or(x.main, x.dir)) // what is wrong with it is said where its tables are read
+		x.t, x.bad = tokenizer.Open(cmp.Or(x.main, x.dir))
 	}
 	x.opened = true
 	return x.t

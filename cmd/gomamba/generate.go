@@ -48,8 +48,9 @@ func newGenerateCmd(s *settings) *cobra.Command {
 		Short: "Continue a prompt",
 		Long: `generate continues a prompt, of text or of token ids, and prints what is new as it comes:
 text after text, ids after ids. Greedy unless --temp is above 0. It ends after n tokens,
-at a stop string, which is not printed, or at the model's end-of-sequence token. The
-same seed gives the same tokens on any machine and for any number of threads.
+at a stop string, which is not printed, or at a token that ends texts: those at which
+transformers or, for a GGUF file, llama.cpp stop; gomamba inspect lists them. The same
+seed gives the same tokens on any machine and for any number of threads.
 
 The text may come from a file or a pipe as well (--file), and comes from stdin if no
 prompt is given and nobody types there.
