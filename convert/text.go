@@ -192,19 +192,9 @@ func (p *Plan) readTexts(given string) (err error) {
 // it is the one that follows from the configuration, with the ends of texts that the source has without it.
 func (p *Plan) readGeneration() ([]byte, error) {
 	ids, bad := p.ck.StopTokens()
-	if kvs := p.ck.GGUFKeys(); kvs != nil && bad == nil {
-		for _, kv := range kvs {
-			if kv.Key == loader.KeyGeneration {
-				text, err := kv.Value.Str()
-				return []byte(text), err
-			}
-		}
-	}
-	path := filepath.Join(p.ck.Path(), loader.FileGeneration)
-	if data, err := jsonobj.ReadFile(path, maxCarried); err == nil && bad == nil {
-		return data, nil
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) && bad == nil && p.ck.GGUFKeys() == nil {
-		return nil, err
+	text, err := p.ownGeneration()
+	if err != nil || text != nil && bad == nil {
+		return text, err
 	}
 	if bad != nil {
 		p.Notes = append(p.Notes, bad.Error()+": written anew from the configuration, as transformers reads it")
@@ -212,6 +202,24 @@ func (p *Plan) readGeneration() ([]byte, error) {
 	cfg := p.ck.Config().Clone()
 	p.setEnds(cfg, ids)
 	return generationConfig(cfg)
+}
+
+// ownGeneration returns the generation_config.json of the source as it is, nil if there is none.
+func (p *Plan) ownGeneration() ([]byte, error) {
+	if kvs := p.ck.GGUFKeys(); kvs != nil {
+		for _, kv := range kvs {
+			if kv.Key == loader.KeyGeneration {
+				text, _ := kv.Value.Str() // another kind of value is reported with the ends
+				return []byte(text), nil
+			}
+		}
+		return nil, nil
+	}
+	text, err := jsonobj.ReadFile(filepath.Join(p.ck.Path(), loader.FileGeneration), maxCarried)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
 }
 
 // setEnds states the ids that end a text, as they are stated already if they are the same.
