@@ -14,7 +14,7 @@ import (
 )
 
 // special gathers which tokens are special, whether texts begin and end with them, and chat templates, as llama.cpp's
-// converter does (gguf-py/gguf/vocab.py, SpecialVocab).
+// converter does (gguf-py/gguf/vocab.py, SpecialVocab, as llama-cpp-python 0.3.36 has it).
 type special struct {
 	settings jsonobj.Members // of tokenizer_config.json
 	tokens   tokenizerJSON
@@ -117,7 +117,7 @@ func contentOf(v jsonobj.Value) string {
 
 // process reads from the post-processor which tokens are put around a text.
 func (s *special) process() {
-	if s.settings != nil {
+	if len(s.settings) > 0 {
 		if s.names["bos"] == "" && s.names["cls"] != "" {
 			s.rename("bos", "cls")
 		}
@@ -134,6 +134,10 @@ func (s *special) process() {
 		processors = []postProcessor{*post}
 	}
 	for _, p := range processors {
+		if p.Type == "ByteLevel" { // puts nothing around a text
+			s.add("bos", false, false)
+			s.add("eos", false, false)
+		}
 		if p.Type != "TemplateProcessing" {
 			continue
 		}
@@ -170,7 +174,7 @@ func (s *special) pair(items []templateItem, first, last string) {
 	}
 	separates := func(i int) bool { return s.is(items[i].SpecialToken.ID, "sep", "eos") }
 	yes := separates(1) && last == "" || n == 4 && separates(2)
-	s.add("sep", yes)
+	s.add("sep", yes, true)
 	if yes && s.names["sep"] == "" {
 		s.rename("sep", "eos")
 	}
@@ -180,16 +184,18 @@ func (s *special) pair(items []templateItem, first, last string) {
 // that tokenizer_config.json names, it becomes the end, and that one the end of a turn.
 func (s *special) template(first, last string) {
 	if first != "" {
-		if s.settings == nil {
-			s.names["bos"] = first
+		for _, name := range []string{"bos", "cls"} {
+			if s.names[name] == "" && !s.is(first, "bos") && (name == "bos" || len(s.settings) > 0) {
+				s.names[name] = first
+			}
 		}
-		s.add("bos", s.is(first, "bos", "cls"))
+		s.add("bos", s.is(first, "bos", "cls"), true)
 	}
 	if last == "" {
 		return
 	}
 	switch {
-	case s.settings == nil:
+	case len(s.settings) == 0:
 		s.names["eos"] = last
 	case !s.is(last, "eos"):
 		for _, other := range []string{"eot", "eom"} {
@@ -201,18 +207,20 @@ func (s *special) template(first, last string) {
 		}
 		s.names["eos"], s.wrapped["eos"] = last, false
 	}
-	s.add("eos", true)
+	s.add("eos", true, true)
 }
 
-// add says whether a token is put around every text.
-func (s *special) add(name string, yes bool) {
+// add says whether a token is put around every text; if that was said before, it counts only with over.
+func (s *special) add(name string, yes, over bool) {
 	key := ggufTokenizer + "add_" + name + "_token"
 	i := slices.IndexFunc(s.adds, func(kv gguf.KV) bool { return kv.Key == key })
 	if i < 0 {
 		i = len(s.adds)
-		s.adds = append(s.adds, gguf.KV{Key: key})
+		s.adds, over = append(s.adds, gguf.KV{Key: key}), true
 	}
-	s.adds[i].Value = gguf.Of(yes)
+	if over {
+		s.adds[i].Value = gguf.Of(yes)
+	}
 }
 
 // find looks for the named tokens among the added ones.
@@ -220,10 +228,10 @@ func (s *special) find() {
 	for _, name := range s.types {
 		if v, ok := s.settings.Get("add_" + name + "_token"); ok && slices.Contains([]string{"bos", "eos", "sep"}, name) {
 			if yes, ok := v.Bool(); ok {
-				s.add(name, yes)
+				s.add(name, yes, false)
 			}
 		}
-		if s.settings == nil || s.names[name] == "" {
+		if len(s.settings) == 0 || s.names[name] == "" {
 			continue
 		}
 		for _, added := range s.tokens.AddedTokens {
