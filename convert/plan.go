@@ -49,7 +49,7 @@ type Plan struct {
 	target  target
 
 	texts      texts
-	given      bool   // these are not the source's
+	given      string // where these are from, if not the source; else ""
 	settings   []byte // tokenizer_config.json from the keys of a GGUF file; nil: none
 	generation []byte // generation_config.json
 
@@ -131,6 +131,9 @@ func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 // all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	opts.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
+	if p.given != "" {
+		opts.Inputs = append(opts.Inputs, p.given)
+	}
 	// Nothing takes its place that may mix old and new bytes of the source.
 	opts.ready = p.ck.Changed
 	if opts.SkipChecksums {

@@ -81,7 +81,7 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 				"what quantizing lost does not come back")
 		}
 	}
-	if p.given && p.texts.keys != nil {
+	if p.given != "" && p.texts.keys != nil {
 		return &badfile.UnsupportedError{Where: "tokenizer", Detail: "found a GGUF file, whose tokens a folder has no place for: " +
 			"give a tokenizer.json or a SentencePiece model"}
 	}

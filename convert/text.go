@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	streams "github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -39,6 +40,9 @@ func sourceTexts(ck *loader.Checkpoint, given string) (texts, error) {
 			return texts{keys: sourceVocabulary(kvs)}, nil
 		}
 		return texts{dir: ck.Path()}, nil
+	}
+	if streams.Is(given) {
+		return texts{}, fmt.Errorf("%s is read as a stream: expected a file or a folder with a tokenizer, which are copied", given)
 	}
 	t, err := tokenizer.Open(given)
 	if err != nil {
@@ -180,7 +184,7 @@ func (p *Plan) readTexts(given string) (err error) {
 	if p.texts, err = sourceTexts(p.ck, given); err != nil {
 		return err
 	}
-	p.given = given != ""
+	p.given = given
 	if p.settings, err = p.texts.settings(); err != nil {
 		return err
 	}

@@ -61,9 +61,6 @@ float32 results are judged. It holds all results in memory.`,
 				return f.runOracle(cmd, s, args[0], want)
 			}
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
-				if err := f.outputs(cmd); err != nil {
-					return err
-				}
 				return f.run(cmd, s, ck, m, want)
 			})
 		},
@@ -216,6 +213,9 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		cache, f.before = in.cache, in.pasts
 	}
 	if err := f.encode(cmd, s, ck); err != nil {
+		return err
+	}
+	if err := f.outputs(cmd); err != nil {
 		return err
 	}
 	b, err := f.batch(cmd)
