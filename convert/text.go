@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	streams "github.com/gomamba/gomamba/internal/stream"
@@ -60,7 +60,7 @@ func sourceTexts(ck *loader.Checkpoint, given string) (texts, error) {
 		return x, f.Close()
 	}
 	x := texts{dir: filepath.Dir(t.Path()), main: t.Path()}
-	if info, err := os.Stat(given); err == nil && info.IsDir() {
+	if info, err := files.Stat(given); err == nil && info.IsDir() {
 		x.main = ""
 	}
 	return x, nil
@@ -96,7 +96,7 @@ func (x *texts) copy(dir *atomicfile.Dir) error {
 		} else if filepath.Ext(x.main) != ".json" {
 			name = "tokenizer.model"
 		}
-		info, err := os.Stat(x.main)
+		info, err := files.Stat(x.main)
 		if err == nil {
 			err = copyFile(dir, name, x.main, info.Size())
 		}

@@ -55,7 +55,7 @@ func ggufVocabulary(x *texts, cfg config.Config) (kvs []gguf.KV, notes []string,
 		return noVocabulary(cfg), []string{note + ": the GGUF has token ids and no text"}, nil
 	}
 	special, notes, err := specialKeys(x, parsed, cfg.Shared())
-	if _, none := os.Lstat(filepath.Join(x.dir, "special_tokens_map.json")); none == nil && x.bad != nil {
+	if _, none := files.Lstat(filepath.Join(x.dir, "special_tokens_map.json")); none == nil && x.bad != nil {
 		notes = append(notes, x.bad.Error()+": special_tokens_map.json is not read")
 	}
 	return append(kvs, special...), notes, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model/receipt"
@@ -95,10 +96,8 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if err != nil {
 		return err
 	}
-	if name := f.prompt.tokenizer; name != "" {
-		if req.Tokenizer, err = hubPath(cmd, name, tokenizerFiles); err != nil {
-			return err
-		}
+	if req.Tokenizer, err = f.givenTokenizer(cmd, s); err != nil {
+		return err
 	}
 	plan, err := convert.NewPlan(ck, req)
 	if err != nil {
@@ -145,6 +144,22 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printJSON(cmd.OutOrStdout(), done)
 	}
 	return done.print(cmd.OutOrStdout())
+}
+
+// givenTokenizer returns the path of --tokenizer; none for a model of bytes, which has no files to copy.
+func (f *convertFlags) givenTokenizer(cmd *cobra.Command, s *settings) (string, error) {
+	name := f.prompt.tokenizer
+	switch name {
+	case "":
+		return "", nil
+	case "-":
+		return stream.Stdin, nil // which the plan refuses
+	}
+	t, err := openTokenizer(cmd, s, name)
+	if err != nil || t.Path() == "" {
+		return "", err
+	}
+	return hubPath(cmd, name, tokenizerFiles)
 }
 
 // request reads the flags. A GGUF file is split only where a size is given.
