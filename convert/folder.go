@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
-	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 // fileWhole keeps the transformers config in a folder of another layout whose own config does not say it all.
@@ -36,7 +33,7 @@ func stage(dst string, need int64, opts Options, fill func(dir *atomicfile.Dir) 
 type parser = func(file string, data []byte) (config.Config, error)
 
 // writeConfig writes a layout's own config, beside it the transformers config where the way back by parse would not give
-// it, and the tokenizer of the source.
+// it, and what belongs to text.
 func writeConfig(dir *atomicfile.Dir, name string, text []byte, p *Plan, parse parser) error {
 	if err := writeSmall(dir, name, text); err != nil {
 		return err
@@ -50,30 +47,7 @@ func writeConfig(dir *atomicfile.Dir, name string, text []byte, p *Plan, parse p
 			return err
 		}
 	}
-	from := p.folder()
-	if from == "" {
-		return nil
-	}
-	if _, err = carry(dir, from, carriedTokenizer); err != nil {
-		return err
-	}
-	return carryGeneration(dir, from, p.cfg)
-}
-
-// carryGeneration takes along a generation_config.json that says other things than follow from the configuration.
-func carryGeneration(dir *atomicfile.Dir, from string, cfg config.Config) error {
-	derived, err := generationConfig(cfg)
-	if err != nil {
-		return err
-	}
-	there, err := jsonobj.ReadFile(filepath.Join(from, fileGeneration), maxCarried)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(there, derived) {
-		return nil
-	}
-	if err == nil {
-		_, err = carry(dir, from, []string{fileGeneration})
-	}
-	return err
+	return p.beside(dir, false)
 }
 
 // unsaid returns the transformers config, and the keys of it that do not come back from a layout's own.
@@ -100,12 +74,4 @@ func noteUnsaid(p *Plan, name string, text []byte, parse parser) error {
 		p.Notes = append(p.Notes, name+" has no place for "+strings.Join(keys, ", ")+", which do not affect results: kept in "+fileWhole)
 	}
 	return err
-}
-
-// folder is where a plan's source has its tokenizer, "" if it is no folder.
-func (p *Plan) folder() string {
-	if p.ck.Layout() == string(GGUF) {
-		return ""
-	}
-	return p.ck.Path()
 }

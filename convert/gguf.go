@@ -31,14 +31,15 @@ func (ggufTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if _, _, err := p.cfg.EncodeGGUF(); err != nil {
 		return err
 	}
-	note, err := "", error(nil)
-	if p.vocabulary = sourceVocabulary(p.ck.GGUFKeys()); p.vocabulary == nil {
-		p.vocabulary, note, err = ggufVocabulary(p.folder(), p.cfg)
+	if p.vocabulary = p.texts.keys; p.vocabulary == nil {
+		var notes []string
+		var err error
+		if p.vocabulary, notes, err = ggufVocabulary(&p.texts, p.cfg); err != nil {
+			return err
+		}
+		p.Notes = append(p.Notes, notes...)
 	}
-	if note != "" {
-		p.Notes = append(p.Notes, note)
-	}
-	return err
+	return p.keepEnds()
 }
 
 // unblocked is the dtype of a matrix to be quantized whose rows are no whole blocks, as in llama.cpp.
@@ -142,7 +143,7 @@ func (ggufTarget) keys(p *Plan) ([]gguf.KV, error) {
 	kvs = append(kvs,
 		gguf.KV{Key: "general.file_type", Value: gguf.Of(fileTypes[matrices])},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
-	return append(append(kvs, p.vocabulary...), own...), nil
+	return slices.Concat(kvs, p.vocabulary, own, p.ends), nil
 }
 
 // sizeLabel writes a number of parameters as llama.cpp does: two significant digits at least, such as 129M or 2.8B

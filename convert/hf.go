@@ -18,6 +18,7 @@ import (
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // Source is a tensor to be written.
@@ -52,7 +53,7 @@ type Options struct {
 
 	ready func() error // if not nil, called when everything is written and before it takes its place
 
-	carry string // folder whose tokenizer and generation files go along; "": none
+	beside func(dir *atomicfile.Dir) error // if not nil, writes tokenizer and generation_config.json
 }
 
 // settled asks whether what is written may take its place.
@@ -69,7 +70,7 @@ const DefaultShardSize = 50_000_000_000
 // The files of a Hugging Face checkpoint, beside the shards.
 const (
 	fileConfig     = "config.json"
-	fileGeneration = "generation_config.json"
+	fileGeneration = loader.FileGeneration
 	fileWeights    = "model.safetensors"
 	fileIndex      = "model.safetensors.index.json"
 )
@@ -136,19 +137,12 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 	if err := writeSmall(dir, fileConfig, configJSON); err != nil {
 		return err
 	}
-	known := false
-	if opts.carry != "" {
-		if _, err := carry(dir, opts.carry, carriedTokenizer); err != nil {
-			return err
-		}
-		if known, err = carry(dir, opts.carry, []string{fileGeneration}); err != nil {
-			return err
-		}
+	beside := opts.beside
+	if beside == nil {
+		beside = func(dir *atomicfile.Dir) error { return writeSmall(dir, fileGeneration, generation) }
 	}
-	if !known {
-		if err := writeSmall(dir, fileGeneration, generation); err != nil {
-			return err
-		}
+	if err := beside(dir); err != nil {
+		return err
 	}
 	if len(shards) > 1 {
 		index, err := encodeIndex(shards)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -13,17 +15,21 @@ import (
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
-// pieceFiles are the names of a SentencePiece model; mistral adds the version of its format.
-var pieceFiles = []string{"tokenizer.model", "tokenizer.model.v3"}
+// pieceFiles are the places of a folder's SentencePiece model; mistral adds the version of its format.
+func pieceFiles(dir string) []string {
+	return []string{filepath.Join(dir, "tokenizer.model"), filepath.Join(dir, "tokenizer.model.v3")}
+}
 
-// padScore is what llama.cpp's converter gives ids without a piece.
-const padScore = -10000
+// Scores that llama.cpp's converter gives ids without a piece, and tokens that are added.
+const (
+	padScore   = -10000
+	addedScore = -1000
+)
 
-// pieceVocabulary returns the tokenizer keys for a folder's SentencePiece model, after _set_vocab_sentencepiece of llama.cpp's
-// converter. They are nil where there is no such model, or, as the note says, one of another algorithm.
-func pieceVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, err error) {
-	for _, name := range pieceFiles {
-		path := filepath.Join(dir, name)
+// pieceVocabulary returns the tokenizer keys for the first SentencePiece model that is there, after _set_vocab_sentencepiece
+// of llama.cpp's converter. They are nil if there is none, or, as the note says, one of another algorithm.
+func pieceVocabulary(paths []string, cfg config.Config) (kvs []gguf.KV, note string, err error) {
+	for _, path := range paths {
 		data, err := jsonobj.ReadFile(path, maxTokenizer)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -33,7 +39,7 @@ func pieceVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string,
 		}
 		pieces, err := tokenizer.ReadPieces(path, data)
 		if _, unsupported := errors.AsType[*badfile.UnsupportedError](err); unsupported {
-			return nil, err.Error() + ": the GGUF has token ids and no text", nil
+			return nil, err.Error(), nil
 		}
 		if err != nil {
 			return nil, "", err
@@ -41,17 +47,74 @@ func pieceVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string,
 		if n := cfg.Shared().VocabSize; len(pieces.Texts) > n {
 			return nil, "", &badfile.FormatError{File: path, Detail: fmt.Sprintf("found %d pieces, the model's vocabulary has %d", len(pieces.Texts), n)}
 		}
-		return pieceKeys(pieces, cfg.Shared()), "", nil
+		for id := len(pieces.Texts); id < cfg.Shared().VocabSize; id++ {
+			pieces.Texts = append(pieces.Texts, fmt.Sprintf("[PAD%d]", id))
+			pieces.Scores, pieces.Types = append(pieces.Scores, padScore), append(pieces.Types, tokenUnused)
+		}
+		if err := addPieces(pieces, filepath.Dir(path)); err != nil {
+			return nil, "", err
+		}
+		return pieceKeys(pieces), "", nil
 	}
 	return nil, "", nil
 }
 
-// pieceKeys renders pieces as llama.cpp's vocabulary "llama".
-func pieceKeys(p *tokenizer.Pieces, cfg *config.Common) []gguf.KV {
-	for id := len(p.Texts); id < cfg.VocabSize; id++ {
-		p.Texts = append(p.Texts, fmt.Sprintf("[PAD%d]", id))
-		p.Scores, p.Types = append(p.Scores, padScore), append(p.Types, tokenUnused)
+// addPieces puts the tokens of added_tokens.json and of tokenizer_config.json in their places.
+func addPieces(p *tokenizer.Pieces, dir string) error {
+	set := func(id int, text string, kind int32) {
+		if id >= 0 && id < len(p.Texts) {
+			p.Texts[id], p.Scores[id], p.Types[id] = text, addedScore, kind
+		}
 	}
+	added, err := readMembers(filepath.Join(dir, "added_tokens.json"))
+	if err != nil {
+		return err
+	}
+	for _, m := range added {
+		if id, ok := m.Value.Int(); ok {
+			set(id, m.Key, tokenUserDefined)
+		}
+	}
+	settings, err := readMembers(filepath.Join(dir, fileTokenizerConfig))
+	if err != nil {
+		return err
+	}
+	v, _ := settings.Get("added_tokens_decoder")
+	decoder, _ := v.Members()
+	for _, m := range decoder {
+		token, _ := m.Value.Members()
+		marked, _ := token.Get("special")
+		special, _ := marked.Bool()
+		text := contentOf(m.Value)
+		kind := addedType(text, special)
+		if kind == tokenUserDefined {
+			text = strings.ReplaceAll(text, "▁", " ")
+		}
+		if id, err := strconv.Atoi(m.Key); err == nil && text != "" {
+			set(id, text, kind)
+		}
+	}
+	return nil
+}
+
+// readMembers reads a JSON object; a file that is not there has none.
+func readMembers(path string) (jsonobj.Members, error) {
+	data, err := jsonobj.ReadFile(path, maxTokenizer)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	members, err := jsonobj.Parse(data)
+	if err != nil {
+		return nil, &badfile.FormatError{File: path, Detail: err.Error()}
+	}
+	return members, nil
+}
+
+// pieceKeys renders pieces as llama.cpp's vocabulary "llama".
+func pieceKeys(p *tokenizer.Pieces) []gguf.KV {
 	kvs := []gguf.KV{
 		{Key: "tokenizer.ggml.model", Value: gguf.Of("llama")},
 		{Key: "tokenizer.ggml.pre", Value: gguf.Of("default")},
@@ -59,7 +122,6 @@ func pieceKeys(p *tokenizer.Pieces, cfg *config.Common) []gguf.KV {
 		{Key: "tokenizer.ggml.scores", Value: gguf.ArrayOf(p.Scores)},
 		{Key: "tokenizer.ggml.token_type", Value: gguf.ArrayOf(p.Types)},
 	}
-	kvs = append(kvs, specialTokens(cfg)...)
 	if !p.SpaceBefore {
 		kvs = append(kvs, gguf.KV{Key: "tokenizer.ggml.add_space_prefix", Value: gguf.Of(false)})
 	}

@@ -21,6 +21,9 @@ import (
 type Request struct {
 	To    Layout
 	DType tensor.DType // of the weights; 0: each keeps its own
+	// Tokenizer is written in place of the source's: a tokenizer.json, a SentencePiece model, a folder with one, or a GGUF
+	// file. "": the source's own.
+	Tokenizer string
 }
 
 // Step is what happens to one tensor.
@@ -45,9 +48,14 @@ type Plan struct {
 	sources []Source      // one for each step
 	target  target
 
-	general, vocabulary []gguf.KV // of a GGUF target
-	unblocked           int       // matrices that could not be quantized
-	result              string    // what Write has written, if not its dst
+	texts      texts
+	given      string // where these are from, if not the source; else ""
+	settings   []byte // tokenizer_config.json from the keys of a GGUF file; nil: none
+	generation []byte // generation_config.json
+
+	general, vocabulary, ends []gguf.KV // of a GGUF target
+	unblocked                 int       // matrices that could not be quantized
+	result                    string    // what Write has written, if not its dst
 }
 
 // target is a layout that checkpoints are written in.
@@ -93,6 +101,9 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if ck.Config().Shared().Rescales() {
 		p.Notes = append(p.Notes, "rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
+	if err := p.readTexts(req.Tokenizer); err != nil {
+		return nil, err
+	}
 	if err := t.prepare(p, req.DType); err != nil {
 		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
 			e.File = ck.Path() // whose configuration asks for it
@@ -131,6 +142,9 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	}
 	defer done()
 	opts.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
+	if p.given != "" {
+		opts.Inputs = append(opts.Inputs, p.given)
+	}
 	// Nothing takes its place that may mix old and new bytes of the source.
 	opts.ready = p.ck.Changed
 	if opts.SkipChecksums {

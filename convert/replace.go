@@ -32,7 +32,7 @@ func replaceableFolder(path string) error {
 	var foreign []string
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case e.IsDir() && !downloadNotes(path, name):
+		case e.IsDir() && !downloadNotes(path, name) && !chatTemplates(path, name):
 			foreign = append(foreign, badfile.Quote(name+"/"))
 		case e.IsDir(), filenames.Beside(name):
 		case filenames.Weights(name):
@@ -64,6 +64,13 @@ func downloadNotes(dir, name string) bool {
 	}
 	return name == ".cache" && only(filepath.Join(dir, name), "huggingface") &&
 		only(filepath.Join(dir, name, "huggingface"), "download", "trees", ".gitignore", ".gitignore.lock", "CACHEDIR.TAG")
+}
+
+// chatTemplates reports whether a folder in dir holds chat templates and nothing else.
+func chatTemplates(dir, name string) bool {
+	entries, err := os.ReadDir(filepath.Join(dir, name))
+	return name == folderTemplates && err == nil &&
+		!slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) != ".jinja" })
 }
 
 // replaceableGGUF refuses to replace a file that is not a GGUF file.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -90,8 +91,13 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 				"what quantizing lost does not come back")
 		}
 	}
-	if text := sourceVocabulary(p.ck.GGUFKeys()); len(text) > 2 {
-		p.Notes = append(p.Notes, "the tokenizer inside the GGUF file is not written: a Hugging Face folder needs a tokenizer.json of its own")
+	if p.given != "" && p.texts.keys != nil {
+		return &badfile.UnsupportedError{Where: "tokenizer", Detail: "found a GGUF file, whose tokens a folder has no place for: " +
+			"give a tokenizer.json or a SentencePiece model"}
+	}
+	if len(p.texts.keys) > 2 {
+		p.Notes = append(p.Notes, "the tokens inside the GGUF file are not written: a folder needs a tokenizer.json of its own; "+
+			"names of tokens and chat templates are in "+fileTokenizerConfig)
 	}
 	if dtype == 0 {
 		for _, t := range p.ck.Tensors() {
@@ -151,6 +157,6 @@ func survives(t tensor.Tensor, dtype tensor.DType) bool {
 func (hfTarget) finish(*Plan) {}
 
 func (hfTarget) write(ctx context.Context, dst string, p *Plan, opts Options) error {
-	opts.carry = p.folder()
+	opts.beside = func(dir *atomicfile.Dir) error { return p.beside(dir, true) }
 	return WriteHF(ctx, dst, p.cfg, p.sources, opts)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
@@ -12,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
 // maxTokenizer bounds tokenizer.json; the largest published ones take some tens of megabytes.
@@ -30,63 +32,71 @@ type tokenizerJSON struct {
 	Normalizer struct {
 		Type string `json:"type"`
 	} `json:"normalizer"`
-	PreTokenizer  preTokenizer `json:"pre_tokenizer"`
-	PostProcessor *struct {
-		Type string `json:"type"`
-	} `json:"post_processor"`
-	AddedTokens []struct {
-		ID      int    `json:"id"`
-		Content string `json:"content"`
-		Special bool   `json:"special"`
-	} `json:"added_tokens"`
-	Model struct {
+	PreTokenizer  preTokenizer      `json:"pre_tokenizer"`
+	PostProcessor *postProcessor    `json:"post_processor"`
+	AddedTokens   []tokenizer.Added `json:"added_tokens"`
+	Model         struct {
 		Type   string            `json:"type"`
 		Vocab  map[string]int    `json:"vocab"`
 		Merges []json.RawMessage `json:"merges"`
 	} `json:"model"`
 }
 
-// ggufVocabulary returns the tokenizer keys for a checkpoint folder, "" if it is none: those of its SentencePiece model, or
-// of its tokenizer.json where llama.cpp has the same pre-tokenizer, and otherwise a vocabulary of ids alone, with a note
-// that says so. As in llama.cpp's converter Mamba-2 prefers the former, the others the latter.
-func ggufVocabulary(dir string, cfg config.Config) (kvs []gguf.KV, note string, err error) {
-	if dir == "" {
-		return noVocabulary(cfg), "the source has no tokenizer: the GGUF has token ids and no text", nil
+// ggufVocabulary returns the tokenizer keys for a folder, or a tokenizer that is given by itself: those of its
+// SentencePiece model, or of its tokenizer.json where llama.cpp has the same pre-tokenizer, and otherwise a vocabulary of
+// ids alone, with a note that says so. As in llama.cpp's converter Mamba-2 prefers the former, the others the latter. Keys
+// of special tokens and chat templates follow.
+func ggufVocabulary(x *texts, cfg config.Config) (kvs []gguf.KV, notes []string, err error) {
+	kvs, parsed, note, err := tokenKeys(x, cfg)
+	if err != nil {
+		return nil, nil, err
 	}
-	path := filepath.Join(dir, "tokenizer.json")
-	_, missing := files.Lstat(path)
-	if missing != nil || cfg.Family() == config.Mamba2 {
-		if kvs, note, err = pieceVocabulary(dir, cfg); kvs != nil || err != nil {
-			return kvs, "", err
+	if kvs == nil {
+		return noVocabulary(cfg), []string{note + ": the GGUF has token ids and no text"}, nil
+	}
+	special, notes, err := specialKeys(x, parsed, cfg.Shared())
+	if _, none := files.Lstat(filepath.Join(x.dir, "special_tokens_map.json")); none == nil && x.bad != nil {
+		notes = append(notes, x.bad.Error()+": special_tokens_map.json is not read")
+	}
+	return append(kvs, special...), notes, err
+}
+
+// tokenKeys returns the keys of the tokens, and the tokenizer.json that they are from. If there are none, why says so.
+func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSON, why string, err error) {
+	path, pieces := filepath.Join(x.dir, "tokenizer.json"), pieceFiles(x.dir)
+	if x.main != "" {
+		path, pieces = x.main, []string{x.main}
+	}
+	isJSON := false
+	if x.main == "" || filepath.Ext(path) == ".json" {
+		_, missing := files.Lstat(path)
+		isJSON = missing == nil
+	}
+	if !isJSON || cfg.Family() == config.Mamba2 && x.main == "" {
+		if kvs, why, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
+			return kvs, nil, "", err
 		}
 	}
-	if missing != nil {
-		return noVocabulary(cfg), cmp.Or(note, "there is no tokenizer.json: the GGUF has token ids and no text"), nil
+	if !isJSON {
+		return nil, nil, cmp.Or(why, "there is no tokenizer.json"), nil
 	}
 	data, err := jsonobj.ReadFile(path, maxTokenizer)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	var t tokenizerJSON
-	if err := json.Unmarshal(data, &t); err != nil {
-		return nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
+	t, err := parseTokenizer(data)
+	if err != nil {
+		return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
 	pre := t.pre()
 	if t.Model.Type != "BPE" || pre == "" {
-		return noVocabulary(cfg), fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp: "+
-			"the GGUF has token ids and no text", badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
+		return nil, nil, fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp",
+			badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
 	}
-	kvs, err = t.keys(pre, cfg.Shared().VocabSize)
-	if err != nil {
-		return nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
+	if kvs, err = t.keys(pre, x.added(&t), cfg.Shared().VocabSize); err != nil {
+		return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
-	kvs = append(kvs, specialTokens(cfg.Shared())...)
-	if t.PostProcessor != nil && t.PostProcessor.Type == "ByteLevel" { // nothing is added around a text
-		kvs = append(kvs,
-			gguf.KV{Key: "tokenizer.ggml.add_bos_token", Value: gguf.Of(false)},
-			gguf.KV{Key: "tokenizer.ggml.add_eos_token", Value: gguf.Of(false)})
-	}
-	return kvs, "", nil
+	return kvs, &t, "", nil
 }
 
 // sourceVocabulary returns the tokenizer keys of a GGUF file, as they are.
@@ -152,8 +162,20 @@ func (t *tokenizerJSON) pre() string {
 	return ""
 }
 
+// addedType is the type of an added token. Some are special though they are not marked.
+func addedType(token string, special bool) int32 {
+	wrapped := func(before, after string) bool {
+		return strings.HasPrefix(token, before) && strings.HasSuffix(token, after)
+	}
+	if special || wrapped("<|", "|>") || wrapped("<｜", "｜>") || wrapped("<unused", ">") ||
+		slices.Contains([]string{"<pad>", "<mask>", "<2mass>", "[@BOS@]"}, token) {
+		return tokenControl
+	}
+	return tokenUserDefined
+}
+
 // keys renders a BPE of bytes as gguf-py's vocabulary does. Ids of the model without a token are padding.
-func (t *tokenizerJSON) keys(pre string, vocab int) ([]gguf.KV, error) {
+func (t *tokenizerJSON) keys(pre string, added []tokenizer.Added, vocab int) ([]gguf.KV, error) {
 	tokens, types := make([]string, vocab), make([]int32, vocab)
 	for id := range tokens {
 		tokens[id], types[id] = fmt.Sprintf("[PAD%d]", id), tokenUnused
@@ -170,12 +192,8 @@ func (t *tokenizerJSON) keys(pre string, vocab int) ([]gguf.KV, error) {
 			return nil, err
 		}
 	}
-	for _, added := range t.AddedTokens {
-		kind := int32(tokenUserDefined)
-		if added.Special {
-			kind = tokenControl
-		}
-		if err := set(added.ID, added.Content, kind); err != nil {
+	for _, a := range added {
+		if err := set(a.ID, a.Content, addedType(a.Content, a.Special)); err != nil {
 			return nil, err
 		}
 	}
@@ -197,20 +215,4 @@ func (t *tokenizerJSON) keys(pre string, vocab int) ([]gguf.KV, error) {
 		{Key: "tokenizer.ggml.token_type", Value: gguf.ArrayOf(types)},
 		{Key: "tokenizer.ggml.merges", Value: gguf.ArrayOf(merges)},
 	}, nil
-}
-
-// specialTokens are the ids that generation goes by.
-func specialTokens(cfg *config.Common) []gguf.KV {
-	var kvs []gguf.KV
-	add := func(name string, id *int) {
-		if id != nil && *id >= 0 {
-			kvs = append(kvs, gguf.KV{Key: "tokenizer.ggml." + name, Value: gguf.Of(uint32(*id))})
-		}
-	}
-	add("bos_token_id", cfg.BosTokenID)
-	if len(cfg.EosTokenID.IDs) > 0 {
-		add("eos_token_id", &cfg.EosTokenID.IDs[0])
-	}
-	add("padding_token_id", cfg.PadTokenID)
-	return kvs
 }

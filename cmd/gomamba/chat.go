@@ -108,7 +108,7 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 	if err != nil {
 		return err
 	}
-	d := &dialogue{t: t, g: g, system: f.system}
+	d := &dialogue{t: t, g: g, system: f.system, before: past{All: true}}
 	if cmd.Flags().Changed("seed") {
 		state, err := g.Snapshot(cmd.Context())
 		if err != nil {
@@ -327,8 +327,8 @@ func (c *chat) exchange(text string) error {
 
 // ends finds out what ends an answer.
 func (c *chat) ends() {
-	eos := endsText(c.ck, c.m, c.t)
-	c.eos, c.stops = eos, c.f.stops
+	ends := append(stopTokens(c.cmd, c.ck, c.t), eosOf(c.t)...) // models end answers with the latter too
+	c.eos, c.stops = endsAt(ends), c.f.stops
 	if c.template == nil {
 		c.limit = cmp.Or(c.f.n, 128)
 		c.stops = append([]string{"\n\n"}, c.stops...)
@@ -336,7 +336,7 @@ func (c *chat) ends() {
 	}
 	c.limit = cmp.Or(c.f.n, 512)
 	end, word := c.template.endOfTurn()
-	c.eos = func(id int64) bool { return id == end || eos(id) }
+	c.eos = endsAt(append(ends, end))
 	if word != "" {
 		c.stops = append([]string{word}, c.stops...)
 	}
@@ -344,5 +344,5 @@ func (c *chat) ends() {
 
 // next readies an answer.
 func (c *chat) next() *continuation {
-	return &continuation{limit: c.limit, inText: true, eos: c.eos, dec: c.t.NewDecoder(true), stops: c.stops}
+	return &continuation{limit: c.limit, inText: true, eos: c.eos, dec: c.before.decoder(c.t), stops: c.stops}
 }

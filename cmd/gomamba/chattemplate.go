@@ -52,10 +52,8 @@ func (c *chatTemplate) render(messages []any, prompt bool) (string, error) {
 		{Key: "messages", Value: messages}, {Key: "add_generation_prompt", Value: prompt},
 		{Key: "tools", Value: nil}, {Key: "documents", Value: nil}, // as transformers has them when there are none
 	}
-	for _, end := range []jinja.Item{{Key: "bos_token", Value: c.t.Config().BOS}, {Key: "eos_token", Value: c.t.Config().EOS}} {
-		if end.Value != "" {
-			vars = append(vars, end)
-		}
+	for _, n := range c.t.Config().Named {
+		vars = append(vars, jinja.Item{Key: n.Name, Value: n.Token})
 	}
 	text, err := c.template.Render(vars)
 	if err != nil {

@@ -18,6 +18,7 @@ const (
 
 // continuation is what has been generated for one prompt.
 type continuation struct {
+	before past // what it continues
 	ids    []int64
 	text   strings.Builder // all that is certain
 	end    string          // why it ended; empty until then
@@ -33,7 +34,7 @@ type continuation struct {
 func (c *continuation) add(id int64) {
 	c.ids = append(c.ids, id)
 	if c.dec != nil {
-		c.take(c.dec.Add(id))
+		c.take(c.dec.Add(id), c.dec.Held())
 	}
 	switch {
 	case c.end != "":
@@ -57,26 +58,27 @@ func (c *continuation) interrupt() {
 // flush passes on what was held back.
 func (c *continuation) flush() {
 	end := c.end
-	if c.take(c.dec.Flush()); c.end == end { // no stop string after all
+	if c.take(c.dec.Flush(), ""); c.end == end { // no stop string after all
 		c.text.WriteString(c.held)
 		c.held = ""
 	}
 }
 
-// take passes text on up to a stop string, and holds back what may become one.
-func (c *continuation) take(text string) {
-	if text == "" {
+// take passes text on up to a stop string, and holds back what may become one. The text behind it may be of the same
+// characters still, unless it ends here.
+func (c *continuation) take(text, behind string) {
+	if text == "" && behind == "" {
 		return
 	}
 	c.held += text
-	at := -1
+	at, all := -1, c.held+behind
 	for _, stop := range c.stops {
-		if i := strings.Index(c.held, stop); i >= 0 && (at < 0 || i < at) {
+		if i := strings.Index(all, stop); i >= 0 && (at < 0 || i < at) {
 			at = i
 		}
 	}
 	if at >= 0 {
-		c.text.WriteString(c.held[:at])
+		c.text.WriteString(all[:at])
 		c.held, c.end = "", endStop
 		return
 	}

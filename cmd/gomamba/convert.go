@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model/receipt"
@@ -49,6 +50,7 @@ of a file (--in): a text, or input_ids in safetensors.`,
   gomamba convert mamba-2.8b-hf mamba-2.8b.gguf --dtype f16
   gomamba convert mamba-2.8b-hf mamba-2.8b-q8.gguf --dtype q8_0 --receipt
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
+  gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
 		Args: usage(cobra.ExactArgs(2)),
@@ -69,7 +71,7 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
 	flags.StringVar(&f.prompt.text, "text", "", "text for them")
 	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
-	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST, not SRC's own: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 	return cmd
 }
@@ -92,6 +94,9 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	}
 	prompt, err := f.batch(cmd, s, ck)
 	if err != nil {
+		return err
+	}
+	if req.Tokenizer, err = f.givenTokenizer(cmd, s); err != nil {
 		return err
 	}
 	plan, err := convert.NewPlan(ck, req)
@@ -142,6 +147,22 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printJSON(cmd.OutOrStdout(), done)
 	}
 	return done.print(cmd.OutOrStdout())
+}
+
+// givenTokenizer returns the path of --tokenizer; none for a model of bytes, which has no files to copy.
+func (f *convertFlags) givenTokenizer(cmd *cobra.Command, s *settings) (string, error) {
+	name := f.prompt.tokenizer
+	switch name {
+	case "":
+		return "", nil
+	case "-":
+		return stream.Stdin, nil // which the plan refuses
+	}
+	t, err := openTokenizer(cmd, s, name)
+	if err != nil || t.Path() == "" {
+		return "", err
+	}
+	return hubPath(cmd, name, tokenizerFiles)
 }
 
 // request reads the flags. A GGUF file is split only where a size is given.

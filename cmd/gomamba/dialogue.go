@@ -19,9 +19,10 @@ type dialogue struct {
 	system   string
 	random   []model.RandomState // with which draws begin after a load; nil: as they were saved
 
-	turns []turn
-	ran   string // the text that the generator has seen; not known to be that: empty
-	begun bool   // it has seen any
+	turns  []turn
+	ran    string // the text that the generator has seen; not known to be that: empty
+	begun  bool   // it has seen any
+	before past   // what the next token goes on from
 	// answering is where the last answer began: an answer that the template words otherwise is run again from there.
 	answering checkpoint
 }
@@ -68,11 +69,11 @@ func (d *dialogue) goOn(ctx context.Context, text string) error {
 	if d.begun {
 		text = "\n" + text
 	}
-	ids, err := d.t.EncodeContext(ctx, text, !d.begun)
+	ids, after, err := d.before.encode(ctx, d.t, text, true)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	return d.feed(ctx, ids, func() { d.begun = true })
+	return d.feed(ctx, ids, func() { d.begun, d.before = true, after })
 }
 
 // prompt runs what the template has to say beyond the text that was run.
@@ -92,7 +93,7 @@ func (d *dialogue) prompt(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.feed(ctx, rest, func() { d.ran, d.begun = text, true })
+	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, past{IDs: ids, All: true} })
 }
 
 // worded returns the text of the conversation and its ids. Models begin and end answers with white space that some
@@ -187,7 +188,7 @@ func (d *dialogue) answer(ctx, stop context.Context, c *continuation, show func(
 		}
 	}
 	d.turns = append(d.turns, turn{"assistant", c.text.String()})
-	d.ran = d.spelled(c.ids)
+	d.ran, d.before = d.spelled(c.ids), d.before.add(c.ids)
 	return nil
 }
 
@@ -208,7 +209,7 @@ func (d *dialogue) spelled(ids []int64) string {
 
 // reset forgets everything but the system message.
 func (d *dialogue) reset() error {
-	d.turns, d.ran, d.begun, d.answering = nil, "", false, checkpoint{}
+	d.turns, d.ran, d.begun, d.before, d.answering = nil, "", false, past{All: true}, checkpoint{}
 	return d.g.Restart(nil, nil)
 }
 
@@ -228,7 +229,10 @@ func (d *dialogue) save(ctx context.Context, m *model.Model, path string) error 
 	if err != nil {
 		return err
 	}
-	state.Notes = map[string]string{noteTurns: string(turns), noteRan: d.ran}
+	if state.Notes, err = writePast([]past{d.before}); err != nil {
+		return err
+	}
+	state.Notes[noteTurns], state.Notes[noteRan] = string(turns), d.ran
 	return m.SaveSnapshot(path, state)
 }
 
@@ -255,6 +259,6 @@ func (d *dialogue) load(m *model.Model, path string) error {
 	if err := d.g.Restore(state); err != nil {
 		return err
 	}
-	d.turns, d.ran, d.begun, d.answering = turns, state.Notes[noteRan], true, checkpoint{}
+	d.turns, d.ran, d.begun, d.before, d.answering = turns, state.Notes[noteRan], true, readPast(state.Notes, 1)[0], checkpoint{}
 	return nil
 }

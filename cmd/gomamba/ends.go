@@ -1,51 +1,39 @@
 package main
 
 import (
-	"path/filepath"
 	"slices"
 
-	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/spf13/cobra"
+
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
-	"github.com/gomamba/gomamba/model"
 )
 
-// endsText returns what tells the tokens that end a text: those of the model's configuration, of its
-// generation_config.json, as transformers' generate() has it, and of its tokenizer.
-func endsText(ck *loader.Checkpoint, m *model.Model, t *tokenizer.Tokenizer) func(id int64) bool {
-	ends := generationEnds(ck)
-	if t != nil && t.Config().EOS != "" {
-		if id, ok := t.ID(t.Config().EOS); ok {
-			ends = append(ends, id)
-		}
-	}
-	eos := m.Config().Shared().EosTokenID
-	return func(id int64) bool { return slices.Contains(ends, id) || eos.Contains(int(id)) }
-}
-
-// maxGenerationConfig bounds generation_config.json.
-const maxGenerationConfig = 1 << 20
-
-// generationEnds reads eos_token_id, one or a list, of generation_config.json. A file that is not there, or is not as
-// expected, ends no text.
-func generationEnds(ck *loader.Checkpoint) (ids []int64) {
-	data, err := jsonobj.ReadFile(filepath.Join(ck.Path(), "generation_config.json"), maxGenerationConfig)
+// stopTokens returns the ids that end a text: those of the checkpoint, or where it names none that of its tokenizer.
+func stopTokens(cmd *cobra.Command, ck *loader.Checkpoint, t *tokenizer.Tokenizer) []int64 {
+	ids, err := ck.StopTokens()
 	if err != nil {
-		return nil
+		warn(cmd, oneLine(err)+"; texts end where the rest of the checkpoint says")
 	}
-	members, err := jsonobj.Parse(data)
-	if err != nil {
-		return nil
-	}
-	v, _ := members.Get("eos_token_id")
-	list, ok := v.Elems(1000)
-	if !ok {
-		list = []jsonobj.Value{v}
-	}
-	for _, v := range list {
-		if id, ok := v.Int(); ok {
-			ids = append(ids, int64(id))
-		}
+	if len(ids) == 0 {
+		ids = eosOf(t)
 	}
 	return ids
+}
+
+// eosOf returns the token that ends a text for a tokenizer, which may be nil or have none.
+func eosOf(t *tokenizer.Tokenizer) []int64 {
+	if t == nil || t.Config().EOS == "" {
+		return nil
+	}
+	id, ok := t.ID(t.Config().EOS)
+	if !ok {
+		return nil
+	}
+	return []int64{id}
+}
+
+// endsAt returns what tells these ids.
+func endsAt(ids []int64) func(id int64) bool {
+	return func(id int64) bool { return slices.Contains(ids, id) }
 }

@@ -26,6 +26,7 @@ type forwardFlags struct {
 	to, cacheTo       *destination // of out and cacheOut
 	text, tokenizer   string
 	encoded           []int64 // of text
+	before, after     []past  // of the sequences; nil: they begin, and --text is not given
 }
 
 func newForwardCmd(s *settings) *cobra.Command {
@@ -60,12 +61,6 @@ float32 results are judged. It holds all results in memory.`,
 				return f.runOracle(cmd, s, args[0], want)
 			}
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
-				if err := f.encode(cmd, s, ck); err != nil {
-					return err
-				}
-				if err := f.outputs(cmd); err != nil {
-					return err
-				}
 				return f.run(cmd, s, ck, m, want)
 			})
 		},
@@ -142,7 +137,11 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if err != nil {
 		return err
 	}
-	ids, err := t.EncodeContext(cmd.Context(), f.text, f.cacheIn == "")
+	before := past{All: f.cacheIn == ""}
+	if len(f.before) == 1 {
+		before = f.before[0]
+	}
+	ids, after, err := before.encode(cmd.Context(), t, f.text, true)
 	if err != nil {
 		return err
 	}
@@ -150,7 +149,24 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if len(ids) == 0 {
 		return fmt.Errorf("--text %q has no tokens: a forward pass needs at least one", f.text)
 	}
+	f.after = []past{after}
 	return nil
+}
+
+// past returns what goes on from the cache of a batch.
+func (f *forwardFlags) past(b *model.Batch) []past {
+	if f.after != nil {
+		return f.after
+	}
+	pasts := f.before
+	if pasts == nil {
+		pasts = begun(b.Sequences)
+	}
+	for seq := range pasts {
+		from, to := b.Real(seq)
+		pasts[seq] = pasts[seq].add(b.IDs[seq*b.Tokens:][from:to])
+	}
+	return pasts
 }
 
 // batch reads the prompt.
@@ -196,6 +212,19 @@ func checkBatch(m *model.Model, b *model.Batch) error {
 
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
+	var state *model.Snapshot
+	if f.cacheIn != "" {
+		var err error
+		if state, f.before, err = loadCache(cmd, m, f.cacheIn); err != nil {
+			return err
+		}
+	}
+	if err := f.encode(cmd, s, ck); err != nil {
+		return err
+	}
+	if err := f.outputs(cmd); err != nil {
+		return err
+	}
 	b, err := f.batch(cmd)
 	if err != nil {
 		return err
@@ -203,11 +232,8 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	if err := checkBatch(m, &b); err != nil {
 		return err
 	}
-	state := &model.Snapshot{Cache: m.NewCache(b.Sequences)}
-	if f.cacheIn != "" {
-		if state, err = open(cmd, f.cacheIn, func() (*model.Snapshot, error) { return m.LoadSnapshot(f.cacheIn) }); err != nil {
-			return err
-		}
+	if state == nil {
+		state = &model.Snapshot{Cache: m.NewCache(b.Sequences)}
 	}
 	cache := state.Cache
 	out, err := f.create(m, &b, want, tensor.F32)
@@ -235,7 +261,11 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
-		if err := m.SaveSnapshot(f.cacheTo.path, &model.Snapshot{Cache: cache, Logits: last, Random: state.Random}); err != nil {
+		notes, err := writePast(f.past(&b))
+		if err != nil {
+			return err
+		}
+		if err := m.SaveSnapshot(f.cacheTo.path, &model.Snapshot{Cache: cache, Logits: last, Random: state.Random, Notes: notes}); err != nil {
 			return err
 		}
 		if err := f.cacheTo.deliver(); err != nil {

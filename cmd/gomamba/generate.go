@@ -39,8 +39,9 @@ func newGenerateCmd(s *settings) *cobra.Command {
 		Short: "Continue a prompt",
 		Long: `generate continues a prompt, of text or of token ids, and prints what is new as it comes:
 text after text, ids after ids. Greedy unless --temp is above 0. It ends after n tokens,
-at a stop string, which is not printed, or at the model's end-of-sequence token. The
-same seed gives the same tokens on any machine and for any number of threads.
+at a stop string, which is not printed, or at a token that ends texts: those at which
+transformers or, for a GGUF file, llama.cpp stop; gomamba inspect lists them. The same
+seed gives the same tokens on any machine and for any number of threads.
 
 The text may come from a file or a pipe as well (--file), and comes from stdin if no
 prompt is given and nobody types there.
@@ -151,11 +152,11 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	g, n, err := f.start(cmd, m, t)
+	g, pasts, err := f.start(cmd, m, t)
 	if err != nil {
 		return err
 	}
-	all := f.continuations(endsText(ck, m, t), t, n)
+	all := f.continuations(endsAt(stopTokens(cmd, ck, t)), t, pasts)
 	if err := f.generate(cmd, g, all); err != nil {
 		return err
 	}
@@ -174,6 +175,12 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	}
 	state, err := g.Snapshot(cmd.Context())
 	if err != nil {
+		return err
+	}
+	for i, c := range all {
+		pasts[i] = c.before.add(c.ids)
+	}
+	if state.Notes, err = writePast(pasts); err != nil {
 		return err
 	}
 	if err := m.SaveSnapshot(f.cacheTo.path, state); err != nil {
@@ -198,19 +205,22 @@ func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loade
 	return nil, nil
 }
 
-// start readies generators that have seen the prompts.
-func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, int, error) {
-	prompts, err := f.tokens(cmd.Context(), t)
-	if err != nil {
-		return nil, 0, err
-	}
-	var state *model.Snapshot
-	n := len(prompts)
+// start readies generators that have seen the prompts, and returns what their texts go on from.
+func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, []past, error) {
+	n := len(f.prompts) + len(f.ids)
+	pasts, state, err := begun(n), (*model.Snapshot)(nil), error(nil)
 	if f.cacheIn != "" {
-		if state, err = f.resume(cmd, m, n); err != nil {
-			return nil, 0, err
+		if state, pasts, err = f.resume(cmd, m, n); err != nil {
+			return nil, nil, err
 		}
 		n = state.Cache.Sequences
+	}
+	prompts, err := f.tokens(cmd.Context(), t, pasts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(prompts) == 0 && f.n > 0 {
+		prompts = endings(t, pasts)
 	}
 	how := f.sampling.sampling()
 	if t != nil {
@@ -218,74 +228,75 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 	}
 	g, err := m.NewGenerators(n, nil, how)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if state != nil {
 		if err := g.Restore(state); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
 	if len(prompts) > 0 {
 		ctx, stop := watched(cmd.Context(), cmd)
 		defer stop()
-		return g, n, g.Feed(ctx, prompts)
+		return g, pasts, g.Feed(ctx, prompts)
 	}
-	return g, n, nil
+	if state.Logits == nil {
+		return nil, nil, fmt.Errorf("%s holds no logits [%d, 1, %d] to continue from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
+	}
+	return g, pasts, nil
 }
 
-// resume reads --cache-in for a number of prompts; 0: as many sequences as it holds go on without one. Draws go on in
+// resume reads --cache-in for a number of prompts; 0: as many sequences as it holds continue without one. Draws continue in
 // their stream unless a seed begins another.
-func (f *generateFlags) resume(cmd *cobra.Command, m *model.Model, prompts int) (*model.Snapshot, error) {
-	state, err := open(cmd, f.cacheIn, func() (*model.Snapshot, error) { return m.LoadSnapshot(f.cacheIn) })
+func (f *generateFlags) resume(cmd *cobra.Command, m *model.Model, prompts int) (*model.Snapshot, []past, error) {
+	state, pasts, err := loadCache(cmd, m, f.cacheIn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if f.seeded {
 		state.Random = nil
 	}
 	n := state.Cache.Sequences
 	switch {
-	case prompts == 0 && state.Logits == nil:
-		return nil, fmt.Errorf("%s holds no logits [%d, 1, %d] to go on from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
 	case n == 1 && prompts > 1:
-		return state.Repeat(prompts), nil
+		return state.Repeat(prompts), slices.Repeat(pasts, prompts), nil
 	case prompts != 0 && prompts != n:
-		return nil, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, n, prompts)
+		return nil, nil, fmt.Errorf("%s holds %d sequences: expected as many prompts, found %d", f.cacheIn, n, prompts)
 	}
-	return state, nil
+	return state, pasts, nil
 }
 
-// tokens returns the prompts as ids. Those that continue a cache do not begin a text.
-func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer) ([][]int64, error) {
+// tokens returns the prompts as ids, which continue pasts, and adds them there.
+func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer, pasts []past) ([][]int64, error) {
 	var prompts [][]int64
-	for _, list := range f.ids {
+	for i, list := range f.ids {
 		ids, err := parseIDs(list)
 		if err != nil {
 			return nil, err
 		}
-		prompts = append(prompts, ids)
+		prompts, pasts[i] = append(prompts, ids), pasts[i].add(ids)
 	}
-	for _, text := range f.prompts {
-		ids, err := t.EncodeContext(ctx, text, f.cacheIn == "")
+	for i, text := range f.prompts {
+		ids, after, err := pasts[i].encode(ctx, t, text, f.n > 0)
 		if err != nil {
 			return nil, err
 		}
 		if len(ids) == 0 {
 			return nil, errors.New("the prompt is empty: generation needs at least one token to start from")
 		}
-		prompts = append(prompts, ids)
+		prompts, pasts[i] = append(prompts, ids), after
 	}
 	return prompts, nil
 }
 
 // continuations readies what is kept for each prompt.
-func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tokenizer, n int) []*continuation {
+func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tokenizer, pasts []past) []*continuation {
 	inText := t != nil && (f.print == "text" || f.print == "" && len(f.ids) == 0)
 	var all []*continuation
-	for range n {
-		c := &continuation{limit: f.n, inText: inText, eos: func(int64) bool { return false }}
+	for _, p := range pasts {
+		c := &continuation{before: p, limit: f.n, inText: inText, eos: func(int64) bool { return false }}
 		if t != nil {
-			c.dec, c.stops = t.NewDecoder(true), f.stops
+			c.dec, c.stops = p.decoder(t), f.stops
 		}
 		if !f.ignoreEOS {
 			c.eos = ends

@@ -90,6 +90,8 @@ type inspection struct {
 	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
 	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
 
+	StopTokens []int64 `json:"stop_tokens"` // the ids that end a text
+
 	Fingerprint string `json:"fingerprint,omitempty"` // when asked for
 
 	cfg config.Config
@@ -124,6 +126,10 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		return nil, err
 	}
 	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), cfg: cfg}
+	ids, err := ck.StopTokens()
+	if info.StopTokens = append([]int64{}, ids...); err != nil {
+		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
+	}
 	conv, ssm := model.StateShape(cfg, 1)
 	for _, shape := range [][]int{conv, ssm} {
 		n, _ := tensor.Count(shape) // of a valid configuration
@@ -198,6 +204,9 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"shape", sizes(info.cfg)},
 		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
 		{"memory", bytesText(info.Memory) + " of weights and state for one sequence"},
+	}
+	if len(info.StopTokens) > 0 {
+		lines = append(lines, [2]string{"ends", "a text at the tokens " + formatIDs(info.StopTokens)})
 	}
 	if info.Fingerprint != "" {
 		lines = append(lines, [2]string{"fingerprint", info.Fingerprint})

@@ -17,7 +17,8 @@ func tokenizerFiles(names []string) ([]string, error) {
 	if found, err := hub.Matching(files, nil)(names); err != nil || len(found) == 0 {
 		return hub.ModelFiles(names)
 	}
-	return hub.Matching(append(files, "tokenizer_config.json", "chat_template.jinja", "config.json"), nil)(names)
+	return hub.Matching(append(files, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+		"chat_template.jinja", "additional_chat_templates/*.jinja", "config.json"), nil)(names)
 }
 
 // openTokenizer opens the tokenizer of MODEL, or MODEL as a tokenizer. A model of bytes needs none.

@@ -345,7 +345,7 @@ func TestDirCreate(t *testing.T) {
 	d, err := CreateDir(filepath.Join(t.TempDir(), "out"), Options{})
 	must(t, err)
 	defer d.Abort()
-	for _, name := range []string{"", ".", "..", "../x", "a/b", "/x"} {
+	for _, name := range []string{"", ".", "..", "../x", "a/b/c", "a/..", "a/", "/x"} {
 		if f, err := d.Create(name); err == nil {
 			t.Errorf("created %q", name)
 			f.Close()
@@ -359,6 +359,11 @@ func TestDirCreate(t *testing.T) {
 	}
 	if _, err := d.Create("a"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("created twice: %v", err)
+	}
+	for _, name := range []string{"b/c", "b/d"} {
+		f, err := d.Create(name)
+		must(t, err)
+		must(t, f.Close())
 	}
 }
 

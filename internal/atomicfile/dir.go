@@ -36,11 +36,17 @@ func (d *Dir) Path() string { return d.path }
 // Staging returns the directory to write into until Commit. It lies beside the destination.
 func (d *Dir) Staging() string { return d.temp }
 
-// Create creates a new file of that name, a single path element, in the staging directory.
+// Create creates a new file of that name in the staging directory, or in a folder of it, which is made if it is not there.
 // The caller closes it before Commit and checks the error.
 func (d *Dir) Create(name string) (*os.File, error) {
-	if name != filepath.Base(name) || !filepath.IsLocal(name) || name == "." {
+	folder, base := filepath.Split(name)
+	if !filepath.IsLocal(name) || base == "" || base == "." || base == ".." || folder != "" && filepath.Clean(folder) != filepath.Base(folder) {
 		return nil, fmt.Errorf("%s: %q is not the name of a file in it", d.path, name)
+	}
+	if folder != "" {
+		if err := os.MkdirAll(filepath.Join(d.temp, folder), 0o777); err != nil {
+			return nil, err
+		}
 	}
 	return os.OpenFile(filepath.Join(d.temp, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }

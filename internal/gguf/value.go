@@ -199,6 +199,12 @@ const (
 	wantStrings = "an array of strings"
 )
 
+// Clone returns a copy that does not depend on the file.
+func (v Value) Clone() Value {
+	v.data = bytes.Clone(v.data)
+	return v
+}
+
 func (v Value) not(want string) error { return fmt.Errorf("is %s, expected %s", v.describe(), want) }
 
 // load returns the bits of a number of kind k, sign-extended when it is signed.

@@ -21,7 +21,7 @@ var (
 	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json", filenames.AdapterConfig}
 	tokenizerFiles = []string{
 		"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-		"chat_template.jinja", "chat_template.json", "tokenizer.model", "tokenizer.model.v3",
+		"chat_template.jinja", "chat_template.json", "additional_chat_templates/*.jinja", "tokenizer.model", "tokenizer.model.v3",
 	}
 )
 
@@ -81,11 +81,13 @@ func TokenizerFiles(names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// present returns those of wanted that are among names.
+// present returns those of names that match what is wanted, in the order of that.
 func present(names, wanted []string) (found []string) {
-	for _, name := range wanted {
-		if slices.Contains(names, name) {
-			found = append(found, name)
+	for _, pattern := range wanted {
+		for _, name := range names {
+			if ok, err := path.Match(pattern, name); ok && err == nil {
+				found = append(found, name)
+			}
 		}
 	}
 	return found

@@ -4,6 +4,15 @@ import "context"
 
 // EncodeContext is Encode for a text that may be long: it returns the cause of ctx soon after that has ended.
 func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool) (ids []int64, err error) {
+	return t.encodeContext(ctx, text, start, special)
+}
+
+// ContinueContext is Continue for a text that may be long, as EncodeContext is Encode.
+func (t *Tokenizer) ContinueContext(ctx context.Context, before []int64, text string) (ids []int64, err error) {
+	return t.encodeContext(ctx, text, t.placeAfter(before), false)
+}
+
+func (t *Tokenizer) encodeContext(ctx context.Context, text string, at place, special bool) (ids []int64, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -13,7 +22,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool
 			panic(r)
 		}
 	}()
-	return t.encode(ctx, t.raw, text, special), nil
+	return t.encode(ctx, t.raw, text, at, special), nil
 }
 
 // canceled is the panic that leaves the steps of an encoding whose context has ended.

@@ -70,3 +70,6 @@ func spaceWithin(s string) bool {
 
 // Begin returns the ids that the post-processor puts before a text, such as that of <s>.
 func (t *Tokenizer) Begin() []int64 { return t.before }
+
+// End returns the ids that the post-processor puts behind a text.
+func (t *Tokenizer) End() []int64 { return t.after }

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,7 +11,8 @@ type decoding struct {
 	byteLevel    bool        // characters stand for bytes
 	replace      [][2]string // then what is replaced in a token
 	byteFallback bool        // <0x0A> is a byte
-	judgeRuns    bool        // in Decode, a run of bytes that is not UTF-8 as a whole is U+FFFD throughout
+	judgeRuns    bool        // a run of such bytes that is not UTF-8 as a whole is U+FFFD throughout
+	fused        bool        // tokens are one text before anything is stripped
 	dropMark     string      // removed from the first token, wherever it stands
 	strip        string      // removed from the beginning of the text
 	stripAtMost  int         // times
@@ -21,7 +23,6 @@ type decoding struct {
 // Bytes that are not UTF-8 become U+FFFD.
 func (t *Tokenizer) Decode(ids []int64, skipSpecial bool) string {
 	d := t.NewDecoder(skipSpecial)
-	d.whole = t.decoding.judgeRuns
 	var b strings.Builder
 	for _, id := range ids {
 		b.WriteString(d.Add(id))
@@ -30,12 +31,12 @@ func (t *Tokenizer) Decode(ids []int64, skipSpecial bool) string {
 	return b.String()
 }
 
-// Decoder turns ids into text as they come. Text comes as soon as it is certain: at most three bytes, those of an
-// unfinished character, are held back.
+// Decoder turns ids into text as they come. What comes is the text of Decode, as soon as it is certain: at most three bytes,
+// those of an unfinished character, are held back, and of byte tokens such as <0x0A> a whole run, as it is text or not as a
+// whole.
 type Decoder struct {
 	t           *Tokenizer
 	skipSpecial bool
-	whole       bool   // hold back runs of byte tokens, to judge them as one
 	pending     []byte // not yet UTF-8
 	isByte      bool   // pending is of byte tokens
 	begun       bool
@@ -45,6 +46,17 @@ type Decoder struct {
 // NewDecoder returns a decoder for one text.
 func (t *Tokenizer) NewDecoder(skipSpecial bool) *Decoder {
 	return &Decoder{t: t, skipSpecial: skipSpecial}
+}
+
+// After readies the decoder for what follows these tokens. With all, they are everything that came before, else only the last
+// of it.
+func (d *Decoder) After(ids []int64, all bool) {
+	if !all {
+		d.begun, d.stripped = true, -1
+	}
+	for _, id := range ids {
+		d.Add(id)
+	}
 }
 
 // Add takes the next token and returns the text that is certain with it, often none.
@@ -64,7 +76,7 @@ func (d *Decoder) Add(id int64) string {
 	}
 	d.isByte = isByte
 	d.pending = append(d.pending, piece...)
-	if d.whole && isByte {
+	if d.t.decoding.judgeRuns && isByte {
 		return d.strip(done)
 	}
 	return d.strip(done + d.text(false))
@@ -72,6 +84,16 @@ func (d *Decoder) Add(id int64) string {
 
 // Flush returns what was held back, when no token follows.
 func (d *Decoder) Flush() string { return d.strip(d.text(true)) }
+
+// Held returns what Flush would, and changes nothing.
+func (d *Decoder) Held() string {
+	if len(d.pending) == 0 {
+		return ""
+	}
+	peek := *d
+	peek.pending = slices.Clone(d.pending)
+	return peek.Flush()
+}
 
 // bytes returns what a token stands for. isByte says that this is a byte of byteFallback.
 func (d *decoding) bytes(token string, first bool) (piece string, isByte bool) {
@@ -127,7 +149,7 @@ func byteToken(token string) (b byte, ok bool) {
 // text takes what is UTF-8 from the pending bytes; with all, everything. Byte tokens that are no text as a run are
 // U+FFFD each; elsewhere the bytes of a broken character are one.
 func (d *Decoder) text(all bool) string {
-	if d.isByte && d.whole && !utf8.Valid(d.pending) {
+	if d.isByte && d.t.decoding.judgeRuns && !utf8.Valid(d.pending) {
 		n := len(d.pending)
 		d.pending = d.pending[:0]
 		return strings.Repeat("\ufffd", n)

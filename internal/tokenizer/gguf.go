@@ -108,7 +108,11 @@ func (k *keys) build() (*Tokenizer, error) {
 	if err != nil {
 		return nil, inFile(k.path, err)
 	}
-	return t, k.settings(t, kind == "llama")
+	begins := kind == "llama"
+	if name, ok, err := value(k, "pre", gguf.Value.Str); ok && err == nil && kind == "gpt2" {
+		begins = pres[name].begins
+	}
+	return t, k.settings(t, begins)
 }
 
 // settings reads what is not in the vocabulary.
@@ -118,13 +122,14 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 		t.config.ChatTemplate, _ = v.Str()
 	}
 	for _, end := range []struct {
-		id, add string
-		token   *string
-		put     *[]int64
-		usual   bool
+		id, name, add string
+		put           *[]int64
+		usual         bool
 	}{
-		{"bos_token_id", "add_bos_token", &t.config.BOS, &t.before, bosUnlessSaid},
-		{"eos_token_id", "add_eos_token", &t.config.EOS, &t.after, false},
+		{"bos_token_id", nameBOS, "add_bos_token", &t.before, bosUnlessSaid},
+		{"eos_token_id", nameEOS, "add_eos_token", &t.after, false},
+		{"unknown_token_id", "unk_token", "", nil, false},
+		{"padding_token_id", "pad_token", "", nil, false},
 	} {
 		id, hasID, err := value(k, end.id, gguf.Value.Uint)
 		if err != nil {
@@ -138,11 +143,14 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 			continue
 		}
 		token, ok := t.Token(int64(min(id, maxID)))
+		if !ok && end.put == nil {
+			continue // nothing depends on it
+		}
 		if !ok {
 			return k.fail(end.id, "found %d, the vocabulary ends at %d", id, t.size-1)
 		}
-		*end.token = token
-		if add || !said && end.usual {
+		t.config.name(end.name, token)
+		if end.put != nil && (add || !said && end.usual) {
 			*end.put = []int64{int64(id)}
 		}
 	}
@@ -177,6 +185,7 @@ func (k *keys) sentencePiece(pieces []piece) (*Tokenizer, error) {
 type pre struct {
 	nfc          bool
 	ignoreMerges bool
+	begins       bool // a text begins with the bos token, unless a key says otherwise
 	steps        func() ([]step, error)
 }
 
@@ -195,10 +204,10 @@ var pres = map[string]pre{
 	"gpt-2":     {steps: splitThenMap(gpt2Pattern)},
 	"default":   {steps: splitThenMap(gpt2Pattern)},
 	"falcon":    {steps: falconSteps},
-	"falcon3":   {steps: falconSteps},
+	"falcon3":   {steps: falconSteps, begins: true},
 	"smaug-bpe": {steps: splitThenMap(llama3Pattern)},
-	"llama-bpe": {steps: splitThenMap(llama3Pattern), ignoreMerges: true},
-	"llama3":    {steps: splitThenMap(llama3Pattern), ignoreMerges: true},
+	"llama-bpe": {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
+	"llama3":    {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
 	"qwen2":     {nfc: true, steps: splitThenMap(strings.Replace(llama3Pattern, "{1,3}", "", 1))},
 }
 
@@ -235,7 +244,7 @@ func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
 	m.ready()
 	t := newTokenizer(m)
 	if how.nfc {
-		t.normalize = []normalizer{{nfc, true}}
+		t.normalize = []normalizer{composing}
 	}
 	if t.steps, err = how.steps(); err != nil {
 		return nil, err
@@ -260,7 +269,7 @@ func (t *Tokenizer) addPieces(pieces []piece) {
 			raw = append(raw, token)
 		case definedPiece:
 			for _, normalize := range t.normalize {
-				token.content = normalize.apply(token.content)
+				token.content = normalize.apply(token.content, start)
 			}
 			cooked = append(cooked, token)
 		case unusedPiece:

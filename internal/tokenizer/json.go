@@ -203,8 +203,7 @@ func (t *Tokenizer) finish() {
 // cutWords lets a tokenizer whose words are whole texts work word by word, where that gives the same ids: where every
 // word begins with a mark, as "▁", that stands nowhere else in what merges make.
 func (t *Tokenizer) cutWords() {
-	const mark = "▁"
-	id, ok := t.model.vocab[mark]
+	id, ok := t.model.vocab[spaceMark]
 	if len(t.steps) > 0 || t.model.ignoreMerges || !ok {
 		return
 	}
@@ -212,16 +211,16 @@ func (t *Tokenizer) cutWords() {
 	for token, id := range t.model.vocab {
 		spelled[id] = token
 	}
-	if spelled[id] != mark {
+	if spelled[id] != spaceMark {
 		return
 	}
 	for _, m := range t.model.merges {
 		token := spelled[m.id]
-		if strings.Contains(strings.TrimLeft(token, mark), mark) {
+		if strings.Contains(strings.TrimLeft(token, spaceMark), spaceMark) {
 			return
 		}
 	}
-	t.steps = []step{splitBefore{mark, true}}
+	t.steps = []step{splitBefore{spaceMark, true}}
 }
 
 // added is an entry of added_tokens.
@@ -234,23 +233,28 @@ type added struct {
 func readAdded(top object) []added {
 	var all []added
 	for _, o := range top.objects("added_tokens") {
-		special := o.flag("special", false)
-		token := added{
-			addedToken: addedToken{
-				content:    o.text("content", ""),
-				singleWord: o.flag("single_word", false),
-				lstrip:     o.flag("lstrip", false),
-				rstrip:     o.flag("rstrip", false),
-			},
-			special:    special,
-			normalized: o.flag("normalized", !special),
-		}
-		if len(token.content) > maxAdded {
-			o.unsupported("content", "found %d bytes, expected at most %d", len(token.content), maxAdded)
-		}
-		all = append(all, token)
+		all = append(all, readToken(o))
 	}
 	return all
+}
+
+// readToken reads an added token.
+func readToken(o object) added {
+	special := o.flag("special", false)
+	token := added{
+		addedToken: addedToken{
+			content:    o.text("content", ""),
+			singleWord: o.flag("single_word", false),
+			lstrip:     o.flag("lstrip", false),
+			rstrip:     o.flag("rstrip", false),
+		},
+		special:    special,
+		normalized: o.flag("normalized", !special),
+	}
+	if len(token.content) > maxAdded {
+		o.unsupported("content", "found %d bytes, expected at most %d", len(token.content), maxAdded)
+	}
+	return token
 }
 
 // maxAdded bounds the length of an added token, by which the search for them may slow down.
@@ -259,6 +263,7 @@ const maxAdded = 1 << 12
 // addTokens adds tokens as the tokenizers library does: an id is that of the vocabulary, where the token is in it, or the
 // next free one, whatever the file says.
 func (t *Tokenizer) addTokens(tokens []added) {
+	t.added, t.special = tokens, map[int32]bool{}
 	var raw, cooked []addedToken
 	seen := map[string]bool{}
 	next := int32(len(t.model.vocab))
@@ -284,7 +289,7 @@ func (t *Tokenizer) addTokens(tokens []added) {
 		}
 		for _, normalize := range t.normalize {
 			if token.content != "" {
-				token.content = normalize.apply(token.content)
+				token.content = normalize.apply(token.content, start)
 			}
 		}
 		t.tokens[id] = token.content // also to be decoded

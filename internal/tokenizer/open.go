@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
@@ -96,92 +94,17 @@ func openFile(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.readConfig(filepath.Dir(path))
+	return t, t.readConfig(filepath.Dir(path), isJSON(path, data))
 }
 
 // parse reads a tokenizer.json or a SentencePiece model.
 func parse(path string, data []byte) (*Tokenizer, error) {
-	if filepath.Ext(path) != ".json" && !bytes.HasPrefix(bytes.TrimLeft(data, "\ufeff \t\r\n"), []byte("{")) {
-		return ParseSentencePiece(path, data)
+	if isJSON(path, data) {
+		return Parse(path, data)
 	}
-	return Parse(path, data)
+	return ParseSentencePiece(path, data)
 }
 
-// readConfig reads tokenizer_config.json and chat_template.jinja, where they are.
-func (t *Tokenizer) readConfig(dir string) error {
-	path := filepath.Join(dir, "tokenizer_config.json")
-	data, err := jsonobj.ReadFile(path, maxFile)
-	if err == nil {
-		err = t.applyConfig(path, data)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	template, err := jsonobj.ReadFile(filepath.Join(dir, "chat_template.jinja"), maxFile)
-	if err == nil {
-		t.config.ChatTemplate = string(template)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// applyConfig takes from tokenizer_config.json the names of the special tokens, the chat template, and whether a text is
-// begun and ended with them. What the post-processor of a tokenizer.json says about that comes first, as in transformers 5.
-func (t *Tokenizer) applyConfig(path string, data []byte) error {
-	members, err := jsonobj.Parse(data)
-	if err != nil {
-		return &badfile.FormatError{File: path, Detail: err.Error()}
-	}
-	o := object{members: members, err: &err}
-	decided := filepath.Ext(t.path) == ".json" && len(t.before)+len(t.after) > 0
-	for _, end := range []struct {
-		key   string
-		token *string
-		put   *[]int64
-	}{{"bos_token", &t.config.BOS, &t.before}, {"eos_token", &t.config.EOS, &t.after}} {
-		if name := tokenName(o, end.key); name != "" {
-			*end.token = name
-		}
-		if _, said := o.get("add_" + end.key); !said || decided {
-			continue
-		}
-		*end.put = nil
-		id, ok := t.ID(*end.token)
-		if add := o.flag("add_"+end.key, false); add && ok && *end.token != "" {
-			*end.put = []int64{id}
-		}
-	}
-	t.config.ChatTemplate = chatTemplate(o)
-	if err != nil {
-		return inFile(path, err)
-	}
-	return nil
-}
-
-// tokenName reads the name of a token, which may be wrapped as {"content": "<s>"}.
-func tokenName(o object, key string) string {
-	v, ok := o.get(key)
-	if !ok {
-		return ""
-	}
-	if v.Kind() == jsonobj.Object {
-		return o.as(key, v).text("content", "")
-	}
-	return o.text(key, "")
-}
-
-// chatTemplate reads the template, of several the one named "default".
-func chatTemplate(o object) string {
-	v, ok := o.get("chat_template")
-	if !ok || v.Kind() == jsonobj.String {
-		return o.text("chat_template", "")
-	}
-	for _, one := range o.objects("chat_template") {
-		if one.text("name", "") == "default" {
-			return one.text("template", "")
-		}
-	}
-	return ""
+func isJSON(path string, data []byte) bool {
+	return filepath.Ext(path) == ".json" || bytes.HasPrefix(bytes.TrimLeft(data, "\ufeff \t\r\n"), []byte("{"))
 }

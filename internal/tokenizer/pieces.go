@@ -36,6 +36,9 @@ type spelling struct {
 	squeeze     bool // runs of spaces are one, and none at the ends
 }
 
+// spaceMark is how SentencePiece writes a space.
+const spaceMark = "▁"
+
 // maxPiece bounds the length of a piece, with which the time to load grows.
 const maxPiece = 256
 
@@ -66,7 +69,7 @@ func fromPieces(pieces []piece, how spelling) (*Tokenizer, error) {
 				raw = append(raw, addedToken{content: p.text, id: id})
 			}
 		case definedPiece:
-			cooked = append(cooked, addedToken{content: strings.ReplaceAll(p.text, " ", "▁"), id: id})
+			cooked = append(cooked, addedToken{content: strings.ReplaceAll(p.text, " ", spaceMark), id: id})
 		case unusedPiece:
 			t.unused[id] = true
 		case bytePiece:
@@ -78,8 +81,8 @@ func fromPieces(pieces []piece, how spelling) (*Tokenizer, error) {
 	}
 	m.merge(pieces)
 	t.control, t.cooked = newFinder(raw), newFinder(cooked)
-	t.normalize = []normalizer{{how.write, false}}
-	t.decoding = decoding{replace: [][2]string{{"▁", " "}}, byteFallback: m.byteFallback}
+	t.normalize = []normalizer{{apply: how.space}, replacing(" ", spaceMark)}
+	t.decoding = decoding{replace: [][2]string{{spaceMark, " "}}, byteFallback: m.byteFallback}
 	if how.dummyPrefix {
 		t.decoding.strip, t.decoding.stripAtMost = " ", 1
 	}
@@ -108,16 +111,17 @@ func (m *bpe) merge(pieces []piece) {
 	}
 }
 
-// write spells a text with "▁" for spaces.
-func (how spelling) write(s string) string {
+// space puts the spaces of a text as the model wants them.
+func (how spelling) space(s string, at place) string {
+	goesOn := at == joined && strings.HasPrefix(s, " ")
 	if how.squeeze {
 		words := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 		s = strings.Join(words, " ")
 	}
-	if how.dummyPrefix && s != "" {
+	if s != "" && (how.squeeze && goesOn || how.dummyPrefix && at != joined) {
 		s = " " + s
 	}
-	return strings.ReplaceAll(s, " ", "▁")
+	return s
 }
 
 // validScores reports whether all pieces can be ordered by their scores.

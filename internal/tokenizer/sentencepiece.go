@@ -27,7 +27,8 @@ func ParseSentencePiece(path string, data []byte) (*Tokenizer, error) {
 		return nil, inFile(path, err)
 	}
 	t.path = path
-	t.config.BOS, t.config.EOS = t.tokens[m.bos], t.tokens[m.eos]
+	t.config.name(nameBOS, t.tokens[m.bos])
+	t.config.name(nameEOS, t.tokens[m.eos])
 	if t.config.BOS != "" {
 		t.before = []int64{int64(m.bos)}
 	}

@@ -5,10 +5,26 @@ import (
 	"unicode/utf8"
 )
 
-// step is a stage of the pre-tokenizer: it cuts or changes a piece of text and hands on what comes of it. first says that
-// the piece begins where the text does.
+// step is a stage of the pre-tokenizer: it cuts or changes a piece of text and hands on what comes of it.
 type step interface {
-	run(e *encoder, next int, s string, first bool)
+	run(e *encoder, next int, s string, at place)
+}
+
+// place is where a piece begins, on which it depends whether a space is put in front.
+type place int
+
+const (
+	inside place = iota // after another piece of the text
+	start               // where the text begins
+	joined              // where a text goes on that was encoded before: nothing is put in front
+)
+
+// of returns the place of a part that begins at byte i of a piece.
+func (p place) of(i int) place {
+	if i == 0 {
+		return p
+	}
+	return inside
 }
 
 // behavior says what becomes of the matches that a piece is split at.
@@ -75,10 +91,10 @@ func (b behavior) apply(m []match) []match {
 }
 
 // hand gives the pieces of s to the next step.
-func (e *encoder) hand(next int, s string, first bool, pieces []match) {
+func (e *encoder) hand(next int, s string, at place, pieces []match) {
 	for _, p := range pieces {
 		if !p.is && p.start < p.end {
-			e.run(next, s[p.start:p.end], first && p.start == 0)
+			e.run(next, s[p.start:p.end], at.of(p.start))
 		}
 	}
 }
@@ -96,11 +112,11 @@ func (e *encoder) scratch(next int) []match {
 // splitGPT2 cuts by gpt2Pattern.
 type splitGPT2 struct{}
 
-func (splitGPT2) run(e *encoder, next int, s string, first bool) {
+func (splitGPT2) run(e *encoder, next int, s string, at place) {
 	flat := e.flat
 	for i := 0; i < len(s); {
 		end := gpt2Word(flat, s, i)
-		e.run(next, s[i:end], first && i == 0)
+		e.run(next, s[i:end], at.of(i))
 		i = end
 	}
 }
@@ -108,16 +124,16 @@ func (splitGPT2) run(e *encoder, next int, s string, first bool) {
 // mapBytes writes bytes as the characters of a byte-level vocabulary.
 type mapBytes struct{}
 
-func (mapBytes) run(e *encoder, next int, s string, first bool) { e.run(next, byteMapped(s), first) }
+func (mapBytes) run(e *encoder, next int, s string, at place) { e.run(next, byteMapped(s), at) }
 
 // prefixSpace puts a space in front.
 type prefixSpace struct{}
 
-func (prefixSpace) run(e *encoder, next int, s string, first bool) {
-	if s[0] != ' ' {
+func (prefixSpace) run(e *encoder, next int, s string, at place) {
+	if at != joined && s[0] != ' ' {
 		s = " " + s
 	}
-	e.run(next, s, first)
+	e.run(next, s, at)
 }
 
 // splitClass splits at characters of some property.
@@ -126,7 +142,7 @@ type splitClass struct {
 	behavior behavior
 }
 
-func (t splitClass) run(e *encoder, next int, s string, first bool) {
+func (t splitClass) run(e *encoder, next int, s string, at place) {
 	m := e.scratch(next)
 	for i := 0; i < len(s); {
 		e.merger.tick()
@@ -144,7 +160,7 @@ func (t splitClass) run(e *encoder, next int, s string, first bool) {
 		i = end
 	}
 	m = t.behavior.apply(m)
-	e.hand(next, s, first, m)
+	e.hand(next, s, at, m)
 	e.matches[next] = m
 }
 
@@ -157,7 +173,7 @@ type splitPattern struct {
 	behavior behavior
 }
 
-func (t *splitPattern) run(e *encoder, next int, s string, first bool) {
+func (t *splitPattern) run(e *encoder, next int, s string, at place) {
 	m := e.scratch(next)
 	done := 0
 	for done < len(s) {
@@ -176,7 +192,7 @@ func (t *splitPattern) run(e *encoder, next int, s string, first bool) {
 		m = append(m, match{done, len(s), t.invert})
 	}
 	m = t.behavior.apply(m)
-	e.hand(next, s, first, m)
+	e.hand(next, s, at, m)
 	e.matches[next] = m
 }
 
@@ -234,16 +250,16 @@ type metaspace struct {
 	split  bool
 }
 
-func (t metaspace) run(e *encoder, next int, s string, first bool) {
+func (t metaspace) run(e *encoder, next int, s string, at place) {
 	s = strings.ReplaceAll(s, " ", t.mark)
-	if (t.scheme == always || t.scheme == onlyFirst && first) && !strings.HasPrefix(s, t.mark) {
+	if (t.scheme == always && at != joined || t.scheme == onlyFirst && at == start) && !strings.HasPrefix(s, t.mark) {
 		s = t.mark + s
 	}
 	if !t.split {
-		e.run(next, s, first)
+		e.run(next, s, at)
 		return
 	}
-	splitBefore{t.mark, false}.run(e, next, s, first)
+	splitBefore{t.mark, false}.run(e, next, s, at)
 }
 
 // splitBefore cuts before each mark. With runs, it keeps neighbouring marks together.
@@ -252,10 +268,10 @@ type splitBefore struct {
 	runs bool
 }
 
-func (t splitBefore) run(e *encoder, next int, s string, first bool) {
-	for at := 0; at < len(s); {
-		end := at
-		if !t.runs && strings.HasPrefix(s[at:], t.mark) {
+func (t splitBefore) run(e *encoder, next int, s string, at place) {
+	for i := 0; i < len(s); {
+		end := i
+		if !t.runs && strings.HasPrefix(s[i:], t.mark) {
 			end += len(t.mark)
 		}
 		for t.runs && strings.HasPrefix(s[end:], t.mark) {
@@ -266,7 +282,7 @@ func (t splitBefore) run(e *encoder, next int, s string, first bool) {
 		} else {
 			end = len(s)
 		}
-		e.run(next, s[at:end], first && at == 0)
-		at = end
+		e.run(next, s[i:end], at.of(i))
+		i = end
 	}
 }

@@ -27,23 +27,35 @@ func readNormalizer(o object, level int, growth *int) []normalizer {
 		}
 		return all
 	case "NFC":
-		return []normalizer{{nfc, true}}
+		return []normalizer{composing}
 	case "Prepend":
 		mark := o.text("prepend", "")
 		if len(mark) > maxGrowth {
 			o.unsupported("prepend", "found %d bytes, expected at most %d", len(mark), maxGrowth)
 		}
-		return []normalizer{{func(s string) string { return mark + s }, false}}
+		return []normalizer{{apply: func(s string, at place) string {
+			if at == joined {
+				return s
+			}
+			return mark + s
+		}}}
 	case "Replace":
 		from, to := readLiteral(o), o.text("content", "")
 		if from == "" || !grows(o, from, to, growth) {
 			return nil
 		}
-		return []normalizer{{func(s string) string { return strings.ReplaceAll(s, from, to) }, false}}
+		return []normalizer{replacing(from, to)}
 	default:
 		o.unsupported("type", "found %s, expected one of Sequence, NFC, Prepend, Replace", badfile.Quote(kind))
 	}
 	return nil
+}
+
+// composing is Unicode's NFC.
+var composing = normalizer{apply: func(s string, _ place) string { return nfc(s) }, local: true}
+
+func replacing(from, to string) normalizer {
+	return normalizer{apply: func(s string, _ place) string { return strings.ReplaceAll(s, from, to) }}
 }
 
 // grows takes note that from becomes to, and reports whether texts stay below maxGrowth times their length.
@@ -266,10 +278,14 @@ func readDecoder(o object, d *decoding, growth *int) {
 	case "ByteFallback":
 		d.byteFallback = true
 	case "Fuse":
+		d.fused = true
 	case "Strip":
 		d.strip, d.stripAtMost = o.text("content", " "), o.count("start")
 		if o.count("stop") != 0 || d.strip == "" {
 			o.unsupported("stop", "found a decoder that strips the end of texts")
+		}
+		if d.stripAtMost > 0 && !d.fused {
+			o.unsupported("start", "found a decoder that strips every token: expected Fuse before it")
 		}
 	default:
 		o.unsupported("type", "found %s, expected one of Sequence, ByteLevel, Metaspace, Replace, ByteFallback, Fuse, Strip",

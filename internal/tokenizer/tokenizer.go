@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,6 +20,7 @@ type Tokenizer struct {
 	control   *finder // in place of raw, where only a chat template may write them
 	normalize []normalizer
 	cooked    *finder // added tokens that are found in normalized text
+	added     []added // both, of a tokenizer.json
 	steps     []step
 	cached    int  // the step from which a piece's ids depend on nothing but its text
 	cuts      bool // texts may be cut before a space, see Cut
@@ -33,14 +35,8 @@ type Tokenizer struct {
 
 // normalizer changes a text before it is cut.
 type normalizer struct {
-	apply func(string) string
+	apply func(s string, at place) string
 	local bool // what becomes of a piece depends on nothing but the piece, if that begins with a space
-}
-
-// Config is what is said about a tokenizer beside its tables: by tokenizer_config.json or the keys of a GGUF file.
-type Config struct {
-	BOS, EOS     string // the tokens that begin and end a text; may be empty
-	ChatTemplate string // in Jinja; may be empty
 }
 
 // Config returns what is said about the tokenizer.
@@ -80,6 +76,23 @@ func (t *Tokenizer) ID(token string) (id int64, ok bool) {
 	return int64(n), ok
 }
 
+// Added is a token that is found in a text before the model sees it.
+type Added struct {
+	ID      int
+	Content string
+	Special bool
+}
+
+// Added returns the added tokens of a tokenizer.json, with those that the files beside it add.
+func (t *Tokenizer) Added() (all []Added) {
+	for _, a := range t.added {
+		if id, ok := t.ID(a.content); ok {
+			all = append(all, Added{int(id), a.content, t.special[int32(id)]})
+		}
+	}
+	return all
+}
+
 // Special reports whether an id has a meaning of its own, such as the end of a text, and no text.
 func (t *Tokenizer) Special(id int64) bool { return id == int64(int32(id)) && t.special[int32(id)] }
 
@@ -108,18 +121,35 @@ const (
 // Encode returns the ids of a text. With special, those that the post-processor puts around it are included.
 // Added tokens in the text, <|endoftext|> too, become their ids; those of a SentencePiece model, such as <s>, do not.
 func (t *Tokenizer) Encode(text string, special bool) []int64 {
-	return t.encode(context.Background(), t.raw, text, special)
+	return t.encode(context.Background(), t.raw, text, start, special)
+}
+
+// Continue returns the ids of a text that goes on where another one ended, of which before are the last ids: none if they
+// are not known. They are the ids that the whole text has there, wherever a token can end: nothing is put in front or
+// behind, neither a token such as <s> nor the space that SentencePiece begins texts with.
+func (t *Tokenizer) Continue(before []int64, text string) []int64 {
+	return t.encode(context.Background(), t.raw, text, t.placeAfter(before), false)
+}
+
+// placeAfter is where a text goes on behind some ids: what follows a token at which texts are cut before they are
+// normalized is a part of its own.
+func (t *Tokenizer) placeAfter(before []int64) place {
+	if n := len(before); n > 0 &&
+		slices.ContainsFunc(t.raw.tokens, func(a addedToken) bool { return int64(a.id) == before[n-1] }) {
+		return inside
+	}
+	return joined
 }
 
 // EncodeTemplate returns the ids of what a chat template made: all special tokens in it become their ids, and none is added.
 func (t *Tokenizer) EncodeTemplate(text string) []int64 {
 	if t.control != nil {
-		return t.encode(context.Background(), t.control, text, false)
+		return t.encode(context.Background(), t.control, text, start, false)
 	}
-	return t.encode(context.Background(), t.raw, text, false)
+	return t.encode(context.Background(), t.raw, text, start, false)
 }
 
-func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, special bool) []int64 {
+func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, at place, special bool) []int64 {
 	e, _ := t.encoders.Get().(*encoder)
 	if e == nil {
 		e = &encoder{Tokenizer: t, flat: classes(), cache: map[string][]int32{}}
@@ -127,7 +157,7 @@ func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, specia
 	defer t.encoders.Put(e)
 	e.merger.ctx = ctx
 	e.ids = e.ids[:0]
-	e.encode(raw, text)
+	e.encode(raw, text, at)
 	out := make([]int64, 0, len(t.before)+len(e.ids)+len(t.after))
 	if special {
 		out = append(out, t.before...)
@@ -142,19 +172,19 @@ func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, specia
 }
 
 // encode cuts out added tokens, normalizes, cuts again, and leaves the rest to the steps.
-func (e *encoder) encode(raw *finder, text string) {
+func (e *encoder) encode(raw *finder, text string, at place) {
 	token := func(id int32) { e.ids = append(e.ids, id) }
-	raw.cut(text, func(part string, at int) {
-		begins := at == 0
+	raw.cut(text, func(part string, i int) {
+		at := at.of(i)
 		for _, normalize := range e.normalize {
-			part = normalize.apply(part)
+			part = normalize.apply(part, at)
 		}
-		e.cooked.cut(part, func(piece string, at int) { e.run(0, piece, begins && at == 0) }, token)
+		e.cooked.cut(part, func(piece string, i int) { e.run(0, piece, at.of(i)) }, token)
 	}, token)
 }
 
 // run puts a piece through the steps from number n on.
-func (e *encoder) run(n int, s string, first bool) {
+func (e *encoder) run(n int, s string, at place) {
 	e.merger.tick()
 	if n == e.cached {
 		if ids, ok := e.cache[s]; ok {
@@ -163,17 +193,17 @@ func (e *encoder) run(n int, s string, first bool) {
 		}
 		if len(s) <= maxCached {
 			before := len(e.ids)
-			e.rest(n, s, first)
+			e.rest(n, s, at)
 			e.remember(s, e.ids[before:])
 			return
 		}
 	}
-	e.rest(n, s, first)
+	e.rest(n, s, at)
 }
 
-func (e *encoder) rest(n int, s string, first bool) {
+func (e *encoder) rest(n int, s string, at place) {
 	if n < len(e.steps) {
-		e.steps[n].run(e, n+1, s, first)
+		e.steps[n].run(e, n+1, s, at)
 		return
 	}
 	e.ids = e.model.encode(&e.merger, s, e.ids)
@@ -201,9 +231,11 @@ func cutsAt(steps []step) int {
 			if s.split {
 				at = i + 1
 			}
-			if s.scheme == onlyFirst {
+			if s.scheme != never {
 				return at
 			}
+		case prefixSpace:
+			return at
 		}
 	}
 	return at

@@ -22,11 +22,16 @@ type vector struct {
 
 func readVectors(t *testing.T, style string) []vector {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(fixtures, style, "vectors.json"))
+	return readFixture[vector](t, style, "vectors.json")
+}
+
+func readFixture[T any](t *testing.T, style, name string) []T {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(fixtures, style, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []vector
+	var all []T
 	if err := json.Unmarshal(data, &all); err != nil {
 		t.Fatal(err)
 	}
@@ -75,31 +80,74 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// Text that arrives token by token is the text of all tokens, never a broken character, and held back no longer than
-// needed.
+// streamed is a sequence of ids and what the tokenizers library makes of each of its beginnings.
+type streamed struct {
+	IDs     []int64
+	Decoded []string
+}
+
+// Text that arrives token by token is what the library makes of all tokens, wherever the prompt ends: what is not certain
+// is held back, and nothing is taken back.
 func TestStream(t *testing.T) {
-	for _, style := range []string{"neox", "falcon", "codestral", "llama", "sentencepiece"} {
-		tok, err := Open(filepath.Join(fixtures, style))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range readVectors(t, style) {
-			if strings.Contains(v.Decoded, "\ufffd") {
-				continue // judged as a whole
-			}
-			d := tok.NewDecoder(true)
-			var b strings.Builder
-			for _, id := range v.IDs {
-				b.WriteString(d.Add(id))
-				if len(d.pending) > 3 {
-					t.Fatalf("%s: %d bytes held back after %q", style, len(d.pending), b.String())
+	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3", "odd"} {
+		tok := open(t, style)
+		for _, v := range readFixture[streamed](t, style, "streams.json") {
+			n := len(v.IDs)
+			for cut := range n + 1 {
+				if got := tok.Decode(v.IDs[:cut], true); got != v.Decoded[cut] {
+					t.Fatalf("%s: Decode(%v)\n got %+q\nwant %+q", style, v.IDs[:cut], got, v.Decoded[cut])
 				}
-			}
-			if b.WriteString(d.Flush()); b.String() != v.Decoded {
-				t.Errorf("%s: streamed %+q, want %+q", style, b.String(), v.Decoded)
+				var prompt, after strings.Builder
+				d := tok.NewDecoder(true)
+				for _, id := range v.IDs[:cut] {
+					prompt.WriteString(d.Add(id))
+				}
+				d = tok.NewDecoder(true)
+				d.After(v.IDs[:cut], true)
+				for i, id := range v.IDs[cut:] {
+					after.WriteString(d.Add(id))
+					if got, want := prompt.String()+after.String()+d.Held(), v.Decoded[cut+i+1]; got != want {
+						t.Fatalf("%s: %v after %v: shown and held %+q, want %+q", style, v.IDs[cut:][:i+1], v.IDs[:cut], got, want)
+					}
+				}
+				if got := prompt.String() + after.String() + d.Flush(); got != v.Decoded[n] {
+					t.Fatalf("%s: %v after %v: %+q, want %+q", style, v.IDs[cut:], v.IDs[:cut], got, v.Decoded[n])
+				}
 			}
 		}
 	}
+}
+
+// joint is a text in two parts, and the ids of either that the tokenizers library gives to the whole.
+type joint struct {
+	Before, After string
+	IDs, Next     []int64
+}
+
+// A text that goes on has the ids of the whole: no space is put between the parts, and none is lost.
+func TestContinue(t *testing.T) {
+	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3"} {
+		tok := open(t, style)
+		for _, v := range readFixture[joint](t, style, "joints.json") {
+			if got := tok.Continue(v.IDs, v.After); !slices.Equal(got, v.Next) {
+				t.Errorf("%s: %+q after %+q\n got %v\nwant %v", style, v.After, v.Before, got, v.Next)
+			}
+		}
+	}
+	tok := open(t, "sentencepiece")
+	whole := tok.Encode("the state space", false)
+	if got := slices.Concat(tok.Encode("the state", false), tok.Continue(nil, " space")); !slices.Equal(got, whole) {
+		t.Errorf("sentencepiece: %v, want %v", got, whole)
+	}
+}
+
+func open(t *testing.T, style string) *Tokenizer {
+	t.Helper()
+	tok, err := Open(filepath.Join(fixtures, style))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
 }
 
 // A text cut where Cut says has the ids of the whole.

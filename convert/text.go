@@ -1,0 +1,242 @@
+package convert
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+	streams "github.com/gomamba/gomamba/internal/stream"
+	"github.com/gomamba/gomamba/internal/tokenizer"
+	"github.com/gomamba/gomamba/loader"
+)
+
+// texts is where a plan takes the tokenizer and the chat templates from.
+type texts struct {
+	dir  string    // folder of their files; "": none
+	main string    // the tokenizer, if it was given as a file of its own and not by its folder
+	keys []gguf.KV // of a GGUF file, in place of files
+
+	t      *tokenizer.Tokenizer // see open
+	bad    error                // why it is nil
+	opened bool
+}
+
+// sourceTexts are those of a plan's source, or of a tokenizer that is given: a file, a folder or a GGUF file.
+func sourceTexts(ck *loader.Checkpoint, given string) (texts, error) {
+	if given == "" {
+		if kvs := ck.GGUFKeys(); kvs != nil {
+			return texts{keys: sourceVocabulary(kvs)}, nil
+		}
+		return texts{dir: ck.Path()}, nil
+	}
+	if streams.Is(given) {
+		return texts{}, fmt.Errorf("%s is read as a stream: expected a file or a folder with a tokenizer, which are copied", given)
+	}
+	t, err := tokenizer.Open(given)
+	if err != nil {
+		return texts{}, err
+	}
+	if n := ck.Config().Shared().VocabSize; t.Size() > n {
+		return texts{}, &badfile.UnsupportedError{File: t.Path(), Detail: fmt.Sprintf("found %d tokens, the model's vocabulary has %d: "+
+			"this tokenizer belongs to another model", t.Size(), n)}
+	}
+	if f, err := gguf.Open(t.Path()); err == nil {
+		x := texts{keys: sourceVocabulary(f.KVs())}
+		for i := range x.keys {
+			x.keys[i].Value = x.keys[i].Value.Clone()
+		}
+		return x, f.Close()
+	}
+	x := texts{dir: filepath.Dir(t.Path()), main: t.Path()}
+	if info, err := files.Stat(given); err == nil && info.IsDir() {
+		x.main = ""
+	}
+	return x, nil
+}
+
+// open reads the tokenizer. It is nil where there is none, or none that gomamba can use.
+func (x *texts) open() *tokenizer.Tokenizer {
+	if !x.opened && x.dir != "" {
+		x.t, x.bad = tokenizer.Open(cmp.Or(x.main, x.dir))
+	}
+	x.opened = true
+	return x.t
+}
+
+// added returns the added tokens of a tokenizer.json, with those that the files beside it add.
+func (x *texts) added(parsed *tokenizerJSON) []tokenizer.Added {
+	if t := x.open(); t != nil {
+		return t.Added()
+	}
+	return parsed.AddedTokens
+}
+
+// copy writes the files of a folder, a tokenizer that is a file of its own under the name that programs look for.
+func (x *texts) copy(dir *atomicfile.Dir) error {
+	if x.dir == "" {
+		return nil
+	}
+	names := carriedTokenizer
+	if x.main != "" {
+		name := "tokenizer.json"
+		if base := filepath.Base(x.main); slices.Contains(names, base) {
+			name = base
+		} else if filepath.Ext(x.main) != ".json" {
+			name = "tokenizer.model"
+		}
+		info, err := files.Stat(x.main)
+		if err == nil {
+			err = copyFile(dir, name, x.main, info.Size())
+		}
+		if err != nil {
+			return err
+		}
+		names = []string{fileTokenizerConfig, "special_tokens_map.json", "added_tokens.json", fileTemplate, "chat_template.json"}
+	}
+	if _, err := carry(dir, x.dir, names); err != nil {
+		return err
+	}
+	for _, name := range templateNames(x.dir) {
+		if _, err := carry(dir, x.dir, []string{filepath.Join(folderTemplates, name+".jinja")}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const fileTokenizerConfig = "tokenizer_config.json"
+
+// settings renders what the keys of a GGUF file say beside its tokens as a tokenizer_config.json; nil if nothing.
+func (x *texts) settings() ([]byte, error) {
+	says := map[string]any{}
+	tokens := []string{}
+	for _, kv := range x.keys {
+		if kv.Key == ggufTokenizer+"tokens" {
+			tokens, _ = kv.Value.Strings()
+		}
+	}
+	names := map[string]string{}
+	for name, key := range specialTypes {
+		if name != "eot" && name != "eom" { // which transformers has no names for
+			names[ggufTokenizer+key] = name + "_token"
+		}
+	}
+	for _, kv := range x.keys {
+		if name, ok := names[kv.Key]; ok {
+			if id, err := kv.Value.Uint(); err == nil && id < uint64(len(tokens)) {
+				says[name] = tokens[id]
+			}
+		}
+		if name, ok := strings.CutPrefix(kv.Key, ggufTokenizer+"add_"); ok && strings.HasSuffix(name, "_token") {
+			if add, err := kv.Value.Bool(); err == nil {
+				says["add_"+name] = add
+			}
+		}
+	}
+	switch all := templatesOf(x.keys); {
+	case len(all) == 1 && all[0].name == defaultTemplate:
+		says["chat_template"] = all[0].text
+	case len(all) > 0:
+		var list []map[string]string
+		for _, t := range all {
+			list = append(list, map[string]string{"name": t.name, "template": t.text})
+		}
+		says["chat_template"] = list
+	}
+	if len(says) == 0 {
+		return nil, nil
+	}
+	return encodeJSON(says)
+}
+
+// beside writes what a folder holds beside configuration and weights: tokenizer, chat templates, and how to generate, if
+// that does not follow from the configuration or the layout always says it.
+func (p *Plan) beside(dir *atomicfile.Dir, always bool) error {
+	if err := p.texts.copy(dir); err != nil {
+		return err
+	}
+	if p.settings != nil {
+		if err := writeSmall(dir, fileTokenizerConfig, p.settings); err != nil {
+			return err
+		}
+	}
+	derived, err := generationConfig(p.cfg)
+	if err != nil || !always && bytes.Equal(p.generation, derived) {
+		return err
+	}
+	return writeSmall(dir, loader.FileGeneration, p.generation)
+}
+
+// readTexts gathers, for any target, what a source says about text.
+func (p *Plan) readTexts(given string) (err error) {
+	if p.texts, err = sourceTexts(p.ck, given); err != nil {
+		return err
+	}
+	p.given = given
+	if p.settings, err = p.texts.settings(); err != nil {
+		return err
+	}
+	p.generation, err = p.readGeneration()
+	return err
+}
+
+// readGeneration returns the generation_config.json of the source. Where it has none, or none that transformers reads,
+// it is the one that follows from the configuration, with the ends of texts that the source has without it.
+func (p *Plan) readGeneration() ([]byte, error) {
+	ids, bad := p.ck.StopTokens()
+	text, err := p.ownGeneration()
+	if err != nil || text != nil && bad == nil {
+		return text, err
+	}
+	if bad != nil {
+		p.Notes = append(p.Notes, bad.Error()+": written anew from the configuration, as transformers reads it")
+	}
+	cfg := p.ck.Config().Clone()
+	p.setEnds(cfg, ids)
+	return generationConfig(cfg)
+}
+
+// ownGeneration returns the generation_config.json of the source as it is, nil if there is none.
+func (p *Plan) ownGeneration() ([]byte, error) {
+	if kvs := p.ck.GGUFKeys(); kvs != nil {
+		for _, kv := range kvs {
+			if kv.Key == loader.KeyGeneration {
+				text, _ := kv.Value.Str() // another kind of value is reported with the ends
+				return []byte(text), nil
+			}
+		}
+		return nil, nil
+	}
+	text, err := jsonobj.ReadFile(filepath.Join(p.ck.Path(), loader.FileGeneration), maxCarried)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// setEnds states the ids that end a text, as they are stated already if they are the same.
+func (p *Plan) setEnds(cfg config.Config, ids []int64) {
+	ends := make(map[int]bool)
+	for _, id := range ids {
+		ends[int(id)] = true
+	}
+	have := make(map[int]bool)
+	for _, id := range cfg.Shared().EosTokenID.IDs {
+		have[id] = true
+	}
+	if !maps.Equal(ends, have) {
+		cfg.Shared().EosTokenID = config.TokenIDs{IDs: slices.Sorted(maps.Keys(ends)), List: len(ends) > 1}
+	}
+}
