@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/parallel"
 )
 
 // chunkTokens is how many tokens are worked on at a time at most: enough to read each weight once for many tokens,
@@ -59,7 +60,7 @@ type chunk struct {
 	state layerState // that it moves on
 	norm  rowNorm    // at hand
 
-	convolving, recurring, norming *kernel.Task // made once, so that a token allocates nothing
+	convolving, recurring, norming *parallel.Task // made once, so that a token allocates nothing
 }
 
 // widths are the values that a mixer keeps for each row of a chunk.
@@ -69,7 +70,7 @@ func (m *Model) newChunk() *chunk {
 	c := &chunk{model: m}
 	c.convolving = c.channelTask(func(row span, lo, hi int) { c.mixer.convolve(c, row, lo, hi) }, func() int { return c.mixer.widths().conv })
 	c.recurring = c.channelTask(func(row span, lo, hi int) { c.mixer.recur(c, row, lo, hi) }, m.cfg.DInner)
-	c.norming = kernel.NewTask(func(lo, hi int) {
+	c.norming = parallel.NewTask(func(lo, hi int) {
 		for row := lo; row < hi; row++ {
 			c.norm.run(row)
 		}
@@ -111,7 +112,7 @@ func (c *chunk) resize(rows, logitRows int) {
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
 func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, bias []float32) {
-	c.model.pool.MatMul(y, w, x, xStride, c.rows)
+	kernel.MatMul(c.model.pool, y, w, x, xStride, c.rows)
 	if bias != nil {
 		kernel.AddBias(y[:c.rows*w.Rows], bias)
 	}
@@ -123,7 +124,7 @@ func (c *chunk) convolve() { c.eachChannel(c.convolving, c.mixer.widths().conv) 
 // recur runs the recurrence of the mixer at hand over blocks of its channels, in parallel.
 func (c *chunk) recur() { c.eachChannel(c.recurring, c.model.cfg.DInner()) }
 
-func (c *chunk) eachChannel(t *kernel.Task, channels int) {
+func (c *chunk) eachChannel(t *parallel.Task, channels int) {
 	n := len(c.spans) * channelBlocks(channels)
 	grain := 1
 	if c.width < longTokens {
@@ -135,8 +136,8 @@ func (c *chunk) eachChannel(t *kernel.Task, channels int) {
 func channelBlocks(channels int) int { return (channels + channelBlock - 1) / channelBlock }
 
 // channelTask is the task of calling f for each block of channels of every sequence.
-func (c *chunk) channelTask(f func(row span, lo, hi int), channels func() int) *kernel.Task {
-	return kernel.NewTask(func(from, to int) {
+func (c *chunk) channelTask(f func(row span, lo, hi int), channels func() int) *parallel.Task {
+	return parallel.NewTask(func(from, to int) {
 		n := channels()
 		blocks := channelBlocks(n)
 		for i := from; i < to; i++ {

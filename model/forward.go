@@ -158,7 +158,7 @@ func (p *pass) all() error {
 		return nil
 	}
 	c.resize(0, b.Sequences)
-	p.m.pool.MatMul(c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
+	kernel.MatMul(p.m.pool, c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
 }

@@ -4,8 +4,8 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 )
 
@@ -15,7 +15,7 @@ type Model struct {
 	cfg          config.Config
 	weights      *weights
 	mixers       []mixer // of every layer
-	pool         *kernel.Pool
+	pool         *parallel.Pool
 	spare        sync.Pool // of *pass
 	parallelScan bool
 	changed      func() error // of the checkpoint's files
@@ -52,7 +52,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: ck.Config(), weights: w, mixers: mixers, parallelScan: opts.ParallelScan, changed: ck.Changed,
-		fingerprint: opts.Fingerprint, pool: kernel.NewPool(opts.Threads)}
+		fingerprint: opts.Fingerprint, pool: parallel.NewPool(opts.Threads)}
 	m.spare.New = func() any { return m.newPass() }
 	return m, nil
 }

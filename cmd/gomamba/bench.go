@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -150,7 +151,7 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 // measure runs the rounds and keeps medians. The kinds of measurement take turns, so that a machine whose speed drifts
 // drifts for all of them.
 func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, r *benchResult) error {
-	pool := kernel.NewPool(m.Threads())
+	pool := parallel.NewPool(m.Threads())
 	defer pool.Close()
 	bar := newBar(cmd, "", "rounds", int64(f.rounds))
 	defer bar.stop()
@@ -183,17 +184,17 @@ func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model
 func last(v []float64) float64 { return v[len(v)-1] }
 
 // multiplyAdds returns how many float32 operations a second all threads do when nothing holds them up.
-func multiplyAdds(pool *kernel.Pool) float64 {
+func multiplyAdds(pool *parallel.Pool) float64 {
 	start := time.Now()
-	n := pool.MultiplyAdds(5e9)
+	n := kernel.MultiplyAdds(pool, 5e9)
 	return float64(n) / time.Since(start).Seconds()
 }
 
 // readWeights reads all tensors once and returns their size.
-func readWeights(pool *kernel.Pool, ck *loader.Checkpoint) int {
+func readWeights(pool *parallel.Pool, ck *loader.Checkpoint) int {
 	n := 0
 	for _, t := range ck.Tensors() {
-		pool.Read(t.Data)
+		kernel.Read(pool, t.Data)
 		n += len(t.Data)
 	}
 	return n

@@ -1,4 +1,4 @@
-// Package kernel is the arithmetic of the network: the only place with lanes, threads and dtype switches.
+// Package kernel is the arithmetic of the network: the only place with lanes, assembly and dtype switches.
 //
 // # One summation order
 //

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -31,7 +32,7 @@ func hash[F float32 | float64](v []F) uint64 {
 // TestSameBitsEverywhere compares with hashes that every build on every processor must reproduce.
 // A compiler that fuses a multiply with an add, or one sum in another order, changes them.
 func TestSameBitsEverywhere(t *testing.T) {
-	pool := NewPool(2)
+	pool := parallel.NewPool(2)
 	defer pool.Close()
 	check := func(what string, got, want uint64) {
 		t.Helper()
@@ -48,7 +49,7 @@ func TestSameBitsEverywhere(t *testing.T) {
 		w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, dtype.Bytes(rows*cols))}
 		tensor.NarrowF32(w.Data, dtype, exactInputs(rand.New(rand.NewPCG(3, 4)), rows*cols))
 		m := NewMatrix(w)
-		pool.MatMul(y, &m, x, cols, tokens)
+		MatMul(pool, y, &m, x, cols, tokens)
 		check("MatMul of "+dtype.String(), hash(y), want)
 	}
 	for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {

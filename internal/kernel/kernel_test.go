@@ -1,13 +1,13 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -151,7 +151,7 @@ func TestDotOrder(t *testing.T) {
 // TestMatMulOrder holds every route through a matrix product to the one summation order.
 func TestMatMulOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	pool := NewPool(3)
+	pool := parallel.NewPool(3)
 	defer pool.Close()
 	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
 		for _, cols := range []int{1, 5, 15, 16, 17, 31, 32, 48, 100, 160, 256} {
@@ -169,7 +169,7 @@ func TestMatMulOrder(t *testing.T) {
 	}
 }
 
-func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
+func testMatMul(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
 	t.Helper()
 	data := make([]byte, dt.Bytes(rows*cols))
 	tensor.NarrowF32(data, dt, vectors(rng, rows*cols, kind))
@@ -181,7 +181,7 @@ func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows,
 	y := make([]float32, tokens*rows+2)
 	guard := math.Float32frombits(0x7fc0dead)
 	y[0], y[len(y)-1] = guard, guard
-	pool.MatMul(y[1:len(y)-1], &w, x, cols+gap, tokens)
+	MatMul(pool, y[1:len(y)-1], &w, x, cols+gap, tokens)
 	for i := range tokens {
 		for r := range rows {
 			want := dotByTheBook(wide[r*cols:][:cols], x[i*(cols+gap):][:cols])
@@ -417,17 +417,4 @@ func TestRMSNormAccuracy(t *testing.T) {
 			}
 		}
 	}
-}
-
-func ExamplePool_Run() {
-	pool := NewPool(4)
-	defer pool.Close()
-	squares := make([]int, 10)
-	pool.Run(len(squares), 3, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			squares[i] = i * i
-		}
-	})
-	fmt.Println(squares)
-	// Output: [0 1 4 9 16 25 36 49 64 81]
 }

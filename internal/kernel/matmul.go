@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -78,26 +79,25 @@ const (
 	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, all want the same few places of a cache
 )
 
-// MatMul sets y[t, r] = Σ_c w[r, c]·x[t, c] for T tokens, in the summation order of the package comment.
-// x is [T, w.Cols] with rows xStride apart, y is [T, w.Rows]. y must not overlap x.
-func (p *Pool) MatMul(y []float32, w *Matrix, x []float32, xStride, tokens int) {
+// MatMul sets y[t, r] = Σ_c w[r, c]·x[t, c] for T tokens, on the pool's threads, in the summation order of the package
+// comment. x is [T, w.Cols] with rows xStride apart, y is [T, w.Rows]. y must not overlap x.
+func MatMul(p *parallel.Pool, y []float32, w *Matrix, x []float32, xStride, tokens int) {
 	if tokens < 1 {
 		return
 	}
-	p.turn.Lock()
-	defer p.turn.Unlock()
-	m := &p.product
+	m := products.Get().(*product)
 	m.y, m.w, m.x, m.xStride, m.tokens = y, w, x, xStride, tokens
 	if tokens <= w.fewTokens() {
-		grain := min(sliceBytes/w.dtype.Bytes(w.Cols), w.Rows/(2*p.threads)) + 3
-		p.run(m.few, w.Rows, grain&^3)
+		grain := min(sliceBytes/w.dtype.Bytes(w.Cols), w.Rows/(2*p.Threads())) + 3
+		p.RunTask(m.few, w.Rows, grain&^3)
 	} else {
-		p.run(m.many, m.divide(p.threads), 1)
+		p.RunTask(m.many, m.divide(p.Threads()), 1)
 	}
 	m.y, m.w, m.x = nil, nil, nil
+	products.Put(m)
 }
 
-// product is the matrix product that a pool is computing, and the two ways to do so.
+// product is a matrix product that is being computed, and the two ways to do so.
 type product struct {
 	y, x            []float32
 	w               *Matrix
@@ -105,22 +105,27 @@ type product struct {
 
 	// How the work is divided when there are many tokens: blocks of tokens, pieces of rows within them.
 	threads, block, rows, pieces int
-	spread                       []float32 // x with rows at a better distance
+	padded                       []float32 // x with rows at a better distance
 
-	few, many *Task
+	few, many *parallel.Task
 }
 
-func (m *product) init() {
-	m.few = NewTask(func(lo, hi int) {
+// products are kept from one matrix product to the next, so that one allocates nothing.
+var products = sync.Pool{New: func() any { return newProduct() }}
+
+func newProduct() *product {
+	m := &product{}
+	m.few = parallel.NewTask(func(lo, hi int) {
 		for t := range m.tokens {
 			m.w.mulVec(m.y[t*m.w.Rows+lo:t*m.w.Rows+hi], m.x[t*m.xStride:][:m.w.Cols], lo)
 		}
 	})
-	m.many = NewTask(func(lo, hi int) {
+	m.many = parallel.NewTask(func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			m.tile(i)
 		}
 	})
+	return m
 }
 
 // divide says how the product is divided, and into how many tiles.
@@ -134,19 +139,19 @@ func (m *product) divide(threads int) int {
 	m.rows = max(4, min(tileRows, tileFloats/w.Cols&^3, w.Rows/(4*threads)&^3))
 	m.pieces = (w.Rows + m.rows - 1) / m.rows
 	if m.xStride%pageFloats == 0 && m.tokens >= TokensAtOnce {
-		m.spreadRows()
+		m.padRows()
 	}
 	return (m.tokens + m.block - 1) / m.block * m.pieces
 }
 
-// spreadRows replaces x by a copy whose rows do not fall on each other in a cache.
-func (m *product) spreadRows() {
+// padRows replaces x by a copy whose rows do not fall on each other in a cache.
+func (m *product) padRows() {
 	stride := m.w.Cols + lanes
-	m.spread = slices.Grow(m.spread[:0], m.tokens*stride)[:m.tokens*stride]
+	m.padded = slices.Grow(m.padded[:0], m.tokens*stride)[:m.tokens*stride]
 	for t := range m.tokens {
-		copy(m.spread[t*stride:], m.x[t*m.xStride:][:m.w.Cols])
+		copy(m.padded[t*stride:], m.x[t*m.xStride:][:m.w.Cols])
 	}
-	m.x, m.xStride = m.spread, stride
+	m.x, m.xStride = m.padded, stride
 }
 
 // tile computes one piece of rows for one block of tokens.

@@ -1,5 +1,7 @@
 package kernel
 
+import "github.com/gomamba/gomamba/internal/parallel"
+
 // RunParallel is Run with the tokens, not the channels, divided among the pool's threads: the work-efficient parallel
 // scan over (decay, input) pairs (Blelloch 1990; Mamba paper, section 3.3.2), in its reduce-then-scan form.
 //
@@ -9,7 +11,7 @@ package kernel
 //
 // A piece's starting state comes from products of decays in float64, not from a float32 state rounded at every token:
 // results agree with Run to rounding, not to the bit.
-func (s *Scan) RunParallel(p *Pool, r *ScanRows, h []float32, channels int) {
+func (s *Scan) RunParallel(p *parallel.Pool, r *ScanRows, h []float32, channels int) {
 	pieces := min(p.Threads(), r.Tokens)
 	if pieces < 2 {
 		s.Run(r, h, 0, channels)

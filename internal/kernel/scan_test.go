@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/gomamba/gomamba/internal/parallel"
 )
 
 // randomScan returns a scan and inputs of lively values: decays from near 0 to near 1.
@@ -60,7 +62,7 @@ func closeTo(t *testing.T, what string, got []float32, want []float64) {
 }
 
 func TestScanAgainstTextbook(t *testing.T) {
-	pool := NewPool(4)
+	pool := parallel.NewPool(4)
 	defer pool.Close()
 	for _, size := range [][3]int{{1, 1, 1}, {3, 7, 5}, {5, 16, 100}, {33, 16, 64}, {2, 24, 301}, {4, 16, 3}} {
 		channels, states, tokens := size[0], size[1], size[2]
@@ -260,45 +262,8 @@ func TestActivationsMatchGeneric(t *testing.T) {
 	}
 }
 
-// TestPoolSharesAndForwardsPanics checks what callers rely on: every index once, from several goroutines, panics included.
-func TestPoolSharesAndForwardsPanics(t *testing.T) {
-	pool := NewPool(4)
-	defer pool.Close()
-	done := make(chan []int)
-	for range 3 {
-		go func() {
-			seen := make([]int, 1000)
-			for range 50 {
-				pool.Run(len(seen), 7, func(lo, hi int) {
-					for i := lo; i < hi; i++ {
-						seen[i]++
-					}
-				})
-			}
-			done <- seen
-		}()
-	}
-	for range 3 {
-		for i, n := range <-done {
-			if n != 50 {
-				t.Fatalf("index %d ran %d times, want 50", i, n)
-			}
-		}
-	}
-	defer func() {
-		if v := recover(); v != "boom" {
-			t.Errorf("recovered %v, want boom", v)
-		}
-	}()
-	pool.Run(100, 1, func(lo, hi int) {
-		if lo == 60 {
-			panic("boom")
-		}
-	})
-}
-
 func TestReadSeesEveryByte(t *testing.T) {
-	pool := NewPool(2)
+	pool := parallel.NewPool(2)
 	defer pool.Close()
 	rng := rand.New(rand.NewPCG(31, 32))
 	for _, n := range []int{0, 8, 248, 256, 264, 1<<20 + 8, 3<<20 + 520} {
@@ -306,7 +271,7 @@ func TestReadSeesEveryByte(t *testing.T) {
 		for i := range data {
 			data[i] = byte(rng.Uint32())
 		}
-		if got, want := pool.Read(data), xorGeneric(data); got != want {
+		if got, want := Read(pool, data), xorGeneric(data); got != want {
 			t.Errorf("%d bytes: %#x, want %#x", n, got, want)
 		}
 	}

@@ -3,11 +3,13 @@ package kernel
 import (
 	"encoding/binary"
 	"runtime"
+
+	"github.com/gomamba/gomamba/internal/parallel"
 )
 
 // Read reads every byte of data on all threads and returns a word that depends on them. It is the yardstick for
 // decoding: nothing that reads all weights once can be faster.
-func (p *Pool) Read(data []byte) uint64 {
+func Read(p *parallel.Pool, data []byte) uint64 {
 	const piece = 1 << 20
 	pieces := (len(data) + piece - 1) / piece
 	words := make([]uint64, pieces)
@@ -34,7 +36,7 @@ func xorGeneric(data []byte) uint64 {
 
 // MultiplyAdds does n float32 operations or a few more on all threads, a multiply-add being two of them, and returns how many
 // it did. It is the yardstick for prefill: none of them waits for another or for memory.
-func (p *Pool) MultiplyAdds(n int64) int64 {
+func MultiplyAdds(p *parallel.Pool, n int64) int64 {
 	const piece = 3 << 22 // a multiple of what one round of any kernel does
 	pieces := (n + piece - 1) / piece
 	p.Run(int(pieces), 1, func(lo, hi int) {

@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -128,7 +129,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	losses := make([]Loss, len(pairs))
 	errs := make([]error, len(pairs))
 	meter := progress.Start(progress.Stage(ctx, "tensors"), "bytes", size, 1)
-	pool := kernel.NewPool(threads)
+	pool := parallel.NewPool(threads)
 	defer pool.Close()
 	pool.Run(len(pairs), 1, func(lo, hi int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
