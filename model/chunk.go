@@ -18,7 +18,8 @@ func chunkWidth(tokens, sequences int) int {
 	chunks := (tokens + most - 1) / most
 	width := (tokens + chunks - 1) / chunks
 	if chunks > 1 {
-		width += (kernel.TokensAtOnce - width%kernel.TokensAtOnce) % kernel.TokensAtOnce
+		atOnce := kernel.TokensAtOnce()
+		width = (width + atOnce - 1) / atOnce * atOnce
 	}
 	return min(width, most)
 }

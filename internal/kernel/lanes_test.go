@@ -11,25 +11,27 @@ import (
 // TestTreeOfLanes adds lanes of which two cancel, so that only the tree of the package comment gives the right sum: what is
 // added to 2^80 before -2^80 is, is lost. Lanes of ordinary numbers have the same sum in any order.
 func TestTreeOfLanes(t *testing.T) {
-	rng := rand.New(rand.NewPCG(31, 32))
-	pool := parallel.NewPool(1)
-	defer pool.Close()
-	otherwise := 0
-	for _, dtype := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
-		for _, cols := range []int{16, 32, 45, 96, 384} {
-			if block, _ := dtype.Block(); cols%block != 0 {
-				continue
-			}
-			for _, rows := range []int{1, 3, 4, 9} { // alone, and four at a time with a rest
-				for _, tokens := range []int{1, 2, 3, 4, 5, 6, 13} { // tiles of every width
-					otherwise += testLanes(t, pool, rng, dtype, rows, cols, tokens)
+	eachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(31, 32))
+		pool := parallel.NewPool(1)
+		defer pool.Close()
+		otherwise := 0
+		for _, dtype := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
+			for _, cols := range []int{16, 32, 45, 96, 384} {
+				if block, _ := dtype.Block(); cols%block != 0 {
+					continue
+				}
+				for _, rows := range []int{1, 3, 4, 9} { // alone, and four at a time with a rest
+					for _, tokens := range []int{1, 2, 3, 4, 5, 6, 13} { // tiles of every width
+						otherwise += testLanes(t, pool, rng, dtype, rows, cols, tokens)
+					}
 				}
 			}
 		}
-	}
-	if otherwise < 5000 {
-		t.Errorf("only %d sums depend on the tree", otherwise)
-	}
+		if otherwise < 5000 {
+			t.Errorf("only %d sums depend on the tree", otherwise)
+		}
+	})
 }
 
 // testLanes multiplies rows of 127 or -127, which every dtype holds exactly, with tokens of which one block of 16 is not

@@ -9,6 +9,15 @@ func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
 	}
 }
 
+func softplusRow(dt, bias []float32) {
+	dt = dt[:len(bias)]
+	n := whole(len(bias))
+	if n > 0 {
+		cpu.softplus(&dt[0], &bias[0], n)
+	}
+	softplusRowGeneric(dt[n:], bias[n:])
+}
+
 // softplusRowGeneric sets dt[i] = softplus(dt[i] + bias[i]).
 func softplusRowGeneric(dt, bias []float32) {
 	for i, b := range bias {
