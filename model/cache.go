@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/kernel"
 )
 
 // Cache is what a batch of sequences has left behind: all that a model knows of the tokens it has seen.
@@ -17,6 +18,8 @@ type Cache struct {
 	Sequences  int         // B
 	ConvStates [][]float32 // for each layer [B, I, K], in Mamba-2 [B, C, K]
 	SSMStates  [][]float32 // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
+
+	scans carries // of a model with Options.ParallelScan
 }
 
 // StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N], or for
@@ -49,7 +52,7 @@ func stateSize(cfg config.Config, sequences int) (conv, ssm int) {
 
 // Clone returns an independent copy, from which a sequence may go on differently.
 func (c *Cache) Clone() *Cache {
-	fork := &Cache{Sequences: c.Sequences}
+	fork := &Cache{Sequences: c.Sequences, scans: c.scans.repeat(1)}
 	for l := range c.ConvStates {
 		fork.ConvStates = append(fork.ConvStates, slices.Clone(c.ConvStates[l]))
 		fork.SSMStates = append(fork.SSMStates, slices.Clone(c.SSMStates[l]))
@@ -59,7 +62,7 @@ func (c *Cache) Clone() *Cache {
 
 // Repeat returns the cache of n times the sequences, from which each may go on differently.
 func (c *Cache) Repeat(n int) *Cache {
-	all := &Cache{Sequences: n * c.Sequences}
+	all := &Cache{Sequences: n * c.Sequences, scans: c.scans.repeat(n)}
 	for l := range c.ConvStates {
 		all.ConvStates = append(all.ConvStates, slices.Repeat(c.ConvStates[l], n))
 		all.SSMStates = append(all.SSMStates, slices.Repeat(c.SSMStates[l], n))
@@ -89,8 +92,13 @@ func (c *Cache) check(m *Model, sequences int) error {
 type layerState struct {
 	conv []float32 // [B, C, K]
 	ssm  []float32 // [B, I, N]
+	scan []kernel.Carry
 }
 
 func (c *Cache) layer(l int) layerState {
-	return layerState{conv: c.ConvStates[l], ssm: c.SSMStates[l]}
+	st := layerState{conv: c.ConvStates[l], ssm: c.SSMStates[l]}
+	if c.scans != nil {
+		st.scan = c.scans[l]
+	}
+	return st
 }

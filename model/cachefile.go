@@ -48,6 +48,10 @@ func (m *Model) LoadNotedCache(path string) (c *Cache, logits []float32, notes m
 	if err := CheckStates(m.cfg, d); err != nil {
 		return nil, nil, nil, err
 	}
+	_, ssm := StateShape(m.cfg, c.Sequences)
+	if c.scans, err = readCarries(d, len(m.mixers), ssm); err != nil {
+		return nil, nil, nil, err
+	}
 	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == m.cfg.Shared().VocabSize {
 		logits = dump.Values[float32](t)
 	}
@@ -98,6 +102,7 @@ func digest(c *Cache, logits []float32, notes map[string]string) string {
 	for _, key := range slices.Sorted(maps.Keys(notes)) {
 		fmt.Fprintf(sum, "%q%q", key, notes[key])
 	}
+	c.scans.digest(sum)
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
@@ -113,7 +118,7 @@ func (m *Model) SaveNotedCache(path string, c *Cache, logits []float32, notes ma
 		return err
 	}
 	conv, ssm := StateShape(m.cfg, c.Sequences)
-	entries := dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm)
+	entries := append(dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm), c.scans.entries(ssm)...)
 	if logits != nil {
 		entries = append(entries, safetensors.Entry{
 			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(logits) / c.Sequences}})
@@ -131,6 +136,9 @@ func (m *Model) SaveNotedCache(path string, c *Cache, logits []float32, notes ma
 	}
 	defer w.Abort()
 	if err := dump.WriteStates(w, c.ConvStates, c.SSMStates); err != nil {
+		return err
+	}
+	if err := c.scans.write(w); err != nil {
 		return err
 	}
 	if logits != nil {

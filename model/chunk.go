@@ -11,10 +11,13 @@ import (
 // few enough to keep scratch memory small whatever the length of the prompt.
 const chunkTokens = 264
 
-// chunkWidth divides tokens of each sequence into chunks of about the same number, for a last one with a few tokens would
+// parallelTokens is chunkTokens for a parallel scan, whose blocks are to keep many threads busy.
+const parallelTokens = 4 * chunkTokens
+
+// chunkWidth divides tokens of each sequence into chunks of about the same number, of atMost tokens in all, for a last one with a few tokens would
 // read all weights for these, and of multiples of what a kernel takes.
-func chunkWidth(tokens, sequences int) int {
-	most := max(1, chunkTokens/sequences)
+func chunkWidth(tokens, sequences, atMost int) int {
+	most := max(1, atMost/sequences)
 	chunks := (tokens + most - 1) / most
 	width := (tokens + chunks - 1) / chunks
 	if chunks > 1 {
@@ -122,8 +125,17 @@ func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, 
 // convolve runs the convolution of the mixer at hand over blocks of its channels, in parallel.
 func (c *chunk) convolve() { c.eachChannel(c.convolving, c.mixer.widths().conv) }
 
-// recur runs the recurrence of the mixer at hand over blocks of its channels, in parallel.
-func (c *chunk) recur() { c.eachChannel(c.recurring, c.model.cfg.DInner()) }
+// recur runs the recurrence of the current mixer in parallel: over blocks of its channels, or of its channels and of time.
+func (c *chunk) recur() {
+	if !c.model.parallelScan {
+		c.eachChannel(c.recurring, c.model.cfg.DInner())
+		return
+	}
+	for _, row := range c.spans {
+		scan, rows, state := c.mixer.recurrence(c, row)
+		kernel.RunParallel(c.model.pool, scan, &rows, state, &c.state.scan[row.seq])
+	}
+}
 
 func (c *chunk) eachChannel(t *parallel.Task, channels int) {
 	n := len(c.spans) * channelBlocks(channels)

@@ -95,6 +95,7 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 	if err := cache.check(m, b.Sequences); err != nil {
 		return err
 	}
+	cache.readyScan(m)
 	if visit == nil {
 		visit = func(*Part) error { return nil }
 	}
@@ -134,7 +135,11 @@ func (m *Model) newPass() *pass {
 // all works through the windows.
 func (p *pass) all() error {
 	b, c, common := &p.batch, p.c, p.m.cfg.Shared()
-	width := chunkWidth(b.Tokens, b.Sequences)
+	atMost := chunkTokens
+	if p.m.parallelScan {
+		atMost = parallelTokens
+	}
+	width := chunkWidth(b.Tokens, b.Sequences, atMost)
 	if p.want.Logits == LogitsAll {
 		width = min(width, max(1, maxLogits/(common.VocabSize*b.Sequences)))
 	}

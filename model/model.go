@@ -25,9 +25,9 @@ type Model struct {
 // Options choose how a model runs. The zero value is the usual choice.
 type Options struct {
 	Threads int // threads to use; 0: all cores
-	// ParallelScan divides the selective scan of a long prompt by time instead of by channels: for models with few
-	// channels on machines with many cores. Results then agree to rounding, no longer to the bit, with those of
-	// other splits of the prompt and other numbers of threads. Mamba-2, whose channels are many, takes no notice.
+	// ParallelScan divides the selective scan of a long prompt by time as well as by channels: for models with few
+	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
+	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
 	ParallelScan bool
 	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. convert.Fingerprint
 	// makes one of the weights; empty: cache files say nothing and are not refused for it.

@@ -8,6 +8,13 @@
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
 //
+// and, if a parallel scan stands inside a block of tokens (kernel.Carry),
+//
+//	scan.tokens     I64 [B], of the block that are done
+//	scan.start.{l}  F32, the SSM state before the block
+//	scan.input.{l}  F32, the SSM state that the block's tokens make of zeros
+//	scan.time.{l}   F64 [B, I], the sum of their dt
+//
 // Shapes and indices are those of transformers 5.23 with output_hidden_states=True and its DynamicCache. Values computed
 // in float64 are F64. A reader takes any integers for the ids, any integers, BOOL and floats of 0 and 1 for the mask, either of
 // them as [T] for one sequence, and F16 and BF16 for the values as well.
@@ -46,6 +53,21 @@ func ConvState(l int) string { return convPrefix + strconv.Itoa(l) }
 // SSMState names the SSM state of block l.
 func SSMState(l int) string { return ssmPrefix + strconv.Itoa(l) }
 
+// Names of what a parallel scan leaves beside the SSM states.
+const (
+	ScanTokens = scanPrefix + "tokens"
+	scanPrefix = "scan."
+)
+
+// ScanStart, ScanInput and ScanTime name what a parallel scan leaves of block l.
+func ScanStart(l int) string { return scanPrefix + "start." + strconv.Itoa(l) }
+
+// ScanInput is described at ScanStart.
+func ScanInput(l int) string { return scanPrefix + "input." + strconv.Itoa(l) }
+
+// ScanTime is described at ScanStart.
+func ScanTime(l int) string { return scanPrefix + "time." + strconv.Itoa(l) }
+
 // kind is what a tensor is, in the order in which the network takes in or brings forth the tensors of one block.
 type kind int
 
@@ -56,6 +78,7 @@ const (
 	kindSSM
 	kindHidden
 	kindLogits
+	kindScan // not computed but kept: whoever reads it checks it
 )
 
 // part is a tensor of a dump: its kind and, where the kind has many, its index.
@@ -82,6 +105,10 @@ func parse(e safetensors.Entry) (p part, ok bool) {
 		p.kind = kindLogits
 		return p, true
 	}
+	if strings.HasPrefix(e.Name, scanPrefix) {
+		p.kind = kindScan
+		return p, true
+	}
 	for prefix, k := range map[string]kind{hiddenPrefix: kindHidden, convPrefix: kindConv, ssmPrefix: kindSSM} {
 		digits, found := strings.CutPrefix(e.Name, prefix)
 		if i, err := strconv.Atoi(digits); found && err == nil && 0 <= i && i <= maxIndex && strconv.Itoa(i) == digits {
@@ -98,7 +125,7 @@ func compare(a, b part) int {
 		switch p.kind {
 		case kindIDs, kindMask:
 			return -1
-		case kindLogits:
+		case kindLogits, kindScan:
 			return maxIndex + 1
 		}
 		return p.index
@@ -162,6 +189,9 @@ const (
 
 // add checks p against the parts before it.
 func (d *dims) add(p part) error {
+	if p.kind == kindScan {
+		return nil
+	}
 	values := p.kind != kindIDs && p.kind != kindMask
 	if !values && len(p.Shape) == 1 {
 		p.Shape = []int{1, p.Shape[0]} // one sequence

@@ -170,11 +170,12 @@ func (d *Dump) InputIDs() (ids []int64, ok bool) { return d.ids, d.ids != nil }
 func (d *Dump) AttentionMask() (mask []int64, ok bool) { return d.mask, d.mask != nil }
 
 // Names returns the names of the tensors that have a meaning in a dump, in the order in which a network computes them:
-// inputs; for each block its conv state, SSM state and hidden states; logits.
-func (d *Dump) Names() []string {
-	names := make([]string, len(d.parts))
-	for i, p := range d.parts {
-		names[i] = p.Name
+// inputs; for each block its conv state, SSM state and hidden states; logits. What a parallel scan leaves is not among them.
+func (d *Dump) Names() (names []string) {
+	for _, p := range d.parts {
+		if p.kind != kindScan {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }

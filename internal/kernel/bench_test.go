@@ -53,9 +53,10 @@ func BenchmarkScan(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
 		})
+		carry := NewCarry(channels, states)
 		b.Run(fmt.Sprintf("channels=%d/parallel", channels), func(b *testing.B) {
 			for b.Loop() {
-				s.RunParallel(pool, r, h, channels)
+				RunParallel(pool, s, r, h, &carry)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
 		})

@@ -26,6 +26,10 @@ type HeadScan struct {
 // scan may be cut anywhere. The sum over n has the order of a dot product and is not rounded before D and the gate, which
 // are float64.
 func (s *HeadScan) Run(r *ScanRows, state []float32, lo, hi int) {
+	s.scan(r, state, lo, hi, pass{gated: true})
+}
+
+func (s *HeadScan) scan(r *ScanRows, state []float32, lo, hi int, p pass) {
 	scratch := scratches.Get().(*scanScratch)
 	defer scratches.Put(scratch)
 	steps, sums := &scratch.heads, scratch.sums[:]
@@ -38,7 +42,16 @@ func (s *HeadScan) Run(r *ScanRows, state []float32, lo, hi int) {
 			s.discretise(steps, &piece, head)
 			piece.B, piece.C = piece.B[group:], piece.C[group:]
 			s.steps(steps, &piece, &next, sums, state[from*s.States:to*s.States], from, to)
-			piece.gate(sums, s.D, from, to)
+			if p.gated {
+				piece.gate(sums, s.D, from, to)
+			}
+			if p.time != nil {
+				for c := from; c < to; c++ {
+					for _, dt := range steps.dt[:piece.Tokens] {
+						p.time[c] += dt
+					}
+				}
+			}
 		}
 		from = to
 	}
@@ -56,10 +69,16 @@ func (s *HeadScan) discretise(steps *headSteps, r *ScanRows, head int) {
 	a, bias := float64(s.A[head]), float64(s.DtBias[head])
 	for t := range r.Tokens {
 		dt := s.limit(softplus(float64(r.Dt[t*r.DtStride+head]) + bias))
-		decay := exp(float64(dt * a))
-		high := float32(decay)
-		steps.dt[t], steps.high[t], steps.low[t] = dt, high, float32(decay-float64(high))
+		steps.dt[t] = dt
+		steps.high[t], steps.low[t] = headDecay(dt, a)
 	}
+}
+
+// headDecay returns exp(dt·A) as the sum of two float32.
+func headDecay(dt, a float64) (high, low float32) {
+	decay := exp(float64(dt * a))
+	high = float32(decay)
+	return high, float32(decay - float64(high))
 }
 
 // limit clamps dt. A NaN stays one.

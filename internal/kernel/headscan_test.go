@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/gomamba/gomamba/internal/parallel"
 )
 
 // randomHeads returns a scan of lively values, and inputs laid out as the model lays them out: x, B and C side by side
@@ -57,6 +59,8 @@ func headsTextbook(s *HeadScan, r *ScanRows) (y, h []float64) {
 }
 
 func TestHeadScanAgainstTextbook(t *testing.T) {
+	pool := parallel.NewPool(3)
+	defer pool.Close()
 	eachISA(t, func(t *testing.T) {
 		for _, size := range [][5]int{{1, 1, 1, 1, 1}, {3, 5, 3, 7, 20}, {8, 6, 4, 8, 60}, {4, 64, 1, 128, 90}, {6, 33, 2, 24, 40}} {
 			s, r := randomHeads(size[0], size[1], size[2], size[3], size[4])
@@ -65,6 +69,12 @@ func TestHeadScanAgainstTextbook(t *testing.T) {
 			s.Run(r, h, 0, s.Heads*s.HeadDim)
 			closeTo(t, fmt.Sprintf("%v: y", size), r.Y, wantY)
 			closeTo(t, fmt.Sprintf("%v: h", size), h, wantH)
+
+			clear(h)
+			carry := NewCarry(s.Heads*s.HeadDim, s.States)
+			RunParallel(pool, s, r, h, &carry)
+			closeTo(t, fmt.Sprintf("%v: parallel y", size), r.Y, wantY)
+			closeTo(t, fmt.Sprintf("%v: parallel h", size), h, wantH)
 		}
 	})
 }

@@ -33,6 +33,17 @@ type ScanRows struct {
 // may be cut anywhere. The sum over n runs in 4 float32 lanes, state n in lane n mod 4, which are added in float64; D and
 // the gate are float64 too. If there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
+	s.scan(r, h, lo, hi, pass{raw: s.DtBias != nil, gated: true})
+}
+
+// pass says what a pass over some rows does beside moving the states.
+type pass struct {
+	raw   bool      // Mamba-1: r.Dt is what softplus has not seen, and becomes what it gives
+	gated bool      // set r.Y
+	time  []float64 // [I]: add each channel's dt, unless nil
+}
+
+func (s *Scan) scan(r *ScanRows, h []float32, lo, hi int, p pass) {
 	scratch := scratches.Get().(*scanScratch)
 	defer scratches.Put(scratch)
 	sums := scratch.sums[:]
@@ -43,11 +54,16 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 		states.take(from, to)
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece, next := r.piece(t), r.piece(t+stepTokens)
-			if s.DtBias != nil {
+			if p.raw {
 				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
 			}
 			states.step(&piece, &next, sums)
-			piece.gate(sums, s.D, from, to)
+			if p.gated {
+				piece.gate(sums, s.D, from, to)
+			}
+			if p.time != nil {
+				piece.addTime(p.time, from, to)
+			}
 		}
 		states.put()
 	}
@@ -61,10 +77,20 @@ func (r *ScanRows) gate(sums []float64, d []float32, lo, hi int) {
 	}
 }
 
+// addTime adds dt to the time of the channels lo to hi.
+func (r *ScanRows) addTime(time []float64, lo, hi int) {
+	for t := range r.Tokens {
+		for i, dt := range r.Dt[t*r.DtStride:][lo:hi] {
+			time[lo+i] += float64(dt)
+		}
+	}
+}
+
 // scanScratch is the memory of a scan beside its states, kept from one scan to the next.
 type scanScratch struct {
 	sums  [stepTokens * stepChannels]float64
 	heads headSteps
+	times [stepChannels]float32 // of what leap does
 }
 
 var scratches = sync.Pool{New: func() any { return new(scanScratch) }}

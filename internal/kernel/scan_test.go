@@ -77,7 +77,8 @@ func TestScanAgainstTextbook(t *testing.T) {
 
 			clear(h)
 			clear(r.Y)
-			s.RunParallel(pool, r, h, channels)
+			carry := NewCarry(channels, states)
+			RunParallel(pool, s, r, h, &carry)
 			closeTo(t, "parallel y", r.Y, wantY)
 			closeTo(t, "parallel h", h, wantH)
 		}
