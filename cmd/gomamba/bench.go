@@ -35,7 +35,8 @@ every weight once per token, so its speed is also given as a share of the read
 bandwidth, which is measured on the same weights in turns with the tokens, and prefill
 as a share of what multiply-adds alone reach. Figures are medians of the rounds.`,
 		Example: `  gomamba bench mamba-130m-hf
-  gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json`,
+  gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json
+  gomamba bench mamba-130m-hf -p 2048 --scan parallel`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.prompt < 1 || f.tokens < 1 || f.rounds < 1 {
@@ -58,6 +59,7 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 	flags.IntVarP(&f.prompt, "prompt", "p", 512, "tokens of prefill")
 	flags.IntVarP(&f.tokens, "n", "n", 128, "tokens to decode")
 	flags.IntVarP(&f.rounds, "rounds", "r", 5, "rounds; figures are medians")
+	addScanFlag(cmd, s)
 	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -70,6 +72,7 @@ type benchResult struct {
 	DType          string  `json:"dtype"` // of the largest weights
 	Threads        int     `json:"threads"`
 	ISA            string  `json:"isa"`
+	Scan           string  `json:"scan"` // as --scan has it
 	LoadS          float64 `json:"load_s"`
 	FirstTokenS    float64 `json:"first_token_s"` // from opening the files to the first token's logits
 	PrefillTokens  int     `json:"prefill_tokens"`
@@ -93,6 +96,7 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 	err := withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
 		r = &benchResult{
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
+			Scan:  scanValue{&s.parallelScan}.String(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
 		}
 		if err := benchStep(cmd.Context(), m, m.NewCache(1), 0); err != nil {
@@ -262,7 +266,7 @@ func speedText(v float64) string {
 // print writes the figures for people.
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(results(cmd), 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
+	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s, %s scan\n", r.Model, r.Family, r.DType, r.Threads, r.ISA, r.Scan)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
 	fmt.Fprintf(tw, "decode\t%s tokens/s (%d tokens), reading %s per token\n", speedText(r.DecodeTokS), r.DecodeTokens, bytesText(r.WeightBytes))
