@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -38,28 +39,33 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
-// BenchmarkScan compares the sequential scan, parallel over channels, with the one that is parallel over time.
-// With the 1,536 channels of mamba-130m the first wins; with a handful of channels only the second has work to share.
+// BenchmarkScan compares the sequential scan, divided by channels, with the one that is divided by time too.
 func BenchmarkScan(b *testing.B) {
-	pool := parallel.NewPool(0)
-	defer pool.Close()
-	for _, channels := range []int{1, 2, 16, 1536} {
-		const tokens, states = 512, 16
+	const tokens, states = 1024, 16
+	for _, channels := range []int{16, 64, 128, 256, 1536} {
 		s, r := randomScan(channels, states, tokens)
-		h := make([]float32, channels*states)
-		b.Run(fmt.Sprintf("channels=%d/sequential", channels), func(b *testing.B) {
-			for b.Loop() {
-				pool.Run(channels, 64, func(lo, hi int) { s.Run(r, h, lo, hi) })
+		for i := range s.Rate { // as models begin: A from -1 to -16
+			s.Rate[i] = float32(math.Log(float64(1 + i%states)))
+		}
+		DecayRates(s.Rate, s.Rate)
+		for i := range r.Dt {
+			r.Dt[i] /= 20
+		}
+		h, carry := make([]float32, channels*states), NewCarry(channels, states)
+		for _, threads := range []int{1, 2} {
+			pool := parallel.NewPool(threads)
+			run := func(name string, scan func()) {
+				b.Run(fmt.Sprintf("channels=%d/threads=%d/%s", channels, threads, name), func(b *testing.B) {
+					for b.Loop() {
+						scan()
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
+				})
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
-		})
-		carry := NewCarry(channels, states)
-		b.Run(fmt.Sprintf("channels=%d/parallel", channels), func(b *testing.B) {
-			for b.Loop() {
-				RunParallel(pool, s, r, h, &carry)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
-		})
+			run("sequential", func() { pool.Run(channels, 64, func(lo, hi int) { s.Run(r, h, lo, hi) }) })
+			run("parallel", func() { RunParallel(pool, s, r, h, &carry) })
+			pool.Close()
+		}
 	}
 }
 

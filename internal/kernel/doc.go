@@ -17,6 +17,12 @@
 // The functions ending in Generic are plain Go, always built, and are the specification. Faster versions must return
 // the same bits; tests hold them to it.
 //
+// # Instruction sets
+//
+// An instruction set is a table of leaf functions (isa), which work on a few rows, a tile or a piece of a row at a time, and of
+// the blocking that they like. Everything else is written once, over that table. Tests run every instruction set that
+// the machine has.
+//
 // # Shapes
 //
 // Matrices are row-major. T is the number of tokens, I is d_inner, N is d_state, K is d_conv; in Mamba-2 I is H heads of P

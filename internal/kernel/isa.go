@@ -6,6 +6,9 @@ package kernel
 // isa is an instruction set: its leaf functions, which do the arithmetic of a few rows, a tile or a piece of a row at a time,
 // and the blocking that they like. What is above the leaves (padding, tiling, threads) is the same for all of them.
 //
+// A new one needs isa_GOARCH.go, whose available returns it, its assembly and a generator in _asm; isa_other.go leaves out its
+// GOARCH. A leaf that it does not have yet may be that of generic.
+//
 // A leaf returns the bits of the plain Go that its comment names. A pointer stands for as many elements as the sizes ask for.
 // Sizes are positive and, unless a comment says otherwise, n, cols and states are multiples of lanes.
 type isa struct {

@@ -4,8 +4,6 @@ import "github.com/gomamba/gomamba/internal/parallel"
 
 // Recurrence is a scan that can be divided by time: Scan or HeadScan.
 type Recurrence interface {
-	Run(r *ScanRows, h []float32, lo, hi int)
-
 	// scan is Run, but for what p says.
 	scan(r *ScanRows, h []float32, lo, hi int, p pass)
 	// leap moves the states of the channels lo to hi, at most stepChannels, as tokens without input do that take, together,
@@ -13,8 +11,6 @@ type Recurrence interface {
 	leap(h []float32, time []float64, lo, hi int)
 	// size returns the number of channels and of states of each.
 	size() (channels, states int)
-	// raw reports whether dt becomes what softplus gives.
-	raw() bool
 }
 
 // ScanBlock is how many tokens make a block of a parallel scan. Blocks begin at multiples of it, whatever the pieces in which
@@ -66,11 +62,11 @@ type blocks struct {
 	s                   Recurrence
 	rows                *ScanRows
 	channels, states, n int
-	done                int  // tokens of the first block that came before
-	whole               bool // the last block has no more to come
+	done                int // tokens of the first block that came before
+	begun               int // blocks that begin after it, one that begins after the last token included
 	buf                 *[]float32
 
-	// Of each block, and of the one after them: where it stands, and its state on the way from Start.
+	// Of each block: where it stands, and its state on the way from Start.
 	carries []Carry
 	state   [][]float32
 }
@@ -78,17 +74,16 @@ type blocks struct {
 func newBlocks(s Recurrence, r *ScanRows, h []float32, c *Carry) *blocks {
 	b := &blocks{s: s, rows: r, done: c.Tokens}
 	b.channels, b.states = s.size()
-	b.n = (c.Tokens + r.Tokens + ScanBlock - 1) / ScanBlock
-	b.whole = (c.Tokens+r.Tokens)%ScanBlock == 0
+	b.n, b.begun = (c.Tokens+r.Tokens+ScanBlock-1)/ScanBlock, (c.Tokens+r.Tokens)/ScanBlock
 	if c.Tokens == 0 {
 		c.begin(h)
 	}
 	size := b.channels * b.states
-	b.buf = buffer(3 * b.n * size)
+	b.buf = buffer(3 * b.begun * size)
 	clear(*b.buf)
 	part := func(i int) []float32 { return (*b.buf)[i*size:][:size] }
 	b.carries, b.state = []Carry{*c}, [][]float32{h}
-	for i := range b.n {
+	for i := range b.begun {
 		b.carries = append(b.carries, Carry{Start: part(3 * i), Input: part(3*i + 1), Time: make([]float64, b.channels)})
 		b.state = append(b.state, part(3*i+2))
 	}
@@ -115,16 +110,13 @@ func (b *blocks) block(i int) ScanRows {
 // reduce is step 1 for some channels of a block.
 func (b *blocks) reduce(i, lo, hi int) {
 	rows := b.block(i)
-	b.s.scan(&rows, b.carries[i].Input, lo, hi, pass{raw: b.s.raw(), time: b.carries[i].Time})
+	b.s.scan(&rows, b.carries[i].Input, lo, hi, pass{raw: true, time: b.carries[i].Time})
 }
 
 // carry is step 2 for some channels of all blocks.
 func (b *blocks) carry(lo, hi int) {
-	from, to, n := lo*b.states, hi*b.states, b.n
-	if !b.whole {
-		n--
-	}
-	for i := range n {
+	from, to := lo*b.states, hi*b.states
+	for i := range b.begun {
 		c, next := &b.carries[i], b.carries[i+1].Start
 		copy(next[from:to], c.Start[from:to])
 		b.s.leap(next, c.Time, lo, hi)
@@ -141,11 +133,7 @@ func (b *blocks) finish(i, lo, hi int) {
 
 // leave sets h and c to what they are after the last token.
 func (b *blocks) leave(h []float32, c *Carry) {
-	last := b.n - 1
-	if b.whole {
-		last = b.n
-	}
-	if last > 0 { // else they are those that the block moved on
+	if last := b.begun; last > 0 { // else they are those that the block moved on
 		copy(h, b.state[last])
 		copy(c.Start, b.carries[last].Start)
 		copy(c.Input, b.carries[last].Input)
@@ -155,7 +143,6 @@ func (b *blocks) leave(h []float32, c *Carry) {
 }
 
 func (s *Scan) size() (channels, states int) { return len(s.Rate) / s.States, s.States }
-func (s *Scan) raw() bool                    { return s.DtBias != nil }
 
 // leap is one step with a dt of all the time, and an x of 0.
 func (s *Scan) leap(h []float32, time []float64, lo, hi int) {
@@ -173,7 +160,6 @@ func (s *Scan) leap(h []float32, time []float64, lo, hi int) {
 }
 
 func (s *HeadScan) size() (channels, states int) { return s.Heads * s.HeadDim, s.States }
-func (s *HeadScan) raw() bool                    { return false }
 
 // leap is one step of each head with the decay of all the time, and an x of 0.
 func (s *HeadScan) leap(h []float32, time []float64, lo, hi int) {

@@ -33,12 +33,12 @@ type ScanRows struct {
 // may be cut anywhere. The sum over n runs in 4 float32 lanes, state n in lane n mod 4, which are added in float64; D and
 // the gate are float64 too. If there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
-	s.scan(r, h, lo, hi, pass{raw: s.DtBias != nil, gated: true})
+	s.scan(r, h, lo, hi, pass{raw: true, gated: true})
 }
 
 // pass says what a pass over some rows does beside moving the states.
 type pass struct {
-	raw   bool      // Mamba-1: r.Dt is what softplus has not seen, and becomes what it gives
+	raw   bool      // r.Dt is what softplus has not seen, and with a Scan.DtBias becomes what it gives
 	gated bool      // set r.Y
 	time  []float64 // [I]: add each channel's dt, unless nil
 }
@@ -54,8 +54,8 @@ func (s *Scan) scan(r *ScanRows, h []float32, lo, hi int, p pass) {
 		states.take(from, to)
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece, next := r.piece(t), r.piece(t+stepTokens)
-			if p.raw {
-				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
+			if p.raw && s.DtBias != nil {
+				softplusRows(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
 			}
 			states.step(&piece, &next, sums)
 			if p.gated {

@@ -18,7 +18,7 @@ func randomScan(channels, states, tokens int) (*Scan, *ScanRows) {
 	}
 	DecayRates(s.Rate, s.Rate)
 	dt := vectors(rng, tokens*channels, "normal")
-	Softplus(dt, channels, make([]float32, channels), tokens, 0, channels)
+	softplusRows(dt, channels, make([]float32, channels), tokens, 0, channels)
 	return s, &ScanRows{
 		Tokens: tokens,
 		X:      vectors(rng, tokens*channels, "normal"), XStride: channels,

@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// Softplus sets dt[t, c] = softplus(dt[t, c] + bias[c]) for T rows, stride apart, and the channels lo to hi.
-func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
+// softplusRows sets dt[t, c] = softplus(dt[t, c] + bias[c]) for T rows, stride apart, and the channels lo to hi.
+func softplusRows(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
 	for t := range tokens {
 		softplusRow(dt[t*stride+lo:t*stride+hi], bias[lo:hi])
 	}
