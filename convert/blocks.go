@@ -4,8 +4,8 @@ import (
 	"context"
 	"sync"
 
-	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -40,7 +40,7 @@ func eachBlock(ctx context.Context, threads int, tensors []tensor.Tensor, blocks
 	for _, t := range tensors {
 		total += int64(len(t.Data))
 	}
-	pool := kernel.NewPool(threads)
+	pool := parallel.NewPool(threads)
 	defer pool.Close()
 	pool.Run(len(blocks), 1, func(lo, hi int) {
 		for n := lo; n < hi && ctx.Err() == nil; n++ {

@@ -12,9 +12,9 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -135,7 +135,7 @@ func squeeze(shape []int) []int {
 
 // takeLogs replaces A by A_log in the tensors of the given indices, on all cores. They are told of by their stored names.
 func takeLogs(tensors []tensor.Tensor, logs map[int]string) error {
-	pool := kernel.NewPool(0)
+	pool := parallel.NewPool(0)
 	defer pool.Close()
 	order := slices.Sorted(maps.Keys(logs))
 	failed := make([]error, len(order))

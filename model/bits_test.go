@@ -176,15 +176,59 @@ func rowOf(c *model.Cache, row int) *model.Cache {
 	return r
 }
 
-// TestParallelScanAgrees holds the scan that is divided by time to the sequential one, to rounding.
-func TestParallelScanAgrees(t *testing.T) {
-	_, sequential := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
-	_, parallel := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Threads: 3, ParallelScan: true})
-	b := model.Single(someIDs(sequential, 300, 1))
-	want, _ := forward(t, sequential, b, everything)
-	got, _ := forward(t, parallel, b, everything)
-	if r, err := numcheck.Compare(got.Logits, want.Logits, nil); err != nil || r.MaxRel > 2e-5 {
-		t.Errorf("logits differ by %.3g of the largest (%v)", r.MaxRel, err)
+// TestParallelScan holds the scan that is divided by time to the sequential one, to rounding, and to its own bits: however a
+// prompt is cut, beside others, on any number of threads, and through a file.
+func TestParallelScan(t *testing.T) {
+	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd"} {
+		path := filepath.Join(fixtureDir, name)
+		_, sequential := open(t, path, model.Options{})
+		_, m := open(t, path, model.Options{Threads: 3, ParallelScan: true})
+		const tokens = 150
+		ids := someIDs(m, tokens, 1)
+		whole := inPieces(t, m, ids, []int{tokens}, keep)
+		if r, err := numcheck.Compare(whole.logits, inPieces(t, sequential, ids, []int{tokens}, keep).logits, nil); err != nil || r.MaxRel > 2e-5 {
+			t.Errorf("%s: logits differ from the sequential scan's by %.3g of the largest (%v)", name, r.MaxRel, err)
+		}
+		check := func(what string, got *bits) {
+			t.Helper()
+			if !got.same(whole) {
+				t.Errorf("%s, %s: other bits than whole", name, what)
+			}
+		}
+		for _, cut := range []int{1, 63, 64, 65, 130} {
+			check("two pieces", inPieces(t, m, ids, []int{cut, tokens - cut}, keep))
+		}
+		check("token by token", inPieces(t, m, ids, slices.Repeat([]int{1}, tokens), keep))
+		check("cloned caches", inPieces(t, m, ids, []int{30, 40, 80}, (*model.Cache).Clone))
+		file := filepath.Join(t.TempDir(), "cache.safetensors")
+		check("cache through a file", inPieces(t, m, ids, []int{64, 20, 66}, func(c *model.Cache) *model.Cache {
+			if err := m.SaveCache(file, c, nil); err != nil {
+				t.Fatal(err)
+			}
+			back, _, err := m.LoadCache(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return back
+		}))
+		_, single := open(t, path, model.Options{Threads: 1, ParallelScan: true})
+		check("one thread", inPieces(t, single, ids, []int{tokens}, keep))
+
+		// Beside another sequence, whose blocks begin elsewhere.
+		const short = 90
+		b := model.Batch{Sequences: 2, Tokens: tokens, IDs: slices.Repeat(ids, 2), Mask: slices.Repeat([]int64{1}, 2*tokens)}
+		clear(b.Mask[tokens : 2*tokens-short])
+		out, cache := forward(t, m, b, everything)
+		for row, alone := range []*bits{whole, inPieces(t, m, ids[tokens-short:], []int{short}, keep)} {
+			V, D, from, to := m.Config().Shared().VocabSize, m.Config().Shared().HiddenSize, row*(2*tokens-short), (row+1)*tokens
+			got := &bits{logits: out.Logits[from*V : to*V], cache: rowOf(cache, row)}
+			for _, h := range out.HiddenStates {
+				got.hidden = append(got.hidden, h[from*D:to*D])
+			}
+			if !got.same(alone) {
+				t.Errorf("%s, row %d of a batch: other bits than alone", name, row)
+			}
+		}
 	}
 }
 

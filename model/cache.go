@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/kernel"
 )
 
 // Cache is what a batch of sequences has left behind: all that a model knows of the tokens it has seen.
@@ -22,8 +23,9 @@ type Cache struct {
 	ConvStates [][]float32 // for each layer [B, I, K], in Mamba-2 [B, C, K]
 	SSMStates  [][]float32 // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
 
-	seen []history // of each sequence; nil if nothing is known
-	busy atomic.Bool
+	seen  []history // of each sequence; nil if nothing is known
+	busy  atomic.Bool
+	scans carries // of a model with Options.ParallelScan
 }
 
 // StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N], or for
@@ -95,7 +97,7 @@ func stateSize(cfg config.Config, sequences int) (conv, ssm int) {
 
 // Clone returns an independent copy, from which a sequence may go on differently.
 func (c *Cache) Clone() *Cache {
-	fork := &Cache{Sequences: c.Sequences}
+	fork := &Cache{Sequences: c.Sequences, scans: c.scans.repeat(1)}
 	for l := range c.ConvStates {
 		fork.ConvStates = append(fork.ConvStates, slices.Clone(c.ConvStates[l]))
 		fork.SSMStates = append(fork.SSMStates, slices.Clone(c.SSMStates[l]))
@@ -112,7 +114,7 @@ func (c *Cache) Repeat(n int) *Cache {
 	if n < 1 {
 		return &Cache{}
 	}
-	all := &Cache{Sequences: n * c.Sequences}
+	all := &Cache{Sequences: n * c.Sequences, scans: c.scans.repeat(n)}
 	for l := range c.ConvStates {
 		all.ConvStates = append(all.ConvStates, slices.Repeat(c.ConvStates[l], n))
 		all.SSMStates = append(all.SSMStates, slices.Repeat(c.SSMStates[l], n))
@@ -153,8 +155,13 @@ func (c *Cache) check(m *Model, sequences int) error {
 type layerState struct {
 	conv []float32 // [B, C, K]
 	ssm  []float32 // [B, I, N]
+	scan []kernel.Carry
 }
 
 func (c *Cache) layer(l int) layerState {
-	return layerState{conv: c.ConvStates[l], ssm: c.SSMStates[l]}
+	st := layerState{conv: c.ConvStates[l], ssm: c.SSMStates[l]}
+	if c.scans != nil {
+		st.scan = c.scans[l]
+	}
+	return st
 }

@@ -55,6 +55,10 @@ func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
 	if s.Cache.ConvStates, s.Cache.SSMStates, err = dump.States[float32](d); err != nil {
 		return nil, err
 	}
+	_, ssm := StateShape(m.cfg, s.Cache.Sequences)
+	if s.Cache.scans, err = readCarries(d, len(m.mixers), ssm); err != nil {
+		return nil, err
+	}
 	vocab := m.cfg.Shared().VocabSize
 	if t, ok := d.Tensor(dump.Logits); ok && t.Shape[1] == 1 && t.Shape[2] == vocab {
 		s.Logits = dump.Values[float32](t)
@@ -123,6 +127,7 @@ func digest(s *Snapshot, g *generation) string {
 			sum.Write(binary.LittleEndian.AppendUint64(buf[:0], uint64(v)))
 		}
 	}
+	s.Cache.scans.digest(sum)
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
@@ -151,7 +156,7 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 	}
 	c := s.Cache
 	conv, ssm := StateShape(m.cfg, c.Sequences)
-	entries := append(dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm), g.entries(c.Sequences)...)
+	entries := slices.Concat(dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm), c.scans.entries(ssm), g.entries(c.Sequences))
 	if s.Logits != nil {
 		entries = append(entries, safetensors.Entry{
 			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(s.Logits) / c.Sequences}})
@@ -162,6 +167,9 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 	}
 	defer w.Abort()
 	if err := dump.WriteStates(w, c.ConvStates, c.SSMStates); err != nil {
+		return err
+	}
+	if err := c.scans.write(w); err != nil {
 		return err
 	}
 	if s.Logits != nil {

@@ -4,20 +4,25 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/parallel"
 )
 
 // chunkTokens is how many tokens are worked on at a time at most: enough to read each weight once for many tokens,
 // few enough to keep scratch memory small whatever the length of the prompt.
 const chunkTokens = 264
 
-// chunkWidth divides tokens of each sequence into chunks of about the same number, for a last one with a few tokens would
+// parallelTokens is chunkTokens for a parallel scan, whose blocks are to keep many threads busy.
+const parallelTokens = 4 * chunkTokens
+
+// chunkWidth divides tokens of each sequence into chunks of about the same number, of atMost tokens in all, for a last one with a few tokens would
 // read all weights for these, and of multiples of what a kernel takes.
-func chunkWidth(tokens, sequences int) int {
-	most := max(1, chunkTokens/sequences)
+func chunkWidth(tokens, sequences, atMost int) int {
+	most := max(1, atMost/sequences)
 	chunks := (tokens + most - 1) / most
 	width := (tokens + chunks - 1) / chunks
 	if chunks > 1 {
-		width += (kernel.TokensAtOnce - width%kernel.TokensAtOnce) % kernel.TokensAtOnce
+		atOnce := kernel.TokensAtOnce()
+		width = (width + atOnce - 1) / atOnce * atOnce
 	}
 	return min(width, most)
 }
@@ -59,7 +64,7 @@ type chunk struct {
 	state layerState // that it moves on
 	norm  rowNorm    // at hand
 
-	convolving, recurring, norming *kernel.Task // made once, so that a token allocates nothing
+	convolving, recurring, norming *parallel.Task // made once, so that a token allocates nothing
 }
 
 // widths are the values that a mixer keeps for each row of a chunk.
@@ -69,7 +74,7 @@ func (m *Model) newChunk() *chunk {
 	c := &chunk{model: m}
 	c.convolving = c.channelTask(func(row span, lo, hi int) { c.mixer.convolve(c, row, lo, hi) }, func() int { return c.mixer.widths().conv })
 	c.recurring = c.channelTask(func(row span, lo, hi int) { c.mixer.recur(c, row, lo, hi) }, m.cfg.DInner)
-	c.norming = kernel.NewTask(func(lo, hi int) {
+	c.norming = parallel.NewTask(func(lo, hi int) {
 		for row := lo; row < hi; row++ {
 			c.norm.run(row)
 		}
@@ -111,7 +116,7 @@ func (c *chunk) resize(rows, logitRows int) {
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
 func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, bias []float32) {
-	c.model.pool.MatMul(y, w, x, xStride, c.rows)
+	kernel.MatMul(c.model.pool, y, w, x, xStride, c.rows)
 	if bias != nil {
 		kernel.AddBias(y[:c.rows*w.Rows], bias)
 	}
@@ -120,10 +125,19 @@ func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, 
 // convolve runs the convolution of the mixer at hand over blocks of its channels, in parallel.
 func (c *chunk) convolve() { c.eachChannel(c.convolving, c.mixer.widths().conv) }
 
-// recur runs the recurrence of the mixer at hand over blocks of its channels, in parallel.
-func (c *chunk) recur() { c.eachChannel(c.recurring, c.model.cfg.DInner()) }
+// recur runs the recurrence of the current mixer in parallel: over blocks of its channels, or of its channels and of time.
+func (c *chunk) recur() {
+	if !c.model.parallelScan {
+		c.eachChannel(c.recurring, c.model.cfg.DInner())
+		return
+	}
+	for _, row := range c.spans {
+		scan, rows, state := c.mixer.recurrence(c, row)
+		kernel.RunParallel(c.model.pool, scan, &rows, state, &c.state.scan[row.seq])
+	}
+}
 
-func (c *chunk) eachChannel(t *kernel.Task, channels int) {
+func (c *chunk) eachChannel(t *parallel.Task, channels int) {
 	n := len(c.spans) * channelBlocks(channels)
 	grain := 1
 	if c.width < longTokens {
@@ -135,8 +149,8 @@ func (c *chunk) eachChannel(t *kernel.Task, channels int) {
 func channelBlocks(channels int) int { return (channels + channelBlock - 1) / channelBlock }
 
 // channelTask is the task of calling f for each block of channels of every sequence.
-func (c *chunk) channelTask(f func(row span, lo, hi int), channels func() int) *kernel.Task {
-	return kernel.NewTask(func(from, to int) {
+func (c *chunk) channelTask(f func(row span, lo, hi int), channels func() int) *parallel.Task {
+	return parallel.NewTask(func(from, to int) {
 		n := channels()
 		blocks := channelBlocks(n)
 		for i := from; i < to; i++ {

@@ -107,6 +107,7 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 		return errors.New("model: the cache is in use by another pass: each needs one of its own")
 	}
 	defer cache.busy.Store(false)
+	cache.readyScan(m)
 	if visit == nil {
 		visit = func(*Part) error { return nil }
 	}
@@ -167,7 +168,11 @@ func (m *Model) newPass() *pass {
 // all works through the windows.
 func (p *pass) all() error {
 	b, c, common := &p.batch, p.c, p.m.cfg.Shared()
-	width := chunkWidth(b.Tokens, b.Sequences)
+	atMost := chunkTokens
+	if p.m.parallelScan {
+		atMost = parallelTokens
+	}
+	width := chunkWidth(b.Tokens, b.Sequences, atMost)
 	if p.want.Logits == LogitsAll {
 		width = min(width, max(1, maxLogits/(common.VocabSize*b.Sequences)))
 	}
@@ -191,7 +196,7 @@ func (p *pass) all() error {
 		return nil
 	}
 	c.resize(0, b.Sequences)
-	p.m.pool.MatMul(c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
+	kernel.MatMul(p.m.pool, c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
 }

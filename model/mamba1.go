@@ -85,14 +85,6 @@ func (m *mamba1) forward(c *chunk) {
 	//     gated with SiLU(z).                                           [B·T, I], over x
 	c.matMul(c.dt, &m.dtProj, c.dbc, width, nil)
 	c.recur()
-	if c.model.parallelScan {
-		scan := m.scan
-		scan.DtBias = nil // softplus has seen dt
-		for _, row := range c.spans {
-			rows := m.rows(c, row)
-			scan.RunParallel(c.model.pool, &rows, c.state.ssm[row.seq*I*N:][:I*N], I)
-		}
-	}
 
 	// 4. Projection back.                                               y [B·T, I] → out [B·T, D]
 	c.matMul(c.out, &m.outProj, c.conv, I, m.outBias)
@@ -104,15 +96,21 @@ func (m *mamba1) convolve(c *chunk, row span, lo, hi int) {
 	m.conv.Run(c.conv[row.from*I:], I, c.proj[row.from*2*I:], 2*I, c.state.conv[row.seq*I*K:][:I*K], row.tokens, lo, hi)
 }
 
-// recur implements mixer: the rest of 3.b, and 3.c unless that is divided by time.
+// recur implements mixer: the rest of 3.b, and 3.c.
 func (m *mamba1) recur(c *chunk, row span, lo, hi int) {
-	I, N := m.inner, m.states
-	if c.model.parallelScan {
-		kernel.Softplus(c.dt[row.from*I:], I, m.scan.DtBias, row.tokens, lo, hi)
-		return
-	}
 	rows := m.rows(c, row)
-	m.scan.Run(&rows, c.state.ssm[row.seq*I*N:][:I*N], lo, hi)
+	m.scan.Run(&rows, m.ssm(c, row), lo, hi)
+}
+
+// recurrence implements mixer.
+func (m *mamba1) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32) {
+	return &m.scan, m.rows(c, row), m.ssm(c, row)
+}
+
+// ssm is the SSM state of one sequence [I, N].
+func (m *mamba1) ssm(c *chunk, row span) []float32 {
+	size := m.inner * m.states
+	return c.state.ssm[row.seq*size:][:size]
 }
 
 // rows lays out the scan of one sequence: x is read and overwritten with y.

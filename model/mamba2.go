@@ -88,9 +88,19 @@ func (m *mamba2) convolve(c *chunk, row span, lo, hi int) {
 
 // recur implements mixer: step 3.
 func (m *mamba2) recur(c *chunk, row span, lo, hi int) {
-	states := m.inner * m.scan.States
 	rows := m.rows(c, row)
-	m.scan.Run(&rows, c.state.ssm[row.seq*states:][:states], lo, hi)
+	m.scan.Run(&rows, m.ssm(c, row), lo, hi)
+}
+
+// recurrence implements mixer.
+func (m *mamba2) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32) {
+	return &m.scan, m.rows(c, row), m.ssm(c, row)
+}
+
+// ssm is the SSM state of one sequence [H, P, N].
+func (m *mamba2) ssm(c *chunk, row span) []float32 {
+	size := m.inner * m.scan.States
+	return c.state.ssm[row.seq*size:][:size]
 }
 
 // rows lays out the scan of one sequence: x is read and overwritten with y.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/gate"
-	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
@@ -19,7 +18,7 @@ type Model struct {
 	cfg          config.Config
 	weights      *weights
 	mixers       []mixer // of every layer
-	pool         *kernel.Pool
+	pool         *parallel.Pool
 	spare        sync.Pool // of *pass
 	parallelScan bool
 	ck           *loader.Checkpoint
@@ -30,9 +29,9 @@ type Model struct {
 // Options choose how a model runs. The zero value is the usual choice.
 type Options struct {
 	Threads int // threads to use; 0: all cores
-	// ParallelScan divides the selective scan of a long prompt by time instead of by channels: for models with few
-	// channels on machines with many cores. Results then agree to rounding, no longer to the bit, with those of
-	// other splits of the prompt and other numbers of threads. Mamba-2, whose channels are many, takes no notice.
+	// ParallelScan divides the selective scan of a long prompt by time as well as by channels: for models with few
+	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
+	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
 	ParallelScan bool
 	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. convert.Fingerprint
 	// makes one of the weights; empty: cache files say nothing and are not refused for it.
@@ -66,7 +65,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: ck.Config(), weights: w, mixers: mixers, parallelScan: opts.ParallelScan, ck: ck,
-		fingerprint: opts.Fingerprint, pool: kernel.NewPool(opts.Threads)}
+		fingerprint: opts.Fingerprint, pool: parallel.NewPool(opts.Threads)}
 	m.spare.New = func() any { return m.newPass() }
 	return m, nil
 }

@@ -25,6 +25,8 @@ type mixer interface {
 	// convolve and recur are the parts of forward that run over the channels lo to hi of one sequence.
 	convolve(c *chunk, row span, lo, hi int)
 	recur(c *chunk, row span, lo, hi int)
+	// recurrence returns what recur runs: the scan of one sequence, its rows and its state.
+	recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32)
 	// widths tells how much memory forward needs.
 	widths() widths
 }

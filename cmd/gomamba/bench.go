@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -40,7 +41,8 @@ every weight once per token, so its speed is also given as a share of the read
 bandwidth, which is measured on the same weights in turns with the tokens, and prefill
 as a share of what multiply-adds alone reach. Figures are medians of the rounds.`,
 		Example: `  gomamba bench mamba-130m-hf
-  gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json`,
+  gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json
+  gomamba bench mamba-130m-hf -p 2048 --scan parallel`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON && isStdout(f.profile) {
@@ -60,6 +62,7 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 	intVar(flags, &f.prompt, "prompt", "p", 512, 1, maxBenchTokens, "", "tokens of prefill")
 	intVar(flags, &f.tokens, "n", "n", 128, 1, maxBenchTokens, "", "tokens to decode")
 	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; figures are medians")
+	addScanFlag(cmd, s)
 	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -72,6 +75,7 @@ type benchResult struct {
 	DType          string  `json:"dtype"` // of the largest weights
 	Threads        int     `json:"threads"`
 	ISA            string  `json:"isa"`
+	Scan           string  `json:"scan"` // as --scan has it
 	LoadS          float64 `json:"load_s"`
 	FirstTokenS    float64 `json:"first_token_s"` // from opening the files to the first token's logits
 	PrefillTokens  int     `json:"prefill_tokens"`
@@ -95,6 +99,7 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 	err := withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
 		r = &benchResult{
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
+			Scan:  scanValue{&s.parallelScan}.String(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
 		}
 		if err := benchStep(cmd.Context(), m, m.NewCache(1), 0); err != nil {
@@ -153,7 +158,7 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 // measure runs the rounds and keeps medians. The kinds of measurement take turns, so that a machine whose speed drifts
 // drifts for all of them.
 func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, r *benchResult) error {
-	pool := kernel.NewPool(m.Threads())
+	pool := parallel.NewPool(m.Threads())
 	defer pool.Close()
 	bar := newBar(cmd, "", "rounds", int64(f.rounds))
 	defer bar.stop()
@@ -186,17 +191,17 @@ func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model
 func last(v []float64) float64 { return v[len(v)-1] }
 
 // multiplyAdds returns how many float32 operations a second all threads do when nothing holds them up.
-func multiplyAdds(pool *kernel.Pool) float64 {
+func multiplyAdds(pool *parallel.Pool) float64 {
 	start := time.Now()
-	n := pool.MultiplyAdds(5e9)
+	n := kernel.MultiplyAdds(pool, 5e9)
 	return float64(n) / time.Since(start).Seconds()
 }
 
 // readWeights reads all tensors once and returns their size.
-func readWeights(pool *kernel.Pool, ck *loader.Checkpoint) int {
+func readWeights(pool *parallel.Pool, ck *loader.Checkpoint) int {
 	n := 0
 	for _, t := range ck.Tensors() {
-		pool.Read(t.Data)
+		kernel.Read(pool, t.Data)
 		n += len(t.Data)
 	}
 	return n
@@ -264,7 +269,7 @@ func speedText(v float64) string {
 // print writes the figures for people.
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(results(cmd), 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s\n", r.Model, r.Family, r.DType, r.Threads, r.ISA)
+	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s, %s scan\n", r.Model, r.Family, r.DType, r.Threads, r.ISA, r.Scan)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
 	fmt.Fprintf(tw, "decode\t%s tokens/s (%d tokens), reading %s per token\n", speedText(r.DecodeTokS), r.DecodeTokens, bytesText(r.WeightBytes))

@@ -18,6 +18,7 @@ var flagValues = map[string][]string{
 	"to":             strings.Split(strings.ReplaceAll(convert.Layouts(), " ", ""), ","),
 	"logits":         {"all", "last", "none"},
 	"precision":      {"f32", "f64"},
+	"scan":           {"sequential", "parallel"},
 	"print":          {"text", "ids"},
 	"max-shard-size": {"1GB", "2GB", "5GB", "10GB"},
 	"revision":       {hub.DefaultRevision},

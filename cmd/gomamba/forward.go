@@ -58,6 +58,9 @@ float32 results are judged. It holds all results in memory.`,
 				return err
 			}
 			if f.precision == "f64" {
+				if s.parallelScan {
+					return usagef("--scan parallel with --precision f64: the oracle takes one token after the other")
+				}
 				return f.runOracle(cmd, s, args[0], want)
 			}
 			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
@@ -77,6 +80,7 @@ float32 results are judged. It holds all results in memory.`,
 	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
 	flags.StringVar(&f.cacheOut, "cache-out", "", "write the cache to a file of its own, - is stdout")
 	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
+	addScanFlag(cmd, s)
 	return cmd
 }
 

@@ -16,6 +16,8 @@ import (
 type settings struct {
 	threads int
 	strict  bool
+
+	parallelScan bool // of the commands that have --scan
 }
 
 // loading are the settings as the loader takes them.

@@ -14,6 +14,13 @@
 //	generation.seen_ages     I64 [B, S], how many tokens came after each; then -1
 //	generation.random_state  I64 [B, 2], the two words of the random stream's state
 //
+// and, if a parallel scan stands inside a block of tokens (kernel.Carry),
+//
+//	scan.tokens     I64 [B], of the block that are done
+//	scan.start.{l}  F32, the SSM state before the block
+//	scan.input.{l}  F32, the SSM state that the block's tokens make of zeros
+//	scan.time.{l}   F64 [B, I], the sum of their dt
+//
 // Shapes and indices are those of transformers 5.23 with output_hidden_states=True and its DynamicCache. Values computed
 // in float64 are F64. A reader takes any integers for the ids, any integers, BOOL and floats of 0 and 1 for the mask, either of
 // them as [T] for one sequence, and F16 and BF16 for the values as well.
@@ -60,6 +67,21 @@ func ConvState(l int) string { return convPrefix + strconv.Itoa(l) }
 // SSMState names the SSM state of block l.
 func SSMState(l int) string { return ssmPrefix + strconv.Itoa(l) }
 
+// Names of what a parallel scan leaves beside the SSM states.
+const (
+	ScanTokens = scanPrefix + "tokens"
+	scanPrefix = "scan."
+)
+
+// ScanStart, ScanInput and ScanTime name what a parallel scan leaves of block l.
+func ScanStart(l int) string { return scanPrefix + "start." + strconv.Itoa(l) }
+
+// ScanInput is described at ScanStart.
+func ScanInput(l int) string { return scanPrefix + "input." + strconv.Itoa(l) }
+
+// ScanTime is described at ScanStart.
+func ScanTime(l int) string { return scanPrefix + "time." + strconv.Itoa(l) }
+
 // kind is what a tensor is, in the order in which the network takes in or brings forth the tensors of one block.
 type kind int
 
@@ -71,6 +93,7 @@ const (
 	kindHidden
 	kindLogits
 	kindGeneration
+	kindScan // not computed but kept: whoever reads it checks it
 )
 
 // part is a tensor of a dump: its kind and, where the kind has many, its index.
@@ -100,6 +123,10 @@ func parse(e safetensors.Entry) (p part, ok bool) {
 		p.kind = kindGeneration
 		return p, true
 	}
+	if strings.HasPrefix(e.Name, scanPrefix) {
+		p.kind = kindScan
+		return p, true
+	}
 	for prefix, k := range map[string]kind{hiddenPrefix: kindHidden, convPrefix: kindConv, ssmPrefix: kindSSM} {
 		digits, found := strings.CutPrefix(e.Name, prefix)
 		if i, err := strconv.Atoi(digits); found && err == nil && 0 <= i && i <= maxIndex && strconv.Itoa(i) == digits {
@@ -116,7 +143,7 @@ func compare(a, b part) int {
 		switch p.kind {
 		case kindIDs, kindMask:
 			return -1
-		case kindLogits, kindGeneration:
+		case kindLogits, kindGeneration, kindScan:
 			return maxIndex + 1
 		}
 		return p.index
@@ -185,6 +212,9 @@ const (
 
 // add checks p against the parts before it.
 func (d *dims) add(p part) error {
+	if p.kind == kindScan {
+		return nil
+	}
 	values := p.kind != kindIDs && p.kind != kindMask && p.kind != kindGeneration
 	if (p.kind == kindIDs || p.kind == kindMask) && len(p.Shape) == 1 {
 		p.Shape = []int{1, p.Shape[0]} // one sequence

@@ -184,10 +184,11 @@ func (d *Dump) InputIDs() (ids []int64, ok bool) { return d.ids, d.ids != nil }
 func (d *Dump) AttentionMask() (mask []int64, ok bool) { return d.mask, d.mask != nil }
 
 // Names returns the names of the tensors that have a meaning in a dump, in the order in which a network computes them:
-// inputs; for each block its conv state, SSM state and hidden states; logits. What generation goes on from is not computed.
+// inputs; for each block its conv state, SSM state and hidden states; logits. What generation or a parallel scan continues
+// from is not among them.
 func (d *Dump) Names() (names []string) {
 	for _, p := range d.parts {
-		if p.kind != kindGeneration {
+		if p.kind != kindGeneration && p.kind != kindScan {
 			names = append(names, p.Name)
 		}
 	}

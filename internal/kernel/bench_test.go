@@ -2,16 +2,18 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
 // BenchmarkMatMul measures the projections of mamba-130m for one token and for many.
 func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	pool := NewPool(0)
+	pool := parallel.NewPool(0)
 	defer pool.Close()
 	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0} {
 		for _, shape := range [][2]int{{3072, 768}, {768, 1536}, {80, 1536}, {50280, 768}} {
@@ -26,7 +28,7 @@ func BenchmarkMatMul(b *testing.B) {
 				x, y := vectors(rng, tokens*cols, "normal"), make([]float32, tokens*rows)
 				b.Run(fmt.Sprintf("%v/%dx%d/T=%d", dt, rows, cols, tokens), func(b *testing.B) {
 					for b.Loop() {
-						pool.MatMul(y, &w, x, cols, tokens)
+						MatMul(pool, y, &w, x, cols, tokens)
 					}
 					sec := b.Elapsed().Seconds() / float64(b.N)
 					b.ReportMetric(2*float64(rows)*float64(cols)*float64(tokens)/sec/1e9, "GFLOP/s")
@@ -37,41 +39,39 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
-// BenchmarkScan compares the sequential scan, parallel over channels, with the one that is parallel over time.
-// With the 1,536 channels of mamba-130m the first wins; with a handful of channels only the second has work to share.
+// BenchmarkScan compares the sequential scan, divided by channels, with the one that is divided by time too.
 func BenchmarkScan(b *testing.B) {
-	pool := NewPool(0)
-	defer pool.Close()
-	for _, channels := range []int{1, 2, 16, 1536} {
-		const tokens, states = 512, 16
+	const tokens, states = 1024, 16
+	for _, channels := range []int{16, 64, 128, 256, 1536} {
 		s, r := randomScan(channels, states, tokens)
-		h := make([]float32, channels*states)
-		b.Run(fmt.Sprintf("channels=%d/sequential", channels), func(b *testing.B) {
-			for b.Loop() {
-				pool.Run(channels, 64, func(lo, hi int) { s.Run(r, h, lo, hi) })
+		for i := range s.Rate { // as models begin: A from -1 to -16
+			s.Rate[i] = float32(math.Log(float64(1 + i%states)))
+		}
+		DecayRates(s.Rate, s.Rate)
+		for i := range r.Dt {
+			r.Dt[i] /= 20
+		}
+		h, carry := make([]float32, channels*states), NewCarry(channels, states)
+		for _, threads := range []int{1, 2} {
+			pool := parallel.NewPool(threads)
+			run := func(name string, scan func()) {
+				b.Run(fmt.Sprintf("channels=%d/threads=%d/%s", channels, threads, name), func(b *testing.B) {
+					for b.Loop() {
+						scan()
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
+				})
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
-		})
-		b.Run(fmt.Sprintf("channels=%d/parallel", channels), func(b *testing.B) {
-			for b.Loop() {
-				s.RunParallel(pool, r, h, channels)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(channels*states*tokens), "ns/state")
-		})
-	}
-}
-
-func BenchmarkPoolRun(b *testing.B) {
-	pool := NewPool(0)
-	defer pool.Close()
-	for b.Loop() {
-		pool.Run(2, 1, func(lo, hi int) {})
+			run("sequential", func() { pool.Run(channels, 64, func(lo, hi int) { s.Run(r, h, lo, hi) }) })
+			run("parallel", func() { RunParallel(pool, s, r, h, &carry) })
+			pool.Close()
+		}
 	}
 }
 
 // BenchmarkHeadScan measures the recurrence of Mamba-2 with the heads of mamba2-130m.
 func BenchmarkHeadScan(b *testing.B) {
-	pool := NewPool(0)
+	pool := parallel.NewPool(0)
 	defer pool.Close()
 	const heads, dim, states, tokens = 24, 64, 128, 256
 	s, r := randomHeads(heads, dim, 1, states, tokens)

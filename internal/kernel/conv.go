@@ -1,5 +1,10 @@
 package kernel
 
+import (
+	"slices"
+	"sync"
+)
+
 // Conv is the causal depthwise convolution that precedes the selective scan, with SiLU
 // (Mamba paper, section 3.4; causal_conv1d_fn of the causal-conv1d package).
 //
@@ -27,10 +32,10 @@ func NewConv(weight, bias []float32, channels int) Conv {
 	return c
 }
 
-const (
-	convChannels = 64 // how many channels are convolved at a time
-	usualKernel  = 4  // the kernel of every published model, for which no memory is allocated
-)
+const convChannels = 64 // how many channels are convolved at a time
+
+// convRows are the K rows that one row of outputs is made of, kept from one convolution to the next.
+var convRows = sync.Pool{New: func() any { return new([][]float32) }}
 
 // Run convolves T rows of the channels lo to hi and moves the state on by T inputs.
 // Row t of the input starts at in[t·inStride], of the output at out[t·outStride]; state is [Channels, K].
@@ -38,7 +43,7 @@ const (
 // Each output is a float64 sum from bias through k = 0 to K-1, activated, and rounded once.
 func (c *Conv) Run(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) {
 	if tokens > 0 {
-		lo += c.block(out, outStride, in, inStride, state, tokens, lo, hi)
+		lo += c.byBlocks(out, outStride, in, inStride, state, tokens, lo, hi)
 		c.byRows(out, outStride, in, inStride, state, tokens, lo, hi)
 	}
 }
@@ -48,13 +53,15 @@ func (c *Conv) byRows(out []float32, outStride int, in []float32, inStride int, 
 	if lo == hi {
 		return
 	}
-	var few [usualKernel][]float32
-	rows := few[:min(c.K, usualKernel)]
-	if c.K > usualKernel {
-		rows = make([][]float32, c.K)
-	}
-	buf := tile((c.K - 1) * convChannels) // the state without its oldest input, [K-1, channels]
-	defer tiles.Put(buf)
+	kept := convRows.Get().(*[][]float32)
+	rows := slices.Grow((*kept)[:0], c.K)[:c.K]
+	defer func() {
+		clear(rows)
+		*kept = rows
+		convRows.Put(kept)
+	}()
+	buf := buffer((c.K - 1) * convChannels) // the state without its oldest input, [K-1, channels]
+	defer buffers.Put(buf)
 	past := *buf
 	for from := lo; from < hi; from += convChannels {
 		to := min(from+convChannels, hi)
@@ -81,6 +88,31 @@ func (c *Conv) byRows(out []float32, outStride int, in []float32, inStride int, 
 			}
 		}
 	}
+}
+
+// byBlocks is Run for the first of the channels from lo to hi, and returns for how many.
+func (c *Conv) byBlocks(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) int {
+	b := &cpu.convBlock
+	if b.channels == 0 || c.K != b.taps || hi-lo < b.channels {
+		return 0
+	}
+	n, last := (hi-lo)/b.channels*b.channels, tokens-1
+	out, in = out[lo:][:last*outStride+n], in[lo:][:last*inStride+n]
+	state, taps, bias := state[lo*c.K:][:n*c.K], c.taps[lo:][:(c.K-1)*c.Channels+n], c.bias[lo:][:n]
+	b.run(&out[0], outStride, &in[0], inStride, &state[0], &taps[0], c.Channels, &bias[0], tokens, n/b.channels)
+	return n
+}
+
+func convRow(out []float32, rows [][]float32, taps []float32, tapStride int, bias []float32) {
+	n := whole(len(bias))
+	if n > 0 {
+		_, _ = out[n-1], taps[(len(rows)-1)*tapStride+n-1]
+		for _, row := range rows {
+			_ = row[n-1]
+		}
+		cpu.conv(&out[0], &rows[0], &taps[0], tapStride, &bias[0], len(rows), n)
+	}
+	convRowGeneric(out, rows, taps, tapStride, bias, n)
 }
 
 // convRowGeneric sets out[c] = silu(bias[c] + Σ_i taps[i·tapStride + c]·rows[i][c]) from channel from on.

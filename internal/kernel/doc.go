@@ -1,4 +1,4 @@
-// Package kernel is the arithmetic of the network: the only place with lanes, threads and dtype switches.
+// Package kernel is the arithmetic of the network: the only place with lanes, assembly and dtype switches.
 //
 // # One summation order
 //
@@ -16,6 +16,12 @@
 //
 // The functions ending in Generic are plain Go, always built, and are the specification. Faster versions must return
 // the same bits; tests hold them to it.
+//
+// # Instruction sets
+//
+// An instruction set is a table of leaf functions (isa), which work on a few rows, a tile or a piece of a row at a time, and of
+// the blocking that they like. Everything else is written once, over that table. Tests run every instruction set that
+// the machine has.
 //
 // # Shapes
 //

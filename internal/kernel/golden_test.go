@@ -5,8 +5,10 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -31,92 +33,96 @@ func hash[F float32 | float64](v []F) uint64 {
 // TestSameBitsEverywhere compares with hashes that every build on every processor must reproduce.
 // A compiler that fuses a multiply with an add, or one sum in another order, changes them.
 func TestSameBitsEverywhere(t *testing.T) {
-	pool := NewPool(2)
-	defer pool.Close()
-	check := func(what string, got, want uint64) {
-		t.Helper()
-		if got != want {
-			t.Errorf("%s: hash %#016x, want %#016x", what, got, want)
+	eachISA(t, func(t *testing.T) {
+		pool := parallel.NewPool(2)
+		defer pool.Close()
+		check := func(what string, got, want uint64) {
+			t.Helper()
+			if got != want {
+				t.Errorf("%s: hash %#016x, want %#016x", what, got, want)
+			}
 		}
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
+		rng := rand.New(rand.NewPCG(1, 2))
 
-	const rows, cols, tokens = 21, 203, 7
-	x, y := exactInputs(rng, tokens*cols), make([]float32, tokens*rows)
-	multiply := func(dtype tensor.DType, cols int, x []float32, want uint64) {
-		t.Helper()
-		w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, dtype.Bytes(rows*cols))}
-		tensor.NarrowF32(w.Data, dtype, exactInputs(rand.New(rand.NewPCG(3, 4)), rows*cols))
-		m := NewMatrix(w)
-		pool.MatMul(y, &m, x, cols, tokens)
-		check("MatMul of "+dtype.String(), hash(y), want)
-	}
-	for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {
-		multiply(dtype, cols, x, want)
-	}
-	multiply(tensor.Q8_0, 224, exactInputs(rand.New(rand.NewPCG(5, 6)), tokens*224), 0xc0082c3dfdee1166)
-
-	norm := make([]float32, cols)
-	RMSNorm(norm, x[:cols], x[cols:2*cols], 1e-5)
-	check("RMSNorm", hash(norm), 0x728356efebc7cb14)
-
-	wide := exactInputs(rng, 4096)
-	var e, sp, si []float64
-	for _, v := range wide {
-		e = append(e, exp(4*float64(v)))
-		sp = append(sp, softplus(4*float64(v)))
-		si = append(si, silu(4*float64(v)))
-	}
-	check("exp", hash(e), 0xd1c6f2b5869d8106)
-	check("softplus", hash(sp), 0x1bb157a8f28c043b)
-	check("silu", hash(si), 0xf3397fc4db71c328)
-
-	const channels, states, taps, steps = 9, 16, 4, 50
-	conv := NewConv(exactInputs(rng, channels*taps), exactInputs(rng, channels), channels)
-	out, window := make([]float32, steps*channels), exactInputs(rng, channels*taps)
-	conv.Run(out, channels, exactInputs(rng, steps*channels), channels, window, steps, 0, channels)
-	check("Conv", hash(append(out, window...)), 0xa8dad74f3391b447)
-
-	scan := Scan{States: states, Rate: exactInputs(rng, channels*states), D: exactInputs(rng, channels)}
-	DecayRates(scan.Rate, scan.Rate)
-	r := ScanRows{
-		Tokens: steps,
-		X:      exactInputs(rng, steps*channels), XStride: channels,
-		Dt: exactInputs(rng, steps*channels), DtStride: channels,
-		Z: exactInputs(rng, steps*channels), ZStride: channels,
-		B: exactInputs(rng, steps*states), BStride: states,
-		C: exactInputs(rng, steps*states), CStride: states,
-		Y: make([]float32, steps*channels), YStride: channels,
-	}
-	Softplus(r.Dt, channels, exactInputs(rng, channels), steps, 0, channels)
-	h := make([]float32, channels*states)
-	scan.Run(&r, h, 0, channels)
-	check("Scan", hash(append(h, r.Y...)), 0x77877b310c6ba770)
-	clear(h[:channels*states])
-	scan.RunParallel(pool, &r, h, channels)
-	check("parallel Scan", hash(append(h, r.Y...)), 0x5036a2581b77ee94)
-
-	heads := HeadScan{
-		Heads: 4, HeadDim: 5, Groups: 2, States: states, DtMin: 0.25, DtMax: 2,
-		A: exactInputs(rng, 4), D: exactInputs(rng, 20), DtBias: exactInputs(rng, 4),
-	}
-	NegExp(heads.A, heads.A)
-	r2 := ScanRows{
-		Tokens: steps,
-		X:      exactInputs(rng, steps*20), XStride: 20,
-		Dt: exactInputs(rng, steps*4), DtStride: 4,
-		Z: exactInputs(rng, steps*20), ZStride: 20,
-		B: exactInputs(rng, steps*2*states), BStride: 2 * states,
-		C: exactInputs(rng, steps*2*states), CStride: 2 * states,
-		Y: make([]float32, steps*20), YStride: 20,
-	}
-	h = make([]float32, 20*states)
-	heads.Run(&r2, h, 0, 20)
-	check("HeadScan", hash(append(h, r2.Y...)), 0x0d18099a47d9a5a1)
-
-	for _, v := range append(r.Y, r2.Y...) {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			t.Fatal("the inputs left the finite numbers, where bits show little")
+		const rows, cols, tokens = 21, 203, 7
+		x, y := exactInputs(rng, tokens*cols), make([]float32, tokens*rows)
+		multiply := func(dtype tensor.DType, cols int, x []float32, want uint64) {
+			t.Helper()
+			w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, dtype.Bytes(rows*cols))}
+			tensor.NarrowF32(w.Data, dtype, exactInputs(rand.New(rand.NewPCG(3, 4)), rows*cols))
+			m := NewMatrix(w)
+			MatMul(pool, y, &m, x, cols, tokens)
+			check("MatMul of "+dtype.String(), hash(y), want)
 		}
-	}
+		for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {
+			multiply(dtype, cols, x, want)
+		}
+		multiply(tensor.Q8_0, 224, exactInputs(rand.New(rand.NewPCG(5, 6)), tokens*224), 0xc0082c3dfdee1166)
+
+		norm := make([]float32, cols)
+		RMSNorm(norm, x[:cols], x[cols:2*cols], 1e-5)
+		check("RMSNorm", hash(norm), 0x728356efebc7cb14)
+
+		wide := exactInputs(rng, 4096)
+		var e, sp, si []float64
+		for _, v := range wide {
+			e = append(e, exp(4*float64(v)))
+			sp = append(sp, softplus(4*float64(v)))
+			si = append(si, silu(4*float64(v)))
+		}
+		check("exp", hash(e), 0xd1c6f2b5869d8106)
+		check("softplus", hash(sp), 0x1bb157a8f28c043b)
+		check("silu", hash(si), 0xf3397fc4db71c328)
+
+		const channels, states, taps, steps = 9, 16, 4, 50
+		conv := NewConv(exactInputs(rng, channels*taps), exactInputs(rng, channels), channels)
+		out, window := make([]float32, steps*channels), exactInputs(rng, channels*taps)
+		conv.Run(out, channels, exactInputs(rng, steps*channels), channels, window, steps, 0, channels)
+		check("Conv", hash(append(out, window...)), 0xa8dad74f3391b447)
+
+		scan := Scan{States: states, Rate: exactInputs(rng, channels*states), D: exactInputs(rng, channels)}
+		DecayRates(scan.Rate, scan.Rate)
+		r := ScanRows{
+			Tokens: steps,
+			X:      exactInputs(rng, steps*channels), XStride: channels,
+			Dt: exactInputs(rng, steps*channels), DtStride: channels,
+			Z: exactInputs(rng, steps*channels), ZStride: channels,
+			B: exactInputs(rng, steps*states), BStride: states,
+			C: exactInputs(rng, steps*states), CStride: states,
+			Y: make([]float32, steps*channels), YStride: channels,
+		}
+		softplusRows(r.Dt, channels, exactInputs(rng, channels), steps, 0, channels)
+		h := make([]float32, channels*states)
+		scan.Run(&r, h, 0, channels)
+		check("Scan", hash(append(h, r.Y...)), 0x77877b310c6ba770)
+		copy(h, exactInputs(rand.New(rand.NewPCG(7, 8)), channels*states))
+		carry := NewCarry(channels, states)
+		carry.Tokens, carry.Start = ScanBlock-10, slices.Clone(h)
+		RunParallel(pool, &scan, &r, h, &carry)
+		check("parallel Scan", hash(append(h, r.Y...)), 0xc3e3fb4751ad96f3)
+
+		heads := HeadScan{
+			Heads: 4, HeadDim: 5, Groups: 2, States: states, DtMin: 0.25, DtMax: 2,
+			A: exactInputs(rng, 4), D: exactInputs(rng, 20), DtBias: exactInputs(rng, 4),
+		}
+		NegExp(heads.A, heads.A)
+		r2 := ScanRows{
+			Tokens: steps,
+			X:      exactInputs(rng, steps*20), XStride: 20,
+			Dt: exactInputs(rng, steps*4), DtStride: 4,
+			Z: exactInputs(rng, steps*20), ZStride: 20,
+			B: exactInputs(rng, steps*2*states), BStride: 2 * states,
+			C: exactInputs(rng, steps*2*states), CStride: 2 * states,
+			Y: make([]float32, steps*20), YStride: 20,
+		}
+		h = make([]float32, 20*states)
+		heads.Run(&r2, h, 0, 20)
+		check("HeadScan", hash(append(h, r2.Y...)), 0x0d18099a47d9a5a1)
+
+		for _, v := range append(r.Y, r2.Y...) {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				t.Fatal("the inputs left the finite numbers, where bits show little")
+			}
+		}
+	})
 }

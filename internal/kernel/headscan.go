@@ -26,20 +26,31 @@ type HeadScan struct {
 // scan may be cut anywhere. The sum over n has the order of a dot product and is not rounded before D and the gate, which
 // are float64.
 func (s *HeadScan) Run(r *ScanRows, state []float32, lo, hi int) {
-	var steps headSteps
-	var sums [stepTokens * stepChannels]float64
+	s.scan(r, state, lo, hi, pass{gated: true})
+}
+
+func (s *HeadScan) scan(r *ScanRows, state []float32, lo, hi int, p pass) {
+	scratch := scratches.Get().(*scanScratch)
+	defer scratches.Put(scratch)
+	steps, sums := &scratch.heads, scratch.sums[:]
 	for from := lo; from < hi; {
 		head := from / s.HeadDim
 		to := min(hi, from+stepChannels, (head+1)*s.HeadDim)
+		group := head / (s.Heads / s.Groups) * s.States
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece, next := r.piece(t), r.piece(t+stepTokens)
-			s.discretise(&steps, &piece, head)
-			group := head / (s.Heads / s.Groups) * s.States
+			s.discretise(steps, &piece, head)
 			piece.B, piece.C = piece.B[group:], piece.C[group:]
-			s.steps(&steps, &piece, &next, sums[:], state[from*s.States:to*s.States], from, to)
-			for i := range piece.Tokens {
-				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
-				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
+			s.steps(steps, &piece, &next, sums, state[from*s.States:to*s.States], from, to)
+			if p.gated {
+				piece.gate(sums, s.D, from, to)
+			}
+			if p.time != nil {
+				for c := from; c < to; c++ {
+					for _, dt := range steps.dt[:piece.Tokens] {
+						p.time[c] += dt
+					}
+				}
 			}
 		}
 		from = to
@@ -58,10 +69,16 @@ func (s *HeadScan) discretise(steps *headSteps, r *ScanRows, head int) {
 	a, bias := float64(s.A[head]), float64(s.DtBias[head])
 	for t := range r.Tokens {
 		dt := s.limit(softplus(float64(r.Dt[t*r.DtStride+head]) + bias))
-		decay := exp(float64(dt * a))
-		high := float32(decay)
-		steps.dt[t], steps.high[t], steps.low[t] = dt, high, float32(decay-float64(high))
+		steps.dt[t] = dt
+		steps.high[t], steps.low[t] = headDecay(dt, a)
 	}
+}
+
+// headDecay returns exp(dt·A) as the sum of two float32.
+func headDecay(dt, a float64) (high, low float32) {
+	decay := exp(float64(dt * a))
+	high = float32(decay)
+	return high, float32(decay - float64(high))
 }
 
 // limit clamps dt. A NaN stays one.
@@ -75,12 +92,46 @@ func (s *HeadScan) limit(dt float64) float64 {
 	return dt
 }
 
-// stepsInTurn moves the states h [hi - lo, N] over r's tokens, one after the other, and sets sums[t·stepChannels + i] to the
-// Σ_n h[n]·c[n] of channel lo+i at token t.
-func (s *HeadScan) stepsInTurn(steps *headSteps, r *ScanRows, sums []float64, h []float32, lo, hi int) {
+// steps moves the states h [hi - lo, N] over r's tokens and sets sums[t·stepChannels + i] to the Σ_n h[n]·c[n] of channel lo+i
+// at token t. After r comes next. Where possible it keeps the states of a few channels in registers meanwhile.
+func (s *HeadScan) steps(steps *headSteps, r, next *ScanRows, sums []float64, h []float32, lo, hi int) {
+	at, k := lo, &cpu.headBlock
+	if k.channels > 0 && s.States == k.states {
+		for ; at+k.channels <= hi; at += k.channels {
+			next.fetchPart((at-lo)/k.channels, (hi-lo)/k.channels, lo, hi)
+			state, last := h[(at-lo)*k.states:][:k.channels*k.states], r.Tokens-1
+			x := r.X[at:][:last*r.XStride+k.channels]
+			b, c := r.B[:last*r.BStride+k.states], r.C[:last*r.CStride+k.states]
+			out := sums[at-lo:][:last*stepChannels+k.channels]
+			k.run(&state[0], &steps.dt[0], &steps.high[0], &steps.low[0], &x[0], &b[0], &c[0], &out[0],
+				r.Tokens, r.XStride, r.BStride, r.CStride, stepChannels)
+		}
+	}
+	if at == hi {
+		return
+	}
+	h = h[(at-lo)*s.States:]
 	for t := range r.Tokens {
 		b, c := r.B[t*r.BStride:][:s.States], r.C[t*r.CStride:][:s.States]
-		stepHead(sums[t*stepChannels:][:hi-lo], h, steps.dt[t], steps.high[t], steps.low[t], r.X[t*r.XStride:][lo:hi], b, c)
+		stepHead(sums[t*stepChannels+at-lo:][:hi-at], h, steps.dt[t], steps.high[t], steps.low[t], r.X[t*r.XStride:][at:hi], b, c)
+	}
+}
+
+// stepHead is stepHeadGeneric in the instruction set in use.
+func stepHead(sums []float64, h []float32, dt float64, high, low float32, x, b, c []float32) {
+	channels, states, step := len(sums), len(b), &cpu.headStep
+	if channels == 0 || states%lanes != 0 {
+		stepHeadGeneric(sums, h, dt, high, low, x, b, c)
+		return
+	}
+	h, x, c = h[:channels*states], x[:channels], c[:states]
+	done := 0
+	if pairs := channels / 2; pairs > 0 && step.two != nil {
+		step.two(&sums[0], &h[0], dt, high, low, &x[0], &b[0], &c[0], states, pairs)
+		done = 2 * pairs
+	}
+	if done < channels {
+		step.one(&sums[done], &h[done*states], dt, high, low, &x[done], &b[0], &c[0], states, channels-done)
 	}
 }
 

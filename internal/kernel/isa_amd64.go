@@ -2,25 +2,76 @@
 
 package kernel
 
-import "golang.org/x/sys/cpu"
+import x86 "golang.org/x/sys/cpu"
 
-//go:generate sh -c "cd _asm && go run . -out ../kernel_amd64.s -stubs ../kernel_stubs_amd64.go -pkg kernel"
-//go:generate sh -c "cd _asm && go run . -isa avx512 -out ../kernel_avx512_amd64.s -stubs ../kernel_avx512_stubs_amd64.go -pkg kernel"
-
-// useAVX2 and useAVX512 choose the assembly. Its results are those of the plain Go, bit for bit.
-// GODEBUG=cpu.avx512f=off or cpu.avx2=off in the environment turns it down.
-var (
-	useAVX2   = cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C
-	useAVX512 = useAVX2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW
-)
-
-// ISA names the instructions that the kernels use.
-func ISA() string {
-	switch {
-	case useAVX512:
-		return "avx512"
-	case useAVX2:
-		return "avx2+fma"
+// available returns the instruction sets that this CPU has beside plain Go, the best first.
+// GODEBUG=cpu.avx512f=off or cpu.avx2=off in the environment takes one away.
+func available() []*isa {
+	has := &x86.X86
+	if !has.HasAVX2 || !has.HasFMA || !has.HasF16C {
+		return nil
 	}
-	return "go"
+	if !has.HasAVX512F || !has.HasAVX512DQ || !has.HasAVX512VL || !has.HasAVX512BW {
+		return []*isa{&avx2}
+	}
+	return []*isa{&avx512, &avx2}
 }
+
+var avx2 = isa{
+	name:       "avx2+fma",
+	f32:        format[float32]{dotFour: dotFourF32AVX2, dotOne: dotOneF32AVX2},
+	f16:        format[uint16]{dotFourF16AVX2, dotOneF16AVX2, widenF16AVX2, narrowF16AVX2},
+	bf16:       format[uint16]{dotFourBF16AVX2, dotOneBF16AVX2, widenBF16AVX2, narrowBF16AVX2},
+	q8:         format[byte]{dotFourQ8AVX2, dotOneQ8AVX2, widenQ8AVX2, quantizeQ8AVX2},
+	tiling:     tiling{rows: 2, tokens: 3, tile: []tileFunc{3: tileAVX2}},
+	maxAbsBits: maxAbsBitsAVX2,
+
+	scanStep: scanStep{one: scanStepAVX2},
+	headStep: headStep{two: stepHeadTwoAVX2, one: stepHeadOneAVX2},
+	conv:     convAVX2,
+	gate:     gateAVX2,
+	softplus: softplusAVX2,
+	negExp:   negExpAVX2,
+	squares: func(x *float32, n int) (lane [8]float64) {
+		addSquaresAVX2(&lane[0], x, n)
+		return lane
+	},
+	scaleRow: scaleRowAVX2,
+	addTo:    addToAVX2,
+
+	xor:         xorAVX2,
+	multiplyAdd: func(n int) { multiplyAddAVX2(n / (2 * 8 * 12)) },
+}
+
+// tileAVX2 is tile2x3AVX2, whose rows lie one after the other.
+func tileAVX2(y *float32, yStride int, w *float32, _ int, x *float32, xStride int, cols int) {
+	tile2x3AVX2(y, yStride, w, x, xStride, cols)
+}
+
+// avx512 has what avx2 has where it says nothing else: conversions, for one, are bound by memory.
+var avx512 = func() isa {
+	s := avx2
+	s.name = "avx512"
+	s.f32.dotFour, s.f32.dotOne = dotFourF32AVX512, dotOneF32AVX512
+	s.f16.dotFour, s.f16.dotOne = dotFourF16AVX512, dotOneF16AVX512
+	s.bf16.dotFour, s.bf16.dotOne = dotFourBF16AVX512, dotOneBF16AVX512
+	s.q8.dotFour, s.q8.dotOne = dotFourQ8AVX512, dotOneQ8AVX512
+	s.tiling = tiling{
+		rows: 4, tokens: 6,
+		tile:  []tileFunc{1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512},
+		chain: &chain{cols: 368, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
+	}
+	s.scanStep.four = scanStepAVX512
+	s.scanBlock = scanBlock{channels: 16, states: 16, tokens: 8, run: scanBlockAVX512}
+	s.headBlock = headBlock{channels: 2, states: 128, run: headBlockAVX512}
+	s.conv, s.convBlock = convAVX512, convBlock{channels: 16, taps: 4, run: convBlockAVX512}
+	s.gate, s.softplus, s.negExp = gateAVX512, softplusAVX512, negExpAVX512
+	s.squares = func(x *float32, n int) (lane [8]float64) {
+		addSquaresAVX512(&lane[0], x, n)
+		return lane
+	}
+	s.scaleRow, s.addTo = scaleRowAVX512, addToAVX512
+	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
+	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
+	return s
+}()

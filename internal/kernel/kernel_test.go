@@ -1,13 +1,13 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
@@ -150,26 +150,28 @@ func TestDotOrder(t *testing.T) {
 
 // TestMatMulOrder holds every route through a matrix product to the one summation order.
 func TestMatMulOrder(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 8))
-	pool := NewPool(3)
-	defer pool.Close()
-	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
-		for _, cols := range []int{1, 5, 15, 16, 17, 31, 32, 48, 100, 160, 256} {
-			if block, _ := dt.Block(); cols%block != 0 {
-				continue
-			}
-			for _, rows := range []int{1, 2, 3, 4, 5, 9, 33} {
-				for _, tokens := range []int{1, 2, 3, 4, 7} {
-					for _, kind := range []string{"normal", "ties"} {
-						testMatMul(t, pool, rng, dt, rows, cols, tokens, kind)
+	eachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 8))
+		pool := parallel.NewPool(3)
+		defer pool.Close()
+		for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
+			for _, cols := range []int{1, 5, 15, 16, 17, 31, 32, 48, 100, 160, 256} {
+				if block, _ := dt.Block(); cols%block != 0 {
+					continue
+				}
+				for _, rows := range []int{1, 2, 3, 4, 5, 9, 33} {
+					for _, tokens := range []int{1, 2, 3, 4, 7} {
+						for _, kind := range []string{"normal", "ties"} {
+							testMatMul(t, pool, rng, dt, rows, cols, tokens, kind)
+						}
 					}
 				}
 			}
 		}
-	}
+	})
 }
 
-func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
+func testMatMul(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
 	t.Helper()
 	data := make([]byte, dt.Bytes(rows*cols))
 	tensor.NarrowF32(data, dt, vectors(rng, rows*cols, kind))
@@ -181,7 +183,7 @@ func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows,
 	y := make([]float32, tokens*rows+2)
 	guard := math.Float32frombits(0x7fc0dead)
 	y[0], y[len(y)-1] = guard, guard
-	pool.MatMul(y[1:len(y)-1], &w, x, cols+gap, tokens)
+	MatMul(pool, y[1:len(y)-1], &w, x, cols+gap, tokens)
 	for i := range tokens {
 		for r := range rows {
 			want := dotByTheBook(wide[r*cols:][:cols], x[i*(cols+gap):][:cols])
@@ -196,98 +198,104 @@ func testMatMul(t *testing.T, pool *Pool, rng *rand.Rand, dt tensor.DType, rows,
 }
 
 func TestWidenRow(t *testing.T) {
-	bits := make([]uint16, 1<<16)
-	for i := range bits {
-		bits[i] = uint16(i)
-	}
-	for _, cols := range []int{1 << 16, 1<<16 - 5} {
-		for name, f := range map[string]struct {
-			fast, slow func([]float32, []uint16)
-		}{"f16": {widenF16, widenF16Generic}, "bf16": {widenBF16, widenBF16Generic}} {
-			got, want := make([]float32, cols), make([]float32, cols)
-			f.fast(got, bits[:cols])
-			f.slow(want, bits[:cols])
-			if !slices.EqualFunc(got, want, sameFloat) {
-				t.Errorf("%s, %d values: differ", name, cols)
+	eachISA(t, func(t *testing.T) {
+		bits := make([]uint16, 1<<16)
+		for i := range bits {
+			bits[i] = uint16(i)
+		}
+		for _, cols := range []int{1 << 16, 1<<16 - 5} {
+			for name, f := range map[string]struct {
+				fast, slow func([]float32, []uint16)
+			}{"f16": {widenF16, widenF16Generic}, "bf16": {widenBF16, widenBF16Generic}} {
+				got, want := make([]float32, cols), make([]float32, cols)
+				f.fast(got, bits[:cols])
+				f.slow(want, bits[:cols])
+				if !slices.EqualFunc(got, want, sameFloat) {
+					t.Errorf("%s, %d values: differ", name, cols)
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestWidenQ8 decodes every scale with every element.
 func TestWidenQ8(t *testing.T) {
-	const block = 34
-	src := make([]byte, 8*block)
-	got, want := make([]float32, 8*32), make([]float32, 8*32)
-	for scale := range 1 << 16 {
-		for i := range src {
-			src[i] = byte(i/block*32 + i%block - 2)
+	eachISA(t, func(t *testing.T) {
+		const block = 34
+		src := make([]byte, 8*block)
+		got, want := make([]float32, 8*32), make([]float32, 8*32)
+		for scale := range 1 << 16 {
+			for i := range src {
+				src[i] = byte(i/block*32 + i%block - 2)
+			}
+			for b := range 8 {
+				src[b*block], src[b*block+1] = byte(scale), byte(scale>>8)
+			}
+			widenQ8(got, src)
+			widenQ8Generic(want, src)
+			if !slices.EqualFunc(got, want, sameFloat) {
+				t.Fatalf("scale %#04x: differ", scale)
+			}
 		}
-		for b := range 8 {
-			src[b*block], src[b*block+1] = byte(scale), byte(scale>>8)
-		}
-		widenQ8(got, src)
-		widenQ8Generic(want, src)
-		if !slices.EqualFunc(got, want, sameFloat) {
-			t.Fatalf("scale %#04x: differ", scale)
-		}
-	}
+	})
 }
 
 // TestNarrow encodes patterns of every kind, around every length.
 func TestNarrow(t *testing.T) {
-	rng := rand.New(rand.NewPCG(11, 12))
-	var all []float32
-	for h := range 1 << 16 { // every half, what lies between it and the next, and the same in bfloat16
-		f := math.Float32bits(tensor.F16ToF32(uint16(h)))
-		for _, b := range []uint32{f, f + 0x0fff, f + 0x1000, f + 0x1001, uint32(h) << 16, uint32(h)<<16 + 0x7fff, uint32(h)<<16 + 0x8000, uint32(h)<<16 + 0x8001} {
-			all = append(all, math.Float32frombits(b))
-		}
-	}
-	for range 1 << 16 {
-		all = append(all, math.Float32frombits(rng.Uint32()))
-	}
-	for _, kind := range []string{"normal", "ties", "tiny", "special"} {
-		all = append(all, vectors(rng, 1<<14, kind)...)
-	}
-	for range 1 << 12 { // blocks of one magnitude each, down to where the inverse of the scale is infinite
-		e := rng.IntN(270) - 150
-		for range 32 {
-			all = append(all, float32(math.Ldexp(float64(rng.IntN(255)-127)/2, e)))
-		}
-	}
-	for _, dt := range []tensor.DType{tensor.F16, tensor.BF16, tensor.F32, tensor.F64, tensor.Q8_0} {
-		check := func(v []float32) {
-			t.Helper()
-			got, want := make([]byte, dt.Bytes(len(v))), make([]byte, dt.Bytes(len(v)))
-			Narrow(got, dt, v)
-			tensor.NarrowF32(want, dt, v)
-			if i := slices.Compare(got, want); i != 0 {
-				t.Fatalf("%v, %d values: other bytes", dt, len(v))
+	eachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(11, 12))
+		var all []float32
+		for h := range 1 << 16 { // every half, what lies between it and the next, and the same in bfloat16
+			f := math.Float32bits(tensor.F16ToF32(uint16(h)))
+			for _, b := range []uint32{f, f + 0x0fff, f + 0x1000, f + 0x1001, uint32(h) << 16, uint32(h)<<16 + 0x7fff, uint32(h)<<16 + 0x8000, uint32(h)<<16 + 0x8001} {
+				all = append(all, math.Float32frombits(b))
 			}
 		}
-		check(all)
-		block, _ := dt.Block()
-		for n := 0; n < 100; n += block {
-			check(all[len(all)-n:])
+		for range 1 << 16 {
+			all = append(all, math.Float32frombits(rng.Uint32()))
 		}
-	}
-	for n := range 100 {
-		v := vectors(rng, n, "special")
-		want := float32(0)
-		for _, x := range v {
-			want = max(want, float32(math.Abs(float64(x))))
+		for _, kind := range []string{"normal", "ties", "tiny", "special"} {
+			all = append(all, vectors(rng, 1<<14, kind)...)
 		}
-		if got := MaxAbs(v); got != want {
-			t.Fatalf("MaxAbs(%v) = %v", v, got)
-		}
-		if n > 0 {
-			v[rng.IntN(n)] = -special[len(special)-1]
-			if got := MaxAbs(v); got == got {
-				t.Fatalf("MaxAbs(%v) = %v, want NaN", v, got)
+		for range 1 << 12 { // blocks of one magnitude each, down to where the inverse of the scale is infinite
+			e := rng.IntN(270) - 150
+			for range 32 {
+				all = append(all, float32(math.Ldexp(float64(rng.IntN(255)-127)/2, e)))
 			}
 		}
-	}
+		for _, dt := range []tensor.DType{tensor.F16, tensor.BF16, tensor.F32, tensor.F64, tensor.Q8_0} {
+			check := func(v []float32) {
+				t.Helper()
+				got, want := make([]byte, dt.Bytes(len(v))), make([]byte, dt.Bytes(len(v)))
+				Narrow(got, dt, v)
+				tensor.NarrowF32(want, dt, v)
+				if i := slices.Compare(got, want); i != 0 {
+					t.Fatalf("%v, %d values: other bytes", dt, len(v))
+				}
+			}
+			check(all)
+			block, _ := dt.Block()
+			for n := 0; n < 100; n += block {
+				check(all[len(all)-n:])
+			}
+		}
+		for n := range 100 {
+			v := vectors(rng, n, "special")
+			want := float32(0)
+			for _, x := range v {
+				want = max(want, float32(math.Abs(float64(x))))
+			}
+			if got := MaxAbs(v); got != want {
+				t.Fatalf("MaxAbs(%v) = %v", v, got)
+			}
+			if n > 0 {
+				v[rng.IntN(n)] = -special[len(special)-1]
+				if got := MaxAbs(v); got == got {
+					t.Fatalf("MaxAbs(%v) = %v, want NaN", v, got)
+				}
+			}
+		}
+	})
 }
 
 // ulps returns how far got is from the real value want, in units of the last place of float32 at want.
@@ -395,39 +403,28 @@ func TestSoftplusAndSiLUAccuracy(t *testing.T) {
 }
 
 func TestRMSNormAccuracy(t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 10))
-	for _, n := range []int{1, 2, 7, 8, 9, 31, 32, 100, 768} {
-		x, w := vectors(rng, n, "normal"), vectors(rng, n, "normal")
-		sum := 0.0
-		for _, v := range x {
-			sum += float64(v) * float64(v)
-		}
-		ones, bare := slices.Repeat([]float32{1}, n), slices.Clone(x)
-		RMSNorm(ones, x, ones, 1e-5)
-		RMSNorm(bare, bare, nil, 1e-5)
-		if !slices.Equal(ones, bare) {
-			t.Fatalf("length %d: no weight gives other bits than ones", n)
-		}
-		y := slices.Clone(x)
-		RMSNorm(y, y, w, 1e-5) // in place
-		for i, v := range x {
-			want := float64(v) / math.Sqrt(sum/float64(n)+1e-5) * float64(w[i])
-			if e := ulps(y[i], want); e > 0.5001 {
-				t.Fatalf("length %d, element %d: %g, want %g (%.3f ulp)", n, i, y[i], want, e)
+	eachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		for _, n := range []int{1, 2, 7, 8, 9, 31, 32, 100, 768} {
+			x, w := vectors(rng, n, "normal"), vectors(rng, n, "normal")
+			sum := 0.0
+			for _, v := range x {
+				sum += float64(v) * float64(v)
+			}
+			ones, bare := slices.Repeat([]float32{1}, n), slices.Clone(x)
+			RMSNorm(ones, x, ones, 1e-5)
+			RMSNorm(bare, bare, nil, 1e-5)
+			if !slices.Equal(ones, bare) {
+				t.Fatalf("length %d: no weight gives other bits than ones", n)
+			}
+			y := slices.Clone(x)
+			RMSNorm(y, y, w, 1e-5) // in place
+			for i, v := range x {
+				want := float64(v) / math.Sqrt(sum/float64(n)+1e-5) * float64(w[i])
+				if e := ulps(y[i], want); e > 0.5001 {
+					t.Fatalf("length %d, element %d: %g, want %g (%.3f ulp)", n, i, y[i], want, e)
+				}
 			}
 		}
-	}
-}
-
-func ExamplePool_Run() {
-	pool := NewPool(4)
-	defer pool.Close()
-	squares := make([]int, 10)
-	pool.Run(len(squares), 3, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			squares[i] = i * i
-		}
 	})
-	fmt.Println(squares)
-	// Output: [0 1 4 9 16 25 36 49 64 81]
 }

@@ -4,37 +4,40 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/tensor"
 )
 
 // TestTreeOfLanes adds lanes of which two cancel, so that only the tree of the package comment gives the right sum: what is
 // added to 2^80 before -2^80 is, is lost. Lanes of ordinary numbers have the same sum in any order.
 func TestTreeOfLanes(t *testing.T) {
-	rng := rand.New(rand.NewPCG(31, 32))
-	pool := NewPool(1)
-	defer pool.Close()
-	otherwise := 0
-	for _, dtype := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
-		for _, cols := range []int{16, 32, 45, 96, 384} {
-			if block, _ := dtype.Block(); cols%block != 0 {
-				continue
-			}
-			for _, rows := range []int{1, 3, 4, 9} { // alone, and four at a time with a rest
-				for _, tokens := range []int{1, 2, 3, 4, 5, 6, 13} { // tiles of every width
-					otherwise += testLanes(t, pool, rng, dtype, rows, cols, tokens)
+	eachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(31, 32))
+		pool := parallel.NewPool(1)
+		defer pool.Close()
+		otherwise := 0
+		for _, dtype := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
+			for _, cols := range []int{16, 32, 45, 96, 384} {
+				if block, _ := dtype.Block(); cols%block != 0 {
+					continue
+				}
+				for _, rows := range []int{1, 3, 4, 9} { // alone, and four at a time with a rest
+					for _, tokens := range []int{1, 2, 3, 4, 5, 6, 13} { // tiles of every width
+						otherwise += testLanes(t, pool, rng, dtype, rows, cols, tokens)
+					}
 				}
 			}
 		}
-	}
-	if otherwise < 5000 {
-		t.Errorf("only %d sums depend on the tree", otherwise)
-	}
+		if otherwise < 5000 {
+			t.Errorf("only %d sums depend on the tree", otherwise)
+		}
+	})
 }
 
 // testLanes multiplies rows of 127 or -127, which every dtype holds exactly, with tokens of which one block of 16 is not
 // zero: two large values that cancel, and powers of 2, of which the sum shows each that was lost. It returns how many of
 // the sums another order would have changed.
-func testLanes(t *testing.T, pool *Pool, rng *rand.Rand, dtype tensor.DType, rows, cols, tokens int) (otherwise int) {
+func testLanes(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dtype tensor.DType, rows, cols, tokens int) (otherwise int) {
 	t.Helper()
 	w := make([]float32, rows*cols)
 	for i := range w {
@@ -54,7 +57,7 @@ func testLanes(t *testing.T, pool *Pool, rng *rand.Rand, dtype tensor.DType, row
 	tensor.NarrowF32(stored.Data, dtype, w)
 	m := NewMatrix(stored)
 	y := make([]float32, tokens*rows)
-	pool.MatMul(y, &m, x, cols, tokens)
+	MatMul(pool, y, &m, x, cols, tokens)
 	for token := range tokens {
 		for r := range rows {
 			row, values := w[r*cols:][:cols], x[token*cols:][:cols]

@@ -7,8 +7,7 @@ import "math"
 // The squares are exact in float64 and are added in 8 lanes, element j to lane j mod 8, then as a tree;
 // each output is rounded once.
 func RMSNorm(y, x, weight []float32, eps float64) {
-	var lane [8]float64
-	addSquares(&lane, x)
+	lane := squares(x)
 	scale := 1 / math.Sqrt(sum8(&lane)/float64(len(x))+eps)
 	y = y[:len(x)]
 	if len(weight) > 0 {
@@ -18,6 +17,16 @@ func RMSNorm(y, x, weight []float32, eps float64) {
 	for i, v := range x {
 		y[i] = float32(float64(v) * scale)
 	}
+}
+
+// squares returns the lanes of x's squares.
+func squares(x []float32) (lane [8]float64) {
+	n := whole(len(x))
+	if n > 0 {
+		lane = cpu.squares(&x[0], n)
+	}
+	addSquaresGeneric(&lane, x[n:])
+	return lane
 }
 
 // addSquaresGeneric adds x[i]², which is exact, to lane i mod 8.
@@ -32,6 +41,15 @@ func addSquaresGeneric(lane *[8]float64, x []float32) {
 	for k, v := range x[whole:] {
 		lane[k] += float64(float64(v) * float64(v))
 	}
+}
+
+func scaleRow(y, x, weight []float32, scale float64) {
+	n := whole(len(x))
+	if n > 0 {
+		_, _ = y[n-1], weight[n-1]
+		cpu.scaleRow(&y[0], &x[0], &weight[0], scale, n)
+	}
+	scaleRowGeneric(y[n:], x[n:], weight[n:], scale)
 }
 
 // scaleRowGeneric sets y[i] = x[i]·scale·weight[i], rounded once to float32.
@@ -50,7 +68,14 @@ func sum8(lane *[8]float64) float64 {
 }
 
 // Add sets y += x, rounding to float32: the residual connection.
-func Add(y, x []float32) { addTo(y, x[:len(y)]) }
+func Add(y, x []float32) {
+	x = x[:len(y)]
+	n := whole(len(y))
+	if n > 0 {
+		cpu.addTo(&y[0], &x[0], n)
+	}
+	addToGeneric(y[n:], x[n:])
+}
 
 func addToGeneric(y, x []float32) {
 	for i, v := range x {

@@ -1,5 +1,7 @@
 package kernel
 
+import "sync"
+
 // Scan is the selective state space recurrence of Mamba-1, discretised, run, reduced and gated in one pass
 // (Mamba paper, Algorithm 2 and section 3.3; selective_scan_ref of mamba_ssm/ops/selective_scan_interface.py).
 //
@@ -11,7 +13,7 @@ type Scan struct {
 	States int       // N
 	Rate   []float32 // [I, N]: A·log2 e, as DecayRates gives it
 	D      []float32 // [I]
-	DtBias []float32 // [I]; nil where dt is what softplus gives
+	DtBias []float32 // [I]; nil if dt is what softplus gives
 }
 
 // ScanRows holds the inputs and the output of a scan over T tokens of one sequence.
@@ -29,9 +31,22 @@ type ScanRows struct {
 //
 // The step is computed in float32, as stepGeneric has it, and its result is the state as the cache stores it, so that a scan
 // may be cut anywhere. The sum over n runs in 4 float32 lanes, state n in lane n mod 4, which are added in float64; D and
-// the gate are float64 too. Where there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
+// the gate are float64 too. If there is a DtBias, dt is replaced by softplus(dt + DtBias) on the way.
 func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
-	var sums [stepTokens * stepChannels]float64
+	s.scan(r, h, lo, hi, pass{raw: true, gated: true})
+}
+
+// pass says what a pass over some rows does beside moving the states.
+type pass struct {
+	raw   bool      // r.Dt is what softplus has not seen, and with a Scan.DtBias becomes what it gives
+	gated bool      // set r.Y
+	time  []float64 // [I]: add each channel's dt, unless nil
+}
+
+func (s *Scan) scan(r *ScanRows, h []float32, lo, hi int, p pass) {
+	scratch := scratches.Get().(*scanScratch)
+	defer scratches.Put(scratch)
+	sums := scratch.sums[:]
 	states := s.begin(h, r.Tokens)
 	defer states.end()
 	for from := lo; from < hi; from += stepChannels {
@@ -39,18 +54,46 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 		states.take(from, to)
 		for t := 0; t < r.Tokens; t += stepTokens {
 			piece, next := r.piece(t), r.piece(t+stepTokens)
-			if s.DtBias != nil {
-				Softplus(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
+			if p.raw && s.DtBias != nil {
+				softplusRows(piece.Dt, r.DtStride, s.DtBias, piece.Tokens, from, to)
 			}
-			states.step(&piece, &next, sums[:])
-			for i := range piece.Tokens {
-				x, y, z := piece.X[i*r.XStride:], piece.Y[i*r.YStride:], piece.Z[i*r.ZStride:]
-				gate(y[from:to], sums[i*stepChannels:][:to-from], s.D[from:to], x[from:to], z[from:to])
+			states.step(&piece, &next, sums)
+			if p.gated {
+				piece.gate(sums, s.D, from, to)
+			}
+			if p.time != nil {
+				piece.addTime(p.time, from, to)
 			}
 		}
 		states.put()
 	}
 }
+
+// gate sets r.Y from the sums of the channels lo to hi.
+func (r *ScanRows) gate(sums []float64, d []float32, lo, hi int) {
+	for t := range r.Tokens {
+		x, y, z := r.X[t*r.XStride:], r.Y[t*r.YStride:], r.Z[t*r.ZStride:]
+		gate(y[lo:hi], sums[t*stepChannels:][:hi-lo], d[lo:hi], x[lo:hi], z[lo:hi])
+	}
+}
+
+// addTime adds dt to the time of the channels lo to hi.
+func (r *ScanRows) addTime(time []float64, lo, hi int) {
+	for t := range r.Tokens {
+		for i, dt := range r.Dt[t*r.DtStride:][lo:hi] {
+			time[lo+i] += float64(dt)
+		}
+	}
+}
+
+// scanScratch is the memory of a scan beside its states, kept from one scan to the next.
+type scanScratch struct {
+	sums  [stepTokens * stepChannels]float64
+	heads headSteps
+	times [stepChannels]float32 // of what leap does
+}
+
+var scratches = sync.Pool{New: func() any { return new(scanScratch) }}
 
 // piece returns the rows from token t on, stepTokens at most.
 func (r *ScanRows) piece(t int) ScanRows {
@@ -66,13 +109,23 @@ const (
 	stepTokens   = 16
 )
 
-// stepsInTurn moves the states of channels lo to hi over r's tokens, one after the other, and sets
-// sums[t·stepChannels + i] to the Σ_n h[n]·c[n] of channel lo+i at token t.
-func (s *Scan) stepsInTurn(r *ScanRows, sums []float64, h []float32, lo, hi int) {
-	for t := range r.Tokens {
-		b, c := r.B[t*r.BStride:][:s.States], r.C[t*r.CStride:][:s.States]
-		x, dt := r.X[t*r.XStride:], r.Dt[t*r.DtStride:]
-		scanSteps(sums[t*stepChannels:][:hi-lo], h[lo*s.States:hi*s.States], s.Rate[lo*s.States:hi*s.States], b, c, dt[lo:hi], x[lo:hi])
+// scanSteps is scanStepsGeneric in the instruction set in use.
+func scanSteps(sums []float64, h, rate, b, c, dt, x []float32) {
+	channels, states, step := len(sums), len(b), &cpu.scanStep
+	if channels == 0 || states%lanes != 0 {
+		scanStepsGeneric(sums, h, rate, b, c, dt, x)
+		return
+	}
+	h, rate = h[:channels*states], rate[:channels*states]
+	c, dt, x = c[:states], dt[:channels], x[:channels]
+	done := 0
+	if fours := channels / 4; fours > 0 && states == lanes && step.four != nil {
+		step.four(&h[0], &rate[0], &b[0], &c[0], &dt[0], &x[0], &sums[0], fours)
+		done = 4 * fours
+	}
+	if done < channels {
+		row := done * states
+		step.one(&h[row], &rate[row], &b[0], &c[0], &dt[done], &x[done], &sums[done], states, channels-done)
 	}
 }
 

@@ -2,11 +2,20 @@ package kernel
 
 import "math"
 
-// Softplus sets dt[t, c] = softplus(dt[t, c] + bias[c]) for T rows, stride apart, and the channels lo to hi.
-func Softplus(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
+// softplusRows sets dt[t, c] = softplus(dt[t, c] + bias[c]) for T rows, stride apart, and the channels lo to hi.
+func softplusRows(dt []float32, stride int, bias []float32, tokens, lo, hi int) {
 	for t := range tokens {
 		softplusRow(dt[t*stride+lo:t*stride+hi], bias[lo:hi])
 	}
+}
+
+func softplusRow(dt, bias []float32) {
+	dt = dt[:len(bias)]
+	n := whole(len(bias))
+	if n > 0 {
+		cpu.softplus(&dt[0], &bias[0], n)
+	}
+	softplusRowGeneric(dt[n:], bias[n:])
 }
 
 // softplusRowGeneric sets dt[i] = softplus(dt[i] + bias[i]).

@@ -3,11 +3,13 @@ package kernel
 import (
 	"encoding/binary"
 	"runtime"
+
+	"github.com/gomamba/gomamba/internal/parallel"
 )
 
 // Read reads every byte of data on all threads and returns a word that depends on them. It is the yardstick for
 // decoding: nothing that reads all weights once can be faster.
-func (p *Pool) Read(data []byte) uint64 {
+func Read(p *parallel.Pool, data []byte) uint64 {
 	const piece = 1 << 20
 	pieces := (len(data) + piece - 1) / piece
 	words := make([]uint64, pieces)
@@ -23,6 +25,15 @@ func (p *Pool) Read(data []byte) uint64 {
 	return word
 }
 
+// xor is xorGeneric, but for the order in which it reads.
+func xor(data []byte) uint64 {
+	whole := len(data) &^ 255
+	if whole == 0 {
+		return xorGeneric(data)
+	}
+	return cpu.xor(&data[0], whole/4) ^ xorGeneric(data[whole:])
+}
+
 // xorGeneric folds the whole 8-byte words of data into one.
 func xorGeneric(data []byte) uint64 {
 	var word uint64
@@ -32,14 +43,17 @@ func xorGeneric(data []byte) uint64 {
 	return word
 }
 
+// fmaRounds is a multiple of the operations that one round of any kernel does.
+const fmaRounds = 3 << 12
+
 // MultiplyAdds does n float32 operations or a few more on all threads, a multiply-add being two of them, and returns how many
 // it did. It is the yardstick for prefill: none of them waits for another or for memory.
-func (p *Pool) MultiplyAdds(n int64) int64 {
-	const piece = 3 << 22 // a multiple of what one round of any kernel does
+func MultiplyAdds(p *parallel.Pool, n int64) int64 {
+	const piece = fmaRounds << 10
 	pieces := (n + piece - 1) / piece
 	p.Run(int(pieces), 1, func(lo, hi int) {
 		for range hi - lo {
-			multiplyAdd(piece)
+			cpu.multiplyAdd(piece)
 		}
 	})
 	return pieces * piece

@@ -142,7 +142,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	losses := make([]Loss, len(pairs))
 	errs := make([]error, len(pairs))
 	meter := progress.Start(progress.Stage(ctx, "tensors"), "bytes", size, 1)
-	pool := kernel.NewPool(threads)
+	pool := parallel.NewPool(threads)
 	defer pool.Close()
 	pool.Run(len(pairs), 1, func(lo, hi int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {

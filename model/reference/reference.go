@@ -21,8 +21,8 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/tensor"
@@ -63,7 +63,7 @@ func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, len(cache.ConvStates), b.Sequences, cfg.NumHiddenLayers)
 	}
-	o := &oracle[F]{variant: as, cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: kernel.NewPool(0), ctx: ctx}
+	o := &oracle[F]{variant: as, cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: parallel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]
 	err := mmap.Guard(func() (err error) {
@@ -80,7 +80,7 @@ type oracle[F constraints.Float] struct {
 	batch   model.Batch
 	rows    int // B·T
 	bind    *loader.Binder
-	pool    *kernel.Pool // threads only: no arithmetic comes from there
+	pool    *parallel.Pool // threads only: no arithmetic comes from there
 	ctx     context.Context
 }
 

@@ -1,4 +1,4 @@
-module github.com/gomamba/gomamba/internal/kernel/_asm
+module github.com/gomamba/gomamba/internal/kernel/_asm/amd64
 
 go 1.26
 

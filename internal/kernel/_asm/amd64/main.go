@@ -1,8 +1,8 @@
-// Command _asm generates the amd64 assembly of package kernel:
-//
-//	go run . -out ../kernel_amd64.s -stubs ../kernel_stubs_amd64.go -pkg kernel
-//	go run . -isa avx512 -out ../kernel_avx512_amd64.s -stubs ../kernel_avx512_stubs_amd64.go -pkg kernel
+// Command amd64 generates the amd64 assembly of package kernel: go generate.
 package main
+
+//go:generate go run . -out ../../kernel_amd64.s -stubs ../../kernel_stubs_amd64.go -pkg kernel
+//go:generate go run . -isa avx512 -out ../../kernel_avx512_amd64.s -stubs ../../kernel_avx512_stubs_amd64.go -pkg kernel
 
 import (
 	"flag"

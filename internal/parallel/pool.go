@@ -1,4 +1,5 @@
-package kernel
+// Package parallel runs loops on all cores: a pool of threads that wait for work, and take its pieces as they come to them.
+package parallel
 
 import (
 	"math"
@@ -25,8 +26,6 @@ type Pool struct {
 	asleep  []atomic.Bool
 	stop    atomic.Bool
 	closed  sync.Once
-
-	product product
 }
 
 // Task is work that a pool does in pieces. Made once, it can be run any number of times without allocating memory.
@@ -35,7 +34,7 @@ type Task struct{ do func(lo, hi int) }
 // NewTask returns the task of calling do for the pieces of a range.
 func NewTask(do func(lo, hi int)) *Task { return &Task{do} }
 
-// region is the parallel region at hand, or the last one. Its fields change between regions only, when claim is closed.
+// region is the current parallel region, or the last one. Its fields change between regions only, when claim is closed.
 type region struct {
 	task   atomic.Pointer[Task]
 	n      atomic.Int64 // the range is 0..n
@@ -60,7 +59,6 @@ func NewPool(threads int) *Pool {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	p := &Pool{threads: threads, wake: make([]chan struct{}, threads-1), asleep: make([]atomic.Bool, threads-1)}
-	p.product.init()
 	p.region.claim.Store(closedRegion)
 	for i := range p.wake {
 		p.wake[i] = make(chan struct{}, 1)
@@ -94,11 +92,6 @@ func (p *Pool) RunTask(t *Task, n, grain int) {
 	}
 	p.turn.Lock()
 	defer p.turn.Unlock()
-	p.run(t, n, grain)
-}
-
-// run does a task while the caller holds the turn.
-func (p *Pool) run(t *Task, n, grain int) {
 	if p.threads == 1 || n <= grain {
 		t.do(0, n)
 		return
@@ -186,7 +179,7 @@ func (r *region) work() {
 	}
 }
 
-// piece does one piece, or nothing where another one has failed.
+// piece does one piece, or nothing when another one has failed.
 func (r *region) piece(t *Task, lo, hi int) {
 	defer func() {
 		if v := recover(); v != nil {

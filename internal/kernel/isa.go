@@ -1,0 +1,143 @@
+package kernel
+
+// Each folder of _asm is a module of its own that writes the assembly of one architecture.
+//go:generate sh -c "ls -d _asm/*/ | xargs -I{} go -C {} generate"
+
+// isa is an instruction set: its leaf functions, which do the arithmetic of a few rows, a tile or a piece of a row at a time,
+// and the blocking that they like. What is above the leaves (padding, tiling, threads) is the same for all of them.
+//
+// A new one needs isa_GOARCH.go, whose available returns it, its assembly and a generator in _asm; isa_other.go leaves out its
+// GOARCH. A leaf that it does not have yet may be that of generic.
+//
+// A leaf returns the bits of the plain Go that its comment names. A pointer stands for as many elements as the sizes ask for.
+// Sizes are positive and, unless a comment says otherwise, n, cols and states are multiples of lanes.
+type isa struct {
+	name string
+
+	f32       format[float32]
+	f16, bf16 format[uint16]
+	q8        format[byte] // n and cols are multiples of 32
+	tiling    tiling
+
+	// maxAbsBits is maxAbsBitsGeneric of v[:n].
+	maxAbsBits func(v *float32, n int) uint32
+
+	scanStep  scanStep
+	scanBlock scanBlock
+	headStep  headStep
+	headBlock headBlock
+	convBlock convBlock
+
+	// conv is convRowGeneric of k rows for n channels.
+	conv func(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k, n int)
+	// gate is gateGeneric of n elements.
+	gate func(y *float32, sums *float64, d, x, z *float32, n int)
+	// softplus is softplusRowGeneric of n elements.
+	softplus func(dt, bias *float32, n int)
+	// negExp is negExpGeneric of n elements.
+	negExp func(a, aLog *float32, n int)
+	// squares is addSquaresGeneric of x[:n] to lanes of 0.
+	squares func(x *float32, n int) [8]float64
+	// scaleRow is scaleRowGeneric of n elements.
+	scaleRow func(y, x, weight *float32, scale float64, n int)
+	// addTo is addToGeneric of n elements.
+	addTo func(y, x *float32, n int)
+
+	// fetch brings lines of memory, cacheLine bytes each, into the second-level cache, fetchRows the line at p and those at
+	// every stride values from there. Both are nil if the CPU does that best by itself.
+	fetch     func(p *float32, lines int)
+	fetchRows func(p *float32, stride, rows int)
+
+	// xor is xorGeneric of 4·quarter bytes; quarter is a multiple of 64. multiplyAdd does n operations, a multiple of
+	// fmaRounds. They are the yardsticks.
+	xor         func(data *byte, quarter int) uint64
+	multiplyAdd func(n int)
+}
+
+// format is what an instruction set does with rows of one dtype, stored as values of W.
+type format[W float32 | uint16 | byte] struct {
+	// dotFour and dotOne set y[r] to the dot product of row r of w [rows, cols] with x [cols], as dotGeneric does. dotFour
+	// takes 4·rows rows in as many streams, which keeps more of the memory busy; nil: dotOne is as good.
+	dotFour, dotOne func(y *float32, w *W, x *float32, cols, rows int)
+	// widen sets dst[:n] to the elements of src, exactly; narrow encodes src[:n] as tensor.NarrowF32 does. nil for float32.
+	widen  func(dst *float32, src *W, n int)
+	narrow func(dst *byte, src *float32, n int)
+}
+
+// tiling is how an instruction set multiplies several rows with several tokens at a time.
+type tiling struct {
+	rows, tokens int // of the largest tile
+	// tile[n] multiplies rows with n tokens. If it is nil, or there is none, n tokens are multiplied one by one.
+	tile []tileFunc
+	// chain is nil if the instruction set has none.
+	chain *chain
+}
+
+// tileFunc sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:], as dotGeneric does.
+type tileFunc func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
+
+// chain is a way to add the lanes of one tile, the largest, beside the multiply-adds of the next.
+type chain struct {
+	cols int // the fewest that it takes
+	// multiply is the tileFunc that leaves its lanes in acc and sets y to the sums of those in done, unless that is nil.
+	// done may be acc. For each 16 columns above cols it brings the line at next into the second-level cache, and goes
+	// nextStep bytes on.
+	multiply func(acc, w *float32, wStride int, x *float32, xStride, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
+	// sum sets y to the sums of the lanes in done.
+	sum func(y *float32, yStride int, done *float32)
+}
+
+// scanStep moves channels of Mamba-1 over one token, as scanStepsGeneric does. one takes any number of states that is a
+// multiple of lanes, four 4·fours channels of 16 states; nil: one does those too.
+type scanStep struct {
+	one  func(h, rate, b, c, dt, x *float32, sums *float64, states, channels int)
+	four func(h, rate, b, c, dt, x *float32, sums *float64, fours int)
+}
+
+// scanBlock moves a block of channels of Mamba-1 over several tokens with their states in registers. h and rate are
+// transposed: [states, channels].
+type scanBlock struct {
+	channels, states int // exactly; 0 if the instruction set has no such leaf
+	tokens           int // the fewest for which it is worth while to transpose
+	run              func(h, rate, dt, x, b, c *float32, sums *float64, tokens, dtStride, xStride, bStride, cStride, sumStride int)
+}
+
+// headStep moves channels of one head of Mamba-2 over one token, as stepHeadGeneric does: one takes rounds channels, two
+// 2·rounds; nil: one does those too.
+type headStep struct {
+	two, one func(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)
+}
+
+// headBlock moves a few channels of one head of Mamba-2 over several tokens with their states in registers.
+type headBlock struct {
+	channels, states int // exactly; 0 if the instruction set has no such leaf
+	run              func(h *float32, dt *float64, high, low, x, b, c *float32, sums *float64, tokens, xStride, bStride, cStride, sumStride int)
+}
+
+// convBlock convolves channels·blocks adjacent channels over several tokens with their window in registers, as Conv.Run does.
+type convBlock struct {
+	channels, taps int // exactly; 0 if the instruction set has no such leaf
+	run            func(out *float32, outStride int, in *float32, inStride int, state, taps *float32, tapStride int, bias *float32, tokens, blocks int)
+}
+
+// cpu is the instruction set in use: the best that this CPU has.
+var cpu = all()[0]
+
+// all returns the instruction sets that this CPU has, the best first, plain Go last.
+func all() []*isa { return append(available(), &generic) }
+
+// ISA names the instructions that the kernels use.
+func ISA() string { return cpu.name }
+
+// TokensAtOnce returns how many tokens the widest kernel takes at a time: of a multiple of it, none are left to a slower one.
+func TokensAtOnce() int { return cpu.tiling.tokens }
+
+// whole returns how many of n elements the leaves take.
+func whole(n int) int { return n &^ (lanes - 1) }
+
+// fetch hints that v will be needed soon.
+func fetch(v []float32) {
+	if cpu.fetch != nil && len(v) > 0 {
+		cpu.fetch(&v[0], (len(v)*4+cacheLine-1)/cacheLine)
+	}
+}
