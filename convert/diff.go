@@ -15,8 +15,8 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Difference is the outcome of Diff; its JSON form is a contract of the diff command.

@@ -15,8 +15,8 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/tokenizer"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // random writes a Hugging Face folder of cfg with weights drawn by name. A_log holds logarithms of small integers, as

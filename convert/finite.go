@@ -6,8 +6,8 @@ import (
 	"math"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // NonFinite reads all weights of ck, on that many threads (0: all cores), and returns a line for each tensor that has an

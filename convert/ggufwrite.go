@@ -8,7 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // ggufPart is one file of a model and what goes into it.

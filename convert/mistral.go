@@ -8,7 +8,7 @@ import (
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // mistralTarget writes the layout of Mamba-Codestral, which mistral-inference reads: params.json, and one

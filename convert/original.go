@@ -7,8 +7,8 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // originalTarget writes the layout of the state-spaces repositories: config.json with the 12 keys that mamba_ssm takes,

@@ -11,8 +11,8 @@ import (
 
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 func openFixture(t *testing.T, path string) *loader.Checkpoint {

@@ -14,8 +14,8 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestQuantize checks which tensors become Q8_0, that a copy keeps the blocks, and that the quantized file computes the

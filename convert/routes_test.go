@@ -13,9 +13,9 @@ import (
 
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestThroughOriginalAndBack takes checkpoints to the original layout and back: the same bytes, and every value of the

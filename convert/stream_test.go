@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/convert"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestAnyThreads writes tensors of many pieces on one thread and on several: the same bytes, in every layout.

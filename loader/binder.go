@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Binder hands out the tensors of a checkpoint by name. It keeps the first error, so that a model can take everything

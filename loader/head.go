@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/mmap"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // The two tensors that a tied model has in common.

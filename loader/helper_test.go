@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 const fixtures = "../fixtures/mamba1"

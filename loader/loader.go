@@ -21,7 +21,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gate"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // file is a weight file that is open.

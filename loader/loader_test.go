@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 func TestOpenFixtures(t *testing.T) {

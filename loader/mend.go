@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Finding is something that is wrong with a checkpoint.

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestSurvey opens checkpoints of kinds that are not supported: Open says why in one line, and they can be listed.

@@ -14,8 +14,8 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // weights are the tensors of a checkpoint and the files behind them.

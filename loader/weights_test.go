@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // families are a checkpoint of each family, of one file.

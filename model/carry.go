@@ -11,7 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // carries are where the parallel scans of a cache stand in their blocks, for each layer and sequence. nil: at the beginning.

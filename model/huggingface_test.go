@@ -12,9 +12,9 @@ import (
 	"github.com/gomamba/gomamba/fixtures"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/numcheck"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestCloserToTruthThanHuggingFace holds every logit, hidden state and cache entry of every fixture to the promise:

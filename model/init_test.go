@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // drawn returns the values of a new model by name.

@@ -3,8 +3,8 @@ package model
 import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // mamba1 is the mixer of Mamba-1: the block of figure 3 around Algorithm 2 (SSM + selection) of the Mamba paper.

@@ -5,8 +5,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // mamba2 is the mixer of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): the block of section 7, whose projections are

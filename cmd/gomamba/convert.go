@@ -13,9 +13,9 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/stream"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model/receipt"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // convertFlags are the flags of the convert command.

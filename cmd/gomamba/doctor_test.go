@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // patient is a copy of a fixture, to be made ill.

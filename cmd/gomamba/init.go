@@ -9,8 +9,8 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/stream"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // dtypeNames are the spellings of a dtype on the command line, those of other tools among them.

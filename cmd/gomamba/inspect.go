@@ -15,9 +15,9 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 func newInspectCmd(s *settings) *cobra.Command {

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // isUnsupported reports whether err says that files are sound and beyond this program.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // A tensor's name is a stranger's text: a terminal must show it and not obey it, and JSON must keep it.

@@ -2,7 +2,7 @@ package dump
 
 import (
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // StateEntries announces the conv and SSM states of some layers, all of the same shapes.

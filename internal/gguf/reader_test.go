@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 	"github.com/google/go-cmp/cmp"
 )
 

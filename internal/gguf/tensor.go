@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Tensor is a tensor as it is stored.

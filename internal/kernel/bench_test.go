@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/parallel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // BenchmarkMatMul measures the projections of mamba-130m for one token and for many.

@@ -3,7 +3,7 @@ package kernel
 import (
 	"unsafe"
 
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // generic is plain Go as an instruction set: what runs on a CPU that has no other, and the specification of those that do.

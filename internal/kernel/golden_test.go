@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/parallel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // exactInputs draws n float32 values from -4 to 4 by integer arithmetic, so that every machine draws the same.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/parallel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // special are float32 values at which arithmetic tends to go wrong.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/parallel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestTreeOfLanes adds lanes of which two cancel, so that only the tree of the package comment gives the right sum: what is

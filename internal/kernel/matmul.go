@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/internal/parallel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // fewTokens are so few that reading the weights is the work: the first token brings rows into a second-level cache, in a few

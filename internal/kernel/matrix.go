@@ -1,6 +1,6 @@
 package kernel
 
-import "github.com/gomamba/gomamba/internal/tensor"
+import "github.com/gomamba/gomamba/tensor"
 
 // Matrix is a weight matrix [Rows, Cols], row-major, used in place, in whatever type it is stored.
 type Matrix struct {

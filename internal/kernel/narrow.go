@@ -3,7 +3,7 @@ package kernel
 import (
 	"math"
 
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Narrow encodes src as little-endian elements of dtype into dst, as tensor.NarrowF32 does.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/parallel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestMatMulChain has so many columns that the sums of one tile are made beside the next one.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestGGUFNames takes every tensor of a model of each family there and back.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/samebits"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // IsALog reports whether name is that of a tensor whose exponential the network takes.

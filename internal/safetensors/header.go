@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // extent is what a header entry says about one tensor.

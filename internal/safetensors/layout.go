@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 	"github.com/nlpodyssey/safetensors"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/impostor"
 	"github.com/gomamba/gomamba/internal/mmap"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 	"github.com/nlpodyssey/safetensors"
 )
 

@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"github.com/gomamba/gomamba/internal/slots"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Writer writes a safetensors file whose tensors arrive in any order and in pieces, with WriteAt or Stream and in

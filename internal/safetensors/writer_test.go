@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/hostile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 	"github.com/google/go-cmp/cmp"
 )
 

@@ -32,7 +32,7 @@
 // caffe2/serialize/inline_container.cc of PyTorch 2.15.
 package torchbin
 
-import "github.com/gomamba/gomamba/internal/tensor"
+import "github.com/gomamba/gomamba/tensor"
 
 // The records of a zip checkpoint, below the top folder.
 const (

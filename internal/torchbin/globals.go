@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // role tells what a global stands for.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // region is where a storage lies in a file of the old format.

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 	"github.com/google/go-cmp/cmp"
 )
 

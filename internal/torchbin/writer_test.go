@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 	"github.com/google/go-cmp/cmp"
 )
 

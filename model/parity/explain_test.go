@@ -10,8 +10,8 @@ import (
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/model/parity"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 var families = []string{"mamba1", "falcon", "mamba2"}

@@ -8,10 +8,10 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Verify judges a reference file by the network of m, bound to ck. Without a tolerance the float64 oracle is run on the

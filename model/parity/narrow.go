@@ -2,7 +2,7 @@ package parity
 
 import (
 	"github.com/gomamba/gomamba/internal/dump"
-	"github.com/gomamba/gomamba/internal/tensor"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // unit is the distance from 1 to the next value of a 16-bit dtype.

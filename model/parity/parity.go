@@ -10,10 +10,10 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // slack is how much farther from the oracle than our own float32 results a reference may lie.

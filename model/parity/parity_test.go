@@ -11,10 +11,10 @@ import (
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/parity"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 const fixtureDir = "../../fixtures"

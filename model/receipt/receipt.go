@@ -15,9 +15,9 @@ import (
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Receipt says what a conversion cost; its JSON form is a contract of the convert command.

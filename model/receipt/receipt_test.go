@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/convert"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/receipt"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 func open(t *testing.T, path string) *loader.Checkpoint {

@@ -25,9 +25,9 @@ import (
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Output holds a pass's results, shaped as model.Output.

@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/exp/constraints"
 
-	"github.com/gomamba/gomamba/internal/tensor"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Variant is another way to compute the same network, or nearly the same. The zero value is the textbook's.
