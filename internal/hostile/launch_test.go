@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"testing"
@@ -81,6 +82,11 @@ func (c command) run() outcome {
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = c.Dir, &stdout, &stderr, append(os.Environ(), c.Env...)
 	if c.Nobody {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	if c.Signal == syscall.SIGHUP && !c.Ignored {
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, c.Signal) // what these tests ignore, as under nohup, a program would ignore too
+		defer signal.Stop(caught)
 	}
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
