@@ -1,16 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/numcheck"
-	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
@@ -356,104 +353,4 @@ func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.
 		}
 	}
 	return out.commit(cmd)
-}
-
-// forwardOutput is the file of --out, or nothing where that was not given.
-type forwardOutput struct {
-	w       *dump.Writer
-	to      *destination
-	entries []safetensors.Entry
-}
-
-// create starts the file of --out and writes the input to it.
-func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType) (*forwardOutput, error) {
-	if f.out == "" {
-		return &forwardOutput{}, nil
-	}
-	cfg := m.Config().Shared()
-	B, T := b.Sequences, b.Tokens
-	entries := []safetensors.Entry{{Name: dump.InputIDs, DType: tensor.I64, Shape: []int{B, T}}}
-	if b.Mask != nil {
-		entries = append(entries, safetensors.Entry{Name: dump.AttentionMask, DType: tensor.I64, Shape: []int{B, T}})
-	}
-	switch want.Logits {
-	case model.LogitsAll:
-		entries = append(entries, safetensors.Entry{Name: dump.Logits, DType: dtype, Shape: []int{B, T, cfg.VocabSize}})
-	case model.LogitsLast:
-		entries = append(entries, safetensors.Entry{Name: dump.Logits, DType: dtype, Shape: []int{B, 1, cfg.VocabSize}})
-	}
-	if want.HiddenStates {
-		for i := range cfg.NumHiddenLayers + 1 {
-			entries = append(entries, safetensors.Entry{Name: dump.HiddenState(i), DType: dtype, Shape: []int{B, T, cfg.HiddenSize}})
-		}
-	}
-	if f.cache {
-		conv, ssm := model.StateShape(m.Config(), B)
-		entries = append(entries, dump.StateEntries(dtype, cfg.NumHiddenLayers, conv, ssm)...)
-	}
-	w, err := dump.Create(f.to.path, entries, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := &forwardOutput{w: w, to: f.to, entries: entries}
-	err = dump.Write(w, dump.InputIDs, 0, b.IDs)
-	if err == nil && b.Mask != nil {
-		err = dump.Write(w, dump.AttentionMask, 0, b.Mask)
-	}
-	if err != nil {
-		out.abort()
-		return nil, err
-	}
-	return out, nil
-}
-
-// writePart writes the results of one window.
-func writePart(out *forwardOutput, b *model.Batch, p *model.Part, hidden, vocab int) error {
-	if out.w == nil {
-		return nil
-	}
-	if p.Width == 0 {
-		return dump.Write(out.w, dump.Logits, 0, p.Logits)
-	}
-	for seq := range b.Sequences {
-		at := seq*b.Tokens + p.Start
-		for i, h := range p.Hidden {
-			if err := dump.Write(out.w, dump.HiddenState(i), at*hidden, h[seq*p.Width*hidden:][:p.Width*hidden]); err != nil {
-				return err
-			}
-		}
-		if p.Logits != nil {
-			if err := dump.Write(out.w, dump.Logits, at*vocab, p.Logits[seq*p.Width*vocab:][:p.Width*vocab]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (o *forwardOutput) abort() {
-	if o.w != nil {
-		o.w.Abort()
-	}
-}
-
-// commit puts the file in its place and says what it holds.
-func (o *forwardOutput) commit(cmd *cobra.Command) error {
-	if o.w == nil {
-		return context.Cause(cmd.Context())
-	}
-	if err := o.w.Commit(); err != nil {
-		return err
-	}
-	if err := o.to.deliver(); err != nil {
-		return err
-	}
-	var parts []string
-	for _, e := range o.entries {
-		if e.Name == dump.Logits || e.Name == dump.InputIDs {
-			parts = append(parts, fmt.Sprintf("%s %s %v", e.Name, e.DType, e.Shape))
-		}
-	}
-	_, err := fmt.Fprintf(results(cmd), "%s: %d tensors: %s\n", o.to.name, len(o.entries), strings.Join(parts, ", "))
-	return err
 }
