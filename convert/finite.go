@@ -6,9 +6,13 @@ import (
 	"math"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blockwise"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
+
+// finiteElems is how many elements are widened together, in whole blocks of every dtype.
+const finiteElems = 4096
 
 // NonFinite reads all weights of ck, on that many threads (0: all cores), and returns a line for each tensor that has an
 // infinity or a NaN: its name, how many of each there are. The error is ctx.Err or that of a file cut short meanwhile.
@@ -24,14 +28,14 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 			tensors = append(tensors, t)
 		}
 	}
-	blocks := blocksOf(tensors)
+	blocks := blockwise.Of(tensors)
 	type tally struct{ nan, inf int }
 	counts := make([]tally, len(blocks))
-	err = eachBlock(ctx, threads, tensors, blocks, progress, func(n int, b block) {
-		t := tensors[b.tensor]
-		var values [digestElems]float64
-		for first := b.first; first < b.end; first += digestElems {
-			part := values[:min(digestElems, b.end-first)]
+	err = blockwise.Each(ctx, threads, tensors, blocks, progress, func(n int, b blockwise.Block) {
+		t := tensors[b.Tensor]
+		var values [finiteElems]float64
+		for first := b.First; first < b.End; first += finiteElems {
+			part := values[:min(finiteElems, b.End-first)]
 			tensor.WidenF64(part, t.DType, t.Piece(first, first+len(part)).Data)
 			for _, v := range part {
 				switch {
@@ -48,8 +52,8 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 	}
 	totals := make([]tally, len(tensors))
 	for n, b := range blocks {
-		totals[b.tensor].nan += counts[n].nan
-		totals[b.tensor].inf += counts[n].inf
+		totals[b.Tensor].nan += counts[n].nan
+		totals[b.Tensor].inf += counts[n].inf
 	}
 	var lines []string
 	for i, t := range tensors {

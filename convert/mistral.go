@@ -47,12 +47,12 @@ func (mistralTarget) finish(p *Plan) {
 		return
 	}
 	for i, s := range p.Steps {
-		if s.To == names.ToMistral(nameEmbedding) {
+		if s.To == names.ToMistral(names.Embedding) {
 			step, source := s, p.sources[i]
-			step.To = names.ToMistral(nameHead)
+			step.To = names.ToMistral(names.Head)
 			source.Name = step.To
 			p.Steps, p.sources = append(p.Steps, step), append(p.sources, source)
-			p.Notes = append(p.Notes, nameHead+" is written as a copy of the embedding: mistral-inference looks for it")
+			p.Notes = append(p.Notes, names.Head+" is written as a copy of the embedding: mistral-inference looks for it")
 		}
 	}
 }

@@ -17,10 +17,7 @@ type originalTarget struct{}
 
 func (originalTarget) files(*Plan, int64) (int, error) { return 1, nil }
 
-const (
-	fileTorch = "pytorch_model.bin"
-	nameHead  = "lm_head.weight"
-)
+const fileTorch = "pytorch_model.bin"
 
 // prepare refuses by key what the 12 keys cannot say.
 func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
@@ -45,7 +42,7 @@ func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tens
 func (originalTarget) finish(p *Plan) {
 	p.sort(func(s Step) string { return names.FromOriginal(s.To) }, names.CompareOriginal)
 	if p.cfg.Shared().TieWordEmbeddings {
-		p.Notes = append(p.Notes, nameHead+" is written as a second name of the embedding, as the original code does")
+		p.Notes = append(p.Notes, names.Head+" is written as a second name of the embedding, as the original code does")
 	}
 }
 
@@ -60,7 +57,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 	}
 	if p.cfg.Shared().TieWordEmbeddings {
 		head := entries[0] // the embedding comes first
-		head.Name, head.Shares = nameHead, entries[0].Name
+		head.Name, head.Shares = names.Head, entries[0].Name
 		entries = append(entries, head)
 	}
 	const top = "pytorch_model"

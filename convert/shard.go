@@ -98,7 +98,7 @@ func stateDictOrder(table []names.Spec) {
 
 // place is the rank of a block's tensor among modules. The table has weight and bias of a module in the right order.
 func place(s names.Spec) int {
-	tail := strings.TrimPrefix(s.Name, "backbone.layers."+strconv.Itoa(s.Layer)+".")
+	tail := strings.TrimPrefix(s.Name, names.Blocks+strconv.Itoa(s.Layer)+".")
 	return slices.IndexFunc(modules, func(module string) bool {
 		return tail == module || strings.HasPrefix(tail, module+".")
 	})

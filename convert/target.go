@@ -132,7 +132,7 @@ func quantized(ck *loader.Checkpoint) bool {
 
 // matrixDType is the dtype of a checkpoint's embedding, which in GGUF stands for all matrices.
 func matrixDType(ck *loader.Checkpoint) tensor.DType {
-	t, _ := ck.Tensor("backbone.embeddings.weight") // of a checked checkpoint
+	t, _ := ck.Tensor(names.Embedding) // of a checked checkpoint
 	return t.DType
 }
 

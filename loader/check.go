@@ -156,7 +156,7 @@ func (ck *Checkpoint) examine(opts Options) error {
 func (x *examination) sort(i int, t tensor.Tensor) {
 	name := t.Name
 	canonical, renamed := names.Rename(name)
-	if renamed && canonical == barePrefix+name {
+	if renamed && canonical == names.Backbone+name {
 		name, renamed = canonical, false
 	}
 	spec, wanted := x.ck.spec[name]
@@ -193,10 +193,6 @@ func (x *examination) settleMisnamed() map[string]bool {
 	})
 	return meant
 }
-
-// barePrefix is what names saved from MambaModel lack beside those of MambaForCausalLM. transformers loads either into
-// either without a word, and so do we.
-const barePrefix = "backbone."
 
 // isAre is the verb after a count.
 func isAre(n int) string {

@@ -118,7 +118,7 @@ func TestBareNames(t *testing.T) {
 }
 
 func TestHead(t *testing.T) {
-	embedding := func(c *checkpoint) tensor.Tensor { return *c.at(t, nameEmbedding) }
+	embedding := func(c *checkpoint) tensor.Tensor { return *c.at(t, names.Embedding) }
 	double := func(x tensor.Tensor) tensor.Tensor {
 		return tensor.Of(x.Name, tensor.Float64s(x), x.Shape...)
 	}
@@ -131,27 +131,27 @@ func TestHead(t *testing.T) {
 		{"absent", func(*checkpoint) {}, true, ""},
 		{"copy", func(c *checkpoint) {
 			x := embedding(c)
-			x.Name = nameHead
+			x.Name = names.Head
 			c.tensors = append(c.tensors, x)
 		}, true, ""},
 		{"copy of another dtype", func(c *checkpoint) {
 			x := double(embedding(c))
-			x.Name = nameHead
+			x.Name = names.Head
 			c.tensors = append(c.tensors, x)
 		}, true, ""},
 		{"different", func(c *checkpoint) {
 			x := embedding(c)
-			x.Name, x.Data = nameHead, bytes.Clone(x.Data)
+			x.Name, x.Data = names.Head, bytes.Clone(x.Data)
 			x.Data[len(x.Data)-1] ^= 1
 			c.tensors = append(c.tensors, x)
-		}, false, "differs from " + nameEmbedding},
+		}, false, "differs from " + names.Embedding},
 		{"different, of another dtype", func(c *checkpoint) {
 			x := double(embedding(c))
-			x.Name, x.Data = nameHead, bytes.Clone(x.Data)
+			x.Name, x.Data = names.Head, bytes.Clone(x.Data)
 			x.Data[len(x.Data)-8] ^= 1
 			c.tensors = append(c.tensors, x)
-		}, false, "differs from " + nameEmbedding},
-		{"in place of the embedding", func(c *checkpoint) { c.at(t, nameEmbedding).Name = nameHead }, true, ""},
+		}, false, "differs from " + names.Embedding},
+		{"in place of the embedding", func(c *checkpoint) { c.at(t, names.Embedding).Name = names.Head }, true, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := load(t)
@@ -166,11 +166,11 @@ func TestHead(t *testing.T) {
 				t.Errorf("problems %v, want %q", problems, test.warning)
 			}
 			b := NewBinder(ck)
-			head, embeddings := b.Take(nameHead), b.Take(nameEmbedding)
+			head, embeddings := b.Take(names.Head), b.Take(names.Embedding)
 			if b.Err() != nil {
 				t.Fatal(b.Err())
 			}
-			stored, isStored := ck.Tensor(nameHead)
+			stored, isStored := ck.Tensor(names.Head)
 			if isStored && &head.Data[0] != &stored.Data[0] {
 				t.Error("the stored head is not used")
 			}
@@ -192,14 +192,14 @@ func TestBinder(t *testing.T) {
 	if b.Err() == nil || !strings.Contains(b.Err().Error(), `no tensor "backbone.layers.3.mixer.in_proj.bias"`) {
 		t.Errorf("taking what is not in the table: %v", b.Err())
 	}
-	if got := b.Take(nameEmbedding); got.Data != nil {
+	if got := b.Take(names.Embedding); got.Data != nil {
 		t.Error("a binder with an error goes on")
 	}
 
 	c := load(t)
 	c.drop("norm_f")
 	broken := NewBinder(open(t, c.write(t), Options{}))
-	if got := broken.Take(nameEmbedding); got.Data != nil || broken.Err() == nil {
+	if got := broken.Take(names.Embedding); got.Data != nil || broken.Err() == nil {
 		t.Errorf("a checkpoint with errors binds: %v", broken.Err())
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hostile"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -115,7 +116,7 @@ func TestContradictions(t *testing.T) {
 		},
 		{
 			"singular embedding",
-			func(c *checkpoint) { c.at(t, nameEmbedding).Name = "backbone.embedding.weight" },
+			func(c *checkpoint) { c.at(t, names.Embedding).Name = "backbone.embedding.weight" },
 			`tensor "backbone.embedding.weight": transformers reads this tensor only under the name "backbone.embeddings.weight"; rename it`, false,
 		},
 		{

@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -145,7 +146,7 @@ func (m *mender) examined(cfg config.Config) (*Checkpoint, error) {
 // family tells by the tensors what a model is; FalconMamba has those of Mamba.
 func (m *mender) family() config.Family {
 	has := func(name string) bool {
-		return slices.ContainsFunc(m.w.tensors, func(t tensor.Tensor) bool { return t.Name == blocksPrefix+"0.mixer."+name })
+		return slices.ContainsFunc(m.w.tensors, func(t tensor.Tensor) bool { return t.Name == names.Blocks+"0.mixer."+name })
 	}
 	switch {
 	case has("B_bias"): // Mamba-3

@@ -9,6 +9,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -276,9 +277,9 @@ func (m *mender) product() int {
 	both, inner := 0, 0
 	for _, t := range m.w.tensors {
 		switch {
-		case t.Name == blocksPrefix+"0.mixer.norm.weight" && len(t.Shape) == 1:
+		case t.Name == names.Blocks+"0.mixer.norm.weight" && len(t.Shape) == 1:
 			inner = t.Shape[0]
-		case t.Name == blocksPrefix+"0.mixer.conv1d.weight" && len(t.Shape) == 3:
+		case t.Name == names.Blocks+"0.mixer.conv1d.weight" && len(t.Shape) == 3:
 			both = t.Shape[0]
 		}
 	}

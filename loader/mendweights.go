@@ -173,7 +173,7 @@ func (m *mender) rename() bool {
 			t.Name = names.FromMistral(name)
 		}
 		if canonical, ok := names.Rename(t.Name); ok {
-			if canonical != barePrefix+t.Name {
+			if canonical != names.Backbone+t.Name {
 				misnamed = append(misnamed, name)
 			}
 			t.Name = canonical

@@ -110,17 +110,14 @@ func (x *examination) blocks() int {
 
 // block returns the index of the block a tensor belongs to.
 func block(name string) (int, bool) {
-	rest, ok := strings.CutPrefix(name, blocksPrefix)
+	rest, ok := strings.CutPrefix(name, names.Blocks)
 	if !ok {
-		rest, ok = strings.CutPrefix(name, strings.TrimPrefix(blocksPrefix, barePrefix))
+		rest, ok = strings.CutPrefix(name, strings.TrimPrefix(names.Blocks, names.Backbone))
 	}
 	index, _, dotted := strings.Cut(rest, ".")
 	i, err := strconv.Atoi(index)
 	return i, ok && dotted && err == nil && i >= 0
 }
-
-// blocksPrefix starts the names of the tensors of every block.
-const blocksPrefix = "backbone.layers."
 
 // settings names, for a message, what the files say about the model.
 func (ck *Checkpoint) settings() string {

@@ -68,7 +68,7 @@ func (x *examination) variant() bool {
 // ofNetwork reports whether a name is that of something in a block, in the embedding or in the head.
 func ofNetwork(name string) bool {
 	_, inside := block(name)
-	return inside || strings.HasPrefix(name, strings.TrimSuffix(nameEmbedding, "weight")) || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight"))
+	return inside || strings.HasPrefix(name, strings.TrimSuffix(names.Embedding, "weight")) || strings.HasPrefix(name, strings.TrimSuffix(names.Head, "weight"))
 }
 
 // contradiction says that the tensors are of another kind than the configuration says.
@@ -100,7 +100,7 @@ func (x *examination) hybrid() bool {
 	}
 	var attention []string
 	for i := range x.ck.cfg.Shared().NumHiddenLayers {
-		_, projects := x.ck.found[blocksPrefix+strconv.Itoa(i)+".mixer.out_proj.weight"]
+		_, projects := x.ck.found[names.Blocks+strconv.Itoa(i)+".mixer.out_proj.weight"]
 		if lacking[i] == len(ssm) && projects {
 			attention = append(attention, strconv.Itoa(i))
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/names"
 )
 
 // trust returns cfg with every size and switch that the tensors tell taken from them, and notes what was changed.
@@ -18,12 +19,12 @@ func trust(cfg config.Config, w *weights) config.Config {
 	layers, head := 0, false
 	for _, t := range w.tensors {
 		name := t.Name
-		head = head || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight")) // under whatever name
-		if !strings.HasPrefix(name, barePrefix) && name != nameHead {
-			name = barePrefix + name // saved from the bare model
+		head = head || strings.HasPrefix(name, strings.TrimSuffix(names.Head, "weight")) // under whatever name
+		if !strings.HasPrefix(name, names.Backbone) && name != names.Head {
+			name = names.Backbone + name // saved from the bare model
 		}
 		shape[name] = t.Shape
-		if rest, ok := strings.CutPrefix(name, blocksPrefix); ok {
+		if rest, ok := strings.CutPrefix(name, names.Blocks); ok {
 			index, _, _ := strings.Cut(rest, ".")
 			if i, err := strconv.Atoi(index); err == nil && i >= layers && i < 1<<20 {
 				layers = i + 1
@@ -35,13 +36,13 @@ func trust(cfg config.Config, w *weights) config.Config {
 			*p = s[axis]
 		}
 	}
-	const mixer = blocksPrefix + "0.mixer."
+	const mixer = names.Blocks + "0.mixer."
 	if layers > 0 {
 		c.NumHiddenLayers = layers
 	}
-	at(nameHead, 2, 0, &c.VocabSize)
-	at(nameEmbedding, 2, 0, &c.VocabSize)
-	at(nameEmbedding, 2, 1, &c.HiddenSize)
+	at(names.Head, 2, 0, &c.VocabSize)
+	at(names.Embedding, 2, 0, &c.VocabSize)
+	at(names.Embedding, 2, 1, &c.HiddenSize)
 	at(mixer+"conv1d.weight", 3, 2, &c.ConvKernel)
 	if m := config.Selective(cfg); m != nil {
 		at(mixer+"A_log", 2, 0, &m.IntermediateSize)
@@ -74,7 +75,7 @@ func trust(cfg config.Config, w *weights) config.Config {
 	if has(mixer + "conv1d.weight") {
 		c.UseConvBias = has(mixer + "conv1d.bias")
 	}
-	if has(nameEmbedding) && !head {
+	if has(names.Embedding) && !head {
 		c.TieWordEmbeddings = true
 	}
 	if cfg.Validate() != nil {

@@ -1,4 +1,4 @@
-package receipt_test
+package compare_test
 
 import (
 	"context"
@@ -7,27 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/convert"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
-	"github.com/gomamba/gomamba/model/receipt"
 	"github.com/gomamba/gomamba/tensor"
 )
 
-func open(t *testing.T, path string) *loader.Checkpoint {
+// receiptOf converts the default fixture to GGUF and makes the receipt.
+func receiptOf(t *testing.T, dtype tensor.DType, batch *model.Batch) *compare.Receipt {
 	t.Helper()
-	ck, err := loader.Open(path, loader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ck.Close() })
-	return ck
-}
-
-// of converts the default fixture to GGUF and makes the receipt.
-func of(t *testing.T, dtype tensor.DType, batch *model.Batch) *receipt.Receipt {
-	t.Helper()
-	src := open(t, "../../fixtures/mamba1/default")
+	src := openFixture(t, "../fixtures/mamba1/default")
 	plan, err := convert.NewPlan(src, convert.Request{To: convert.GGUF, DType: dtype})
 	if err != nil {
 		t.Fatal(err)
@@ -36,27 +25,27 @@ func of(t *testing.T, dtype tensor.DType, batch *model.Batch) *receipt.Receipt {
 	if err := plan.Write(context.Background(), dst, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := receipt.New(context.Background(), src, open(t, dst), batch, 2)
+	r, err := compare.NewReceipt(context.Background(), src, openFixture(t, dst), batch, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// TestLossless is the receipt of a conversion that only changes names, A_log included: the network uses A.
-func TestLossless(t *testing.T) {
-	r := of(t, 0, nil)
+// TestReceiptOfLossless is the receipt of a conversion that only changes names, A_log included: the network uses A.
+func TestReceiptOfLossless(t *testing.T) {
+	r := receiptOf(t, 0, nil)
 	if len(r.Tensors) != 0 || r.Same != 42 || r.Logits.Tokens != 64 || r.Logits.MaxAbs != 0 || r.Logits.MaxRel != 0 ||
 		r.Logits.MaxKL != 0 || r.Logits.SameTop != 1 {
 		t.Errorf("%+v", r)
 	}
 }
 
-// TestQuantized checks errors against what the formats can do, and logits against a computation of its own.
-func TestQuantized(t *testing.T) {
+// TestReceiptOfQuantized checks errors against what the formats can do, and logits against a computation of its own.
+func TestReceiptOfQuantized(t *testing.T) {
 	ids := []int64{5, 6, 7, 8, 9}
 	batch := model.Batch{Sequences: 2, Tokens: 4, IDs: []int64{0, 0, 5, 6, 7, 8, 9, 10}, Mask: []int64{0, 0, 1, 1, 1, 1, 1, 1}}
-	r := of(t, tensor.Q8_0, &batch)
+	r := receiptOf(t, tensor.Q8_0, &batch)
 	if r.Same != 25 || len(r.Tensors) != 17 || r.Logits.Tokens != 6 {
 		t.Errorf("%d same, %d changed, %d tokens", r.Same, len(r.Tensors), r.Logits.Tokens)
 	}
@@ -73,7 +62,7 @@ func TestQuantized(t *testing.T) {
 		}
 	}
 	batch = model.Single(ids)
-	l := of(t, tensor.BF16, &batch).Logits
+	l := receiptOf(t, tensor.BF16, &batch).Logits
 	before, after := logits(t, 0, ids), logits(t, tensor.BF16, ids)
 	worst, kl, worstKL, same := 0.0, 0.0, 0.0, 0.0
 	for at := range before {
@@ -106,9 +95,9 @@ func TestQuantized(t *testing.T) {
 // logits runs the default fixture in another dtype, all at once.
 func logits(t *testing.T, dtype tensor.DType, ids []int64) [][]float32 {
 	t.Helper()
-	path := "../../fixtures/mamba1/default"
+	path := "../fixtures/mamba1/default"
 	if dtype != 0 {
-		plan, err := convert.NewPlan(open(t, path), convert.Request{To: convert.GGUF, DType: dtype})
+		plan, err := convert.NewPlan(openFixture(t, path), convert.Request{To: convert.GGUF, DType: dtype})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +106,7 @@ func logits(t *testing.T, dtype tensor.DType, ids []int64) [][]float32 {
 			t.Fatal(err)
 		}
 	}
-	m, err := model.New(open(t, path), model.Options{})
+	m, err := model.New(openFixture(t, path), model.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,13 +134,13 @@ func softmax(v []float32) []float64 {
 	return p
 }
 
-func TestRefusals(t *testing.T) {
-	a, b := open(t, "../../fixtures/mamba1/default"), open(t, "../../fixtures/mamba1/bf16")
-	if _, err := receipt.New(context.Background(), a, b, nil, 1); err == nil || !strings.Contains(err.Error(), "before the conversion and") {
+func TestReceiptRefusals(t *testing.T) {
+	a, b := openFixture(t, "../fixtures/mamba1/default"), openFixture(t, "../fixtures/mamba1/bf16")
+	if _, err := compare.NewReceipt(context.Background(), a, b, nil, 1); err == nil || !strings.Contains(err.Error(), "before the conversion and") {
 		t.Error(err)
 	}
 	far := model.Single([]int64{1 << 40})
-	if _, err := receipt.New(context.Background(), a, a, &far, 1); err == nil || !strings.Contains(err.Error(), "out of range") {
+	if _, err := compare.NewReceipt(context.Background(), a, a, &far, 1); err == nil || !strings.Contains(err.Error(), "out of range") {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package convert
+package compare
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blockwise"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
@@ -105,7 +106,7 @@ func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
 	bind := loader.NewBinder(ck)
 	var list []tensor.Tensor
 	for _, spec := range table {
-		if spec.Name == nameHead && !withHead {
+		if spec.Name == names.Head && !withHead {
 			continue
 		}
 		t := bind.Take(spec.Name)
@@ -195,16 +196,16 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 			diffs[i].OtherShape, diffs[i].MaxAbs = true, jsonobj.Num(math.Inf(1))
 		}
 	}
-	blocks := slices.DeleteFunc(blocksOf(xs), func(b block) bool { return !diffs[b.tensor].SameValues })
+	blocks := slices.DeleteFunc(blockwise.Of(xs), func(b blockwise.Block) bool { return !diffs[b.Tensor].SameValues })
 	parts := make([]TensorDiff, len(blocks))
-	err := eachBlock(ctx, threads, xs, blocks, progress, func(n int, b block) {
-		parts[n] = compareBlock(xs[b.tensor].Piece(b.first, b.end), ys[b.tensor].Piece(b.first, b.end))
+	err := blockwise.Each(ctx, threads, xs, blocks, progress, func(n int, b blockwise.Block) {
+		parts[n] = compareBlock(xs[b.Tensor].Piece(b.First, b.End), ys[b.Tensor].Piece(b.First, b.End))
 	})
 	if err != nil {
 		return nil, err
 	}
 	for n, b := range blocks {
-		d := &diffs[b.tensor]
+		d := &diffs[b.Tensor]
 		d.SameBits = d.SameBits && parts[n].SameBits
 		d.SameValues = d.SameValues && parts[n].SameValues
 		d.SameA = d.SameA && parts[n].SameA

@@ -1,9 +1,7 @@
-// Package receipt tells what a conversion cost: the error of every tensor, and what it does to predictions.
-package receipt
+package compare
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -52,22 +50,15 @@ type LogitsLoss struct {
 // promptTokens is the length of the built-in prompt.
 const promptTokens = 64
 
-// New compares a checkpoint after a conversion with the one before: every tensor, and the logits of a batch, or of
+// NewReceipt compares a checkpoint after a conversion with the one before: every tensor, and the logits of a batch, or of
 // a fixed prompt where that is nil. It works on that many threads (0: all cores), in memory that grows neither with
 // the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
-func New(ctx context.Context, before, after *loader.Checkpoint, batch *model.Batch, threads int) (*Receipt, error) {
-	if ctx == nil {
-		return nil, errors.New("receipt: the context is nil")
+func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, batch *model.Batch, threads int) (*Receipt, error) {
+	done, err := use(ctx, threads, before, after)
+	if err != nil {
+		return nil, err
 	}
-	for _, ck := range []*loader.Checkpoint{before, after} {
-		if err := ck.Hold(); err != nil {
-			return nil, err
-		}
-		defer ck.Release()
-	}
-	if err := parallel.CheckThreads(threads); err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
+	defer done()
 	r := &Receipt{Tensors: []Loss{}}
 	if err := r.weigh(ctx, before, after, threads); err != nil {
 		return nil, err

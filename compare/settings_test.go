@@ -1,4 +1,4 @@
-package convert_test
+package compare_test
 
 import (
 	"encoding/json"

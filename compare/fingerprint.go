@@ -1,4 +1,4 @@
-package convert
+package compare
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blockwise"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -71,9 +72,9 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progre
 	for i, t := range tensors {
 		d := digests[i]
 		switch {
-		case t.Name == nameEmbedding:
+		case t.Name == names.Embedding:
 			embedding = d
-		case t.Name == nameHead && d == embedding, d.zero && mayLack(t.Name):
+		case t.Name == names.Head && d == embedding, d.zero && mayLack(t.Name):
 			continue // see above
 		}
 		shape := strings.ReplaceAll(fmt.Sprint(t.Shape), " ", ",")
@@ -82,9 +83,6 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progre
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n") + "\n"))
 	return hex.EncodeToString(sum[:]), nil
 }
-
-// nameEmbedding is the matrix that a tied head is.
-const nameEmbedding = "backbone.embeddings.weight"
 
 // decisiveLines are the settings that results depend on and no shape shows.
 func decisiveLines(cfg config.Config) []string {
@@ -108,13 +106,13 @@ type digested struct {
 
 // digest hashes the values of each tensor.
 func digest(ctx context.Context, threads int, tensors []tensor.Tensor, progress func(done, total int64)) ([]digested, error) {
-	blocks := blocksOf(tensors)
+	blocks := blockwise.Of(tensors)
 	parts := make([]digested, len(blocks))
 	hashers := sync.Pool{New: func() any { return &hasher{sum: sha256.New()} }}
-	err := eachBlock(ctx, threads, tensors, blocks, progress, func(n int, b block) {
+	err := blockwise.Each(ctx, threads, tensors, blocks, progress, func(n int, b blockwise.Block) {
 		h := hashers.Get().(*hasher)
 		defer hashers.Put(h)
-		parts[n] = h.hash(tensors[b.tensor].Piece(b.first, b.end))
+		parts[n] = h.hash(tensors[b.Tensor].Piece(b.First, b.End))
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +120,7 @@ func digest(ctx context.Context, threads int, tensors []tensor.Tensor, progress 
 	digests := make([]digested, 0, len(tensors))
 	for i := range tensors {
 		sum, zero := sha256.New(), true
-		for len(parts) > 0 && blocks[0].tensor == i {
+		for len(parts) > 0 && blocks[0].Tensor == i {
 			sum.Write(parts[0].sum[:])
 			zero = zero && parts[0].zero
 			blocks, parts = blocks[1:], parts[1:]

@@ -1,4 +1,4 @@
-package convert_test
+package compare_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/loader"
@@ -51,16 +52,16 @@ func set(x *tensor.Tensor, i int, v float32) {
 
 func fingerprint(t *testing.T, ck *loader.Checkpoint, threads int) string {
 	t.Helper()
-	sum, err := convert.Fingerprint(context.Background(), ck, threads, nil)
+	sum, err := compare.Fingerprint(context.Background(), ck, threads, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sum
 }
 
-func diff(t *testing.T, a, b *loader.Checkpoint) *convert.Difference {
+func diff(t *testing.T, a, b *loader.Checkpoint) *compare.Difference {
 	t.Helper()
-	d, err := convert.Diff(context.Background(), a, b, 0, nil)
+	d, err := compare.Diff(context.Background(), a, b, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,14 +234,14 @@ func TestDiffStops(t *testing.T) {
 	a := openFixture(t, untied)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := convert.Diff(ctx, a, a, 0, nil); !errors.Is(err, context.Canceled) {
+	if _, err := compare.Diff(ctx, a, a, 0, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("diff: %v", err)
 	}
-	if _, err := convert.Fingerprint(ctx, a, 0, nil); !errors.Is(err, context.Canceled) {
+	if _, err := compare.Fingerprint(ctx, a, 0, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("fingerprint: %v", err)
 	}
 	last, total := int64(0), int64(0)
-	if _, err := convert.Fingerprint(context.Background(), a, 2, func(done, all int64) {
+	if _, err := compare.Fingerprint(context.Background(), a, 2, func(done, all int64) {
 		if done <= last {
 			t.Errorf("progress went from %d to %d", last, done)
 		}
@@ -262,10 +263,10 @@ func TestDiffStops(t *testing.T) {
 	if err := os.WriteFile(path, wrong, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := convert.Diff(context.Background(), a, openFixture(t, dir), 0, nil); err == nil || !strings.Contains(err.Error(), "state_size") {
+	if _, err := compare.Diff(context.Background(), a, openFixture(t, dir), 0, nil); err == nil || !strings.Contains(err.Error(), "state_size") {
 		t.Errorf("a configuration that contradicts the tensors: %v", err)
 	}
-	if _, err := convert.Fingerprint(context.Background(), openFixture(t, dir), 0, nil); err == nil || !strings.Contains(err.Error(), "state_size") {
+	if _, err := compare.Fingerprint(context.Background(), openFixture(t, dir), 0, nil); err == nil || !strings.Contains(err.Error(), "state_size") {
 		t.Errorf("a configuration that contradicts the tensors: %v", err)
 	}
 }
