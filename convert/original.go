@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
@@ -17,8 +18,6 @@ type originalTarget struct{}
 
 func (originalTarget) files(*Plan, int64) (int, error) { return 1, nil }
 
-const fileTorch = "pytorch_model.bin"
-
 // prepare refuses by key what the 12 keys cannot say.
 func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err := (hfTarget{}).prepare(p, dtype); err != nil {
@@ -28,7 +27,7 @@ func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err != nil {
 		return err
 	}
-	return noteUnsaid(p, fileConfig, text, config.ParseOriginal)
+	return noteUnsaid(p, filenames.Config, text, config.ParseOriginal)
 }
 
 func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
@@ -66,7 +65,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 		return err
 	}
 	return stage(dst, need, opts, func(dir *atomicfile.Dir) error {
-		if err := writeConfig(dir, fileConfig, configJSON, p, config.ParseOriginal); err != nil {
+		if err := writeConfig(dir, filenames.Config, configJSON, p, config.ParseOriginal); err != nil {
 			return err
 		}
 		return writeTorch(ctx, dir, top, entries, p, opts)
@@ -75,7 +74,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 
 // writeTorch streams the state dict.
 func writeTorch(ctx context.Context, dir *atomicfile.Dir, top string, entries []torchbin.Entry, p *Plan, opts Options) (err error) {
-	f, err := create(dir, fileTorch)
+	f, err := create(dir, filenames.TorchFile)
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func writeTorch(ctx context.Context, dir *atomicfile.Dir, top string, entries []
 }
 
 func (originalTarget) reopen(dst string) (stored, error) {
-	f, err := torchbin.Open(filepath.Join(dst, fileTorch))
+	f, err := torchbin.Open(filepath.Join(dst, filenames.TorchFile))
 	if err != nil {
 		return nil, err
 	}

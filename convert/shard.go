@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/loader"
@@ -136,7 +137,7 @@ func split(sources []Source, limit int64) []shard {
 		shards = append(shards, shard{sources: current})
 	}
 	if len(shards) == 1 {
-		shards[0].file = fileWeights
+		shards[0].file = filenames.ModelFile
 		return shards
 	}
 	for i := range shards {

@@ -56,7 +56,7 @@ func detect(path string) (src source, l layout, err error) {
 		if src, err = sourceOf(path); err != nil {
 			return src, layout{}, err
 		}
-		if name := filepath.Base(path); name == fileParams || name == fileConsolidated {
+		if name := filepath.Base(path); name == filenames.Params || name == filenames.Consolidated {
 			if params, _ := mistralFolder(src); params != "" {
 				return src, layoutMistral, nil // asked for by name, whatever else the folder holds
 			}
@@ -78,7 +78,7 @@ func sourceOf(path string) (source, error) {
 	src, name := source{dir: filepath.Dir(path)}, filepath.Base(path)
 	_, known := format(path)
 	switch {
-	case name == fileConfig, name == fileParams:
+	case name == filenames.Config, name == filenames.Params:
 		return src, nil
 	case filenames.IsShard(name) && len(indexesIn(src.dir)) > 0:
 		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
@@ -86,7 +86,7 @@ func sourceOf(path string) (source, error) {
 		src.file = name
 		return src, nil
 	}
-	return src, &badfile.UnsupportedError{File: path, Detail: "found a file, expected a checkpoint's folder, or its " + fileConfig + " or a file of weights"}
+	return src, &badfile.UnsupportedError{File: path, Detail: "found a file, expected a checkpoint's folder, or its " + filenames.Config + " or a file of weights"}
 }
 
 // indexesIn lists the indexes of shards in a folder.
@@ -98,7 +98,7 @@ func indexesIn(dir string) []string {
 	return slices.DeleteFunc(found, func(name string) bool { return !filenames.IsIndex(name) })
 }
 
-const wanted = "use a Hugging Face folder with " + fileConfig + " and " + fileWeights + " (or shards with their index)"
+const wanted = "use a Hugging Face folder with " + filenames.Config + " and " + filenames.ModelFile + " (or shards with their index)"
 
 // exists reports whether dir holds something of that name, a dangling link included: a link of the Hugging Face cache
 // whose blob is gone is a broken checkpoint and not another layout.
@@ -114,11 +114,11 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 		"give the file itself",
 	},
 	{
-		fileParams, "mistral's layout without its weights",
-		"download " + fileConsolidated + " into the same folder",
+		filenames.Params, "mistral's layout without its weights",
+		"download " + filenames.Consolidated + " into the same folder",
 	},
 	{
-		fileConsolidated, "mistral's layout without " + fileParams + ", which holds the model's sizes",
+		filenames.Consolidated, "mistral's layout without " + filenames.Params + ", which holds the model's sizes",
 		"download it into the same folder",
 	},
 	{
@@ -158,12 +158,12 @@ func noMatch(dir string) error {
 	switch shard := first("model-*-of-*.safetensors"); {
 	case len(found) == 0:
 		detail = "found an empty folder; " + wanted
-	case weights != "" && first(fileConfig) == "":
-		detail = "found " + badfile.Quote(weights) + ": weights without " + fileConfig + ", which holds the model's sizes; download it into the same folder"
+	case weights != "" && first(filenames.Config) == "":
+		detail = "found " + badfile.Quote(weights) + ": weights without " + filenames.Config + ", which holds the model's sizes; download it into the same folder"
 	case shard != "":
-		detail = "found the shard " + badfile.Quote(shard) + " without " + fileIndex + "; download it into the same folder"
-	case first(fileConfig) != "":
-		detail = "found " + fileConfig + " without weights; download " + fileWeights + " (or its shards and " + fileIndex + ") into the same folder"
+		detail = "found the shard " + badfile.Quote(shard) + " without " + filenames.ModelIndex + "; download it into the same folder"
+	case first(filenames.Config) != "":
+		detail = "found " + filenames.Config + " without weights; download " + filenames.ModelFile + " (or its shards and " + filenames.ModelIndex + ") into the same folder"
 	}
 	return &badfile.FormatError{File: dir, Detail: detail}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -32,11 +33,11 @@ func load(t *testing.T) *checkpoint {
 // loadFrom copies a checkpoint of one file.
 func loadFrom(t *testing.T, dir string) *checkpoint {
 	t.Helper()
-	config, err := os.ReadFile(filepath.Join(dir, fileConfig))
+	config, err := os.ReadFile(filepath.Join(dir, filenames.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, fileWeights))
+	data, err := os.ReadFile(filepath.Join(dir, filenames.ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +90,10 @@ func (c *checkpoint) write(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if c.config != "" {
-		writeFile(t, filepath.Join(dir, fileConfig), []byte(c.config))
+		writeFile(t, filepath.Join(dir, filenames.Config), []byte(c.config))
 	}
 	if c.shardOf == nil {
-		writeTensors(t, filepath.Join(dir, fileWeights), c.tensors)
+		writeTensors(t, filepath.Join(dir, filenames.ModelFile), c.tensors)
 		return dir
 	}
 	shards := make(map[string][]tensor.Tensor)
@@ -108,7 +109,7 @@ func (c *checkpoint) write(t *testing.T) string {
 	if c.index == "" {
 		c.index = `{"metadata": {}, "weight_map": {` + strings.Join(entries, ", ") + `}}`
 	}
-	writeFile(t, filepath.Join(dir, fileIndex), []byte(c.index))
+	writeFile(t, filepath.Join(dir, filenames.ModelIndex), []byte(c.index))
 	return dir
 }
 

@@ -25,19 +25,14 @@ import (
 // or, in older repositories, pytorch_model.bin, or pytorch_model-0000i-of-0000n.bin and pytorch_model.bin.index.json.
 // In the hub's cache all of these are links into ../../blobs.
 // Where none of these is there, the only file of weights under another name will do.
-const (
-	fileConfig  = "config.json"
-	fileWeights = filenames.ModelFile
-	fileIndex   = filenames.ModelIndex
-)
 
 func matchHF(src source) bool {
-	return exists(filepath.Join(src.dir, fileConfig)) && hasWeights(src)
+	return exists(filepath.Join(src.dir, filenames.Config)) && hasWeights(src)
 }
 
 // openHF reads the configuration and maps the weights.
 func openHF(src source) (config.Config, *weights, error) {
-	path := filepath.Join(src.dir, fileConfig)
+	path := filepath.Join(src.dir, filenames.Config)
 	cfg, err := config.LoadHF(path)
 	if err != nil {
 		return nil, nil, notLinked(path, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/tensor"
@@ -34,12 +35,12 @@ func TestHugeCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, fileConfig), text)
+	writeFile(t, filepath.Join(dir, filenames.Config), text)
 	header, _, size, err := safetensors.Layout(entries, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, fileWeights)
+	path := filepath.Join(dir, filenames.ModelFile)
 	writeFile(t, path, header)
 	if err := os.Truncate(path, size); err != nil {
 		t.Fatal(err)

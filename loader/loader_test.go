@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
 func TestOpenFixtures(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(fixtures, "*", fileConfig))
+	dirs, err := filepath.Glob(filepath.Join(fixtures, "*", filenames.Config))
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no fixtures in %s: %v", fixtures, err)
 	}
@@ -43,7 +44,7 @@ func TestOpenFixtures(t *testing.T) {
 
 func TestOpenPaths(t *testing.T) {
 	dir := filepath.Join(fixtures, "sharded")
-	for _, path := range []string{dir, dir + string(filepath.Separator), filepath.Join(dir, fileConfig), filepath.Join(dir, fileIndex)} {
+	for _, path := range []string{dir, dir + string(filepath.Separator), filepath.Join(dir, filenames.Config), filepath.Join(dir, filenames.ModelIndex)} {
 		ck := open(t, path, Options{})
 		if got := filepath.Clean(ck.Path()); got != filepath.Clean(dir) || ck.Layout() != "hf" {
 			t.Errorf("%s: opened %s as %s", path, got, ck.Layout())
@@ -67,7 +68,7 @@ func TestOpenLinks(t *testing.T) {
 	c := load(t)
 	c.shardOf = halves
 	dir := c.write(t)
-	for _, name := range []string{fileConfig, fileIndex, "a.safetensors", "b.safetensors"} {
+	for _, name := range []string{filenames.Config, filenames.ModelIndex, "a.safetensors", "b.safetensors"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +81,7 @@ func TestOpenLinks(t *testing.T) {
 	if err := open(t, snapshot, Options{}).Check(); err != nil {
 		t.Error(err)
 	}
-	if err := os.Remove(filepath.Join(root, "blobs", fileIndex+".blob")); err != nil {
+	if err := os.Remove(filepath.Join(root, "blobs", filenames.ModelIndex+".blob")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(snapshot, Options{}); err == nil || !strings.Contains(err.Error(), "is a link to") {
@@ -92,7 +93,7 @@ func TestOpenLinks(t *testing.T) {
 func TestSingleFileFirst(t *testing.T) {
 	c := load(t)
 	dir := c.write(t)
-	writeFile(t, filepath.Join(dir, fileIndex), []byte("nonsense"))
+	writeFile(t, filepath.Join(dir, filenames.ModelIndex), []byte("nonsense"))
 	if err := open(t, dir, Options{}).Check(); err != nil {
 		t.Error(err)
 	}

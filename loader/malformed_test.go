@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
@@ -306,12 +307,12 @@ func TestShards(t *testing.T) {
 	naming := func(shard string) func(*testing.T, string, *checkpoint) {
 		return func(t *testing.T, dir string, c *checkpoint) {
 			edited := strings.Replace(c.index, `"a.safetensors"`, shard, 1)
-			writeFile(t, filepath.Join(dir, fileIndex), []byte(edited))
+			writeFile(t, filepath.Join(dir, filenames.ModelIndex), []byte(edited))
 		}
 	}
 	text := func(index string) func(*testing.T, string, *checkpoint) {
 		return func(t *testing.T, dir string, _ *checkpoint) {
-			writeFile(t, filepath.Join(dir, fileIndex), []byte(index))
+			writeFile(t, filepath.Join(dir, filenames.ModelIndex), []byte(index))
 		}
 	}
 	const plain = "expected a plain file name in the same folder"

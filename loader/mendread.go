@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -24,11 +25,11 @@ type damage struct {
 // readConfig reads the file of the configuration as far as it can be read, and takes its dialect for the layout: the
 // other dialects of config.json are not recognised in a damaged file.
 func (m *mender) readConfig() {
-	m.file = filepath.Join(m.src.dir, fileConfig)
+	m.file = filepath.Join(m.src.dir, filenames.Config)
 	if m.layout == layoutMistral.name {
 		m.file, _ = mistralFolder(m.src)
-	} else if !exists(m.file) && exists(filepath.Join(m.src.dir, fileConsolidated)) {
-		m.layout, m.file = layoutMistral.name, filepath.Join(m.src.dir, fileParams)
+	} else if !exists(m.file) && exists(filepath.Join(m.src.dir, filenames.Consolidated)) {
+		m.layout, m.file = layoutMistral.name, filepath.Join(m.src.dir, filenames.Params)
 	}
 	data, err := jsonobj.ReadFile(m.file, config.MaxFile)
 	switch linked := notLinked(m.file, err); {
@@ -145,7 +146,7 @@ func (m *mender) parseText(text []byte) (config.Config, error) {
 // out: it only adds what no result depends on.
 func (m *mender) whole(text []byte, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
 	cfg, err := parse(m.file, text)
-	beside := filepath.Join(m.src.dir, fileWhole)
+	beside := filepath.Join(m.src.dir, filenames.Whole)
 	if err != nil || !exists(beside) {
 		return cfg, err
 	}

@@ -20,8 +20,8 @@ import (
 // open maps whatever weights the folder holds, and puts their names right.
 func (m *mender) open() bool {
 	switch {
-	case m.layout == layoutMistral.name && filepath.Base(m.file) == fileParams:
-		m.single(filepath.Join(m.src.dir, cmp.Or(m.src.file, fileConsolidated)))
+	case m.layout == layoutMistral.name && filepath.Base(m.file) == filenames.Params:
+		m.single(filepath.Join(m.src.dir, cmp.Or(m.src.file, filenames.Consolidated)))
 	default:
 		m.openFolder()
 	}

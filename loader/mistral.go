@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 )
 
@@ -15,20 +16,16 @@ import (
 //	tokenizer.model.v3        SentencePiece
 //
 // Early releases have the same under the names config.json and model.safetensors.
-const (
-	fileParams       = "params.json"
-	fileConsolidated = "consolidated.safetensors"
-)
 
 var mistralFiles = []struct{ config, weights string }{
-	{fileParams, fileConsolidated},
-	{fileConfig, fileWeights},
+	{filenames.Params, filenames.Consolidated},
+	{filenames.Config, filenames.ModelFile},
 }
 
 // matchMistral leaves a folder that also holds the transformers files to those, which say more.
 func matchMistral(src source) bool {
 	params, _ := mistralFolder(src)
-	return params != "" && (filepath.Base(params) == fileConfig || !matchHF(src))
+	return params != "" && (filepath.Base(params) == filenames.Config || !matchHF(src))
 }
 
 // mistralFolder returns the files of a folder in this layout; none if it is not.
@@ -38,7 +35,7 @@ func mistralFolder(src source) (params, consolidated string) {
 		if !exists(weights) {
 			continue
 		}
-		if f.config == fileParams && exists(filepath.Join(src.dir, f.config)) || configIs(src.dir, f.config, config.IsMistral) {
+		if f.config == filenames.Params && exists(filepath.Join(src.dir, f.config)) || configIs(src.dir, f.config, config.IsMistral) {
 			return filepath.Join(src.dir, f.config), weights
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gomamba/gomamba/internal/filenames"
 )
 
 // In every JSON file the last value of a key counts, as transformers has it; for config.json it is said.
@@ -14,8 +16,8 @@ func TestKeysGivenTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, edit := range map[string][2]string{
-		fileConfig: {`"layer_norm_epsilon"`, `"layer_norm_epsilon": 0.5, "layer_norm_epsilon"`},
-		fileIndex:  {`"weight_map": {`, `"weight_map": {"backbone.embeddings.weight": "nosuch.safetensors",`},
+		filenames.Config:     {`"layer_norm_epsilon"`, `"layer_norm_epsilon": 0.5, "layer_norm_epsilon"`},
+		filenames.ModelIndex: {`"weight_map": {`, `"weight_map": {"backbone.embeddings.weight": "nosuch.safetensors",`},
 	} {
 		path := filepath.Join(dir, file)
 		text, err := os.ReadFile(path)

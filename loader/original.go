@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/names"
 )
@@ -14,13 +15,9 @@ import (
 //	pytorch_model.bin  the state dict; a tied head shares the embedding's storage
 //
 // The weights may also come as safetensors, as in repositories that the hub's bot converted.
-//
-// fileWhole is an addition of ours, which mamba_ssm and mistral-inference do not look at: the transformers config of a
-// checkpoint that was one before, where the keys of its new layout do not say it all.
-const fileWhole = "hf_config.json"
 
 func matchOriginal(src source) bool {
-	return hasWeights(src) && configIs(src.dir, fileConfig, config.IsOriginal)
+	return hasWeights(src) && configIs(src.dir, filenames.Config, config.IsOriginal)
 }
 
 // configIs reports whether dir holds a readable config of that name that is says yes to.
@@ -34,7 +31,7 @@ func configIs(dir, name string, is func(data []byte) bool) bool {
 }
 
 func openOriginal(src source) (config.Config, *weights, error) {
-	cfg, err := wholeConfig(filepath.Join(src.dir, fileConfig), config.ParseOriginal)
+	cfg, err := wholeConfig(filepath.Join(src.dir, filenames.Config), config.ParseOriginal)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,7 +59,7 @@ func wholeConfig(path string, parse func(file string, data []byte) (config.Confi
 		return nil, notLinked(path, err)
 	}
 	cfg, err := parse(path, data)
-	beside := filepath.Join(filepath.Dir(path), fileWhole)
+	beside := filepath.Join(filepath.Dir(path), filenames.Whole)
 	if err != nil || !exists(beside) {
 		return cfg, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 )
 
@@ -124,7 +125,7 @@ func (ck *Checkpoint) settings() string {
 	if ck.layout == layoutGGUF.name {
 		return "its metadata"
 	}
-	return cmp.Or(ck.weights.config, fileConfig)
+	return cmp.Or(ck.weights.config, filenames.Config)
 }
 
 // spelled is a key of the Hugging Face configuration as this layout spells it.

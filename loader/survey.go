@@ -50,7 +50,7 @@ func NewSurvey(path string) (*Survey, error) {
 			err = s.take(weights)
 		}
 	default:
-		if err = s.takeConfig(filepath.Join(src.dir, fileConfig)); err == nil {
+		if err = s.takeConfig(filepath.Join(src.dir, filenames.Config)); err == nil {
 			err = s.takeFolder(src)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -57,7 +58,7 @@ func TestSurvey(t *testing.T) {
 				t.Errorf("model %q, %d blocks, %v with a state space model, %d tensors, config %s", s.Model, s.Blocks, s.SSM, len(s.Tensors), s.Config)
 			}
 			i := slices.IndexFunc(s.Tensors, func(x Stored) bool { return x.Name == "backbone.norm_f.weight" })
-			if x := s.Tensors[i]; x.DType != "F32" || x.Bytes != 128 || !slices.Equal(x.Shape, []int{32}) || filepath.Base(x.File) != fileWeights {
+			if x := s.Tensors[i]; x.DType != "F32" || x.Bytes != 128 || !slices.Equal(x.Shape, []int{32}) || filepath.Base(x.File) != filenames.ModelFile {
 				t.Errorf("listed %+v", x)
 			}
 		})
@@ -86,9 +87,9 @@ func TestSurveyForeignDType(t *testing.T) {
 	write := func(end string) string {
 		header := `{"w":{"dtype":"F8_E4M3","shape":[2,3],"data_offsets":[0,6]},"x":{"dtype":"F4","shape":[4],"data_offsets":[6,` + end + `]}}`
 		dir := t.TempDir()
-		writeFile(t, filepath.Join(dir, fileConfig), []byte(`{"model_type":"mamba","quantization_config":{"quant_method":"fp8"}}`))
+		writeFile(t, filepath.Join(dir, filenames.Config), []byte(`{"model_type":"mamba","quantization_config":{"quant_method":"fp8"}}`))
 		file := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
-		writeFile(t, filepath.Join(dir, fileWeights), append(append(file, header...), make([]byte, 8)...))
+		writeFile(t, filepath.Join(dir, filenames.ModelFile), append(append(file, header...), make([]byte, 8)...))
 		return dir
 	}
 	s, err := NewSurvey(write("8"))

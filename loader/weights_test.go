@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -28,7 +29,7 @@ var containers = map[string]func(t *testing.T, c *checkpoint) string{
 func (c *checkpoint) writeTorch(t *testing.T, name string) string {
 	t.Helper()
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, fileConfig), []byte(c.config))
+	writeFile(t, filepath.Join(dir, filenames.Config), []byte(c.config))
 	var entries []torchbin.Entry
 	for _, x := range c.tensors {
 		entries = append(entries, torchbin.Entry{Name: x.Name, DType: x.DType, Shape: x.Shape})
@@ -167,7 +168,7 @@ func TestUnknownNames(t *testing.T) {
 						mended.Close()
 					}
 					for _, f := range findings { // nothing is made up of what is not known
-						if strings.Contains(f.Problem, fileConfig) || mendErr != nil {
+						if strings.Contains(f.Problem, filenames.Config) || mendErr != nil {
 							t.Errorf("Mend: %v, %v", f, mendErr)
 						}
 					}
@@ -190,13 +191,13 @@ func TestStrayDTypes(t *testing.T) {
 		for _, family := range families {
 			c := loadFamily(t, family)
 			dir := c.write(t)
-			writeRaw(t, filepath.Join(dir, fileWeights), c.tensors, "freqs_cis", dtype, []int{4, 2})
+			writeRaw(t, filepath.Join(dir, filenames.ModelFile), c.tensors, "freqs_cis", dtype, []int{4, 2})
 			if got := usable(t, dir, c); !strings.Contains(got, `no part of a `) || !strings.Contains(got, `"freqs_cis"; ignored`) {
 				t.Errorf("%s: warnings %s", dtype, got)
 			}
 			shape := c.at(t, "backbone.layers.1.norm.weight").Shape
 			c.drop("layers.1.norm.weight")
-			writeRaw(t, filepath.Join(dir, fileWeights), c.tensors, "backbone.layers.1.norm.weight", dtype, shape)
+			writeRaw(t, filepath.Join(dir, filenames.ModelFile), c.tensors, "backbone.layers.1.norm.weight", dtype, shape)
 			err := open(t, dir, Options{}).Check()
 			want := `tensor "backbone.layers.1.norm.weight": found dtype ` + dtype.String() + `, expected F32, F16, BF16 or F64`
 			if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
@@ -232,7 +233,7 @@ func TestIndexQuirks(t *testing.T) {
 			if test.old != "" && edited == c.index {
 				t.Fatalf("no %s in %s", test.old, c.index)
 			}
-			writeFile(t, filepath.Join(dir, fileIndex), []byte(edited))
+			writeFile(t, filepath.Join(dir, filenames.ModelIndex), []byte(edited))
 			got := usable(t, dir, c)
 			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 				t.Errorf("warnings %s, want %s", got, test.want)
@@ -272,7 +273,7 @@ func TestIndexQuirks(t *testing.T) {
 // Beside config.json the weights may have another name: the folder opens if there is one such file, the file always does.
 func TestOtherNames(t *testing.T) {
 	move := func(t *testing.T, dir, name string) string {
-		if err := os.Rename(filepath.Join(dir, fileWeights), filepath.Join(dir, name)); err != nil {
+		if err := os.Rename(filepath.Join(dir, filenames.ModelFile), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -319,7 +320,7 @@ func TestOtherNames(t *testing.T) {
 	other.tensors = append(other.tensors[:0:0], other.tensors...)
 	norm := other.at(t, "backbone.norm_f.weight")
 	norm.Data = bytes.Repeat([]byte{0, 0, 0, 0x40}, 32)
-	writeTensors(t, filepath.Join(dir, fileWeights), other.tensors)
+	writeTensors(t, filepath.Join(dir, filenames.ModelFile), other.tensors)
 	usable(t, dir, other)
 	usable(t, filepath.Join(dir, "model.fp16.safetensors"), c)
 }
@@ -349,7 +350,7 @@ func TestAdapter(t *testing.T) {
 		writeFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
 		writeFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
 		if config {
-			writeFile(t, filepath.Join(dir, fileConfig), []byte(`{"model_type": "mamba"}`))
+			writeFile(t, filepath.Join(dir, filenames.Config), []byte(`{"model_type": "mamba"}`))
 		}
 		_, err := Open(dir, Options{})
 		want := `found an adapter (PEFT) for the base model "state-spaces/mamba-130m-hf", and no weights of that; merge it`
