@@ -10,9 +10,9 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/loader"
 )
 
 // shard is one weight file and what goes into it.
@@ -107,8 +107,8 @@ func place(s names.Spec) int {
 
 // checkFiles refuses to write more weight files than a checkpoint is opened with.
 func checkFiles(n int) error {
-	if n > loader.MaxShards {
-		return fmt.Errorf("the weights would take %d files of this size, and a checkpoint has at most %d: allow larger ones", n, loader.MaxShards)
+	if n > layout.MaxShards {
+		return fmt.Errorf("the weights would take %d files of this size, and a checkpoint has at most %d: allow larger ones", n, layout.MaxShards)
 	}
 	return nil
 }

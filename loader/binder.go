@@ -44,10 +44,10 @@ func (b *Binder) Take(name string) tensor.Tensor {
 	}
 	i, ok := b.ck.stored(name)
 	if !ok { // Check vouches for all but the optional ones
-		*b.err = &badfile.FormatError{File: b.ck.weights.source, Where: whereTensor(name), Detail: "missing"}
+		*b.err = &badfile.FormatError{File: b.ck.weights.Source, Where: badfile.Tensor(name), Detail: "missing"}
 		return tensor.Tensor{}
 	}
-	return b.ck.weights.tensors[i]
+	return b.ck.weights.Tensors[i]
 }
 
 // Err returns the first error, nil when every tensor asked for was there.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
@@ -66,7 +67,7 @@ func (ck *Checkpoint) compareHead() headState {
 	case equal:
 		return headState{tied: true}
 	}
-	return headState{fault: &fault{severity: Warning, file: head.File, where: whereTensor(names.Head),
+	return headState{fault: &fault{severity: Warning, file: head.File, where: badfile.Tensor(names.Head),
 		detail: "differs from " + names.Embedding + " though tie_word_embeddings is true; both are used, as in transformers 5: " +
 			"set tie_word_embeddings to false to say so"}}
 }

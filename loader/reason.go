@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 )
 
@@ -122,10 +123,10 @@ func block(name string) (int, bool) {
 
 // settings names, for a message, what the files say about the model.
 func (ck *Checkpoint) settings() string {
-	if ck.layout == layoutGGUF.name {
+	if ck.layout == layout.GGUF {
 		return "its metadata"
 	}
-	return cmp.Or(ck.weights.config, filenames.Config)
+	return cmp.Or(ck.weights.ConfigName, filenames.Config)
 }
 
 // spelled is a key of the Hugging Face configuration as this layout spells it.
@@ -136,13 +137,13 @@ func (ck *Checkpoint) spelled(key string) string {
 // storedName is the name under which this layout stores the tensor of a canonical name.
 func (ck *Checkpoint) storedName(name string) string {
 	switch ck.layout {
-	case layoutGGUF.name:
+	case layout.GGUF:
 		if stored, ok := names.ToGGUF(ck.cfg, name); ok {
 			return stored.Name
 		}
-	case layoutMistral.name:
+	case layout.Mistral:
 		return names.ToMistral(name)
-	case layoutOriginal.name:
+	case layout.Original:
 		return names.ToOriginal(name)
 	}
 	return name

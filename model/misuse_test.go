@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
@@ -299,7 +300,7 @@ func TestClosed(t *testing.T) {
 		},
 		"Verify":      func(t *testing.T, o *opened) error { return o.plan.Verify(bg, t.TempDir(), 0, nil) },
 		"Fingerprint": func(_ *testing.T, o *opened) error { return second(compare.Fingerprint(bg, o.ck, 0, nil)) },
-		"NonFinite":   func(_ *testing.T, o *opened) error { return second(convert.NonFinite(bg, o.ck, 0, nil)) },
+		"NonFinite":   func(_ *testing.T, o *opened) error { return second(doctor.NonFinite(bg, o.ck, 0, nil)) },
 		"Diff":        func(_ *testing.T, o *opened) error { return second(compare.Diff(bg, o.other, o.ck, 0, nil)) },
 		"receipt":     func(_ *testing.T, o *opened) error { return second(compare.NewReceipt(bg, o.other, o.ck, nil, 0)) },
 		"oracle": func(_ *testing.T, o *opened) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/loader"
@@ -58,7 +59,7 @@ type diagnosis struct {
 	Path       string           `json:"path"`
 	Layout     string           `json:"layout,omitempty"` // empty where no weights could be opened
 	Family     string           `json:"family,omitempty"`
-	Findings   []loader.Finding `json:"findings"`
+	Findings   []doctor.Finding `json:"findings"`
 	Repairable bool             `json:"repairable"`      // every finding has a remedy
 	Fixed      string           `json:"fixed,omitempty"` // the repaired copy
 }
@@ -97,8 +98,8 @@ func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err er
 
 // examine collects what is wrong with the files and what is in them.
 func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*loader.Checkpoint, *diagnosis, error) {
-	d := &diagnosis{Path: path, Findings: append([]loader.Finding{}, unfinished(path)...)} // [] in JSON, never null
-	ck, found, err := loader.Mend(path)
+	d := &diagnosis{Path: path, Findings: append([]doctor.Finding{}, unfinished(path)...)} // [] in JSON, never null
+	ck, found, err := doctor.Examine(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,33 +113,33 @@ func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*lo
 		}
 		d.Findings = append(d.Findings, unsound...)
 	}
-	d.Repairable = ck != nil && !slices.ContainsFunc(d.Findings, func(f loader.Finding) bool { return f.Remedy == "" })
+	d.Repairable = ck != nil && !slices.ContainsFunc(d.Findings, func(f doctor.Finding) bool { return f.Remedy == "" })
 	return ck, d, nil
 }
 
 // unsound reads all weights, for numbers that are none and for checksums that do not hold.
-func unsound(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (found []loader.Finding, err error) {
+func unsound(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (found []doctor.Finding, err error) {
 	var lines []string
 	if err := withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
-		lines, err = convert.NonFinite(cmd.Context(), ck, s.threads, progress)
+		lines, err = doctor.NonFinite(cmd.Context(), ck, s.threads, progress)
 		return err
 	}); err != nil {
 		return nil, err
 	}
 	for _, line := range lines {
-		found = append(found, loader.Finding{Problem: line})
+		found = append(found, doctor.Finding{Problem: line})
 	}
 	if err := ck.CheckSums(cmd.Context()); err != nil {
 		if cmd.Context().Err() != nil {
 			return nil, err
 		}
-		found = append(found, loader.Finding{Problem: err.Error()})
+		found = append(found, doctor.Finding{Problem: err.Error()})
 	}
 	return found, nil
 }
 
 // unfinished compares the files of a download with what the hub said about them.
-func unfinished(path string) (found []loader.Finding) {
+func unfinished(path string) (found []doctor.Finding) {
 	expected := hub.Expected(path)
 	if expected == nil {
 		return nil
@@ -150,7 +151,7 @@ func unfinished(path string) (found []loader.Finding) {
 	for _, file := range expected.Files {
 		name := filepath.Join(path, filepath.FromSlash(file.Path))
 		if info, err := os.Stat(name); err == nil && info.Size() < file.Size {
-			found = append(found, loader.Finding{Problem: fmt.Sprintf("%s: found %d bytes, the hub has %d: the download is not complete; %s",
+			found = append(found, doctor.Finding{Problem: fmt.Sprintf("%s: found %d bytes, the hub has %d: the download is not complete; %s",
 				name, info.Size(), file.Size, again)})
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/compare"
-	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -86,7 +86,7 @@ func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use f
 // blame reads the weights for values that are no numbers, once results are not. Where it finds none, the values of
 // activations grew too large.
 func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
-	found, err := convert.NonFinite(cmd.Context(), ck, s.threads, nil)
+	found, err := doctor.NonFinite(cmd.Context(), ck, s.threads, nil)
 	switch {
 	case err != nil:
 		return ""

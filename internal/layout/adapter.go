@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"path/filepath"
@@ -11,12 +11,12 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// noteAdapter says that an adapter of PEFT lies beside the weights. If peft is installed, transformers applies it to them,
+// NoteAdapter says that an adapter of PEFT lies beside the weights. If peft is installed, transformers applies it to them,
 // and needs to see only the adapter's config for that (5.23, integrations/peft.py, maybe_load_adapters).
-func (w *weights) noteAdapter(dir string) {
+func (w *Weights) NoteAdapter(dir string) {
 	path := filepath.Join(dir, filenames.AdapterConfig)
-	if exists(path) {
-		w.note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: results are those of the base model alone; "+
+	if Exists(path) {
+		w.Note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: results are those of the base model alone; "+
 			"transformers with peft applies it; merge it into the base model with merge_and_unload and save that")
 	}
 }

@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"fmt"
@@ -7,17 +7,17 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/tensor"
 )
 
-// trust returns cfg with every size and switch that the tensors tell taken from them, and notes what was changed.
-// What they do not tell (epsilon, token ids, initialisation) stays. Where the result is not valid, cfg stays whole and
-// the contradiction is reported as it would be without trust.
-func trust(cfg config.Config, w *weights) config.Config {
+// Fit returns cfg with every size and switch that the tensors show taken from them; what they do not show (epsilon, token
+// ids, initialisation) stays. If the result is not valid, it is cfg as it was.
+func Fit(cfg config.Config, tensors []tensor.Tensor) config.Config {
 	was, cfg := cfg, cfg.Clone()
 	c := cfg.Shared()
-	shape := make(map[string][]int, len(w.tensors))
+	shape := make(map[string][]int, len(tensors))
 	layers, head := 0, false
-	for _, t := range w.tensors {
+	for _, t := range tensors {
 		name := t.Name
 		head = head || strings.HasPrefix(name, strings.TrimSuffix(names.Head, "weight")) // under whatever name
 		if !strings.HasPrefix(name, names.Backbone) && name != names.Head {
@@ -48,13 +48,13 @@ func trust(cfg config.Config, w *weights) config.Config {
 		at(mixer+"A_log", 2, 0, &m.IntermediateSize)
 		at(mixer+"A_log", 2, 1, &c.StateSize)
 		at(mixer+"dt_proj.weight", 2, 1, &m.TimeStepRank)
-		trustExpand(c, m.IntermediateSize)
+		fitExpand(c, m.IntermediateSize)
 	} else if m, ok := cfg.(*config.Mamba2Config); ok {
 		inner, channels := 0, 0
 		at(mixer+"norm.weight", 1, 0, &inner)
 		at(mixer+"A_log", 1, 0, &m.NumHeads)
 		at(mixer+"conv1d.weight", 3, 0, &channels)
-		trustExpand(c, inner)
+		fitExpand(c, inner)
 		if m.NumHeads > 0 && inner%m.NumHeads == 0 && inner > 0 {
 			m.HeadDim = inner / m.NumHeads
 		}
@@ -81,15 +81,19 @@ func trust(cfg config.Config, w *weights) config.Config {
 	if cfg.Validate() != nil {
 		return was
 	}
-	for _, key := range config.Differing(was, cfg) {
-		w.notes = append(w.notes, fault{severity: Warning, file: w.source, where: key,
-			detail: fmt.Sprintf("the config says %s, the tensors %s: using %[2]s", config.Value(was, key), config.Value(cfg, key))})
-	}
 	return cfg
 }
 
-// trustExpand makes expand the ratio of the widths, where it is one.
-func trustExpand(c *config.Common, inner int) {
+// NoteFitted notes in which settings the tensors had the last word.
+func (w *Weights) NoteFitted(was, is config.Config) {
+	for _, key := range config.Differing(was, is) {
+		w.Notes = append(w.Notes, Note{File: w.Source, Where: key,
+			Detail: fmt.Sprintf("the config says %s, the tensors %s: using %[2]s", config.Value(was, key), config.Value(is, key))})
+	}
+}
+
+// fitExpand makes expand the ratio of the widths, where it is one.
+func fitExpand(c *config.Common, inner int) {
 	if c.HiddenSize > 0 && inner > 0 && inner%c.HiddenSize == 0 {
 		c.Expand = inner / c.HiddenSize
 	}

@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ import (
 // The GGUF layout: one file, or the parts of a split one, alone or in a folder that holds no other.
 const ggufPattern = "*.gguf"
 
-// ggufFile returns the GGUF file that a folder stands for: its only one, or the first part of its only split.
-func ggufFile(dir string) (path string, ok bool) {
+// GGUFFile returns the GGUF file that a folder stands for: its only one, or the first part of its only split.
+func GGUFFile(dir string) (path string, ok bool) {
 	found := filenames.In(dir, ggufPattern)
 	if len(found) == 0 {
 		return "", false
@@ -33,26 +33,26 @@ func ggufFile(dir string) (path string, ok bool) {
 	return found[0], true
 }
 
-func matchGGUF(src source) bool {
-	_, ok := ggufFile(src.dir)
+func matchGGUF(src Source) bool {
+	_, ok := GGUFFile(src.Dir)
 	return ok
 }
 
-// openGGUF reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
+// OpenGGUF reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
 // names and shapes; A becomes A_log, for which a copy is made.
-func openGGUF(src source) (_ config.Config, _ *weights, err error) {
-	path := src.dir
+func OpenGGUF(src Source) (_ config.Config, _ *Weights, err error) {
+	path := src.Dir
 	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
-		path, _ = ggufFile(path) // it matched
+		path, _ = GGUFFile(path) // it matched
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &weights{source: path, files: []file{f}, keys: f.KVs()}
+	w := &Weights{Source: path, Files: []Mapped{f}, Keys: f.KVs()}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.close())
+			err = errors.Join(err, w.Close())
 		}
 	}()
 	vocab, head := 0, false
@@ -69,7 +69,7 @@ func openGGUF(src source) (_ config.Config, _ *weights, err error) {
 		case names.HeadGGUF:
 			head = true
 		}
-		w.listed = append(w.listed, p)
+		w.Listed = append(w.Listed, p)
 	}
 	if vocab == 0 {
 		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
@@ -79,7 +79,7 @@ func openGGUF(src source) (_ config.Config, _ *weights, err error) {
 		return nil, nil, err
 	}
 	err = mmap.Guard(func() (err error) {
-		w.tensors, err = canonical(w.listed, cfg)
+		w.Tensors, err = canonical(w.Listed, cfg)
 		return err
 	})
 	return cfg, w, err
@@ -144,7 +144,7 @@ func takeLogs(tensors []tensor.Tensor, logs map[int]string) error {
 			t := &tensors[order[i]]
 			values := make([]float32, t.Elems())
 			if err := names.LogNeg(values, tensor.Float32s(*t)); err != nil {
-				failed[i] = &badfile.FormatError{File: t.File, Where: whereTensor(logs[order[i]]), Detail: err.Error()}
+				failed[i] = &badfile.FormatError{File: t.File, Where: badfile.Tensor(logs[order[i]]), Detail: err.Error()}
 				return
 			}
 			t.DType, t.Data = tensor.F32, tensor.Bytes(values)

@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"errors"
@@ -11,7 +11,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
-	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -26,35 +25,35 @@ import (
 // In the hub's cache all of these are links into ../../blobs.
 // Where none of these is there, the only file of weights under another name will do.
 
-func matchHF(src source) bool {
-	return exists(filepath.Join(src.dir, filenames.Config)) && hasWeights(src)
+func matchHF(src Source) bool {
+	return Exists(filepath.Join(src.Dir, filenames.Config)) && hasWeights(src)
 }
 
 // openHF reads the configuration and maps the weights.
-func openHF(src source) (config.Config, *weights, error) {
-	path := filepath.Join(src.dir, filenames.Config)
+func openHF(src Source) (config.Config, *Weights, error) {
+	path := filepath.Join(src.Dir, filenames.Config)
 	cfg, err := config.LoadHF(path)
 	if err != nil {
-		return nil, nil, notLinked(path, err)
+		return nil, nil, NotLinked(path, err)
 	}
 	w, err := openWeights(src, "")
 	if err != nil {
 		return nil, nil, err
 	}
-	w.settleMLX()
+	w.SettleMLX()
 	return cfg, w, nil
 }
 
-// settleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
+// SettleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
 // the elements lie in the same order.
-func (w *weights) settleMLX() {
-	settled := slices.Clone(w.tensors)
+func (w *Weights) SettleMLX() {
+	settled := slices.Clone(w.Tensors)
 	var first *tensor.Tensor // as it is stored
 	for i := range settled {
 		t := &settled[i]
 		if strings.HasSuffix(t.Name, ".conv1d.weight") && len(t.Shape) == 3 && t.Shape[1] > 1 && t.Shape[2] == 1 {
 			if first == nil {
-				first = &w.tensors[i]
+				first = &w.Tensors[i]
 			}
 			t.Shape = []int{t.Shape[0], 1, t.Shape[1]}
 		}
@@ -62,16 +61,16 @@ func (w *weights) settleMLX() {
 	if first == nil {
 		return
 	}
-	if w.listed == nil {
-		w.listed = w.tensors
+	if w.Listed == nil {
+		w.Listed = w.Tensors
 	}
-	w.tensors = settled
-	w.note(first.File, whereTensor(first.Name), "", "found %s, the order of an MLX conversion, which transformers refuses; read as %s, and so written by convert",
-		shape(first.Shape), shape([]int{first.Shape[0], 1, first.Shape[1]}))
+	w.Tensors = settled
+	w.Note(first.File, badfile.Tensor(first.Name), "", "found %s, the order of an MLX conversion, which transformers refuses; read as %s, and so written by convert",
+		badfile.Shape(first.Shape), badfile.Shape([]int{first.Shape[0], 1, first.Shape[1]}))
 }
 
-// notLinked explains the error of opening path where it is a link that leads nowhere.
-func notLinked(path string, err error) error {
+// NotLinked explains the error of opening path where it is a link that leads nowhere.
+func NotLinked(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -82,25 +81,18 @@ func notLinked(path string, err error) error {
 	return &badfile.FormatError{File: path, Detail: "is a link to " + badfile.Quote(target) + ", which is missing; download it again"}
 }
 
-// openShards maps the shards an index names, and all tensors in them, as transformers does. If the index says otherwise,
+// OpenShards maps the shards an index names, and all tensors in them, as transformers does. If the index says otherwise,
 // that is noted.
-func openShards(path string, open func(path string) (weightFile, error)) (_ *weights, err error) {
-	data, err := jsonobj.ReadFile(path, maxIndex)
-	if err != nil {
-		return nil, notLinked(path, err)
-	}
-	idx, err := parseIndex(path, data)
+func OpenShards(path string, open func(path string) (File, error)) (_ *Weights, err error) {
+	idx, err := readIndex(path)
 	if err != nil {
 		return nil, err
 	}
 	dir := filepath.Dir(path)
-	if err := idx.present(dir); err != nil {
-		return nil, err
-	}
-	w := &weights{source: path}
+	w := &Weights{Source: path}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.close())
+			err = errors.Join(err, w.Close())
 		}
 	}()
 	held := make(map[string]string, len(idx.shardOf)) // tensor name to shard
@@ -109,9 +101,9 @@ func openShards(path string, open func(path string) (weightFile, error)) (_ *wei
 		if err != nil {
 			return nil, err
 		}
-		had := len(w.tensors)
-		w.add(filepath.Join(dir, shard), f)
-		for _, t := range w.tensors[had:] {
+		had := len(w.Tensors)
+		w.Add(filepath.Join(dir, shard), f)
+		for _, t := range w.Tensors[had:] {
 			if other, twice := held[t.Name]; twice {
 				return nil, idx.errorf(t.Name, "is in two shards, %s and %s", badfile.Quote(other), badfile.Quote(shard))
 			}

@@ -1,4 +1,4 @@
-package loader
+package doctor
 
 import (
 	"errors"
@@ -9,58 +9,59 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
 // config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
 // file nor tensors say enough.
-func (m *mender) config(cfg config.Config) config.Config {
+func (d *doctor) config(cfg config.Config) config.Config {
 	var err error
 	if cfg == nil {
-		cfg, err = m.parse()
+		cfg, err = d.parse()
 	}
-	family := m.family()
+	family := d.family()
 	switch {
-	case err != nil && (family == "" || !mendable(err)):
-		if m.damage.err != nil {
-			m.hopeless(m.damage.err)
+	case err != nil && (family == "" || !repairable(err)):
+		if d.damage.err != nil {
+			d.unfixable(d.damage.err)
 		}
-		if len(m.raw) > 0 || m.damage.err == nil {
-			m.hopeless(err)
+		if len(d.raw) > 0 || d.damage.err == nil {
+			d.unfixable(err)
 		}
 		return nil
 	case err != nil:
-		if len(m.raw) > 0 {
-			m.add("rewritten: sizes from the tensors, all else from what can be read of it", "%v", err)
+		if len(d.raw) > 0 {
+			d.add("rewritten: sizes from the tensors, all else from what can be read of it", "%v", err)
 		}
-		cfg = m.remake(family)
+		cfg = d.remake(family)
 	case family != "" && (family == config.Mamba2) != (cfg.Family() == config.Mamba2):
-		m.add("rewritten for "+string(family)+": sizes from the tensors", "%s: model_type: found %q, but the tensors are those of %s",
-			m.file, cfg.Family(), family)
-		cfg = m.remake(family)
+		d.add("rewritten for "+string(family)+": sizes from the tensors", "%s: model_type: found %q, but the tensors are those of %s",
+			d.file, cfg.Family(), family)
+		cfg = d.remake(family)
 	default:
-		m.lacksNames(cfg)
-		cfg = m.fit(cfg)
+		d.lacksNames(cfg)
+		cfg = d.fit(cfg)
 	}
-	if why := m.falcon(cfg); why != "" {
-		f := m.asFalcon(cfg.(*config.MambaConfig))
-		m.add(fmt.Sprintf("model_type is falcon_mamba, mixer_rms_eps %v", f.MixerRMSEps), "%s: says a plain Mamba model, but %s: this is "+
-			"FalconMamba, whose norms of dt, B and C no tensor shows; without them the numbers are wrong and nothing fails", m.file, why)
+	if why := d.falcon(cfg); why != "" {
+		f := d.asFalcon(cfg.(*config.MambaConfig))
+		d.add(fmt.Sprintf("model_type is falcon_mamba, mixer_rms_eps %v", f.MixerRMSEps), "%s: says a plain Mamba model, but %s: this is "+
+			"FalconMamba, whose norms of dt, B and C no tensor shows; without them the numbers are wrong and nothing fails", d.file, why)
 		cfg = f
 	}
-	m.minor(cfg)
+	d.minor(cfg)
 	return cfg
 }
 
 // minor settles what keeps nobody from using the model: what is odd about the file, the dtype, and a key that makes
 // transformers change the weights.
-func (m *mender) minor(cfg config.Config) {
+func (d *doctor) minor(cfg config.Config) {
 	c := cfg.Shared()
-	if m.layout == "hf" && c.DType == "" {
-		c.DType = m.dtype()
+	if d.layout == layout.HF && c.DType == "" {
+		c.DType = d.dtype()
 	}
-	for _, n := range m.notes {
+	for _, n := range d.notes {
 		remedy := "not so in a copy"
 		key := n.Key
 		if key == "dtype" {
@@ -69,20 +70,20 @@ func (m *mender) minor(cfg config.Config) {
 		if value := config.Value(cfg, key); value != "" {
 			remedy = key + " is " + value
 		}
-		m.add(remedy, "%s", n)
+		d.add(remedy, "%s", n)
 	}
 	if c.Rescales() {
-		m.add("rescale_prenorm_residual is false", "%s: rescale_prenorm_residual: found true, with which transformers divides every "+
-			"out_proj.weight by the root of num_hidden_layers when it loads the model, and computes other results", m.file)
+		d.add("rescale_prenorm_residual is false", "%s: rescale_prenorm_residual: found true, with which transformers divides every "+
+			"out_proj.weight by the root of num_hidden_layers when it loads the model, and computes other results", d.file)
 		c.RescalePrenormResidual = false
 	}
 }
 
 // dtype is the one of all tensors, as config.json spells it; empty if they have several.
-func (m *mender) dtype() string {
+func (d *doctor) dtype() string {
 	names := map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}
 	common := ""
-	for _, t := range m.w.tensors {
+	for _, t := range d.w.Tensors {
 		if name := names[t.DType]; common == "" {
 			common = name
 		} else if name != common {
@@ -96,64 +97,62 @@ func (m *mender) dtype() string {
 const productOnly = "of n_groups and state_size the tensors tell only the product"
 
 // lacksNames looks for the two keys by which programs choose what to load a model with.
-func (m *mender) lacksNames(cfg config.Config) {
-	if m.layout != "hf" {
+func (d *doctor) lacksNames(cfg config.Config) {
+	if d.layout != layout.HF {
 		return
 	}
 	const used = "llama.cpp, vLLM and other programs choose the model's class by it"
-	if v, ok := m.raw.Get("architectures"); !ok || v.Compact() == "null" || v.Compact() == "[]" {
-		m.add("architectures is "+config.Value(cfg, "architectures"), "%s: architectures: missing; %s", m.file, used)
+	if v, ok := d.raw.Get("architectures"); !ok || v.Compact() == "null" || v.Compact() == "[]" {
+		d.add("architectures is "+config.Value(cfg, "architectures"), "%s: architectures: missing; %s", d.file, used)
 	} else if class, known := config.Class(cfg.Family(), cfg.Shared().Architectures); !known {
 		cfg.Shared().Architectures = []string{class}
-		m.add("architectures is "+config.Value(cfg, "architectures"), "%s: architectures: found %s, expected %s; %s",
-			m.file, badfile.Quote(v.Compact()), badfile.Quote(class), used)
+		d.add("architectures is "+config.Value(cfg, "architectures"), "%s: architectures: found %s, expected %s; %s",
+			d.file, badfile.Quote(v.Compact()), badfile.Quote(class), used)
 	}
-	if v, ok := m.raw.Get("model_type"); !ok || v.Compact() == "null" {
-		m.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: missing; transformers chooses the model's class by it", m.file)
+	if v, ok := d.raw.Get("model_type"); !ok || v.Compact() == "null" {
+		d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: missing; transformers chooses the model's class by it", d.file)
 	} else if v.Compact() != strconv.Quote(string(cfg.Family())) {
-		m.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: found %s, but use_bcdt_rms is true: this is FalconMamba; "+
-			"transformers would leave its norms of dt, B and C out, without a word", m.file, badfile.Quote(v.Compact()))
+		d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: found %s, but use_bcdt_rms is true: this is FalconMamba; "+
+			"transformers would leave its norms of dt, B and C out, without a word", d.file, badfile.Quote(v.Compact()))
 	}
 }
 
 // fit makes sizes and switches those of the tensors.
-func (m *mender) fit(cfg config.Config) config.Config {
-	notes := m.w.notes
-	fitted := trust(m.sized(cfg), m.w)
-	m.w.notes = notes // said here in other words
+func (d *doctor) fit(cfg config.Config) config.Config {
+	fitted := layout.Fit(d.sized(cfg), d.w.Tensors)
 	for _, key := range config.Differing(cfg, fitted) {
 		was, is := config.Value(cfg, key), config.Value(fitted, key)
 		if was == "" || was == is {
 			continue
 		}
 		why := "the tensors say " + is
-		there := m.present(cfg, key)
+		there := d.present(cfg, key)
 		switch {
-		case !there && m.damage.lost:
+		case !there && d.damage.lost:
 			continue // it is among what is listed as inferred
-		case !there && (key == "n_groups" || key == "state_size") && !m.present(cfg, "n_groups") && !m.present(cfg, "state_size"):
-			m.add("", "%s: %s: missing, and its default %s contradicts the tensors: %s", m.file, key, was, productOnly)
+		case !there && (key == "n_groups" || key == "state_size") && !d.present(cfg, "n_groups") && !d.present(cfg, "state_size"):
+			d.add("", "%s: %s: missing, and its default %s contradicts the tensors: %s", d.file, key, was, productOnly)
 			continue
 		case !there:
-			m.add(key+" is "+is, "%s: %s: missing, and its default %s contradicts the tensors, which say %s", m.file, key, was, is)
+			d.add(key+" is "+is, "%s: %s: missing, and its default %s contradicts the tensors, which say %s", d.file, key, was, is)
 			continue
 		case key == "tie_word_embeddings":
 			why = "but there is no lm_head.weight"
 		case cfg.Family() == config.Mamba2 && (key == "n_groups" || key == "state_size"):
 			why += ", if the other of state_size and n_groups is right: " + productOnly
 		}
-		m.add(key+" is "+is, "%s: %s: found %s, %s", m.file, key, was, why)
+		d.add(key+" is "+is, "%s: %s: found %s, %s", d.file, key, was, why)
 	}
 	return fitted
 }
 
 // sized gives a Mamba-2 model whose configuration does not state its state_size the one that its n_groups leave.
-func (m *mender) sized(cfg config.Config) config.Config {
+func (d *doctor) sized(cfg config.Config) config.Config {
 	c, ok := cfg.Clone().(*config.Mamba2Config)
-	if !ok || m.present(cfg, "state_size") || !m.present(cfg, "n_groups") {
+	if !ok || d.present(cfg, "state_size") || !d.present(cfg, "n_groups") {
 		return cfg
 	}
-	if both := m.product(); both%c.NGroups == 0 && both > 0 {
+	if both := d.product(); both%c.NGroups == 0 && both > 0 {
 		c.StateSize = both / c.NGroups
 	}
 	return c
@@ -172,25 +171,25 @@ func inferred(cfg config.Config) []string {
 }
 
 // remake makes a configuration from the tensors, and says in what it differs from what the old one says.
-func (m *mender) remake(family config.Family) config.Config {
-	cfg, unread := m.rebuild(family)
+func (d *doctor) remake(family config.Family) config.Config {
+	cfg, unread := d.rebuild(family)
 	decides := make(map[string]config.Decides)
 	for _, s := range config.Settings(cfg) {
 		decides[s.Key] = s.Decides
 	}
 	for _, key := range slices.Concat(inferred(cfg), unread) {
-		v, ok := m.raw.Get(key)
+		v, ok := d.raw.Get(key)
 		is := config.Value(cfg, key)
 		switch was := v.Compact(); {
 		case !ok || was == is || was == `"auto"`:
 		case slices.Contains(unread, key) && decides[key] == config.Results:
-			m.add("", "%s: %s: found %s, which has no meaning, and results depend on it", m.file, key, v)
+			d.add("", "%s: %s: found %s, which has no meaning, and results depend on it", d.file, key, v)
 		case is == "":
-			m.add(key+" is left at its default", "%s: %s: found %s, which has no meaning", m.file, key, v)
+			d.add(key+" is left at its default", "%s: %s: found %s, which has no meaning", d.file, key, v)
 		case slices.Contains(unread, key):
-			m.add(key+" is "+is, "%s: %s: found %s, which has no meaning", m.file, key, v)
+			d.add(key+" is "+is, "%s: %s: found %s, which has no meaning", d.file, key, v)
 		default:
-			m.add(key+" is "+is, "%s: %s: found %s, the tensors say %s", m.file, key, v, is)
+			d.add(key+" is "+is, "%s: %s: found %s, the tensors say %s", d.file, key, v, is)
 		}
 	}
 	return cfg
@@ -201,31 +200,28 @@ const maxBadKeys = 100
 
 // rebuild makes a configuration from the tensors, and keeps of the old one what makes sense. It returns the keys that
 // make none. Where nothing of the old one can be kept, it is lost.
-func (m *mender) rebuild(family config.Family) (cfg config.Config, unread []string) {
-	base := m.fromTensors(family)
-	keys, err := m.keysOf(base)
+func (d *doctor) rebuild(family config.Family) (cfg config.Config, unread []string) {
+	base := d.fromTensors(family)
+	keys, err := d.keysOf(base)
 	if err != nil {
 		return base, nil // examining it will show why
 	}
 	var drop []string
-	if m.layout == "hf" {
+	if d.layout == layout.HF {
 		drop = append(inferred(base), "architectures", keyModelType)
 	}
 	for range maxBadKeys {
-		cfg, err := m.parseText(object(merged(keys, m.raw, append(drop, unread...))))
+		cfg, err := d.parseText(object(merged(keys, d.raw, append(drop, unread...))))
 		if err == nil {
-			notes := m.w.notes
-			cfg = trust(cfg, m.w)
-			m.w.notes = notes
-			return cfg, unread
+			return layout.Fit(cfg, d.w.Tensors), unread
 		}
 		bad, ok := errors.AsType[*badfile.FormatError](err)
-		if _, there := m.raw.Get(whereOf(bad)); !ok || !there || slices.Contains(append(drop, unread...), bad.Where) {
+		if _, there := d.raw.Get(whereOf(bad)); !ok || !there || slices.Contains(append(drop, unread...), bad.Where) {
 			break
 		}
 		unread = append(unread, bad.Where)
 	}
-	m.raw, m.damage.lost = nil, true
+	d.raw, d.damage.lost = nil, true
 	return base, nil
 }
 
@@ -238,31 +234,29 @@ func whereOf(err *badfile.FormatError) string {
 }
 
 // fromTensors makes a configuration with the sizes of the tensors, and defaults for all else.
-func (m *mender) fromTensors(family config.Family) config.Config {
+func (d *doctor) fromTensors(family config.Family) config.Config {
 	cfg := config.Config(config.NewMamba())
 	if family == config.Mamba2 {
 		c := config.NewMamba2()
-		c.StateSize = m.stateSize(c.StateSize)
+		c.StateSize = d.stateSize(c.StateSize)
 		c.NGroups = 1 // until the tensors say more
 		cfg = c
 	}
 	cfg.Shared().TieWordEmbeddings = true // until the head is looked at
-	notes := m.w.notes
-	cfg = trust(cfg, m.w)
-	m.w.notes = notes
-	if v, ok := m.raw.Get(keyModelType); ok && v.Compact() == `"falcon_mamba"` && family == config.Mamba {
-		return m.asFalcon(cfg.(*config.MambaConfig))
+	cfg = layout.Fit(cfg, d.w.Tensors)
+	if v, ok := d.raw.Get(keyModelType); ok && v.Compact() == `"falcon_mamba"` && family == config.Mamba {
+		return d.asFalcon(cfg.(*config.MambaConfig))
 	}
 	return cfg
 }
 
 // keysOf renders a configuration in the dialect of the layout.
-func (m *mender) keysOf(cfg config.Config) (jsonobj.Members, error) {
+func (d *doctor) keysOf(cfg config.Config) (jsonobj.Members, error) {
 	encode := cfg.EncodeHF
-	switch m.layout {
-	case layoutOriginal.name:
+	switch d.layout {
+	case layout.Original:
 		encode = cfg.EncodeOriginal
-	case layoutMistral.name:
+	case layout.Mistral:
 		encode = cfg.EncodeMistral
 	}
 	text, err := encode()
@@ -273,9 +267,9 @@ func (m *mender) keysOf(cfg config.Config) (jsonobj.Members, error) {
 }
 
 // product returns n_groups*state_size of a Mamba-2 model, 0 if the tensors do not show it.
-func (m *mender) product() int {
+func (d *doctor) product() int {
 	both, inner := 0, 0
-	for _, t := range m.w.tensors {
+	for _, t := range d.w.Tensors {
 		switch {
 		case t.Name == names.Blocks+"0.mixer.norm.weight" && len(t.Shape) == 1:
 			inner = t.Shape[0]
@@ -289,14 +283,14 @@ func (m *mender) product() int {
 // stateSize returns a Mamba-2 model's state size, which the tensors tell only together with the number of groups: what
 // the old configuration says, or what its number of groups leaves, or else the usual size, where that divides, and else
 // that of one group.
-func (m *mender) stateSize(usual int) int {
-	both := m.product()
+func (d *doctor) stateSize(fallback int) int {
+	both := d.product()
 	var ssm jsonobj.Members // the arguments of mamba_ssm's mixer
-	if v, ok := m.raw.Get("ssm_cfg"); ok {
+	if v, ok := d.raw.Get("ssm_cfg"); ok {
 		ssm, _ = v.Members()
 	}
-	said := func(key, argument string) (n int, divides bool) {
-		v, ok := m.raw.Get(key)
+	stated := func(key, argument string) (n int, divides bool) {
+		v, ok := d.raw.Get(key)
 		if !ok {
 			v, ok = ssm.Get(argument)
 		}
@@ -305,16 +299,16 @@ func (m *mender) stateSize(usual int) int {
 		}
 		return 0, false
 	}
-	if n, ok := said("state_size", "d_state"); ok {
+	if n, ok := stated("state_size", "d_state"); ok {
 		return n
 	}
-	if n, ok := said("n_groups", "ngroups"); ok {
+	if n, ok := stated("n_groups", "ngroups"); ok {
 		return both / n
 	}
-	if both > 0 && both%usual != 0 {
+	if both > 0 && both%fallback != 0 {
 		return both
 	}
-	return usual
+	return fallback
 }
 
 // merged returns base with the keys of more put in, except those to drop.

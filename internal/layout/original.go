@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"path/filepath"
@@ -16,22 +16,22 @@ import (
 //
 // The weights may also come as safetensors, as in repositories that the hub's bot converted.
 
-func matchOriginal(src source) bool {
-	return hasWeights(src) && configIs(src.dir, filenames.Config, config.IsOriginal)
+func matchOriginal(src Source) bool {
+	return hasWeights(src) && configIs(src.Dir, filenames.Config, config.IsOriginal)
 }
 
 // configIs reports whether dir holds a readable config of that name that is says yes to.
 func configIs(dir, name string, is func(data []byte) bool) bool {
 	path := filepath.Join(dir, name)
-	if !exists(path) {
+	if !Exists(path) {
 		return false
 	}
 	data, err := jsonobj.ReadFile(path, config.MaxFile)
 	return err == nil && is(data)
 }
 
-func openOriginal(src source) (config.Config, *weights, error) {
-	cfg, err := wholeConfig(filepath.Join(src.dir, filenames.Config), config.ParseOriginal)
+func openOriginal(src Source) (config.Config, *Weights, error) {
+	cfg, err := wholeConfig(filepath.Join(src.Dir, filenames.Config), config.ParseOriginal)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,23 +44,23 @@ func openOriginal(src source) (config.Config, *weights, error) {
 }
 
 // rename gives the tensors their canonical names.
-func (w *weights) rename(canonical func(name string) string) {
-	list := w.names()
+func (w *Weights) rename(canonical func(name string) string) {
+	list := w.Names()
 	for i, name := range list {
 		list[i] = canonical(name)
 	}
-	w.setNames(list)
+	w.SetNames(list)
 }
 
 // wholeConfig reads a config by parse, and the transformers config beside it where it says the same and more.
 func wholeConfig(path string, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
 	data, err := jsonobj.ReadFile(path, config.MaxFile)
 	if err != nil {
-		return nil, notLinked(path, err)
+		return nil, NotLinked(path, err)
 	}
 	cfg, err := parse(path, data)
 	beside := filepath.Join(filepath.Dir(path), filenames.Whole)
-	if err != nil || !exists(beside) {
+	if err != nil || !Exists(beside) {
 		return cfg, err
 	}
 	whole, err := config.LoadHF(beside)

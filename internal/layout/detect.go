@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"cmp"
@@ -15,50 +15,58 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 )
 
-// layout is one way to store a checkpoint.
-type layout struct {
-	name  string
-	match func(src source) bool
-	open  func(src source) (config.Config, *weights, error)
+// Layout is one way to store a checkpoint.
+type Layout struct {
+	Name  string
+	match func(src Source) bool
+	// Open reads the configuration and maps the weights.
+	Open func(src Source) (config.Config, *Weights, error)
 }
 
-// source is where a checkpoint lies.
-type source struct {
-	dir  string // its folder, or the file itself of GGUF
-	file string // the name of the weight file that was asked for; empty: the layout chooses
+// Names of the layouts.
+const (
+	HF       = "hf"
+	Original = "original"
+	Mistral  = "mistral"
+	GGUF     = "gguf"
+)
+
+// Source is where a checkpoint lies.
+type Source struct {
+	Dir  string // its folder, or the file itself of GGUF
+	File string // the name of the weight file that was asked for; empty: the layout chooses
 }
 
 // layouts are tried in this order; the first that matches opens the folder and reports its own errors.
-var layouts = []layout{
-	layoutOriginal,
-	layoutMistral,
-	{"hf", matchHF, openHF},
-	layoutGGUF,
+var layouts = []Layout{
+	{Original, matchOriginal, openOriginal},
+	mistral,
+	{HF, matchHF, openHF},
+	ggufLayout,
 }
 
-var layoutOriginal = layout{"original", matchOriginal, openOriginal}
+var (
+	mistral    = Layout{Mistral, matchMistral, openMistral}
+	ggufLayout = Layout{GGUF, matchGGUF, OpenGGUF}
+)
 
-var layoutMistral = layout{"mistral", matchMistral, openMistral}
-
-var layoutGGUF = layout{"gguf", matchGGUF, openGGUF}
-
-// detect finds the checkpoint that path means and its layout.
-func detect(path string) (src source, l layout, err error) {
-	src.dir = path
+// Detect finds the checkpoint that path means and its layout.
+func Detect(path string) (src Source, l Layout, err error) {
+	src.Dir = path
 	info, err := files.Stat(path)
 	if err != nil {
-		return src, layout{}, err // names the operation and the path
+		return src, Layout{}, err // names the operation and the path
 	}
 	if !info.IsDir() {
 		if strings.EqualFold(filepath.Ext(path), ".gguf") || startsGGUF(path) {
-			return src, layoutGGUF, nil
+			return src, ggufLayout, nil
 		}
 		if src, err = sourceOf(path); err != nil {
-			return src, layout{}, err
+			return src, Layout{}, err
 		}
 		if name := filepath.Base(path); name == filenames.Params || name == filenames.Consolidated {
-			if params, _ := mistralFolder(src); params != "" {
-				return src, layoutMistral, nil // asked for by name, whatever else the folder holds
+			if params, _ := MistralFolder(src); params != "" {
+				return src, mistral, nil // asked for by name, whatever else the folder holds
 			}
 		}
 	}
@@ -67,23 +75,23 @@ func detect(path string) (src source, l layout, err error) {
 			return src, l, nil
 		}
 	}
-	return src, layout{}, noMatch(src.dir)
+	return src, Layout{}, noMatch(src.Dir)
 }
 
 // startsGGUF recognises a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
 func startsGGUF(path string) bool { return strings.HasPrefix(firstBytes(path), "GGUF") }
 
 // sourceOf accepts a file that stands for the folder it is in, or that holds its weights.
-func sourceOf(path string) (source, error) {
-	src, name := source{dir: filepath.Dir(path)}, filepath.Base(path)
+func sourceOf(path string) (Source, error) {
+	src, name := Source{Dir: filepath.Dir(path)}, filepath.Base(path)
 	_, known := format(path)
 	switch {
 	case name == filenames.Config, name == filenames.Params:
 		return src, nil
-	case filenames.IsShard(name) && len(indexesIn(src.dir)) > 0:
+	case filenames.IsShard(name) && len(indexesIn(src.Dir)) > 0:
 		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
 	case known, filenames.MaybeWeights(name):
-		src.file = name
+		src.File = name
 		return src, nil
 	}
 	return src, &badfile.UnsupportedError{File: path, Detail: "found a file, expected a checkpoint's folder, or its " + filenames.Config + " or a file of weights"}
@@ -100,9 +108,9 @@ func indexesIn(dir string) []string {
 
 const wanted = "use a Hugging Face folder with " + filenames.Config + " and " + filenames.ModelFile + " (or shards with their index)"
 
-// exists reports whether dir holds something of that name, a dangling link included: a link of the Hugging Face cache
+// Exists reports whether dir holds something of that name, a dangling link included: a link of the Hugging Face cache
 // whose blob is gone is a broken checkpoint and not another layout.
-func exists(path string) bool {
+func Exists(path string) bool {
 	_, err := files.Lstat(path)
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
@@ -153,8 +161,8 @@ func noMatch(dir string) error {
 			return &badfile.UnsupportedError{File: dir, Detail: "found " + badfile.Quote(name) + ": " + f.what + "; " + f.instead}
 		}
 	}
-	detail := "found no checkpoint but " + some(found) + "; " + wanted
-	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), otherWeights(dir), []string{""})...)
+	detail := "found no checkpoint but " + badfile.QuoteList(found) + "; " + wanted
+	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), OtherWeights(dir), []string{""})...)
 	switch shard := first("model-*-of-*.safetensors"); {
 	case len(found) == 0:
 		detail = "found an empty folder; " + wanted
@@ -183,26 +191,4 @@ func list(dir string) (found []string, err error) {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
 	return found, nil
-}
-
-// maxNamed is how many names a message lists.
-const maxNamed = 3
-
-// some lists the first few names for a message: `"a", "b", "c" and 5 more`.
-func some(names []string) string {
-	quoted := make([]string, 0, maxNamed)
-	for _, name := range names[:min(len(names), maxNamed)] {
-		quoted = append(quoted, badfile.Quote(name))
-	}
-	return someOf(quoted, len(names))
-}
-
-// someOf lists the first few of n things for a message, of which listed are some, as they are to be shown.
-func someOf(listed []string, n int) string {
-	listed = listed[:min(len(listed), maxNamed)]
-	text := strings.Join(listed, ", ")
-	if rest := n - len(listed); rest > 0 {
-		return fmt.Sprintf("%s and %d more", text, rest)
-	}
-	return text
 }

@@ -1,4 +1,4 @@
-package loader
+package doctor
 
 import (
 	"math"
@@ -11,22 +11,22 @@ import (
 )
 
 // falcon returns what gives a FalconMamba model away that is said to be a plain Mamba one.
-func (m *mender) falcon(cfg config.Config) string {
+func (d *doctor) falcon(cfg config.Config) string {
 	c, ok := cfg.(*config.MambaConfig)
 	if !ok {
 		return ""
 	}
 	for _, key := range []string{"mixer_rms_eps", "use_falcon_mambapy"} {
-		if _, ok := m.raw.Get(key); ok {
+		if _, ok := d.raw.Get(key); ok {
 			return "it has the key " + key
 		}
 	}
 	for _, key := range []string{"model_type", "architectures", "_name_or_path"} {
-		if v, ok := m.raw.Get(key); ok && isFalcon(v.Compact()) {
+		if v, ok := d.raw.Get(key); ok && isFalcon(v.Compact()) {
 			return key + " is " + badfile.Quote(v.Compact())
 		}
 	}
-	for _, kv := range m.w.keys {
+	for _, kv := range d.w.Keys {
 		if name, err := kv.Value.Str(); err == nil && strings.HasPrefix(kv.Key, "general.") && isFalcon(name) {
 			return kv.Key + " is " + badfile.Quote(name)
 		}
@@ -44,7 +44,7 @@ func isFalcon(name string) bool {
 }
 
 // asFalcon makes the configuration of a Mamba model that of FalconMamba.
-func (m *mender) asFalcon(c *config.MambaConfig) *config.FalconMambaConfig {
+func (d *doctor) asFalcon(c *config.MambaConfig) *config.FalconMambaConfig {
 	f := config.NewFalconMamba()
 	classes := f.Architectures
 	f.MambaConfig = *c.Clone().(*config.MambaConfig)
@@ -56,7 +56,7 @@ func (m *mender) asFalcon(c *config.MambaConfig) *config.FalconMambaConfig {
 		v, err := jsonobj.ParseValue(e.Value)
 		eps, ok := v.Float()
 		if err != nil || !ok || !(0 <= eps && eps <= math.MaxFloat32) {
-			m.add("", "%s: mixer_rms_eps: found %s, which has no meaning, and results depend on it", m.file, v)
+			d.add("", "%s: mixer_rms_eps: found %s, which has no meaning, and results depend on it", d.file, v)
 			return true
 		}
 		f.MixerRMSEps = eps

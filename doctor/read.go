@@ -1,4 +1,4 @@
-package loader
+package doctor
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
 )
 
 // damage is what is wrong with the file of the configuration.
@@ -24,68 +25,68 @@ type damage struct {
 
 // readConfig reads the file of the configuration as far as it can be read, and takes its dialect for the layout: the
 // other dialects of config.json are not recognised in a damaged file.
-func (m *mender) readConfig() {
-	m.file = filepath.Join(m.src.dir, filenames.Config)
-	if m.layout == layoutMistral.name {
-		m.file, _ = mistralFolder(m.src)
-	} else if !exists(m.file) && exists(filepath.Join(m.src.dir, filenames.Consolidated)) {
-		m.layout, m.file = layoutMistral.name, filepath.Join(m.src.dir, filenames.Params)
+func (d *doctor) readConfig() {
+	d.file = filepath.Join(d.src.Dir, filenames.Config)
+	if d.layout == layout.Mistral {
+		d.file, _ = layout.MistralFolder(d.src)
+	} else if !layout.Exists(d.file) && layout.Exists(filepath.Join(d.src.Dir, filenames.Consolidated)) {
+		d.layout, d.file = layout.Mistral, filepath.Join(d.src.Dir, filenames.Params)
 	}
-	data, err := jsonobj.ReadFile(m.file, config.MaxFile)
-	switch linked := notLinked(m.file, err); {
+	data, err := jsonobj.ReadFile(d.file, config.MaxFile)
+	switch linked := layout.NotLinked(d.file, err); {
 	case err == nil:
 	case linked != err || !errors.Is(err, fs.ErrNotExist):
-		m.damage = damage{err: linked, lost: true}
+		d.damage = damage{err: linked, lost: true}
 		return
 	default:
-		m.damage = damage{err: &badfile.FormatError{File: m.file, Detail: "missing; it holds the model's settings"}, lost: true}
+		d.damage = damage{err: &badfile.FormatError{File: d.file, Detail: "missing; it holds the model's settings"}, lost: true}
 		return
 	}
 	keys, odd, err := jsonobj.ParseNoting(data)
-	if m.raw = keys; err == nil {
+	if d.raw = keys; err == nil {
 		for _, o := range odd {
-			m.notes = append(m.notes, config.Note{File: m.file, Key: o.Key, Detail: o.What})
+			d.notes = append(d.notes, config.Note{File: d.file, Key: o.Key, Detail: o.What})
 		}
-		m.lift()
+		d.lift()
 		return
 	}
 	found := jsonobj.Salvage(data)
-	m.raw = found.Members
-	m.damage = damage{lost: found.Lost, partial: found.Partial, unread: found.Unread,
-		err: &badfile.FormatError{File: m.file, Detail: described(found.Damage)}}
-	if m.layout == "hf" {
-		switch text := object(m.raw); {
+	d.raw = found.Members
+	d.damage = damage{lost: found.Lost, partial: found.Partial, unread: found.Unread,
+		err: &badfile.FormatError{File: d.file, Detail: described(found.Damage)}}
+	if d.layout == layout.HF {
+		switch text := object(d.raw); {
 		case config.IsOriginal(text):
-			m.layout = layoutOriginal.name
+			d.layout = layout.Original
 		case config.IsMistral(text):
-			m.layout = layoutMistral.name
+			d.layout = layout.Mistral
 		}
 	}
-	m.lift()
+	d.lift()
 }
 
 // described lists the first few kinds of damage.
 func described(list []string) string {
-	text := strings.Join(list[:min(len(list), maxNamed)], "; ")
-	if more := len(list) - maxNamed; more > 0 {
+	text := strings.Join(list[:min(len(list), badfile.MaxListed)], "; ")
+	if more := len(list) - badfile.MaxListed; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
 	return text
 }
 
 // lift moves settings to the top level that are inside an object, such as text_config, in a file without sizes.
-func (m *mender) lift() {
-	if _, flat := m.raw.Get("hidden_size"); flat || m.layout != "hf" {
+func (d *doctor) lift() {
+	if _, flat := d.raw.Get("hidden_size"); flat || d.layout != layout.HF {
 		return
 	}
-	for i, x := range m.raw {
+	for i, x := range d.raw {
 		path, inside := settingsIn(x.Key, x.Value, maxNested)
 		if inside == nil {
 			continue
 		}
-		m.add("read as if they stood at the top level, as they do in a copy",
-			"%s: %s: holds the settings of the model, which transformers reads at the top level only", m.file, badfile.Quote(path))
-		m.raw = merged(inside, slices.Delete(slices.Clone(m.raw), i, i+1), nil)
+		d.add("read as if they stood at the top level, as they do in a copy",
+			"%s: %s: holds the settings of the model, which transformers reads at the top level only", d.file, badfile.Quote(path))
+		d.raw = merged(inside, slices.Delete(slices.Clone(d.raw), i, i+1), nil)
 		return
 	}
 }
@@ -114,71 +115,71 @@ func settingsIn(key string, v jsonobj.Value, depth int) (path string, settings j
 }
 
 // parse reads the configuration from its keys. A value that is spelled as another type is read as what it says.
-func (m *mender) parse() (config.Config, error) {
-	if len(m.raw) == 0 && m.damage.err != nil {
-		return nil, m.damage.err
+func (d *doctor) parse() (config.Config, error) {
+	if len(d.raw) == 0 && d.damage.err != nil {
+		return nil, d.damage.err
 	}
 	for range maxBadKeys {
-		cfg, err := m.parseText(object(m.raw))
-		if bad, ok := errors.AsType[*badfile.FormatError](err); ok && m.respell(bad) {
+		cfg, err := d.parseText(object(d.raw))
+		if bad, ok := errors.AsType[*badfile.FormatError](err); ok && d.respell(bad) {
 			continue
 		}
 		if err == nil {
-			m.notes = append(m.notes, cfg.Shared().Notes()...)
+			d.notes = append(d.notes, cfg.Shared().Notes()...)
 		}
 		return cfg, err
 	}
-	return m.parseText(object(m.raw))
+	return d.parseText(object(d.raw))
 }
 
 // parseText reads a configuration in the dialect of the layout.
-func (m *mender) parseText(text []byte) (config.Config, error) {
-	switch m.layout {
-	case layoutOriginal.name:
-		return m.whole(text, config.ParseOriginal)
-	case layoutMistral.name:
-		return m.whole(text, config.ParseMistral)
+func (d *doctor) parseText(text []byte) (config.Config, error) {
+	switch d.layout {
+	case layout.Original:
+		return d.whole(text, config.ParseOriginal)
+	case layout.Mistral:
+		return d.whole(text, config.ParseMistral)
 	}
-	return config.ParseHF(m.file, text)
+	return config.ParseHF(d.file, text)
 }
 
 // whole is wholeConfig for a text that stands for the file. A transformers config beside it that cannot be read is left
 // out: it only adds what no result depends on.
-func (m *mender) whole(text []byte, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
-	cfg, err := parse(m.file, text)
-	beside := filepath.Join(m.src.dir, filenames.Whole)
-	if err != nil || !exists(beside) {
+func (d *doctor) whole(text []byte, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
+	cfg, err := parse(d.file, text)
+	beside := filepath.Join(d.src.Dir, filenames.Whole)
+	if err != nil || !layout.Exists(beside) {
 		return cfg, err
 	}
 	all, err := config.LoadHF(beside)
 	if err == nil {
-		return all, config.Agree(m.file, cfg, beside, all)
+		return all, config.Agree(d.file, cfg, beside, all)
 	}
 	if data, rerr := jsonobj.ReadFile(beside, config.MaxFile); rerr == nil {
 		all, perr := config.ParseHF(beside, object(jsonobj.Salvage(data).Members))
-		if perr == nil && config.Agree(m.file, cfg, beside, all) == nil {
-			m.once("rewritten with every setting that can be read", err)
+		if perr == nil && config.Agree(d.file, cfg, beside, all) == nil {
+			d.once("rewritten with every setting that can be read", err)
 			return all, nil
 		}
 	}
-	m.once("left out: the other configuration says all that results depend on", err)
+	d.once("left out: the other configuration says all that results depend on", err)
 	return cfg, nil
 }
 
 // once adds a finding, unless it is there already.
-func (m *mender) once(remedy string, err error) {
-	if !slices.ContainsFunc(m.findings, func(f Finding) bool { return f.Problem == err.Error() }) {
-		m.add(remedy, "%v", err)
+func (d *doctor) once(remedy string, err error) {
+	if !slices.ContainsFunc(d.findings, func(f Finding) bool { return f.Problem == err.Error() }) {
+		d.add(remedy, "%v", err)
 	}
 }
 
 // respell replaces the value that an error is about: the string "128" by 128, 32.0 by 32.
-func (m *mender) respell(bad *badfile.FormatError) bool {
-	i := slices.IndexFunc(m.raw, func(x jsonobj.Member) bool { return x.Key == bad.Where })
+func (d *doctor) respell(bad *badfile.FormatError) bool {
+	i := slices.IndexFunc(d.raw, func(x jsonobj.Member) bool { return x.Key == bad.Where })
 	if i < 0 {
 		return false
 	}
-	was := m.raw[i].Value
+	was := d.raw[i].Value
 	text, isText := was.Text()
 	if whole, float := strings.CutSuffix(was.Compact(), ".0"); float && !isText {
 		text = whole
@@ -189,8 +190,8 @@ func (m *mender) respell(bad *badfile.FormatError) bool {
 	if len(is.Members) != 1 || is.Lost || is.Members[0].Value.Kind() == jsonobj.String {
 		return false
 	}
-	m.raw = slices.Clone(m.raw)
-	m.raw[i].Value = is.Members[0].Value
-	m.add("read as "+m.raw[i].Value.Compact(), "%v", bad)
+	d.raw = slices.Clone(d.raw)
+	d.raw[i].Value = is.Members[0].Value
+	d.add("read as "+d.raw[i].Value.Compact(), "%v", bad)
 	return true
 }

@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"errors"
@@ -100,10 +100,36 @@ func local(name string) bool {
 		!strings.ContainsAny(name, `/\`) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
+// Shards returns the paths of the shards that the index at path names, all of which exist.
+func Shards(path string) ([]string, error) {
+	x, err := readIndex(path)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(x.shards))
+	for i, shard := range x.shards {
+		paths[i] = filepath.Join(filepath.Dir(path), shard)
+	}
+	return paths, nil
+}
+
+// readIndex reads the index at path and looks for its shards.
+func readIndex(path string) (*index, error) {
+	data, err := jsonobj.ReadFile(path, maxIndex)
+	if err != nil {
+		return nil, NotLinked(path, err)
+	}
+	x, err := parseIndex(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return x, x.present(filepath.Dir(path))
+}
+
 func (x *index) errorf(name, format string, args ...any) error {
 	where := name
 	if name != "" && name != "weight_map" {
-		where = "tensor " + badfile.Quote(name)
+		where = badfile.Tensor(name)
 	}
 	return &badfile.FormatError{File: x.file, Where: where, Detail: fmt.Sprintf(format, args...)}
 }
@@ -123,11 +149,11 @@ func (x *index) present(dir string) error {
 		return nil
 	}
 	return x.errorf("", "%d of %d shards missing: %s; download again what is missing, into the same folder",
-		len(missing), len(x.shards), some(missing))
+		len(missing), len(x.shards), badfile.QuoteList(missing))
 }
 
 // compare notes where the index differs from held, the shard in which each tensor was found.
-func (x *index) compare(w *weights, held map[string]string) {
+func (x *index) compare(w *Weights, held map[string]string) {
 	const rebuilt = "an index made from the shards"
 	note := func(list []string, where, detail string, args ...any) {
 		if len(list) == 0 {
@@ -138,11 +164,11 @@ func (x *index) compare(w *weights, held map[string]string) {
 		if more := len(list) - 1; more > 0 {
 			detail += fmt.Sprintf(" (the same goes for %s)", badfile.Count(more, "more tensor"))
 		}
-		w.note(x.file, where, rebuilt, "%s", detail)
+		w.Note(x.file, where, rebuilt, "%s", detail)
 	}
 	var unlisted, elsewhere, lacking []string
 	total := int64(0)
-	for _, t := range w.tensors {
+	for _, t := range w.Tensors {
 		total += int64(len(t.Data))
 		if listed, ok := x.shardOf[t.Name]; !ok {
 			unlisted = append(unlisted, t.Name)
@@ -150,30 +176,30 @@ func (x *index) compare(w *weights, held map[string]string) {
 			elsewhere = append(elsewhere, t.Name)
 		}
 	}
-	w.lacking = make(map[string]string)
+	w.Lacking = make(map[string]string)
 	for name, shard := range x.shardOf {
 		if _, ok := held[name]; !ok {
 			lacking = append(lacking, name)
-			w.lacking[name] = shard
+			w.Lacking[name] = shard
 		}
 	}
 	if x.odd != "" {
-		w.note(x.file, "metadata", rebuilt, "%s, expected an object: transformers cannot read such an index", x.odd)
+		w.Note(x.file, "metadata", rebuilt, "%s, expected an object: transformers cannot read such an index", x.odd)
 	}
 	if len(unlisted) > 0 {
 		name := slices.Min(unlisted)
-		note(unlisted, whereTensor(name), "is in the shard %s, but the index does not list it; used all the same", badfile.Quote(held[name]))
+		note(unlisted, badfile.Tensor(name), "is in the shard %s, but the index does not list it; used all the same", badfile.Quote(held[name]))
 	}
 	if len(elsewhere) > 0 {
 		name := slices.Min(elsewhere)
-		note(elsewhere, whereTensor(name), "the index puts it into the shard %s, but it is in %s; used all the same",
+		note(elsewhere, badfile.Tensor(name), "the index puts it into the shard %s, but it is in %s; used all the same",
 			badfile.Quote(x.shardOf[name]), badfile.Quote(held[name]))
 	}
 	if len(lacking) > 0 {
 		name := slices.Min(lacking)
-		note(lacking, whereTensor(name), "the index puts it into the shard %s, which lacks it", badfile.Quote(x.shardOf[name]))
+		note(lacking, badfile.Tensor(name), "the index puts it into the shard %s, which lacks it", badfile.Quote(x.shardOf[name]))
 	}
 	if x.hasTotal && x.total != float64(total) {
-		w.note(x.file, "total_size", rebuilt, "found %v, but the shards hold %d bytes of tensors", x.total, total)
+		w.Note(x.file, "total_size", rebuilt, "found %v, but the shards hold %d bytes of tensors", x.total, total)
 	}
 }

@@ -1,4 +1,4 @@
-package loader
+package layout
 
 import (
 	"cmp"
@@ -23,40 +23,40 @@ var mistralFiles = []struct{ config, weights string }{
 }
 
 // matchMistral leaves a folder that also holds the transformers files to those, which say more.
-func matchMistral(src source) bool {
-	params, _ := mistralFolder(src)
+func matchMistral(src Source) bool {
+	params, _ := MistralFolder(src)
 	return params != "" && (filepath.Base(params) == filenames.Config || !matchHF(src))
 }
 
-// mistralFolder returns the files of a folder in this layout; none if it is not.
-func mistralFolder(src source) (params, consolidated string) {
+// MistralFolder returns the files of a folder in this layout; none if it is not.
+func MistralFolder(src Source) (params, consolidated string) {
 	for _, f := range mistralFiles {
-		weights := filepath.Join(src.dir, cmp.Or(src.file, f.weights))
-		if !exists(weights) {
+		weights := filepath.Join(src.Dir, cmp.Or(src.File, f.weights))
+		if !Exists(weights) {
 			continue
 		}
-		if f.config == filenames.Params && exists(filepath.Join(src.dir, f.config)) || configIs(src.dir, f.config, config.IsMistral) {
-			return filepath.Join(src.dir, f.config), weights
+		if f.config == filenames.Params && Exists(filepath.Join(src.Dir, f.config)) || configIs(src.Dir, f.config, config.IsMistral) {
+			return filepath.Join(src.Dir, f.config), weights
 		}
 	}
 	return "", ""
 }
 
-func openMistral(src source) (config.Config, *weights, error) {
-	params, consolidated := mistralFolder(src)
+func openMistral(src Source) (config.Config, *Weights, error) {
+	params, consolidated := MistralFolder(src)
 	if params == "" {
-		return nil, nil, noMatch(src.dir) // the files went away after matchMistral saw them
+		return nil, nil, noMatch(src.Dir) // the files went away after matchMistral saw them
 	}
 	cfg, err := wholeConfig(params, config.ParseMistral)
 	if err != nil {
 		return nil, nil, err
 	}
-	src.file = filepath.Base(consolidated)
+	src.File = filepath.Base(consolidated)
 	w, err := openWeights(src, names.MistralPrefix)
 	if err != nil {
 		return nil, nil, err
 	}
-	w.config = filepath.Base(params)
+	w.ConfigName = filepath.Base(params)
 	w.rename(names.FromMistral)
 	return cfg, w, nil
 }

@@ -1,12 +1,14 @@
-package convert
+package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/blockwise"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -17,11 +19,16 @@ const finiteElems = 4096
 // NonFinite reads all weights of ck, on that many threads (0: all cores), and returns a line for each tensor that has an
 // infinity or a NaN: its name, how many of each there are. The error is ctx.Err or that of a file cut short meanwhile.
 func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress func(done, total int64)) ([]string, error) {
-	done, err := use(ctx, threads, ck)
-	if err != nil {
+	if ctx == nil {
+		return nil, errors.New("doctor: the context is nil")
+	}
+	if err := parallel.CheckThreads(threads); err != nil {
+		return nil, fmt.Errorf("doctor: %w", err)
+	}
+	if err := ck.Hold(); err != nil {
 		return nil, err
 	}
-	defer done()
+	defer ck.Release()
 	var tensors []tensor.Tensor
 	for _, t := range ck.Tensors() {
 		if t.DType.Float() || t.DType == tensor.Q8_0 {
@@ -31,7 +38,7 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 	blocks := blockwise.Of(tensors)
 	type tally struct{ nan, inf int }
 	counts := make([]tally, len(blocks))
-	err = blockwise.Each(ctx, threads, tensors, blocks, progress, func(n int, b blockwise.Block) {
+	err := blockwise.Each(ctx, threads, tensors, blocks, progress, func(n int, b blockwise.Block) {
 		t := tensors[b.Tensor]
 		var values [finiteElems]float64
 		for first := b.First; first < b.End; first += finiteElems {

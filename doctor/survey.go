@@ -1,4 +1,4 @@
-package loader
+package doctor
 
 import (
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
 )
 
 // Survey is what the files of a checkpoint hold, told without judging whether it is a model that this library knows: what
@@ -36,21 +37,21 @@ type Stored struct {
 // NewSurvey reads the headers of the files at path, which is as in Open. Errors: those of Open for files that cannot be
 // read as what they claim to be.
 func NewSurvey(path string) (*Survey, error) {
-	src, l, err := detect(path)
+	src, l, err := layout.Detect(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Survey{Path: src.dir, Layout: l.name}
-	switch l.name {
-	case layoutGGUF.name:
+	s := &Survey{Path: src.Dir, Layout: l.Name}
+	switch l.Name {
+	case layout.GGUF:
 		err = s.takeGGUF()
-	case layoutMistral.name:
-		params, weights := mistralFolder(src)
+	case layout.Mistral:
+		params, weights := layout.MistralFolder(src)
 		if err = s.takeConfig(params); err == nil {
 			err = s.take(weights)
 		}
 	default:
-		if err = s.takeConfig(filepath.Join(src.dir, filenames.Config)); err == nil {
+		if err = s.takeConfig(filepath.Join(src.Dir, filenames.Config)); err == nil {
 			err = s.takeFolder(src)
 		}
 	}
@@ -65,7 +66,7 @@ func NewSurvey(path string) (*Survey, error) {
 func (s *Survey) takeConfig(path string) error {
 	data, err := jsonobj.ReadFile(path, config.MaxFile)
 	if err != nil {
-		return notLinked(path, err)
+		return layout.NotLinked(path, err)
 	}
 	keys, err := jsonobj.Parse(data)
 	if err != nil {
@@ -88,27 +89,20 @@ func (s *Survey) takeConfig(path string) error {
 }
 
 // takeFolder lists the file that holds the weights, or the shards.
-func (s *Survey) takeFolder(src source) error {
-	path, err := weightsOf(src)
+func (s *Survey) takeFolder(src layout.Source) error {
+	path, err := layout.WeightsOf(src)
 	if err != nil {
 		return err
 	}
 	if !filenames.IsIndex(filepath.Base(path)) {
 		return s.take(path)
 	}
-	data, err := jsonobj.ReadFile(path, maxIndex)
-	if err != nil {
-		return notLinked(path, err)
-	}
-	idx, err := parseIndex(path, data)
+	shards, err := layout.Shards(path)
 	if err != nil {
 		return err
 	}
-	if err := idx.present(s.Path); err != nil {
-		return err
-	}
-	for _, shard := range idx.shards {
-		if err := s.take(filepath.Join(s.Path, shard)); err != nil {
+	for _, shard := range shards {
+		if err := s.take(shard); err != nil {
 			return err
 		}
 	}
@@ -117,9 +111,9 @@ func (s *Survey) takeFolder(src source) error {
 
 // take lists the tensors of a file, of which nothing stays mapped.
 func (s *Survey) take(path string) error {
-	f, err := openFile(path)
+	f, err := layout.OpenFile(path)
 	if err != nil {
-		return notLinked(path, err)
+		return layout.NotLinked(path, err)
 	}
 	for _, t := range f.Tensors() {
 		s.Tensors = append(s.Tensors, Stored{strings.Clone(t.Name), t.DType.String(), slices.Clone(t.Shape), len(t.Data), path})
@@ -131,7 +125,7 @@ func (s *Survey) take(path string) error {
 func (s *Survey) takeGGUF() error {
 	path := s.Path
 	if info, err := files.Stat(path); err == nil && info.IsDir() {
-		path, _ = ggufFile(path) // it matched
+		path, _ = layout.GGUFFile(path) // it matched
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
