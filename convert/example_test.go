@@ -35,18 +35,3 @@ func ExampleNewPlan() {
 	fmt.Println(len(plan.Steps), "tensors;", plan.Steps[0].From, "is now", plan.Steps[0].To)
 	// Output: 42 tensors; backbone.embeddings.weight is now token_embd.weight
 }
-
-// Two checkpoints, whatever their layouts: do they hold the same model?
-func ExampleDiff() {
-	a, err := loader.Open("../fixtures/mamba1/default", loader.Options{})
-	check(err)
-	defer a.Close()
-	b, err := loader.Open("../fixtures/mamba1/eps", loader.Options{})
-	check(err)
-	defer b.Close()
-
-	d, err := convert.Diff(context.Background(), a, b, 0, nil)
-	check(err)
-	fmt.Println("the same model:", d.Identical)
-	// Output: the same model: false
-}

@@ -8,11 +8,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 )
-
-// fileWhole keeps the transformers config in a folder of another layout whose own config does not say it all.
-// The programs that such folders are for do not look at it.
-const fileWhole = "hf_config.json"
 
 // stage fills a folder that appears at dst when it is complete and synced, or not at all.
 func stage(dst string, need int64, opts Options, fill func(dir *atomicfile.Dir) error) error {
@@ -43,7 +40,7 @@ func writeConfig(dir *atomicfile.Dir, name string, text []byte, p *Plan, parse p
 		return err
 	}
 	if len(keys) > 0 {
-		if err := writeSmall(dir, fileWhole, whole); err != nil {
+		if err := writeSmall(dir, filenames.Whole, whole); err != nil {
 			return err
 		}
 	}
@@ -71,7 +68,7 @@ func unsaid(cfg config.Config, name string, text []byte, parse parser) (whole []
 func noteUnsaid(p *Plan, name string, text []byte, parse parser) error {
 	_, keys, err := unsaid(p.cfg, name, text, parse)
 	if len(keys) > 0 {
-		p.Notes = append(p.Notes, name+" has no place for "+strings.Join(keys, ", ")+", which do not affect results: kept in "+fileWhole)
+		p.Notes = append(p.Notes, name+" has no place for "+strings.Join(keys, ", ")+", which do not affect results: kept in "+filenames.Whole)
 	}
 	return err
 }

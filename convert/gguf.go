@@ -93,7 +93,7 @@ func transform(spec names.Spec, stored names.GGUF) string {
 func (ggufTarget) finish(p *Plan) {
 	if cfg := p.cfg.Shared(); !cfg.UseConvBias {
 		for l := range cfg.NumHiddenLayers {
-			name := fmt.Sprintf("backbone.layers.%d.mixer.conv1d.bias", l)
+			name := fmt.Sprintf("%s%d.mixer.conv1d.bias", names.Blocks, l)
 			stored, _ := names.ToGGUF(p.cfg, name)
 			shape := stored.Shape
 			p.Steps = append(p.Steps, Step{From: name, To: stored.Name, FromDType: tensor.F32, DType: tensor.F32, Shape: shape, Transform: transformZeros})

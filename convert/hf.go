@@ -16,8 +16,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -66,14 +66,6 @@ func (o *Options) settled() error {
 
 // DefaultShardSize is what save_pretrained of transformers 5.23 takes: 50 GB.
 const DefaultShardSize = 50_000_000_000
-
-// The files of a Hugging Face checkpoint, beside the shards.
-const (
-	fileConfig     = "config.json"
-	fileGeneration = loader.FileGeneration
-	fileWeights    = "model.safetensors"
-	fileIndex      = "model.safetensors.index.json"
-)
 
 // metadata is in every file that save_pretrained writes. transformers before 5 refuses a file without it.
 var metadata = map[string]string{"format": "pt"}
@@ -134,12 +126,12 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 			err = errors.Join(err, dir.Abort())
 		}
 	}()
-	if err := writeSmall(dir, fileConfig, configJSON); err != nil {
+	if err := writeSmall(dir, filenames.Config, configJSON); err != nil {
 		return err
 	}
 	beside := opts.beside
 	if beside == nil {
-		beside = func(dir *atomicfile.Dir) error { return writeSmall(dir, fileGeneration, generation) }
+		beside = func(dir *atomicfile.Dir) error { return writeSmall(dir, filenames.Generation, generation) }
 	}
 	if err := beside(dir); err != nil {
 		return err
@@ -149,7 +141,7 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 		if err != nil {
 			return err
 		}
-		if err := writeSmall(dir, fileIndex, index); err != nil {
+		if err := writeSmall(dir, filenames.ModelIndex, index); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
@@ -64,7 +65,7 @@ func read(t *testing.T, elem ...string) []byte {
 // The fixtures were written by save_pretrained of transformers 5.23. Written again they are the same bytes, in one
 // file as in shards: tensor order, headers, shard boundaries, index and generation config.
 func TestSameAsSavePretrained(t *testing.T) {
-	folders, err := filepath.Glob(filepath.Join(fixtures, "*", fileConfig))
+	folders, err := filepath.Glob(filepath.Join(fixtures, "*", filenames.Config))
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}
@@ -79,9 +80,9 @@ func TestSameAsSavePretrained(t *testing.T) {
 		if err := WriteHF(context.Background(), dst, cfg, sources, opts); err != nil {
 			t.Fatalf("%s: %v", src, err)
 		}
-		expected := []string{fileConfig}
+		expected := []string{filenames.Config}
 		for _, name := range filesIn(t, src) {
-			if name != fileGeneration && !strings.HasPrefix(name, "model") {
+			if name != filenames.Generation && !strings.HasPrefix(name, "model") {
 				continue // config.json is package config's, the rest are references
 			}
 			expected = append(expected, name)

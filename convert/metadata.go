@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
@@ -51,7 +52,7 @@ func general(p *Plan, parameters int) (kvs []gguf.KV, note string) {
 		}
 	}
 	d.takeID(parseModelID(folderID(dir), parameters))
-	d.sampling = readSampling(filepath.Join(dir, fileGeneration))
+	d.sampling = readSampling(filepath.Join(dir, filenames.Generation))
 	d.set("size_label", sizeLabel(parameters))
 	return d.keys(), note
 }

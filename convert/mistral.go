@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/tensor"
@@ -17,11 +18,6 @@ type mistralTarget struct{}
 
 func (mistralTarget) files(*Plan, int64) (int, error) { return 1, nil }
 
-const (
-	fileParams       = "params.json"
-	fileConsolidated = "consolidated.safetensors"
-)
-
 // prepare refuses by key what params.json cannot say.
 func (mistralTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err := (hfTarget{}).prepare(p, dtype); err != nil {
@@ -31,7 +27,7 @@ func (mistralTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err != nil {
 		return err
 	}
-	return noteUnsaid(p, fileParams, params, config.ParseMistral)
+	return noteUnsaid(p, filenames.Params, params, config.ParseMistral)
 }
 
 func (mistralTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
@@ -47,12 +43,12 @@ func (mistralTarget) finish(p *Plan) {
 		return
 	}
 	for i, s := range p.Steps {
-		if s.To == names.ToMistral(nameEmbedding) {
+		if s.To == names.ToMistral(names.Embedding) {
 			step, source := s, p.sources[i]
-			step.To = names.ToMistral(nameHead)
+			step.To = names.ToMistral(names.Head)
 			source.Name = step.To
 			p.Steps, p.sources = append(p.Steps, step), append(p.sources, source)
-			p.Notes = append(p.Notes, nameHead+" is written as a copy of the embedding: mistral-inference looks for it")
+			p.Notes = append(p.Notes, names.Head+" is written as a copy of the embedding: mistral-inference looks for it")
 		}
 	}
 }
@@ -62,13 +58,13 @@ func (mistralTarget) write(ctx context.Context, dst string, p *Plan, opts Option
 	if err != nil {
 		return err
 	}
-	s := shard{file: fileConsolidated, sources: p.sources}
+	s := shard{file: filenames.Consolidated, sources: p.sources}
 	need, err := sizeOnDisk([]shard{s})
 	if err != nil {
 		return err
 	}
 	return stage(dst, need, opts, func(dir *atomicfile.Dir) error {
-		if err := writeConfig(dir, fileParams, params, p, config.ParseMistral); err != nil {
+		if err := writeConfig(dir, filenames.Params, params, p, config.ParseMistral); err != nil {
 			return err
 		}
 		return writeShard(dir, s, newProgress(ctx, p.sources, opts))
@@ -76,7 +72,7 @@ func (mistralTarget) write(ctx context.Context, dst string, p *Plan, opts Option
 }
 
 func (mistralTarget) reopen(dst string) (stored, error) {
-	f, err := safetensors.Open(filepath.Join(dst, fileConsolidated))
+	f, err := safetensors.Open(filepath.Join(dst, filenames.Consolidated))
 	if err != nil {
 		return nil, err
 	}

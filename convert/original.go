@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
@@ -17,11 +18,6 @@ type originalTarget struct{}
 
 func (originalTarget) files(*Plan, int64) (int, error) { return 1, nil }
 
-const (
-	fileTorch = "pytorch_model.bin"
-	nameHead  = "lm_head.weight"
-)
-
 // prepare refuses by key what the 12 keys cannot say.
 func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err := (hfTarget{}).prepare(p, dtype); err != nil {
@@ -31,7 +27,7 @@ func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	if err != nil {
 		return err
 	}
-	return noteUnsaid(p, fileConfig, text, config.ParseOriginal)
+	return noteUnsaid(p, filenames.Config, text, config.ParseOriginal)
 }
 
 func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
@@ -45,7 +41,7 @@ func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tens
 func (originalTarget) finish(p *Plan) {
 	p.sort(func(s Step) string { return names.FromOriginal(s.To) }, names.CompareOriginal)
 	if p.cfg.Shared().TieWordEmbeddings {
-		p.Notes = append(p.Notes, nameHead+" is written as a second name of the embedding, as the original code does")
+		p.Notes = append(p.Notes, names.Head+" is written as a second name of the embedding, as the original code does")
 	}
 }
 
@@ -60,7 +56,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 	}
 	if p.cfg.Shared().TieWordEmbeddings {
 		head := entries[0] // the embedding comes first
-		head.Name, head.Shares = nameHead, entries[0].Name
+		head.Name, head.Shares = names.Head, entries[0].Name
 		entries = append(entries, head)
 	}
 	const top = "pytorch_model"
@@ -69,7 +65,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 		return err
 	}
 	return stage(dst, need, opts, func(dir *atomicfile.Dir) error {
-		if err := writeConfig(dir, fileConfig, configJSON, p, config.ParseOriginal); err != nil {
+		if err := writeConfig(dir, filenames.Config, configJSON, p, config.ParseOriginal); err != nil {
 			return err
 		}
 		return writeTorch(ctx, dir, top, entries, p, opts)
@@ -78,7 +74,7 @@ func (originalTarget) write(ctx context.Context, dst string, p *Plan, opts Optio
 
 // writeTorch streams the state dict.
 func writeTorch(ctx context.Context, dir *atomicfile.Dir, top string, entries []torchbin.Entry, p *Plan, opts Options) (err error) {
-	f, err := create(dir, fileTorch)
+	f, err := create(dir, filenames.TorchFile)
 	if err != nil {
 		return err
 	}
@@ -94,7 +90,7 @@ func writeTorch(ctx context.Context, dir *atomicfile.Dir, top string, entries []
 }
 
 func (originalTarget) reopen(dst string) (stored, error) {
-	f, err := torchbin.Open(filepath.Join(dst, fileTorch))
+	f, err := torchbin.Open(filepath.Join(dst, filenames.TorchFile))
 	if err != nil {
 		return nil, err
 	}

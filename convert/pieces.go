@@ -10,14 +10,15 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
-// pieceFiles are the places of a folder's SentencePiece model; mistral adds the version of its format.
+// pieceFiles are the places of a folder's SentencePiece model.
 func pieceFiles(dir string) []string {
-	return []string{filepath.Join(dir, "tokenizer.model"), filepath.Join(dir, "tokenizer.model.v3")}
+	return []string{filepath.Join(dir, filenames.SentencePiece), filepath.Join(dir, filenames.SentencePieceV3)}
 }
 
 // Scores that llama.cpp's converter gives ids without a piece, and tokens that are added.
@@ -75,7 +76,7 @@ func addPieces(p *tokenizer.Pieces, dir string) error {
 			set(id, m.Key, tokenUserDefined)
 		}
 	}
-	settings, err := readMembers(filepath.Join(dir, fileTokenizerConfig))
+	settings, err := readMembers(filepath.Join(dir, filenames.TokenizerConfig))
 	if err != nil {
 		return err
 	}

@@ -181,7 +181,7 @@ func (p *Plan) sort(name func(Step) string, compare func(a, b string) int) {
 }
 
 // Files returns how many weight files Write makes of tensors with at most maxShardSize bytes in each, as
-// Options.MaxShardSize. It is an error if they are more than loader.MaxShards.
+// Options.MaxShardSize. It is an error if they are more than layout.MaxShards.
 func (p *Plan) Files(maxShardSize int64) (int, error) { return p.target.files(p, maxShardSize) }
 
 // Bytes returns the size of the target's tensors.

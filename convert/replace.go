@@ -69,7 +69,7 @@ func downloadNotes(dir, name string) bool {
 // chatTemplates reports whether a folder in dir holds chat templates and nothing else.
 func chatTemplates(dir, name string) bool {
 	entries, err := os.ReadDir(filepath.Join(dir, name))
-	return name == folderTemplates && err == nil &&
+	return name == filenames.Templates && err == nil &&
 		!slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) != ".jinja" })
 }
 

@@ -9,9 +9,10 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
-	"github.com/gomamba/gomamba/loader"
 )
 
 // shard is one weight file and what goes into it.
@@ -98,7 +99,7 @@ func stateDictOrder(table []names.Spec) {
 
 // place is the rank of a block's tensor among modules. The table has weight and bias of a module in the right order.
 func place(s names.Spec) int {
-	tail := strings.TrimPrefix(s.Name, "backbone.layers."+strconv.Itoa(s.Layer)+".")
+	tail := strings.TrimPrefix(s.Name, names.Blocks+strconv.Itoa(s.Layer)+".")
 	return slices.IndexFunc(modules, func(module string) bool {
 		return tail == module || strings.HasPrefix(tail, module+".")
 	})
@@ -106,8 +107,8 @@ func place(s names.Spec) int {
 
 // checkFiles refuses to write more weight files than a checkpoint is opened with.
 func checkFiles(n int) error {
-	if n > loader.MaxShards {
-		return fmt.Errorf("the weights would take %d files of this size, and a checkpoint has at most %d: allow larger ones", n, loader.MaxShards)
+	if n > layout.MaxShards {
+		return fmt.Errorf("the weights would take %d files of this size, and a checkpoint has at most %d: allow larger ones", n, layout.MaxShards)
 	}
 	return nil
 }
@@ -136,7 +137,7 @@ func split(sources []Source, limit int64) []shard {
 		shards = append(shards, shard{sources: current})
 	}
 	if len(shards) == 1 {
-		shards[0].file = fileWeights
+		shards[0].file = filenames.ModelFile
 		return shards
 	}
 	for i := range shards {

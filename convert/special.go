@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/tokenizer"
@@ -42,7 +43,7 @@ func specialKeys(x *texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV
 	dir, t := x.dir, x.open()
 	s := &special{types: []string{"bos", "eos", "unk", "sep", "pad", "cls", "mask"}, names: map[string]string{}, wrapped: map[string]bool{}, known: map[string]bool{}, vocab: cfg.VocabSize}
 	var err error
-	if s.settings, err = readMembers(filepath.Join(dir, fileTokenizerConfig)); err != nil {
+	if s.settings, err = readMembers(filepath.Join(dir, filenames.TokenizerConfig)); err != nil {
 		return nil, nil, err
 	}
 	for _, m := range s.settings {

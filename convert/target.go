@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
@@ -97,7 +98,7 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 	}
 	if len(p.texts.keys) > 2 {
 		p.Notes = append(p.Notes, "the tokens inside the GGUF file are not written: a folder needs a tokenizer.json of its own; "+
-			"names of tokens and chat templates are in "+fileTokenizerConfig)
+			"names of tokens and chat templates are in "+filenames.TokenizerConfig)
 	}
 	if dtype == 0 {
 		for _, t := range p.ck.Tensors() {
@@ -132,7 +133,7 @@ func quantized(ck *loader.Checkpoint) bool {
 
 // matrixDType is the dtype of a checkpoint's embedding, which in GGUF stands for all matrices.
 func matrixDType(ck *loader.Checkpoint) tensor.DType {
-	t, _ := ck.Tensor("backbone.embeddings.weight") // of a checked checkpoint
+	t, _ := ck.Tensor(names.Embedding) // of a checked checkpoint
 	return t.DType
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
@@ -18,21 +19,17 @@ const (
 	keyTemplateNames = "tokenizer.chat_templates"
 )
 
-const (
-	defaultTemplate = "default"
-	fileTemplate    = "chat_template.jinja"
-	folderTemplates = "additional_chat_templates" // of others than the default, one a file
-)
+const defaultTemplate = "default"
 
 // namedTemplate is one of several chat templates.
 type namedTemplate struct{ name, text string }
 
 // templateFiles reads the chat templates that have files of their own, and the older file that holds one as JSON.
 func templateFiles(dir string) (all []namedTemplate, err error) {
-	text, err := jsonobj.ReadFile(filepath.Join(dir, fileTemplate), maxTokenizer)
+	text, err := jsonobj.ReadFile(filepath.Join(dir, filenames.Template), maxTokenizer)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = nil, nil
-		data, e := jsonobj.ReadFile(filepath.Join(dir, "chat_template.json"), maxTokenizer)
+		data, e := jsonobj.ReadFile(filepath.Join(dir, filenames.TemplateJSON), maxTokenizer)
 		if members, bad := jsonobj.Parse(data); e == nil && bad == nil {
 			v, _ := members.Get("chat_template")
 			text = []byte(contentOf(v))
@@ -45,7 +42,7 @@ func templateFiles(dir string) (all []namedTemplate, err error) {
 		all = append(all, namedTemplate{defaultTemplate, string(text)})
 	}
 	for _, name := range templateNames(dir) {
-		text, err := jsonobj.ReadFile(filepath.Join(dir, folderTemplates, name+".jinja"), maxTokenizer)
+		text, err := jsonobj.ReadFile(filepath.Join(dir, filenames.Templates, name+".jinja"), maxTokenizer)
 		if err != nil {
 			return nil, err
 		}
@@ -54,9 +51,9 @@ func templateFiles(dir string) (all []namedTemplate, err error) {
 	return all, nil
 }
 
-// templateNames lists the templates in folderTemplates.
+// templateNames lists the templates in filenames.Templates.
 func templateNames(dir string) (names []string) {
-	entries, err := os.ReadDir(filepath.Join(dir, folderTemplates))
+	entries, err := os.ReadDir(filepath.Join(dir, filenames.Templates))
 	if err != nil {
 		return nil // most folders have none
 	}

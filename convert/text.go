@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
@@ -90,11 +91,11 @@ func (x *texts) copy(dir *atomicfile.Dir) error {
 	}
 	names := carriedTokenizer
 	if x.main != "" {
-		name := "tokenizer.json"
+		name := filenames.TokenizerJSON
 		if base := filepath.Base(x.main); slices.Contains(names, base) {
 			name = base
 		} else if filepath.Ext(x.main) != ".json" {
-			name = "tokenizer.model"
+			name = filenames.SentencePiece
 		}
 		info, err := files.Stat(x.main)
 		if err == nil {
@@ -103,20 +104,18 @@ func (x *texts) copy(dir *atomicfile.Dir) error {
 		if err != nil {
 			return err
 		}
-		names = []string{fileTokenizerConfig, "special_tokens_map.json", "added_tokens.json", fileTemplate, "chat_template.json"}
+		names = []string{filenames.TokenizerConfig, filenames.SpecialTokens, filenames.AddedTokens, filenames.Template, filenames.TemplateJSON}
 	}
 	if _, err := carry(dir, x.dir, names); err != nil {
 		return err
 	}
 	for _, name := range templateNames(x.dir) {
-		if _, err := carry(dir, x.dir, []string{filepath.Join(folderTemplates, name+".jinja")}); err != nil {
+		if _, err := carry(dir, x.dir, []string{filepath.Join(filenames.Templates, name+".jinja")}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-const fileTokenizerConfig = "tokenizer_config.json"
 
 // settings renders what the keys of a GGUF file say beside its tokens as a tokenizer_config.json; nil if nothing.
 func (x *texts) settings() ([]byte, error) {
@@ -168,7 +167,7 @@ func (p *Plan) beside(dir *atomicfile.Dir, always bool) error {
 		return err
 	}
 	if p.settings != nil {
-		if err := writeSmall(dir, fileTokenizerConfig, p.settings); err != nil {
+		if err := writeSmall(dir, filenames.TokenizerConfig, p.settings); err != nil {
 			return err
 		}
 	}
@@ -176,7 +175,7 @@ func (p *Plan) beside(dir *atomicfile.Dir, always bool) error {
 	if err != nil || !always && bytes.Equal(p.generation, derived) {
 		return err
 	}
-	return writeSmall(dir, loader.FileGeneration, p.generation)
+	return writeSmall(dir, filenames.Generation, p.generation)
 }
 
 // readTexts gathers, for any target, what a source says about text.
@@ -219,7 +218,7 @@ func (p *Plan) ownGeneration() ([]byte, error) {
 		}
 		return nil, nil
 	}
-	text, err := jsonobj.ReadFile(filepath.Join(p.ck.Path(), loader.FileGeneration), maxCarried)
+	text, err := jsonobj.ReadFile(filepath.Join(p.ck.Path(), filenames.Generation), maxCarried)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -18,17 +18,5 @@ func use(ctx context.Context, threads int, cks ...*loader.Checkpoint) (done func
 	if err := parallel.CheckThreads(threads); err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	for i, ck := range cks {
-		if err := ck.Hold(); err != nil {
-			release(cks[:i])
-			return nil, err
-		}
-	}
-	return func() { release(cks) }, nil
-}
-
-func release(cks []*loader.Checkpoint) {
-	for _, ck := range cks {
-		ck.Release()
-	}
+	return loader.HoldAll(cks...)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
@@ -63,7 +64,7 @@ func ggufVocabulary(x *texts, cfg config.Config) (kvs []gguf.KV, notes []string,
 
 // tokenKeys returns the keys of the tokens, and the tokenizer.json that they are from. If there are none, why says so.
 func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSON, why string, err error) {
-	path, pieces := filepath.Join(x.dir, "tokenizer.json"), pieceFiles(x.dir)
+	path, pieces := filepath.Join(x.dir, filenames.TokenizerJSON), pieceFiles(x.dir)
 	if x.main != "" {
 		path, pieces = x.main, []string{x.main}
 	}

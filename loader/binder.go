@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -28,7 +29,7 @@ func (b *Binder) Under(prefix string) *Binder {
 }
 
 // Layer returns the binder for block i: Take("norm.weight") takes "backbone.layers.i.norm.weight".
-func (b *Binder) Layer(i int) *Binder { return b.Under(blocksPrefix + strconv.Itoa(i) + ".") }
+func (b *Binder) Layer(i int) *Binder { return b.Under(names.Blocks + strconv.Itoa(i) + ".") }
 
 // Take returns the tensor of that name. Its shape is that of the name table, its dtype F32, F16, BF16, F64 or Q8_0; Data is
 // a read-only view of the file. Of a tied model whose files hold only one of embedding and head, both are that one.
@@ -43,10 +44,10 @@ func (b *Binder) Take(name string) tensor.Tensor {
 	}
 	i, ok := b.ck.stored(name)
 	if !ok { // Check vouches for all but the optional ones
-		*b.err = &badfile.FormatError{File: b.ck.weights.source, Where: whereTensor(name), Detail: "missing"}
+		*b.err = &badfile.FormatError{File: b.ck.weights.Source, Where: badfile.Tensor(name), Detail: "missing"}
 		return tensor.Tensor{}
 	}
-	return b.ck.weights.tensors[i]
+	return b.ck.weights.Tensors[i]
 }
 
 // Err returns the first error, nil when every tensor asked for was there.

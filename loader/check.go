@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
@@ -32,6 +31,7 @@ func (s Severity) String() string {
 type Problem struct {
 	Severity Severity
 	Text     string // one line: file, tensor or key, what was found, what was expected
+	Remedy   string // of a Warning: what a conversion to the same layout has instead; empty for an Error
 }
 
 // fault is a problem together with the kind of error it becomes.
@@ -49,19 +49,20 @@ func (f fault) err() error {
 	return &badfile.FormatError{File: f.file, Where: f.where, Detail: f.detail}
 }
 
-// mended says what a repaired copy has instead; empty: only other files help.
-func (f fault) mended() string {
-	if f.severity == Error {
-		return ""
+// problem is the fault as users see it.
+func (f fault) problem() Problem {
+	p := Problem{Severity: f.severity, Text: f.err().Error()}
+	if f.severity == Warning {
+		p.Remedy = cmp.Or(f.remedy, "not so in a copy")
 	}
-	return cmp.Or(f.remedy, "not so in a copy")
+	return p
 }
 
 // Problems returns what contradicts the configuration or looks odd, errors first. When a tied model stores a head
 // nevertheless, the first call compares it with the embedding, which reads both.
 func (ck *Checkpoint) Problems() []Problem {
 	if err := ck.usable(); err != nil {
-		return []Problem{{Error, err.Error()}}
+		return []Problem{{Severity: Error, Text: err.Error()}}
 	}
 	faults := ck.faults
 	if f := ck.head().fault; f != nil {
@@ -71,7 +72,7 @@ func (ck *Checkpoint) Problems() []Problem {
 	for _, severity := range []Severity{Error, Warning} {
 		for _, f := range faults {
 			if f.severity == severity {
-				problems = append(problems, Problem{severity, f.err().Error()})
+				problems = append(problems, f.problem())
 			}
 		}
 	}
@@ -108,7 +109,7 @@ func (ck *Checkpoint) Check() error {
 // examination sorts the tensors of a checkpoint by what the table says about them.
 type examination struct {
 	ck       *Checkpoint
-	misshape []misfit
+	misshape []shapeMismatch
 	mistyped []tensor.Tensor
 	missing  []names.Spec
 	misnamed []string // names that stand for one of the table
@@ -116,7 +117,7 @@ type examination struct {
 	foreign  []string
 }
 
-type misfit struct {
+type shapeMismatch struct {
 	tensor.Tensor
 	spec names.Spec
 }
@@ -133,7 +134,7 @@ func (ck *Checkpoint) examine(opts Options) error {
 	}
 	ck.found = make(map[string]int, len(table))
 	x := examination{ck: ck}
-	for i, t := range ck.weights.tensors {
+	for i, t := range ck.weights.Tensors {
 		x.sort(i, t)
 	}
 	meant := x.settleMisnamed()
@@ -148,7 +149,9 @@ func (ck *Checkpoint) examine(opts Options) error {
 		}
 	}
 	x.report(required, opts)
-	ck.faults = append(ck.faults, ck.weights.notes...)
+	for _, n := range ck.weights.Notes {
+		ck.faults = append(ck.faults, fault{severity: Warning, file: n.File, where: n.Where, detail: n.Detail, remedy: n.Remedy})
+	}
 	return nil
 }
 
@@ -156,7 +159,7 @@ func (ck *Checkpoint) examine(opts Options) error {
 func (x *examination) sort(i int, t tensor.Tensor) {
 	name := t.Name
 	canonical, renamed := names.Rename(name)
-	if renamed && canonical == barePrefix+name {
+	if renamed && canonical == names.Backbone+name {
 		name, renamed = canonical, false
 	}
 	spec, wanted := x.ck.spec[name]
@@ -165,7 +168,7 @@ func (x *examination) sort(i int, t tensor.Tensor) {
 	case wanted && !twice:
 		x.ck.found[name] = i
 		if !slices.Equal(t.Shape, spec.Shape) {
-			x.misshape = append(x.misshape, misfit{t, spec})
+			x.misshape = append(x.misshape, shapeMismatch{t, spec})
 		} else if !t.DType.Float() {
 			x.mistyped = append(x.mistyped, t)
 		}
@@ -194,19 +197,10 @@ func (x *examination) settleMisnamed() map[string]bool {
 	return meant
 }
 
-// barePrefix is what names saved from MambaModel lack beside those of MambaForCausalLM. transformers loads either into
-// either without a word, and so do we.
-const barePrefix = "backbone."
-
 // isAre is the verb after a count.
 func isAre(n int) string {
 	if n == 1 {
 		return "is"
 	}
 	return "are"
-}
-
-// shape renders a shape as PyTorch users write it.
-func shape(dims []int) string {
-	return strings.ReplaceAll(fmt.Sprint(dims), " ", ", ")
 }

@@ -13,10 +13,10 @@ import (
 // checkpoint may be written to one of these.
 func (ck *Checkpoint) Files() []string {
 	var paths []string
-	for _, f := range ck.weights.files {
+	for _, f := range ck.weights.Files {
 		paths = append(paths, f.Paths()...)
 	}
-	beside := []string{ck.weights.source}
+	beside := []string{ck.weights.Source}
 	entries, _ := os.ReadDir(ck.path) // of a GGUF file: none
 	for _, e := range entries {
 		if filenames.Beside(e.Name()) {

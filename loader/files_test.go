@@ -1,4 +1,4 @@
-package loader
+package loader_test
 
 import (
 	"os"
@@ -6,12 +6,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gomamba/gomamba/internal/layout/layouttest"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // A checkpoint knows what it is read from: shards, index and what goes with them, and no dump that lies in its folder.
 func TestFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "m[1]") // a name that as a pattern does not mean itself
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(fixtures, "sharded"))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(layouttest.Fixtures, "sharded"))); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"tokenizer.json", "README.md", "notes.txt"} {
@@ -19,7 +22,7 @@ func TestFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ck, err := Open(dir, Options{})
+	ck, err := loader.Open(dir, loader.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

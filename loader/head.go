@@ -5,14 +5,10 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
-)
-
-// The two tensors that a tied model has in common.
-const (
-	nameEmbedding = "backbone.embeddings.weight"
-	nameHead      = "lm_head.weight"
 )
 
 // stored returns the index of the tensor that serves as name. In a tied model one of embedding and head stands in for
@@ -22,10 +18,10 @@ func (ck *Checkpoint) stored(name string) (int, bool) {
 		return i, ok
 	}
 	switch name {
-	case nameEmbedding:
-		name = nameHead
-	case nameHead:
-		name = nameEmbedding
+	case names.Embedding:
+		name = names.Head
+	case names.Head:
+		name = names.Embedding
 	}
 	i, ok := ck.found[name]
 	return i, ok
@@ -52,8 +48,8 @@ func (ck *Checkpoint) compareHead() headState {
 		return headState{fault: &fault{severity: Error, detail: err.Error()}}
 	}
 	defer ck.Release()
-	embedding, haveEmbedding := ck.Tensor(nameEmbedding)
-	head, haveHead := ck.Tensor(nameHead)
+	embedding, haveEmbedding := ck.Tensor(names.Embedding)
+	head, haveHead := ck.Tensor(names.Head)
 	switch {
 	case !haveEmbedding || !haveHead:
 		return headState{tied: true}
@@ -71,8 +67,8 @@ func (ck *Checkpoint) compareHead() headState {
 	case equal:
 		return headState{tied: true}
 	}
-	return headState{fault: &fault{severity: Warning, file: head.File, where: whereTensor(nameHead),
-		detail: "differs from " + nameEmbedding + " though tie_word_embeddings is true; both are used, as in transformers 5: " +
+	return headState{fault: &fault{severity: Warning, file: head.File, where: badfile.Tensor(names.Head),
+		detail: "differs from " + names.Embedding + " though tie_word_embeddings is true; both are used, as in transformers 5: " +
 			"set tie_word_embeddings to false to say so"}}
 }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package loader
+package loader_test
 
 import (
 	"os"
@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout/layouttest"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -34,13 +37,13 @@ func TestHugeCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, fileConfig), text)
+	layouttest.WriteFile(t, filepath.Join(dir, filenames.Config), text)
 	header, _, size, err := safetensors.Layout(entries, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, fileWeights)
-	writeFile(t, path, header)
+	path := filepath.Join(dir, filenames.ModelFile)
+	layouttest.WriteFile(t, path, header)
 	if err := os.Truncate(path, size); err != nil {
 		t.Fatal(err)
 	}
@@ -48,12 +51,12 @@ func TestHugeCheckpoint(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	ck := open(t, dir, Options{})
+	ck := open(t, dir, loader.Options{})
 	took := time.Since(start)
 	if err := ck.Check(); err != nil {
 		t.Fatal(err)
 	}
-	b := NewBinder(ck)
+	b := loader.NewBinder(ck)
 	for _, e := range entries {
 		b.Take(e.Name)
 	}

@@ -1,20 +1,23 @@
-package loader
+package loader_test
 
 import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/gomamba/gomamba/internal/layout/layouttest"
+	"github.com/gomamba/gomamba/loader"
 )
 
 // TestMLXConvolution opens a checkpoint whose convolutions are [channels, kernel, 1], as mlx-lm stores them.
 func TestMLXConvolution(t *testing.T) {
-	c := load(t)
-	for i := range c.tensors {
-		if x := &c.tensors[i]; strings.HasSuffix(x.Name, "conv1d.weight") {
+	c := layouttest.Load(t)
+	for i := range c.Tensors {
+		if x := &c.Tensors[i]; strings.HasSuffix(x.Name, "conv1d.weight") {
 			x.Shape = []int{x.Shape[0], x.Shape[2], 1}
 		}
 	}
-	ck, err := Open(c.write(t), Options{Strict: true})
+	ck, err := loader.Open(c.Write(t), loader.Options{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,10 +26,10 @@ func TestMLXConvolution(t *testing.T) {
 		t.Fatal(err)
 	}
 	problems := ck.Problems()
-	if len(problems) != 1 || problems[0].Severity != Warning || !strings.Contains(problems[0].Text, "MLX") {
+	if len(problems) != 1 || problems[0].Severity != loader.Warning || !strings.Contains(problems[0].Text, "MLX") {
 		t.Errorf("problems %v, want one warning that names MLX", problems)
 	}
-	plain, err := Open(fixtures+"/default", Options{})
+	plain, err := loader.Open(layouttest.Fixtures+"/default", loader.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

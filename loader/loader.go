@@ -20,16 +20,10 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/gate"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
-
-// file is a weight file that is open.
-type file interface {
-	Paths() []string
-	Changed() error
-	Close() error
-}
 
 // Options say how to judge a checkpoint.
 type Options struct {
@@ -44,7 +38,7 @@ type Checkpoint struct {
 	path    string
 	layout  string
 	cfg     config.Config
-	weights *weights
+	weights *layout.Weights
 
 	spec  map[string]names.Spec // the name table of cfg
 	found map[string]int        // name in the table to index in weights.tensors
@@ -59,21 +53,38 @@ type Checkpoint struct {
 // Errors: *badfile.FormatError and *badfile.UnsupportedError for what the files hold, wrapped I/O errors otherwise.
 // What contradicts the configuration is found in Problems and Check.
 func Open(path string, opts Options) (*Checkpoint, error) {
-	src, l, err := detect(path)
+	src, l, err := layout.Detect(path)
 	if err != nil {
 		return nil, err
 	}
-	cfg, w, err := l.open(src)
+	cfg, w, err := l.Open(src)
 	if err != nil {
 		return nil, err
 	}
-	w.noteConfig(cfg)
+	w.NoteConfig(cfg)
 	if opts.TrustTensors {
-		cfg = trust(cfg, w)
+		fitted := layout.Fit(cfg, w.Tensors)
+		w.NoteFitted(cfg, fitted)
+		cfg = fitted
 	}
-	ck := &Checkpoint{path: src.dir, layout: l.name, cfg: cfg, weights: w}
+	ck, err := assemble(src.Dir, l.Name, cfg, w, opts)
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return ck, nil
+}
+
+func init() {
+	layout.Assemble = func(path, name string, cfg config.Config, w *layout.Weights) (any, error) {
+		return assemble(path, name, cfg, w, Options{})
+	}
+}
+
+// assemble judges weights by a configuration.
+func assemble(path, name string, cfg config.Config, w *layout.Weights, opts Options) (*Checkpoint, error) {
+	ck := &Checkpoint{path: path, layout: name, cfg: cfg, weights: w}
 	if err := ck.examine(opts); err != nil {
-		return nil, errors.Join(err, w.close())
+		return nil, err
 	}
 	ck.head = sync.OnceValue(ck.compareHead)
 	return ck, nil
@@ -90,7 +101,7 @@ func (ck *Checkpoint) GGUFKeys() []gguf.KV {
 	if ck.usable() != nil {
 		return nil
 	}
-	return ck.weights.keys
+	return ck.weights.Keys
 }
 
 // Path returns the checkpoint's folder, or for GGUF the file where that was given.
@@ -103,10 +114,10 @@ func (ck *Checkpoint) Tensors() []tensor.Tensor {
 	if ck.usable() != nil {
 		return nil
 	}
-	if ck.weights.listed != nil {
-		return ck.weights.listed
+	if ck.weights.Listed != nil {
+		return ck.weights.Listed
 	}
-	return ck.weights.tensors
+	return ck.weights.Tensors
 }
 
 // Tensor returns the stored tensor of a Hugging Face name. The name a file gives it may lack "backbone.", as when it
@@ -116,7 +127,7 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 	if !ok || ck.usable() != nil {
 		return tensor.Tensor{}, false
 	}
-	return ck.weights.tensors[i], true
+	return ck.weights.Tensors[i], true
 }
 
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
@@ -125,7 +136,7 @@ func (ck *Checkpoint) ReadAhead() {
 		return
 	}
 	defer ck.Release()
-	for _, f := range ck.weights.files {
+	for _, f := range ck.weights.Files {
 		if mapped, ok := f.(interface{ ReadAhead() }); ok {
 			mapped.ReadAhead()
 		}
@@ -138,7 +149,7 @@ func (ck *Checkpoint) Changed() error {
 		return err
 	}
 	defer ck.Release()
-	for _, f := range ck.weights.files {
+	for _, f := range ck.weights.Files {
 		if err := f.Changed(); err != nil {
 			return err
 		}
@@ -153,7 +164,7 @@ func (ck *Checkpoint) CheckSums(ctx context.Context) error {
 		return err
 	}
 	defer ck.Release()
-	for _, f := range ck.weights.files {
+	for _, f := range ck.weights.Files {
 		if summed, ok := f.(interface {
 			VerifyCRC(ctx context.Context, names ...string) error
 		}); ok {
@@ -171,5 +182,5 @@ func (ck *Checkpoint) Close() error {
 	if ck == nil {
 		return errNil
 	}
-	return ck.gate.Close(ck.weights.close)
+	return ck.gate.Close(ck.weights.Close)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 )
 
@@ -110,24 +112,21 @@ func (x *examination) blocks() int {
 
 // block returns the index of the block a tensor belongs to.
 func block(name string) (int, bool) {
-	rest, ok := strings.CutPrefix(name, blocksPrefix)
+	rest, ok := strings.CutPrefix(name, names.Blocks)
 	if !ok {
-		rest, ok = strings.CutPrefix(name, strings.TrimPrefix(blocksPrefix, barePrefix))
+		rest, ok = strings.CutPrefix(name, strings.TrimPrefix(names.Blocks, names.Backbone))
 	}
 	index, _, dotted := strings.Cut(rest, ".")
 	i, err := strconv.Atoi(index)
 	return i, ok && dotted && err == nil && i >= 0
 }
 
-// blocksPrefix starts the names of the tensors of every block.
-const blocksPrefix = "backbone.layers."
-
 // settings names, for a message, what the files say about the model.
 func (ck *Checkpoint) settings() string {
-	if ck.layout == layoutGGUF.name {
+	if ck.layout == layout.GGUF {
 		return "its metadata"
 	}
-	return cmp.Or(ck.weights.config, fileConfig)
+	return cmp.Or(ck.weights.ConfigName, filenames.Config)
 }
 
 // spelled is a key of the Hugging Face configuration as this layout spells it.
@@ -138,13 +137,13 @@ func (ck *Checkpoint) spelled(key string) string {
 // storedName is the name under which this layout stores the tensor of a canonical name.
 func (ck *Checkpoint) storedName(name string) string {
 	switch ck.layout {
-	case layoutGGUF.name:
+	case layout.GGUF:
 		if stored, ok := names.ToGGUF(ck.cfg, name); ok {
 			return stored.Name
 		}
-	case layoutMistral.name:
+	case layout.Mistral:
 		return names.ToMistral(name)
-	case layoutOriginal.name:
+	case layout.Original:
 		return names.ToOriginal(name)
 	}
 	return name

@@ -14,7 +14,7 @@ import (
 // report turns what the examination found into faults, the most telling first.
 func (x *examination) report(required int, opts Options) {
 	switch {
-	case x.variant(), x.hybrid(), x.stranger(required):
+	case x.variant(), x.hybrid(), x.unknownModel(required):
 		return // every further difference follows from that
 	}
 	x.reportMisshapen()
@@ -30,12 +30,10 @@ func (x *examination) add(f fault) {
 		f.severity = Error
 	}
 	if f.file == "" {
-		f.file = x.ck.weights.source
+		f.file = x.ck.weights.Source
 	}
 	x.ck.faults = append(x.ck.faults, f)
 }
-
-func whereTensor(name string) string { return "tensor " + badfile.Quote(name) }
 
 // variant recognises by its tensor names a checkpoint that is another thing than its configuration says. Beside a
 // complete model only what its blocks would compute with counts.
@@ -61,14 +59,14 @@ func (x *examination) variant() bool {
 		return false
 	}
 	_, family, _ := names.Variant(example)
-	x.add(fault{unsupported: family == "", where: whereTensor(example), detail: x.contradiction(best, own, family)})
+	x.add(fault{unsupported: family == "", where: badfile.Tensor(example), detail: x.contradiction(best, own, family)})
 	return true
 }
 
 // ofNetwork reports whether a name is that of something in a block, in the embedding or in the head.
 func ofNetwork(name string) bool {
 	_, inside := block(name)
-	return inside || strings.HasPrefix(name, strings.TrimSuffix(nameEmbedding, "weight")) || strings.HasPrefix(name, strings.TrimSuffix(nameHead, "weight"))
+	return inside || strings.HasPrefix(name, strings.TrimSuffix(names.Embedding, "weight")) || strings.HasPrefix(name, strings.TrimSuffix(names.Head, "weight"))
 }
 
 // contradiction says that the tensors are of another kind than the configuration says.
@@ -100,7 +98,7 @@ func (x *examination) hybrid() bool {
 	}
 	var attention []string
 	for i := range x.ck.cfg.Shared().NumHiddenLayers {
-		_, projects := x.ck.found[blocksPrefix+strconv.Itoa(i)+".mixer.out_proj.weight"]
+		_, projects := x.ck.found[names.Blocks+strconv.Itoa(i)+".mixer.out_proj.weight"]
 		if lacking[i] == len(ssm) && projects {
 			attention = append(attention, strconv.Itoa(i))
 		}
@@ -108,9 +106,9 @@ func (x *examination) hybrid() bool {
 	if len(attention) == 0 {
 		return false
 	}
-	listed := strings.Join(attention[:min(len(attention), maxNamed)], ", ")
-	if len(attention) > maxNamed {
-		listed += fmt.Sprintf(" and %d more", len(attention)-maxNamed)
+	listed := strings.Join(attention[:min(len(attention), badfile.MaxListed)], ", ")
+	if len(attention) > badfile.MaxListed {
+		listed += fmt.Sprintf(" and %d more", len(attention)-badfile.MaxListed)
 	}
 	verb := "have"
 	if len(attention) == 1 {
@@ -121,13 +119,13 @@ func (x *examination) hybrid() bool {
 	return true
 }
 
-// stranger recognises weights that share no name with the family, or none of a block.
-func (x *examination) stranger(required int) bool {
+// unknownModel recognises weights that share no name with the family, or none of a block.
+func (x *examination) unknownModel(required int) bool {
 	known := len(x.ck.found) + len(x.misnamed) + len(x.leftOver)
 	if known > 0 && (x.blocks() > 0 || len(x.misnamed) > 0 || len(x.foreign) == 0 || len(x.missing) == 0) {
 		return false
 	}
-	found, verdict := "unknown names: "+some(x.foreign), "these are weights of another model, or something has changed their names"
+	found, verdict := "unknown names: "+badfile.QuoteList(x.foreign), "these are weights of another model, or something has changed their names"
 	if len(x.foreign) == 0 {
 		found, verdict = "no tensors", "download it again"
 	}
@@ -147,9 +145,9 @@ func (x *examination) reportMisshapen() {
 		return
 	}
 	t, spec := x.misshape[0].Tensor, x.misshape[0].spec
-	detail := fmt.Sprintf("found %s, %s says %s", shape(t.Shape), x.ck.settings(), shape(spec.Shape))
+	detail := fmt.Sprintf("found %s, %s says %s", badfile.Shape(t.Shape), x.ck.settings(), badfile.Shape(spec.Shape))
 	if why, ok := names.Misshapen(spec, t.Shape); ok {
-		detail = fmt.Sprintf("found %s, %s", shape(t.Shape), why)
+		detail = fmt.Sprintf("found %s, %s", badfile.Shape(t.Shape), why)
 	} else if reason := x.ck.shapeReason(spec, t.Shape); reason != "" {
 		detail += " (" + reason + ")"
 	}
@@ -158,9 +156,9 @@ func (x *examination) reportMisshapen() {
 		for _, m := range rest {
 			others = append(others, x.ck.storedName(m.Name))
 		}
-		detail += fmt.Sprintf("; wrong likewise: %s", some(others))
+		detail += fmt.Sprintf("; wrong likewise: %s", badfile.QuoteList(others))
 	}
-	x.add(fault{file: t.File, where: whereTensor(x.ck.storedName(t.Name)), detail: detail})
+	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.storedName(t.Name)), detail: detail})
 }
 
 func (x *examination) reportMistyped() {
@@ -172,7 +170,7 @@ func (x *examination) reportMistyped() {
 	if more := len(x.mistyped) - 1; more > 0 {
 		detail += fmt.Sprintf("; wrong likewise: %s", badfile.Count(more, "more tensor"))
 	}
-	x.add(fault{file: t.File, where: whereTensor(x.ck.storedName(t.Name)), detail: detail, unsupported: true})
+	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.storedName(t.Name)), detail: detail, unsupported: true})
 }
 
 func (x *examination) reportMissing(required int) {
@@ -183,8 +181,8 @@ func (x *examination) reportMissing(required int) {
 	for _, s := range x.missing {
 		list = append(list, x.ck.storedName(s.Name))
 	}
-	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, some(list))
-	if shard, ok := x.ck.weights.lacking[list[0]]; ok {
+	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, badfile.QuoteList(list))
+	if shard, ok := x.ck.weights.Lacking[list[0]]; ok {
 		detail += fmt.Sprintf(" (the index puts the first into the shard %s, which lacks it; download the shard again)", badfile.Quote(shard))
 	} else if reason := x.ck.presenceReason(x.missing[0].Name, x.blocks()); reason != "" {
 		detail += " (" + reason + ")"
@@ -202,7 +200,7 @@ func (x *examination) reportMisnamed() {
 	if more := len(x.misnamed) - 1; more > 0 {
 		detail += fmt.Sprintf(", and %s likewise", badfile.Count(more, "more tensor"))
 	}
-	x.add(fault{where: whereTensor(name), detail: detail})
+	x.add(fault{where: badfile.Tensor(name), detail: detail})
 }
 
 func (x *examination) reportLeftOver() {
@@ -213,7 +211,7 @@ func (x *examination) reportLeftOver() {
 	for _, name := range x.leftOver {
 		list = append(list, x.ck.storedName(name))
 	}
-	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", badfile.Count(len(list), "tensor"), x.ck.settings(), some(list))
+	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", badfile.Count(len(list), "tensor"), x.ck.settings(), badfile.QuoteList(list))
 	if reason := x.ck.presenceReason(x.leftOver[0], x.blocks()); reason != "" {
 		detail += " (" + reason + ")"
 	}
@@ -225,7 +223,7 @@ func (x *examination) reportForeign(strict bool) {
 		return
 	}
 	f := fault{severity: Warning, detail: fmt.Sprintf("found %s that %s no part of a %s model: %s",
-		badfile.Count(len(x.foreign), "tensor"), isAre(len(x.foreign)), x.ck.cfg.Family(), some(x.foreign))}
+		badfile.Count(len(x.foreign), "tensor"), isAre(len(x.foreign)), x.ck.cfg.Family(), badfile.QuoteList(x.foreign))}
 	if strict {
 		f.severity = Error
 	} else {

@@ -9,16 +9,14 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// FileGeneration says how to generate, in every layout that is a folder; KeyGeneration holds the same in a GGUF file. The
-// key is ours, for what llama.cpp has no keys for.
-const (
-	FileGeneration = "generation_config.json"
-	KeyGeneration  = "gomamba.generation_config"
-)
+// KeyGeneration holds in a GGUF file what generation_config.json says in a folder. The key is ours, for what llama.cpp has
+// no keys for.
+const KeyGeneration = "gomamba.generation_config"
 
 // StopTokens returns the ids that end a text, sorted. In a folder they are those at which transformers' generate() stops:
 // eos_token_id of generation_config.json, or without a readable one that of config.json. In a GGUF file they are those at
@@ -34,7 +32,7 @@ func (ck *Checkpoint) StopTokens() (ids []int64, err error) {
 }
 
 func (ck *Checkpoint) stopsFolder() ([]int64, error) {
-	path := filepath.Join(ck.path, FileGeneration)
+	path := filepath.Join(ck.path, filenames.Generation)
 	data, unread := jsonobj.ReadFile(path, config.MaxFile)
 	if unread == nil {
 		var ids []int64
@@ -49,7 +47,7 @@ func (ck *Checkpoint) stopsFolder() ([]int64, error) {
 	if ck.layout != "hf" {
 		return ck.configured(), unread
 	}
-	data, err := jsonobj.ReadFile(filepath.Join(ck.path, fileConfig), config.MaxFile)
+	data, err := jsonobj.ReadFile(filepath.Join(ck.path, filenames.Config), config.MaxFile)
 	if err != nil {
 		return ck.configured(), cmp.Or(unread, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/loader"
 )
 
@@ -48,11 +49,11 @@ func TestStopTokens(t *testing.T) {
 			}
 		}
 		write(t, path, strings.Join(lines, ""))
-		if err := os.Remove(filepath.Join(dir, loader.FileGeneration)); err != nil {
+		if err := os.Remove(filepath.Join(dir, filenames.Generation)); err != nil {
 			t.Fatal(err)
 		}
 		if test.generation != "" {
-			write(t, filepath.Join(dir, loader.FileGeneration), test.generation)
+			write(t, filepath.Join(dir, filenames.Generation), test.generation)
 		}
 		ck, err := loader.Open(dir, loader.Options{})
 		if err != nil {

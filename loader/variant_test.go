@@ -1,31 +1,33 @@
-package loader
+package loader_test
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/layout/layouttest"
+	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
 // TestMamba2Variants recognises by their tensors the models that its code can make with blocks of other kinds.
 func TestMamba2Variants(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(c *checkpoint)
+		change func(c *layouttest.Checkpoint)
 		want   string
 	}{
-		"attention": {func(c *checkpoint) { // with a convolution of its own, as in mamba2attn-2.7b
-			c.drop("layers.1.mixer.")
-			c.add("backbone.layers.1.mixer.in_proj.weight", tensor.F32, 96, 32)
-			c.add("backbone.layers.1.mixer.conv1d.weight", tensor.F32, 96, 1, 4)
-			c.add("backbone.layers.1.mixer.conv1d.bias", tensor.F32, 96)
-			c.add("backbone.layers.1.mixer.out_proj.weight", tensor.F32, 32, 32)
+		"attention": {func(c *layouttest.Checkpoint) { // with a convolution of its own, as in mamba2attn-2.7b
+			c.Drop("layers.1.mixer.")
+			c.Add("backbone.layers.1.mixer.in_proj.weight", tensor.F32, 96, 32)
+			c.Add("backbone.layers.1.mixer.conv1d.weight", tensor.F32, 96, 1, 4)
+			c.Add("backbone.layers.1.mixer.conv1d.bias", tensor.F32, 96)
+			c.Add("backbone.layers.1.mixer.out_proj.weight", tensor.F32, 32, 32)
 		}, `found a hybrid model: 1 block (1) has projections but no A_log`},
-		"Mamba-3": {func(c *checkpoint) { c.add("backbone.layers.0.mixer.B_bias", tensor.F32, 8, 1, 16) }, `found Mamba-3 blocks`},
+		"Mamba-3": {func(c *layouttest.Checkpoint) { c.Add("backbone.layers.0.mixer.B_bias", tensor.F32, 8, 1, 16) }, `found Mamba-3 blocks`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := loadFrom(t, "../fixtures/mamba2/default")
+			c := layouttest.LoadFrom(t, "../fixtures/mamba2/default")
 			test.change(c)
-			err := open(t, c.write(t), Options{}).Check()
+			err := open(t, c.Write(t), loader.Options{}).Check()
 			if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want an UnsupportedError with %q", err, test.want)
 			}

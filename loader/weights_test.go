@@ -1,4 +1,4 @@
-package loader
+package loader_test
 
 import (
 	"bytes"
@@ -7,7 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/doctor"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout/layouttest"
 	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -15,22 +19,22 @@ import (
 var families = []string{"mamba1/default", "falcon/default", "mamba2/default"}
 
 // containers write tensors the ways in which a folder may hold them.
-var containers = map[string]func(t *testing.T, c *checkpoint) string{
-	"safetensors": func(t *testing.T, c *checkpoint) string { return c.write(t) },
-	"shards": func(t *testing.T, c *checkpoint) string {
-		c.shardOf = halves
-		return c.write(t)
+var containers = map[string]func(t *testing.T, c *layouttest.Checkpoint) string{
+	"safetensors": func(t *testing.T, c *layouttest.Checkpoint) string { return c.Write(t) },
+	"shards": func(t *testing.T, c *layouttest.Checkpoint) string {
+		c.ShardOf = layouttest.Halves
+		return c.Write(t)
 	},
-	"pickle": func(t *testing.T, c *checkpoint) string { return c.writeTorch(t, "pytorch_model.bin") },
+	"pickle": func(t *testing.T, c *layouttest.Checkpoint) string { return writeTorch(t, c, "pytorch_model.bin") },
 }
 
 // writeTorch writes c into a new folder, its tensors into a file of PyTorch's.
-func (c *checkpoint) writeTorch(t *testing.T, name string) string {
+func writeTorch(t *testing.T, c *layouttest.Checkpoint, name string) string {
 	t.Helper()
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, fileConfig), []byte(c.config))
+	layouttest.WriteFile(t, filepath.Join(dir, filenames.Config), []byte(c.Config))
 	var entries []torchbin.Entry
-	for _, x := range c.tensors {
+	for _, x := range c.Tensors {
 		entries = append(entries, torchbin.Entry{Name: x.Name, DType: x.DType, Shape: x.Shape})
 	}
 	f, err := os.Create(filepath.Join(dir, name))
@@ -41,7 +45,7 @@ func (c *checkpoint) writeTorch(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range c.tensors {
+	for _, x := range c.Tensors {
 		if err := w.WriteAt(x.Name, 0, x.Data); err != nil {
 			t.Fatal(err)
 		}
@@ -56,18 +60,18 @@ func (c *checkpoint) writeTorch(t *testing.T, name string) string {
 }
 
 // loadFamily copies a checkpoint of one of the families.
-func loadFamily(t *testing.T, family string) *checkpoint {
-	return loadFrom(t, filepath.Join("..", "fixtures", family))
+func loadFamily(t *testing.T, family string) *layouttest.Checkpoint {
+	return layouttest.LoadFrom(t, filepath.Join("..", "fixtures", family))
 }
 
 // usable opens what must be usable, checks that it has the weights of want, and returns its warnings.
-func usable(t *testing.T, path string, want *checkpoint) string {
+func usable(t *testing.T, path string, want *layouttest.Checkpoint) string {
 	t.Helper()
-	ck := open(t, path, Options{})
+	ck := open(t, path, loader.Options{})
 	if err := ck.Check(); err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range want.tensors {
+	for _, x := range want.Tensors {
 		if got, ok := ck.Tensor(x.Name); !ok || !bytes.Equal(got.Data, x.Data) {
 			t.Errorf("%s has other values", x.Name)
 		}
@@ -106,7 +110,7 @@ func TestWrappers(t *testing.T) {
 			for container, write := range containers {
 				t.Run(name+"/"+family+"/"+container, func(t *testing.T) {
 					c := loadFamily(t, family)
-					c.rename(test.wrap)
+					c.Rename(test.wrap)
 					if got := usable(t, write(t, c), loadFamily(t, family)); !strings.Contains(got, test.want) || strings.Contains(got, "\n") {
 						t.Errorf("warnings %s, want one with %s", got, test.want)
 					}
@@ -119,36 +123,38 @@ func TestWrappers(t *testing.T) {
 // If names are ambiguous or not known, the error says so with examples.
 func TestUnknownNames(t *testing.T) {
 	for name, test := range map[string]struct {
-		change      func(c *checkpoint)
+		change      func(c *layouttest.Checkpoint)
 		want        string
 		unsupported bool
 	}{
-		"two models": {func(c *checkpoint) {
-			for _, x := range c.tensors {
+		"two models": {func(c *layouttest.Checkpoint) {
+			for _, x := range c.Tensors {
 				x.Name = "ema." + x.Name
-				c.tensors = append(c.tensors, x)
+				c.Tensors = append(c.Tensors, x)
 			}
-			for i := range len(c.tensors) / 2 {
-				c.tensors[i].Name = "model." + c.tensors[i].Name
+			for i := range len(c.Tensors) / 2 {
+				c.Tensors[i].Name = "model." + c.Tensors[i].Name
 			}
 		}, `there are weights under another prefix as well, such as "model.backbone.`, true},
-		"one tensor twice": {func(c *checkpoint) { c.add("module.backbone.norm_f.weight", tensor.F32, 32) },
+		"one tensor twice": {func(c *layouttest.Checkpoint) { c.Add("module.backbone.norm_f.weight", tensor.F32, 32) },
 			`"backbone.norm_f.weight" in a wrapper; keep one of them`, true},
-		"unknown": {func(c *checkpoint) {
-			c.rename(func(s string) string { return strings.Replace("x."+s, ".layers.", ".blocks.", 1) })
+		"unknown": {func(c *layouttest.Checkpoint) {
+			c.Rename(func(s string) string { return strings.Replace("x."+s, ".layers.", ".blocks.", 1) })
 		}, `found unknown names: "x.backbone.`, false},
-		"unknown in blocks alone": {func(c *checkpoint) {
-			c.rename(func(s string) string { return strings.Replace(s, ".layers.", ".blocks.", 1) })
+		"unknown in blocks alone": {func(c *layouttest.Checkpoint) {
+			c.Rename(func(s string) string { return strings.Replace(s, ".layers.", ".blocks.", 1) })
 		}, `found unknown names: "backbone.blocks.0.`, false},
-		"an adapter that is not merged": {func(c *checkpoint) {
-			c.rename(func(s string) string {
+		"an adapter that is not merged": {func(c *layouttest.Checkpoint) {
+			c.Rename(func(s string) string {
 				return "base_model.model." + strings.Replace(s, "in_proj.weight", "in_proj.base_layer.weight", 1)
 			})
-			c.add("base_model.model.backbone.layers.0.mixer.in_proj.lora_A.default.weight", tensor.F32, 2, 32)
+			c.Add("base_model.model.backbone.layers.0.mixer.in_proj.lora_A.default.weight", tensor.F32, 2, 32)
 		}, `found an adapter (PEFT) that is not merged; merge it with merge_and_unload`, true},
-		"an adapter beside all weights": {func(c *checkpoint) { c.add("backbone.layers.0.mixer.in_proj.lora_A.weight", tensor.F32, 2, 32) },
+		"an adapter beside all weights": {func(c *layouttest.Checkpoint) {
+			c.Add("backbone.layers.0.mixer.in_proj.lora_A.weight", tensor.F32, 2, 32)
+		},
 			`found an adapter (PEFT) that is not merged`, true},
-		"a head that an adapter replaces": {func(c *checkpoint) { c.add("lm_head.modules_to_save.default.weight", tensor.F32, 2, 32) },
+		"a head that an adapter replaces": {func(c *layouttest.Checkpoint) { c.Add("lm_head.modules_to_save.default.weight", tensor.F32, 2, 32) },
 			`found an adapter (PEFT) that is not merged`, true},
 	} {
 		for _, family := range families {
@@ -157,17 +163,17 @@ func TestUnknownNames(t *testing.T) {
 					c := loadFamily(t, family)
 					test.change(c)
 					dir := write(t, c)
-					ck, err := Open(dir, Options{})
+					ck, err := loader.Open(dir, loader.Options{})
 					if err == nil {
 						t.Cleanup(func() { ck.Close() })
 						err = ck.Check()
 					}
-					mended, findings, mendErr := Mend(dir)
+					mended, findings, mendErr := doctor.Examine(dir)
 					if mended != nil {
 						mended.Close()
 					}
 					for _, f := range findings { // nothing is made up of what is not known
-						if strings.Contains(f.Problem, fileConfig) || mendErr != nil {
+						if strings.Contains(f.Problem, filenames.Config) || mendErr != nil {
 							t.Errorf("Mend: %v, %v", f, mendErr)
 						}
 					}
@@ -189,15 +195,15 @@ func TestStrayDTypes(t *testing.T) {
 	for _, dtype := range []tensor.DType{tensor.C64, tensor.F8_E4M3, tensor.F8_E5M2, tensor.F8_E8M0, tensor.F4, tensor.F6_E2M3, tensor.U64, tensor.Bool, tensor.I8} {
 		for _, family := range families {
 			c := loadFamily(t, family)
-			dir := c.write(t)
-			writeRaw(t, filepath.Join(dir, fileWeights), c.tensors, "freqs_cis", dtype, []int{4, 2})
+			dir := c.Write(t)
+			layouttest.WriteRaw(t, filepath.Join(dir, filenames.ModelFile), c.Tensors, "freqs_cis", dtype, []int{4, 2})
 			if got := usable(t, dir, c); !strings.Contains(got, `no part of a `) || !strings.Contains(got, `"freqs_cis"; ignored`) {
 				t.Errorf("%s: warnings %s", dtype, got)
 			}
-			shape := c.at(t, "backbone.layers.1.norm.weight").Shape
-			c.drop("layers.1.norm.weight")
-			writeRaw(t, filepath.Join(dir, fileWeights), c.tensors, "backbone.layers.1.norm.weight", dtype, shape)
-			err := open(t, dir, Options{}).Check()
+			shape := c.At(t, "backbone.layers.1.norm.weight").Shape
+			c.Drop("layers.1.norm.weight")
+			layouttest.WriteRaw(t, filepath.Join(dir, filenames.ModelFile), c.Tensors, "backbone.layers.1.norm.weight", dtype, shape)
+			err := open(t, dir, loader.Options{}).Check()
 			want := `tensor "backbone.layers.1.norm.weight": found dtype ` + dtype.String() + `, expected F32, F16, BF16 or F64`
 			if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
@@ -225,19 +231,19 @@ func TestIndexQuirks(t *testing.T) {
 			`tensor "backbone.layers.1.mixer.D": the index puts it into the shard "b.safetensors", but it is in "a.safetensors"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := load(t)
-			c.shardOf = halves
-			dir := c.write(t)
-			edited := strings.Replace(c.index, test.old, test.new, 1)
-			if test.old != "" && edited == c.index {
-				t.Fatalf("no %s in %s", test.old, c.index)
+			c := layouttest.Load(t)
+			c.ShardOf = layouttest.Halves
+			dir := c.Write(t)
+			edited := strings.Replace(c.Index, test.old, test.new, 1)
+			if test.old != "" && edited == c.Index {
+				t.Fatalf("no %s in %s", test.old, c.Index)
 			}
-			writeFile(t, filepath.Join(dir, fileIndex), []byte(edited))
+			layouttest.WriteFile(t, filepath.Join(dir, filenames.ModelIndex), []byte(edited))
 			got := usable(t, dir, c)
 			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 				t.Errorf("warnings %s, want %s", got, test.want)
 			}
-			ck, findings, err := Mend(dir)
+			ck, findings, err := doctor.Examine(dir)
 			if err != nil || ck == nil {
 				t.Fatalf("Mend: %v, %v", findings, err)
 			}
@@ -252,19 +258,19 @@ func TestIndexQuirks(t *testing.T) {
 			}
 		})
 	}
-	c := load(t)
-	c.shardOf = halves
-	dir := c.write(t)
-	c.drop("layers.1.mixer.D")
+	c := layouttest.Load(t)
+	c.ShardOf = layouttest.Halves
+	dir := c.Write(t)
+	c.Drop("layers.1.mixer.D")
 	var half []tensor.Tensor
-	for _, x := range c.tensors {
-		if halves(x.Name) == "a.safetensors" {
+	for _, x := range c.Tensors {
+		if layouttest.Halves(x.Name) == "a.safetensors" {
 			half = append(half, x)
 		}
 	}
-	writeTensors(t, filepath.Join(dir, "a.safetensors"), half)
+	layouttest.WriteTensors(t, filepath.Join(dir, "a.safetensors"), half)
 	want := `1 of 42 tensors missing: "backbone.layers.1.mixer.D" (the index puts the first into the shard "a.safetensors", which lacks it; download the shard again)`
-	if err := open(t, dir, Options{}).Check(); err == nil || !strings.Contains(err.Error(), want) {
+	if err := open(t, dir, loader.Options{}).Check(); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a shard without a tensor: %v, want %s", err, want)
 	}
 }
@@ -272,7 +278,7 @@ func TestIndexQuirks(t *testing.T) {
 // Beside config.json the weights may have another name: the folder opens if there is one such file, the file always does.
 func TestOtherNames(t *testing.T) {
 	move := func(t *testing.T, dir, name string) string {
-		if err := os.Rename(filepath.Join(dir, fileWeights), filepath.Join(dir, name)); err != nil {
+		if err := os.Rename(filepath.Join(dir, filenames.ModelFile), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -280,12 +286,12 @@ func TestOtherNames(t *testing.T) {
 	for _, family := range families {
 		c := loadFamily(t, family)
 		for name, dir := range map[string]string{
-			"last.ckpt":                  c.writeTorch(t, "last.ckpt"),
-			"model.pth":                  c.writeTorch(t, "model.pth"),
-			"mp_rank_00_model_states.pt": c.writeTorch(t, "mp_rank_00_model_states.pt"),
-			"model.fp16.safetensors":     move(t, c.write(t), "model.fp16.safetensors"),
-			"weights.pt":                 move(t, c.write(t), "weights.pt"), // safetensors all the same
-			"x.safetensors":              c.writeTorch(t, "x.safetensors"),  // and a pickle
+			"last.ckpt":                  writeTorch(t, c, "last.ckpt"),
+			"model.pth":                  writeTorch(t, c, "model.pth"),
+			"mp_rank_00_model_states.pt": writeTorch(t, c, "mp_rank_00_model_states.pt"),
+			"model.fp16.safetensors":     move(t, c.Write(t), "model.fp16.safetensors"),
+			"weights.pt":                 move(t, c.Write(t), "weights.pt"), // safetensors all the same
+			"x.safetensors":              writeTorch(t, c, "x.safetensors"), // and a pickle
 		} {
 			for _, path := range []string{dir, filepath.Join(dir, name)} {
 				got := usable(t, path, c)
@@ -295,8 +301,8 @@ func TestOtherNames(t *testing.T) {
 				}
 			}
 			// What a network computed is not its weights.
-			writeTensors(t, filepath.Join(dir, "reference.safetensors"), []tensor.Tensor{tensor.Of("logits", []float32{1}, 1)})
-			ck, findings, err := Mend(dir)
+			layouttest.WriteTensors(t, filepath.Join(dir, "reference.safetensors"), []tensor.Tensor{tensor.Of("logits", []float32{1}, 1)})
+			ck, findings, err := doctor.Examine(dir)
 			if err != nil || ck == nil || len(findings) == 0 || !strings.Contains(findings[0].Problem, name+": holds the weights, and no program looks for them under that name") {
 				t.Errorf("%s: Mend: %v, %v", name, findings, err)
 			} else if err := ck.Close(); err != nil {
@@ -304,10 +310,10 @@ func TestOtherNames(t *testing.T) {
 			}
 		}
 	}
-	c := load(t)
-	dir := c.writeTorch(t, "epoch=1.ckpt")
-	writeTensors(t, filepath.Join(dir, "model.fp16.safetensors"), c.tensors)
-	_, err := Open(dir, Options{})
+	c := layouttest.Load(t)
+	dir := writeTorch(t, c, "epoch=1.ckpt")
+	layouttest.WriteTensors(t, filepath.Join(dir, "model.fp16.safetensors"), c.Tensors)
+	_, err := loader.Open(dir, loader.Options{})
 	want := `found 2 files of weights, and none has the usual name: "epoch=1.ckpt", "model.fp16.safetensors"; give the file itself`
 	if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
 		t.Errorf("two files: %v, want %s", err, want)
@@ -315,11 +321,11 @@ func TestOtherNames(t *testing.T) {
 	usable(t, filepath.Join(dir, "epoch=1.ckpt"), c)
 
 	// The file that was asked for is the one that opens.
-	other := load(t)
-	other.tensors = append(other.tensors[:0:0], other.tensors...)
-	norm := other.at(t, "backbone.norm_f.weight")
+	other := layouttest.Load(t)
+	other.Tensors = append(other.Tensors[:0:0], other.Tensors...)
+	norm := other.At(t, "backbone.norm_f.weight")
 	norm.Data = bytes.Repeat([]byte{0, 0, 0, 0x40}, 32)
-	writeTensors(t, filepath.Join(dir, fileWeights), other.tensors)
+	layouttest.WriteTensors(t, filepath.Join(dir, filenames.ModelFile), other.Tensors)
 	usable(t, dir, other)
 	usable(t, filepath.Join(dir, "model.fp16.safetensors"), c)
 }
@@ -330,12 +336,12 @@ func TestAdapter(t *testing.T) {
 		for container, write := range containers {
 			c := loadFamily(t, family)
 			dir := write(t, c)
-			writeFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
-			writeFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
+			layouttest.WriteFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
+			layouttest.WriteFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
 			if got := usable(t, dir, c); !strings.Contains(got, "found an adapter (PEFT) beside the weights, which is not applied") {
 				t.Errorf("%s, %s: warnings %s", family, container, got)
 			}
-			ck, findings, err := Mend(dir)
+			ck, findings, err := doctor.Examine(dir)
 			if err != nil || ck == nil || len(findings) != 1 || !strings.Contains(findings[0].Problem, "adapter") {
 				t.Fatalf("Mend: %v, %v", findings, err)
 			}
@@ -346,12 +352,12 @@ func TestAdapter(t *testing.T) {
 	}
 	for _, config := range []bool{false, true} {
 		dir := t.TempDir()
-		writeFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
-		writeFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
+		layouttest.WriteFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
+		layouttest.WriteFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
 		if config {
-			writeFile(t, filepath.Join(dir, fileConfig), []byte(`{"model_type": "mamba"}`))
+			layouttest.WriteFile(t, filepath.Join(dir, filenames.Config), []byte(`{"model_type": "mamba"}`))
 		}
-		_, err := Open(dir, Options{})
+		_, err := loader.Open(dir, loader.Options{})
 		want := `found an adapter (PEFT) for the base model "state-spaces/mamba-130m-hf", and no weights of that; merge it`
 		if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("an adapter alone: %v, want %s", err, want)

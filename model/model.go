@@ -33,7 +33,7 @@ type Options struct {
 	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
 	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
 	ParallelScan bool
-	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. convert.Fingerprint
+	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. compare.Fingerprint
 	// makes one of the weights; empty: cache files say nothing and are not refused for it.
 	Fingerprint string
 }

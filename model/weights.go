@@ -3,6 +3,7 @@ package model
 import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -47,9 +48,9 @@ func newMixer(b *loader.Binder, cfg config.Config) mixer {
 func bind(ck *loader.Checkpoint) (*weights, []mixer, error) {
 	b, cfg := loader.NewBinder(ck), ck.Config().Shared()
 	w := &weights{
-		embeddings: matrix(b, "backbone.embeddings.weight"),
-		head:       matrix(b, "lm_head.weight"),
-		normF:      vector(b, "backbone.norm_f.weight"),
+		embeddings: matrix(b, names.Embedding),
+		head:       matrix(b, names.Head),
+		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.LayerNormEpsilon,
 		width:      []int{cfg.HiddenSize},
 	}

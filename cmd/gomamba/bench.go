@@ -135,9 +135,9 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 	largest := 0
 	for _, spec := range specs {
 		switch {
-		case spec.Name == "backbone.embeddings.weight" && !ck.Tied():
+		case spec.Name == names.Embedding && !ck.Tied():
 			continue // one row of it
-		case spec.Name == "lm_head.weight" && ck.Tied():
+		case spec.Name == names.Head && ck.Tied():
 			continue // the embedding
 		}
 		t, ok := ck.Tensor(spec.Name)

@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
-	"github.com/gomamba/gomamba/model/receipt"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -138,7 +138,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		}
 		defer closing(&err, after)
 		ctx, stop := watched(cmd.Context(), cmd)
-		done.Receipt, err = receipt.New(ctx, ck, after, prompt, s.threads)
+		done.Receipt, err = compare.NewReceipt(ctx, ck, after, prompt, s.threads)
 		if stop(); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gomamba/gomamba/fixtures"
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -205,11 +206,11 @@ func (d *demo) layouts() error {
 
 // sameFile says so where the weights that came back are the bytes that transformers wrote.
 func (d *demo) sameFile(from, to string) error {
-	a, err := os.ReadFile(filepath.Join(from, "model.safetensors"))
+	a, err := os.ReadFile(filepath.Join(from, filenames.ModelFile))
 	if err != nil {
 		return err
 	}
-	b, err := os.ReadFile(filepath.Join(to, "model.safetensors"))
+	b, err := os.ReadFile(filepath.Join(to, filenames.ModelFile))
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
@@ -36,9 +36,9 @@ that is absent is zero, and A_log, which GGUF keeps as A = -exp(A_log), is judge
 				return err
 			}
 			defer closing(&err, b)
-			var d *convert.Difference
+			var d *compare.Difference
 			if err := withBar(cmd, tensorBytes(a), func(progress func(done, total int64)) (err error) {
-				d, err = convert.Diff(cmd.Context(), a, b, s.threads, progress)
+				d, err = compare.Diff(cmd.Context(), a, b, s.threads, progress)
 				return err
 			}); err != nil {
 				return err
@@ -60,7 +60,7 @@ that is absent is zero, and A_log, which GGUF keeps as A = -exp(A_log), is judge
 }
 
 // printDiff writes what differs, and a summary.
-func printDiff(w io.Writer, d *convert.Difference, all bool) error {
+func printDiff(w io.Writer, d *compare.Difference, all bool) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	bits, values, sameA := 0, 0, 0
 	for _, t := range d.Tensors {

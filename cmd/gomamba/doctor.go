@@ -4,16 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/loader"
 )
 
@@ -53,16 +50,6 @@ nothing is wrong, or all of it was repaired.`,
 	return cmd
 }
 
-// diagnosis is what doctor reports; its JSON form is a contract.
-type diagnosis struct {
-	Path       string           `json:"path"`
-	Layout     string           `json:"layout,omitempty"` // empty where no weights could be opened
-	Family     string           `json:"family,omitempty"`
-	Findings   []loader.Finding `json:"findings"`
-	Repairable bool             `json:"repairable"`      // every finding has a remedy
-	Fixed      string           `json:"fixed,omitempty"` // the repaired copy
-}
-
 func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err error) {
 	if err := checkDestination("--fix", f.fix); err != nil {
 		return err
@@ -87,7 +74,7 @@ func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err er
 	if f.asJSON {
 		err = printJSON(cmd.OutOrStdout(), d)
 	} else {
-		err = d.print(cmd.OutOrStdout())
+		err = printDiagnosis(cmd.OutOrStdout(), d)
 	}
 	if err == nil && len(d.Findings) > 0 && d.Fixed == "" {
 		err = errCheckFailed
@@ -96,63 +83,38 @@ func (f *doctorFlags) run(cmd *cobra.Command, s *settings, model string) (err er
 }
 
 // examine collects what is wrong with the files and what is in them.
-func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*loader.Checkpoint, *diagnosis, error) {
-	d := &diagnosis{Path: path, Findings: append([]loader.Finding{}, unfinished(path)...)} // [] in JSON, never null
-	ck, found, err := loader.Mend(path)
+func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*loader.Checkpoint, *doctor.Diagnosis, error) {
+	d := &doctor.Diagnosis{Path: path}
+	d.Add(unfinished(path)...)
+	ck, found, err := doctor.Examine(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	d.Findings = append(d.Findings, found...)
+	d.Add(found...)
 	if ck != nil {
 		sessionOf(cmd).reads(ck.Files()...)
-		d.Layout, d.Family = ck.Layout(), string(ck.Config().Family())
-		unsound, err := unsound(cmd, s, ck)
+		var unsound []doctor.Finding
+		err := withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
+			unsound, err = doctor.Unsound(cmd.Context(), ck, s.threads, progress)
+			return err
+		})
 		if err != nil {
 			return nil, nil, errors.Join(err, ck.Close())
 		}
-		d.Findings = append(d.Findings, unsound...)
+		d.Add(unsound...)
 	}
-	d.Repairable = ck != nil && !slices.ContainsFunc(d.Findings, func(f loader.Finding) bool { return f.Remedy == "" })
+	d.Conclude(ck)
 	return ck, d, nil
 }
 
-// unsound reads all weights, for numbers that are none and for checksums that do not hold.
-func unsound(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (found []loader.Finding, err error) {
-	var lines []string
-	if err := withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
-		lines, err = convert.NonFinite(cmd.Context(), ck, s.threads, progress)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	for _, line := range lines {
-		found = append(found, loader.Finding{Problem: line})
-	}
-	if err := ck.CheckSums(cmd.Context()); err != nil {
-		if cmd.Context().Err() != nil {
-			return nil, err
+// unfinished adds to each file of a download that is not complete how to complete it.
+func unfinished(path string) (found []doctor.Finding) {
+	for _, file := range doctor.Unfinished(path) {
+		again := "download it again"
+		if file.Repo != "" {
+			again = "gomamba download " + file.Repo + " completes it"
 		}
-		found = append(found, loader.Finding{Problem: err.Error()})
-	}
-	return found, nil
-}
-
-// unfinished compares the files of a download with what the hub said about them.
-func unfinished(path string) (found []loader.Finding) {
-	expected := hub.Expected(path)
-	if expected == nil {
-		return nil
-	}
-	again := "download it again"
-	if expected.Repo != "" {
-		again = "gomamba download " + expected.Repo + " completes it"
-	}
-	for _, file := range expected.Files {
-		name := filepath.Join(path, filepath.FromSlash(file.Path))
-		if info, err := os.Stat(name); err == nil && info.Size() < file.Size {
-			found = append(found, loader.Finding{Problem: fmt.Sprintf("%s: found %d bytes, the hub has %d: the download is not complete; %s",
-				name, info.Size(), file.Size, again)})
-		}
+		found = append(found, doctor.Finding{Problem: file.Problem() + "; " + again})
 	}
 	return found
 }
@@ -178,8 +140,8 @@ func (f *doctorFlags) repair(cmd *cobra.Command, s *settings, ck *loader.Checkpo
 	return nil
 }
 
-// print writes the diagnosis for people.
-func (d *diagnosis) print(w io.Writer) error {
+// printDiagnosis writes the diagnosis for people.
+func printDiagnosis(w io.Writer, d *doctor.Diagnosis) error {
 	for i, f := range d.Findings {
 		remedy := "no repair"
 		tint := red

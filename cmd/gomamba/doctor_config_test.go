@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/gomamba/gomamba/doctor"
 )
 
 // utf16Text renders a text as UTF-16 with a mark.
@@ -225,7 +227,7 @@ func TestDoctorSaysWhereSettingsComeFrom(t *testing.T) {
 	text := string(p.read("config.json"))
 	p.write("config.json", text[:strings.Index(text, `  "pad_token_id"`)])
 	out, err := gomamba(t, "doctor", p.dir, "--json")
-	var d diagnosis
+	var d doctor.Diagnosis
 	if jerr := json.Unmarshal([]byte(out), &d); err == nil || jerr != nil || len(d.Findings) == 0 || !d.Repairable {
 		t.Fatalf("%v, %v: %s", err, jerr, out)
 	}

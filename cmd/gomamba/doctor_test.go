@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -230,7 +231,7 @@ func TestDoctorRepairs(t *testing.T) {
 			if err == nil {
 				t.Errorf("exit status 0 for a broken checkpoint")
 			}
-			var d diagnosis
+			var d doctor.Diagnosis
 			if err := json.Unmarshal([]byte(out), &d); err != nil {
 				t.Fatalf("%v in %s", err, out)
 			}

@@ -11,10 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
@@ -57,7 +58,7 @@ the same model, whatever their layouts, dtypes and shards.`,
 			}
 			if fingerprint && ck.Check() == nil {
 				if err := withBar(cmd, int64(info.Bytes), func(progress func(done, total int64)) (err error) {
-					info.Fingerprint, err = convert.Fingerprint(cmd.Context(), ck, s.threads, progress)
+					info.Fingerprint, err = compare.Fingerprint(cmd.Context(), ck, s.threads, progress)
 					return err
 				}); err != nil {
 					return err
@@ -143,7 +144,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	info.Memory = info.Bytes - len(idle.Data) + info.StateBytes
 	if ok && info.Tied {
 		info.Parameters -= idle.Elems()
-		embedding, _ := ck.Tensor("backbone.embeddings.weight")
+		embedding, _ := ck.Tensor(names.Embedding)
 		if len(idle.Data) > 0 && &idle.Data[0] == &embedding.Data[0] { // in one storage, as torch.save keeps them
 			info.Bytes -= len(idle.Data)
 		}

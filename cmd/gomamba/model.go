@@ -7,9 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/compare"
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
@@ -84,7 +86,7 @@ func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use f
 // blame reads the weights for values that are no numbers, once results are not. Where it finds none, the values of
 // activations grew too large.
 func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
-	found, err := convert.NonFinite(cmd.Context(), ck, s.threads, nil)
+	found, err := doctor.NonFinite(cmd.Context(), ck, s.threads, nil)
 	switch {
 	case err != nil:
 		return ""
@@ -112,7 +114,7 @@ func warnNonFinite(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, cache
 // fingerprint computes the fingerprint of a checkpoint.
 func fingerprint(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (print string, err error) {
 	err = withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
-		print, err = convert.Fingerprint(cmd.Context(), ck, s.threads, progress)
+		print, err = compare.Fingerprint(cmd.Context(), ck, s.threads, progress)
 		return err
 	})
 	return print, err
@@ -128,11 +130,11 @@ func closing(err *error, c interface{ Close() error }) {
 // unread returns the tensor that a running model does not read: the stored copy of a tied head, or else the embedding, of
 // which a token reads a row.
 func unread(ck *loader.Checkpoint) (t tensor.Tensor, ok bool) {
-	embedding, ok := ck.Tensor("backbone.embeddings.weight")
+	embedding, ok := ck.Tensor(names.Embedding)
 	if !ck.Tied() {
 		return embedding, ok
 	}
-	head, stored := ck.Tensor("lm_head.weight")
+	head, stored := ck.Tensor(names.Head)
 	if !ok || !stored {
 		return tensor.Tensor{}, false
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
@@ -18,7 +19,6 @@ import (
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
-	"github.com/gomamba/gomamba/model/receipt"
 )
 
 // converted is what convert reports; its JSON form is a contract.
@@ -29,7 +29,7 @@ type converted struct {
 	Bytes    int64            `json:"bytes"`
 	Seconds  float64          `json:"seconds"`
 	Verified bool             `json:"verified"`
-	Receipt  *receipt.Receipt `json:"receipt,omitempty"` // when asked for
+	Receipt  *compare.Receipt `json:"receipt,omitempty"` // when asked for
 }
 
 // maxText bounds the text of a receipt, so that a mistaken path does not fill the memory.
@@ -115,9 +115,9 @@ type kind struct {
 }
 
 // printReceipt writes a receipt for people, the tensors of all blocks together.
-func printReceipt(w io.Writer, r *receipt.Receipt) error {
+func printReceipt(w io.Writer, r *compare.Receipt) error {
 	var kinds []*kind
-	find := func(l receipt.Loss) *kind {
+	find := func(l compare.Loss) *kind {
 		name := anyBlock(l.Name)
 		for _, k := range kinds {
 			if k.name == name && k.from == l.From && k.to == l.To {

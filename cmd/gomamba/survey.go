@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
@@ -21,7 +22,7 @@ func isUnsupported(err error) bool {
 // survey reports what a checkpoint holds that cannot be opened for this reason. Where the files cannot even be listed,
 // the reason is the error.
 func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error {
-	s, err := loader.NewSurvey(path)
+	s, err := doctor.NewSurvey(path)
 	if err != nil {
 		return reason
 	}
@@ -53,7 +54,7 @@ func shortName(s string) string {
 }
 
 // blocksText says which blocks have a state space model.
-func blocksText(s *loader.Survey) string {
+func blocksText(s *doctor.Survey) string {
 	if len(s.SSM) == s.Blocks {
 		return fmt.Sprintf("%d, all with a state space model", s.Blocks)
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
@@ -13,12 +15,11 @@ import (
 
 // tokenizerFiles selects what a tokenizer is read from, or the whole model where it has its vocabulary inside.
 func tokenizerFiles(names []string) ([]string, error) {
-	files := []string{"tokenizer.json", "tokenizer.model", "tokenizer.model.v3"}
-	if found, err := hub.Matching(files, nil)(names); err != nil || len(found) == 0 {
+	if found, err := hub.Matching(filenames.Vocabularies, nil)(names); err != nil || len(found) == 0 {
 		return hub.ModelFiles(names)
 	}
-	return hub.Matching(append(files, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-		"chat_template.jinja", "additional_chat_templates/*.jinja", "config.json"), nil)(names)
+	return hub.Matching(slices.Concat(filenames.Vocabularies, []string{filenames.TokenizerConfig, filenames.SpecialTokens,
+		filenames.AddedTokens, filenames.Template, filenames.Templates + "/*.jinja", filenames.Config}), nil)(names)
 }
 
 // openTokenizer opens the tokenizer of MODEL, or MODEL as a tokenizer. A model of bytes needs none.

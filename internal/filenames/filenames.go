@@ -9,17 +9,44 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 )
 
+// Configurations of a model.
+const (
+	Config     = "config.json"            // of the Hugging Face and the original layout
+	Params     = "params.json"            // of mistral's
+	Generation = "generation_config.json" // how to generate, in every layout that is a folder
+	// Whole is the transformers config of a checkpoint that was one before, if the keys of its layout do not say it all: an
+	// addition of ours, which mamba_ssm and mistral-inference do not look at.
+	Whole         = "hf_config.json"
+	AdapterConfig = "adapter_config.json" // of PEFT
+)
+
+// Configs are the configurations of the layouts.
+var Configs = []string{Config, Generation, Whole, Params}
+
+// Files of a tokenizer and of chat templates.
+const (
+	TokenizerJSON   = "tokenizer.json"
+	SentencePiece   = "tokenizer.model"
+	SentencePieceV3 = "tokenizer.model.v3" // mistral adds the version of its format
+	TokenizerConfig = "tokenizer_config.json"
+	SpecialTokens   = "special_tokens_map.json"
+	AddedTokens     = "added_tokens.json"
+	Template        = "chat_template.jinja"
+	TemplateJSON    = "chat_template.json"
+	Templates       = "additional_chat_templates" // a folder of more
+)
+
+// Vocabularies are the files that a tokenizer is read from, in this order.
+var Vocabularies = []string{TokenizerJSON, SentencePiece, SentencePieceV3}
+
 // Tokenizer are the files beside the weights that hold the tokenizer in its forms, and the chat template.
 var Tokenizer = []string{
-	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-	"tokenizer.model", "tokenizer.model.v3", "chat_template.jinja", "chat_template.json",
+	TokenizerJSON, TokenizerConfig, SpecialTokens, AddedTokens, "vocab.json", "merges.txt",
+	SentencePiece, SentencePieceV3, Template, TemplateJSON,
 }
 
-// settings are the configurations of the layouts, and the indexes of shards.
-var settings = []string{
-	"config.json", "generation_config.json", "hf_config.json", "params.json",
-	ModelIndex, TorchIndex,
-}
+// indexes are those of shards.
+var indexes = []string{ModelIndex, TorchIndex}
 
 // papers are what a repository on the hub has beside them, and what a file manager leaves.
 var papers = []string{"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", ".gitattributes", ".DS_Store"}
@@ -31,7 +58,7 @@ func Weights(name string) bool { return weights.MatchString(name) }
 
 // Beside reports whether a file of that name goes with the weights: configuration, index, tokenizer, model card, licence.
 func Beside(name string) bool {
-	return slices.Contains(settings, name) || slices.Contains(Tokenizer, name) || slices.Contains(papers, name)
+	return slices.Contains(Configs, name) || slices.Contains(indexes, name) || slices.Contains(Tokenizer, name) || slices.Contains(papers, name)
 }
 
 // In returns the paths of what dir holds under names that match a pattern of filepath.Match, in the order of the names. The

@@ -15,7 +15,7 @@ const (
 	TorchFile  = "pytorch_model.bin"
 	TorchIndex = "pytorch_model.bin.index.json"
 
-	AdapterConfig = "adapter_config.json" // of PEFT
+	Consolidated = "consolidated.safetensors" // of mistral's layout
 )
 
 // UsualWeights are the usual names in the order in which transformers looks for them (5.23, modeling_utils.py,

@@ -18,17 +18,14 @@ func isGGUF(f File) bool { return path.Ext(f.Path) == ".gguf" }
 
 // The small files that belong to a model: its configuration, that of an adapter, and what turns text into ids and back.
 var (
-	configFiles    = []string{"config.json", "generation_config.json", "hf_config.json", "params.json", filenames.AdapterConfig}
-	tokenizerFiles = []string{
-		"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-		"chat_template.jinja", "chat_template.json", "additional_chat_templates/*.jinja", "tokenizer.model", "tokenizer.model.v3",
-	}
+	configFiles    = append(slices.Clone(filenames.Configs), filenames.AdapterConfig)
+	tokenizerFiles = append(slices.Clone(filenames.Tokenizer), filenames.Templates+"/*.jinja")
 )
 
 // weightFiles are the files that may hold the weights or list their shards, the best first: the usual ones, and mistral's.
 // Where there are several it is the same weights, so one of them will do. Tensors in safetensors are preferred: they need
 // no pickle.
-var weightFiles = slices.Insert(slices.Clone(filenames.UsualWeights), 2, "consolidated.safetensors")
+var weightFiles = slices.Insert(slices.Clone(filenames.UsualWeights), 2, filenames.Consolidated)
 
 // ModelFiles selects what it takes to run or convert a model. Of an adapter without its base model it selects the
 // configuration, which names that.
@@ -45,7 +42,7 @@ func ModelFiles(names []string) ([]string, error) {
 	}
 	others := filenames.OtherWeights(names)
 	switch {
-	case len(others) == 1 && slices.Contains(chosen, "config.json"):
+	case len(others) == 1 && slices.Contains(chosen, filenames.Config):
 		return withShards(chosen, names, others[0]), nil
 	case len(others) > 1:
 		return nil, fmt.Errorf("%d files of weights in the repository, and none has the usual name: %s; download the one to use with config.json, and open that",

@@ -16,10 +16,10 @@ func Rename(name string) (canonical string, ok bool) {
 	bare := strings.TrimPrefix(name, MistralPrefix)
 	if slices.Contains([]string{"embedding.weight", "embeddings.weight", "norm_f.weight"}, bare) ||
 		strings.HasPrefix(bare, "layers.") {
-		bare = "backbone." + bare
+		bare = Backbone + bare
 	}
-	if bare == "backbone.embedding.weight" {
-		bare = "backbone.embeddings.weight"
+	if bare == embeddingOriginal {
+		bare = Embedding
 	}
 	return bare, bare != name && (fits(mamba1, bare) || fits(mamba2, bare))
 }

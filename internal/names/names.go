@@ -21,9 +21,6 @@ type Spec struct {
 	Layer    int    // index of the block; -1 outside the blocks
 }
 
-// blockPrefix starts the patterns of tensors that every block has; {i} is the block's index.
-const blockPrefix = "backbone.layers.{i}."
-
 // Table lists the tensors that a checkpoint of cfg holds, in the order the model uses them.
 // The error is a *badfile.UnsupportedError for a family without a table.
 func Table(cfg config.Config) ([]Spec, error) {

@@ -56,9 +56,9 @@ func originalPlace(name string) (block, place int) {
 	}
 	const end = 1 << 30
 	switch name {
-	case "backbone.embeddings.weight":
+	case Embedding:
 		return -1, 0
-	case "lm_head.weight":
+	case Head:
 		return end, 1
 	}
 	return end, 0

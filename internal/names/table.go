@@ -74,10 +74,10 @@ func presentIf(used bool) presence {
 
 // The tensors outside the mixers, which all families have in common.
 var (
-	rowEmbedding = row{"backbone.embeddings.weight", "backbone.embedding.weight", place{name: EmbeddingGGUF}, vocabByWidth, nil}
+	rowEmbedding = row{Embedding, embeddingOriginal, place{name: EmbeddingGGUF}, vocabByWidth, nil}
 	rowNorm      = row{blockPrefix + "norm.weight", "", place{name: ggufBlock + "attn_norm.weight", f32: true}, width, nil}
-	rowNormF     = row{"backbone.norm_f.weight", "", place{name: "output_norm.weight", f32: true}, width, nil}
-	rowHead      = row{"lm_head.weight", "", place{name: HeadGGUF}, vocabByWidth, head}
+	rowNormF     = row{FinalNorm, "", place{name: "output_norm.weight", f32: true}, width, nil}
+	rowHead      = row{Head, "", place{name: HeadGGUF}, vocabByWidth, head}
 )
 
 func vocabByWidth(s sizes) []int { return []int{s.V, s.D} }

@@ -112,7 +112,7 @@ func blockTensor(name string) (before string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	bare := "backbone." + name[at:]
+	bare := Backbone + name[at:]
 	if _, pattern := indexed(bare, blockPrefix); !strings.HasPrefix(pattern, blockPrefix+"mixer.") ||
 		!fits(mamba1, bare) && !fits(mamba2, bare) {
 		return "", false

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/parity"
-	"github.com/gomamba/gomamba/model/receipt"
 )
 
 // stage is what a watcher saw of one stage.
@@ -43,7 +43,7 @@ func TestStages(t *testing.T) {
 			return err
 		}, []string{"float32 network", "float64 oracle", "float32 oracle"}},
 		{func(ctx context.Context) error {
-			_, err := receipt.New(ctx, ck, ck, nil, 1)
+			_, err := compare.NewReceipt(ctx, ck, ck, nil, 1)
 			return err
 		}, []string{"tensors", "predictions"}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -73,11 +74,11 @@ func (t *Tokenizer) readConfig(dir string, isJSON bool) error {
 		name string
 		read func(o object)
 	}{
-		{"tokenizer_config.json", b.readConfig},
-		{"special_tokens_map.json", b.readMap},
-		{"added_tokens.json", func(o object) { legacy = b.readAdded(o) }},
+		{filenames.TokenizerConfig, b.readConfig},
+		{filenames.SpecialTokens, b.readMap},
+		{filenames.AddedTokens, func(o object) { legacy = b.readAdded(o) }},
 	} {
-		if b.listed && file.name != "tokenizer_config.json" {
+		if b.listed && file.name != filenames.TokenizerConfig {
 			continue // the tokens are all in added_tokens_decoder
 		}
 		path := filepath.Join(dir, file.name)
@@ -245,18 +246,15 @@ func (t *Tokenizer) apply(b *beside, legacy []added, isJSON bool) {
 	}
 }
 
-// folderTemplates holds chat templates beside the default one, a file each.
-const folderTemplates = "additional_chat_templates"
-
 // readTemplates takes the chat template from its file, or the one that tokenizer_config.json has. With files of other
 // templates that one does not count.
 func (t *Tokenizer) readTemplates(dir, configured string) error {
 	t.config.ChatTemplate = configured
-	if entries, err := os.ReadDir(filepath.Join(dir, folderTemplates)); err == nil &&
+	if entries, err := os.ReadDir(filepath.Join(dir, filenames.Templates)); err == nil &&
 		slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".jinja" }) {
 		t.config.ChatTemplate = ""
 	}
-	template, err := jsonobj.ReadFile(filepath.Join(dir, "chat_template.jinja"), maxFile)
+	template, err := jsonobj.ReadFile(filepath.Join(dir, filenames.Template), maxFile)
 	if err == nil {
 		t.config.ChatTemplate = string(template)
 	}

@@ -28,9 +28,6 @@ func (e *noTokenizer) Error() string {
 
 func (e *noTokenizer) Is(target error) bool { return target == ErrNone }
 
-// Files that a tokenizer is read from, in this order.
-var fileNames = []string{"tokenizer.json", "tokenizer.model", "tokenizer.model.v3"}
-
 // Open reads the tokenizer at path: a tokenizer.json, a SentencePiece model, a GGUF file, or a checkpoint's folder, or a file
 // in it, that has one of these. Errors: ErrNone where a folder has none, *badfile.FormatError,
 // *badfile.UnsupportedError, or a wrapped I/O error.
@@ -45,7 +42,7 @@ func Open(path string) (*Tokenizer, error) {
 	switch base := filepath.Base(path); {
 	case strings.HasSuffix(base, ".gguf"):
 		return openGGUF(path)
-	case base == "config.json", base == "params.json", strings.HasSuffix(base, ".index.json"),
+	case base == filenames.Config, base == filenames.Params, strings.HasSuffix(base, ".index.json"),
 		slices.Contains([]string{".safetensors", ".bin", ".pth", ".pt"}, filepath.Ext(base)):
 		return openFolder(filepath.Dir(path))
 	}
@@ -60,7 +57,7 @@ func Open(path string) (*Tokenizer, error) {
 }
 
 func openFolder(dir string) (*Tokenizer, error) {
-	for _, name := range fileNames {
+	for _, name := range filenames.Vocabularies {
 		path := filepath.Join(dir, name)
 		if _, err := files.Stat(path); err == nil {
 			return openFile(path)
@@ -69,7 +66,7 @@ func openFolder(dir string) (*Tokenizer, error) {
 	if ggufs := filenames.In(dir, "*.gguf"); len(ggufs) > 0 {
 		return openGGUF(ggufs[0])
 	}
-	return nil, &noTokenizer{dir, "found none of " + strings.Join(fileNames, ", ")}
+	return nil, &noTokenizer{dir, "found none of " + strings.Join(filenames.Vocabularies, ", ")}
 }
 
 func openGGUF(path string) (_ *Tokenizer, err error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
@@ -193,7 +194,7 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 		c.report = &Report{}
 	}
 	c.batch, c.layers = &q.batch, q.m.Config().Shared().NumHiddenLayers
-	for _, name := range names(q.theirs, c.layers) {
+	for _, name := range ordered(q.theirs, c.layers) {
 		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], q.theirs.values[name])
 	}
 	c.report.conclude()
@@ -202,7 +203,7 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 
 // stored returns the 16-bit dtype that the weights of the projections are stored in, or 0.
 func stored(ck *loader.Checkpoint) tensor.DType {
-	t, _ := ck.Tensor("backbone.layers.0.mixer.out_proj.weight")
+	t, _ := ck.Tensor(names.Blocks + "0.mixer.out_proj.weight")
 	if t.DType == tensor.BF16 || t.DType == tensor.F16 {
 		return t.DType
 	}

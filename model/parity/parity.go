@@ -52,7 +52,7 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		c.allow = newAllowance(truth, sample)
 	}
 	c.tolerance = tol
-	for _, name := range names(own, c.layers) {
+	for _, name := range ordered(own, c.layers) {
 		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
 	}
 	r.conclude()

@@ -53,9 +53,9 @@ func wide[F float32 | float64](v []F) []float64 {
 	return w
 }
 
-// names lists the tensors of r in the order the network computes them: for each block its states and its output, then
+// ordered lists the tensors of r in the order the network computes them: for each block its states and its output, then
 // the final norm and the logits.
-func names(r *results, layers int) []string {
+func ordered(r *results, layers int) []string {
 	var list []string
 	add := func(name string) {
 		if _, ok := r.values[name]; ok {

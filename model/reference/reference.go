@@ -22,6 +22,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
@@ -109,7 +110,7 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 	D := o.cfg.HiddenSize
 	out := &Output[F]{}
 	hidden := make([]F, o.rows*D)
-	embeddings := o.bind.Take("backbone.embeddings.weight")
+	embeddings := o.bind.Take(names.Embedding)
 	for row, id := range o.batch.IDs {
 		if o.stopped() {
 			break
@@ -133,15 +134,15 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 		}
 		meter.Add(1)
 	}
-	final := o.norm(hidden, o.bind.Take("backbone.norm_f.weight"))
+	final := o.norm(hidden, o.bind.Take(names.FinalNorm))
 	if want.HiddenStates {
 		out.HiddenStates = append(out.HiddenStates, final)
 	}
 	switch want.Logits {
 	case model.LogitsAll:
-		out.Logits = o.linear(o.bind.Take("lm_head.weight"), final, nil)
+		out.Logits = o.linear(o.bind.Take(names.Head), final, nil)
 	case model.LogitsLast:
-		out.Logits = o.linear(o.bind.Take("lm_head.weight"), o.lastTokens(final), nil)
+		out.Logits = o.linear(o.bind.Take(names.Head), o.lastTokens(final), nil)
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
 }

@@ -1,0 +1,172 @@
+// Package doctor finds out what is wrong with a checkpoint: it opens as well as it can what package loader refuses, says in
+// a line each what it found and whether a copy would be without it, and lists what the files hold that no model is known
+// for. It opens files in parts by internal/layout.
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Finding is something that is wrong with a checkpoint.
+type Finding struct {
+	Problem string `json:"problem"`          // one line: file, tensor or key, what was found, what was expected
+	Remedy  string `json:"remedy,omitempty"` // what a copy has instead; empty: only other files help
+
+	// Of a configuration that could not be read as a whole: the keys that were kept, those with the values that tensors
+	// show, and those that have their defaults, as no result depends on them.
+	Kept     []string `json:"kept,omitempty"`
+	Inferred []string `json:"inferred,omitempty"`
+	Defaults []string `json:"defaults,omitempty"`
+}
+
+// Examine opens a checkpoint that may be broken, as well as it can be understood, and reports what is wrong with it.
+// Tensors get the names they were meant to have, shards count as they are found whatever the index says, sizes and the
+// family follow from the tensors, and the configuration keeps all else that can be read of it.
+//
+// The checkpoint is nil if the files do not suffice. It can be used when no finding lacks a remedy. The error is that
+// of a path that cannot be read.
+func Examine(path string) (*loader.Checkpoint, []Finding, error) {
+	if _, err := files.Stat(path); err != nil {
+		return nil, nil, err
+	}
+	d := &doctor{}
+	ck := d.examine(path)
+	return ck, d.findings, nil
+}
+
+// doctor collects what is wrong.
+type doctor struct {
+	src      layout.Source
+	layout   string
+	file     string          // of the configuration
+	raw      jsonobj.Members // its keys, as far as it has any
+	damage   damage          // of the file
+	notes    []config.Note   // what else is odd about it
+	w        *layout.Weights
+	findings []Finding
+}
+
+func (d *doctor) add(remedy, format string, args ...any) {
+	d.findings = append(d.findings, Finding{Problem: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+// unfixable notes an error for which there is no remedy here.
+func (d *doctor) unfixable(err error) { d.add("", "%v", err) }
+
+func (d *doctor) examine(path string) *loader.Checkpoint {
+	src, l, err := layout.Detect(path)
+	d.src, d.layout = src, l.Name
+	if err != nil {
+		d.layout = layout.HF
+	}
+	var cfg config.Config
+	if d.layout == layout.GGUF {
+		if cfg, d.w, err = layout.OpenGGUF(d.src); err != nil {
+			d.unfixable(err)
+			return nil
+		}
+		d.file = d.w.Source
+	} else if d.readConfig(); !d.open() {
+		if len(d.findings) == 0 {
+			d.unfixable(err)
+		}
+		return nil
+	}
+	known := len(d.findings)
+	if cfg = d.config(cfg); cfg == nil {
+		d.giveUp()
+		return nil
+	}
+	ck, err := d.build(cfg)
+	if err != nil {
+		d.unfixable(err)
+		d.giveUp()
+		return nil
+	}
+	d.account(ck.Config(), known)
+	return ck
+}
+
+// giveUp gives the weights up. They are only read, so an error of closing them is of no interest.
+func (d *doctor) giveUp() { _ = d.w.Close() }
+
+// build makes the checkpoint and adds what remains wrong with it.
+func (d *doctor) build(cfg config.Config) (*loader.Checkpoint, error) {
+	ck, err := d.assembled(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if family := d.family(); ck.Check() != nil && d.layout == layout.HF && family == cfg.Family() {
+		// Its settings could not be fitted to the tensors one by one.
+		before := len(d.findings)
+		if again, err := d.assembled(d.remake(family)); err == nil && again.Check() == nil {
+			ck = again
+		} else {
+			d.findings = d.findings[:before]
+		}
+	}
+	if headDiffers(ck) {
+		d.add("tie_word_embeddings is false", "%s: tie_word_embeddings: true, but lm_head.weight differs from the embedding it would be tied to", d.file)
+		untied := ck.Config()
+		untied.Shared().TieWordEmbeddings = false
+		if ck, err = d.assembled(untied); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range ck.Problems() {
+		d.findings = append(d.findings, Finding{Problem: p.Text, Remedy: p.Remedy})
+	}
+	return ck, nil
+}
+
+// headDiffers reports whether a model stores a head that the configuration calls tied but that is not the embedding.
+func headDiffers(ck *loader.Checkpoint) bool {
+	embedding, stored := ck.Tensor(names.Embedding)
+	head, both := ck.Tensor(names.Head)
+	return stored && both && slices.Equal(embedding.Shape, head.Shape) && ck.Config().Shared().TieWordEmbeddings && !ck.Tied()
+}
+
+// assembled is the checkpoint of a configuration.
+func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
+	ck, err := layout.Assemble(d.src.Dir, d.layout, cfg, d.w)
+	if err != nil {
+		return nil, err
+	}
+	return ck.(*loader.Checkpoint), nil
+}
+
+// family infers from the tensors what a model is; FalconMamba has those of Mamba.
+func (d *doctor) family() config.Family {
+	has := func(name string) bool {
+		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == names.Blocks+"0.mixer."+name })
+	}
+	switch {
+	case has("B_bias"): // Mamba-3
+		return ""
+	case has("x_proj.weight"):
+		return config.Mamba
+	case has("dt_bias"):
+		return config.Mamba2
+	}
+	return ""
+}
+
+// repairable reports whether an error of reading the configuration is one that the tensors can answer: not what says that
+// the model is of a kind that cannot be run.
+func repairable(err error) bool {
+	if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok {
+		return slices.Contains([]string{"model_type", "architectures", "d_model", "dim"}, e.Where)
+	}
+	return true
+}

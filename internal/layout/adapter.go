@@ -1,0 +1,41 @@
+package layout
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// NoteAdapter says that an adapter of PEFT lies beside the weights. If peft is installed, transformers applies it to them,
+// and needs to see only the adapter's config for that (5.23, integrations/peft.py, maybe_load_adapters).
+func (w *Weights) NoteAdapter(dir string) {
+	path := filepath.Join(dir, filenames.AdapterConfig)
+	if Exists(path) {
+		w.Note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: results are those of the base model alone; "+
+			"transformers with peft applies it; merge it into the base model with merge_and_unload and save that")
+	}
+}
+
+// adapterAlone is the error of a folder that holds an adapter and no model, nil of others.
+func adapterAlone(dir string, found []string) error {
+	if !slices.ContainsFunc(found, func(name string) bool {
+		return name == filenames.AdapterConfig || strings.HasPrefix(name, "adapter_model.")
+	}) {
+		return nil
+	}
+	detail := "found an adapter (PEFT) without its base model"
+	path := filepath.Join(dir, filenames.AdapterConfig)
+	if data, err := jsonobj.ReadFile(path, config.MaxFile); err == nil {
+		keys, _ := jsonobj.Parse(data) // what cannot be read names no base
+		v, _ := keys.Get("base_model_name_or_path")
+		if base, ok := v.Text(); ok && base != "" {
+			detail = "found an adapter (PEFT) for the base model " + badfile.Quote(base) + ", and no weights of that"
+		}
+	}
+	return &badfile.UnsupportedError{File: dir, Detail: detail + "; merge it into the base model with merge_and_unload and save that"}
+}

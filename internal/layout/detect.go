@@ -1,0 +1,194 @@
+package layout
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
+)
+
+// Layout is one way to store a checkpoint.
+type Layout struct {
+	Name  string
+	match func(src Source) bool
+	// Open reads the configuration and maps the weights.
+	Open func(src Source) (config.Config, *Weights, error)
+}
+
+// Names of the layouts.
+const (
+	HF       = "hf"
+	Original = "original"
+	Mistral  = "mistral"
+	GGUF     = "gguf"
+)
+
+// Source is where a checkpoint lies.
+type Source struct {
+	Dir  string // its folder, or the file itself of GGUF
+	File string // the name of the weight file that was asked for; empty: the layout chooses
+}
+
+// layouts are tried in this order; the first that matches opens the folder and reports its own errors.
+var layouts = []Layout{
+	{Original, matchOriginal, openOriginal},
+	mistral,
+	{HF, matchHF, openHF},
+	ggufLayout,
+}
+
+var (
+	mistral    = Layout{Mistral, matchMistral, openMistral}
+	ggufLayout = Layout{GGUF, matchGGUF, OpenGGUF}
+)
+
+// Detect finds the checkpoint that path means and its layout.
+func Detect(path string) (src Source, l Layout, err error) {
+	src.Dir = path
+	info, err := files.Stat(path)
+	if err != nil {
+		return src, Layout{}, err // names the operation and the path
+	}
+	if !info.IsDir() {
+		if strings.EqualFold(filepath.Ext(path), ".gguf") || startsGGUF(path) {
+			return src, ggufLayout, nil
+		}
+		if src, err = sourceOf(path); err != nil {
+			return src, Layout{}, err
+		}
+		if name := filepath.Base(path); name == filenames.Params || name == filenames.Consolidated {
+			if params, _ := MistralFolder(src); params != "" {
+				return src, mistral, nil // asked for by name, whatever else the folder holds
+			}
+		}
+	}
+	for _, l := range layouts {
+		if l.match(src) {
+			return src, l, nil
+		}
+	}
+	return src, Layout{}, noMatch(src.Dir)
+}
+
+// startsGGUF recognises a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
+func startsGGUF(path string) bool { return strings.HasPrefix(firstBytes(path), "GGUF") }
+
+// sourceOf accepts a file that stands for the folder it is in, or that holds its weights.
+func sourceOf(path string) (Source, error) {
+	src, name := Source{Dir: filepath.Dir(path)}, filepath.Base(path)
+	_, known := format(path)
+	switch {
+	case name == filenames.Config, name == filenames.Params:
+		return src, nil
+	case filenames.IsShard(name) && len(indexesIn(src.Dir)) > 0:
+		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
+	case known, filenames.MaybeWeights(name):
+		src.File = name
+		return src, nil
+	}
+	return src, &badfile.UnsupportedError{File: path, Detail: "found a file, expected a checkpoint's folder, or its " + filenames.Config + " or a file of weights"}
+}
+
+// indexesIn lists the indexes of shards in a folder.
+func indexesIn(dir string) []string {
+	found, err := list(dir)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(found, func(name string) bool { return !filenames.IsIndex(name) })
+}
+
+const wanted = "use a Hugging Face folder with " + filenames.Config + " and " + filenames.ModelFile + " (or shards with their index)"
+
+// Exists reports whether dir holds something of that name, a dangling link included: a link of the Hugging Face cache
+// whose blob is gone is a broken checkpoint and not another layout.
+func Exists(path string) bool {
+	_, err := files.Lstat(path)
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
+}
+
+// foreignLayouts are recognised to say what would work instead. A pattern is as in filepath.Match.
+var foreignLayouts = []struct{ pattern, what, instead string }{
+	{
+		ggufPattern, "one of several GGUF files",
+		"give the file itself",
+	},
+	{
+		filenames.Params, "mistral's layout without its weights",
+		"download " + filenames.Consolidated + " into the same folder",
+	},
+	{
+		filenames.Consolidated, "mistral's layout without " + filenames.Params + ", which holds the model's sizes",
+		"download it into the same folder",
+	},
+	{
+		"consolidated*", "a consolidated checkpoint of another model",
+		"use a transformers version of the checkpoint",
+	},
+	{"*.nemo", "a NeMo archive", "export it with NeMo's own converter to Hugging Face"},
+	{"zero_pp_rank_*", "a part of a model that DeepSpeed spread over several GPUs", "merge the parts with the zero_to_fp32.py beside them"},
+	{"mp_rank_*", "a Megatron checkpoint", "export it with Megatron's own converter to Hugging Face"},
+	{"*.distcp", "a PyTorch distributed checkpoint", "merge it with torch.distributed.checkpoint.format_utils and save it with save_pretrained"},
+}
+
+// noMatch says what a folder that is no checkpoint of a known layout holds, and what would work.
+func noMatch(dir string) error {
+	found, err := list(dir)
+	if err != nil {
+		return err
+	}
+	first := func(pattern string) string {
+		for _, name := range found {
+			if ok, _ := filepath.Match(pattern, name); ok {
+				return name
+			}
+		}
+		return ""
+	}
+	if err := adapterAlone(dir, found); err != nil {
+		return err
+	}
+	for _, f := range foreignLayouts {
+		if name := first(f.pattern); name != "" {
+			return &badfile.UnsupportedError{File: dir, Detail: "found " + badfile.Quote(name) + ": " + f.what + "; " + f.instead}
+		}
+	}
+	detail := "found no checkpoint but " + badfile.QuoteList(found) + "; " + wanted
+	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), OtherWeights(dir), []string{""})...)
+	switch shard := first("model-*-of-*.safetensors"); {
+	case len(found) == 0:
+		detail = "found an empty folder; " + wanted
+	case weights != "" && first(filenames.Config) == "":
+		detail = "found " + badfile.Quote(weights) + ": weights without " + filenames.Config + ", which holds the model's sizes; download it into the same folder"
+	case shard != "":
+		detail = "found the shard " + badfile.Quote(shard) + " without " + filenames.ModelIndex + "; download it into the same folder"
+	case first(filenames.Config) != "":
+		detail = "found " + filenames.Config + " without weights; download " + filenames.ModelFile + " (or its shards and " + filenames.ModelIndex + ") into the same folder"
+	}
+	return &badfile.FormatError{File: dir, Detail: detail}
+}
+
+// present returns those of the names that were found.
+func present(names, found []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(found, name) })
+}
+
+// maxListed bounds how much of a folder is looked at for a message.
+const maxListed = 4096
+
+// list returns the names in a folder, sorted.
+func list(dir string) (found []string, err error) {
+	found, err = files.Names(dir, maxListed)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", dir, err)
+	}
+	return found, nil
+}

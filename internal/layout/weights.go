@@ -1,0 +1,270 @@
+package layout
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Weights are the tensors of a checkpoint and the files behind them.
+type Weights struct {
+	ConfigName string // of the file with the configuration; empty: config.json
+	Source     string // the file that speaks for all in messages: the single weight file or the index of the shards
+	Files      []Mapped
+	Tensors    []tensor.Tensor   // in file order, file by file, under canonical names where the layout has others
+	Listed     []tensor.Tensor   // as they are stored, where that differs; else nil
+	Keys       []gguf.KV         // of a GGUF file
+	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
+	Notes      []Note            // what is odd about the files and harms nothing
+}
+
+// Note is something odd about a file.
+type Note struct {
+	File, Where, Detail string // as in badfile.FormatError
+	Remedy              string // what a repaired copy has instead; empty: it is not so in a copy
+}
+
+// Mapped is a file of weights that is open.
+type Mapped interface {
+	Paths() []string
+	Changed() error
+	Close() error
+}
+
+// Close closes the files.
+func (w *Weights) Close() error {
+	var errs []error
+	for _, f := range w.Files {
+		errs = append(errs, f.Close())
+	}
+	w.Files = nil
+	return errors.Join(errs...)
+}
+
+// Note adds a warning about a file.
+func (w *Weights) Note(file, where, remedy, format string, args ...any) {
+	w.Notes = append(w.Notes, Note{file, where, fmt.Sprintf(format, args...), remedy})
+}
+
+// unwrap takes off the names what training code wrapped around the model. own is the prefix that the layout itself has.
+func (w *Weights) unwrap(own string) error {
+	listed := w.Names()
+	u, err := names.Unwrap(listed)
+	if err == nil {
+		err = u.Collision(listed)
+	}
+	if err != nil {
+		return InFile(w.Source, err)
+	}
+	w.SetNames(u.Names)
+	w.NoteWrapper(u, own)
+	return nil
+}
+
+// Names lists the names of the tensors.
+func (w *Weights) Names() []string {
+	list := make([]string, len(w.Tensors))
+	for i, t := range w.Tensors {
+		list[i] = t.Name
+	}
+	return list
+}
+
+// SetNames renames the tensors; Listed keeps the old names.
+func (w *Weights) SetNames(list []string) {
+	if slices.Equal(list, w.Names()) {
+		return
+	}
+	if w.Listed == nil {
+		w.Listed = w.Tensors
+	}
+	w.Tensors = slices.Clone(w.Tensors)
+	for i := range w.Tensors {
+		w.Tensors[i].Name = list[i]
+	}
+}
+
+// NoteWrapper says what names were read without.
+func (w *Weights) NoteWrapper(u names.Unwrapped, own string) {
+	var wrappers []string
+	if u.Prefix != "" && u.Prefix != own {
+		wrappers = append(wrappers, u.Prefix)
+	}
+	for _, part := range u.Parts {
+		wrappers = append(wrappers, part+".")
+	}
+	if len(wrappers) > 0 {
+		w.Note(w.Source, "", "the names without it", "found names in a wrapper, such as %s; read without %s", badfile.Quote(w.Listed[u.First].Name), badfile.QuoteList(wrappers))
+	}
+}
+
+// InFile gives an error without a file the file that it is about.
+func InFile(file string, err error) error {
+	if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
+		e.File = file
+	}
+	return err
+}
+
+// File is a file of tensors.
+type File interface {
+	Mapped
+	Tensors() []tensor.Tensor
+}
+
+// OpenFile opens a file of tensors by what it holds, whatever its name.
+func OpenFile(path string) (File, error) {
+	if HoldsTorch(path) {
+		return torchbin.Open(path)
+	}
+	return safetensors.Open(path)
+}
+
+// HoldsTorch reports whether a file is PyTorch's. If its first bytes do not say, its name does.
+func HoldsTorch(path string) bool {
+	torch, known := format(path)
+	return torch || !known && !strings.EqualFold(filepath.Ext(path), ".safetensors")
+}
+
+// format recognises a file of tensors by its first bytes: PyTorch's zip archives and pickles, or the length and beginning of
+// a safetensors header.
+func format(path string) (torch, known bool) {
+	head := firstBytes(path)
+	switch {
+	case len(head) > 8 && head[7] == 0 && head[8] == '{':
+		return false, true
+	case strings.HasPrefix(head, "PK\x03\x04"), len(head) > 1 && head[0] == 0x80 && head[1] <= 5:
+		return true, true
+	}
+	return false, false
+}
+
+// firstBytes returns how a file begins, nothing if it cannot be read: whatever opens it says why.
+func firstBytes(path string) string {
+	if info, err := files.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	f, err := files.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	var head [16]byte
+	n, _ := io.ReadFull(f, head[:])
+	return string(head[:n])
+}
+
+// WeightsOf returns the file of the weights, or the index of its shards: the one that was asked for, the first of the usual
+// ones, or the only one under another name.
+func WeightsOf(src Source) (path string, err error) {
+	if src.File != "" {
+		return filepath.Join(src.Dir, src.File), nil
+	}
+	for _, name := range filenames.UsualWeights {
+		if path := filepath.Join(src.Dir, name); Exists(path) {
+			return path, nil
+		}
+	}
+	switch others := OtherWeights(src.Dir); {
+	case len(others) == 0:
+		return "", noMatch(src.Dir)
+	case len(others) == 1:
+		return filepath.Join(src.Dir, others[0]), nil
+	case strings.HasPrefix(others[0], "mp_rank_") && strings.HasPrefix(others[len(others)-1], "mp_rank_"):
+		return "", &badfile.UnsupportedError{File: src.Dir, Detail: fmt.Sprintf("found %s that DeepSpeed or Megatron spread over several GPUs: %s; merge them first",
+			badfile.Count(len(others), "part"), badfile.QuoteList(others))}
+	default:
+		return "", &badfile.UnsupportedError{File: src.Dir, Detail: fmt.Sprintf("found %s, and none has the usual name: %s; give the file itself, or if these are shards, download "+filenames.ModelIndex,
+			badfile.Count(len(others), "file")+" of weights", badfile.QuoteList(others))}
+	}
+}
+
+// OtherWeights lists the files of a folder that hold weights under another than the usual name. A GGUF file goes before.
+func OtherWeights(dir string) []string {
+	found, err := list(dir)
+	if err != nil || matchGGUF(Source{Dir: dir}) {
+		return nil
+	}
+	return slices.DeleteFunc(filenames.OtherWeights(found), func(name string) bool { return holdsResults(filepath.Join(dir, name)) })
+}
+
+// holdsResults reports whether a file holds what a network computed, not its weights: reference files lie beside models.
+func holdsResults(path string) bool {
+	if filenames.IsIndex(path) || HoldsTorch(path) {
+		return false
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return false // whatever opens it says why
+	}
+	defer f.Close()
+	_, ids := f.Tensor("input_ids")
+	_, logits := f.Tensor("logits")
+	return ids || logits
+}
+
+func hasWeights(src Source) bool {
+	return src.File != "" || slices.ContainsFunc(filenames.UsualWeights, func(name string) bool { return Exists(filepath.Join(src.Dir, name)) }) ||
+		len(OtherWeights(src.Dir)) > 0
+}
+
+// openWeights maps the weights and takes wrappers off their names. own is as in unwrap.
+func openWeights(src Source, own string) (*Weights, error) {
+	path, err := WeightsOf(src)
+	if err != nil {
+		return nil, err
+	}
+	open := OpenSingle
+	if filenames.IsIndex(filepath.Base(path)) {
+		open = OpenShards
+	}
+	w, err := open(path, OpenFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.unwrap(own); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	w.NoteAdapter(src.Dir)
+	return w, nil
+}
+
+// OpenSingle maps a file by open.
+func OpenSingle(path string, open func(path string) (File, error)) (*Weights, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, NotLinked(path, err)
+	}
+	w := &Weights{Source: path}
+	w.Add(path, f)
+	return w, nil
+}
+
+// Add takes a file's tensors, and says what is odd about the file.
+func (w *Weights) Add(path string, f File) {
+	w.Files = append(w.Files, f)
+	w.Tensors = append(w.Tensors, f.Tensors()...)
+	torch, isTorch := f.(*torchbin.File)
+	if named := strings.EqualFold(filepath.Ext(path), ".safetensors"); named == isTorch {
+		what := map[bool]string{true: "a PyTorch file", false: "safetensors"}[isTorch]
+		w.Note(path, "", "a file under its right name", "holds %s, which its name does not say; read as what it is", what)
+	}
+	if !isTorch {
+		return
+	}
+	if left, n := torch.Ignored(); n > 0 {
+		w.Note(path, "", "left out", "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
+	}
+}
