@@ -5,27 +5,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/text"
 )
 
-// tokenizerFiles selects what a tokenizer is read from, or the whole model where it has its vocabulary inside.
-func tokenizerFiles(names []string) ([]string, error) {
-	files := []string{"tokenizer.json", "tokenizer.model", "tokenizer.model.v3"}
-	if found, err := hub.Matching(files, nil)(names); err != nil || len(found) == 0 {
-		return hub.ModelFiles(names)
-	}
-	return hub.Matching(append(files, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-		"chat_template.jinja", "additional_chat_templates/*.jinja", "config.json"), nil)(names)
-}
-
 // openTokenizer opens the tokenizer of MODEL, or MODEL as a tokenizer. A model of bytes needs none.
 func openTokenizer(cmd *cobra.Command, s *settings, name string) (t *text.Tokenizer, err error) {
 	path := stream.Stdin
 	if name != "-" {
-		if path, err = hubPath(cmd, name, tokenizerFiles); err != nil {
+		if path, err = hubPath(cmd, name, find.TokenizerFiles); err != nil {
 			return nil, err
 		}
 	}
