@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/progress"
@@ -215,7 +214,7 @@ func (m *Model) Verify(ctx context.Context, reference string) (report *parity.Re
 			report, err = parity.SelfCheck(ctx, m.ck, m.net, nil)
 			return err
 		}
-		ref, err := dump.Read(reference)
+		ref, err := parity.OpenReference(reference)
 		if err != nil {
 			return err
 		}

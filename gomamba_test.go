@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomamba/gomamba"
 	"github.com/gomamba/gomamba/fixtures"
+	"github.com/gomamba/gomamba/internal/hub/hubtest"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/text"
 )
@@ -195,6 +196,45 @@ func TestVerify(t *testing.T) {
 	}
 	if len(stages) == 0 {
 		t.Error("no progress")
+	}
+}
+
+// TestHub downloads a model by its name, and finds it in the cache when the hub is gone.
+func TestHub(t *testing.T) {
+	repo := &hubtest.Repo{Files: map[string][]byte{}}
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		data, err := fs.ReadFile(fixtures.Box(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		repo.Files[name] = data
+	}
+	hub := hubtest.New(map[string]*hubtest.Repo{"owner/tiny": repo})
+	t.Setenv("HF_ENDPOINT", hub.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	for _, variable := range []string{"HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE"} {
+		t.Setenv(variable, "")
+	}
+	var last gomamba.Progress
+	open := func(name string) error {
+		m, err := gomamba.OpenWith(t.Context(), name, gomamba.Options{Progress: func(p gomamba.Progress) { last = p }})
+		if err != nil {
+			return err
+		}
+		return m.Close()
+	}
+	if err := open("owner/tiny"); err != nil {
+		t.Fatal(err)
+	}
+	if last.Stage != "download" || last.Done != last.Total || last.Total < int64(len(repo.Files["model.safetensors"])) {
+		t.Errorf("progress ended at %+v", last)
+	}
+	if err := open("owner/other"); err == nil || !strings.Contains(err.Error(), "owner/other") {
+		t.Errorf("a repository that does not exist: %v", err)
+	}
+	hub.Close()
+	if err := open("owner/tiny"); err != nil {
+		t.Errorf("without the hub: %v", err)
 	}
 }
 
