@@ -12,6 +12,17 @@
 //	m.Network()      package model: forward passes on token ids, caches, batches
 //	m.Tokenizer()    package text: ids and pieces, chat templates
 //
+// To run token ids, and keep the state after them for later:
+//
+//	cache := m.Network().NewCache(1)
+//	out, err := m.Network().Forward(ctx, model.Single(ids), cache, model.Want{Logits: model.LogitsLast})
+//	err = m.Network().SaveCache("prompt.safetensors", cache, out.Logits)
+//
+// To write the model in another layout and dtype:
+//
+//	plan, err := convert.NewPlan(m.Checkpoint(), convert.Request{To: convert.GGUF, DType: tensor.Q8_0})
+//	err = plan.Write(ctx, "model.gguf", convert.Options{})
+//
 // Errors about files are *FormatError and *UnsupportedError, which errors.As finds in what every package returns.
 package gomamba
 
