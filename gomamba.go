@@ -86,6 +86,7 @@ func Open(name string) (*Model, error) { return OpenWith(context.Background(), n
 
 // OpenWith is Open with options. A download ends when ctx does; the model does not.
 func OpenWith(ctx context.Context, name string, opts Options) (*Model, error) {
+	opts.Progress = oneAtATime(opts.Progress)
 	m := &Model{progress: opts.Progress}
 	path, err := m.find(ctx, name, hub.ModelFiles, opts)
 	if err != nil {
@@ -109,6 +110,19 @@ func OpenWith(ctx context.Context, name string, opts Options) (*Model, error) {
 		return nil, errors.Join(err, m.ck.Close())
 	}
 	return m, nil
+}
+
+// oneAtATime returns report for many goroutines; nil if it is nil.
+func oneAtATime(report func(Progress)) func(Progress) {
+	if report == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(p Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		report(p)
+	}
 }
 
 // warn passes on what is odd about the checkpoint.
