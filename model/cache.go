@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -40,8 +41,8 @@ func StateShape(cfg config.Config, sequences int) (conv, ssm []int) {
 }
 
 const (
-	maxSequences = 1 << 20 // that go side by side
-	maxMemory    = 1 << 34 // bytes of their states and logits, and of results that are returned whole
+	maxSequences = 1 << 20                 // that go side by side
+	maxMemory    = min(1<<34, math.MaxInt) // bytes of their states and logits, and of results that are returned whole
 )
 
 // CheckSequences reports a number of sequences that a cache cannot hold.

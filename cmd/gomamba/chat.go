@@ -16,6 +16,7 @@ import (
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/text"
 )
 
 // chatFlags are the flags of the chat command.
@@ -81,15 +82,14 @@ Where stdin is no terminal each line is a turn, and stdout has the answers.
 
 // chat is a conversation with a user.
 type chat struct {
-	*dialogue
+	*text.Conversation
 	cmd         *cobra.Command
 	s           *settings
 	ck          *loader.Checkpoint
 	m           *model.Model
 	f           *chatFlags
-	eos         func(id int64) bool
-	stops       []string
-	limit       int
+	t           *text.Tokenizer
+	limits      text.Limits
 	known       bool // whether the model knows its fingerprint
 	interactive bool
 }
@@ -108,24 +108,24 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 	if err != nil {
 		return err
 	}
-	d := &dialogue{t: t, g: g, system: f.system, before: past{All: true}}
+	opts := text.ConversationOptions{System: f.system}
 	if cmd.Flags().Changed("seed") {
 		state, err := g.Snapshot(cmd.Context())
 		if err != nil {
 			return err
 		}
-		d.random = state.Random
+		opts.Random = state.Random
 	}
 	if !f.plain {
-		if d.template, err = openTemplate(cmd, t, f.template); err != nil {
+		if opts.Template, err = openTemplate(cmd, t, f.template); err != nil {
 			return err
 		}
 	}
-	c := &chat{dialogue: d, cmd: cmd, s: s, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
+	c := &chat{Conversation: text.NewConversation(t, g, opts), t: t, cmd: cmd, s: s, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
 	if err := c.greet(); err != nil {
 		return err
 	}
-	c.ends()
+	c.limit()
 	from := c.lines()
 	for {
 		line, err := c.read(from)
@@ -151,13 +151,13 @@ func isTerminal(stream any) bool {
 func (c *chat) greet() error {
 	how := "no chat template: it goes on with what you type"
 	switch {
-	case c.template != nil:
+	case c.Template() != nil:
 		how = "with its chat template"
-		trial := &dialogue{system: c.system, turns: []turn{{"user", "Hello"}}}
-		if _, err := c.template.render(trial.messages(), true); err != nil {
+		trial := append(c.Messages(), text.Message{Role: "user", Content: "Hello"})
+		if _, err := c.Template().Render(trial, true); err != nil {
 			return err
 		}
-	case c.system != "":
+	case c.f.system != "":
 		return usagef("--system needs a chat template, and %s has none: give --chat-template FILE", c.ck.Path())
 	}
 	if c.interactive {
@@ -275,7 +275,7 @@ func (c *chat) command(name, arg string) error {
 		_, err := fmt.Fprintln(c.cmd.ErrOrStderr(), list)
 		return err
 	case name == "reset":
-		return c.reset()
+		return c.Reset()
 	case needsFile && (arg == "" || arg == "-"):
 		return fmt.Errorf("/%s: expected the name of a file", name)
 	case !needsFile:
@@ -290,16 +290,16 @@ func (c *chat) command(name, arg string) error {
 		c.known = true
 	}
 	if name == "load" {
-		return c.load(c.m, arg)
+		return c.Load(c.m, arg)
 	}
 	if err := sessionOf(c.cmd).mayWrite(arg, dump.Replaceable); err != nil {
 		return err
 	}
-	return c.save(c.cmd.Context(), c.m, arg)
+	return c.Save(c.cmd.Context(), c.m, arg)
 }
 
 // exchange puts a line to the model and prints the answer.
-func (c *chat) exchange(text string) error {
+func (c *chat) exchange(said string) error {
 	ctx := c.cmd.Context()
 	stop, done := sessionOf(c.cmd).interruptible(ctx)
 	defer done()
@@ -307,7 +307,7 @@ func (c *chat) exchange(text string) error {
 	err := func() error {
 		watch, hide := watched(stop, c.cmd)
 		defer hide()
-		return c.say(watch, text)
+		return c.Say(watch, said)
 	}()
 	if err != nil {
 		if stop.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
@@ -315,8 +315,8 @@ func (c *chat) exchange(text string) error {
 		}
 		return err
 	}
-	if err := c.answer(ctx, stop, c.next(), func(text string) error {
-		_, err := io.WriteString(out, text)
+	if err := c.Answer(ctx, stop, text.NewContinuation(c.t, c.Past(), c.limits), func(part string) error {
+		_, err := io.WriteString(out, part)
 		return err
 	}); err != nil {
 		return err
@@ -325,24 +325,13 @@ func (c *chat) exchange(text string) error {
 	return err
 }
 
-// ends finds out what ends an answer.
-func (c *chat) ends() {
-	ends := append(stopTokens(c.cmd, c.ck, c.t), eosOf(c.t)...) // models end answers with the latter too
-	c.eos, c.stops = endsAt(ends), c.f.stops
-	if c.template == nil {
-		c.limit = cmp.Or(c.f.n, 128)
-		c.stops = append([]string{"\n\n"}, c.stops...)
-		return
+// limit finds out what ends an answer.
+func (c *chat) limit() {
+	limits, err := text.AnswerLimits(c.ck, c.t, c.Template())
+	if err != nil {
+		warnStops(c.cmd, err)
 	}
-	c.limit = cmp.Or(c.f.n, 512)
-	end, word := c.template.endOfTurn()
-	c.eos = endsAt(append(ends, end))
-	if word != "" {
-		c.stops = append([]string{word}, c.stops...)
-	}
-}
-
-// next readies an answer.
-func (c *chat) next() *continuation {
-	return &continuation{limit: c.limit, inText: true, eos: c.eos, dec: c.before.decoder(c.t), stops: c.stops}
+	limits.Tokens = cmp.Or(c.f.n, limits.Tokens)
+	limits.Stops = append(limits.Stops, c.f.stops...)
+	c.limits = limits
 }

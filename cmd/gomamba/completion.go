@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/hub"
 )
 
@@ -47,8 +48,8 @@ func addCompletions(root *cobra.Command) {
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) (repos []cobra.Completion, _ cobra.ShellCompDirective) {
 			if len(args) < models {
 				repos = cachedRepos(begun)
-				if strings.HasPrefix(boxName, begun) {
-					repos = append(repos, boxName)
+				if strings.HasPrefix(find.Box, begun) {
+					repos = append(repos, find.Box)
 				}
 			}
 			return repos, cobra.ShellCompDirectiveDefault

@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
@@ -162,7 +163,7 @@ func (f *convertFlags) givenTokenizer(cmd *cobra.Command, s *settings) (string, 
 	if err != nil || t.Path() == "" {
 		return "", err
 	}
-	return hubPath(cmd, name, tokenizerFiles)
+	return hubPath(cmd, name, find.TokenizerFiles)
 }
 
 // request reads the flags. A GGUF file is split only where a size is given.

@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
 	"github.com/gomamba/gomamba/tensor"
+	"github.com/gomamba/gomamba/text"
 )
 
 // forwardFlags are the flags of the forward command.
@@ -22,8 +23,8 @@ type forwardFlags struct {
 	cacheIn, cacheOut string
 	to, cacheTo       *destination // of out and cacheOut
 	text, tokenizer   string
-	encoded           []int64 // of text
-	before, after     []past  // of the sequences; nil: they begin, and --text is not given
+	encoded           []int64     // of text
+	before, after     []text.Past // of the sequences; nil: they begin, and --text is not given
 }
 
 func newForwardCmd(s *settings) *cobra.Command {
@@ -138,11 +139,11 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if err != nil {
 		return err
 	}
-	before := past{All: f.cacheIn == ""}
+	before := text.Past{All: f.cacheIn == ""}
 	if len(f.before) == 1 {
 		before = f.before[0]
 	}
-	ids, after, err := before.encode(cmd.Context(), t, f.text, true)
+	ids, after, err := before.Encode(cmd.Context(), t, f.text, true)
 	if err != nil {
 		return err
 	}
@@ -150,22 +151,22 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	if len(ids) == 0 {
 		return fmt.Errorf("--text %q has no tokens: a forward pass needs at least one", f.text)
 	}
-	f.after = []past{after}
+	f.after = []text.Past{after}
 	return nil
 }
 
 // past returns what goes on from the cache of a batch.
-func (f *forwardFlags) past(b *model.Batch) []past {
+func (f *forwardFlags) past(b *model.Batch) []text.Past {
 	if f.after != nil {
 		return f.after
 	}
 	pasts := f.before
 	if pasts == nil {
-		pasts = begun(b.Sequences)
+		pasts = text.Begun(b.Sequences)
 	}
 	for seq := range pasts {
 		from, to := b.Real(seq)
-		pasts[seq] = pasts[seq].add(b.IDs[seq*b.Tokens:][from:to])
+		pasts[seq] = pasts[seq].Add(b.IDs[seq*b.Tokens:][from:to])
 	}
 	return pasts
 }
@@ -262,7 +263,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
 	if f.cacheOut != "" {
-		notes, err := writePast(f.past(&b))
+		notes, err := text.WritePasts(f.past(&b))
 		if err != nil {
 			return err
 		}

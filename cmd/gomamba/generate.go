@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/dump"
-	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/text"
 )
 
 const (
@@ -139,11 +139,11 @@ func (f *generateFlags) inputs(cmd *cobra.Command) (err error) {
 	if file, err = input(cmd, what, file); file == "" || err != nil {
 		return err
 	}
-	text, err := readInput(cmd, file, maxPromptFile)
-	if err == nil && len(text) == 0 && f.file == "" {
+	prompt, err := readInput(cmd, file, maxPromptFile)
+	if err == nil && len(prompt) == 0 && f.file == "" {
 		err = errNothing
 	}
-	f.prompts = []string{string(text)}
+	f.prompts = []string{string(prompt)}
 	return err
 }
 
@@ -156,8 +156,8 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	if err != nil {
 		return err
 	}
-	all := f.continuations(endsAt(stopTokens(cmd, ck, t)), t, pasts)
-	if err := f.generate(cmd, g, all); err != nil {
+	all := f.continuations(stopTokens(cmd, ck, t), t, pasts)
+	if err := f.generate(cmd, g, all, t != nil); err != nil {
 		return err
 	}
 	if err := m.Changed(); err != nil {
@@ -165,7 +165,7 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	}
 	if f.json {
 		for _, c := range all {
-			if err := c.printJSON(cmd, t); err != nil {
+			if err := printContinuation(cmd, c, t != nil); err != nil {
 				return err
 			}
 		}
@@ -178,9 +178,9 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 		return err
 	}
 	for i, c := range all {
-		pasts[i] = c.before.add(c.ids)
+		pasts[i] = c.Past()
 	}
-	if state.Notes, err = writePast(pasts); err != nil {
+	if state.Notes, err = text.WritePasts(pasts); err != nil {
 		return err
 	}
 	if err := m.SaveSnapshot(f.cacheTo.path, state); err != nil {
@@ -190,7 +190,7 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 }
 
 // openTokenizer opens the tokenizer. Where all is ids it is not needed, and a model may lack it.
-func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (*tokenizer.Tokenizer, error) {
+func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (*text.Tokenizer, error) {
 	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
 	if err == nil {
 		return t, nil
@@ -199,16 +199,16 @@ func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loade
 	if needed {
 		return nil, err
 	}
-	if !errors.Is(err, tokenizer.ErrNone) {
+	if !errors.Is(err, text.ErrNoTokenizer) {
 		warn(cmd, oneLine(err))
 	}
 	return nil, nil
 }
 
 // start readies generators that have seen the prompts, and returns what their texts go on from.
-func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.Tokenizer) (*model.Generators, []past, error) {
+func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokenizer) (*model.Generators, []text.Past, error) {
 	n := len(f.prompts) + len(f.ids)
-	pasts, state, err := begun(n), (*model.Snapshot)(nil), error(nil)
+	pasts, state, err := text.Begun(n), (*model.Snapshot)(nil), error(nil)
 	if f.cacheIn != "" {
 		if state, pasts, err = f.resume(cmd, m, n); err != nil {
 			return nil, nil, err
@@ -220,7 +220,7 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 		return nil, nil, err
 	}
 	if len(prompts) == 0 && f.n > 0 {
-		prompts = endings(t, pasts)
+		prompts = text.Endings(t, pasts)
 	}
 	how := f.sampling.sampling()
 	if t != nil {
@@ -248,7 +248,7 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *tokenizer.T
 
 // resume reads --cache-in for a number of prompts; 0: as many sequences as it holds continue without one. Draws continue in
 // their stream unless a seed begins another.
-func (f *generateFlags) resume(cmd *cobra.Command, m *model.Model, prompts int) (*model.Snapshot, []past, error) {
+func (f *generateFlags) resume(cmd *cobra.Command, m *model.Model, prompts int) (*model.Snapshot, []text.Past, error) {
 	state, pasts, err := loadCache(cmd, m, f.cacheIn)
 	if err != nil {
 		return nil, nil, err
@@ -267,17 +267,17 @@ func (f *generateFlags) resume(cmd *cobra.Command, m *model.Model, prompts int) 
 }
 
 // tokens returns the prompts as ids, which continue pasts, and adds them there.
-func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer, pasts []past) ([][]int64, error) {
+func (f *generateFlags) tokens(ctx context.Context, t *text.Tokenizer, pasts []text.Past) ([][]int64, error) {
 	var prompts [][]int64
 	for i, list := range f.ids {
 		ids, err := parseIDs(list)
 		if err != nil {
 			return nil, err
 		}
-		prompts, pasts[i] = append(prompts, ids), pasts[i].add(ids)
+		prompts, pasts[i] = append(prompts, ids), pasts[i].Add(ids)
 	}
-	for i, text := range f.prompts {
-		ids, after, err := pasts[i].encode(ctx, t, text, f.n > 0)
+	for i, prompt := range f.prompts {
+		ids, after, err := pasts[i].Encode(ctx, t, prompt, f.n > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -290,28 +290,22 @@ func (f *generateFlags) tokens(ctx context.Context, t *tokenizer.Tokenizer, past
 }
 
 // continuations readies what is kept for each prompt.
-func (f *generateFlags) continuations(ends func(id int64) bool, t *tokenizer.Tokenizer, pasts []past) []*continuation {
-	inText := t != nil && (f.print == "text" || f.print == "" && len(f.ids) == 0)
-	var all []*continuation
-	for _, p := range pasts {
-		c := &continuation{before: p, limit: f.n, inText: inText, eos: func(int64) bool { return false }}
-		if t != nil {
-			c.dec, c.stops = p.decoder(t), f.stops
-		}
-		if !f.ignoreEOS {
-			c.eos = ends
-		}
-		if f.n == 0 {
-			c.end = endLength
-		}
-		all = append(all, c)
+func (f *generateFlags) continuations(stops []int64, t *text.Tokenizer, pasts []text.Past) []*text.Continuation {
+	limits := text.Limits{Tokens: f.n, Stops: f.stops}
+	if !f.ignoreEOS {
+		limits.StopTokens = stops
+	}
+	all := make([]*text.Continuation, len(pasts))
+	for i, p := range pasts {
+		all[i] = text.NewContinuation(t, p, limits)
 	}
 	return all
 }
 
 // generate draws tokens until every continuation has ended.
-func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []*continuation) error {
-	p := &printer{w: textOut(cmd), all: all}
+func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []*text.Continuation, decoded bool) error {
+	inText := decoded && (f.print == "text" || f.print == "" && len(f.ids) == 0)
+	p := &printer{w: textOut(cmd), all: all, text: inText, lines: f.n > 0}
 	if f.json {
 		p.all = nil
 	}
@@ -319,7 +313,7 @@ func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []
 	for {
 		going := false
 		for i, c := range all {
-			wanted[i] = c.end == ""
+			wanted[i] = c.Finish() == ""
 			going = going || wanted[i]
 		}
 		if err := p.update(); err != nil || !going {
@@ -331,22 +325,22 @@ func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []
 		}
 		for i, c := range all {
 			if wanted[i] {
-				c.add(ids[i])
+				c.Add(ids[i])
 			}
 		}
 	}
 }
 
-// printJSON prints the continuation as a line.
-func (c *continuation) printJSON(cmd *cobra.Command, t *tokenizer.Tokenizer) error {
+// printContinuation prints a continuation as a line of JSON.
+func printContinuation(cmd *cobra.Command, c *text.Continuation, decoded bool) error {
 	out := struct {
-		IDs  []int64 `json:"ids"`
-		Text *string `json:"text,omitempty"`
-		End  string  `json:"end"`
-	}{IDs: append([]int64{}, c.ids...), End: c.end}
-	if t != nil {
-		text := c.text.String()
-		out.Text = &text
+		IDs  []int64           `json:"ids"`
+		Text *string           `json:"text,omitempty"`
+		End  text.FinishReason `json:"end"`
+	}{IDs: append([]int64{}, c.IDs()...), End: c.Finish()}
+	if decoded {
+		whole := c.Text()
+		out.Text = &whole
 	}
 	return printJSONLine(cmd.OutOrStdout(), out)
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/hub"
 )
 
@@ -48,33 +49,19 @@ func modelPath(cmd *cobra.Command, model string) (string, error) {
 
 // hubPath returns the path of something that may be on the hub; choose says which of the repository's files are needed.
 func hubPath(cmd *cobra.Command, arg string, choose hub.Select) (string, error) {
-	if _, err := files.Lstat(arg); err == nil {
-		return arg, nil
-	}
-	ref, ok := hub.ParseRef(arg)
-	if !ok && !hub.IsAddress(arg) {
-		return "", &notHere{arg}
-	}
 	bars := newDownloadBars(cmd, false)
 	defer bars.stop()
-	client, err := newHubClient(cmd, bars)
-	if err != nil {
-		return "", err
+	f := &find.Finder{
+		Client: func() (*hub.Client, error) { return newHubClient(cmd, bars) },
+		Fetching: func(client *hub.Client, repo string, missing *hub.Result) {
+			say(cmd, "gomamba: %s is not here: fetching %s from %s", repo, toFetch(missing), client.Site())
+			bars.start(missing.Bytes())
+		},
+		Progress: bars.show,
 	}
-	if !ok {
-		if ref, err = client.ParseAddress(arg); err != nil {
-			return "", &usageError{err}
-		}
+	path, err := f.Path(cmd.Context(), arg, choose)
+	if bad, ok := errors.AsType[*find.AddressError](err); ok {
+		return "", &usageError{bad}
 	}
-	path, err := client.Locate(cmd.Context(), ref, choose, func(res *hub.Result) {
-		say(cmd, "gomamba: %s is not here: fetching %s from %s", ref.Repo, toFetch(res), client.Site())
-		bars.start(res.Bytes())
-	}, bars.show)
-	switch {
-	case err != nil && hub.IsAddress(arg):
-		return "", err
-	case err != nil:
-		return "", fmt.Errorf("%s: no such file or folder here%s, and not to be had from the hub: %w", arg, hereToo(arg), err)
-	}
-	return path, nil
+	return path, err
 }

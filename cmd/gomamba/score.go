@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,17 +11,13 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
-	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/stream"
-	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/text"
 )
 
 // scoreFlags are the flags of the score command.
@@ -79,11 +74,12 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, file string) error {
-	r := newScorer(m)
 	w := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
+	var list *bufio.Writer
 	if f.json {
-		r.out = w
+		list = w
 	}
+	r := newScorer(m, list)
 	var err error
 	if f.ids != "" {
 		err = f.scoreIDs(cmd, r)
@@ -96,7 +92,7 @@ func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint,
 	if err != nil {
 		return err
 	}
-	if r.scored == 0 {
+	if r.Score().Scored == 0 {
 		return errors.New("there is nothing to score: expected at least two tokens, of which the first predicts the second")
 	}
 	if err := r.report(w, f.json); err != nil {
@@ -112,7 +108,7 @@ func (f *scoreFlags) scoreIDs(cmd *cobra.Command, r *scorer) error {
 	}
 	ctx, stop := watched(cmd.Context(), cmd)
 	defer stop()
-	return r.add(ctx, ids)
+	return r.Add(ctx, ids)
 }
 
 // scoreFile reads a text piece by piece and scores its tokens.
@@ -127,20 +123,20 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	}
 	defer closing(&err, in)
 	r.t = t
-	if err := r.add(cmd.Context(), t.Begin()); err != nil {
+	if err := r.Add(cmd.Context(), t.Begin()); err != nil {
 		return err
 	}
 	bar := newBar(cmd, "", "bytes", size)
 	defer bar.stop()
-	return eachPiece(in, t, f.piece, func(text string) error {
+	return text.EachPiece(in, t, f.piece, func(piece string) error {
 		before := r.bytes
-		r.bytes += int64(len(text))
-		ids, err := t.EncodeContext(cmd.Context(), text, false)
+		r.bytes += int64(len(piece))
+		ids, err := t.EncodeContext(cmd.Context(), piece, false)
 		if err != nil {
 			return err
 		}
-		return r.add(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
-			bar.set(before + done*int64(len(text))/total)
+		return r.Add(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
+			bar.set(before + done*int64(len(piece))/total)
 		}), ids)
 	})
 }
@@ -162,129 +158,31 @@ func openText(cmd *cobra.Command, path string) (io.ReadCloser, int64, error) {
 	return file, info.Size(), err
 }
 
-// eachPiece hands a text on in pieces of about n bytes, cut where that changes no token.
-func eachPiece(in io.Reader, t *tokenizer.Tokenizer, n int, use func(text string) error) error {
-	var rest []byte
-	for {
-		have := len(rest)
-		rest = append(rest, make([]byte, max(n, have))...) // twice as much where no cut was found
-		got, err := io.ReadFull(in, rest[have:])
-		rest = rest[:have+got]
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			if len(rest) == 0 {
-				return nil
-			}
-			return use(string(rest))
-		}
-		if err != nil {
-			return err
-		}
-		text := string(rest)
-		if at := t.Cut(text); at > 0 {
-			if err := use(text[:at]); err != nil {
-				return err
-			}
-			rest = append(rest[:0], text[at:]...)
-		}
-	}
-}
-
-// scorer adds up how likely tokens are, each after all before it.
+// scorer counts the bytes of a text beside its score, and lists its tokens.
 type scorer struct {
-	m      *model.Model
-	t      *tokenizer.Tokenizer // nil: ids alone
-	cache  *model.Cache
-	last   []float32     // logits after the last token; nil before the first
-	out    *bufio.Writer // where tokens are listed; nil: nowhere
-	tokens int64
-	scored int64
-	bytes  int64
-	sum    float64 // of log-likelihoods
-	lost   float64 // what rounding took from sum, see Kahan
+	*text.Scorer
+	t     *text.Tokenizer // nil: ids alone
+	out   *bufio.Writer   // where tokens are listed
+	first bool            // no token is listed yet
+	bytes int64
 }
 
-func newScorer(m *model.Model) *scorer { return &scorer{m: m, cache: m.NewCache(1)} }
-
-// add runs the next tokens.
-func (r *scorer) add(ctx context.Context, ids []int64) error {
-	if len(ids) == 0 {
-		return nil
+// newScorer lists tokens on out; nil: nowhere.
+func newScorer(m *model.Model, out *bufio.Writer) *scorer {
+	r := &scorer{out: out, first: true}
+	if out == nil {
+		r.Scorer = text.NewScorer(m, nil)
+	} else {
+		r.Scorer = text.NewScorer(m, r.list)
 	}
-	b := model.Single(ids)
-	vocab := r.m.Config().Shared().VocabSize
-	if err := b.Check(vocab); err != nil {
-		return err
-	}
-	if err := r.tell(ids[0], r.last); err != nil {
-		return err
-	}
-	return r.m.Stream(ctx, b, r.cache, model.Want{Logits: model.LogitsAll}, func(p *model.Part) error {
-		rows := make([]float64, p.Width)
-		if i := numcheck.NonFinite(p.Logits); i >= 0 {
-			return &model.NonFiniteError{Token: i % vocab, Logit: p.Logits[i], Where: r.cache.NonFinite()}
-		}
-		var each errgroup.Group
-		each.SetLimit(r.m.Threads())
-		for j := range rows {
-			if next := p.Start + j + 1; next < len(ids) {
-				each.Go(func() error {
-					rows[j] = logLikelihood(p.Logits[j*vocab:][:vocab], ids[next])
-					return nil
-				})
-			}
-		}
-		if err := each.Wait(); err != nil {
-			return err
-		}
-		for j, v := range rows {
-			if next := p.Start + j + 1; next < len(ids) {
-				if err := r.note(ids[next], v, true); err != nil {
-					return err
-				}
-			}
-		}
-		r.last = append(r.last[:0], p.Logits[(p.Width-1)*vocab:][:vocab]...)
-		return nil
-	})
+	return r
 }
 
-// tell scores a token by the logits before it; without any it is only counted.
-func (r *scorer) tell(id int64, logits []float32) error {
-	if logits == nil {
-		return r.note(id, 0, false)
-	}
-	return r.note(id, logLikelihood(logits, id), true)
-}
-
-// logLikelihood is the natural logarithm of the probability of one id among all, in float64.
-func logLikelihood(logits []float32, id int64) float64 {
-	top := logits[0]
-	for _, v := range logits {
-		top = max(top, v)
-	}
-	sum := 0.0
-	for _, v := range logits {
-		sum += kernel.Exp(float64(v) - float64(top))
-	}
-	return float64(logits[id]) - float64(top) - samebits.Log(sum)
-}
-
-// note adds a token to the sums and lists it.
-func (r *scorer) note(id int64, v float64, scored bool) error {
-	r.tokens++
-	if scored {
-		r.scored++
-		y := v - r.lost
-		next := r.sum + y
-		r.lost = (next - r.sum) - y
-		r.sum = next
-	}
-	if r.out == nil {
-		return nil
-	}
+// list lists a token.
+func (r *scorer) list(id int64, logprob float64, scored bool) error {
 	head := ",\n"
-	if r.tokens == 1 {
-		head = "{\n\"tokens\": [\n"
+	if r.first {
+		head, r.first = "{\n\"tokens\": [\n", false
 	}
 	line := append(r.out.AvailableBuffer(), head...)
 	line = strconv.AppendInt(append(line, `{"id":`...), id, 10)
@@ -294,7 +192,7 @@ func (r *scorer) note(id int64, v float64, scored bool) error {
 	}
 	line = append(line, `,"logprob":`...)
 	if scored {
-		line = strconv.AppendFloat(line, v, 'g', -1, 64)
+		line = strconv.AppendFloat(line, logprob, 'g', -1, 64)
 	} else {
 		line = append(line, "null"...)
 	}
@@ -304,15 +202,15 @@ func (r *scorer) note(id int64, v float64, scored bool) error {
 
 // report writes the sums.
 func (r *scorer) report(w io.Writer, asJSON bool) error {
-	bits := -r.sum / math.Ln2
-	perplexity := samebits.Exp(-r.sum / float64(r.scored))
+	sum := r.Score()
+	bits, perplexity := sum.Bits(), sum.Perplexity()
 	perByte := math.NaN()
 	if r.bytes > 0 {
 		perByte = bits / float64(r.bytes)
 	}
 	if asJSON {
 		sums := map[string]any{
-			"count": r.tokens, "scored": r.scored, "log_likelihood": r.sum, "bits_per_token": bits / float64(r.scored),
+			"count": sum.Tokens, "scored": sum.Scored, "log_likelihood": sum.LogLikelihood, "bits_per_token": bits / float64(sum.Scored),
 			"perplexity": perplexity,
 		}
 		if math.IsInf(perplexity, 0) {
@@ -321,21 +219,21 @@ func (r *scorer) report(w io.Writer, asJSON bool) error {
 		if r.bytes > 0 {
 			sums["bytes"], sums["bits_per_byte"] = r.bytes, perByte
 		}
-		text, err := json.MarshalIndent(sums, "", "")
+		encoded, err := json.MarshalIndent(sums, "", "")
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "\n],%s\n", text[1:])
+		_, err = fmt.Fprintf(w, "\n],%s\n", encoded[1:])
 		return err
 	}
-	fmt.Fprintf(w, "tokens           %d, of which %d scored\n", r.tokens, r.scored)
+	fmt.Fprintf(w, "tokens           %d, of which %d scored\n", sum.Tokens, sum.Scored)
 	if r.bytes > 0 {
 		fmt.Fprintf(w, "bytes            %d\n", r.bytes)
 	}
-	fmt.Fprintf(w, "log-likelihood   %.6f\nperplexity       %.6f\n", r.sum, perplexity)
+	fmt.Fprintf(w, "log-likelihood   %.6f\nperplexity       %.6f\n", sum.LogLikelihood, perplexity)
 	if r.bytes > 0 {
 		fmt.Fprintf(w, "bits per byte    %.6f\n", perByte)
 	}
-	_, err := fmt.Fprintf(w, "bits per token   %.6f\n", bits/float64(r.scored))
+	_, err := fmt.Fprintf(w, "bits per token   %.6f\n", bits/float64(sum.Scored))
 	return err
 }

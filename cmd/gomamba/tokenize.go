@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/stream"
-	"github.com/gomamba/gomamba/internal/tokenizer"
+	"github.com/gomamba/gomamba/text"
 )
 
 // tokenizeFlags are the flags of the tokenize command.
@@ -80,9 +80,9 @@ makes of it, up to where the assistant's answer begins.`,
 }
 
 // encoder returns what makes ids of a text, or of a JSON value that is a conversation.
-func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name string) (func(text string) ([]int64, error), error) {
+func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *text.Tokenizer, name string) (func(string) ([]int64, error), error) {
 	if !f.chat {
-		return func(text string) ([]int64, error) { return t.EncodeContext(cmd.Context(), text, f.special) }, nil
+		return func(s string) ([]int64, error) { return t.EncodeContext(cmd.Context(), s, f.special) }, nil
 	}
 	template, err := openTemplate(cmd, t, f.template)
 	if err != nil {
@@ -91,12 +91,8 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name
 	if template == nil {
 		return nil, fmt.Errorf("%s has no chat template: give one with --chat-template FILE", name)
 	}
-	return func(text string) ([]int64, error) {
-		messages, err := parseConversation(text)
-		if err != nil {
-			return nil, err
-		}
-		prompt, err := template.render(messages, true)
+	return func(conversation string) ([]int64, error) {
+		prompt, err := template.RenderJSON(conversation, true)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +101,7 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name
 }
 
 // show prints one token a line.
-func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode func(string) ([]int64, error)) error {
+func (f *tokenizeFlags) show(cmd *cobra.Command, t *text.Tokenizer, encode func(string) ([]int64, error)) error {
 	text := f.text
 	if !cmd.Flags().Changed("text") {
 		all, err := readInput(cmd, stream.Stdin, maxPromptFile)

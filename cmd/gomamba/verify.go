@@ -110,7 +110,7 @@ func verify(cmd *cobra.Command, ck *loader.Checkpoint, m *model.Model, ref strin
 	if ref == "" {
 		return parity.SelfCheck(ctx, ck, m, tol)
 	}
-	d, err := openDump(cmd, ref)
+	d, err := open(cmd, ref, func() (*parity.Reference, error) { return parity.OpenReference(ref) })
 	if err != nil {
 		return nil, err
 	}

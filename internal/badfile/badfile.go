@@ -1,58 +1,24 @@
-// Package badfile holds the two ways a checkpoint can be turned down.
-//
-// A FormatError says the file itself is wrong: truncated, contradictory, not what its name promises.
-// An UnsupportedError says the file is fine and this program cannot use it.
-// Callers tell them apart with errors.As; users read one line that names the file,
-// the place in it, what was found and what was expected.
+// Package badfile names the errors of loader/badfile, and words them.
 package badfile
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/gomamba/gomamba/internal/printable"
+	"github.com/gomamba/gomamba/loader/badfile"
 )
 
-// FormatError reports a file that does not hold what its format demands.
-type FormatError struct {
-	File   string // path as the user gave it or as it was derived from that
-	Where  string // tensor, key or region inside the file; may be empty
-	Detail string // what was found, what was expected, what to do
-}
+// FormatError and UnsupportedError are exported, so that those who use the library can ask for them.
+type (
+	FormatError      = badfile.FormatError
+	UnsupportedError = badfile.UnsupportedError
+)
 
-func (e *FormatError) Error() string { return line(e.File, e.Where, e.Detail) }
-
-// UnsupportedError reports a well-formed file that asks for something outside this program's reach.
-type UnsupportedError struct {
-	File   string // path as the user gave it or as it was derived from that
-	Where  string // tensor, key or region inside the file; may be empty
-	Detail string // what was found, and what would work instead
-}
-
-func (e *UnsupportedError) Error() string { return line(e.File, e.Where, e.Detail) }
-
-// line joins the parts that are present with ": ", keeping the result a single line.
-func line(parts ...string) string {
-	kept := parts[:0:0]
-	for _, p := range parts {
-		if p != "" {
-			kept = append(kept, Printable(p))
-		}
-	}
-	return strings.Join(kept, ": ")
-}
-
-// Printable turns what a terminal would obey instead of showing it, such as control characters and marks of the writing
-// direction, into spaces: paths and names come from strangers.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return ' '
-	}, s)
-}
+// Printable is printable.Text.
+func Printable(s string) string { return printable.Text(s) }
 
 // Count puts a number before a noun: "1 byte", "2 entries", "3 matrices".
 func Count[N int | int64 | uint64](n N, noun string) string {

@@ -108,7 +108,7 @@ func (d *Dump) readIDs() ([]int64, error) {
 	ids, ok := tensor.Int64s(t) // of integers, as check made sure
 	if !ok {
 		return nil, &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(InputIDs),
-			Detail: fmt.Sprintf("found an id above %d", math.MaxInt64)}
+			Detail: fmt.Sprintf("found an id above %d", int64(math.MaxInt64))}
 	}
 	return ids, nil
 }
@@ -139,7 +139,7 @@ func (d *Dump) readMask() ([]int64, error) {
 	ints, ok := tensor.Int64s(t)
 	if !ok {
 		return nil, &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(AttentionMask),
-			Detail: fmt.Sprintf("found a value above %d, expected 0 for padding or 1 for a token", math.MaxInt64)}
+			Detail: fmt.Sprintf("found a value above %d, expected 0 for padding or 1 for a token", int64(math.MaxInt64))}
 	}
 	for i, v := range ints {
 		if v != 0 && v != 1 {

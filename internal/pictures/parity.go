@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/parity"
@@ -92,7 +91,7 @@ func measureDump(path string) (d *parityDump, version string, err error) {
 		return nil, "", err
 	}
 	defer m.Close()
-	ref, err := dump.Read(path)
+	ref, err := parity.OpenReference(path)
 	if err != nil {
 		return nil, "", err
 	}

@@ -17,7 +17,8 @@ import (
 
 // Verify judges a reference file by the network of m, bound to ck. Without a tolerance the float64 oracle is run on the
 // reference's prompt, unless the reference is the same bits as ours.
-func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, ref *dump.Dump, tol *Tolerance) (*Report, error) {
+func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, reference *Reference, tol *Tolerance) (*Report, error) {
+	ref := reference.d
 	foreign := notCompared(ref)
 	incomparable := func(reason string) (*Report, error) {
 		if asked := suggestion(foreign); asked != "" {

@@ -39,7 +39,7 @@ func verify(t *testing.T, checkpoint, ref string, tol *parity.Tolerance) *parity
 		}
 		return r
 	}
-	d, err := dump.Read(ref)
+	d, err := parity.OpenReference(ref)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,58 +1,71 @@
-package main
+package text
 
 import (
 	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/gomamba/gomamba/internal/jinja"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
-// maxTemplate bounds the file of a chat template.
-const maxTemplate = 1 << 20
-
-// chatTemplate makes a conversation the text that a model was trained on.
-type chatTemplate struct {
+// ChatTemplate renders a conversation as the text that a model was trained on.
+type ChatTemplate struct {
 	template *jinja.Template
-	t        *tokenizer.Tokenizer
+	t        *Tokenizer
 	source   string // for errors
 }
 
-// openTemplate reads the template in a file, or else that of the tokenizer; nil where there is none.
-func openTemplate(cmd *cobra.Command, t *tokenizer.Tokenizer, file string) (*chatTemplate, error) {
-	source, from := t.Config().ChatTemplate, t.Path()
-	if file != "" {
-		file, err := input(cmd, "--chat-template", file)
-		if err != nil {
-			return nil, err
-		}
-		text, err := readInput(cmd, file, maxTemplate)
-		if err != nil {
-			return nil, err
-		}
-		source, from = string(text), file
-	}
+// Message is one message of a conversation. Its JSON form is that of chat APIs.
+type Message struct {
+	Role    string `json:"role"` // system, user or assistant
+	Content string `json:"content"`
+}
+
+// ChatTemplate returns the chat template that came with the tokenizer; nil if there is none.
+func (t *Tokenizer) ChatTemplate() (*ChatTemplate, error) {
+	source := t.t.Config().ChatTemplate
 	if source == "" {
 		return nil, nil
 	}
+	return t.ParseChatTemplate(source, t.Path())
+}
+
+// ParseChatTemplate reads a chat template in Jinja, as transformers' apply_chat_template understands it. from stands for
+// its file in errors. A template can reach nothing but the conversation and the tokenizer's named tokens.
+func (t *Tokenizer) ParseChatTemplate(source, from string) (*ChatTemplate, error) {
 	template, err := jinja.Parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	return &chatTemplate{template, t, from}, nil
+	return &ChatTemplate{template, t, from}, nil
 }
 
-// render returns the text of a conversation; with prompt, it ends where the assistant's answer begins.
-func (c *chatTemplate) render(messages []any, prompt bool) (string, error) {
+// Render returns the text of a conversation; with prompt, it ends where the assistant's answer begins.
+func (c *ChatTemplate) Render(messages []Message, prompt bool) (string, error) {
+	values := make([]any, len(messages))
+	for i, m := range messages {
+		values[i] = jinja.Dict{{Key: "role", Value: m.Role}, {Key: "content", Value: m.Content}}
+	}
+	return c.render(values, prompt)
+}
+
+// RenderJSON is Render for a conversation in JSON, an array of objects whose members beyond role and content the template
+// can use.
+func (c *ChatTemplate) RenderJSON(conversation string, prompt bool) (string, error) {
+	messages, err := parseConversation(conversation)
+	if err != nil {
+		return "", err
+	}
+	return c.render(messages, prompt)
+}
+
+func (c *ChatTemplate) render(messages []any, prompt bool) (string, error) {
 	vars := jinja.Dict{
 		{Key: "messages", Value: messages}, {Key: "add_generation_prompt", Value: prompt},
 		{Key: "tools", Value: nil}, {Key: "documents", Value: nil}, // as transformers has them when there are none
 	}
-	for _, n := range c.t.Config().Named {
+	for _, n := range c.t.t.Config().Named {
 		vars = append(vars, jinja.Item{Key: n.Name, Value: n.Token})
 	}
 	text, err := c.template.Render(vars)
@@ -62,11 +75,12 @@ func (c *chatTemplate) render(messages []any, prompt bool) (string, error) {
 	return text, nil
 }
 
-// endOfTurn finds what the template puts after an answer: a token of the tokenizer, or else a word. Models are trained
-// to end their answers with it, whatever their end-of-sequence token is.
-func (c *chatTemplate) endOfTurn() (id int64, word string) {
+// EndOfTurn finds what the template puts after an answer: a token of the tokenizer, or else a word. Models are trained
+// to end their answers with it, whatever their end-of-sequence token is. id is -1 if there is no token, word empty if there
+// is one, or nothing.
+func (c *ChatTemplate) EndOfTurn() (id int64, word string) {
 	const answer = "kZr4mVq"
-	text, err := c.render([]any{message("user", "Hello"), message("assistant", answer)}, false)
+	text, err := c.Render([]Message{{"user", "Hello"}, {"assistant", answer}}, false)
 	if err != nil {
 		return -1, "" // a template that wants another conversation than that says nothing
 	}
@@ -77,11 +91,6 @@ func (c *chatTemplate) endOfTurn() (id int64, word string) {
 	}
 	word, _, _ = strings.Cut(after, "\n")
 	return -1, word
-}
-
-// message is one message of a conversation.
-func message(role, content string) any {
-	return jinja.Dict{{Key: "role", Value: role}, {Key: "content", Value: content}}
 }
 
 // errConversation says what a conversation looks like.

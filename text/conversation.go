@@ -1,4 +1,4 @@
-package main
+package text
 
 import (
 	"context"
@@ -7,31 +7,43 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/model"
 )
 
-// dialogue is a conversation and the state that the model is in after it. Each turn runs only the tokens that are new.
-type dialogue struct {
-	t        *tokenizer.Tokenizer
+// Conversation is a conversation and the state that the model is in after it. Each turn runs only the tokens that are new.
+// It is for one goroutine at a time.
+type Conversation struct {
+	t        *Tokenizer
 	g        *model.Generator
-	template *chatTemplate // nil: the text goes on as it is typed
+	template *ChatTemplate // nil: the text goes on as it is typed
 	system   string
 	random   []model.RandomState // with which draws begin after a load; nil: as they were saved
 
-	turns  []turn
+	turns  []Message
 	ran    string // the text that the generator has seen; not known to be that: empty
 	begun  bool   // it has seen any
-	before past   // what the next token goes on from
-	// answering is where the last answer began: an answer that the template words otherwise is run again from there.
+	before Past   // what the next token continues
+	// answering is where the last answer began: an answer that the template renders differently is run again from there.
 	answering checkpoint
 }
 
-// turn is one message. Its JSON form is kept in the files of /save.
-type turn struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+// ConversationOptions say how a conversation is put to the model.
+type ConversationOptions struct {
+	Template *ChatTemplate       // nil: the model continues the text as it is typed
+	System   string              // the system message; empty: none
+	Random   []model.RandomState // with which draws begin after Load; nil: as they were saved
 }
+
+// NewConversation begins a conversation on a generator that has seen nothing, and that is the conversation's from now on.
+func NewConversation(t *Tokenizer, g *model.Generator, opts ConversationOptions) *Conversation {
+	return &Conversation{t: t, g: g, template: opts.Template, system: opts.System, random: opts.Random, before: Past{All: true}}
+}
+
+// Template returns the chat template; nil if there is none.
+func (d *Conversation) Template() *ChatTemplate { return d.template }
+
+// Past returns what the next answer continues.
+func (d *Conversation) Past() Past { return d.before }
 
 // checkpoint is a state and the text that led to it.
 type checkpoint struct {
@@ -39,20 +51,17 @@ type checkpoint struct {
 	cache *model.Cache
 }
 
-// messages are the turns as a template gets them.
-func (d *dialogue) messages() (all []any) {
+// Messages returns the conversation so far, the system message included.
+func (d *Conversation) Messages() (all []Message) {
 	if d.system != "" {
-		all = append(all, message("system", d.system))
+		all = append(all, Message{"system", d.system})
 	}
-	for _, t := range d.turns {
-		all = append(all, message(t.Role, t.Content))
-	}
-	return all
+	return append(all, d.turns...)
 }
 
-// say adds what the user said, and runs it. After an error, ctx cancelled too, it is as if the user had said nothing.
-func (d *dialogue) say(ctx context.Context, text string) (err error) {
-	d.turns = append(d.turns, turn{"user", text})
+// Say adds what the user said, and runs it. After an error, ctx cancelled too, it is as if the user had said nothing.
+func (d *Conversation) Say(ctx context.Context, text string) (err error) {
+	d.turns = append(d.turns, Message{"user", text})
 	if d.template == nil {
 		err = d.goOn(ctx, text)
 	} else {
@@ -65,11 +74,11 @@ func (d *dialogue) say(ctx context.Context, text string) (err error) {
 }
 
 // goOn runs a text as it is typed: a line after what came before.
-func (d *dialogue) goOn(ctx context.Context, text string) error {
+func (d *Conversation) goOn(ctx context.Context, text string) error {
 	if d.begun {
 		text = "\n" + text
 	}
-	ids, after, err := d.before.encode(ctx, d.t, text, true)
+	ids, after, err := d.before.Encode(ctx, d.t, text, true)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -77,8 +86,8 @@ func (d *dialogue) goOn(ctx context.Context, text string) error {
 }
 
 // prompt runs what the template has to say beyond the text that was run.
-func (d *dialogue) prompt(ctx context.Context) error {
-	text, ids, err := d.worded()
+func (d *Conversation) prompt(ctx context.Context) error {
+	text, ids, err := d.render()
 	if err != nil {
 		return err
 	}
@@ -93,14 +102,14 @@ func (d *dialogue) prompt(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, past{IDs: ids, All: true} })
+	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, Past{IDs: ids, All: true} })
 }
 
-// worded returns the text of the conversation and its ids. Models begin and end answers with white space that some
+// render returns the text of the conversation and its ids. Models begin and end answers with white space that some
 // templates write themselves, so the last answer goes without it where only then the text goes on from what was run.
-func (d *dialogue) worded() (text string, ids []int64, err error) {
+func (d *Conversation) render() (text string, ids []int64, err error) {
 	for {
-		if text, err = d.template.render(d.messages(), true); err != nil {
+		if text, err = d.template.Render(d.Messages(), true); err != nil {
 			return "", nil, err
 		}
 		ids = d.t.EncodeTemplate(text)
@@ -117,7 +126,7 @@ func (d *dialogue) worded() (text string, ids []int64, err error) {
 }
 
 // after returns the ids of a text that follow those of its beginning; ok is false where there are none.
-func (d *dialogue) after(beginning, text string, ids []int64) (rest []int64, ok bool) {
+func (d *Conversation) after(beginning, text string, ids []int64) (rest []int64, ok bool) {
 	if beginning == "" || !strings.HasPrefix(text, beginning) {
 		return nil, false
 	}
@@ -129,9 +138,9 @@ func (d *dialogue) after(beginning, text string, ids []int64) (rest []int64, ok 
 }
 
 // feed runs ids, and keeps the state where an answer begins.
-func (d *dialogue) feed(ctx context.Context, ids []int64, done func()) error {
+func (d *Conversation) feed(ctx context.Context, ids []int64, done func()) error {
 	if len(ids) == 0 {
-		return fmt.Errorf("%s: the chat template makes no text of this", d.template.source)
+		return fmt.Errorf("%s: the chat template rendered nothing new", d.template.source)
 	}
 	// A prompt that is given up halfway leaves a state that belongs to no text.
 	before, logits, err := d.g.State(context.WithoutCancel(ctx)) // the last token of an answer is run even so
@@ -154,9 +163,9 @@ func (d *dialogue) feed(ctx context.Context, ids []int64, done func()) error {
 	return nil
 }
 
-// answer draws tokens until the answer ends or stop is cancelled, and hands text on as it comes. A token that was begun
+// Answer draws tokens until the answer ends or stop is cancelled, and hands text on as it comes. A token that was begun
 // is run to its end even then.
-func (d *dialogue) answer(ctx, stop context.Context, c *continuation, show func(text string) error) error {
+func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show func(text string) error) error {
 	shown := 0
 	update := func() error {
 		text := c.text.String()
@@ -171,29 +180,29 @@ func (d *dialogue) answer(ctx, stop context.Context, c *continuation, show func(
 		shown = len(text)
 		return err
 	}
-	for c.end == "" && stop.Err() == nil {
+	for c.finish == "" && stop.Err() == nil {
 		id, err := d.g.Next(ctx)
 		if err != nil {
 			return err
 		}
-		c.add(id)
+		c.Add(id)
 		if err := update(); err != nil {
 			return err
 		}
 	}
-	if c.end == "" {
-		c.interrupt()
+	if c.finish == "" {
+		c.Interrupt()
 		if err := update(); err != nil {
 			return err
 		}
 	}
-	d.turns = append(d.turns, turn{"assistant", c.text.String()})
-	d.ran, d.before = d.spelled(c.ids), d.before.add(c.ids)
+	d.turns = append(d.turns, Message{"assistant", c.text.String()})
+	d.ran, d.before = d.spelled(c.ids), d.before.Add(c.ids)
 	return nil
 }
 
 // spelled returns the text that was run, with an answer of these ids; empty where ids are no text of their own.
-func (d *dialogue) spelled(ids []int64) string {
+func (d *Conversation) spelled(ids []int64) string {
 	if d.template == nil {
 		return ""
 	}
@@ -207,20 +216,20 @@ func (d *dialogue) spelled(ids []int64) string {
 	return d.ran + answer
 }
 
-// reset forgets everything but the system message.
-func (d *dialogue) reset() error {
-	d.turns, d.ran, d.begun, d.before, d.answering = nil, "", false, past{All: true}, checkpoint{}
+// Reset forgets everything but the system message.
+func (d *Conversation) Reset() error {
+	d.turns, d.ran, d.begun, d.before, d.answering = nil, "", false, Past{All: true}, checkpoint{}
 	return d.g.Restart(nil, nil)
 }
 
-// Notes of a saved dialogue.
+// Notes of a saved conversation.
 const (
 	noteTurns = "turns" // JSON
 	noteRan   = "ran"
 )
 
-// save writes the state and the conversation to a file, from which generate --cache-in goes on too.
-func (d *dialogue) save(ctx context.Context, m *model.Model, path string) error {
+// Save writes the state and the conversation to a file, which model.LoadSnapshot reads too.
+func (d *Conversation) Save(ctx context.Context, m *model.Model, path string) error {
 	state, err := d.g.Snapshot(ctx)
 	if err != nil {
 		return err
@@ -229,15 +238,15 @@ func (d *dialogue) save(ctx context.Context, m *model.Model, path string) error 
 	if err != nil {
 		return err
 	}
-	if state.Notes, err = writePast([]past{d.before}); err != nil {
+	if state.Notes, err = WritePasts([]Past{d.before}); err != nil {
 		return err
 	}
 	state.Notes[noteTurns], state.Notes[noteRan] = string(turns), d.ran
 	return m.SaveSnapshot(path, state)
 }
 
-// load goes on from a file. One that save has not written is a state without a conversation.
-func (d *dialogue) load(m *model.Model, path string) error {
+// Load goes on from a file. One that Save has not written is a state without a conversation.
+func (d *Conversation) Load(m *model.Model, path string) error {
 	state, err := m.LoadSnapshot(path)
 	if err != nil {
 		return err
@@ -248,17 +257,17 @@ func (d *dialogue) load(m *model.Model, path string) error {
 	if d.random != nil {
 		state.Random = d.random
 	}
-	var turns []turn
+	var turns []Message
 	if text, ok := state.Notes[noteTurns]; ok {
 		if err := json.Unmarshal([]byte(text), &turns); err != nil {
 			return fmt.Errorf("%s: the conversation in it is damaged: %w", path, err)
 		}
 	} else if d.template != nil {
-		return fmt.Errorf("%s holds no conversation: expected a file of /save", path)
+		return fmt.Errorf("%s holds no conversation: expected a file that a conversation was saved to", path)
 	}
 	if err := d.g.Restore(state); err != nil {
 		return err
 	}
-	d.turns, d.ran, d.begun, d.before, d.answering = turns, state.Notes[noteRan], true, readPast(state.Notes, 1)[0], checkpoint{}
+	d.turns, d.ran, d.begun, d.before, d.answering = turns, state.Notes[noteRan], true, ReadPasts(state.Notes, 1)[0], checkpoint{}
 	return nil
 }

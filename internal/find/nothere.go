@@ -1,4 +1,4 @@
-package main
+package find
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func (e *notHere) Error() string {
 	if meant := similar(e.arg); meant != "" {
 		return text + "; did you mean " + badfile.Quote(meant) + "?"
 	}
-	return text + "; give a path, OWNER/NAME on the Hugging Face hub, or " + boxName
+	return text + "; give a path, OWNER/NAME on the Hugging Face hub, or " + Box
 }
 
 func (e *notHere) Unwrap() error { return fs.ErrNotExist }
@@ -34,7 +34,7 @@ func similar(path string) string {
 	dir, missing, rest := split(path)
 	names := neighbours(dir)
 	if dir == "." && rest == "" {
-		names = append(names, boxName)
+		names = append(names, Box)
 	}
 	best, least := "", len(missing)/4+2 // edits from here on make another word
 	for _, name := range names {

@@ -1,4 +1,4 @@
-package main
+package text
 
 import (
 	"context"
@@ -9,16 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomamba/gomamba/internal/jinja"
-	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
 
-// newDialogue starts one with the model in the box, for which a text is its bytes.
-func newDialogue(t *testing.T, template string) (*dialogue, *model.Model) {
+// newConversation starts one with the model in the box, for which a text is its bytes.
+func newConversation(t *testing.T, template string) (*Conversation, *model.Model) {
 	t.Helper()
-	ck, err := loader.Open("../../fixtures/box/model", loader.Options{})
+	ck, err := loader.Open("../fixtures/box/model", loader.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,26 +30,25 @@ func newDialogue(t *testing.T, template string) (*dialogue, *model.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dialogue{t: tokenizer.Bytes(), g: g, system: "Be brief."}
-	parsed, err := jinja.Parse(template)
+	tok := Bytes()
+	parsed, err := tok.ParseChatTemplate(template, "template")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.template = &chatTemplate{parsed, d.t, "template"}
-	return d, m
+	return NewConversation(tok, g, ConversationOptions{Template: parsed, System: "Be brief."}), m
 }
 
 // exchange is one turn of a user and its answer of n bytes, given up after some if those are more than 0.
-func exchange(t *testing.T, d *dialogue, text string, n, giveUp int) string {
+func exchange(t *testing.T, d *Conversation, text string, n, giveUp int) string {
 	t.Helper()
 	ctx := context.Background()
-	if err := d.say(ctx, text); err != nil {
+	if err := d.Say(ctx, text); err != nil {
 		t.Fatal(err)
 	}
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &continuation{limit: n, inText: true, eos: func(int64) bool { return false }, dec: d.t.NewDecoder(true)}
-	if err := d.answer(ctx, stop, c, func(string) error {
+	c := NewContinuation(d.t, d.Past(), Limits{Tokens: n})
+	if err := d.Answer(ctx, stop, c, func(string) error {
 		if len(c.ids) == giveUp {
 			cancel()
 		}
@@ -59,11 +56,11 @@ func exchange(t *testing.T, d *dialogue, text string, n, giveUp int) string {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return c.text.String()
+	return c.Text()
 }
 
-// same compares the state of a dialogue with that of its text, run at once.
-func same(t *testing.T, d *dialogue, m *model.Model, text string) {
+// same compares the state of a conversation with that of its text, run at once.
+func same(t *testing.T, d *Conversation, m *model.Model, text string) {
 	t.Helper()
 	cache, logits, err := d.g.State(context.Background())
 	if err != nil {
@@ -92,16 +89,16 @@ const (
 	forgetful = "{% for m in messages %}[{{ m.role }}]{{ m.content | replace('e', '') }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
 )
 
-// TestDialogue holds the state after turns to that of the whole text: answers given up, saved and loaded, and those that
+// TestConversation holds the state after turns to that of the whole text: answers given up, saved and loaded, and those that
 // the template words otherwise than the model did.
-func TestDialogue(t *testing.T) {
+func TestConversation(t *testing.T) {
 	for name, template := range map[string]string{"chatml": chatML, "trimming": trimming, "forgetful": forgetful} {
 		t.Run(name, func(t *testing.T) {
-			d, m := newDialogue(t, template)
+			d, m := newConversation(t, template)
 			exchange(t, d, "func Read(", 40, 0)
 			exchange(t, d, "héllo\nwörld", 40, 7)
 			exchange(t, d, "more", 40, 0)
-			text, err := d.template.render(d.messages(), false)
+			text, err := d.template.Render(d.Messages(), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,19 +106,19 @@ func TestDialogue(t *testing.T) {
 				t.Errorf("ran %q, the conversation is %q", d.ran, text)
 			}
 			path := filepath.Join(t.TempDir(), "talk.safetensors")
-			if err := d.save(context.Background(), m, path); err != nil {
+			if err := d.Save(context.Background(), m, path); err != nil {
 				t.Fatal(err)
 			}
-			other, _ := newDialogue(t, template)
-			if err := other.load(m, path); err != nil {
+			other, _ := newConversation(t, template)
+			if err := other.Load(m, path); err != nil {
 				t.Fatal(err)
 			}
-			for _, d := range []*dialogue{d, other} {
-				if err := d.say(context.Background(), "again"); err != nil {
+			for _, d := range []*Conversation{d, other} {
+				if err := d.Say(context.Background(), "again"); err != nil {
 					t.Fatal(err)
 				}
 				same(t, d, m, d.ran)
-				text, err := d.template.render(d.messages(), true)
+				text, err := d.template.Render(d.Messages(), true)
 				if err != nil || text != d.ran {
 					t.Errorf("ran %q, the conversation is %q (%v)", d.ran, text, err)
 				}
@@ -132,18 +129,18 @@ func TestDialogue(t *testing.T) {
 
 // TestOnlyWhatIsNew counts the bytes that are run: a turn costs what is new in it, however long the conversation is.
 func TestOnlyWhatIsNew(t *testing.T) {
-	d, _ := newDialogue(t, chatML)
+	d, _ := newConversation(t, chatML)
 	for i := range 4 {
 		before := d.ran
-		if err := d.say(context.Background(), fmt.Sprint("turn ", i)); err != nil {
+		if err := d.Say(context.Background(), fmt.Sprint("turn ", i)); err != nil {
 			t.Fatal(err)
 		}
 		rest, ok := d.after(before, d.ran, d.t.EncodeTemplate(d.ran))
 		if i > 0 && (!ok || len(rest) > 70) {
 			t.Errorf("turn %d runs %d bytes", i, len(rest))
 		}
-		c := &continuation{limit: 30, inText: true, eos: func(int64) bool { return false }, dec: d.t.NewDecoder(true)}
-		if err := d.answer(context.Background(), context.Background(), c, func(string) error { return nil }); err != nil {
+		c := NewContinuation(d.t, d.Past(), Limits{Tokens: 30})
+		if err := d.Answer(context.Background(), context.Background(), c, func(string) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,12 +148,12 @@ func TestOnlyWhatIsNew(t *testing.T) {
 
 // TestPromptGivenUp leaves the state as it was when a prompt is interrupted.
 func TestPromptGivenUp(t *testing.T) {
-	d, m := newDialogue(t, chatML)
+	d, m := newConversation(t, chatML)
 	exchange(t, d, "Hello", 10, 0)
 	ran := d.ran
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := d.say(cancelled, "never mind"); err == nil {
+	if err := d.Say(cancelled, "never mind"); err == nil {
 		t.Fatal("no error")
 	}
 	same(t, d, m, ran)
@@ -167,12 +164,12 @@ func TestPromptGivenUp(t *testing.T) {
 
 // TestSavedElsewhere refuses a state without a conversation, where a template needs one.
 func TestSavedElsewhere(t *testing.T) {
-	d, m := newDialogue(t, chatML)
+	d, m := newConversation(t, chatML)
 	path := filepath.Join(t.TempDir(), "state.safetensors")
 	if err := m.SaveCache(path, m.NewCache(1), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.load(m, path); err == nil || !strings.Contains(err.Error(), "holds no conversation") {
+	if err := d.Load(m, path); err == nil || !strings.Contains(err.Error(), "holds no conversation") {
 		t.Errorf("%v", err)
 	}
 	data, err := os.ReadFile(path)
@@ -183,7 +180,7 @@ func TestSavedElsewhere(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.load(m, path); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := d.Load(m, path); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("%v", err)
 	}
 }

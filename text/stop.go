@@ -1,0 +1,45 @@
+package text
+
+import "github.com/gomamba/gomamba/loader"
+
+// StopTokens returns the ids that end a text: those of the checkpoint, or if it names none that of its tokenizer, which may
+// be nil. An error says what of the checkpoint could not be read; the ids are those of the rest.
+func StopTokens(ck *loader.Checkpoint, t *Tokenizer) ([]int64, error) {
+	ids, err := ck.StopTokens()
+	if len(ids) == 0 {
+		ids = t.eos()
+	}
+	return ids, err
+}
+
+// eos returns the token that ends a text for a tokenizer, which may be nil or have none.
+func (t *Tokenizer) eos() []int64 {
+	if t == nil || t.EOS() == "" {
+		return nil
+	}
+	id, ok := t.ID(t.EOS())
+	if !ok {
+		return nil
+	}
+	return []int64{id}
+}
+
+// AnswerLimits returns what ends an answer in a conversation: the checkpoint's stop tokens, its tokenizer's, and what the
+// template puts after an answer; without a template, an empty line. Tokens is 512, or 128 without a template. Errors are
+// those of StopTokens.
+func AnswerLimits(ck *loader.Checkpoint, t *Tokenizer, template *ChatTemplate) (Limits, error) {
+	ids, err := StopTokens(ck, t)
+	ids = append(ids, t.eos()...) // models end answers with it too
+	if template == nil {
+		return Limits{Tokens: 128, Stops: []string{"\n\n"}, StopTokens: ids}, err
+	}
+	limits := Limits{Tokens: 512, StopTokens: ids}
+	end, word := template.EndOfTurn()
+	if end >= 0 {
+		limits.StopTokens = append(ids, end)
+	}
+	if word != "" {
+		limits.Stops = []string{word}
+	}
+	return limits, err
+}
