@@ -204,15 +204,8 @@ func plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (S
 
 // dtypeName spells a dtype as config.json does.
 func dtypeName(d tensor.DType) (string, error) {
-	switch d {
-	case tensor.F64:
-		return "float64", nil
-	case tensor.F32:
-		return "float32", nil
-	case tensor.F16:
-		return "float16", nil
-	case tensor.BF16:
-		return "bfloat16", nil
+	if d.Float() && d.Torch() != "" {
+		return d.Torch(), nil
 	}
 	return "", fmt.Errorf("config.json has no name for dtype %s", d)
 }

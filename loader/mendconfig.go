@@ -9,7 +9,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
@@ -79,10 +78,13 @@ func (m *mender) minor(cfg config.Config) {
 
 // dtype is the one of all tensors, as config.json spells it; empty if they have several.
 func (m *mender) dtype() string {
-	names := map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}
 	common := ""
 	for _, t := range m.w.tensors {
-		if name := names[t.DType]; common == "" {
+		name := ""
+		if t.DType.Float() {
+			name = t.DType.Torch()
+		}
+		if common == "" {
 			common = name
 		} else if name != common {
 			return ""

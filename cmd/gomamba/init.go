@@ -89,7 +89,7 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 	for _, n := range cfg.Shared().Notes() {
 		warn(cmd, n.String())
 	}
-	cfg.Shared().DType = map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
+	cfg.Shared().DType = dtype.Torch()
 	params, err := model.Init(cfg, seed)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ func TestQ8Reference(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make([]byte, 68)
-	tensor.QuantizeQ8_0(got, tensor.Float32s(src))
+	tensor.NarrowF32(got, tensor.Q8_0, tensor.Float32s(src))
 	if !bytes.Equal(got, want.Data) {
 		t.Errorf("got  %v\nwant %v", got, want.Data)
 	}
