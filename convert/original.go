@@ -23,8 +23,8 @@ const (
 )
 
 // prepare refuses by key what the 12 keys cannot say.
-func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
-	if err := (hfTarget{}).prepare(p, dtype); err != nil {
+func (originalTarget) prepare(p *Plan) error {
+	if err := (hfTarget{}).prepare(p); err != nil {
 		return err
 	}
 	text, err := p.cfg.EncodeOriginal()
@@ -34,8 +34,8 @@ func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	return noteUnsaid(p, fileConfig, text, config.ParseOriginal)
 }
 
-func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
-	step, source := hfTarget{}.step(p, spec, t, dtype)
+func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source) {
+	step, source := hfTarget{}.step(p, spec, t)
 	step.To = names.ToOriginal(spec.Name)
 	source.Name = step.To
 	return step, source
