@@ -23,6 +23,7 @@ var recipes = []Recipe{
 	{"bf16", []tensor.DType{tensor.BF16}, 32},
 	{"f64", []tensor.DType{tensor.F64}, -1},
 	{"q8_0", []tensor.DType{tensor.Q8_0, tensor.F16}, 7},
+	{"q4_0", []tensor.DType{tensor.Q4_0, tensor.F16}, 2},
 }
 
 // Recipes lists the recipes that can be asked for by name.

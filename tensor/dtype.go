@@ -48,6 +48,7 @@ const (
 	QUInt2x4
 
 	Q8_0 // of GGUF files alone, from here on: blocks
+	Q4_0
 )
 
 // plainTypes is the last of the dtypes that store one element after the other and that something computes with;
@@ -90,6 +91,7 @@ var dtypes = [...]codec{
 	QUInt4x2:    foreign("QUINT4X2", 2, 1, "quint4x2"),
 	QUInt2x4:    foreign("QUINT2X4", 4, 1, "quint2x4"),
 	Q8_0:        q8_0,
+	Q4_0:        q4_0,
 }
 
 // foreign is the codec of a dtype of which only the size is known.
