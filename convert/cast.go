@@ -22,7 +22,7 @@ type scratch struct {
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once where the target is F64 or F32. A value that the target cannot hold is an error: a finite one that would
-// become infinite, and in a block of Q8_0 one that is not finite, which would take the others along.
+// become infinite, and in a block one that is not finite, which would take the others along.
 func cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	if t.DType == dtype && change == nil {
@@ -64,26 +64,18 @@ func room[E any](buf *[]E, n int) []E {
 	return (*buf)[:n]
 }
 
-// largestF16 is the largest finite float16; what rounds beyond it becomes infinite from 65520 on. A block of Q8_0 scales
-// its largest value, with a float16, to largestQ8.
-const largestF16, overflowF16, largestQ8 = 65504, 65520, 127
-
 // fits reports the first value that the target cannot hold.
 func fits(s *scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
 	infinite := func(i int, v any, limit string) error {
 		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; use bf16 or f32", first+i, v, limit)
 	}
-	switch largest := kernel.MaxAbs(values); {
-	case to == tensor.F16 && !(largest < overflowF16):
+	if largest, overflow, ok := to.Range(); ok && !(float64(kernel.MaxAbs(values)) < overflow) {
 		for i, v := range values {
-			if a := math.Abs(float64(v)); a >= overflowF16 && !math.IsInf(a, 0) {
-				return infinite(i, v, fmt.Sprintf("the largest F16, %d,", largestF16))
-			}
-		}
-	case to == tensor.Q8_0 && !(largest < overflowF16*largestQ8):
-		for i, v := range values {
-			if a := math.Abs(float64(v)); !(a < overflowF16*largestQ8) {
-				return fmt.Errorf("element %d is %v: a block of Q8_0 holds finite values up to %d; use bf16 or f32", first+i, v, largestF16*largestQ8)
+			switch a := math.Abs(float64(v)); {
+			case to.Quantized() && !(a < overflow):
+				return fmt.Errorf("element %d is %v: a block of %s holds finite values up to %.0f; use bf16 or f32", first+i, v, to, largest)
+			case a >= overflow && !math.IsInf(a, 0):
+				return infinite(i, v, fmt.Sprintf("the largest %s, %.0f,", to, largest))
 			}
 		}
 	}

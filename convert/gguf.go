@@ -19,14 +19,12 @@ import (
 // (convert_hf_to_gguf.py and conversion/mamba.py), and one key of our own that keeps config.json whole.
 type ggufTarget struct{}
 
-// fileTypes are the values of general.file_type by the dtype of the large matrices.
-var fileTypes = map[tensor.DType]uint32{tensor.F32: 0, tensor.F16: 1, tensor.BF16: 32, tensor.Q8_0: 7}
-
 // prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
-func (ggufTarget) prepare(p *Plan, dtype tensor.DType) error {
-	if _, ok := fileTypes[dtype]; !ok && dtype != 0 {
+func (ggufTarget) prepare(p *Plan) error {
+	if p.recipe.fileType < 0 {
+		known := slices.DeleteFunc(Recipes(), func(r Recipe) bool { return r.fileType < 0 })
 		return &badfile.UnsupportedError{File: p.ck.Path(), Where: "dtype",
-			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose f32, f16, bf16 or q8_0", dtype)}
+			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose %s", p.recipe.DType(), badfile.Or(known))}
 	}
 	if _, _, err := p.cfg.EncodeGGUF(); err != nil {
 		return err
@@ -42,20 +40,11 @@ func (ggufTarget) prepare(p *Plan, dtype tensor.DType) error {
 	return p.keepEnds()
 }
 
-// unblocked is the dtype of a matrix to be quantized whose rows are no whole blocks, as in llama.cpp.
-const unblocked = tensor.F16
-
-func (ggufTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
+func (ggufTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source) {
 	stored, _ := names.ToGGUF(p.cfg, spec.Name) // prepare refused the tensors without a place
-	switch {
-	case stored.F32 || dtype == 0 && t.DType == tensor.F64:
+	dtype := p.recipe.choose(t.DType, stored.Shape)
+	if stored.F32 || dtype == tensor.F64 {
 		dtype = tensor.F32
-	case dtype == 0:
-		dtype = t.DType
-	}
-	if _, ok := tensor.ByteCount(dtype, stored.Shape); !ok {
-		dtype = unblocked
-		p.unblocked++
 	}
 	var change func(int, []float32) error
 	if stored.NegExp {
@@ -102,9 +91,7 @@ func (ggufTarget) finish(p *Plan) {
 		}
 		p.Notes = append(p.Notes, "the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
-	if p.unblocked > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("%s of rows that are not whole blocks of Q8_0, 32 elements, written as %s", badfile.Count(p.unblocked, "matrix"), unblocked))
-	}
+	p.noteFallbacks()
 	p.sort(func(s Step) string {
 		canonical, _, _ := names.FromGGUF(p.cfg, s.To)
 		return canonical
@@ -121,27 +108,51 @@ func (ggufTarget) finish(p *Plan) {
 	}
 }
 
+// noteFallbacks says which matrices have rows that are not whole blocks of what the recipe has for them.
+func (p *Plan) noteFallbacks() {
+	if p.recipe.keeps() {
+		return
+	}
+	best := p.recipe.DType()
+	for _, d := range p.recipe.chain[1:] {
+		n := 0
+		for _, s := range p.Steps {
+			if s.DType == d {
+				n++
+			}
+		}
+		if block, _ := best.Block(); n > 0 {
+			p.Notes = append(p.Notes, fmt.Sprintf("%s written as %s, not %s: row length not a multiple of %d", badfile.Count(n, "matrix"), d, best, block))
+		}
+	}
+}
+
+// fileType is the recipe's; of tensors that keep their dtypes, that of the largest, and first of quantized ones.
+func (p *Plan) fileType() uint32 {
+	if !p.recipe.keeps() {
+		return uint32(p.recipe.fileType)
+	}
+	best, size, quantized := tensor.F32, 0, false
+	for i, s := range p.sources {
+		stored, ok := names.ToGGUF(p.cfg, p.Steps[i].From)
+		n, _ := tensor.Count(s.Shape) // of a valid configuration
+		if q := s.DType.Quantized(); (!ok || !stored.F32) && (q && !quantized || q == quantized && n > size) {
+			best, size, quantized = s.DType, n, q
+		}
+	}
+	return uint32(recipeOf(best).fileType)
+}
+
 // keys returns all keys of the file, in the order of llama.cpp's converter.
 func (ggufTarget) keys(p *Plan) ([]gguf.KV, error) {
 	model, own, err := p.cfg.EncodeGGUF()
 	if err != nil {
 		return nil, err
 	}
-	largest, matrices, quantized := 0, tensor.F32, false
-	for i, s := range p.sources {
-		n, _ := tensor.Count(s.Shape) // of a valid configuration
-		if stored, ok := names.ToGGUF(p.cfg, p.Steps[i].From); (!ok || !stored.F32) && n > largest {
-			largest, matrices = n, s.DType
-		}
-		quantized = quantized || s.DType == tensor.Q8_0 || p.unblocked > 0
-	}
-	if quantized {
-		matrices = tensor.Q8_0 // as asked for, though no rows may be whole blocks
-	}
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.cfg))}}, p.general...)
 	kvs = append(kvs, model...)
 	kvs = append(kvs,
-		gguf.KV{Key: "general.file_type", Value: gguf.Of(fileTypes[matrices])},
+		gguf.KV{Key: "general.file_type", Value: gguf.Of(p.fileType())},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
 	return slices.Concat(kvs, p.vocabulary, own, p.ends), nil
 }

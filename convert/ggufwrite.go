@@ -21,7 +21,7 @@ type ggufPart struct {
 func (p *ggufPart) entries() []gguf.Entry {
 	entries := make([]gguf.Entry, len(p.sources))
 	for i, s := range p.sources {
-		typ, _ := gguf.TypeOf(s.DType) // F32, F16, BF16 or Q8_0
+		typ, _ := gguf.TypeOf(s.DType) // of a recipe that has a file type
 		entries[i] = gguf.Entry{Name: s.Name, Type: typ, Shape: s.Shape}
 	}
 	return entries

@@ -19,8 +19,8 @@ type mistralTarget struct{}
 func (mistralTarget) files(*Plan, int64) (int, error) { return 1, nil }
 
 // prepare refuses by key what params.json cannot say.
-func (mistralTarget) prepare(p *Plan, dtype tensor.DType) error {
-	if err := (hfTarget{}).prepare(p, dtype); err != nil {
+func (mistralTarget) prepare(p *Plan) error {
+	if err := (hfTarget{}).prepare(p); err != nil {
 		return err
 	}
 	params, err := p.cfg.EncodeMistral()
@@ -30,8 +30,8 @@ func (mistralTarget) prepare(p *Plan, dtype tensor.DType) error {
 	return noteUnsaid(p, filenames.Params, params, config.ParseMistral)
 }
 
-func (mistralTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
-	step, source := hfTarget{}.step(p, spec, t, dtype)
+func (mistralTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source) {
+	step, source := hfTarget{}.step(p, spec, t)
 	step.To = names.ToMistral(spec.Name)
 	source.Name = step.To
 	return step, source

@@ -19,8 +19,8 @@ type originalTarget struct{}
 func (originalTarget) files(*Plan, int64) (int, error) { return 1, nil }
 
 // prepare refuses by key what the 12 keys cannot say.
-func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
-	if err := (hfTarget{}).prepare(p, dtype); err != nil {
+func (originalTarget) prepare(p *Plan) error {
+	if err := (hfTarget{}).prepare(p); err != nil {
 		return err
 	}
 	text, err := p.cfg.EncodeOriginal()
@@ -30,8 +30,8 @@ func (originalTarget) prepare(p *Plan, dtype tensor.DType) error {
 	return noteUnsaid(p, filenames.Config, text, config.ParseOriginal)
 }
 
-func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
-	step, source := hfTarget{}.step(p, spec, t, dtype)
+func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source) {
+	step, source := hfTarget{}.step(p, spec, t)
 	step.To = names.ToOriginal(spec.Name)
 	source.Name = step.To
 	return step, source

@@ -21,6 +21,8 @@ import (
 type Request struct {
 	To    Layout
 	DType tensor.DType // of the weights; 0: each keeps its own
+	// Recipe, unless zero, says in place of DType which tensor gets which dtype.
+	Recipe Recipe
 	// Tokenizer is written in place of the source's: a tokenizer.json, a SentencePiece model, a folder with one, or a GGUF
 	// file. "": the source's own.
 	Tokenizer string
@@ -45,7 +47,8 @@ type Plan struct {
 
 	ck      *loader.Checkpoint
 	cfg     config.Config // as the target states it
-	sources []Source      // one for each step
+	recipe  Recipe
+	sources []Source // one for each step
 	target  target
 
 	texts      texts
@@ -54,16 +57,15 @@ type Plan struct {
 	generation []byte // generation_config.json
 
 	general, vocabulary, ends []gguf.KV // of a GGUF target
-	unblocked                 int       // matrices that could not be quantized
 	result                    string    // what Write has written, if not its dst
 }
 
 // target is a layout that checkpoints are written in.
 type target interface {
 	// prepare settles the configuration, and refuses by key what the layout cannot hold.
-	prepare(p *Plan, dtype tensor.DType) error
+	prepare(p *Plan) error
 	// step decides how one tensor is stored.
-	step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source)
+	step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source)
 	// finish adds and orders what only the plan as a whole can tell.
 	finish(p *Plan)
 	// files counts the weight files that write makes with a limit on their size, and refuses more than are opened.
@@ -96,7 +98,10 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if t == nil {
 		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
 	}
-	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: harmless(ck.Config())}
+	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: harmless(ck.Config()), recipe: req.Recipe}
+	if p.recipe.keeps() {
+		p.recipe = recipeOf(req.DType)
+	}
 	p.cfg.Shared().TieWordEmbeddings = ck.Tied()
 	if ck.Config().Shared().Rescales() {
 		p.Notes = append(p.Notes, "rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
@@ -104,7 +109,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if err := p.readTexts(req.Tokenizer); err != nil {
 		return nil, err
 	}
-	if err := t.prepare(p, req.DType); err != nil {
+	if err := t.prepare(p); err != nil {
 		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
 			e.File = ck.Path() // whose configuration asks for it
 		}
@@ -123,7 +128,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		if err := bind.Err(); err != nil {
 			return nil, err
 		}
-		step, source := t.step(p, spec, stored, req.DType)
+		step, source := t.step(p, spec, stored)
 		p.Steps, p.sources = append(p.Steps, step), append(p.sources, source)
 	}
 	t.finish(p)
@@ -195,24 +200,14 @@ func (p *Plan) Bytes() int64 {
 
 // plain is the step of a tensor that only changes its name and dtype.
 func plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
-	if dtype == 0 {
-		dtype = t.DType
-	}
 	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape},
 		cast(t, name, dtype, spec.Shape, nil)
 }
 
 // dtypeName spells a dtype as config.json does.
 func dtypeName(d tensor.DType) (string, error) {
-	switch d {
-	case tensor.F64:
-		return "float64", nil
-	case tensor.F32:
-		return "float32", nil
-	case tensor.F16:
-		return "float16", nil
-	case tensor.BF16:
-		return "bfloat16", nil
+	if d.Float() && d.Torch() != "" {
+		return d.Torch(), nil
 	}
 	return "", fmt.Errorf("config.json has no name for dtype %s", d)
 }

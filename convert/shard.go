@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // shard is one weight file and what goes into it.
@@ -42,7 +43,7 @@ func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
 			return nil, contradiction(s.Name, "given twice")
 		}
 		if !s.DType.Float() || !s.DType.Plain() {
-			return nil, contradiction(s.Name, fmt.Sprintf("found dtype %s, expected F32, F16, BF16 or F64", s.DType))
+			return nil, contradiction(s.Name, fmt.Sprintf("found dtype %s, expected %s", s.DType, badfile.Or(slices.DeleteFunc(tensor.Floats(), tensor.DType.Quantized))))
 		}
 		given[s.Name] = s
 	}

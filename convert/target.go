@@ -3,6 +3,7 @@ package convert
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -81,15 +82,17 @@ func (hfTarget) files(p *Plan, limit int64) (int, error) {
 }
 
 // prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
-func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
-	if dtype == tensor.Q8_0 {
-		return &badfile.UnsupportedError{Where: "dtype", Detail: "only GGUF has Q8_0; write a .gguf file, or choose f32, f16 or bf16"}
+func (hfTarget) prepare(p *Plan) error {
+	dtype := p.recipe.DType()
+	if dtype.Quantized() {
+		return &badfile.UnsupportedError{Where: "dtype", Detail: fmt.Sprintf("only GGUF has %s; write a .gguf file, or choose f32, f16 or bf16", dtype)}
 	}
 	if dtype == 0 && p.ck.Layout() == string(GGUF) {
-		if dtype = matrixDType(p.ck); quantized(p.ck) {
+		dtype = matrixDType(p.ck)
+		if blocks := quantized(p.ck); len(blocks) > 0 {
 			dtype = tensor.F32
-			p.Notes = append(p.Notes, "only GGUF has Q8_0: the weights are written as F32, each value as Q8_0 has it; "+
-				"what quantizing lost does not come back")
+			p.Notes = append(p.Notes, fmt.Sprintf("only GGUF has %[1]s: the weights are written as F32, each value as %[1]s has it; "+
+				"what quantizing lost does not come back", badfile.Or(blocks)))
 		}
 	}
 	if p.given != "" && p.texts.keys != nil {
@@ -115,9 +118,10 @@ func (hfTarget) prepare(p *Plan, dtype tensor.DType) error {
 
 // step keeps names and shapes. What GGUF always stores as F32 goes back to the dtype of the matrices where no value is
 // lost by that: it came from there. Where matrices are quantized everything becomes F32.
-func (hfTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DType) (Step, Source) {
-	if dtype == 0 && p.ck.Layout() == string(GGUF) {
-		if quantized(p.ck) {
+func (hfTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source) {
+	dtype := p.recipe.choose(t.DType, spec.Shape)
+	if p.recipe.keeps() && p.ck.Layout() == string(GGUF) {
+		if len(quantized(p.ck)) > 0 {
 			dtype = tensor.F32
 		} else if stored, ok := names.ToGGUF(p.cfg, spec.Name); ok && stored.F32 && survives(t, matrixDType(p.ck)) {
 			dtype = matrixDType(p.ck)
@@ -126,9 +130,15 @@ func (hfTarget) step(p *Plan, spec names.Spec, t tensor.Tensor, dtype tensor.DTy
 	return plain(spec, t, spec.Name, dtype)
 }
 
-// quantized reports whether a checkpoint has weights that only GGUF can store.
-func quantized(ck *loader.Checkpoint) bool {
-	return slices.ContainsFunc(ck.Tensors(), func(t tensor.Tensor) bool { return t.DType == tensor.Q8_0 })
+// quantized returns the dtypes among a checkpoint's weights that only GGUF can store.
+func quantized(ck *loader.Checkpoint) []tensor.DType {
+	var blocks []tensor.DType
+	for _, t := range ck.Tensors() {
+		if t.DType.Quantized() && !slices.Contains(blocks, t.DType) {
+			blocks = append(blocks, t.DType)
+		}
+	}
+	return blocks
 }
 
 // matrixDType is the dtype of a checkpoint's embedding, which in GGUF stands for all matrices.

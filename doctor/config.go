@@ -11,7 +11,6 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
@@ -81,10 +80,13 @@ func (d *doctor) minor(cfg config.Config) {
 
 // dtype is the one of all tensors, as config.json spells it; empty if they have several.
 func (d *doctor) dtype() string {
-	names := map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}
 	common := ""
 	for _, t := range d.w.Tensors {
-		if name := names[t.DType]; common == "" {
+		name := ""
+		if t.DType.Float() {
+			name = t.DType.Torch()
+		}
+		if common == "" {
 			common = name
 		} else if name != common {
 			return ""

@@ -31,7 +31,7 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 	defer ck.Release()
 	var tensors []tensor.Tensor
 	for _, t := range ck.Tensors() {
-		if t.DType.Float() || t.DType == tensor.Q8_0 {
+		if t.DType.Float() {
 			tensors = append(tensors, t)
 		}
 	}

@@ -31,7 +31,7 @@ func (b *Binder) Under(prefix string) *Binder {
 // Layer returns the binder for block i: Take("norm.weight") takes "backbone.layers.i.norm.weight".
 func (b *Binder) Layer(i int) *Binder { return b.Under(names.Blocks + strconv.Itoa(i) + ".") }
 
-// Take returns the tensor of that name. Its shape is that of the name table, its dtype F32, F16, BF16, F64 or Q8_0; Data is
+// Take returns the tensor of that name. Its shape is that of the name table, its dtype one of tensor.Floats; Data is
 // a read-only view of the file. Of a tied model whose files hold only one of embedding and head, both are that one.
 func (b *Binder) Take(name string) tensor.Tensor {
 	if *b.err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // report turns what the examination found into faults, the most telling first.
@@ -166,7 +167,8 @@ func (x *examination) reportMistyped() {
 		return
 	}
 	t := x.mistyped[0]
-	detail := fmt.Sprintf("found dtype %s, expected F32, F16, BF16 or F64", t.DType)
+	plain := slices.DeleteFunc(tensor.Floats(), tensor.DType.Quantized) // a GGUF file with other types is refused before
+	detail := fmt.Sprintf("found dtype %s, expected %s", t.DType, badfile.Or(plain))
 	if more := len(x.mistyped) - 1; more > 0 {
 		detail += fmt.Sprintf("; wrong likewise: %s", badfile.Count(more, "more tensor"))
 	}

@@ -3,7 +3,10 @@
 // float32 or float64 that computation runs in.
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // DType is the type of one stored element.
 type DType uint8
@@ -24,7 +27,6 @@ const (
 	F64
 	I64
 	U64
-	Q8_0 // of GGUF files alone: blocks of 32 elements, see QuantizeQ8_0
 
 	// Files of other models hold these. They are read as far as their size goes, and nothing computes with them.
 	F4
@@ -44,6 +46,9 @@ const (
 	QInt32
 	QUInt4x2
 	QUInt2x4
+
+	Q8_0 // of GGUF files alone, from here on: blocks
+	Q4_0
 )
 
 // plainTypes is the last of the dtypes that store one element after the other and that something computes with;
@@ -53,7 +58,7 @@ const (
 	lastSafetensors = C64
 )
 
-// kind tells what arithmetic a dtype's elements follow.
+// kind is the arithmetic that a dtype's elements follow.
 type kind uint8
 
 const (
@@ -64,43 +69,53 @@ const (
 	foreignKind // none that is known here
 )
 
-var dtypes = [...]struct {
-	name  string // as safetensors spells it
-	size  int    // bytes of an element, or of a block of them
-	kind  kind
-	elems int // of a block; 0: 1
-}{
-	Bool:        {"BOOL", 1, boolKind, 0},
-	U8:          {"U8", 1, unsignedKind, 0},
-	I8:          {"I8", 1, signedKind, 0},
-	I16:         {"I16", 2, signedKind, 0},
-	U16:         {"U16", 2, unsignedKind, 0},
-	F16:         {"F16", 2, floatKind, 0},
-	BF16:        {"BF16", 2, floatKind, 0},
-	I32:         {"I32", 4, signedKind, 0},
-	U32:         {"U32", 4, unsignedKind, 0},
-	F32:         {"F32", 4, floatKind, 0},
-	F64:         {"F64", 8, floatKind, 0},
-	I64:         {"I64", 8, signedKind, 0},
-	U64:         {"U64", 8, unsignedKind, 0},
-	Q8_0:        {"Q8_0", q8Bytes, floatKind, q8Elems},
-	F4:          {"F4", 1, foreignKind, 2},
-	F6_E2M3:     {"F6_E2M3", 3, foreignKind, 4},
-	F6_E3M2:     {"F6_E3M2", 3, foreignKind, 4},
-	F8_E5M2:     {"F8_E5M2", 1, foreignKind, 0},
-	F8_E4M3:     {"F8_E4M3", 1, foreignKind, 0},
-	F8_E8M0:     {"F8_E8M0", 1, foreignKind, 0},
-	F8_E4M3FNUZ: {"F8_E4M3FNUZ", 1, foreignKind, 0},
-	F8_E5M2FNUZ: {"F8_E5M2FNUZ", 1, foreignKind, 0},
-	C64:         {"C64", 8, foreignKind, 0},
-	C32:         {"C32", 4, foreignKind, 0},
-	C128:        {"C128", 16, foreignKind, 0},
-	F4x2:        {"F4X2", 1, foreignKind, 0},
-	QInt8:       {"QINT8", 1, foreignKind, 0},
-	QUInt8:      {"QUINT8", 1, foreignKind, 0},
-	QInt32:      {"QINT32", 4, foreignKind, 0},
-	QUInt4x2:    {"QUINT4X2", 1, foreignKind, 2},
-	QUInt2x4:    {"QUINT2X4", 1, foreignKind, 4},
+// dtypes is the table of all that is known of dtypes.
+var dtypes = [...]codec{
+	Bool: boolean, U8: u8, I8: i8, I16: i16, U16: u16, I32: i32, U32: u32, I64: i64, U64: u64,
+	F16: f16, BF16: bf16, F32: f32, F64: f64,
+	F4:          foreign("F4", 2, 1, ""),
+	F6_E2M3:     foreign("F6_E2M3", 4, 3, ""),
+	F6_E3M2:     foreign("F6_E3M2", 4, 3, ""),
+	F8_E5M2:     foreign("F8_E5M2", 1, 1, "float8_e5m2"),
+	F8_E4M3:     foreign("F8_E4M3", 1, 1, "float8_e4m3fn"),
+	F8_E8M0:     foreign("F8_E8M0", 1, 1, "float8_e8m0fnu"),
+	F8_E4M3FNUZ: foreign("F8_E4M3FNUZ", 1, 1, "float8_e4m3fnuz"),
+	F8_E5M2FNUZ: foreign("F8_E5M2FNUZ", 1, 1, "float8_e5m2fnuz"),
+	C64:         foreign("C64", 1, 8, "complex64"),
+	C32:         foreign("C32", 1, 4, "complex32"),
+	C128:        foreign("C128", 1, 16, "complex128"),
+	F4x2:        foreign("F4X2", 1, 1, "float4_e2m1fn_x2"),
+	QInt8:       foreign("QINT8", 1, 1, "qint8"),
+	QUInt8:      foreign("QUINT8", 1, 1, "quint8"),
+	QInt32:      foreign("QINT32", 1, 4, "qint32"),
+	QUInt4x2:    foreign("QUINT4X2", 2, 1, "quint4x2"),
+	QUInt2x4:    foreign("QUINT2X4", 4, 1, "quint2x4"),
+	Q8_0:        q8_0,
+	Q4_0:        q4_0,
+}
+
+// foreign is the codec of a dtype of which only the size is known.
+func foreign(name string, elems, bytes int, torch string) codec {
+	return codec{name: name, elems: elems, bytes: bytes, kind: foreignKind, torch: torch, ggml: notInGGML}
+}
+
+// DTypes yields every dtype.
+func DTypes() iter.Seq[DType] {
+	return func(yield func(DType) bool) {
+		for d := Bool; d.Valid() && yield(d); d++ {
+		}
+	}
+}
+
+// Floats returns the dtypes that weights may have, the best known first.
+func Floats() []DType {
+	floats := []DType{F32}
+	for d := range DTypes() {
+		if d.Float() && d != F32 {
+			floats = append(floats, d)
+		}
+	}
+	return floats
 }
 
 // Valid reports whether d is one of the constants of this package.
@@ -114,7 +129,7 @@ func (d DType) Size() int {
 	if !d.Plain() {
 		panic(fmt.Sprintf("tensor: size of an element of %s", d))
 	}
-	return dtypes[d].size
+	return dtypes[d].bytes
 }
 
 // Block returns how many elements are stored together, 1 for a plain dtype, and the bytes they take.
@@ -123,7 +138,7 @@ func (d DType) Block() (elems, bytes int) {
 	if !d.Valid() {
 		panic(fmt.Sprintf("tensor: block of invalid dtype %d", uint8(d)))
 	}
-	return max(1, dtypes[d].elems), dtypes[d].size
+	return dtypes[d].elems, dtypes[d].bytes
 }
 
 // Bytes returns the bytes that n elements take, which is also the offset of element n.
@@ -131,12 +146,12 @@ func (d DType) Block() (elems, bytes int) {
 func (d DType) Bytes(n int) int {
 	elems, bytes := d.Block()
 	if n%elems != 0 {
-		panic(fmt.Sprintf("tensor: %d elements are no whole blocks of %s", n, d))
+		panic(fmt.Sprintf("tensor: %d elements are not whole blocks of %s", n, d))
 	}
 	return n / elems * bytes
 }
 
-// String returns the name safetensors files use, such as "F32" or "BOOL", ggml's for Q8_0, and for what only PyTorch has
+// String returns the name safetensors files use, such as "F32" or "BOOL", ggml's for blocks, and for what only PyTorch has
 // a name in the same style.
 func (d DType) String() string {
 	if !d.Valid() {
@@ -148,7 +163,7 @@ func (d DType) String() string {
 // MarshalText implements encoding.TextMarshaler: the name that String gives.
 func (d DType) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// Float reports whether d is F64, F32, F16, BF16 or Q8_0.
+// Float reports whether weights may be of d: it is F64, F32, F16, BF16 or quantized.
 func (d DType) Float() bool { return d.Valid() && dtypes[d].kind == floatKind }
 
 // Integer reports whether d is a signed or unsigned integer; Bool is not.
@@ -156,10 +171,38 @@ func (d DType) Integer() bool {
 	return d.Valid() && (dtypes[d].kind == signedKind || dtypes[d].kind == unsignedKind)
 }
 
+// Quantized reports whether d stores floats in blocks that share a scale.
+func (d DType) Quantized() bool { return d.Float() && dtypes[d].elems > 1 }
+
+// Torch returns PyTorch's name of d, such as "bfloat16", which config.json uses too; "" if it has none.
+func (d DType) Torch() string {
+	if !d.Valid() {
+		return ""
+	}
+	return dtypes[d].torch
+}
+
+// GGML returns the number of d in GGUF files (enum ggml_type). ok is false if they do not have it.
+func (d DType) GGML() (number uint32, ok bool) {
+	if !d.Valid() || dtypes[d].ggml == notInGGML {
+		return 0, false
+	}
+	return uint32(dtypes[d].ggml), true
+}
+
+// Range returns the largest finite magnitude that d holds, and the first that would not stay finite in it. ok is false if
+// d has the range of float32.
+func (d DType) Range() (largest, overflow float64, ok bool) {
+	if !d.Float() || dtypes[d].overflow == 0 {
+		return 0, 0, false
+	}
+	return dtypes[d].largest, dtypes[d].overflow, true
+}
+
 // ParseDType returns the dtype of a safetensors file that String spells so; case matters, as in the file format.
 func ParseDType(s string) (DType, bool) {
 	for d := Bool; d <= lastSafetensors; d++ {
-		if d != Q8_0 && dtypes[d].name == s {
+		if dtypes[d].name == s {
 			return d, true
 		}
 	}

@@ -19,7 +19,7 @@ func TestQ8Rounding(t *testing.T) {
 		src := make([]float32, 32)
 		src[3], src[4] = 127, c.x
 		dst := make([]byte, 34)
-		QuantizeQ8_0(dst, src)
+		NarrowF32(dst, Q8_0, src)
 		if dst[0] != 0 || dst[1] != 0x3c || int8(dst[5]) != 127 || int8(dst[6]) != c.want {
 			t.Errorf("%v became %d, with %d beside it and scale %#02x%02x", c.x, int8(dst[6]), int8(dst[5]), dst[1], dst[0])
 		}
@@ -42,7 +42,7 @@ func TestQ8Rounding(t *testing.T) {
 		src := make([]float32, 32)
 		src[0], src[31] = c.first, c.last
 		dst := make([]byte, 34)
-		QuantizeQ8_0(dst, src)
+		NarrowF32(dst, Q8_0, src)
 		scale := uint16(dst[0]) | uint16(dst[1])<<8
 		if scale&^0x01ff != c.scale&^0x01ff || int8(dst[2]) != c.a || int8(dst[33]) != c.b {
 			t.Errorf("%v, %v became %#04x * %d, %d", c.first, c.last, scale, int8(dst[2]), int8(dst[33]))
@@ -58,7 +58,7 @@ func TestQ8Error(t *testing.T) {
 		src[i] = float32(rng.NormFloat64() * math.Exp2(float64(i/3200)))
 	}
 	data, back := make([]byte, 34*1000), make([]float32, len(src))
-	QuantizeQ8_0(data, src)
+	NarrowF32(data, Q8_0, src)
 	WidenF32(back, Q8_0, data)
 	wide := make([]float64, len(src))
 	WidenF64(wide, Q8_0, data)
@@ -102,7 +102,7 @@ func TestQ8Sizes(t *testing.T) {
 
 func TestQ8Panics(t *testing.T) {
 	for name, fn := range map[string]func(){
-		"elements": func() { QuantizeQ8_0(make([]byte, 34), make([]float32, 31)) },
+		"elements": func() { NarrowF32(make([]byte, 34), Q8_0, make([]float32, 31)) },
 		"bytes":    func() { WidenF32(make([]float32, 32), Q8_0, make([]byte, 33)) },
 		"size":     func() { Q8_0.Size() },
 		"blocks":   func() { Tensor{DType: Q8_0, Data: make([]byte, 34)}.Piece(16, 32) },
@@ -125,7 +125,7 @@ func BenchmarkQuantizeQ8_0(b *testing.B) {
 	}
 	b.SetBytes(int64(4 * len(src)))
 	for b.Loop() {
-		QuantizeQ8_0(dst, src)
+		NarrowF32(dst, Q8_0, src)
 	}
 }
 

@@ -33,14 +33,14 @@ func Count(shape []int) (n int, ok bool) {
 }
 
 // ByteCount returns the bytes that a tensor of this dtype and shape takes. ok is as for Count, and false when its elements
-// are not a whole number of blocks, or for Q8_0 when its rows are not. PyTorch pads rows of less than a byte an element.
+// are not a whole number of blocks, or for a quantized dtype when its rows are not. PyTorch pads rows of less than a byte an element.
 func ByteCount(dt DType, shape []int) (n int, ok bool) {
 	block, size := dt.Block()
 	if last := len(shape) - 1; last >= 0 && shape[last] >= 0 && (dt == QUInt4x2 || dt == QUInt2x4) {
 		shape = append(slices.Clone(shape[:last]), shape[last]/block+min(shape[last]%block, 1), block)
 	}
 	elems, ok := Count(shape)
-	if !ok || elems%block != 0 || dt == Q8_0 && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
+	if !ok || elems%block != 0 || dt.Quantized() && (len(shape) == 0 || shape[len(shape)-1]%block != 0) {
 		return 0, false
 	}
 	return Count([]int{elems / block, size})
@@ -85,32 +85,6 @@ func Float64s(t Tensor) []float64 {
 	dst := make([]float64, t.Elems())
 	WidenF64(dst, t.DType, t.Data)
 	return dst
-}
-
-// Int64s returns a copy of the elements of an integer tensor.
-// ok is false when t.DType is not an integer or a U64 element exceeds an int64.
-func Int64s(t Tensor) (v []int64, ok bool) {
-	if !t.DType.Integer() {
-		return nil, false
-	}
-	v = make([]int64, t.Elems())
-	size := t.DType.Size()
-	unsigned := dtypes[t.DType].kind == unsignedKind
-	for i := range v {
-		u := uint64(0)
-		for k, b := range t.Data[i*size : (i+1)*size] {
-			u |= uint64(b) << (8 * k)
-		}
-		switch shift := 64 - 8*size; {
-		case !unsigned:
-			v[i] = int64(u<<shift) >> shift
-		case int64(u) < 0:
-			return nil, false
-		default:
-			v[i] = int64(u)
-		}
-	}
-	return v, true
 }
 
 // Of wraps values as a tensor named name. On a little-endian host Data is a view of v, which must not

@@ -15,7 +15,7 @@ func raw[T Element](v []T) []byte {
 
 // view returns b as elements of T without copying. ok is false when that cannot be done: b is not a
 // whole number of elements, does not start at an address T may live at, or the host is big-endian.
-func view[T Element | uint16](b []byte) (v []T, ok bool) {
+func view[T Element](b []byte) (v []T, ok bool) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
 	if !littleEndian || len(b)%size != 0 {

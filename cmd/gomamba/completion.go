@@ -15,7 +15,7 @@ import (
 
 // flagValues are the values that a shell offers for a flag, whichever command has it.
 var flagValues = map[string][]string{
-	"dtype":          {"keep", "f32", "f16", "bf16", "f64", "q8_0"},
+	"dtype":          dtypeValues(),
 	"to":             strings.Split(strings.ReplaceAll(convert.Layouts(), " ", ""), ","),
 	"logits":         {"all", "last", "none"},
 	"precision":      {"f32", "f64"},
@@ -24,6 +24,14 @@ var flagValues = map[string][]string{
 	"max-shard-size": {"1GB", "2GB", "5GB", "10GB"},
 	"revision":       {hub.DefaultRevision},
 	"sampler-order":  {"llama.cpp", "transformers"},
+}
+
+func dtypeValues() []string {
+	values := []string{"keep"}
+	for _, r := range convert.Recipes() {
+		values = append(values, r.String())
+	}
+	return values
 }
 
 // modelArguments are how many arguments of a command, from the first, are models.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -59,7 +60,7 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
-	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: keep, f32, f16, bf16, f64, or q8_0 for gguf")
+	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+dtypeChoices())
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only where this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
@@ -181,10 +182,10 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if sized && (req.To == convert.Original || req.To == convert.Mistral) {
 		return req, usagef("--max-shard-size: the layout %s keeps all weights in one file", req.To)
 	}
-	if name := strings.ToLower(f.dtype); name != "keep" {
+	if !strings.EqualFold(f.dtype, "keep") {
 		var ok bool
-		if req.DType, ok = dtypeNames[name]; !ok {
-			return req, usagef("--dtype %q: expected keep, f32, f16, bf16, f64 or q8_0", f.dtype)
+		if req.Recipe, ok = convert.ParseRecipe(f.dtype); !ok {
+			return req, usagef("--dtype %q: expected %s", f.dtype, dtypeChoices())
 		}
 	}
 	if f.shard == "0" || req.To == convert.GGUF && !sized {
@@ -196,6 +197,16 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	}
 	f.opts.MaxShardSize = limit
 	return req, nil
+}
+
+// dtypeChoices lists the values of --dtype.
+func dtypeChoices() string {
+	blocks := slices.DeleteFunc(convert.Recipes(), func(r convert.Recipe) bool { return !r.Quantizes() })
+	choices := []string{"keep"}
+	for _, r := range plainRecipes() {
+		choices = append(choices, r.String())
+	}
+	return strings.Join(choices, ", ") + ", or for gguf " + badfile.Or(blocks)
 }
 
 // printPlan writes the plan for people.
@@ -211,7 +222,7 @@ func printPlan(w io.Writer, plan *convert.Plan) error {
 			switch {
 			case s.DType == tensor.F32 && s.FromDType != tensor.F64, s.DType == tensor.F64:
 				change = "widened exactly"
-			case s.DType == tensor.Q8_0:
+			case s.DType.Quantized():
 				change = "quantized"
 			}
 		}

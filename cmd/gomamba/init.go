@@ -2,24 +2,21 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// dtypeNames are the spellings of a dtype on the command line, those of other tools among them.
-var dtypeNames = map[string]tensor.DType{
-	"f32": tensor.F32, "fp32": tensor.F32, "float32": tensor.F32,
-	"f16": tensor.F16, "fp16": tensor.F16, "float16": tensor.F16,
-	"bf16": tensor.BF16, "bfloat16": tensor.BF16,
-	"f64": tensor.F64, "fp64": tensor.F64, "float64": tensor.F64,
-	"q8_0": tensor.Q8_0,
+// plainRecipes are those for a layout without blocks.
+func plainRecipes() []convert.Recipe {
+	return slices.DeleteFunc(convert.Recipes(), convert.Recipe.Quantizes)
 }
 
 func newInitCmd(s *settings) *cobra.Command {
@@ -40,9 +37,9 @@ appears whole or not at all.`,
   gomamba init config.json tiny --seed 7 --dtype bf16 --max-shard-size 200MB`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dt, ok := dtypeNames[strings.ToLower(dtype)]
-			if !ok || !dt.Plain() {
-				return usagef("--dtype %q: expected f32, f16, bf16 or f64", dtype)
+			recipe, ok := convert.ParseRecipe(dtype)
+			if !ok || recipe.Quantizes() {
+				return usagef("--dtype %q: expected %s", dtype, badfile.Or(plainRecipes()))
 			}
 			if convert.Guess(args[1]) == convert.GGUF {
 				return usagef("%s is the name of a GGUF file, and init writes a folder: name one, then run gomamba convert FOLDER %s", args[1], args[1])
@@ -51,11 +48,11 @@ appears whole or not at all.`,
 			if err != nil {
 				return usagef("--max-shard-size: %w", err)
 			}
-			return initialise(cmd, args[0], args[1], seed, dt, convert.Options{Force: force, MaxShardSize: limit, Threads: s.threads})
+			return initialise(cmd, args[0], args[1], seed, recipe.DType(), convert.Options{Force: force, MaxShardSize: limit, Threads: s.threads})
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the draws")
-	cmd.Flags().StringVar(&dtype, "dtype", "f32", "dtype of the weights: f32, f16, bf16 or f64")
+	cmd.Flags().StringVar(&dtype, "dtype", "f32", "dtype of the weights: "+badfile.Or(plainRecipes()))
 	cmd.Flags().StringVar(&shard, "max-shard-size", "5GB", "largest weight file")
 	cmd.Flags().BoolVar(&force, "force", false, "replace DST if it is a checkpoint and nothing else")
 	return cmd
@@ -89,7 +86,7 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 	for _, n := range cfg.Shared().Notes() {
 		warn(cmd, n.String())
 	}
-	cfg.Shared().DType = map[tensor.DType]string{tensor.F64: "float64", tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16"}[dtype]
+	cfg.Shared().DType = dtype.Torch()
 	params, err := model.Init(cfg, seed)
 	if err != nil {
 		return err

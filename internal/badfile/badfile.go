@@ -51,3 +51,18 @@ func Quote(s string) string {
 	}
 	return strconv.Quote(s)
 }
+
+// Or lists what may be chosen, such as "F32, F16 or BF16".
+func Or[T any](choices []T) string {
+	var b strings.Builder
+	for i, c := range choices {
+		switch {
+		case i > 0 && i == len(choices)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, c)
+	}
+	return b.String()
+}

@@ -106,14 +106,14 @@ func TestTensorData(t *testing.T) {
 	if diff := cmp.Diff([]int{3, 1, 2}, conv.NE()); diff != "" || conv.Elems() != 6 {
 		t.Error(diff)
 	}
-	q4, ok := f.Tensor("q4_0")
+	q5, ok := open(t, "testdata/blocks.gguf").Tensor("Q5_1")
 	var unsupported *badfile.UnsupportedError
-	if _, err := q4.Weight(); !ok || !errors.As(err, &unsupported) ||
-		!strings.HasPrefix(err.Error(), `testdata/all.gguf: tensor "q4_0": is quantized to Q4_0; weights can be`) {
+	if _, err := q5.Weight(); !ok || !errors.As(err, &unsupported) ||
+		!strings.HasPrefix(err.Error(), `testdata/blocks.gguf: tensor "Q5_1": is quantized to Q5_1; weights can be`) {
 		t.Error(err)
 	}
-	if _, ok := q4.Type.DType(); ok || q4.Elems() != 64 || len(q4.Data) != 36 {
-		t.Errorf("q4_0: %d elements in %d bytes", q4.Elems(), len(q4.Data))
+	if _, ok := q5.Type.DType(); ok || q5.Elems() != 19*32 || len(q5.Data) != 19*24 {
+		t.Errorf("Q5_1: %d elements in %d bytes", q5.Elems(), len(q5.Data))
 	}
 	if _, ok := TypeOf(tensor.Bool); ok {
 		t.Error("GGUF has no booleans")

@@ -30,7 +30,7 @@ func (t Tensor) Elems() int {
 	return len(t.Data) / bytes * block
 }
 
-// Weight returns the tensor as the program uses it, without a copy. It takes F32, F16, BF16, F64 or Q8_0; other types
+// Weight returns the tensor as the program uses it, without a copy. It takes the dtypes of tensor.Floats; other types
 // are a *badfile.UnsupportedError that names the tensor and its type.
 func (t Tensor) Weight() (tensor.Tensor, error) {
 	dt, ok := t.Type.DType()
@@ -42,5 +42,5 @@ func (t Tensor) Weight() (tensor.Tensor, error) {
 		what = "holds integers of type"
 	}
 	return tensor.Tensor{}, &badfile.UnsupportedError{File: t.File, Where: "tensor " + badfile.Quote(t.Name),
-		Detail: fmt.Sprintf("%s %s; weights can be F32, F16, BF16, F64 or Q8_0: take the original checkpoint or one of these", what, t.Type)}
+		Detail: fmt.Sprintf("%s %s; weights can be %s: take the original checkpoint or one of these", what, t.Type, badfile.Or(tensor.Floats()))}
 }

@@ -14,10 +14,8 @@ package kernel
 type isa struct {
 	name string
 
-	f32       format[float32]
-	f16, bf16 format[uint16]
-	q8        format[byte] // n and cols are multiples of 32
-	tiling    tiling
+	formats formats
+	tiling  tiling
 
 	// maxAbsBits is maxAbsBitsGeneric of v[:n].
 	maxAbsBits func(v *float32, n int) uint32
@@ -52,16 +50,6 @@ type isa struct {
 	// fmaRounds. They are the yardsticks.
 	xor         func(data *byte, quarter int) uint64
 	multiplyAdd func(n int)
-}
-
-// format is what an instruction set does with rows of one dtype, stored as values of W.
-type format[W float32 | uint16 | byte] struct {
-	// dotFour and dotOne set y[r] to the dot product of row r of w [rows, cols] with x [cols], as dotGeneric does. dotFour
-	// takes 4·rows rows in as many streams, which keeps more of the memory busy; nil: dotOne is as good.
-	dotFour, dotOne func(y *float32, w *W, x *float32, cols, rows int)
-	// widen sets dst[:n] to the elements of src, exactly; narrow encodes src[:n] as tensor.NarrowF32 does. nil for float32.
-	widen  func(dst *float32, src *W, n int)
-	narrow func(dst *byte, src *float32, n int)
 }
 
 // tiling is how an instruction set multiplies several rows with several tokens at a time.

@@ -2,7 +2,11 @@
 
 package kernel
 
-import x86 "golang.org/x/sys/cpu"
+import (
+	x86 "golang.org/x/sys/cpu"
+
+	"github.com/gomamba/gomamba/tensor"
+)
 
 // available returns the instruction sets that this CPU has beside plain Go, the best first.
 // GODEBUG=cpu.avx512f=off or cpu.avx2=off in the environment takes one away.
@@ -18,11 +22,13 @@ func available() []*isa {
 }
 
 var avx2 = isa{
-	name:       "avx2+fma",
-	f32:        format[float32]{dotFour: dotFourF32AVX2, dotOne: dotOneF32AVX2},
-	f16:        format[uint16]{dotFourF16AVX2, dotOneF16AVX2, widenF16AVX2, narrowF16AVX2},
-	bf16:       format[uint16]{dotFourBF16AVX2, dotOneBF16AVX2, widenBF16AVX2, narrowBF16AVX2},
-	q8:         format[byte]{dotFourQ8AVX2, dotOneQ8AVX2, widenQ8AVX2, quantizeQ8AVX2},
+	name: "avx2+fma",
+	formats: newFormats(map[tensor.DType]format{
+		tensor.F32:  {dotFour: dotFourF32AVX2, dotOne: dotOneF32AVX2, few: 4},
+		tensor.F16:  {dotFourF16AVX2, dotOneF16AVX2, widenF16AVX2, narrowF16AVX2, 4},
+		tensor.BF16: {dotFourBF16AVX2, dotOneBF16AVX2, widenBF16AVX2, narrowBF16AVX2, 4},
+		tensor.Q8_0: {dotFourQ8AVX2, dotOneQ8AVX2, widenQ8AVX2, quantizeQ8AVX2, 3},
+	}),
 	tiling:     tiling{rows: 2, tokens: 3, tile: []tileFunc{3: tileAVX2}},
 	maxAbsBits: maxAbsBitsAVX2,
 
@@ -52,10 +58,12 @@ func tileAVX2(y *float32, yStride int, w *float32, _ int, x *float32, xStride in
 var avx512 = func() isa {
 	s := avx2
 	s.name = "avx512"
-	s.f32.dotFour, s.f32.dotOne = dotFourF32AVX512, dotOneF32AVX512
-	s.f16.dotFour, s.f16.dotOne = dotFourF16AVX512, dotOneF16AVX512
-	s.bf16.dotFour, s.bf16.dotOne = dotFourBF16AVX512, dotOneBF16AVX512
-	s.q8.dotFour, s.q8.dotOne = dotFourQ8AVX512, dotOneQ8AVX512
+	s.formats = newFormats(map[tensor.DType]format{
+		tensor.F32:  {dotFour: dotFourF32AVX512, dotOne: dotOneF32AVX512, few: 4},
+		tensor.F16:  {dotFourF16AVX512, dotOneF16AVX512, widenF16AVX2, narrowF16AVX2, 4},
+		tensor.BF16: {dotFourBF16AVX512, dotOneBF16AVX512, widenBF16AVX2, narrowBF16AVX2, 4},
+		tensor.Q8_0: {dotFourQ8AVX512, dotOneQ8AVX512, widenQ8AVX2, quantizeQ8AVX2, 3},
+	})
 	s.tiling = tiling{
 		rows: 4, tokens: 6,
 		tile:  []tileFunc{1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512},

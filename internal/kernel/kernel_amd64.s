@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func dotFourF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
+// func dotFourF32AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, FMA3
 TEXT ·dotFourF32AVX2(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -129,7 +129,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotOneF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
+// func dotOneF32AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, FMA3
 TEXT ·dotOneF32AVX2(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -179,7 +179,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotFourF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotFourF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, F16C, FMA3
 TEXT ·dotFourF16AVX2(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -304,7 +304,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotOneF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotOneF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, F16C, FMA3
 TEXT ·dotOneF16AVX2(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -354,7 +354,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotFourBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotFourBF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·dotFourBF16AVX2(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -487,7 +487,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotOneBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotOneBF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·dotOneBF16AVX2(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -689,7 +689,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func widenF16AVX2(dst *float32, src *uint16, n int)
+// func widenF16AVX2(dst *float32, src *byte, n int)
 // Requires: AVX, F16C
 TEXT ·widenF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
@@ -708,7 +708,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func widenBF16AVX2(dst *float32, src *uint16, n int)
+// func widenBF16AVX2(dst *float32, src *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX

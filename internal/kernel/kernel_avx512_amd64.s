@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func dotFourF32AVX512(y *float32, w *float32, x *float32, cols int, rows int)
+// func dotFourF32AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotFourF32AVX512(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -103,7 +103,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotOneF32AVX512(y *float32, w *float32, x *float32, cols int, rows int)
+// func dotOneF32AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotOneF32AVX512(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -145,7 +145,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotFourF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotFourF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotFourF16AVX512(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -244,7 +244,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotOneF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotOneF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotOneF16AVX512(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -286,7 +286,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotFourBF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotFourBF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotFourBF16AVX512(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX
@@ -389,7 +389,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotOneBF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+// func dotOneBF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·dotOneBF16AVX512(SB), NOSPLIT, $0-40
 	MOVQ  y+0(FP), AX

@@ -8,37 +8,37 @@ package kernel
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotFourF32AVX512(y *float32, w *float32, x *float32, cols int, rows int)
+func dotFourF32AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotOneF32AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotOneF32AVX512(y *float32, w *float32, x *float32, cols int, rows int)
+func dotOneF32AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotFourF16AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotFourF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotFourF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotOneF16AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotOneF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotOneF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotFourBF16AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotFourBF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotFourBF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotOneBF16AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotOneBF16AVX512(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotOneBF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotFourQ8AVX512 sets y[r] to the dot product of row r of w [4·rows, cols], in Q8_0, with x, as dotGeneric does.
 // cols is a positive multiple of 32, rows is positive.

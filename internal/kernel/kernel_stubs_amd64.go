@@ -8,37 +8,37 @@ package kernel
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotFourF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
+func dotFourF32AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotOneF32AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotOneF32AVX2(y *float32, w *float32, x *float32, cols int, rows int)
+func dotOneF32AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotFourF16AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotFourF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotFourF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotOneF16AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotOneF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotOneF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotFourBF16AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotFourBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotFourBF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
 // dotOneBF16AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
 // cols is a positive multiple of 16, rows is positive.
 //
 //go:noescape
-func dotOneBF16AVX2(y *float32, w *uint16, x *float32, cols int, rows int)
+func dotOneBF16AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
 // tile2x3AVX2 sets y[t·yStride + r] to the dot product of row r of w [2, cols] with x[t·xStride:] for 3 tokens t, as dotGeneric does.
 // cols is a positive multiple of 16.
@@ -50,13 +50,13 @@ func tile2x3AVX2(y *float32, yStride int, w *float32, x *float32, xStride int, c
 // n is a positive multiple of 16.
 //
 //go:noescape
-func widenF16AVX2(dst *float32, src *uint16, n int)
+func widenF16AVX2(dst *float32, src *byte, n int)
 
 // widenBF16AVX2 sets dst[i] to the value of src[i] for i < n, as widenBF16Generic does.
 // n is a positive multiple of 16.
 //
 //go:noescape
-func widenBF16AVX2(dst *float32, src *uint16, n int)
+func widenBF16AVX2(dst *float32, src *byte, n int)
 
 // dotFourQ8AVX2 sets y[r] to the dot product of row r of w [4·rows, cols], in Q8_0, with x, as dotGeneric does.
 // cols is a positive multiple of 32, rows is positive.
@@ -131,7 +131,7 @@ func narrowBF16AVX2(dst *byte, src *float32, n int)
 //go:noescape
 func maxAbsBitsAVX2(v *float32, n int) uint32
 
-// quantizeQ8AVX2 encodes src[:n] as Q8_0 blocks into dst, as tensor.QuantizeQ8_0 does.
+// quantizeQ8AVX2 encodes src[:n] as Q8_0 blocks into dst, as tensor.NarrowF32 does.
 // n is a positive multiple of 32.
 //
 //go:noescape

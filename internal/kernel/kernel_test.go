@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -154,7 +155,7 @@ func TestMatMulOrder(t *testing.T) {
 		rng := rand.New(rand.NewPCG(7, 8))
 		pool := parallel.NewPool(3)
 		defer pool.Close()
-		for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
+		for _, dt := range tensor.Floats() {
 			for _, cols := range []int{1, 5, 15, 16, 17, 31, 32, 48, 100, 160, 256} {
 				if block, _ := dt.Block(); cols%block != 0 {
 					continue
@@ -197,47 +198,42 @@ func testMatMul(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dt tensor.DTy
 	}
 }
 
-func TestWidenRow(t *testing.T) {
+// TestWiden decodes every pattern of 16 bits, and every scale of a block with every element.
+func TestWiden(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
-		bits := make([]uint16, 1<<16)
-		for i := range bits {
-			bits[i] = uint16(i)
+		bits := make([]byte, 2<<16)
+		for i := range 1 << 16 {
+			binary.LittleEndian.PutUint16(bits[2*i:], uint16(i))
 		}
-		for _, cols := range []int{1 << 16, 1<<16 - 5} {
-			for name, f := range map[string]struct {
-				fast, slow func([]float32, []uint16)
-			}{"f16": {widenF16, widenF16Generic}, "bf16": {widenBF16, widenBF16Generic}} {
-				got, want := make([]float32, cols), make([]float32, cols)
-				f.fast(got, bits[:cols])
-				f.slow(want, bits[:cols])
-				if !slices.EqualFunc(got, want, sameFloat) {
-					t.Errorf("%s, %d values: differ", name, cols)
-				}
+		for _, d := range []tensor.DType{tensor.F16, tensor.BF16} {
+			for _, n := range []int{1 << 16, 1<<16 - 5} {
+				sameWidened(t, d, bits[:2*n])
 			}
+		}
+		const block = 34
+		blocks := make([]byte, 8*block)
+		for scale := range 1 << 16 {
+			for i := range blocks {
+				blocks[i] = byte(i/block*32 + i%block - 2)
+			}
+			for b := range 8 {
+				binary.LittleEndian.PutUint16(blocks[b*block:], uint16(scale))
+			}
+			sameWidened(t, tensor.Q8_0, blocks)
 		}
 	})
 }
 
-// TestWidenQ8 decodes every scale with every element.
-func TestWidenQ8(t *testing.T) {
-	eachISA(t, func(t *testing.T) {
-		const block = 34
-		src := make([]byte, 8*block)
-		got, want := make([]float32, 8*32), make([]float32, 8*32)
-		for scale := range 1 << 16 {
-			for i := range src {
-				src[i] = byte(i/block*32 + i%block - 2)
-			}
-			for b := range 8 {
-				src[b*block], src[b*block+1] = byte(scale), byte(scale>>8)
-			}
-			widenQ8(got, src)
-			widenQ8Generic(want, src)
-			if !slices.EqualFunc(got, want, sameFloat) {
-				t.Fatalf("scale %#04x: differ", scale)
-			}
-		}
-	})
+// sameWidened compares what the instruction set in use makes of stored elements with what package tensor does.
+func sameWidened(t *testing.T, d tensor.DType, src []byte) {
+	t.Helper()
+	n := tensor.Tensor{DType: d, Data: src}.Elems()
+	got, want := make([]float32, n), make([]float32, n)
+	widen(got, d, src)
+	tensor.WidenF32(want, d, src)
+	if !slices.EqualFunc(got, want, sameFloat) {
+		t.Fatalf("%v, %d elements from %#02x: differ", d, n, src[:2])
+	}
 }
 
 // TestNarrow encodes patterns of every kind, around every length.
@@ -263,7 +259,7 @@ func TestNarrow(t *testing.T) {
 				all = append(all, float32(math.Ldexp(float64(rng.IntN(255)-127)/2, e)))
 			}
 		}
-		for _, dt := range []tensor.DType{tensor.F16, tensor.BF16, tensor.F32, tensor.F64, tensor.Q8_0} {
+		for _, dt := range tensor.Floats() {
 			check := func(v []float32) {
 				t.Helper()
 				got, want := make([]byte, dt.Bytes(len(v))), make([]byte, dt.Bytes(len(v)))

@@ -16,7 +16,7 @@ func TestTreeOfLanes(t *testing.T) {
 		pool := parallel.NewPool(1)
 		defer pool.Close()
 		otherwise := 0
-		for _, dtype := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.F64, tensor.Q8_0} {
+		for _, dtype := range tensor.Floats() {
 			for _, cols := range []int{16, 32, 45, 96, 384} {
 				if block, _ := dtype.Block(); cols%block != 0 {
 					continue

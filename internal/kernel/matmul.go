@@ -8,15 +8,6 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// fewTokens are so few that reading the weights is the work: the first token brings rows into a second-level cache, in a few
-// long streams, and the others find them there. Where widening is slow, that is sooner more than widening once for all.
-func (m *Matrix) fewTokens() int {
-	if m.dtype == tensor.Q8_0 {
-		return 3
-	}
-	return 4
-}
-
 const (
 	tileFloats = 1 << 15   // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
 	tileRows   = 16        // the most rows of them
@@ -35,7 +26,9 @@ func MatMul(p *parallel.Pool, y []float32, w *Matrix, x []float32, xStride, toke
 	}
 	m := products.Get().(*product)
 	m.y, m.w, m.x, m.xStride, m.tokens = y, w, x, xStride, tokens
-	if tokens <= w.fewTokens() {
+	// For a few tokens, reading the weights is the work: the first token brings rows into a second-level cache, in a few long
+	// streams, and the others find them there.
+	if tokens <= cpu.formats[w.dtype].few {
 		grain := min(sliceBytes/w.dtype.Bytes(w.Cols), w.Rows/(2*p.Threads())) + 3
 		p.RunTask(m.few, w.Rows, grain&^3)
 	} else {
@@ -110,9 +103,9 @@ func (m *product) tile(i int) {
 	from := i / m.pieces * m.block
 	tokens := min(m.block, m.tokens-from)
 	y, x := m.y[from*w.Rows+lo:], m.x[from*m.xStride:]
-	next := w.stored(lo+m.threads*m.rows, hi+m.threads*m.rows)
+	next := w.rows(lo+m.threads*m.rows, hi+m.threads*m.rows)
 	if w.dtype == tensor.F32 {
-		mulTile(y, w.Rows, w.f32[lo*w.Cols:hi*w.Cols], x, m.xStride, w.Cols, hi-lo, tokens, next)
+		mulTile(y, w.Rows, floats(w.rows(lo, hi)), x, m.xStride, w.Cols, hi-lo, tokens, next)
 		return
 	}
 	rows := buffer((hi - lo) * w.Cols)

@@ -31,7 +31,7 @@ func mulTile(y []float32, yStride int, w, x []float32, xStride, cols, rows, toke
 		}
 		if done < rows {
 			for i := range n {
-				mulRows(&cpu.f32, out[i*yStride+done:i*yStride+rows], w[done*cols:], v[i*xStride:][:cols], cols)
+				mulFloats(out[i*yStride+done:i*yStride+rows], w[done*cols:], v[i*xStride:][:cols])
 			}
 		}
 	}

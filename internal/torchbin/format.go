@@ -131,20 +131,6 @@ var storageTypes = []struct {
 	{"QUInt2x4Storage", tensor.QUInt2x4, 1},
 }
 
-// dtypeNames are the dtypes a pickle may name, in the module torch.
-var dtypeNames = []struct {
-	name  string
-	dtype tensor.DType
-}{
-	{"float64", tensor.F64}, {"float32", tensor.F32}, {"float16", tensor.F16}, {"bfloat16", tensor.BF16},
-	{"int64", tensor.I64}, {"int32", tensor.I32}, {"int16", tensor.I16}, {"int8", tensor.I8},
-	{"uint64", tensor.U64}, {"uint32", tensor.U32}, {"uint16", tensor.U16}, {"uint8", tensor.U8}, {"bool", tensor.Bool},
-	{"complex32", tensor.C32}, {"complex64", tensor.C64}, {"complex128", tensor.C128},
-	{"qint8", tensor.QInt8}, {"quint8", tensor.QUInt8}, {"qint32", tensor.QInt32}, {"quint4x2", tensor.QUInt4x2}, {"quint2x4", tensor.QUInt2x4},
-	{"float8_e4m3fn", tensor.F8_E4M3}, {"float8_e4m3fnuz", tensor.F8_E4M3FNUZ}, {"float8_e5m2", tensor.F8_E5M2},
-	{"float8_e5m2fnuz", tensor.F8_E5M2FNUZ}, {"float8_e8m0fnu", tensor.F8_E8M0}, {"float4_e2m1fn_x2", tensor.F4x2},
-}
-
 // wrappers are the keys under which trainers put the state dict, most telling first: Lightning, plain training loops,
 // DeepSpeed's module, and the app of torch.distributed.checkpoint.
 var wrappers = []string{"state_dict", "model_state_dict", "model", "module", "app"}

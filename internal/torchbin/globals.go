@@ -62,8 +62,10 @@ func makeGlobals() []global {
 	for _, name := range quantizers {
 		list = append(list, global{"torch", name, roleQuantizer, 0, 0})
 	}
-	for _, d := range dtypeNames {
-		list = append(list, global{"torch", d.name, roleDType, d.dtype, 0})
+	for d := range tensor.DTypes() {
+		if name := d.Torch(); name != "" {
+			list = append(list, global{"torch", name, roleDType, d, 0})
+		}
 	}
 	return list
 }

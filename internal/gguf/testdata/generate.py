@@ -51,3 +51,18 @@ w = GGUFWriter(here / "split.gguf", "mamba", split_max_tensors=2)
 for name in ["a", "b", "c", "d", "e"]:
     w.add_tensor(name, np.full(3, ord(name), np.float32))
 finish(w)
+
+# Rows of one block each, quantized to every type that gguf-py can quantize to, and what it makes of the blocks.
+rng = np.random.default_rng(1)
+rows = [rng.normal(size=32) * 2.0**e for e in (-40, -20, -10, -4, 0, 3, 12)]
+rows += [np.arange(32) - 15.5, np.arange(32) - 16, (np.arange(32) - 16) / 2, 16 - np.arange(32), (np.arange(32) - 15) * 127 / 16]  # ties
+rows += [np.eye(32)[5] * x for x in (0, 1, -1, 65504, -1e-36)]
+rows += [np.eye(32)[3] - np.eye(32)[20], np.eye(32)[20] - np.eye(32)[3]]  # two largest, of either sign
+values = np.array(rows, np.float32)
+w = GGUFWriter(here / "blocks.gguf", "mamba")
+w.add_tensor("values", values)
+for t in [T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0]:
+    blocks = quants.quantize(values, t)
+    w.add_tensor(t.name, blocks, raw_dtype=t)
+    w.add_tensor(t.name + ".wide", quants.dequantize(blocks, t))
+finish(w)

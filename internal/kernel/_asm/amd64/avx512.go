@@ -46,7 +46,7 @@ func avx512() {
 // dotWide generates what dot does.
 func dotWide(s stored, streams int) {
 	name := fmt.Sprintf("dot%s%sAVX512", []string{1: "One", 4: "Four"}[streams], s.name)
-	TEXT(name, NOSPLIT, fmt.Sprintf("func(y *float32, w *%s, x *float32, cols, rows int)", s.goTyp))
+	TEXT(name, NOSPLIT, "func(y *float32, w *byte, x *float32, cols, rows int)")
 	Doc(fmt.Sprintf("%s sets y[r] to the dot product of row r of w [%d·rows, cols] with x, as dotGeneric does.", name, streams),
 		"cols is a positive multiple of 16, rows is positive.")
 	Pragma("noescape")

@@ -15,16 +15,15 @@ import (
 
 // A stored type: how wide an element is and how 8 of them become float32 in a register.
 type stored struct {
-	name  string
-	goTyp string
-	size  int
-	load  func(src Mem, dst VecVirtual)
+	name string
+	size int
+	load func(src Mem, dst VecVirtual)
 }
 
 var storedTypes = []stored{
-	{"F32", "float32", 4, func(src Mem, dst VecVirtual) { VMOVUPS(src, dst) }},
-	{"F16", "uint16", 2, func(src Mem, dst VecVirtual) { VCVTPH2PS(src, dst) }},
-	{"BF16", "uint16", 2, func(src Mem, dst VecVirtual) {
+	{"F32", 4, func(src Mem, dst VecVirtual) { VMOVUPS(src, dst) }},
+	{"F16", 2, func(src Mem, dst VecVirtual) { VCVTPH2PS(src, dst) }},
+	{"BF16", 2, func(src Mem, dst VecVirtual) {
 		VPMOVZXWD(src, dst)
 		VPSLLD(U8(16), dst, dst)
 	}},
@@ -68,7 +67,7 @@ func main() {
 // them in the order in which it lies in memory: more streams keep more of the memory's bandwidth busy.
 func dot(s stored, streams int) {
 	TEXT(fmt.Sprintf("dot%s%sAVX2", []string{1: "One", 4: "Four"}[streams], s.name), NOSPLIT,
-		fmt.Sprintf("func(y *float32, w *%s, x *float32, cols, rows int)", s.goTyp))
+		"func(y *float32, w *byte, x *float32, cols, rows int)")
 	Doc(fmt.Sprintf("dot%s%sAVX2 sets y[r] to the dot product of row r of w [%d·rows, cols] with x, as dotGeneric does.",
 		[]string{1: "One", 4: "Four"}[streams], s.name, streams),
 		"cols is a positive multiple of 16, rows is positive.")
@@ -167,7 +166,7 @@ func tile(rows, tokens int) {
 
 // widen generates the conversion of stored elements to float32.
 func widen(s stored) {
-	TEXT(fmt.Sprintf("widen%sAVX2", s.name), NOSPLIT, fmt.Sprintf("func(dst *float32, src *%s, n int)", s.goTyp))
+	TEXT(fmt.Sprintf("widen%sAVX2", s.name), NOSPLIT, "func(dst *float32, src *byte, n int)")
 	Doc(fmt.Sprintf("widen%sAVX2 sets dst[i] to the value of src[i] for i < n, as widen%sGeneric does.", s.name, s.name),
 		"n is a positive multiple of 16.")
 	Pragma("noescape")

@@ -162,11 +162,11 @@ func dotQ8Wide(streams int) {
 	RET()
 }
 
-// quantizeQ8 generates tensor.QuantizeQ8_0. Rounding halves away from zero is dropping the fraction, and one more where
+// quantizeQ8 generates what tensor.NarrowF32 does for Q8_0. Rounding halves away from zero is dropping the fraction, and one more where
 // that was a half or more.
 func quantizeQ8(k *constants) {
 	TEXT("quantizeQ8AVX2", NOSPLIT, "func(dst *byte, src *float32, n int)")
-	Doc("quantizeQ8AVX2 encodes src[:n] as Q8_0 blocks into dst, as tensor.QuantizeQ8_0 does.", "n is a positive multiple of 32.")
+	Doc("quantizeQ8AVX2 encodes src[:n] as Q8_0 blocks into dst, as tensor.NarrowF32 does.", "n is a positive multiple of 32.")
 	Pragma("noescape")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	order := YMM() // of four bytes each after packing by halves

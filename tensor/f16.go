@@ -1,6 +1,41 @@
 package tensor
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
+
+// f16 is IEEE 754 half precision: 16 bits, sign, 5 of exponent, 10 of mantissa.
+var f16 = codec{
+	name: "F16", elems: 1, bytes: 2, kind: floatKind, torch: "float16", ggml: 1,
+	largest: 65504, overflow: 65520, // half-way to the next step that a wider exponent would have
+	widen32: widenF16,
+	widen64: func(dst []float64, src []byte) {
+		for i := range dst {
+			dst[i] = float64(F16ToF32(binary.LittleEndian.Uint16(src[2*i:])))
+		}
+	},
+	narrow: func(dst []byte, src []float32) {
+		for i, x := range src {
+			binary.LittleEndian.PutUint16(dst[2*i:], F32ToF16(x))
+		}
+	},
+}
+
+// widenF16 decodes len(dst) elements, four to a load.
+func widenF16(dst []float32, src []byte) {
+	for len(dst) >= 4 && len(src) >= 8 {
+		u := binary.LittleEndian.Uint64(src)
+		dst[0] = F16ToF32(uint16(u))
+		dst[1] = F16ToF32(uint16(u >> 16))
+		dst[2] = F16ToF32(uint16(u >> 32))
+		dst[3] = F16ToF32(uint16(u >> 48))
+		dst, src = dst[4:], src[8:]
+	}
+	for i := range dst {
+		dst[i] = F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+	}
+}
 
 // F16ToF32 widens an IEEE 754 half-precision number exactly, as VCVTPH2PS does:
 // a signalling NaN comes out quiet, with sign and payload kept.
@@ -35,17 +70,4 @@ func F32ToF16(f float32) uint16 {
 		b += 0x0fff + b>>13&1 // round the 13 dropped bits; a carry moves the exponent on rightly
 		return sign | uint16((b-112<<23)>>13)
 	}
-}
-
-// BF16ToF32 widens a bfloat16 exactly, bit for bit, NaNs included.
-func BF16ToF32(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
-
-// F32ToBF16 narrows to bfloat16, rounding to nearest and ties to even, subnormals included;
-// a NaN keeps its sign and the upper payload, and is quiet.
-func F32ToBF16(f float32) uint16 {
-	b := math.Float32bits(f)
-	if b&0x7fffffff > 0x7f800000 {
-		return uint16(b>>16) | 0x0040
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
