@@ -97,7 +97,7 @@ func (n Note) String() string {
 // Notes returns what was odd about the file that the configuration was read from.
 func (c *Common) Notes() []Note { return c.notes }
 
-// Rescales reports rescale_prenorm_residual, a key for initialisation that does harm later: transformers (5.23,
+// Rescales reports rescale_prenorm_residual, a key for initialisation that does harm later: transformers (5.24,
 // _init_weights of all three families) divides every out_proj.weight by √L when it loads a model with it, and so
 // computes other results than the weights say.
 func (c *Common) Rescales() bool { return c.RescalePrenormResidual }

@@ -48,7 +48,7 @@ func reencode(t testing.TB, c Config) string {
 	return string(text)
 }
 
-// The golden file is MambaConfig(architectures=[...]).to_json_string() of transformers 5.23, less its version.
+// The golden file is MambaConfig(architectures=[...]).to_json_string() of transformers 5.24, less its version.
 func TestDefaultsAreTransformers(t *testing.T) {
 	want := string(readTestdata(t, "defaults.json"))
 	if got := reencode(t, NewMamba()); got != want {

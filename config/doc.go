@@ -7,7 +7,7 @@
 // damaged one, is answered from there.
 //
 // The fields of MambaConfig, with the symbols of the Mamba paper (arXiv:2312.00752, section 3 and algorithm 2) and the
-// defaults of transformers 5.23:
+// defaults of transformers 5.24:
 //
 //	HF key                    symbol  default             meaning
 //	architectures             -       MambaForCausalLM    model classes

@@ -2,7 +2,7 @@ package config
 
 import "github.com/gomamba/gomamba/internal/jsonobj"
 
-// FalconMambaConfig mirrors the class FalconMambaConfig of transformers 5.23
+// FalconMambaConfig mirrors the class FalconMambaConfig of transformers 5.24
 // (models/falcon_mamba/configuration_falcon_mamba.py): Mamba-1 with an RMS norm without weight on each of dt, B and C.
 // No tensor shows these norms; only model_type, and in GGUF a flag, tells the two families apart.
 type FalconMambaConfig struct {
@@ -10,7 +10,7 @@ type FalconMambaConfig struct {
 	MixerRMSEps float64 // added to the mean square in the norms of dt, B and C
 }
 
-// NewFalconMamba returns the defaults of transformers 5.23. The files of tiiuae/falcon-mamba-7b state other sizes.
+// NewFalconMamba returns the defaults of transformers 5.24. The files of tiiuae/falcon-mamba-7b state other sizes.
 func NewFalconMamba() *FalconMambaConfig {
 	c := &FalconMambaConfig{MambaConfig: *NewMamba(), MixerRMSEps: 1e-6}
 	c.Architectures = []string{"FalconMambaForCausalLM"}

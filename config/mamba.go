@@ -2,7 +2,7 @@ package config
 
 import "github.com/gomamba/gomamba/internal/jsonobj"
 
-// MambaConfig mirrors the class MambaConfig of transformers 5.23 (models/mamba/configuration_mamba.py): Mamba-1.
+// MambaConfig mirrors the class MambaConfig of transformers 5.24 (models/mamba/configuration_mamba.py): Mamba-1.
 type MambaConfig struct {
 	Common
 	TimeStepRank       int // R, dt_rank; "auto" is resolved to ceil(D/16)
@@ -13,7 +13,7 @@ type MambaConfig struct {
 	UseAssociativeScan bool
 }
 
-// NewMamba returns the defaults of transformers 5.23, which are the sizes of state-spaces/mamba-130m
+// NewMamba returns the defaults of transformers 5.24, which are the sizes of state-spaces/mamba-130m
 // except for the number of layers (32, not 24).
 func NewMamba() *MambaConfig {
 	pad, bos := 0, 0

@@ -6,7 +6,7 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// Mamba2Config mirrors the class Mamba2Config of transformers 5.23 (models/mamba2/configuration_mamba2.py).
+// Mamba2Config mirrors the class Mamba2Config of transformers 5.24 (models/mamba2/configuration_mamba2.py).
 // The symbols are those of the Mamba-2 paper (arXiv:2405.21060, section 7 and Listing 1).
 type Mamba2Config struct {
 	Common
@@ -18,7 +18,7 @@ type Mamba2Config struct {
 	ChunkSize     int        // of the chunked algorithm; decides no result
 }
 
-// NewMamba2 returns the defaults of transformers 5.23, which are the sizes of Mamba-Codestral-7B.
+// NewMamba2 returns the defaults of transformers 5.24, which are the sizes of Mamba-Codestral-7B.
 func NewMamba2() *Mamba2Config {
 	pad, bos := 1, 0
 	return &Mamba2Config{

@@ -44,7 +44,7 @@ func LoadHF(path string) (Config, error) {
 }
 
 // ParseHF reads a transformers config.json; file is its name for messages. Keys are matched exactly, absent ones have
-// the defaults of transformers 5.23, null is accepted where transformers accepts it.
+// the defaults of transformers 5.24, null is accepted where transformers accepts it.
 //
 // Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
 // when it describes what this library does not run (another family, another layout, quantized weights).

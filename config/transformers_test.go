@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// recorded is what transformers 5.23 makes of the keys of a config.json (fixtures/configs.py).
+// recorded is what transformers 5.24 makes of the keys of a config.json (fixtures/configs.py).
 type recorded struct {
 	Family  Family
 	Given   string

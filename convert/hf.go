@@ -64,7 +64,7 @@ func (o *Options) settled() error {
 	return o.ready()
 }
 
-// DefaultShardSize is what save_pretrained of transformers 5.23 takes: 50 GB.
+// DefaultShardSize is what save_pretrained of transformers 5.24 takes: 50 GB.
 const DefaultShardSize = 50_000_000_000
 
 // metadata is in every file that save_pretrained writes. transformers before 5 refuses a file without it.
@@ -77,7 +77,7 @@ func harmless(cfg config.Config) config.Config {
 	return cfg
 }
 
-// WriteHF writes the folder dst as save_pretrained of transformers 5.23 would: config.json, generation_config.json and
+// WriteHF writes the folder dst as save_pretrained of transformers 5.24 would: config.json, generation_config.json and
 // model.safetensors, or shards with their index when the tensors take more than MaxShardSize. Whatever the order of the
 // sources, the bytes of the weights and the shards are those of save_pretrained for a model built from its
 // configuration. (A model that was itself loaded it shards in the order of sorted names.)
@@ -230,7 +230,7 @@ func writeShard(dir *atomicfile.Dir, s shard, p *progress) (err error) {
 	return w.Close()
 }
 
-// generationConfig renders generation_config.json as transformers 5.23 derives it from a model's configuration
+// generationConfig renders generation_config.json as transformers 5.24 derives it from a model's configuration
 // (generation/configuration_utils.py, from_model_config): the keys that config.json has in common with it, sorted.
 func generationConfig(cfg config.Config) ([]byte, error) {
 	c := cfg.Shared()
@@ -238,7 +238,7 @@ func generationConfig(cfg config.Config) ([]byte, error) {
 		"_from_model_config":   true,
 		"output_attentions":    false,
 		"output_hidden_states": c.OutputHiddenStates,
-		"transformers_version": "5.23.0",
+		"transformers_version": "5.24.0",
 		"use_cache":            c.UseCache,
 	}
 	if c.OutputHiddenStates {

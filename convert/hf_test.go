@@ -62,7 +62,7 @@ func read(t *testing.T, elem ...string) []byte {
 	return data
 }
 
-// The fixtures were written by save_pretrained of transformers 5.23. Written again they are the same bytes, in one
+// The fixtures were written by save_pretrained of transformers 5.24. Written again they are the same bytes, in one
 // file as in shards: tensor order, headers, shard boundaries, index and generation config.
 func TestSameAsSavePretrained(t *testing.T) {
 	folders, err := filepath.Glob(filepath.Join(fixtures, "*", filenames.Config))
@@ -120,10 +120,10 @@ func filesIn(t *testing.T, dir string) []string {
 	return names
 }
 
-// transformers 5.23 wrote these for configurations that differ from its defaults as the rows do.
+// transformers 5.24 wrote these for configurations that differ from its defaults as the rows do.
 func TestGenerationConfig(t *testing.T) {
 	id := func(i int) *int { return &i }
-	const head, tail = "{\n  \"_from_model_config\": true,\n", "  \"transformers_version\": \"5.23.0\",\n  \"use_cache\": true\n}\n"
+	const head, tail = "{\n  \"_from_model_config\": true,\n", "  \"transformers_version\": \"5.24.0\",\n  \"use_cache\": true\n}\n"
 	for _, test := range []struct {
 		edit func(*config.Common)
 		want string

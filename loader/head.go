@@ -12,7 +12,7 @@ import (
 )
 
 // stored returns the index of the tensor that serves as name. In a tied model one of embedding and head stands in for
-// the other when only that one is stored, as in transformers (5.23, modeling_utils.py, tie_weights).
+// the other when only that one is stored, as in transformers (5.24, modeling_utils.py, tie_weights).
 func (ck *Checkpoint) stored(name string) (int, bool) {
 	if i, ok := ck.found[name]; ok || !ck.cfg.Shared().TieWordEmbeddings {
 		return i, ok
@@ -31,7 +31,7 @@ func (ck *Checkpoint) stored(name string) (int, bool) {
 // both with equal values. In the last case the first call reads both.
 //
 // A head that differs from the embedding is used although the configuration ties them, with a warning among the
-// Problems. This is what transformers 5.23 does.
+// Problems. This is what transformers 5.24 does.
 func (ck *Checkpoint) Tied() bool { return ck.head().tied }
 
 type headState struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/gomamba/gomamba/loader"
 )
 
-// The ends of a text are those of transformers' generation config, 5.23: what is expected is what it has for these files.
+// The ends of a text are those of transformers' generation config, 5.24: what is expected is what it has for these files.
 func TestStopTokens(t *testing.T) {
 	for _, test := range []struct {
 		name, config, generation string // eos_token_id of config.json, and the other file

@@ -79,7 +79,7 @@ func TestMisuse(t *testing.T) {
 		{"no tokens", "the prompt is empty", forward(model.Single(nil), fresh(1), last)},
 		{"negative batch", "a batch of -2 × -4", forward(batch(-2, -4, 8), fresh(1), last)},
 		{"too few ids", "5 ids for a batch of 2 × 3", forward(batch(2, 3, 5), fresh(2), last)},
-		{"product beyond numbers", "0 ids for a batch of", forward(batch(1<<30, 1<<33, 0), fresh(1), last)},
+		{"product beyond numbers", "0 ids for a batch of", forward(batch(math.MaxInt, math.MaxInt, 0), fresh(1), last)},
 		{"short mask", "1 mask values", forward(masked(1), fresh(1), last)},
 		{"mask with a gap", "has a gap", forward(masked(1, 0, 1), fresh(1), last)},
 		{"mask of nothing", "all zeros", forward(masked(0, 0, 0), fresh(1), last)},

@@ -49,7 +49,7 @@ type Order [5]Step
 // LlamaOrder is the order of llama.cpp: what is kept does not depend on the temperature.
 func LlamaOrder() Order { return Order{StepPenalty, StepTopK, StepTopP, StepMinP, StepTemperature} }
 
-// TransformersOrder is the order of transformers' generate() (5.23, generation/utils.py, _get_logits_processor).
+// TransformersOrder is the order of transformers' generate() (5.24, generation/utils.py, _get_logits_processor).
 func TransformersOrder() Order {
 	return Order{StepPenalty, StepTemperature, StepTopK, StepTopP, StepMinP}
 }

@@ -21,7 +21,7 @@
 //	scan.input.{l}  F32, the SSM state that the block's tokens make of zeros
 //	scan.time.{l}   F64 [B, I], the sum of their dt
 //
-// Shapes and indices are those of transformers 5.23 with output_hidden_states=True and its DynamicCache. Values computed
+// Shapes and indices are those of transformers 5.24 with output_hidden_states=True and its DynamicCache. Values computed
 // in float64 are F64. A reader takes any integers for the ids, any integers, BOOL and floats of 0 and 1 for the mask, either of
 // them as [T] for one sequence, and F16 and BF16 for the values as well.
 package dump

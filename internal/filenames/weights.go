@@ -18,7 +18,7 @@ const (
 	Consolidated = "consolidated.safetensors" // of mistral's layout
 )
 
-// UsualWeights are the usual names in the order in which transformers looks for them (5.23, modeling_utils.py,
+// UsualWeights are the usual names in the order in which transformers looks for them (5.24, modeling_utils.py,
 // _get_resolved_checkpoint_files). Where there are several it is the same weights, so one of them will do.
 var UsualWeights = []string{ModelFile, ModelIndex, TorchFile, TorchIndex}
 

@@ -12,7 +12,7 @@ import (
 )
 
 // NoteAdapter says that an adapter of PEFT lies beside the weights. If peft is installed, transformers applies it to them,
-// and needs to see only the adapter's config for that (5.23, integrations/peft.py, maybe_load_adapters).
+// and needs to see only the adapter's config for that (5.24, integrations/peft.py, maybe_load_adapters).
 func (w *Weights) NoteAdapter(dir string) {
 	path := filepath.Join(dir, filenames.AdapterConfig)
 	if Exists(path) {

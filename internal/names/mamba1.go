@@ -1,6 +1,6 @@
 package names
 
-// mamba1 is the table of Mamba-1: Hugging Face (transformers 5.23, models/mamba/modeling_mamba.py), the original code
+// mamba1 is the table of Mamba-1: Hugging Face (transformers 5.24, models/mamba/modeling_mamba.py), the original code
 // (mamba_ssm/modules/mamba_simple.py), llama.cpp (gguf-py/gguf/tensor_mapping.py and conversion/mamba.py).
 var mamba1 = []row{
 	rowEmbedding,

@@ -1,6 +1,6 @@
 package names
 
-// mamba2 is the table of Mamba-2: Hugging Face (transformers 5.23, models/mamba2/modeling_mamba2.py), the original code
+// mamba2 is the table of Mamba-2: Hugging Face (transformers 5.24, models/mamba2/modeling_mamba2.py), the original code
 // (mamba_ssm/modules/mamba2.py), llama.cpp (gguf-py/gguf/tensor_mapping.py and conversion/mamba.py).
 var mamba2 = []row{
 	rowEmbedding,

@@ -47,7 +47,7 @@ func (c *Config) name(name, token string) {
 // standardNames are the names that transformers has for tokens, in its order; those of a model's own follow.
 var standardNames = []string{nameBOS, nameEOS, "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
 
-// beside is what the files beside a tokenizer say, as transformers 5.23 reads them (tokenization_utils_base.py,
+// beside is what the files beside a tokenizer say, as transformers 5.24 reads them (tokenization_utils_base.py,
 // _from_pretrained, and the constructor in tokenization_utils_tokenizers.py).
 type beside struct {
 	named   []namedToken // by name; without content: said to be none
