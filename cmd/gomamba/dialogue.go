@@ -93,7 +93,7 @@ func (d *dialogue) prompt(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, past{IDs: ids, All: true} })
+	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, past{All: true}.add(ids) })
 }
 
 // worded returns the text of the conversation and its ids. Models begin and end answers with white space that some

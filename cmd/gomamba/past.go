@@ -20,18 +20,25 @@ type past struct {
 	Open bool `json:"open,omitempty"`
 }
 
-// maxPast is how many tokens a cache file keeps: more than a character has.
+// maxPast is how many tokens a past keeps: more than a character has.
 const maxPast = 64
 
 // notePast is the note of a cache file that holds what its sequences go on from, as JSON.
 const notePast = "past"
 
-// add returns the past with the tokens that follow.
+// add returns the past with the tokens that follow, of which it keeps the last.
 func (p past) add(ids []int64) past {
 	if len(ids) == 0 {
 		return p
 	}
-	return past{IDs: append(p.IDs[:len(p.IDs):len(p.IDs)], ids...), All: p.All}
+	if n := len(ids); n > maxPast {
+		return past{IDs: slices.Clone(ids[n-maxPast:])}
+	}
+	after := past{IDs: slices.Concat(p.IDs, ids), All: p.All}
+	if n := len(after.IDs); n > maxPast {
+		after = past{IDs: after.IDs[n-maxPast:]}
+	}
+	return after
 }
 
 // encode returns the ids of a text, and the past with it. A text that goes on from nothing begins. With end, ids include
@@ -39,7 +46,7 @@ func (p past) add(ids []int64) past {
 func (p past) encode(ctx context.Context, t *tokenizer.Tokenizer, text string, end bool) (ids []int64, after past, err error) {
 	if p.All && len(p.IDs) == 0 {
 		ids, err = t.EncodeContext(ctx, text, false)
-		ids = slices.Concat(t.Begin(), ids)
+		ids = slices.Insert(ids, 0, t.Begin()...)
 	} else {
 		ids, err = t.ContinueContext(ctx, p.IDs, text)
 	}
@@ -101,13 +108,6 @@ func readPast(notes map[string]string, n int) []past {
 
 // writePast is the reverse of readPast.
 func writePast(all []past) (map[string]string, error) {
-	short := make([]past, len(all))
-	for i, p := range all {
-		if n := len(p.IDs); n > maxPast {
-			p.IDs, p.All = p.IDs[n-maxPast:], false
-		}
-		short[i] = p
-	}
-	text, err := json.Marshal(short)
+	text, err := json.Marshal(all)
 	return map[string]string{notePast: string(text)}, err
 }

@@ -127,20 +127,19 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	}
 	defer closing(&err, in)
 	r.t = t
-	if err := r.add(cmd.Context(), t.Begin()); err != nil {
-		return err
-	}
+	before := past{All: true}
 	bar := newBar(cmd, "", "bytes", size)
 	defer bar.stop()
 	return eachPiece(in, t, f.piece, func(text string) error {
-		before := r.bytes
+		done := r.bytes
 		r.bytes += int64(len(text))
-		ids, err := t.EncodeContext(cmd.Context(), text, false)
+		ids, after, err := before.encode(cmd.Context(), t, text, false)
 		if err != nil {
 			return err
 		}
-		return r.add(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
-			bar.set(before + done*int64(len(text))/total)
+		before = after
+		return r.add(progress.With(cmd.Context(), func(_, _ string, ran, total int64) {
+			bar.set(done + ran*int64(len(text))/total)
 		}), ids)
 	})
 }

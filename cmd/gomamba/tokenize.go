@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,8 +107,12 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *tokenizer.Tokenizer, name
 
 // show prints one token a line.
 func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode func(string) ([]int64, error)) error {
+	w := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
 	text := f.text
 	if !cmd.Flags().Changed("text") {
+		if !f.chat {
+			return errors.Join(f.showStream(cmd, w, t), w.Flush())
+		}
 		all, err := readInput(cmd, stream.Stdin, maxPromptFile)
 		if err != nil {
 			return err
@@ -118,13 +123,45 @@ func (f *tokenizeFlags) show(cmd *cobra.Command, t *tokenizer.Tokenizer, encode 
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(cmd.OutOrStdout())
+	return errors.Join(showIDs(cmd, w, t, ids), w.Flush())
+}
+
+// showStream prints the tokens of stdin, however long it is, as they come.
+func (f *tokenizeFlags) showStream(cmd *cobra.Command, w io.Writer, t *tokenizer.Tokenizer) (err error) {
+	in, _, err := openText(cmd, stream.Stdin)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, in)
+	show := func(ids []int64) error { return showIDs(cmd, w, t, ids) }
+	if f.special {
+		if err := show(t.Begin()); err != nil {
+			return err
+		}
+	}
+	encode := t.EncodeContext
+	err = eachPiece(in, t, 1<<20, func(text string) error {
+		ids, err := encode(cmd.Context(), text, false)
+		if err != nil {
+			return err
+		}
+		encode = func(ctx context.Context, text string, _ bool) ([]int64, error) { return t.ContinueContext(ctx, ids, text) }
+		return show(ids)
+	})
+	if err == nil && f.special {
+		err = show(t.End())
+	}
+	return err
+}
+
+// showIDs prints one token a line.
+func showIDs(cmd *cobra.Command, w io.Writer, t *tokenizer.Tokenizer, ids []int64) error {
 	for _, id := range ids {
 		if _, err := fmt.Fprintf(w, "%d\t%q\n", id, t.Piece(id)); err != nil || cmd.Context().Err() != nil {
 			return cmp.Or(err, cmd.Context().Err())
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // lines encodes one JSON string, or conversation, a line. An answer is written before the next line is waited for.
