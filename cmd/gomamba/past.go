@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/model"
 )
@@ -56,6 +58,26 @@ func (p past) encode(ctx context.Context, t *tokenizer.Tokenizer, text string, e
 	}
 	after.Open = true
 	return ids, after, err
+}
+
+// run encodes a text in pieces of n bytes, and hands their ids on to run: a text needs many times its memory as ids. It
+// returns the past with the text, and how many bytes that has. A bar shows how much of size has been run.
+func (p past) run(cmd *cobra.Command, t *tokenizer.Tokenizer, in io.Reader, size int64, n int,
+	run func(ctx context.Context, ids []int64) error) (after past, read int64, err error) {
+	bar := newBar(cmd, "", "bytes", size)
+	defer bar.stop()
+	err = eachPiece(in, t, n, func(text string) (err error) {
+		var ids []int64
+		if ids, p, err = p.encode(cmd.Context(), t, text, false); err != nil {
+			return err
+		}
+		from := read
+		read += int64(len(text))
+		return run(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
+			bar.set(from + done*int64(len(text))/total)
+		}), ids)
+	})
+	return p, read, err
 }
 
 // endings returns what the tokenizer puts behind texts that are open, none if nothing.

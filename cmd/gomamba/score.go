@@ -12,12 +12,12 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/numcheck"
-	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/internal/tokenizer"
@@ -71,11 +71,16 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 	flags.StringVar(&f.ids, "ids", "", "token ids to score in place of a text, such as 1,2,3")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
-	intVar(flags, &f.piece, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode together")
+	pieceVar(flags, &f.piece)
+	return cmd
+}
+
+// pieceVar is the hidden flag of how much of a text is encoded together.
+func pieceVar(flags *pflag.FlagSet, n *int) {
+	intVar(flags, n, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode together")
 	if err := flags.MarkHidden("piece"); err != nil {
 		panic(err) // the flag is defined above
 	}
-	return cmd
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, file string) error {
@@ -127,21 +132,8 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	}
 	defer closing(&err, in)
 	r.t = t
-	before := past{All: true}
-	bar := newBar(cmd, "", "bytes", size)
-	defer bar.stop()
-	return eachPiece(in, t, f.piece, func(text string) error {
-		done := r.bytes
-		r.bytes += int64(len(text))
-		ids, after, err := before.encode(cmd.Context(), t, text, false)
-		if err != nil {
-			return err
-		}
-		before = after
-		return r.add(progress.With(cmd.Context(), func(_, _ string, ran, total int64) {
-			bar.set(done + ran*int64(len(text))/total)
-		}), ids)
-	})
+	_, r.bytes, err = past{All: true}.run(cmd, t, in, size, f.piece, r.add)
+	return err
 }
 
 // openText opens a regular file, and returns its size, or a stream.

@@ -145,7 +145,9 @@ func (f *tokenizeFlags) showStream(cmd *cobra.Command, w io.Writer, t *tokenizer
 		if err != nil {
 			return err
 		}
-		encode = func(ctx context.Context, text string, _ bool) ([]int64, error) { return t.ContinueContext(ctx, ids, text) }
+		encode = func(ctx context.Context, text string, _ bool) ([]int64, error) {
+			return t.ContinueContext(ctx, ids, text)
+		}
 		return show(ids)
 	})
 	if err == nil && f.special {
