@@ -132,13 +132,7 @@ func (g *Generators) settle(ctx context.Context) error {
 	if longest == 0 {
 		return nil
 	}
-	b := Batch{Sequences: len(g.pending), Tokens: longest, IDs: make([]int64, len(g.pending)*longest), Mask: make([]int64, len(g.pending)*longest)}
-	for i, ids := range g.pending {
-		copy(b.IDs[i*longest:], ids)
-		for t := range ids {
-			b.Mask[i*longest+t] = 1
-		}
-	}
+	b := g.batch(longest)
 	vocab := g.m.cfg.Shared().VocabSize
 	err := g.m.Stream(ctx, b, g.cache, Want{Logits: LogitsLast}, func(p *Part) error {
 		for i := range g.pending {
@@ -153,6 +147,21 @@ func (g *Generators) settle(ctx context.Context) error {
 		g.pending[i] = g.pending[i][:0]
 	}
 	return err
+}
+
+// batch returns what is pending, padded on the right.
+func (g *Generators) batch(longest int) Batch {
+	if len(g.pending) == 1 {
+		return Single(g.pending[0])
+	}
+	b := Batch{Sequences: len(g.pending), Tokens: longest, IDs: make([]int64, len(g.pending)*longest), Mask: make([]int64, len(g.pending)*longest)}
+	for i, ids := range g.pending {
+		copy(b.IDs[i*longest:], ids)
+		for t := range ids {
+			b.Mask[i*longest+t] = 1
+		}
+	}
+	return b
 }
 
 // usable reports generators that are nil, or whose model is closed.

@@ -102,7 +102,7 @@ func (d *Conversation) prompt(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, Past{IDs: ids, All: true} })
+	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, Past{All: true}.Add(ids) })
 }
 
 // render returns the text of the conversation and its ids. Models begin and end answers with white space that some

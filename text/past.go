@@ -15,18 +15,25 @@ type Past struct {
 	Open bool `json:"open,omitempty"`
 }
 
-// maxPast is how many tokens a cache file keeps: more than a character has.
+// maxPast is how many tokens a past keeps: more than a character has.
 const maxPast = 64
 
 // notePast is the note of a cache file that holds what its sequences go on from, as JSON.
 const notePast = "past"
 
-// Add returns the past with the tokens that follow.
+// Add returns the past with the tokens that follow, of which it keeps the last.
 func (p Past) Add(ids []int64) Past {
 	if len(ids) == 0 {
 		return p
 	}
-	return Past{IDs: append(p.IDs[:len(p.IDs):len(p.IDs)], ids...), All: p.All}
+	if n := len(ids); n > maxPast {
+		return Past{IDs: slices.Clone(ids[n-maxPast:])}
+	}
+	after := Past{IDs: slices.Concat(p.IDs, ids), All: p.All}
+	if n := len(after.IDs); n > maxPast {
+		after = Past{IDs: after.IDs[n-maxPast:]}
+	}
+	return after
 }
 
 // Encode returns the ids of a text, and the past with it. A text that goes on from nothing begins. With end, ids include
@@ -34,7 +41,7 @@ func (p Past) Add(ids []int64) Past {
 func (p Past) Encode(ctx context.Context, t *Tokenizer, text string, end bool) (ids []int64, after Past, err error) {
 	if p.All && len(p.IDs) == 0 {
 		ids, err = t.t.EncodeContext(ctx, text, false)
-		ids = slices.Concat(t.Begin(), ids)
+		ids = slices.Insert(ids, 0, t.Begin()...)
 	} else {
 		ids, err = t.t.ContinueContext(ctx, p.IDs, text)
 	}
@@ -87,13 +94,6 @@ func ReadPasts(notes map[string]string, n int) []Past {
 
 // WritePasts returns the notes of a snapshot from which ReadPasts reads.
 func WritePasts(all []Past) (map[string]string, error) {
-	short := make([]Past, len(all))
-	for i, p := range all {
-		if n := len(p.IDs); n > maxPast {
-			p.IDs, p.All = p.IDs[n-maxPast:], false
-		}
-		short[i] = p
-	}
-	text, err := json.Marshal(short)
+	text, err := json.Marshal(all)
 	return map[string]string{notePast: string(text)}, err
 }

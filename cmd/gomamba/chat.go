@@ -279,7 +279,7 @@ func (c *chat) command(name, arg string) error {
 	case needsFile && (arg == "" || arg == "-"):
 		return fmt.Errorf("/%s: expected the name of a file", name)
 	case !needsFile:
-		return fmt.Errorf("/%s is no command: /help lists them", name)
+		return fmt.Errorf("/%s is not a command: /help lists them", name)
 	}
 	if !c.known { // all weights are read for it
 		print, err := fingerprint(c.cmd, c.s, c.ck)

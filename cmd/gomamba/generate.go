@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ type generateFlags struct {
 	seeded              bool // --seed is given
 	cacheIn, cacheOut   string
 	cacheTo             *destination // of cacheOut
+	piece               int          // bytes of a long text that are encoded together; tests make it small
 }
 
 func newGenerateCmd(s *settings) *cobra.Command {
@@ -89,6 +91,7 @@ cache is refused for another model.
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: as the prompt)")
 	intVar(flags, &f.n, "n", "n", 128, 0, maxTokens, "", "tokens to generate at most")
+	pieceVar(flags, &f.piece)
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to end; may be repeated")
 	flags.BoolVar(&f.ignoreEOS, "ignore-eos", false, "do not stop at the end-of-sequence token")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object for each prompt, when all are done")
@@ -215,13 +218,6 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokeni
 		}
 		n = state.Cache.Sequences
 	}
-	prompts, err := f.tokens(cmd.Context(), t, pasts)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(prompts) == 0 && f.n > 0 {
-		prompts = text.Endings(t, pasts)
-	}
 	how := f.sampling.sampling()
 	if t != nil {
 		how.Drawable = t.Drawable
@@ -235,15 +231,36 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokeni
 			return nil, nil, err
 		}
 	}
-	if len(prompts) > 0 {
-		ctx, stop := watched(cmd.Context(), cmd)
-		defer stop()
-		return g, pasts, g.Feed(ctx, prompts)
+	some, err := f.feed(cmd, g, t, pasts)
+	if err == nil && !some && state.Logits == nil {
+		err = fmt.Errorf("%s holds no logits [%d, 1, %d] to continue from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
 	}
-	if state.Logits == nil {
-		return nil, nil, fmt.Errorf("%s holds no logits [%d, 1, %d] to continue from: give -p or --ids as well", f.cacheIn, n, m.Config().Shared().VocabSize)
+	return g, pasts, err
+}
+
+// feed runs the prompts, which continue pasts, and reports whether there are any. A long text goes through in pieces.
+func (f *generateFlags) feed(cmd *cobra.Command, g *model.Generators, t *text.Tokenizer, pasts []text.Past) (some bool, err error) {
+	var prompts [][]int64
+	if len(pasts) == 1 && len(f.prompts) == 1 && len(f.prompts[0]) > f.piece {
+		feed := func(ctx context.Context, ids []int64) error { return g.Feed(ctx, [][]int64{ids}) }
+		in := strings.NewReader(f.prompts[0])
+		some = true
+		pasts[0], _, err = runText(cmd, pasts[0], t, in, in.Size(), f.piece, feed)
+	} else {
+		prompts, err = f.tokens(cmd.Context(), t, pasts)
 	}
-	return g, pasts, nil
+	if err != nil {
+		return false, err
+	}
+	if len(prompts) == 0 && f.n > 0 {
+		prompts = text.Endings(t, pasts)
+	}
+	if len(prompts) == 0 {
+		return some, nil
+	}
+	ctx, stop := watched(cmd.Context(), cmd)
+	defer stop()
+	return true, g.Feed(ctx, prompts)
 }
 
 // resume reads --cache-in for a number of prompts; 0: as many sequences as it holds continue without one. Draws continue in

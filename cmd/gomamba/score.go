@@ -11,9 +11,9 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
-	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -66,11 +66,16 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 	flags.StringVar(&f.ids, "ids", "", "token ids to score in place of a text, such as 1,2,3")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
-	intVar(flags, &f.piece, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode together")
+	pieceVar(flags, &f.piece)
+	return cmd
+}
+
+// pieceVar is the hidden flag of how much of a text is encoded together.
+func pieceVar(flags *pflag.FlagSet, n *int) {
+	intVar(flags, n, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode together")
 	if err := flags.MarkHidden("piece"); err != nil {
 		panic(err) // the flag is defined above
 	}
-	return cmd
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, file string) error {
@@ -123,22 +128,8 @@ func (f *scoreFlags) scoreFile(cmd *cobra.Command, s *settings, ck *loader.Check
 	}
 	defer closing(&err, in)
 	r.t = t
-	if err := r.Add(cmd.Context(), t.Begin()); err != nil {
-		return err
-	}
-	bar := newBar(cmd, "", "bytes", size)
-	defer bar.stop()
-	return text.EachPiece(in, t, f.piece, func(piece string) error {
-		before := r.bytes
-		r.bytes += int64(len(piece))
-		ids, err := t.EncodeContext(cmd.Context(), piece, false)
-		if err != nil {
-			return err
-		}
-		return r.Add(progress.With(cmd.Context(), func(_, _ string, done, total int64) {
-			bar.set(before + done*int64(len(piece))/total)
-		}), ids)
-	})
+	_, r.bytes, err = runText(cmd, text.Past{All: true}, t, in, size, f.piece, r.Add)
+	return err
 }
 
 // openText opens a regular file, and returns its size, or a stream.

@@ -102,25 +102,67 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *text.Tokenizer, name stri
 
 // show prints one token a line.
 func (f *tokenizeFlags) show(cmd *cobra.Command, t *text.Tokenizer, encode func(string) ([]int64, error)) error {
-	text := f.text
+	w := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
+	prompt := f.text
 	if !cmd.Flags().Changed("text") {
+		if !f.chat {
+			return errors.Join(f.showStream(cmd, w, t), w.Flush())
+		}
 		all, err := readInput(cmd, stream.Stdin, maxPromptFile)
 		if err != nil {
 			return err
 		}
-		text = string(all)
+		prompt = string(all)
 	}
-	ids, err := encode(text)
+	ids, err := encode(prompt)
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(cmd.OutOrStdout())
+	return errors.Join(showIDs(cmd, w, t, ids), w.Flush())
+}
+
+// showStream prints the tokens of stdin, however long it is, as they come.
+func (f *tokenizeFlags) showStream(cmd *cobra.Command, w io.Writer, t *text.Tokenizer) (err error) {
+	in, _, err := openText(cmd, stream.Stdin)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, in)
+	show := func(ids []int64) error { return showIDs(cmd, w, t, ids) }
+	if f.special {
+		if err := show(t.Begin()); err != nil {
+			return err
+		}
+	}
+	var past *text.Past // of the pieces before
+	err = text.EachPiece(in, t, 1<<20, func(piece string) (err error) {
+		var ids []int64
+		if past == nil {
+			past = &text.Past{}
+			ids, err = t.EncodeContext(cmd.Context(), piece, false)
+			*past = past.Add(ids)
+		} else {
+			ids, *past, err = past.Encode(cmd.Context(), t, piece, false)
+		}
+		if err != nil {
+			return err
+		}
+		return show(ids)
+	})
+	if err == nil && f.special {
+		err = show(t.End())
+	}
+	return err
+}
+
+// showIDs prints one token a line.
+func showIDs(cmd *cobra.Command, w io.Writer, t *text.Tokenizer, ids []int64) error {
 	for _, id := range ids {
 		if _, err := fmt.Fprintf(w, "%d\t%q\n", id, t.Piece(id)); err != nil || cmd.Context().Err() != nil {
 			return cmp.Or(err, cmd.Context().Err())
 		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // lines encodes one JSON string, or conversation, a line. An answer is written before the next line is waited for.

@@ -9,7 +9,7 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool
 
 // ContinueContext is Continue for a text that may be long, as EncodeContext is Encode.
 func (t *Tokenizer) ContinueContext(ctx context.Context, before []int64, text string) (ids []int64, err error) {
-	return t.encodeContext(ctx, text, t.placeAfter(before), false)
+	return t.encodeContext(ctx, text, placeAfter(t.raw, before), false)
 }
 
 func (t *Tokenizer) encodeContext(ctx context.Context, text string, at place, special bool) (ids []int64, err error) {

@@ -1,9 +1,13 @@
 package tokenizer
 
-import "unicode/utf8"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
-// Cut returns the last place at which a long text can be cut, so that the ids of the part before and of the part after
-// are those of the whole. It is 0 where there is none, as in a text for a tokenizer that puts a space in front of every text.
+// Cut returns the last place at which a long text can be cut, so that the ids of the part before and of the part after,
+// which Continue encodes, are those of the whole. It is 0 if there is none.
 func (t *Tokenizer) Cut(text string) int {
 	if !t.cuts {
 		return 0
@@ -12,7 +16,7 @@ func (t *Tokenizer) Cut(text string) int {
 		return len(text)
 	}
 	for i := len(text) - 1; i > 0; i-- {
-		if text[i] == ' ' && !spaceEnds(text[:i]) {
+		if text[i] == ' ' && !spaceEnds(text[:i]) && !strings.HasSuffix(text[:i], spaceMark) {
 			return i
 		}
 	}
@@ -32,7 +36,10 @@ func (t *Tokenizer) mayCut() bool {
 			return false
 		}
 	}
-	for _, f := range []*finder{t.raw, t.cooked} {
+	for _, f := range []*finder{t.raw, t.control, t.cooked} {
+		if f == nil {
+			continue
+		}
 		for _, a := range f.tokens {
 			if a.rstrip || a.singleWord || spaceWithin(a.content) {
 				return false
@@ -40,8 +47,9 @@ func (t *Tokenizer) mayCut() bool {
 		}
 	}
 	if len(t.steps) == 0 {
-		return len(t.model.vocab) == 0 && t.decoding.byteLevel
+		return len(t.model.vocab) == 0 && t.decoding.byteLevel && len(t.raw.tokens)+len(t.cooked.tokens) == 0
 	}
+	marked := slices.ContainsFunc(t.normalize, func(n normalizer) bool { return n.marks })
 	for _, s := range t.steps {
 		switch s := s.(type) {
 		case splitGPT2:
@@ -50,6 +58,15 @@ func (t *Tokenizer) mayCut() bool {
 			if s.class != punct {
 				return false
 			}
+		case metaspace:
+			if s.mark != spaceMark {
+				return false
+			}
+			if marked = true; s.split {
+				return true
+			}
+		case splitBefore:
+			return marked && s == words
 		case prefixSpace:
 		default:
 			return false
@@ -60,6 +77,7 @@ func (t *Tokenizer) mayCut() bool {
 
 // spaceWithin reports whether a space follows something else in s.
 func spaceWithin(s string) bool {
+	s = strings.ReplaceAll(s, spaceMark, " ")
 	for i := range len(s) {
 		if i > 0 && s[i] == ' ' && !spaceEnds(s[:i]) {
 			return true

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -204,7 +205,7 @@ func (t *Tokenizer) finish() {
 // word begins with a mark, as "▁", that stands nowhere else in what merges make.
 func (t *Tokenizer) cutWords() {
 	id, ok := t.model.vocab[spaceMark]
-	if len(t.steps) > 0 || t.model.ignoreMerges || !ok {
+	if t.model.ignoreMerges || !ok || slices.ContainsFunc(t.steps, cutsText) {
 		return
 	}
 	spelled := make(map[int32]string, len(t.model.vocab))
@@ -220,7 +221,13 @@ func (t *Tokenizer) cutWords() {
 			return
 		}
 	}
-	t.steps = []step{splitBefore{spaceMark, true}}
+	t.steps = append(t.steps, words)
+}
+
+// cutsText reports whether a step does something else than to write spaces as marks.
+func cutsText(s step) bool {
+	m, ok := s.(metaspace)
+	return !ok || m.split || m.mark != spaceMark
 }
 
 // added is an entry of added_tokens.

@@ -81,7 +81,7 @@ func fromPieces(pieces []piece, how spelling) (*Tokenizer, error) {
 	}
 	m.merge(pieces)
 	t.control, t.cooked = newFinder(raw), newFinder(cooked)
-	t.normalize = []normalizer{{apply: how.space}, replacing(" ", spaceMark)}
+	t.normalize = []normalizer{{apply: how.space, local: !how.squeeze}, replacing(" ", spaceMark)}
 	t.decoding = decoding{replace: [][2]string{{spaceMark, " "}}, byteFallback: m.byteFallback}
 	if how.dummyPrefix {
 		t.decoding.strip, t.decoding.stripAtMost = " ", 1

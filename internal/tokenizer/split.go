@@ -268,6 +268,9 @@ type splitBefore struct {
 	runs bool
 }
 
+// words are runs of spaces with what follows them.
+var words = splitBefore{spaceMark, true}
+
 func (t splitBefore) run(e *encoder, next int, s string, at place) {
 	for i := 0; i < len(s); {
 		end := i

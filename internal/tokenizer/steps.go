@@ -33,7 +33,7 @@ func readNormalizer(o object, level int, growth *int) []normalizer {
 		if len(mark) > maxGrowth {
 			o.unsupported("prepend", "found %d bytes, expected at most %d", len(mark), maxGrowth)
 		}
-		return []normalizer{{apply: func(s string, at place) string {
+		return []normalizer{{local: true, apply: func(s string, at place) string {
 			if at == joined {
 				return s
 			}
@@ -55,7 +55,8 @@ func readNormalizer(o object, level int, growth *int) []normalizer {
 var composing = normalizer{apply: func(s string, _ place) string { return nfc(s) }, local: true}
 
 func replacing(from, to string) normalizer {
-	return normalizer{apply: func(s string, _ place) string { return strings.ReplaceAll(s, from, to) }}
+	marks := from == " " && to == spaceMark
+	return normalizer{apply: func(s string, _ place) string { return strings.ReplaceAll(s, from, to) }, local: marks, marks: marks}
 }
 
 // grows takes note that from becomes to, and reports whether texts stay below maxGrowth times their length.

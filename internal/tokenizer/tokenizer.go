@@ -36,7 +36,8 @@ type Tokenizer struct {
 // normalizer changes a text before it is cut.
 type normalizer struct {
 	apply func(s string, at place) string
-	local bool // what becomes of a piece depends on nothing but the piece, if that begins with a space
+	local bool // what becomes of a piece that goes on with a space depends on nothing but the piece
+	marks bool // spaces become spaceMark
 }
 
 // Config returns what is said about the tokenizer.
@@ -128,14 +129,14 @@ func (t *Tokenizer) Encode(text string, special bool) []int64 {
 // are not known. They are the ids that the whole text has there, wherever a token can end: nothing is put in front or
 // behind, neither a token such as <s> nor the space that SentencePiece begins texts with.
 func (t *Tokenizer) Continue(before []int64, text string) []int64 {
-	return t.encode(context.Background(), t.raw, text, t.placeAfter(before), false)
+	return t.encode(context.Background(), t.raw, text, placeAfter(t.raw, before), false)
 }
 
 // placeAfter is where a text goes on behind some ids: what follows a token at which texts are cut before they are
 // normalized is a part of its own.
-func (t *Tokenizer) placeAfter(before []int64) place {
+func placeAfter(raw *finder, before []int64) place {
 	if n := len(before); n > 0 &&
-		slices.ContainsFunc(t.raw.tokens, func(a addedToken) bool { return int64(a.id) == before[n-1] }) {
+		slices.ContainsFunc(raw.tokens, func(a addedToken) bool { return int64(a.id) == before[n-1] }) {
 		return inside
 	}
 	return joined
@@ -156,19 +157,37 @@ func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, at pla
 	}
 	defer t.encoders.Put(e)
 	e.merger.ctx = ctx
-	e.ids = e.ids[:0]
-	e.encode(raw, text, at)
-	out := make([]int64, 0, len(t.before)+len(e.ids)+len(t.after))
+	var out []int64
 	if special {
 		out = append(out, t.before...)
 	}
-	for _, id := range e.ids {
-		out = append(out, int64(id))
+	for rest := text; rest != ""; at = placeAfter(raw, out) {
+		n := t.pieceOf(rest)
+		e.ids = e.ids[:0]
+		e.encode(raw, rest[:n], at)
+		rest = rest[n:]
+		out = slices.Grow(out, len(e.ids)+len(rest)/n*len(e.ids)+len(t.after))
+		for _, id := range e.ids {
+			out = append(out, int64(id))
+		}
 	}
 	if special {
 		out = append(out, t.after...)
 	}
 	return out
+}
+
+// maxEncoded is how many bytes of a text are encoded at once, if it can be cut: scratch memory is many times as large.
+const maxEncoded = 1 << 18
+
+// pieceOf returns how much of a text to encode at once: all of it, or as far as it can be cut.
+func (t *Tokenizer) pieceOf(text string) int {
+	for n := maxEncoded; t.cuts && n < len(text); n *= 2 {
+		if at := t.Cut(text[:n]); at > 0 {
+			return at
+		}
+	}
+	return len(text)
 }
 
 // encode cuts out added tokens, normalizes, cuts again, and leaves the rest to the steps.

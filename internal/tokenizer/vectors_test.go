@@ -150,9 +150,26 @@ func open(t *testing.T, style string) *Tokenizer {
 	return tok
 }
 
+// A long text, which is encoded in parts, has the ids that it has as one, with added tokens in it and after it.
+func TestLongText(t *testing.T) {
+	for _, style := range []string{"neox", "falcon", "llama", "codestral", "sentencepiece"} {
+		parts, whole := open(t, style), open(t, style)
+		if whole.cuts = false; !parts.cuts {
+			t.Errorf("%s: a text cannot be cut", style)
+		}
+		text := strings.Repeat("A state  space\n model, \u2581 it's</s> 12 <|endoftext|> ünd\t so  </s>on ", 2*maxEncoded/60)
+		if !slices.Equal(parts.Encode(text, true), whole.Encode(text, true)) ||
+			!slices.Equal(parts.EncodeTemplate(text), whole.EncodeTemplate(text)) {
+			t.Errorf("%s: other ids in parts", style)
+		}
+	}
+}
+
 // A text cut where Cut says has the ids of the whole.
 func TestCut(t *testing.T) {
-	for style, cuttable := range map[string]bool{"neox": true, "falcon": true, "llama": false, "odd": false} {
+	for style, cuttable := range map[string]bool{
+		"neox": true, "falcon": true, "llama": true, "codestral": true, "sentencepiece": true, "llama3": false, "odd": false,
+	} {
 		tok, err := Open(filepath.Join(fixtures, style))
 		if err != nil {
 			t.Fatal(err)
@@ -167,13 +184,20 @@ func TestCut(t *testing.T) {
 		var got []int64
 		cuts := 0
 		for len(text) > 0 {
-			at := tok.Cut(text[:min(len(text), 300)])
-			if at == 0 || len(text) <= 300 {
-				at = len(text)
-			} else {
-				cuts++
+			at := 0
+			for n := 300; at == 0 && n < len(text); n *= 2 {
+				at = tok.Cut(text[:n])
 			}
-			got = append(got, tok.Encode(text[:at], false)...)
+			if at > 0 {
+				cuts++
+			} else {
+				at = len(text)
+			}
+			if got == nil {
+				got = tok.Encode(text[:at], false)
+			} else {
+				got = append(got, tok.Continue(got, text[:at])...)
+			}
 			text = text[at:]
 		}
 		if !slices.Equal(got, want) || (cuts > 3) != cuttable {
