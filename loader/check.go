@@ -31,6 +31,7 @@ func (s Severity) String() string {
 type Problem struct {
 	Severity Severity
 	Text     string // one line: file, tensor or key, what was found, what was expected
+	Fixable  bool   // package doctor can write a copy that follows the tensors
 	Remedy   string // of a Warning: what a conversion to the same layout has instead; empty for an Error
 }
 
@@ -39,6 +40,7 @@ type fault struct {
 	severity            Severity
 	file, where, detail string
 	unsupported         bool
+	fixable             bool   // by a copy with the configuration that the tensors show
 	remedy              string // of a warning: what a repaired copy has instead
 }
 
@@ -46,12 +48,12 @@ func (f fault) err() error {
 	if f.unsupported {
 		return &badfile.UnsupportedError{File: f.file, Where: f.where, Detail: f.detail}
 	}
-	return &badfile.FormatError{File: f.file, Where: f.where, Detail: f.detail}
+	return &badfile.FormatError{File: f.file, Where: f.where, Detail: f.detail, Fixable: f.fixable}
 }
 
 // problem is the fault as users see it.
 func (f fault) problem() Problem {
-	p := Problem{Severity: f.severity, Text: f.err().Error()}
+	p := Problem{Severity: f.severity, Text: f.err().Error(), Fixable: f.fixable}
 	if f.severity == Warning {
 		p.Remedy = cmp.Or(f.remedy, "not so in a copy")
 	}

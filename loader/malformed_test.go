@@ -154,7 +154,7 @@ func TestContradictions(t *testing.T) {
 				c.Drop("dt_proj")
 				c.Add("backbone.layers.0.mixer.dt_bias", tensor.F32, 8)
 			},
-			`tensor "backbone.layers.0.mixer.dt_bias": found Mamba-2 blocks, config.json says that the model is a mamba; gomamba doctor`, false,
+			`tensor "backbone.layers.0.mixer.dt_bias": found Mamba-2 blocks, config.json says that the model is a mamba`, false,
 		},
 		{
 			"attention",

@@ -60,7 +60,7 @@ func (x *examination) variant() bool {
 		return false
 	}
 	_, family, _ := names.Variant(example)
-	x.add(fault{unsupported: family == "", where: badfile.Tensor(example), detail: x.contradiction(best, own, family)})
+	x.add(fault{unsupported: family == "", fixable: family != "" && best != names.Adapter, where: badfile.Tensor(example), detail: x.contradiction(best, own, family)})
 	return true
 }
 
@@ -78,7 +78,7 @@ func (x *examination) contradiction(found string, own, family config.Family) str
 	case family == "":
 		return "found " + found + "; use a checkpoint of a plain, unquantized " + string(own) + " model"
 	}
-	return fmt.Sprintf("found %s, %s says that the model is a %s; gomamba doctor --fix writes a copy that goes by the tensors",
+	return fmt.Sprintf("found %s, %s says that the model is a %s",
 		found, x.ck.settings(), own)
 }
 

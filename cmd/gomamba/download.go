@@ -142,7 +142,7 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 	if len(f.files) > 0 {
 		req.Select = hub.Named(f.files)
 	} else {
-		req.Select = hub.Matching(f.include, f.exclude)
+		req.Select = byFlags(f.include, f.exclude)
 	}
 	return client, req, nil
 }

@@ -19,6 +19,7 @@ func newHubClient(cmd *cobra.Command, bars *downloadBars) (*hub.Client, error) {
 		return nil, err
 	}
 	client.UserAgent = "gomamba/" + version()
+	client.TokenHow = "--token"
 	w := cmd.ErrOrStderr()
 	client.Warn = func(text string) { bars.above(w, warning(w, text)) }
 	client.Waiting = sayWaits(func(text string) { bars.above(w, text) })

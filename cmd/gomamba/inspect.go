@@ -150,7 +150,11 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		}
 	}
 	for _, p := range ck.Problems() {
-		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", p.Severity, p.Text))
+		line := fmt.Sprintf("%v: %s", p.Severity, p.Text)
+		if p.Fixable {
+			line += hintFix
+		}
+		info.Problems = append(info.Problems, line)
 	}
 	return info, nil
 }

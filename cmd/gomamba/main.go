@@ -74,7 +74,7 @@ const maxMessage = 1400
 
 // oneLine joins the lines of a message: what is wrong fits on one. Paths in it may be of strangers.
 func oneLine(err error) string {
-	s := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	s := strings.Join(strings.Fields(strings.ReplaceAll(withHint(err), "\n", "; ")), " ")
 	if len(s) > maxMessage {
 		s = s[:maxMessage/2] + "…" + s[len(s)-maxMessage/2:]
 	}

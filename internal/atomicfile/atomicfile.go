@@ -25,17 +25,21 @@ type Options struct {
 	Need  int64 // bytes the output will take, if known: refused at once when the file system has less free
 }
 
-// existsError says that the destination is taken. errors.Is(err, fs.ErrExist) holds.
+// ErrExists is what an error is that says that the destination is taken, and that nothing may be replaced. It is an
+// fs.ErrExist.
+var ErrExists = fmt.Errorf("atomicfile: %w", fs.ErrExist)
+
+// existsError is an ErrExists.
 type existsError struct {
 	path  string
 	while string // when it turned up, if not from the start
 }
 
 func (e *existsError) Error() string {
-	return e.path + ": already exists" + e.while + "; use --force to replace it"
+	return e.path + ": already exists" + e.while
 }
 
-func (e *existsError) Unwrap() error { return fs.ErrExist }
+func (e *existsError) Unwrap() error { return ErrExists }
 
 // errDone answers a second Commit, or a Commit after Abort.
 var errDone = errors.New("already committed or aborted")

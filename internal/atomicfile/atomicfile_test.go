@@ -198,7 +198,7 @@ func TestExisting(t *testing.T) {
 			before := tree(t, dir)
 
 			_, err := k.create(out, Options{}, "new")
-			if !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), out+": already exists; use --force") {
+			if !errors.Is(err, fs.ErrExist) || !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), out+": already exists") {
 				t.Errorf("without force: %v", err)
 			}
 			wantTree(t, dir, before)

@@ -211,6 +211,15 @@ func escape(path string) string {
 	return strings.Join(parts, "/")
 }
 
+// tokenWays lists the ways to give a token.
+func (c *Client) tokenWays() string {
+	ways := "HF_TOKEN or hf auth login"
+	if c.TokenHow != "" {
+		ways = c.TokenHow + ", " + ways
+	}
+	return ways
+}
+
 // explain says in the user's terms why the hub refused.
 func (c *Client) explain(err error, repo, revision, file string) error {
 	status, ok := errors.AsType[*statusError](err)
@@ -220,7 +229,7 @@ func (c *Client) explain(err error, repo, revision, file string) error {
 		}
 		return err
 	}
-	const how = "give a token (--token, HF_TOKEN or hf auth login)"
+	how := "give a token (" + c.tokenWays() + ")"
 	advice := "check the name; if it is private, " + how
 	switch {
 	case c.tokenRefused():
@@ -233,7 +242,7 @@ func (c *Client) explain(err error, repo, revision, file string) error {
 	case status.reason == "DisabledRepo", status.code == http.StatusForbidden && strings.Contains(said, "disabled"):
 		return fmt.Errorf("%s: the hub has disabled access to it: %w", repo, status)
 	case status.reason == "GatedRepo":
-		advice = "accept its terms at " + c.Site() + "/" + repo + ", and give a token of that account (--token, HF_TOKEN or hf auth login)"
+		advice = "accept its terms at " + c.Site() + "/" + repo + ", and give a token of that account (" + c.tokenWays() + ")"
 		if c.tokenRefused() {
 			advice += "; " + c.invalidToken()
 		}

@@ -16,6 +16,7 @@ type Client struct {
 	Endpoint  string        // the hub's address, such as https://huggingface.co, without a slash at the end
 	Token     string        // sent to the endpoint and to no other origin; may be empty
 	TokenFrom string        // where the token comes from, for messages
+	TokenHow  string        // how a user gives a token to this program beside HF_TOKEN and hf auth login, for messages; may be empty
 	Cache     string        // folder of all cached repositories
 	Offline   bool          // ask nothing, use what the cache has
 	NoLinks   bool          // copy files into snapshots where links cannot or must not be made

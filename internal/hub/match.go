@@ -24,10 +24,20 @@ func Matching(include, exclude []string) Select {
 			}
 		}
 		if len(chosen) == 0 && len(names) > 0 {
-			return nil, fmt.Errorf("none of the %d files matches --include %q --exclude %q", len(names), include, exclude)
+			return nil, &NoMatchError{len(names), include, exclude}
 		}
 		return chosen, nil
 	}
+}
+
+// NoMatchError says that Matching selected nothing.
+type NoMatchError struct {
+	Files            int // in the repository
+	Include, Exclude []string
+}
+
+func (e *NoMatchError) Error() string {
+	return fmt.Sprintf("none of the %d files matches %q without %q", e.Files, e.Include, e.Exclude)
 }
 
 // Named selects files by name, or whole folders by a name that ends in a slash. Each must be there.

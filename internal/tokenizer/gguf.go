@@ -102,8 +102,8 @@ func (k *keys) build() (*Tokenizer, error) {
 	case "llama":
 		t, err = k.sentencePiece(pieces)
 	default:
-		return nil, &badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "model",
-			Detail: "found " + badfile.Quote(kind) + ", expected gpt2 or llama: give a tokenizer.json with --tokenizer"}
+		return nil, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "model",
+			Detail: "found " + badfile.Quote(kind) + ", expected gpt2 or llama"}}
 	}
 	if err != nil {
 		return nil, inFile(k.path, err)
@@ -228,9 +228,8 @@ func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
 	}
 	how, ok := pres[name]
 	if !ok {
-		return nil, &badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
-			Detail: fmt.Sprintf("found %s, expected one of %s: give a tokenizer.json with --tokenizer",
-				badfile.Quote(name), strings.Join(slices.Sorted(maps.Keys(pres)), ", "))}
+		return nil, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
+			Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(slices.Sorted(maps.Keys(pres)), ", "))}}
 	}
 	m := &bpe{vocab: make(map[string]int32, len(pieces)), unknown: -1, ignoreMerges: how.ignoreMerges}
 	for id, p := range pieces {

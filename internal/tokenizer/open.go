@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
@@ -18,12 +19,21 @@ import (
 // ErrNone is what errors are that say that a checkpoint comes without a tokenizer.
 var ErrNone = errors.New("no tokenizer")
 
+// ErrKind is what errors are that say that a GGUF file has a tokenizer of a kind that is not supported.
+var ErrKind = errors.New("a kind of tokenizer that is not supported")
+
+// unknownKind is an ErrKind.
+type unknownKind struct{ badfile.UnsupportedError }
+
+func (e *unknownKind) Is(target error) bool { return target == ErrKind }
+
+func (e *unknownKind) Unwrap() error { return &e.UnsupportedError }
+
 // noTokenizer is an ErrNone.
 type noTokenizer struct{ path, found string }
 
 func (e *noTokenizer) Error() string {
-	return fmt.Sprintf("%s: %s, so text cannot be turned into token ids: "+
-		"give a tokenizer with --tokenizer PATH; state-spaces' models use that of EleutherAI/gpt-neox-20b", e.path, e.found)
+	return fmt.Sprintf("%s: %s, so text cannot be turned into token ids", e.path, e.found)
 }
 
 func (e *noTokenizer) Is(target error) bool { return target == ErrNone }

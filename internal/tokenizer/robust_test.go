@@ -129,7 +129,7 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%.120s: error %v, want %q", test.text, err, test.want)
 		}
 	}
-	if _, err := Open(t.TempDir()); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "--tokenizer") {
+	if _, err := Open(t.TempDir()); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "found none of tokenizer.json") {
 		t.Errorf("a folder without tokenizer: %v", err)
 	}
 }

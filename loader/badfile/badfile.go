@@ -17,6 +17,8 @@ type FormatError struct {
 	File   string // path as the user gave it or as it was derived from that
 	Where  string // tensor, key or region inside the file; may be empty
 	Detail string // what was found, what was expected, what to do
+
+	Fixable bool // package doctor can write a copy that follows the tensors
 }
 
 func (e *FormatError) Error() string { return line(e.File, e.Where, e.Detail) }
