@@ -354,8 +354,8 @@ func TestDirCreate(t *testing.T) {
 	f, err := d.Create("a")
 	must(t, err)
 	must(t, f.Close())
-	if filepath.Dir(f.Name()) != d.Staging() {
-		t.Errorf("%s is not in %s", f.Name(), d.Staging())
+	if filepath.Dir(f.Name()) != d.temp {
+		t.Errorf("%s is not in %s", f.Name(), d.temp)
 	}
 	if _, err := d.Create("a"); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("created twice: %v", err)

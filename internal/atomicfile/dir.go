@@ -33,9 +33,6 @@ func CreateDir(path string, opts Options) (*Dir, error) {
 // Path returns the destination as given to CreateDir.
 func (d *Dir) Path() string { return d.path }
 
-// Staging returns the directory to write into until Commit. It lies beside the destination.
-func (d *Dir) Staging() string { return d.temp }
-
 // Create creates a new file of that name in the staging directory, or in a folder of it, which is made if it is not there.
 // The caller closes it before Commit and checks the error.
 func (d *Dir) Create(name string) (*os.File, error) {
@@ -51,7 +48,7 @@ func (d *Dir) Create(name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(d.temp, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// Commit syncs everything written under Staging and puts the directory in its place in one step. With Replace the
+// Commit syncs everything created and puts the directory in its place in one step. With Replace the
 // directory there before is removed afterwards. When it fails nothing is left behind and the destination is as it
 // was. Without Replace it fails (fs.ErrExist) if the destination was taken meanwhile.
 func (d *Dir) Commit() error {

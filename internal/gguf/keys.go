@@ -6,7 +6,7 @@ import (
 )
 
 // KVs returns all keys and values in the order of the file. The slice must not be changed.
-// The keys that split a model belong to the file it came from: leave those that IsSplitKey names out of a new one.
+// The keys that split a model belong to the file it came from: leave them out of a new one.
 func (f *File) KVs() []KV { return f.kvs }
 
 // Keys returns all keys in the order of the file.
@@ -16,11 +16,6 @@ func (f *File) Keys() []string {
 		keys[i] = kv.Key
 	}
 	return keys
-}
-
-// IsSplitKey reports whether a key says how a model is split over files.
-func IsSplitKey(key string) bool {
-	return key == splitNoKey || key == splitCountKey || key == splitTensorsKey
 }
 
 // Lookup returns the value of a key.

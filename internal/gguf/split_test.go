@@ -35,7 +35,7 @@ func TestOpenSplit(t *testing.T) {
 		}
 		kept := []string{}
 		for _, key := range f.Keys() {
-			if !IsSplitKey(key) {
+			if !isSplitKey(key) {
 				kept = append(kept, key)
 			}
 		}
@@ -101,4 +101,9 @@ func TestOpenSplitErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, whole)
+}
+
+// isSplitKey reports whether a key says how a model is split over files.
+func isSplitKey(key string) bool {
+	return key == splitNoKey || key == splitCountKey || key == splitTensorsKey
 }

@@ -28,12 +28,18 @@ func objectEntries() []Entry {
 	pipe := func(path string) error { return unix.Mkfifo(path, 0o644) }
 	folder := func(path string) error { return os.Mkdir(path, 0o755) }
 	socket := func(path string) error {
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(os.TempDir(), "hostile.sock"), Net: "unix"})
+		short, err := os.MkdirTemp("", "") // the name of a socket has at most 104 bytes
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(short)
+		name := filepath.Join(short, "s")
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 		if err != nil {
 			return err
 		}
 		l.SetUnlinkOnClose(false)
-		return errors.Join(os.Rename(filepath.Join(os.TempDir(), "hostile.sock"), path), l.Close())
+		return errors.Join(os.Rename(name, path), l.Close())
 	}
 	huge := func(path string) error { return errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, 1<<40)) }
 	whole := func(content string) func(path string) error {

@@ -148,7 +148,6 @@ func TestSelectsFiles(t *testing.T) {
 		{"set", hub.Matching([]string{"[ce]*.[!t]*n"}, nil), []string{"config.json"}},
 		{"named", hub.Named([]string{"README.md", "onnx/"}), []string{"README.md", "onnx/model.onnx"}},
 		{"model", hub.ModelFiles, []string{"config.json", "model.safetensors", "tokenizer.json"}},
-		{"tokenizer", hub.TokenizerFiles, []string{"tokenizer.json"}},
 		{"escapes", hub.Named([]string{"with space & umläut.txt"}), []string{"with space & umläut.txt"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

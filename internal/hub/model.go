@@ -69,15 +69,6 @@ func withShards(chosen, names []string, weights string) []string {
 	return chosen
 }
 
-// TokenizerFiles selects what turns text into ids and back.
-func TokenizerFiles(names []string) ([]string, error) {
-	chosen := present(names, tokenizerFiles)
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no tokenizer in the repository, which holds %s", some(names))
-	}
-	return chosen, nil
-}
-
 // present returns those of names that match what is wanted, in the order of that.
 func present(names, wanted []string) (found []string) {
 	for _, pattern := range wanted {
