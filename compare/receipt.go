@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
+	"github.com/gomamba/gomamba/internal/prompt"
 	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -74,7 +75,7 @@ func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, batch *mo
 	}
 	defer b.Close()
 	if batch == nil {
-		fixed := model.Single(fixedPrompt(promptTokens, before.Config().Shared().VocabSize))
+		fixed := model.Single(prompt.IDs(promptTokens, before.Config().Shared().VocabSize))
 		batch = &fixed
 	}
 	if err := batch.Check(before.Config().Shared().VocabSize); err != nil {
@@ -93,15 +94,6 @@ func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, batch *mo
 		}
 	}
 	return r, nil
-}
-
-// fixedPrompt is a sequence of ids that visits the whole vocabulary.
-func fixedPrompt(tokens, vocab int) []int64 {
-	ids := make([]int64, tokens)
-	for t := range ids {
-		ids[t] = int64((37*t + 11) % vocab)
-	}
-	return ids
 }
 
 // weigh compares the tensors.

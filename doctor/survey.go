@@ -14,7 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/layout"
 )
 
-// Survey is what the files of a checkpoint hold, told without judging whether it is a model that this library knows: what
+// Survey is what the files of a checkpoint hold, without a judgement whether it is a model that this library knows: what
 // is left to say of a hybrid, of another architecture, of quantized weights.
 type Survey struct {
 	Path, Layout string

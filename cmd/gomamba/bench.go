@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/prompt"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 )
@@ -209,10 +210,7 @@ func readWeights(pool *parallel.Pool, ck *loader.Checkpoint) int {
 
 // prefill takes a prompt in, with logits for its last token, and returns the seconds it took.
 func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, error) {
-	ids, vocab := make([]int64, f.prompt), m.Config().Shared().VocabSize
-	for t := range ids {
-		ids[t] = benchID(t, vocab)
-	}
+	ids := prompt.IDs(f.prompt, m.Config().Shared().VocabSize)
 	cache := m.NewCache(1)
 	start := time.Now()
 	err := m.Stream(ctx, model.Single(ids), cache, model.Want{Logits: model.LogitsLast}, nil)
@@ -244,13 +242,10 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 	return decoding.Seconds(), float64(bytes) / reading.Seconds(), nil
 }
 
-// benchStep takes the t-th id of benchID in, with its logits.
+// benchStep takes the t-th id of the prompt in, with its logits.
 func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, t int) error {
-	return m.Stream(ctx, model.Single([]int64{benchID(t, m.Config().Shared().VocabSize)}), cache, model.Want{Logits: model.LogitsLast}, nil)
+	return m.Stream(ctx, model.Single([]int64{prompt.ID(t, m.Config().Shared().VocabSize)}), cache, model.Want{Logits: model.LogitsLast}, nil)
 }
-
-// benchID is a fixed sequence of ids that visits the whole vocabulary.
-func benchID(t, vocab int) int64 { return int64((37*t + 11) % vocab) }
 
 // median returns the middle of v, which it sorts.
 func median(v []float64) float64 {

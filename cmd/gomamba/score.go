@@ -70,12 +70,9 @@ with its log-likelihood (natural logarithm; null where it is not scored).`,
 	return cmd
 }
 
-// pieceVar is the hidden flag of how much of a text is encoded together.
+// pieceVar is the flag of how much of a text is encoded at a time.
 func pieceVar(flags *pflag.FlagSet, n *int) {
-	intVar(flags, n, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode together")
-	if err := flags.MarkHidden("piece"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	intVar(flags, n, "piece", "", 1<<20, 1, 1<<30, "", "bytes of text to encode at a time; does not affect results")
 }
 
 func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, file string) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
+	"github.com/gomamba/gomamba/internal/prompt"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/model/reference"
@@ -28,11 +29,7 @@ type Tolerance struct{ Abs, Rel float64 }
 // SelfCheck judges the float32 network of m, bound to ck, by the float64 oracle on a built-in prompt.
 // An error means that it could not be computed.
 func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *Tolerance) (*Report, error) {
-	ids := make([]int64, promptTokens)
-	for t := range ids {
-		ids[t] = int64((37*t + 11) % m.Config().Shared().VocabSize)
-	}
-	b := model.Single(ids)
+	b := model.Single(prompt.IDs(promptTokens, m.Config().Shared().VocabSize))
 	want := model.Want{Logits: model.LogitsAll, HiddenStates: true}
 	own, err := ours(ctx, m, b, want)
 	if err != nil {
