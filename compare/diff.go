@@ -56,11 +56,10 @@ type KeyDiff struct {
 // The head of a tied model is its embedding, and a bias that one side lacks is zero, as GGUF has it; neither is a
 // difference by itself. A_log of one side may be the A of a GGUF file taken back: where it differs, A decides.
 //
-// Both are read once, on that many threads (0: all cores), in memory that does not grow with the models. progress,
-// which may be nil, is told about bytes of a's tensors. Errors: those of Check of either, ctx.Err, and a file that
-// changes while it is read.
-func Diff(ctx context.Context, a, b *loader.Checkpoint, threads int, progress func(done, total int64)) (*Difference, error) {
-	done, err := use(ctx, threads, a, b)
+// Both are read once, in memory that does not grow with the models; progress counts the bytes of a's tensors. Errors: those
+// of Check of either, ctx.Err, and a file that changes while it is read.
+func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions) (*Difference, error) {
+	done, err := use(ctx, opts.Threads, a, b)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, threads int, progress fu
 	}
 	d := &Difference{OnlyInA: []string{}, OnlyInB: []string{}}
 	xs, ys := d.pair(inA, inB)
-	if d.Tensors, err = compareTensors(ctx, threads, xs, ys, progress); err != nil {
+	if d.Tensors, err = compareTensors(ctx, opts.Threads, xs, ys, opts.Progress); err != nil {
 		return nil, err
 	}
 	d.Config = compareConfigs(a.Config(), b.Config())

@@ -52,7 +52,7 @@ func set(x *tensor.Tensor, i int, v float32) {
 
 func fingerprint(t *testing.T, ck *loader.Checkpoint, threads int) string {
 	t.Helper()
-	sum, err := compare.Fingerprint(context.Background(), ck, threads, nil)
+	sum, err := compare.Fingerprint(context.Background(), ck, loader.ReadOptions{Threads: threads})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func fingerprint(t *testing.T, ck *loader.Checkpoint, threads int) string {
 
 func diff(t *testing.T, a, b *loader.Checkpoint) *compare.Difference {
 	t.Helper()
-	d, err := compare.Diff(context.Background(), a, b, 0, nil)
+	d, err := compare.Diff(context.Background(), a, b, loader.ReadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,19 +234,19 @@ func TestDiffStops(t *testing.T) {
 	a := openFixture(t, untied)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := compare.Diff(ctx, a, a, 0, nil); !errors.Is(err, context.Canceled) {
+	if _, err := compare.Diff(ctx, a, a, loader.ReadOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("diff: %v", err)
 	}
-	if _, err := compare.Fingerprint(ctx, a, 0, nil); !errors.Is(err, context.Canceled) {
+	if _, err := compare.Fingerprint(ctx, a, loader.ReadOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("fingerprint: %v", err)
 	}
 	last, total := int64(0), int64(0)
-	if _, err := compare.Fingerprint(context.Background(), a, 2, func(done, all int64) {
+	if _, err := compare.Fingerprint(context.Background(), a, loader.ReadOptions{Threads: 2, Progress: func(done, all int64) {
 		if done <= last {
 			t.Errorf("progress went from %d to %d", last, done)
 		}
 		last, total = done, all
-	}); err != nil || last != total || total == 0 {
+	}}); err != nil || last != total || total == 0 {
 		t.Errorf("progress ended at %d of %d, error %v", last, total, err)
 	}
 
@@ -263,10 +263,10 @@ func TestDiffStops(t *testing.T) {
 	if err := os.WriteFile(path, wrong, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := compare.Diff(context.Background(), a, openFixture(t, dir), 0, nil); err == nil || !strings.Contains(err.Error(), "state_size") {
+	if _, err := compare.Diff(context.Background(), a, openFixture(t, dir), loader.ReadOptions{}); err == nil || !strings.Contains(err.Error(), "state_size") {
 		t.Errorf("a configuration that contradicts the tensors: %v", err)
 	}
-	if _, err := compare.Fingerprint(context.Background(), openFixture(t, dir), 0, nil); err == nil || !strings.Contains(err.Error(), "state_size") {
+	if _, err := compare.Fingerprint(context.Background(), openFixture(t, dir), loader.ReadOptions{}); err == nil || !strings.Contains(err.Error(), "state_size") {
 		t.Errorf("a configuration that contradicts the tensors: %v", err)
 	}
 }

@@ -25,7 +25,7 @@ func ExampleDiff() {
 	check(err)
 	defer b.Close()
 
-	d, err := compare.Diff(context.Background(), a, b, 0, nil)
+	d, err := compare.Diff(context.Background(), a, b, loader.ReadOptions{})
 	check(err)
 	fmt.Println("the same model:", d.Identical)
 	// Output: the same model: false

@@ -45,10 +45,10 @@ import (
 // float32 that the network computes from the float32 A_log: A is what GGUF stores, and A_log does not always come back
 // from it. (llama.cpp's own converter takes a coarser exp: its A, and so the fingerprint, is often another.)
 //
-// Everything is read once, on that many threads (0: all cores), in memory that does not grow with the model. progress,
-// which may be nil, is told about bytes of tensors. Errors: those of ck.Check, ctx.Err, and a file that changes meanwhile.
-func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progress func(done, total int64)) (string, error) {
-	done, err := use(ctx, threads, ck)
+// Everything is read once, in memory that does not grow with the model. Errors: those of ck.Check, ctx.Err, and a file that
+// changes meanwhile.
+func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (string, error) {
+	done, err := use(ctx, opts.Threads, ck)
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +61,7 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, threads int, progre
 	if err != nil {
 		return "", err
 	}
-	digests, err := digest(ctx, threads, tensors, progress)
+	digests, err := digest(ctx, opts.Threads, tensors, opts.Progress)
 	if err != nil {
 		return "", err
 	}

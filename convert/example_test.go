@@ -31,7 +31,7 @@ func ExampleNewPlan() {
 	check(err)
 	ctx, dst := context.Background(), filepath.Join(dir, "model.gguf")
 	check(plan.Write(ctx, dst, convert.Options{}))
-	check(plan.Verify(ctx, dst, 0, nil))
+	check(plan.Verify(ctx, dst, loader.ReadOptions{}))
 	fmt.Println(len(plan.Steps), "tensors;", plan.Steps[0].From, "is now", plan.Steps[0].To)
 	// Output: 42 tensors; backbone.embeddings.weight is now token_embd.weight
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -27,7 +28,7 @@ func converted(t *testing.T, src, dst string, req convert.Request) string {
 	if err := plan.Write(context.Background(), dst, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.Verify(context.Background(), dst, 0, nil); err != nil {
+	if err := plan.Verify(context.Background(), dst, loader.ReadOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return dst

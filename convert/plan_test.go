@@ -105,7 +105,7 @@ func TestVerifySeesOneBit(t *testing.T) {
 	if err := plan.Write(ctx, dst, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.Verify(ctx, dst, 0, nil); err != nil {
+	if err := plan.Verify(ctx, dst, loader.ReadOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dst, "model.safetensors")
@@ -117,7 +117,7 @@ func TestVerifySeesOneBit(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.Verify(ctx, dst, 0, nil); err == nil || !strings.Contains(err.Error(), "other bits than the source") {
+	if err := plan.Verify(ctx, dst, loader.ReadOptions{}); err == nil || !strings.Contains(err.Error(), "other bits than the source") {
 		t.Errorf("error %v, want one about other bits", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -37,7 +38,7 @@ func TestAnyThreads(t *testing.T) {
 			if err := plan.Write(context.Background(), dst, opts); err != nil {
 				t.Fatal(err)
 			}
-			if err := plan.Verify(context.Background(), dst, threads, nil); err != nil {
+			if err := plan.Verify(context.Background(), dst, loader.ReadOptions{Threads: threads}); err != nil {
 				t.Fatal(err)
 			}
 			if total != plan.Bytes() {

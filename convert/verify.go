@@ -20,10 +20,9 @@ type stored interface {
 }
 
 // Verify opens what Write has written and compares every tensor's bits with what the plan makes of the source.
-// It works on that many threads (0: all cores). The error is a *badfile.FormatError that names the first tensor that
-// differs.
-func (p *Plan) Verify(ctx context.Context, dst string, threads int, progress func(done, total int64)) (err error) {
-	done, err := use(ctx, threads, p.ck)
+// The error is a *badfile.FormatError that names the first tensor that differs.
+func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) (err error) {
+	done, err := use(ctx, opts.Threads, p.ck)
 	if err != nil {
 		return err
 	}
@@ -49,8 +48,8 @@ func (p *Plan) Verify(ctx context.Context, dst string, threads int, progress fun
 		}
 		written[i] = t
 	}
-	count := newProgress(ctx, p.sources, Options{Threads: threads, Progress: progress})
-	err = eachPiece(ctx, threads, p.sources, func(i int, at int64, piece []byte) error {
+	count := newProgress(ctx, p.sources, Options{Threads: opts.Threads, Progress: opts.Progress})
+	err = eachPiece(ctx, opts.Threads, p.sources, func(i int, at int64, piece []byte) error {
 		there := written[i].Data[at : at+int64(len(piece))]
 		mmap.Fetch(there)
 		if !bytes.Equal(piece, there) {

@@ -36,10 +36,9 @@ func (d *Diagnosis) Conclude(ck *loader.Checkpoint) {
 	d.Repairable = !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Remedy == "" })
 }
 
-// Unsound reads all weights, on that many threads (0: all cores), and reports non-finite values and checksums that do not
-// match. The error is ctx.Err or that of a file that was cut short meanwhile.
-func Unsound(ctx context.Context, ck *loader.Checkpoint, threads int, progress func(done, total int64)) (found []Finding, err error) {
-	lines, err := NonFinite(ctx, ck, threads, progress)
+// Unsound reads all weights and reports non-finite values and checksums that do not match. The error is ctx.Err or that of a file that was cut short meanwhile.
+func Unsound(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (found []Finding, err error) {
+	lines, err := NonFinite(ctx, ck, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -16,13 +16,13 @@ import (
 // finiteElems is how many elements are widened together, in whole blocks of every dtype.
 const finiteElems = 4096
 
-// NonFinite reads all weights of ck, on that many threads (0: all cores), and returns a line for each tensor that has an
-// infinity or a NaN: its name, how many of each there are. The error is ctx.Err or that of a file cut short meanwhile.
-func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress func(done, total int64)) ([]string, error) {
+// NonFinite reads all weights of ck and returns a line for each tensor that has an infinity or a NaN: its name, how many of
+// each there are. The error is ctx.Err or that of a file cut short meanwhile.
+func NonFinite(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) ([]string, error) {
 	if ctx == nil {
 		return nil, errors.New("doctor: the context is nil")
 	}
-	if err := parallel.CheckThreads(threads); err != nil {
+	if err := parallel.CheckThreads(opts.Threads); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)
 	}
 	if err := ck.Hold(); err != nil {
@@ -38,7 +38,7 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, threads int, progress
 	blocks := blockwise.Of(tensors)
 	type tally struct{ nan, inf int }
 	counts := make([]tally, len(blocks))
-	err := blockwise.Each(ctx, threads, tensors, blocks, progress, func(n int, b blockwise.Block) {
+	err := blockwise.Each(ctx, opts.Threads, tensors, blocks, opts.Progress, func(n int, b blockwise.Block) {
 		t := tensors[b.Tensor]
 		var values [finiteElems]float64
 		for first := b.First; first < b.End; first += finiteElems {

@@ -105,7 +105,7 @@ func TestMisuse(t *testing.T) {
 			return err
 		}},
 		{"a million threads", "1000000 threads: expected 1 to", func(_ *testing.T, ck *loader.Checkpoint, _ *model.Model) error {
-			_, err := compare.Fingerprint(bg, ck, 1_000_000, nil)
+			_, err := compare.Fingerprint(bg, ck, loader.ReadOptions{Threads: 1_000_000})
 			return err
 		}},
 		{"changed copy of the configuration", "", func(_ *testing.T, ck *loader.Checkpoint, m *model.Model) error {
@@ -228,7 +228,7 @@ func TestMisuse(t *testing.T) {
 			return err
 		}},
 		{"fingerprint without a context", "the context is nil", func(_ *testing.T, ck *loader.Checkpoint, _ *model.Model) error {
-			_, err := compare.Fingerprint(noContext, ck, 0, nil)
+			_, err := compare.Fingerprint(noContext, ck, loader.ReadOptions{})
 			return err
 		}},
 		{"oracle without a cache", "is nil", func(_ *testing.T, ck *loader.Checkpoint, _ *model.Model) error {
@@ -298,11 +298,15 @@ func TestClosed(t *testing.T) {
 		"Write": func(t *testing.T, o *opened) error {
 			return o.plan.Write(bg, filepath.Join(t.TempDir(), "w"), convert.Options{})
 		},
-		"Verify":      func(t *testing.T, o *opened) error { return o.plan.Verify(bg, t.TempDir(), 0, nil) },
-		"Fingerprint": func(_ *testing.T, o *opened) error { return second(compare.Fingerprint(bg, o.ck, 0, nil)) },
-		"NonFinite":   func(_ *testing.T, o *opened) error { return second(doctor.NonFinite(bg, o.ck, 0, nil)) },
-		"Diff":        func(_ *testing.T, o *opened) error { return second(compare.Diff(bg, o.other, o.ck, 0, nil)) },
-		"receipt":     func(_ *testing.T, o *opened) error { return second(compare.NewReceipt(bg, o.other, o.ck, nil, 0)) },
+		"Verify": func(t *testing.T, o *opened) error { return o.plan.Verify(bg, t.TempDir(), loader.ReadOptions{}) },
+		"Fingerprint": func(_ *testing.T, o *opened) error {
+			return second(compare.Fingerprint(bg, o.ck, loader.ReadOptions{}))
+		},
+		"NonFinite": func(_ *testing.T, o *opened) error { return second(doctor.NonFinite(bg, o.ck, loader.ReadOptions{})) },
+		"Diff": func(_ *testing.T, o *opened) error {
+			return second(compare.Diff(bg, o.other, o.ck, loader.ReadOptions{}))
+		},
+		"receipt": func(_ *testing.T, o *opened) error { return second(compare.NewReceipt(bg, o.other, o.ck, nil, 0)) },
 		"oracle": func(_ *testing.T, o *opened) error {
 			return second(reference.Forward(bg, o.ck, one, reference.NewCache[float64](o.ck.Config(), 1), last))
 		},

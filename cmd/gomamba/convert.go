@@ -128,7 +128,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		Seconds: time.Since(start).Seconds(), Verified: f.verify}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
-			return plan.Verify(cmd.Context(), dst, s.threads, progress)
+			return plan.Verify(cmd.Context(), dst, loader.ReadOptions{Threads: s.threads, Progress: progress})
 		}); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/loader"
 )
 
 func newDiffCmd(s *settings) *cobra.Command {
@@ -38,7 +39,7 @@ that is absent is zero, and A_log, which GGUF keeps as A = -exp(A_log), is judge
 			defer closing(&err, b)
 			var d *compare.Difference
 			if err := withBar(cmd, tensorBytes(a), func(progress func(done, total int64)) (err error) {
-				d, err = compare.Diff(cmd.Context(), a, b, s.threads, progress)
+				d, err = compare.Diff(cmd.Context(), a, b, loader.ReadOptions{Threads: s.threads, Progress: progress})
 				return err
 			}); err != nil {
 				return err

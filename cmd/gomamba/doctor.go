@@ -95,7 +95,7 @@ func (f *doctorFlags) examine(cmd *cobra.Command, s *settings, path string) (*lo
 		sessionOf(cmd).reads(ck.Files()...)
 		var unsound []doctor.Finding
 		err := withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
-			unsound, err = doctor.Unsound(cmd.Context(), ck, s.threads, progress)
+			unsound, err = doctor.Unsound(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads, Progress: progress})
 			return err
 		})
 		if err != nil {
@@ -130,7 +130,7 @@ func (f *doctorFlags) repair(cmd *cobra.Command, s *settings, ck *loader.Checkpo
 			return plan.Write(cmd.Context(), f.fix, convert.Options{Force: f.force, Progress: progress, Threads: s.threads})
 		},
 		func(progress func(done, total int64)) error {
-			return plan.Verify(cmd.Context(), f.fix, s.threads, progress)
+			return plan.Verify(cmd.Context(), f.fix, loader.ReadOptions{Threads: s.threads, Progress: progress})
 		},
 	} {
 		if err := withBar(cmd, plan.Bytes(), work); err != nil {

@@ -58,7 +58,7 @@ the same model, whatever their layouts, dtypes and shards.`,
 			}
 			if fingerprint && ck.Check() == nil {
 				if err := withBar(cmd, int64(info.Bytes), func(progress func(done, total int64)) (err error) {
-					info.Fingerprint, err = compare.Fingerprint(cmd.Context(), ck, s.threads, progress)
+					info.Fingerprint, err = compare.Fingerprint(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads, Progress: progress})
 					return err
 				}); err != nil {
 					return err

@@ -86,7 +86,7 @@ func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use f
 // blame reads the weights for values that are no numbers, once results are not. Where it finds none, the values of
 // activations grew too large.
 func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
-	found, err := doctor.NonFinite(cmd.Context(), ck, s.threads, nil)
+	found, err := doctor.NonFinite(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads})
 	switch {
 	case err != nil:
 		return ""
@@ -114,7 +114,7 @@ func warnNonFinite(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, cache
 // fingerprint computes the fingerprint of a checkpoint.
 func fingerprint(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (print string, err error) {
 	err = withBar(cmd, tensorBytes(ck), func(progress func(done, total int64)) (err error) {
-		print, err = compare.Fingerprint(cmd.Context(), ck, s.threads, progress)
+		print, err = compare.Fingerprint(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads, Progress: progress})
 		return err
 	})
 	return print, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba"
 	"github.com/gomamba/gomamba/convert"
+	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -24,7 +25,7 @@ func main() {
 	if err := plan.Write(context.Background(), "box-q8_0.gguf", convert.Options{}); err != nil {
 		log.Fatal(err)
 	}
-	if err := plan.Verify(context.Background(), "box-q8_0.gguf", 0, nil); err != nil {
+	if err := plan.Verify(context.Background(), "box-q8_0.gguf", loader.ReadOptions{}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(len(plan.Steps), "tensors,", plan.Bytes(), "bytes")
