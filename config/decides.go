@@ -92,13 +92,13 @@ func unsaid(layout, name string, c, usual Config) error {
 	meant := usual.fields()
 	for i, f := range c.fields() {
 		if f.decides != Nothing && spellings[layout][f.key] == "" && f.canonical() != meant[i].canonical() {
-			return unsupported(f.key, "found %s: %s has no key for it and always means %s", f.found(), name, meant[i].found())
+			return unsupported(f.key, "found %s: %s does not have a key for it and always means %s", f.found(), name, meant[i].found())
 		}
 	}
 	return nil
 }
 
-// decides returns what the key decides in the family of c; 0: it has no such key.
+// decides returns what the key decides in the family of c; 0: it does not have such a key.
 func decides(c Config, key string) Decides {
 	for _, f := range c.fields() {
 		if f.key == key {

@@ -95,7 +95,7 @@ func (c *MambaConfig) encodeGGUF(whole Config, falcon bool) (keys, own []gguf.KV
 // EncodeGGUF implements Config.
 func (c *Mamba2Config) EncodeGGUF() (keys, own []gguf.KV, err error) {
 	if c.LimitsTimeStep() {
-		return nil, nil, unsupported("time_step_limit", "found %v: llama.cpp has no key for it and would not limit dt", c.TimeStepLimit)
+		return nil, nil, unsupported("time_step_limit", "found %v: llama.cpp does not have a key for it and would not limit dt", c.TimeStepLimit)
 	}
 	return encodeGGUF(c, ggufMamba2, c.ggufSizes())
 }
@@ -106,7 +106,7 @@ func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, er
 		return nil, nil, err
 	}
 	if c.Shared().UseBias {
-		return nil, nil, unsupported("use_bias", "found true: GGUF has no place for the biases of in_proj and out_proj")
+		return nil, nil, unsupported("use_bias", "found true: GGUF cannot hold the biases of in_proj and out_proj")
 	}
 	number := func(key string, n int) gguf.KV { return gguf.KV{Key: key, Value: gguf.Of(uint32(n))} }
 	list := sizes.keys(arch)

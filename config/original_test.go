@@ -116,7 +116,7 @@ func TestEncodeOriginal(t *testing.T) {
 
 		{func(c *MambaConfig) { c.IntermediateSize = 100 }, "", "intermediate_size: found 100 for a hidden_size of 768"},
 		{func(c *MambaConfig) { c.HiddenSize, c.IntermediateSize = 1, 1<<17 }, "", "intermediate_size: found 131072"},
-		{func(c *MambaConfig) { c.LayerNormEpsilon = 1e-6 }, "", "layer_norm_epsilon: found 1e-06: the original layout has no key for it and always means 1e-05"},
+		{func(c *MambaConfig) { c.LayerNormEpsilon = 1e-6 }, "", "layer_norm_epsilon: found 1e-06: the original layout does not have a key for it and always means 1e-05"},
 	} {
 		c := NewMamba()
 		test.edit(c)

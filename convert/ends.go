@@ -68,7 +68,7 @@ func (p *Plan) noteEnds(ids, ends []int64) {
 		p.Notes = append(p.Notes, "in a GGUF file a text ends at "+p.tokenList(more)+" too, where the source goes on")
 	}
 	if fewer := lacking(ids, ends); len(fewer) > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("llama.cpp has no key for the end of a text at %s: only gomamba ends there, by the key %s",
+		p.Notes = append(p.Notes, fmt.Sprintf("llama.cpp does not have a key for the end of a text at %s: only gomamba ends there, by the key %s",
 			p.tokenList(fewer), loader.KeyGeneration))
 	}
 }

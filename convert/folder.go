@@ -68,7 +68,7 @@ func unsaid(cfg config.Config, name string, text []byte, parse parser) (whole []
 func noteUnsaid(p *Plan, name string, text []byte, parse parser) error {
 	_, keys, err := unsaid(p.cfg, name, text, parse)
 	if len(keys) > 0 {
-		p.Notes = append(p.Notes, name+" has no place for "+strings.Join(keys, ", ")+", which do not affect results: kept in "+filenames.Whole)
+		p.Notes = append(p.Notes, name+" cannot hold "+strings.Join(keys, ", ")+", which do not affect results: kept in "+filenames.Whole)
 	}
 	return err
 }

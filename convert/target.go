@@ -96,7 +96,7 @@ func (hfTarget) prepare(p *Plan) error {
 		}
 	}
 	if p.given != "" && p.texts.keys != nil {
-		return &badfile.UnsupportedError{Where: "tokenizer", Detail: "found a GGUF file, whose tokens a folder has no place for: " +
+		return &badfile.UnsupportedError{Where: "tokenizer", Detail: "found a GGUF file, whose tokens a folder cannot hold: " +
 			"give a tokenizer.json or a SentencePiece model"}
 	}
 	if len(p.texts.keys) > 2 {

@@ -115,7 +115,7 @@ type examination struct {
 	mistyped []tensor.Tensor
 	missing  []names.Spec
 	misnamed []string // names that stand for one of the table
-	leftOver []string // names of the family that the configuration has no place for
+	leftOver []string // names of the family that the configuration cannot hold
 	foreign  []string
 }
 

@@ -13,7 +13,7 @@ import (
 // A GGUF file of FalconMamba from before llama.cpp had a flag for it passes for a plain Mamba model, but for its name.
 func TestDoctorRepairsGGUF(t *testing.T) {
 	p := admit(t, "falcon/default")
-	p.config["mixer_rms_eps"] = 1e-6 // as published; GGUF has no key for it
+	p.config["mixer_rms_eps"] = 1e-6 // as published; GGUF does not have a key for it
 	p.release()
 	falcon, dir := p.dir, t.TempDir()
 	whole, ill, fixed := filepath.Join(dir, "tiny-falcon-mamba.gguf"), filepath.Join(dir, "ill.gguf"), filepath.Join(dir, "fixed.gguf")

@@ -28,7 +28,7 @@ var keyedEnds = []struct {
 // usualEOS is the end that llama.cpp assumes if the file names none, by the kind of the vocabulary.
 var usualEOS = map[string]int64{"llama": 2, "gpt2": 11}
 
-// Ends returns the ids of the tokens at which llama.cpp ends a text, in no order. ok is false for a file that has no text
+// Ends returns the ids of the tokens at which llama.cpp ends a text, in no order. ok is false for a file without text
 // for its ids: llama.cpp knows no end there.
 func Ends(kvs []KV) (ids []int64, ok bool) {
 	v := newVocabulary(kvs)

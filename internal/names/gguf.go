@@ -23,7 +23,7 @@ const (
 const ggufBlock = "blk.{i}."
 
 // ToGGUF returns how the tensor of a canonical name is stored in a GGUF file of cfg. ok is false for a tensor that the
-// format has no place for, such as the bias of a projection.
+// format cannot hold, such as the bias of a projection.
 func ToGGUF(cfg config.Config, name string) (stored GGUF, ok bool) {
 	index, pattern := indexed(name, blockPrefix)
 	for _, r := range rowsOf(cfg.Family()) {

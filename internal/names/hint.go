@@ -69,7 +69,7 @@ var variants = []variant{
 	{[]string{".norm.bias"}, "biases of LayerNorm, where Mamba has RMS norms,", "", true},
 }
 
-// Variant says what the name of a tensor that a configuration has no place for gives away: a quantization scheme, an
+// Variant says what the name of a tensor that a configuration cannot hold gives away: a quantization scheme, an
 // adapter, blocks of another kind. The text completes "found ..."; family is the one that has such blocks, or "".
 func Variant(name string) (what string, family config.Family, ok bool) {
 	v := variantOf(name)
