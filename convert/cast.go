@@ -66,8 +66,12 @@ func room[E any](buf *[]E, n int) []E {
 
 // fits reports the first value that the target cannot hold.
 func fits(s *scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
-	infinite := func(i int, v any, limit string) error {
-		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; use bf16 or f32", first+i, v, limit)
+	wider := "use bf16 or f32"
+	if to == tensor.BF16 {
+		wider = "use f32"
+	}
+	infinite := func(i int, v any, limit, use string) error {
+		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; %s", first+i, v, limit, use)
 	}
 	if largest, overflow, ok := to.Range(); ok && !(float64(kernel.MaxAbs(values)) < overflow) {
 		for i, v := range values {
@@ -75,7 +79,7 @@ func fits(s *scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 			case to.Quantized() && !(a < overflow):
 				return fmt.Errorf("element %d is %v: a block of %s holds finite values up to %.0f; use bf16 or f32", first+i, v, to, largest)
 			case a >= overflow && !math.IsInf(a, 0):
-				return infinite(i, v, fmt.Sprintf("the largest %s, %.0f,", to, largest))
+				return infinite(i, v, fmt.Sprintf("the largest %s, %.8g,", to, largest), wider)
 			}
 		}
 	}
@@ -86,7 +90,7 @@ func fits(s *scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 	tensor.WidenF64(wide, from.DType, from.Data)
 	for i, v := range values {
 		if math.IsInf(float64(v), 0) && !math.IsInf(wide[i], 0) {
-			return infinite(i, wide[i], "the largest F32")
+			return infinite(i, wide[i], "the largest F32", "use f64")
 		}
 	}
 	return nil

@@ -57,8 +57,8 @@ func rewritten(t *testing.T, name string, value float32) string {
 	return dir
 }
 
-// TestWhatFloat16CannotHold refuses finite values that would become infinite, and passes those that are infinite.
-func TestWhatFloat16CannotHold(t *testing.T) {
+// TestWhat16BitsCannotHold refuses finite values that would become infinite, and passes those that are infinite.
+func TestWhat16BitsCannotHold(t *testing.T) {
 	const name = "backbone.layers.1.mixer.D"
 	for _, c := range []struct {
 		value float32
@@ -70,6 +70,8 @@ func TestWhatFloat16CannotHold(t *testing.T) {
 		{-1e30, tensor.F16, "element 3 is -1e+30"},
 		{float32(math.Inf(1)), tensor.F16, ""},
 		{1e30, tensor.BF16, ""},
+		{3.396e38, tensor.BF16, ""}, // rounds down to the largest, 3.3895e38
+		{3.4e38, tensor.BF16, "beyond the largest BF16, 3.3895314e+38, and would become infinite; use f32"},
 	} {
 		ck := openFixture(t, rewritten(t, name, c.value))
 		plan, err := convert.NewPlan(ck, convert.Request{To: convert.HF, DType: c.dtype})

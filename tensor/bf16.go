@@ -8,6 +8,7 @@ import (
 // bf16 is bfloat16: the upper half of a float32.
 var bf16 = codec{
 	name: "BF16", elems: 1, bytes: 2, kind: floatKind, torch: "bfloat16", ggml: 30,
+	largest: 0x1.fep127, overflow: 0x1.ffp127, // half-way to the next step that a wider exponent would have
 	widen32: widenBF16,
 	widen64: func(dst []float64, src []byte) {
 		for i := range dst {
