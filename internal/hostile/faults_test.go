@@ -341,7 +341,7 @@ func TestSourceChanges(t *testing.T) {
 					continue
 				}
 				noticed++
-				failed(t, o, "truncated", "changed while in use", "is empty", "at the end belong to no tensor")
+				failed(t, o, "truncated", "changed while in use", "is empty", "after the last tensor")
 				if left := names(t, out); len(left) > 0 {
 					t.Errorf("%s, %s: left %q after %s", what, name, left, o.Stderr)
 				}
