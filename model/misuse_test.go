@@ -139,7 +139,7 @@ func TestMisuse(t *testing.T) {
 			_, err := m.NewGenerator(m.NewCache(2), model.Sampling{})
 			return err
 		}},
-		{"a temperature that is no number", "temperature NaN", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
+		{"a temperature that is not a number", "temperature NaN", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
 			_, err := m.NewGenerator(nil, model.Sampling{Temperature: math.NaN()})
 			return err
 		}},

@@ -201,7 +201,7 @@ func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show f
 	return nil
 }
 
-// spelled returns the text that was run, with an answer of these ids; empty where ids are no text of their own.
+// spelled returns the text that was run, with an answer of these ids; empty if the ids are not a text of their own.
 func (d *Conversation) spelled(ids []int64) string {
 	if d.template == nil {
 		return ""

@@ -2,7 +2,7 @@
 //
 // It takes what Python's json module writes, including the bare tokens NaN, Infinity and -Infinity, and is strict where
 // encoding/json is not: keys match exactly, text must be valid UTF-8 with paired surrogate escapes, integers and floats
-// are told apart, and nesting stops at MaxDepth. Of a key that is given twice the last value counts, as in Python. Values
+// are distinguished, and nesting stops at MaxDepth. Of a key that is given twice the last value counts, as in Python. Values
 // keep their text, so a number of any length and a key of no known meaning can be written back as they were.
 package jsonobj
 

@@ -85,7 +85,7 @@ type scanStep struct {
 // scanBlock moves a block of channels of Mamba-1 over several tokens with their states in registers. h and rate are
 // transposed: [states, channels].
 type scanBlock struct {
-	channels, states int // exactly; 0 if the instruction set has no such leaf
+	channels, states int // exactly; 0 if the instruction set does not have such a leaf
 	tokens           int // the fewest for which it is worth while to transpose
 	run              func(h, rate, dt, x, b, c *float32, sums *float64, tokens, dtStride, xStride, bStride, cStride, sumStride int)
 }
@@ -98,13 +98,13 @@ type headStep struct {
 
 // headBlock moves a few channels of one head of Mamba-2 over several tokens with their states in registers.
 type headBlock struct {
-	channels, states int // exactly; 0 if the instruction set has no such leaf
+	channels, states int // exactly; 0 if the instruction set does not have such a leaf
 	run              func(h *float32, dt *float64, high, low, x, b, c *float32, sums *float64, tokens, xStride, bStride, cStride, sumStride int)
 }
 
 // convBlock convolves channels·blocks adjacent channels over several tokens with their window in registers, as Conv.Run does.
 type convBlock struct {
-	channels, taps int // exactly; 0 if the instruction set has no such leaf
+	channels, taps int // exactly; 0 if the instruction set does not have such a leaf
 	run            func(out *float32, outStride int, in *float32, inStride int, state, taps *float32, tapStride int, bias *float32, tokens, blocks int)
 }
 

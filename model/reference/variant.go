@@ -12,7 +12,7 @@ import (
 // Variant is another way to compute the same network, or nearly the same. The zero value is the textbook's.
 type Variant struct {
 	// Chunked evaluates the scans of Mamba-2 in chunks of chunk_size, as the Mamba-2 paper's Listing 1, transformers and
-	// mamba_ssm do: the same values but for rounding. Other families have no such form.
+	// mamba_ssm do: the same values but for rounding. Other families do not have such a form.
 	Chunked bool
 
 	// Narrow rounds weights and the result of every operation to F16 or BF16, as a model in that dtype computes.
