@@ -115,7 +115,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// Each row is what a file holds, which is no dump.
+// Each row is the content of a file that is not a dump.
 func TestMalformed(t *testing.T) {
 	f32 := func(name string, shape ...int) entry { return announce(name, tensor.F32, shape...) }
 	i64 := func(name string, shape ...int) entry { return announce(name, tensor.I64, shape...) }
@@ -285,7 +285,7 @@ func TestWriterFailures(t *testing.T) {
 		write   func(w *Writer) error
 		want    string
 	}{
-		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" is no part of a dump`},
+		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" does not belong in a dump`},
 		{"contradiction", []entry{ids, announce(Logits, tensor.F32, 2, 2, 2)}, nil, "batch is 2 here and 1"},
 		{"incomplete", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, 0, []int64{1}) }, "incomplete"},
 		{"twice", []entry{ids}, func(w *Writer) error {

@@ -75,7 +75,7 @@ func TestWriteAsTorch(t *testing.T) {
 	}
 }
 
-// TestWriteManyAsTorch does so for a file of which only the digest is kept, with every form a number takes in a pickle.
+// TestWriteManyAsTorch does so for a file of which only the digest is stored, with every form a number takes in a pickle.
 func TestWriteManyAsTorch(t *testing.T) {
 	var entries []Entry
 	var tensors []tensor.Tensor
