@@ -336,7 +336,7 @@ func TestDoctorKnowsExpectedSizes(t *testing.T) {
 	}
 }
 
-// Mamba-2 tells its heads and groups by several tensors together.
+// Mamba-2's heads and groups follow from several tensors together.
 func TestDoctorRepairsMamba2(t *testing.T) {
 	for _, test := range []struct {
 		config map[string]any

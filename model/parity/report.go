@@ -14,7 +14,7 @@ type Verdict string
 const (
 	Identical     Verdict = "identical"      // the same bits
 	RoundingOnly  Verdict = "rounding only"  // no farther apart than rounding explains, or than the given tolerance
-	Different     Verdict = "different"      // a tensor departs
+	Different     Verdict = "different"      // a tensor fails
 	NotComparable Verdict = "not comparable" // not the same prompt, model shape or kind of result, or a misspelt name
 )
 
@@ -40,7 +40,7 @@ type Foreign struct {
 	Meant string `json:"meant,omitempty"` // a name that it nearly is and that the reference lacks
 }
 
-// Divergence is the first element of the first tensor that departs.
+// Divergence is the first element of the first tensor that fails.
 type Divergence struct {
 	Tensor string      `json:"tensor"`
 	Layer  int         `json:"layer"` // index of the block; -1 where no block is to blame
