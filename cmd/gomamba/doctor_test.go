@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -82,7 +83,7 @@ func (p *patient) save(name string, tensors []tensor.Tensor) {
 	if p.plain {
 		metadata = nil
 	}
-	if err := safetensors.Write(f, tensors, metadata); err != nil {
+	if err := safetensorstest.Write(f, tensors, metadata); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -251,7 +252,7 @@ func save(t *testing.T, path string, tensors ...tensor.Tensor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(safetensors.Write(f, tensors, nil), f.Close()); err != nil {
+	if err := errors.Join(safetensorstest.Write(f, tensors, nil), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -403,7 +404,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := errors.Join(safetensors.Write(file, tensors, nil), file.Close()); err != nil {
+		if err := errors.Join(safetensorstest.Write(file, tensors, nil), file.Close()); err != nil {
 			f.Fatal(err)
 		}
 		data, err := os.ReadFile(path)

@@ -279,7 +279,7 @@ func TestBombs(t *testing.T) {
 		if spent := after.TotalAlloc - before.TotalAlloc; spent > memoryFor(len(data)) {
 			t.Errorf("%s: %d bytes allocated for %d (%v)", name, spent, len(data), err)
 		}
-		if name == "names" && (err != nil || len(f.Entries()) != maxTensors) {
+		if name == "names" && (err != nil || len(f.entries()) != maxTensors) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
