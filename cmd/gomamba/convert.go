@@ -140,7 +140,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		}
 		defer closing(&err, after)
 		ctx, stop := watched(cmd.Context(), cmd)
-		done.Receipt, err = compare.NewReceipt(ctx, ck, after, prompt, s.threads)
+		done.Receipt, err = compare.NewReceipt(ctx, ck, after, compare.ReceiptOptions{Batch: prompt, Threads: s.threads})
 		if stop(); err != nil {
 			return err
 		}
