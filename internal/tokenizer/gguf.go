@@ -109,8 +109,9 @@ func (k *keys) build() (*Tokenizer, error) {
 		return nil, inFile(k.path, err)
 	}
 	begins := kind == "llama"
-	if name, ok, err := value(k, "pre", gguf.Value.Str); ok && err == nil && kind == "gpt2" {
-		begins = pres[name].begins
+	if kind == "gpt2" {
+		how, _ := k.pre() // which byteLevel has read
+		begins = how.begins
 	}
 	return t, k.settings(t, begins)
 }
@@ -174,62 +175,40 @@ func (k *keys) sentencePiece(pieces []piece) (*Tokenizer, error) {
 		return nil, err
 	}
 	t, err := fromPieces(pieces, how)
-	if err == nil {
-		t.raw = t.control // as in the tokenizer.json of such models
+	if err != nil {
+		return nil, err
 	}
-	return t, err
-}
-
-// pre is what the name in tokenizer.ggml.pre stands for. GGUF files do not tell of NFC: it is the models' own
-// tokenizer.json that has it.
-type pre struct {
-	nfc          bool
-	ignoreMerges bool
-	begins       bool // a text begins with the bos token, unless a key says otherwise
-	steps        func() ([]step, error)
-}
-
-func splitThenMap(expr string) func() ([]step, error) {
-	return func() ([]step, error) {
-		s, err := newSplit(expr, false, isolated)
-		return []step{s, mapBytes{}}, err
+	// As in the tokenizer.json of such models, and as llama.cpp does, the names of these tokens in a text are the tokens.
+	raw := t.control.tokens
+	for id, p := range pieces {
+		if p.kind == unknownPiece {
+			raw = append(raw, addedToken{content: p.text, id: int32(id)})
+		}
 	}
+	t.raw = newFinder(raw)
+	t.control = t.raw
+	return t, nil
 }
 
-// pres are the names that llama.cpp's converter gives to pre-tokenizers.
-var pres = map[string]pre{
-	"olmo":      {nfc: true, steps: splitThenMap(gpt2Pattern)}, // GPT-NeoX
-	"mpt":       {nfc: true, steps: splitThenMap(gpt2Pattern)}, // GPT-NeoX, as llama.cpp's own vocabulary file has it
-	"dbrx":      {steps: splitThenMap(llama3Pattern)},
-	"gpt-2":     {steps: splitThenMap(gpt2Pattern)},
-	"default":   {steps: splitThenMap(gpt2Pattern)},
-	"falcon":    {steps: falconSteps},
-	"falcon3":   {steps: falconSteps, begins: true},
-	"smaug-bpe": {steps: splitThenMap(llama3Pattern)},
-	"llama-bpe": {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
-	"llama3":    {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
-	"qwen2":     {nfc: true, steps: splitThenMap(strings.Replace(llama3Pattern, "{1,3}", "", 1))},
-}
-
-// llama3Pattern is how Llama 3 cuts a text into words.
-const llama3Pattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-
-// falconSteps are those of Falcon's tokenizer.json.
-func falconSteps() ([]step, error) {
-	three, err := newSplit("[0-9][0-9][0-9]", false, isolated)
-	return []step{splitClass{punct, contiguous}, splitGPT2{}, mapBytes{}, splitClass{digit, contiguous}, three}, err
+// pre reads how a text becomes words.
+func (k *keys) pre() (pre, error) {
+	name, _, err := value(k, "pre", gguf.Value.Str)
+	if err != nil {
+		return pre{}, err
+	}
+	how, ok := pres[name]
+	if !ok {
+		return pre{}, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
+			Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(slices.Sorted(maps.Keys(pres)), ", "))}}
+	}
+	return how, nil
 }
 
 // byteLevel builds the tokenizer of model "gpt2".
 func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
-	name, _, err := value(k, "pre", gguf.Value.Str)
+	how, err := k.pre()
 	if err != nil {
 		return nil, err
-	}
-	how, ok := pres[name]
-	if !ok {
-		return nil, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
-			Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(slices.Sorted(maps.Keys(pres)), ", "))}}
 	}
 	m := &bpe{vocab: make(map[string]int32, len(pieces)), unknown: -1, ignoreMerges: how.ignoreMerges}
 	for id, p := range pieces {
