@@ -131,10 +131,11 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	conv, ssm := model.StateShape(cfg, 1)
-	for _, shape := range [][]int{conv, ssm} {
-		n, _ := tensor.Count(shape) // of a valid configuration
-		info.StateBytes += n * tensor.F32.Size() * cfg.Shared().NumHiddenLayers
+	for _, layer := range model.StateShapes(cfg, 1) {
+		for _, s := range layer {
+			n, _ := tensor.Count(s.Shape) // of a valid configuration
+			info.StateBytes += n * tensor.F32.Size()
+		}
 	}
 	for _, t := range ck.Tensors() {
 		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
