@@ -43,8 +43,8 @@ func newMamba1(b *loader.Binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
-	m.xz, m.x = s.reserve("proj", 2*m.inner), s.reserve("conv", m.inner)
-	m.dbc, m.dt = s.reserve("dbc", m.rank+2*m.states), s.reserve("dt", m.inner)
+	m.xz, m.x = s.reserve("in_proj", 2*m.inner), s.reserve("conv1d", m.inner)
+	m.dbc, m.dt = s.reserve("x_proj", m.rank+2*m.states), s.reserve("dt_proj", m.inner)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [I, 1, K], [I]
 	aLog := b.Take("A_log")

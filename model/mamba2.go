@@ -47,7 +47,7 @@ func newMamba2(b *loader.Binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
 		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
-	m.proj, m.xBC = s.reserve("proj", m.inner+m.channels+m.heads), s.reserve("conv", m.channels)
+	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [C, 1, K], [C]
 	aLog, skip := b.Take("A_log"), vector(b, "D")                                         // [H], [H]
