@@ -43,8 +43,7 @@ type Setting struct {
 	// with which the key might as well not exist.
 	Canonical string
 	Decides   Decides
-	Switch    bool   // true or false
-	Product   string // the other key, if tensors show only the product of the two
+	Switch    bool // true or false
 }
 
 // Settings lists the keys of the configuration's family, in the order of its table.
@@ -52,7 +51,7 @@ func Settings(c Config) []Setting {
 	fields := c.fields()
 	list := make([]Setting, len(fields))
 	for i, f := range fields {
-		list[i] = Setting{Key: f.key, Text: f.text(), Canonical: f.canonical(), Decides: f.decides, Switch: f.on != nil, Product: f.product}
+		list[i] = Setting{Key: f.key, Text: f.text(), Canonical: f.canonical(), Decides: f.decides, Switch: f.on != nil}
 	}
 	return list
 }

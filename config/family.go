@@ -13,6 +13,7 @@ type entry struct {
 	classes []string // of transformers, the language model first
 	fresh   func() Config
 	twin    twin
+	product *product  // nil: shapes show every size
 	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
 	gguf    llamaCpp
 }
@@ -24,6 +25,12 @@ var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2}
 type twin struct {
 	of   Family
 	flag string // a key with which other programs' files of that family mean this one
+}
+
+// product is two sizes of which the shapes of tensors show only the product.
+type product struct {
+	keys [2]string // of config.json; where neither is known, the first keeps its default
+	of   func(shown Sizes) int
 }
 
 // Block is a kind of block, of which the layers of a network are made.
@@ -97,6 +104,9 @@ func Twin(f Family) (twin Family, ok bool) {
 	}
 	return "", false
 }
+
+// TwinFlag returns the key with which files of other programs call a model of the plain family one of its twin f.
+func TwinFlag(f Family) string { return entryOf(f).twin.flag }
 
 // byClass returns the family of the first class name that has one.
 func byClass(classes []string) Family {

@@ -28,7 +28,6 @@ type field struct {
 	ignored string
 
 	decides Decides       // of a family's field
-	product string        // see Setting.Product
 	same    func() string // see Setting.Canonical; nil: text
 	size    *int          // the variable, if it is an integer
 	on      *bool         // the variable, if it is a switch

@@ -58,6 +58,7 @@ var entryMamba2 = entry{
 	title:   "Mamba-2",
 	classes: []string{"Mamba2ForCausalLM", "Mamba2Model"},
 	fresh:   func() Config { return NewMamba2() },
+	product: &product{[2]string{"state_size", "n_groups"}, groupedStates},
 	ssm:     &ssmMamba2,
 	gguf: llamaCpp{
 		arch: "mamba2",
@@ -172,23 +173,24 @@ func (c *Mamba2Config) fields() []field {
 	for i, f := range fields {
 		switch f.key {
 		case "state_size":
-			fields[i].decides, fields[i].product = Results, "n_groups" // the shapes show only the product
+			fields[i].decides = Results // the shapes show only its product with n_groups
 		case "expand":
 			fields[i].decides = Tensors // there is no intermediate_size
 		}
 	}
-	groups := intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).sized("G").spelled(ssm("ngroups"), "n_groups")
-	groups.product = "state_size"
 	return append(fields,
 		intField("head_dim", &c.HeadDim, 1, maxWidth).deciding(Tensors).sized("P").spelled(ssm("headdim"), ""),
 		intField("num_heads", &c.NumHeads, 1, maxWidth).deciding(Tensors).sized("H").
 			spelled("d_model times "+ssm("expand")+" over "+ssm("headdim"), ""),
-		groups,
+		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).sized("G").spelled(ssm("ngroups"), "n_groups"),
 		rankField("time_step_rank", &c.TimeStepRank).deciding(Nothing).spelled(ssm("dt_rank"), ""),
 		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results).spelled(ssm("dt_limit"), ""),
 		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing).spelled(ssm("chunk_size"), ""),
 	)
 }
+
+// groupedStates returns n_groups*state_size: beside x, the convolution runs over B and C of every group.
+func groupedStates(shown Sizes) int { return (shown["C"] - shown["I"]) / 2 }
 
 // settle divides the channels among the heads, and what the convolution runs over beside them between groups and states.
 // Shapes show only the product of these: state_size stands if it divides that, or else n_groups.
@@ -198,7 +200,7 @@ func (c *Mamba2Config) settle(shown Sizes) {
 	if c.NumHeads > 0 && inner%c.NumHeads == 0 && inner > 0 {
 		c.HeadDim = inner / c.NumHeads
 	}
-	switch both := (shown["C"] - inner) / 2; {
+	switch both := groupedStates(shown); {
 	case both <= 0 || both == c.NGroups*c.StateSize:
 	case both%c.StateSize == 0:
 		c.NGroups = both / c.StateSize

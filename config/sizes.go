@@ -38,6 +38,17 @@ func (c *Common) fitExpand(inner int) {
 	}
 }
 
+// Product returns the product of two sizes of a family, of which tensors that show these show no more, and their keys. If
+// neither is known, the first keeps its default. ok is false for a family whose tensors show every size; the product is 0
+// if these do not show it.
+func Product(f Family, shown Sizes) (n int, keys [2]string, ok bool) {
+	e := entryOf(f)
+	if e == nil || e.product == nil {
+		return 0, keys, false
+	}
+	return max(e.product.of(shown), 0), e.product.keys, true
+}
+
 // On reports whether a switch of the configuration is on; one that its family does not have is off.
 func On(c Config, key string) bool {
 	for _, f := range c.fields() {
