@@ -175,15 +175,8 @@ func (l *listing) add(t tensorInfo) {
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
 	c := cfg.Shared()
-	own := ""
-	switch m := cfg.(type) {
-	case *config.Mamba2Config:
-		own = fmt.Sprintf("%d heads of %d, n_groups %d", m.NumHeads, m.HeadDim, m.NGroups)
-	default:
-		own = fmt.Sprintf("dt_rank %d", config.Selective(m).TimeStepRank)
-	}
 	return fmt.Sprintf("%d layers, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
-		c.NumHiddenLayers, c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, own, c.VocabSize)
+		c.NumHiddenLayers, c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, cfg.Summary(), c.VocabSize)
 }
 
 // weights is the line about bytes and dtypes.

@@ -92,7 +92,6 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 	if err != nil {
 		return nil, err
 	}
-	withoutBias := !cfg.Shared().UseConvBias
 	shapes := make(map[string][]int, len(table))
 	for _, spec := range table {
 		shapes[spec.Name] = spec.Shape
@@ -105,7 +104,7 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 			tensors = append(tensors, t)
 			continue
 		}
-		if withoutBias && strings.HasSuffix(name, "conv1d.bias") && t.DType.Float() && zero(t) {
+		if stored.Zeros && t.DType.Float() && zero(t) {
 			continue // these stand for no bias, see convert
 		}
 		t.Name = name
