@@ -8,11 +8,14 @@ const gridTrials = 12
 // d·(2·multiplier + 1)·unit times the elements of its rows, with signs apart or not.
 type gridCodes struct {
 	*vectors
-	values     [2][]float64 // of the levels; the second for rows with the other shift
-	shifts     int          // 1, or 2 if there is another
-	shared     bool         // one shift for the whole sub-block
-	unsigned   bool         // rows are magnitudes, with the signs of eight elements beside them
-	even       bool         // of which an even number are negative
+	levels     int
+	middle     [2]float64 // between levels, if they are three
+	perLevel   float64    // if they are eight, which lie next to even multiples of its inverse
+	shift      [2]float64 // that rows may have; the second for rows with numbers from the table's length on
+	shifts     int        // how many of them there are
+	shared     bool       // one shift for the whole sub-block
+	unsigned   bool       // rows are magnitudes, with the signs of eight elements beside them
+	even       bool       // of which an even number are negative
 	size       int
 	highest    int // multiplier
 	unit       float64
@@ -150,31 +153,40 @@ func (b *block) rows(row *[64]uint16, c *gridCodes, j int, scale float64) (s sum
 func (s *sums) add(o sums) { s.xq += o.xq; s.qq += o.qq }
 
 // bestRow finds the best row number i of the block for scale, among those with the shifts from first to before last.
-func (b *block) bestRow(row *[64]uint16, c *gridCodes, i int, scale float64, first, last int) (s sums) {
+func (b *block) bestRow(row *[64]uint16, c *gridCodes, i int, scale float64, first, last int) (best sums) {
 	x, w := b.x[i*c.width:][:c.width], b.w[i*c.width:][:c.width]
-	half := c.width / 2
-	best, shift := math.Inf(1), 0
+	var y, weights [8]float64
+	t := inverse(scale)
 	for k := first; k < last; k++ {
-		var values [8]float64
-		for l, v := range c.values[k] {
-			values[l] = scale * v
+		number := 0
+		for e := c.width - 1; e >= 0; e-- {
+			v := float64(x[e]*t) - c.shift[k]
+			y[e], weights[e] = v, w[e]
+			if c.levels == 3 {
+				number *= 3
+				if v > c.middle[0] {
+					number++
+				}
+				if v > c.middle[1] {
+					number++
+				}
+				continue
+			}
+			number = number*8 + max(0, min(7, int(float64(v*c.perLevel))))
 		}
-		c.price(&b.low, x[:half], w[:half], values[:c.levels])
-		c.price(&b.high, x[half:], w[half:], values[:c.levels])
-		if r, cost := c.find(&b.low, &b.high); cost < best {
-			best, shift = cost, k
-			row[i] = uint16(r + k*len(c.vectors.low))
+		r := c.find(number, &y, &weights)
+		var s sums
+		for e, v := range c.vectors.rows[r][:c.width] {
+			v += c.shift[k]
+			s.xq += float64(w[e] * float64(x[e]*v))
+			s.qq += float64(w[e] * float64(v*v))
+		}
+		if k == first || s.error(0, scale) < best.error(0, scale) {
+			best = s
+			row[i] = uint16(r + k*len(c.vectors.rows))
 		}
 	}
-	for e, d := range c.digits[int(row[i])-shift*len(c.vectors.low)] {
-		if e == c.width {
-			break
-		}
-		v := c.values[shift][d]
-		s.xq += float64(w[e] * float64(x[e]*v))
-		s.qq += float64(w[e] * float64(v*v))
-	}
-	return s
+	return best
 }
 
 // gridError is about the error that steps of d leave; it may stop above limit.

@@ -7,59 +7,71 @@ import (
 	"github.com/gomamba/gomamba/internal/codebook"
 )
 
+// octets arranges rows of eight magnitudes.
 func octets(rows [][8]float32) *vectors {
-	return newVectors(len(rows), 8, 3, func(row, j int) int { return int(rows[row][j]) / 17 }) // 8, 25, 43
+	wide := make([][8]float64, len(rows))
+	for i := range rows {
+		for j, v := range rows[i] {
+			wide[i][j] = float64(v)
+		}
+	}
+	return newVectors(wide, 8, []float64{8, 25, 43})
 }
 
-var magnitudes2 = []float64{8, 25, 43}
+// quartets arranges rows of four magnitudes.
+func quartets(rows [][4]float32, levels []float64) *vectors {
+	wide := make([][8]float64, len(rows))
+	for i := range rows {
+		for j, v := range rows[i] {
+			wide[i][j] = float64(v)
+		}
+	}
+	return newVectors(wide, 4, levels)
+}
 
-var gridIQ2XXS = sync.OnceValue(func() *gridCodes {
-	return &gridCodes{vectors: octets(codebook.IQ2XXS[:]), values: [2][]float64{magnitudes2}, shifts: 1, unsigned: true, even: true,
-		size: 32, highest: 15, unit: 1. / 8, from: 40, to: 95, scales: 8, dFrom: 22, dTo: 32}
+// signed arranges rows of eight elements without shifts.
+var signed = sync.OnceValue(func() *vectors {
+	wide := make([][8]float64, 2048)
+	for i := range wide {
+		for j, v := range codebook.IQ1[i] {
+			wide[i][j] = float64(v - 1)
+		}
+	}
+	return newVectors(wide, 8, []float64{-8, 0, 8})
 })
 
-var gridIQ2XS = sync.OnceValue(func() *gridCodes {
-	return &gridCodes{vectors: octets(codebook.IQ2XS[:]), values: [2][]float64{magnitudes2}, shifts: 1, unsigned: true, even: true,
-		size: 16, highest: 15, unit: 1. / 8, from: 40, to: 95, scales: 8, dFrom: 22, dTo: 32}
-})
-
-var gridIQ2S = sync.OnceValue(func() *gridCodes {
-	return &gridCodes{vectors: octets(codebook.IQ2S[:]), values: [2][]float64{magnitudes2}, shifts: 1, unsigned: true,
-		size: 16, highest: 15, unit: 1. / 8, from: 40, to: 80, scales: 8, dFrom: 22, dTo: 32}
-})
-
-var gridIQ3XXS = sync.OnceValue(func() *gridCodes {
-	rows := codebook.IQ3XXS[:]
-	return &gridCodes{
-		vectors: newVectors(len(rows), 4, 8, func(row, j int) int { return min(7, int(rows[row][j])/8) }),
-		values:  [2][]float64{{4, 12, 20, 28, 36, 44, 52, 62}}, shifts: 1, unsigned: true, even: true,
-		size: 32, highest: 15, unit: 1. / 4, from: 50, to: 85, scales: 9, dFrom: 22, dTo: 32}
-})
-
-var gridIQ3S = sync.OnceValue(func() *gridCodes {
-	rows := codebook.IQ3S[:]
-	return &gridCodes{
-		vectors: newVectors(len(rows), 4, 8, func(row, j int) int { return int(rows[row][j]) / 2 }),
-		values:  [2][]float64{{1, 3, 5, 7, 9, 11, 13, 15}}, shifts: 1, unsigned: true,
-		size: 32, highest: 15, unit: 1, from: 12, to: 20, scales: 9, dFrom: 22, dTo: 32}
-})
-
-var vectorsIQ1 = sync.OnceValue(func() *vectors {
-	rows := codebook.IQ1[:2048]
-	return newVectors(len(rows), 8, 3, func(row, j int) int { return int(rows[row][j]+7) / 8 })
-})
-
-var shifted1 = [2][]float64{{-7, 1, 9}, {-9, -1, 7}}
-
-var gridIQ1S = sync.OnceValue(func() *gridCodes {
-	return &gridCodes{vectors: vectorsIQ1(), values: shifted1, shifts: 2, shared: true,
-		size: 32, highest: 7, unit: 1. / 8, from: 8, to: 22, scales: 8, dFrom: 9, dTo: 16}
-})
-
-var gridIQ1M = sync.OnceValue(func() *gridCodes {
-	return &gridCodes{vectors: vectorsIQ1(), values: shifted1, shifts: 2,
-		size: 16, highest: 7, unit: 1. / 8, from: 8, to: 20, scales: 8, dFrom: 9, dTo: 16}
-})
+var (
+	gridIQ2XXS = sync.OnceValue(func() *gridCodes {
+		return &gridCodes{vectors: octets(codebook.IQ2XXS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
+			unsigned: true, even: true, size: 32, highest: 15, unit: 1. / 8, from: 40, to: 95, scales: 8, dFrom: 22, dTo: 32}
+	})
+	gridIQ2XS = sync.OnceValue(func() *gridCodes {
+		return &gridCodes{vectors: octets(codebook.IQ2XS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
+			unsigned: true, even: true, size: 16, highest: 15, unit: 1. / 8, from: 40, to: 95, scales: 8, dFrom: 22, dTo: 32}
+	})
+	gridIQ2S = sync.OnceValue(func() *gridCodes {
+		return &gridCodes{vectors: octets(codebook.IQ2S[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
+			unsigned: true, size: 16, highest: 15, unit: 1. / 8, from: 40, to: 80, scales: 8, dFrom: 22, dTo: 32}
+	})
+	gridIQ3XXS = sync.OnceValue(func() *gridCodes {
+		levels := []float64{4, 12, 20, 28, 36, 44, 52, 62}
+		return &gridCodes{vectors: quartets(codebook.IQ3XXS[:], levels), levels: 8, perLevel: 1. / 8, shifts: 1,
+			unsigned: true, even: true, size: 32, highest: 15, unit: 1. / 4, from: 50, to: 85, scales: 9, dFrom: 22, dTo: 32}
+	})
+	gridIQ3S = sync.OnceValue(func() *gridCodes {
+		levels := []float64{1, 3, 5, 7, 9, 11, 13, 15}
+		return &gridCodes{vectors: quartets(codebook.IQ3S[:], levels), levels: 8, perLevel: 1. / 2, shifts: 1,
+			unsigned: true, size: 32, highest: 15, unit: 1, from: 12, to: 20, scales: 9, dFrom: 22, dTo: 32}
+	})
+	gridIQ1S = sync.OnceValue(func() *gridCodes {
+		return &gridCodes{vectors: signed(), levels: 3, middle: [2]float64{-4, 4}, shift: [2]float64{1, -1}, shifts: 2,
+			shared: true, size: 32, highest: 7, unit: 1. / 8, from: 8, to: 22, scales: 8, dFrom: 9, dTo: 16}
+	})
+	gridIQ1M = sync.OnceValue(func() *gridCodes {
+		return &gridCodes{vectors: signed(), levels: 3, middle: [2]float64{-4, 4}, shift: [2]float64{1, -1}, shifts: 2,
+			size: 16, highest: 7, unit: 1. / 8, from: 8, to: 20, scales: 8, dFrom: 9, dTo: 16}
+	})
+)
 
 func encodeIQ2XXS(b *block, dst []byte) {
 	s := b.grid(gridIQ2XXS())

@@ -37,7 +37,6 @@ type block struct {
 	grids              [2]gridBlock
 	signs              [32]byte
 	tmpRows, otherRows [64]uint16
-	low, high          costs
 }
 
 var blocks = sync.Pool{New: func() any { return new(block) }}

@@ -1,111 +1,87 @@
 package quantize
 
-import "math"
+import "sort"
 
-// vectors is a table of vectors whose elements are few levels, arranged for finding the one that costs least if every element
-// has a cost for each level. Rows are sorted by their last elements, as codebook has them.
+// nearby is how many rows are looked at if none is the best for sure.
+const nearby = 16
+
+// vectors is a table of vectors whose elements are few levels, arranged for finding the row next to any vector.
+//
+// If each element is rounded to its nearest level and that happens to be a row, no row is nearer, whatever the weights of the
+// elements. If not, the rows next to the rounded vector are looked at.
 type vectors struct {
-	levels int
-	width  int
-	groups []group
-	digits [][8]uint8 // levels of every row
-	low    []uint8    // of every row, the first half of its elements as a number in base levels
+	width int
+	rows  [][8]float64 // 8 or 4 elements
+	cells []cell       // by the number of a rounded vector: its levels are digits, element 0 the least significant
 }
 
-// group are the rows with the same second half of elements, which is the number high.
-type group struct {
-	high     uint8
-	from, to int
+// cell has the rows next to a vector of levels, the nearest first: just one if it is that vector.
+type cell struct {
+	count int
+	rows  [nearby]uint16
 }
 
-// costs has the costs of one half of a vector's elements by their number.
-type costs [81]float64
-
-// newVectors arranges n rows; digit is the level of element j of a row.
-func newVectors(n, width, levels int, digit func(row, j int) int) *vectors {
-	v := &vectors{levels: levels, width: width}
-	number := func(row, from int) uint8 {
-		n := 0
-		for j := from + width/2 - 1; j >= from; j-- {
-			n = n*levels + digit(row, j)
-		}
-		return uint8(n)
+// newVectors arranges rows of width elements that are levels.
+func newVectors(rows [][8]float64, width int, levels []float64) *vectors {
+	v := &vectors{width: width, rows: rows}
+	count := 1
+	for range width {
+		count *= len(levels)
 	}
-	for row := range n {
-		var digits [8]uint8
+	v.cells = make([]cell, count)
+	for n := range v.cells {
+		var at [8]float64
+		rest := n
 		for j := range width {
-			digits[j] = uint8(digit(row, j))
+			at[j] = levels[rest%len(levels)]
+			rest /= len(levels)
 		}
-		v.digits = append(v.digits, digits)
-		v.low = append(v.low, number(row, 0))
-		high := number(row, width/2)
-		if last := len(v.groups) - 1; last >= 0 && v.groups[last].high == high {
-			v.groups[last].to++
-			continue
-		}
-		v.groups = append(v.groups, group{high, row, row + 1})
+		v.cells[n] = newCell(rows, &at)
 	}
 	return v
 }
 
-// find returns the row of the least sum of its halves' costs, and that sum.
-func (v *vectors) find(low, high *costs) (row int, cost float64) {
-	least := math.Inf(1)
-	for _, c := range low[:v.numbers()] {
-		least = min(least, c)
-	}
-	first, cost := 0, math.Inf(1)
-	for i, g := range v.groups {
-		if c := high[g.high]; c < cost {
-			first, cost = i, c
+func newCell(rows [][8]float64, at *[8]float64) (c cell) {
+	var distances [nearby]float64
+	for i := range rows {
+		row, d := &rows[i], 0.0
+		for j, x := range at {
+			d += float64((x - row[j]) * (x - row[j]))
 		}
-	}
-	row, cost = v.findIn(first, low, high, 0, math.Inf(1))
-	for i, g := range v.groups {
-		if high[g.high]+least < cost {
-			row, cost = v.findIn(i, low, high, row, cost)
+		if d == 0 {
+			return cell{1, [nearby]uint16{uint16(i)}}
 		}
-	}
-	return row, cost
-}
-
-// findIn is find among the rows of one group, if any costs less than row.
-func (v *vectors) findIn(i int, low, high *costs, row int, cost float64) (int, float64) {
-	g := v.groups[i]
-	h := high[g.high]
-	for k, l := range v.low[g.from:g.to] {
-		if c := h + low[l]; c < cost {
-			row, cost = g.from+k, c
-		}
-	}
-	return row, cost
-}
-
-func (v *vectors) numbers() int {
-	if v.width == 8 {
-		return 81
-	}
-	return 64
-}
-
-// price fills c for half a vector: the cost of value v for element x of weight w is w·v·(v - 2x), its squared error less what
-// no choice changes. values are those of the levels.
-func (v *vectors) price(c *costs, x, w, values []float64) {
-	n := 1
-	for j, xj := range x {
-		if j == 0 {
-			for l, value := range values {
-				c[l] = float64(w[j] * float64(value*(value-(xj+xj))))
-			}
-			n = v.levels
+		if c.count == nearby && d >= distances[nearby-1] {
 			continue
 		}
-		for l := v.levels - 1; l >= 0; l-- {
-			cost := float64(w[j] * float64(values[l]*(values[l]-(xj+xj))))
-			for k, before := range c[:n] {
-				c[l*n+k] = before + cost
-			}
-		}
-		n *= v.levels
+		k := sort.Search(c.count, func(k int) bool { return distances[k] > d })
+		copy(distances[k+1:], distances[k:])
+		copy(c.rows[k+1:], c.rows[k:])
+		distances[k], c.rows[k] = d, uint16(i)
+		c.count = min(c.count+1, nearby)
 	}
+	return c
+}
+
+// find returns the row with the least weighted squared distance to y, of those in a cell.
+func (v *vectors) find(number int, y, w *[8]float64) int {
+	c := &v.cells[number]
+	best := int(c.rows[0])
+	if c.count == 1 {
+		return best
+	}
+	least := 1e300
+	for _, r := range c.rows[:c.count] {
+		row := &v.rows[r]
+		a, b, c, d := row[0]-y[0], row[1]-y[1], row[2]-y[2], row[3]-y[3]
+		cost := float64(float64(a*a)*w[0]) + float64(float64(b*b)*w[1]) + float64(float64(c*c)*w[2]) + float64(float64(d*d)*w[3])
+		if v.width == 8 && cost < least {
+			a, b, c, d = row[4]-y[4], row[5]-y[5], row[6]-y[6], row[7]-y[7]
+			cost += float64(float64(a*a)*w[4]) + float64(float64(b*b)*w[5]) + float64(float64(c*c)*w[6]) + float64(float64(d*d)*w[7])
+		}
+		if cost < least {
+			best, least = int(r), cost
+		}
+	}
+	return best
 }
