@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/gguf"
 )
 
 // Family names an architecture as model_type spells it in config.json.
@@ -46,7 +45,7 @@ type Config interface {
 	// EncodeGGUF returns the keys of a GGUF file that hold the configuration, in the order in which llama.cpp's
 	// converter writes them, and one of our own, to stand last, that holds config.json whole. Beside the errors of
 	// Validate, what llama.cpp cannot run is a *badfile.UnsupportedError that names the key of config.json.
-	EncodeGGUF() (keys, own []gguf.KV, err error)
+	EncodeGGUF() (keys, own []GGUFKey, err error)
 
 	fields() []field
 	ggufSizes() ggufSizes

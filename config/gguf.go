@@ -2,12 +2,9 @@ package config
 
 import (
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/gguf"
 )
 
 // The keys of a GGUF file that describe a model, after llama.cpp's conversion/mamba.py. Those of the sizes follow the name
@@ -27,6 +24,29 @@ const (
 
 // ggufContext is what llama.cpp's converter writes for a model without a limit: 2^20.
 const ggufContext = 1 << 20
+
+// GGUFKey is a key of a GGUF file and its value: a uint32, a float32, a bool or a string.
+type GGUFKey struct {
+	Key   string
+	Value any
+}
+
+// GGUFKeys are the keys of a GGUF file. The methods that return a value report a key that is missing or of another type
+// as a *badfile.FormatError that names file and key.
+type GGUFKeys interface {
+	Has(key string) bool
+	Int(key string) (int64, error)
+	Float(key string) (float64, error)
+	Bool(key string) (bool, error)
+	Str(key string) (string, error)
+}
+
+// GGUFTensors is what only the tensors of a GGUF file show.
+type GGUFTensors struct {
+	Vocab    int  // rows of token_embd.weight
+	Tied     bool // there is no output.weight
+	ConvBias bool // there is a bias of a convolution
+}
 
 // ggufSizes are the sizes that a GGUF file states.
 type ggufSizes struct {
@@ -75,32 +95,32 @@ func (c *Mamba2Config) ggufSizes() ggufSizes {
 }
 
 // EncodeGGUF implements Config.
-func (c *MambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) { return c.encodeGGUF(c, false) }
+func (c *MambaConfig) EncodeGGUF() (keys, own []GGUFKey, err error) { return c.encodeGGUF(c, false) }
 
 // EncodeGGUF implements Config. llama.cpp norms dt, B and C with layer_norm_epsilon, for want of a key of their own.
-func (c *FalconMambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) {
+func (c *FalconMambaConfig) EncodeGGUF() (keys, own []GGUFKey, err error) {
 	return c.encodeGGUF(c, true)
 }
 
 // encodeGGUF renders the keys of whole, of which c is the Mamba-1 part.
-func (c *MambaConfig) encodeGGUF(whole Config, falcon bool) (keys, own []gguf.KV, err error) {
+func (c *MambaConfig) encodeGGUF(whole Config, falcon bool) (keys, own []GGUFKey, err error) {
 	if c.IntermediateSize != 2*c.HiddenSize {
 		return nil, nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: llama.cpp runs Mamba-1 only with "+
 			"an inner size of twice the width (expand 2)", c.IntermediateSize, c.HiddenSize)
 	}
 	keys, own, err = encodeGGUF(whole, ggufMamba, c.ggufSizes())
-	return append(keys, gguf.KV{Key: ggufFalcon, Value: gguf.Of(falcon)}), own, err
+	return append(keys, GGUFKey{Key: ggufFalcon, Value: falcon}), own, err
 }
 
 // EncodeGGUF implements Config.
-func (c *Mamba2Config) EncodeGGUF() (keys, own []gguf.KV, err error) {
+func (c *Mamba2Config) EncodeGGUF() (keys, own []GGUFKey, err error) {
 	if c.LimitsTimeStep() {
 		return nil, nil, unsupported("time_step_limit", "found %v: llama.cpp does not have a key for it and would not limit dt", c.TimeStepLimit)
 	}
 	return encodeGGUF(c, ggufMamba2, c.ggufSizes())
 }
 
-func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, err error) {
+func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []GGUFKey, err error) {
 	whole, err := c.EncodeHF()
 	if err != nil {
 		return nil, nil, err
@@ -108,9 +128,9 @@ func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, er
 	if c.Shared().UseBias {
 		return nil, nil, unsupported("use_bias", "found true: GGUF cannot hold the biases of in_proj and out_proj")
 	}
-	number := func(key string, n int) gguf.KV { return gguf.KV{Key: key, Value: gguf.Of(uint32(n))} }
+	number := func(key string, n int) GGUFKey { return GGUFKey{Key: key, Value: uint32(n)} }
 	list := sizes.keys(arch)
-	keys = []gguf.KV{
+	keys = []GGUFKey{
 		number(arch+".context_length", ggufContext),
 		number(list[0].key, sizes.width),
 		number(arch+".feed_forward_length", 0),
@@ -119,25 +139,24 @@ func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, er
 	for _, size := range list[1:] {
 		keys = append(keys, number(size.key, *size.p))
 	}
-	keys = append(keys, gguf.KV{Key: arch + ggufEpsilon, Value: gguf.Of(float32(c.Shared().LayerNormEpsilon))})
-	return keys, []gguf.KV{{Key: ggufOwn, Value: gguf.Of(string(whole))}}, nil
+	keys = append(keys, GGUFKey{Key: arch + ggufEpsilon, Value: float32(c.Shared().LayerNormEpsilon)})
+	return keys, []GGUFKey{{Key: ggufOwn, Value: string(whole)}}, nil
 }
 
 // ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds where it is there and agrees
-// with the others, else from the keys of llama.cpp. vocab is the number of rows of token_embd.weight, tied tells that
-// the file has no output.weight.
+// with the others, else from the keys of llama.cpp.
 //
 // Errors name file and key: *badfile.FormatError for keys that are missing, wrong or contradict each other,
 // *badfile.UnsupportedError for another architecture.
-func ParseGGUF(file string, f *gguf.File, vocab int, tied bool) (Config, error) {
-	c, err := parseGGUF(f, vocab, tied)
+func ParseGGUF(file string, f GGUFKeys, tensors GGUFTensors) (Config, error) {
+	c, err := parseGGUF(f, tensors)
 	if err != nil {
 		return nil, inFile(file, err)
 	}
 	return c, nil
 }
 
-func parseGGUF(f *gguf.File, vocab int, tied bool) (Config, error) {
+func parseGGUF(f GGUFKeys, tensors GGUFTensors) (Config, error) {
 	arch, family, err := ggufFamily(f)
 	if err != nil {
 		return nil, err
@@ -147,23 +166,23 @@ func parseGGUF(f *gguf.File, vocab int, tied bool) (Config, error) {
 		return nil, err
 	}
 	var c Config
-	if _, known := f.Lookup(ggufOwn); known {
+	if f.Has(ggufOwn) {
 		c, err = ownConfig(f, arch, family, sizes, eps)
-		if err == nil && c.Shared().VocabSize != vocab {
-			err = formatError(ggufOwn, "vocab_size is %d, token_embd.weight has %d rows", c.Shared().VocabSize, vocab)
+		if err == nil && c.Shared().VocabSize != tensors.Vocab {
+			err = formatError(ggufOwn, "vocab_size is %d, token_embd.weight has %d rows", c.Shared().VocabSize, tensors.Vocab)
 		}
 	} else {
-		c, err = derivedConfig(f, family, sizes, eps)
+		c, err = derivedConfig(f, tensors, family, sizes, eps)
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.Shared().VocabSize, c.Shared().TieWordEmbeddings = vocab, tied
+	c.Shared().VocabSize, c.Shared().TieWordEmbeddings = tensors.Vocab, tensors.Tied
 	return c, spelled("gguf", family, c.Validate())
 }
 
 // ggufFamily tells the family by the architecture and, for Mamba-1, the flag that makes it FalconMamba.
-func ggufFamily(f *gguf.File) (arch string, family Family, err error) {
+func ggufFamily(f GGUFKeys) (arch string, family Family, err error) {
 	if arch, err = f.Str(ggufArchitecture); err != nil {
 		return "", "", err
 	}
@@ -175,7 +194,7 @@ func ggufFamily(f *gguf.File) (arch string, family Family, err error) {
 		return "", "", unsupported(ggufArchitecture, "found %s; only pure Mamba models, %q and %q, are supported",
 			badfile.Quote(arch), ggufMamba, ggufMamba2)
 	}
-	if _, ok := f.Lookup(ggufFalcon); ok {
+	if f.Has(ggufFalcon) {
 		falcon, err := f.Bool(ggufFalcon)
 		if err != nil {
 			return "", "", err
@@ -188,7 +207,7 @@ func ggufFamily(f *gguf.File) (arch string, family Family, err error) {
 }
 
 // readSizes reads the keys of llama.cpp.
-func readSizes(f *gguf.File, arch string) (sizes ggufSizes, eps float64, err error) {
+func readSizes(f GGUFKeys, arch string) (sizes ggufSizes, eps float64, err error) {
 	for _, size := range sizes.keys(arch) {
 		n, err := f.Int(size.key)
 		if err != nil {
@@ -204,7 +223,7 @@ func readSizes(f *gguf.File, arch string) (sizes ggufSizes, eps float64, err err
 }
 
 // ownConfig reads our own key, with which the others must agree.
-func ownConfig(f *gguf.File, arch string, family Family, sizes ggufSizes, eps float64) (Config, error) {
+func ownConfig(f GGUFKeys, arch string, family Family, sizes ggufSizes, eps float64) (Config, error) {
 	text, err := f.Str(ggufOwn)
 	if err != nil {
 		return nil, err
@@ -230,7 +249,7 @@ func ownConfig(f *gguf.File, arch string, family Family, sizes ggufSizes, eps fl
 }
 
 // derivedConfig makes a configuration of what llama.cpp's keys say.
-func derivedConfig(f *gguf.File, family Family, sizes ggufSizes, eps float64) (Config, error) {
+func derivedConfig(f GGUFKeys, tensors GGUFTensors, family Family, sizes ggufSizes, eps float64) (Config, error) {
 	var c Config
 	switch family {
 	case Mamba2:
@@ -258,15 +277,15 @@ func derivedConfig(f *gguf.File, family Family, sizes ggufSizes, eps float64) (C
 	s.HiddenSize, s.NumHiddenLayers, s.ConvKernel, s.StateSize = sizes.width, sizes.layers, sizes.kernel, sizes.state
 	s.LayerNormEpsilon = shortest(eps)
 	// llama.cpp demands this bias; its converter leaves it out all the same where a model has none.
-	s.UseConvBias = slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ssm_conv1d.bias") })
+	s.UseConvBias = tensors.ConvBias
 	s.Expand = max(1, sizes.inner/sizes.width) // intermediate_size states the width, expand may not be 0
 	return c, s.takeTokens(f)
 }
 
 // takeTokens reads the ids that generation goes by; a file without them has none.
-func (c *Common) takeTokens(f *gguf.File) error {
+func (c *Common) takeTokens(f GGUFKeys) error {
 	id := func(key string) (*int, error) {
-		if _, ok := f.Lookup(key); !ok {
+		if !f.Has(key) {
 			return nil, nil
 		}
 		n, err := f.Int(key)

@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/ggufconfig"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
@@ -26,7 +27,7 @@ func (ggufTarget) prepare(p *Plan) error {
 		return &badfile.UnsupportedError{File: p.ck.Path(), Where: "dtype",
 			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose %s", p.recipe.DType(), badfile.Or(known))}
 	}
-	if _, _, err := p.cfg.EncodeGGUF(); err != nil {
+	if _, _, err := ggufconfig.Encode(p.cfg); err != nil {
 		return err
 	}
 	if p.vocabulary = p.texts.keys; p.vocabulary == nil {
@@ -57,6 +58,9 @@ func (ggufTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source)
 			Transform: transform(spec, stored)},
 		cast(t, stored.Name, dtype, stored.Shape, change)
 }
+
+// keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
+const keyFileType = "general.file_type"
 
 // transformZeros is the Transform of a tensor that the source does not have.
 const transformZeros = "zeros"
@@ -127,10 +131,19 @@ func (p *Plan) noteFallbacks() {
 	}
 }
 
-// fileType is the recipe's; of tensors that keep their dtypes, that of the largest, and first of quantized ones.
+// fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
+// first of quantized ones.
 func (p *Plan) fileType() uint32 {
 	if !p.recipe.keeps() {
 		return uint32(p.recipe.fileType)
+	}
+	for _, kv := range p.ck.GGUFKeys() {
+		if kv.Key != keyFileType {
+			continue
+		}
+		if n, err := kv.Value.Uint(); err == nil && n <= math.MaxUint32 {
+			return uint32(n)
+		}
 	}
 	best, size, quantized := tensor.F32, 0, false
 	for i, s := range p.sources {
@@ -145,14 +158,14 @@ func (p *Plan) fileType() uint32 {
 
 // keys returns all keys of the file, in the order of llama.cpp's converter.
 func (ggufTarget) keys(p *Plan) ([]gguf.KV, error) {
-	model, own, err := p.cfg.EncodeGGUF()
+	model, own, err := ggufconfig.Encode(p.cfg)
 	if err != nil {
 		return nil, err
 	}
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.cfg))}}, p.general...)
 	kvs = append(kvs, model...)
 	kvs = append(kvs,
-		gguf.KV{Key: "general.file_type", Value: gguf.Of(p.fileType())},
+		gguf.KV{Key: keyFileType, Value: gguf.Of(p.fileType())},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
 	return slices.Concat(kvs, p.vocabulary, own, p.ends), nil
 }

@@ -49,6 +49,14 @@ const (
 
 	Q8_0 // of GGUF files alone, from here on: blocks
 	Q4_0
+	Q4_1
+	Q5_0
+	Q5_1
+	Q2_K
+	Q3_K
+	Q4_K
+	Q5_K
+	Q6_K
 )
 
 // plainTypes is the last of the dtypes that store one element after the other and that something computes with;
@@ -91,7 +99,8 @@ var dtypes = [...]codec{
 	QUInt4x2:    foreign("QUINT4X2", 2, 1, "quint4x2"),
 	QUInt2x4:    foreign("QUINT2X4", 4, 1, "quint2x4"),
 	Q8_0:        q8_0,
-	Q4_0:        q4_0,
+	Q4_0:        q4_0, Q4_1: q4_1, Q5_0: q5_0, Q5_1: q5_1,
+	Q2_K: q2_k, Q3_K: q3_k, Q4_K: q4_k, Q5_K: q5_k, Q6_K: q6_k,
 }
 
 // foreign is the codec of a dtype of which only the size is known.

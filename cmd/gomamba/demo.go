@@ -204,7 +204,7 @@ func (d *demo) layouts() error {
 	return nil
 }
 
-// sameFile says so where the weights that came back are the bytes that transformers wrote.
+// sameFile says so if the weights that came back are the bytes that transformers wrote.
 func (d *demo) sameFile(from, to string) error {
 	a, err := os.ReadFile(filepath.Join(from, filenames.ModelFile))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// forwardOutput is the file of --out, or nothing where that was not given.
+// forwardOutput is the file of --out, or nothing if that was not given.
 type forwardOutput struct {
 	w       *dump.Writer
 	to      *destination

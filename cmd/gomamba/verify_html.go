@@ -34,7 +34,7 @@ type page struct {
 	Worst   []parity.Tensor // nearest to what is allowed, or farthest beyond it
 	Self    bool            // no reference: our own float32 is judged
 	Oracle  bool            // a reference is judged by float64, and we beside it
-	Before  int             // tensors that pass before the first that departs
+	Before  int             // tensors that pass before the first that fails
 	Style   template.CSS
 }
 
@@ -120,7 +120,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"bar":     func(t parity.Tensor) template.CSS { return template.CSS(fmt.Sprintf("%.1f%%", 100*min(1, strain(t)))) },
 }).Parse(pageText))
 
-// share spells a share as a percentage, or as a multiple where it is beyond the whole.
+// share spells a share as a percentage, or as a multiple if it is beyond the whole.
 func share(v float64) string {
 	switch {
 	case v >= 100:

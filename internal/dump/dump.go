@@ -106,7 +106,7 @@ type part struct {
 // maxIndex is the largest index a name may carry; no model has as many blocks.
 const maxIndex = 1 << 16
 
-// parse tells what e is. ok is false for a name that no dump gives a meaning to.
+// parse returns what e is. ok is false for a name that has no meaning in a dump.
 func parse(e safetensors.Entry) (p part, ok bool) {
 	p.Entry = e
 	switch e.Name {

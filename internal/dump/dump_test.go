@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -115,7 +116,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// Each row is what a file holds, which is no dump.
+// Each row is the content of a file that is not a dump.
 func TestMalformed(t *testing.T) {
 	f32 := func(name string, shape ...int) entry { return announce(name, tensor.F32, shape...) }
 	i64 := func(name string, shape ...int) entry { return announce(name, tensor.I64, shape...) }
@@ -251,7 +252,7 @@ func save(t *testing.T, path string, tensors ...tensor.Tensor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(safetensors.Write(f, tensors, nil), f.Close()); err != nil {
+	if err := errors.Join(safetensorstest.Write(f, tensors, nil), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -285,7 +286,7 @@ func TestWriterFailures(t *testing.T) {
 		write   func(w *Writer) error
 		want    string
 	}{
-		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" is no part of a dump`},
+		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" does not belong in a dump`},
 		{"contradiction", []entry{ids, announce(Logits, tensor.F32, 2, 2, 2)}, nil, "batch is 2 here and 1"},
 		{"incomplete", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, 0, []int64{1}) }, "incomplete"},
 		{"twice", []entry{ids}, func(w *Writer) error {
@@ -403,7 +404,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := errors.Join(safetensors.Write(file, tensors, nil), file.Close()); err != nil {
+		if err := errors.Join(safetensorstest.Write(file, tensors, nil), file.Close()); err != nil {
 			f.Fatal(err)
 		}
 		data, err := os.ReadFile(path)

@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/ggufconfig"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
@@ -74,7 +75,7 @@ func OpenGGUF(src Source) (_ config.Config, _ *Weights, err error) {
 	if vocab == 0 {
 		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
 	}
-	cfg, err := config.ParseGGUF(path, f, vocab, !head)
+	cfg, err := ggufconfig.Parse(path, f, vocab, !head)
 	if err != nil {
 		return nil, nil, err
 	}

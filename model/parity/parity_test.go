@@ -157,7 +157,7 @@ func TestOneWeightInLayer17(t *testing.T) {
 				before = false
 			}
 			if before && !part.Passed {
-				t.Errorf("%s changed: %s departs before %s", c.weight, part.Name, r.FirstDivergence.Tensor)
+				t.Errorf("%s changed: %s fails before %s", c.weight, part.Name, r.FirstDivergence.Tensor)
 			}
 		}
 	}

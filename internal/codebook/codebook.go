@@ -1,0 +1,70 @@
+// Package codebook has the tables of vectors that the IQ types of ggml choose from (ggml-common.h: iq2xxs_grid and its
+// like). A block of such a type stores the number of a row for every eight or four weights.
+package codebook
+
+import (
+	_ "embed"
+	"math/bits"
+)
+
+// bitmaps are the tables, one after the other in the order of the variables below. No rule is known that makes them, but each
+// is a sorted set: the vectors of n digits in base b have the numbers 0 to bⁿ-1, element 0 being the least significant digit,
+// and bit i of the bitmap, the lowest of byte 0 first, says whether vector i is a row. A bitmap ends with its last whole byte.
+//
+//go:embed bitmaps.bin
+var bitmaps []byte
+
+// The tables, rows in the order of their numbers. The elements of IQ2 and IQ3 are magnitudes.
+//
+// IQ1 has 8g+1 for the elements g of a row of iq1s_grid, -1 to 1, in its first half, and 8g-1 in the second: eight times what
+// a block of that type means by them with either of its shifts, 1/8 and -1/8. IQ1_M has the same table as IQ1_S.
+var (
+	IQ2XXS [256][8]float32
+	IQ2XS  [512][8]float32
+	IQ2S   [1024][8]float32
+	IQ1    [2 * 2048][8]int8
+	IQ3XXS [256][4]float32
+	IQ3S   [512][4]float32
+)
+
+func init() {
+	left := bitmaps
+	eights := func(rows [][8]float32) {
+		left = expand(left, []float32{8, 25, 43}, 8, func(row, digit int, v float32) { rows[row][digit] = v })
+	}
+	eights(IQ2XXS[:])
+	eights(IQ2XS[:])
+	eights(IQ2S[:])
+	left = expand(left, []int8{-8, 0, 8}, 8, func(row, digit int, v int8) {
+		IQ1[row][digit], IQ1[row+len(IQ1)/2][digit] = v+1, v-1
+	})
+	left = expand(left, []float32{4, 12, 20, 28, 36, 44, 52, 62}, 4, func(row, digit int, v float32) { IQ3XXS[row][digit] = v })
+	expand(left, []float32{1, 3, 5, 7, 9, 11, 13, 15}, 4, func(row, digit int, v float32) { IQ3S[row][digit] = v })
+}
+
+// expand calls set for the elements of every row in the bitmap that left begins with, whose digits mean the values. It
+// returns what follows the bitmap.
+func expand[T any](left []byte, values []T, digits int, set func(row, digit int, v T)) []byte {
+	vectors := 1
+	for range digits {
+		vectors *= len(values)
+	}
+	size, row := (vectors+7)/8, 0
+	for i, b := range left[:size] {
+		for ; b != 0; b &= b - 1 {
+			number := 8*i + bits.TrailingZeros8(b)
+			for digit := range digits {
+				set(row, digit, values[number%len(values)])
+				number /= len(values)
+			}
+			row++
+		}
+	}
+	return left[size:]
+}
+
+// Signs returns the signs of eight weights for the seven bits that IQ2_XXS, IQ2_XS and IQ3_XXS store: bit i is set if weight i
+// is negative. The eighth makes their number even.
+func Signs(stored byte) byte {
+	return stored&127 | byte(bits.OnesCount8(stored&127)&1)<<7
+}
