@@ -177,12 +177,12 @@ func sizes(cfg config.Config) string {
 	own := ""
 	switch m := cfg.(type) {
 	case *config.Mamba2Config:
-		own = fmt.Sprintf("%d heads of %d, n_groups %d", m.NumHeads, m.HeadDim, m.NGroups)
+		own = fmt.Sprintf("%s of %d, n_groups %d", badfile.Count(m.NumHeads, "head"), m.HeadDim, m.NGroups)
 	default:
 		own = fmt.Sprintf("dt_rank %d", config.Selective(m).TimeStepRank)
 	}
-	return fmt.Sprintf("%d layers, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
-		c.NumHiddenLayers, c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, own, c.VocabSize)
+	return fmt.Sprintf("%s, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
+		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, own, c.VocabSize)
 }
 
 // weights is the line about bytes and dtypes.
