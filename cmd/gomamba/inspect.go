@@ -175,8 +175,8 @@ func (l *listing) add(t tensorInfo) {
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
 	c := cfg.Shared()
-	return fmt.Sprintf("%d layers, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
-		c.NumHiddenLayers, c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, cfg.Summary(), c.VocabSize)
+	return fmt.Sprintf("%s, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
+		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, cfg.Summary(), c.VocabSize)
 }
 
 // weights is the line about bytes and dtypes.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/plot"
@@ -52,12 +53,12 @@ func newPage(ck *loader.Checkpoint, m *model.Model, args []string, r *parity.Rep
 		Facts: [][2]string{
 			{"checkpoint", ck.Path()},
 			{"layout, family", ck.Layout() + ", " + string(m.Config().Family())},
-			{"shape", fmt.Sprintf("%d layers, hidden_size %d, vocab_size %d", c.NumHiddenLayers, c.HiddenSize, c.VocabSize)},
+			{"shape", fmt.Sprintf("%s, hidden_size %d, vocab_size %d", badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, c.VocabSize)},
 			{"reference", reference},
 			{"distances from", cmp.Or(r.Judge, "nothing")},
 			{"gomamba", version()},
 			{"built with", runtime.Version() + " for " + runtime.GOOS + "/" + runtime.GOARCH},
-			{"kernels", fmt.Sprintf("%s, %d threads", kernel.ISA(), m.Threads())},
+			{"kernels", fmt.Sprintf("%s, %s", kernel.ISA(), badfile.Count(m.Threads(), "thread"))},
 			{"made", time.Now().Format("2006-01-02 15:04 MST")},
 		},
 	}

@@ -2,8 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -16,11 +14,7 @@ const prefixGGUF = "tokenizer.ggml."
 // FromGGUF builds the tokenizer that the keys of a GGUF file describe. path stands for the file in errors, which are
 // *badfile.FormatError, *badfile.UnsupportedError, and ErrNone where the file has token ids alone.
 func FromGGUF(path string, kvs []gguf.KV) (*Tokenizer, error) {
-	k := keys{path: path, values: map[string]gguf.Value{}}
-	for _, kv := range kvs {
-		k.values[kv.Key] = kv.Value
-	}
-	t, err := k.build()
+	t, err := newKeys(path, kvs).build()
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +26,14 @@ func FromGGUF(path string, kvs []gguf.KV) (*Tokenizer, error) {
 type keys struct {
 	path   string
 	values map[string]gguf.Value
+}
+
+func newKeys(path string, kvs []gguf.KV) *keys {
+	k := &keys{path: path, values: make(map[string]gguf.Value, len(kvs))}
+	for _, kv := range kvs {
+		k.values[kv.Key] = kv.Value
+	}
+	return k
 }
 
 func (k *keys) fail(key, format string, args ...any) error {
@@ -111,7 +113,7 @@ func (k *keys) build() (*Tokenizer, error) {
 	begins := kind == "llama"
 	if kind == "gpt2" {
 		how, _ := k.pre() // which byteLevel has read
-		begins = how.begins
+		begins = how.Begins
 	}
 	return t, k.settings(t, begins)
 }
@@ -158,20 +160,26 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 	return nil
 }
 
+// spelling reads how model "llama" writes a text before it is cut.
+func (k *keys) spelling() (how spelling, err error) {
+	how.dummyPrefix = true
+	prefix, said, err := value(k, "add_space_prefix", gguf.Value.Bool)
+	if said {
+		how.dummyPrefix = prefix
+	}
+	if err == nil {
+		how.squeeze, _, err = value(k, "remove_extra_whitespaces", gguf.Value.Bool)
+	}
+	return how, err
+}
+
 // sentencePiece builds the tokenizer of model "llama".
 func (k *keys) sentencePiece(pieces []piece) (*Tokenizer, error) {
 	if !validScores(pieces) {
 		return nil, k.fail("scores", "found a score that is not a number")
 	}
-	how := spelling{dummyPrefix: true}
-	prefix, said, err := value(k, "add_space_prefix", gguf.Value.Bool)
+	how, err := k.spelling()
 	if err != nil {
-		return nil, err
-	}
-	if said {
-		how.dummyPrefix = prefix
-	}
-	if how.squeeze, _, err = value(k, "remove_extra_whitespaces", gguf.Value.Bool); err != nil {
 		return nil, err
 	}
 	t, err := fromPieces(pieces, how)
@@ -191,17 +199,20 @@ func (k *keys) sentencePiece(pieces []piece) (*Tokenizer, error) {
 }
 
 // pre reads how a text becomes words.
-func (k *keys) pre() (pre, error) {
+func (k *keys) pre() (Pre, error) {
 	name, _, err := value(k, "pre", gguf.Value.Str)
 	if err != nil {
-		return pre{}, err
+		return Pre{}, err
 	}
-	how, ok := pres[name]
-	if !ok {
-		return pre{}, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
-			Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(slices.Sorted(maps.Keys(pres)), ", "))}}
+	var names []string
+	for _, p := range Pres {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
 	}
-	return how, nil
+	return Pre{}, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
+		Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(names, ", "))}}
 }
 
 // byteLevel builds the tokenizer of model "gpt2".
@@ -210,7 +221,7 @@ func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &bpe{vocab: make(map[string]int32, len(pieces)), unknown: -1, ignoreMerges: how.ignoreMerges}
+	m := &bpe{vocab: make(map[string]int32, len(pieces)), unknown: -1, ignoreMerges: how.IgnoreMerges}
 	for id, p := range pieces {
 		if p.kind == normalPiece {
 			m.vocab[p.text] = int32(id)
@@ -221,7 +232,7 @@ func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
 	}
 	m.ready()
 	t := newTokenizer(m)
-	if how.nfc {
+	if how.NFC {
 		t.normalize = []normalizer{composing}
 	}
 	if t.steps, err = how.steps(); err != nil {

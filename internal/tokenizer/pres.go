@@ -6,38 +6,40 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// pre is what the name in tokenizer.ggml.pre stands for. GGUF files do not say whether texts are composed (NFC): it is the
+// Pre is what a name in tokenizer.ggml.pre stands for. GGUF files do not say whether texts are composed (NFC): it is the
 // models' own tokenizer.json that has it.
-type pre struct {
-	nfc          bool
-	ignoreMerges bool
-	begins       bool   // a text begins with the bos token, unless a key says otherwise
-	split        string // the pre_tokenizer of a tokenizer.json that cuts texts so
+type Pre struct {
+	Name         string
+	NFC          bool
+	IgnoreMerges bool
+	Begins       bool   // a text begins with the bos token, unless a key says otherwise
+	Split        string // the pre_tokenizer of a tokenizer.json that cuts texts so
 }
 
 // steps reads the pre-tokenizer.
-func (p pre) steps() ([]step, error) {
-	members, err := jsonobj.Parse([]byte(p.split))
+func (p Pre) steps() ([]step, error) {
+	members, err := jsonobj.Parse([]byte(p.Split))
 	if err != nil {
 		return nil, err
 	}
 	return readSteps(object{members: members, err: &err}, 0), err
 }
 
-// pres are the names that llama.cpp's converter gives to pre-tokenizers, with what llama.cpp makes of them
+// Pres are the names that llama.cpp's converter gives to pre-tokenizers, with what llama.cpp makes of them
 // (src/llama-vocab.cpp), but for Falcon's, of which it has an approximation: there it is the model's own tokenizer.json.
-var pres = map[string]pre{
-	"olmo":      {nfc: true, split: byteLevel}, // GPT-NeoX
-	"mpt":       {nfc: true, split: byteLevel}, // GPT-NeoX, as llama.cpp's own vocabulary file has it
-	"dbrx":      {split: splitBytes(llama3Pattern)},
-	"gpt-2":     {split: byteLevel},
-	"default":   {split: splitBytes(`[\p{P}\$\+<=>\^~\|]+`, gpt2Pattern, `\p{N}+`, `[0-9][0-9][0-9]`)},
-	"falcon":    {split: falconSplit},
-	"falcon3":   {split: splitBytes(llama3Pattern), ignoreMerges: true, begins: true},
-	"smaug-bpe": {split: splitBytes(llama3Pattern)},
-	"llama-bpe": {split: splitBytes(llama3Pattern), ignoreMerges: true, begins: true},
-	"llama3":    {split: splitBytes(llama3Pattern), ignoreMerges: true, begins: true},
-	"qwen2":     {nfc: true, split: splitBytes(strings.Replace(llama3Pattern, "{1,3}", "", 1))},
+// Of several names for the same the first one is written.
+var Pres = []Pre{
+	{Name: "olmo", NFC: true, Split: byteLevel}, // GPT-NeoX
+	{Name: "mpt", NFC: true, Split: byteLevel},  // GPT-NeoX, as llama.cpp's own vocabulary file has it
+	{Name: "gpt-2", Split: byteLevel},
+	{Name: "falcon", Split: falconSplit},
+	{Name: "llama-bpe", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
+	{Name: "llama3", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
+	{Name: "falcon3", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
+	{Name: "smaug-bpe", Split: splitBytes(llama3Pattern)},
+	{Name: "dbrx", Split: splitBytes(llama3Pattern)},
+	{Name: "qwen2", NFC: true, Split: splitBytes(strings.Replace(llama3Pattern, "{1,3}", "", 1))},
+	{Name: "default", Split: splitBytes(`[\p{P}\$\+<=>\^~\|]+`, gpt2Pattern, `\p{N}+`, `[0-9][0-9][0-9]`)},
 }
 
 // llama3Pattern is how Llama 3 cuts a text into words.
