@@ -14,10 +14,6 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// KeyGeneration holds in a GGUF file what generation_config.json says in a folder. The key is ours, for what llama.cpp has
-// no keys for.
-const KeyGeneration = "gomamba.generation_config"
-
 // StopTokens returns the ids that end a text, sorted. In a folder they are those at which transformers' generate() stops:
 // eos_token_id of generation_config.json, or without a readable one that of config.json. In a GGUF file they are those at
 // which llama.cpp stops, and what our own key adds. An error says what could not be read; the ids are right even so.
@@ -65,14 +61,14 @@ func (ck *Checkpoint) configured() (ids []int64) {
 
 func (ck *Checkpoint) stopsGGUF(kvs []gguf.KV) ([]int64, error) {
 	ids, known := gguf.Ends(kvs)
-	if own, ok := ggufValue(kvs, KeyGeneration); ok {
+	if own, ok := ggufValue(kvs, gguf.KeyGeneration); ok {
 		text, err := own.Str()
 		var more []int64
 		if err == nil {
 			more, err = config.ParseStops([]byte(text))
 		}
 		if err != nil {
-			return ids, &badfile.FormatError{File: ck.path, Where: "key " + badfile.Quote(KeyGeneration), Detail: err.Error()}
+			return ids, &badfile.FormatError{File: ck.path, Where: "key " + badfile.Quote(gguf.KeyGeneration), Detail: err.Error()}
 		}
 		return append(ids, more...), nil
 	}

@@ -1,4 +1,4 @@
-package convert
+package gguf
 
 import (
 	"cmp"
@@ -8,17 +8,17 @@ import (
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/tensor"
+	"github.com/gomamba/gomamba/internal/layout/write"
 )
 
-// ggufPart is one file of a model and what goes into it.
-type ggufPart struct {
+// part is one file of a model and what goes into it.
+type part struct {
 	path    string
 	kvs     []gguf.KV
-	sources []Source
+	sources []write.Source
 }
 
-func (p *ggufPart) entries() []gguf.Entry {
+func (p *part) entries() []gguf.Entry {
 	entries := make([]gguf.Entry, len(p.sources))
 	for i, s := range p.sources {
 		typ, _ := gguf.TypeOf(s.DType) // of a recipe that has a file type
@@ -27,23 +27,23 @@ func (p *ggufPart) entries() []gguf.Entry {
 	return entries
 }
 
-// ggufParts distributes the sources over files at dst. A tensor that would make the current file's tensors take more than
+// divide distributes the sources over files at dst. A tensor that would make the current file's tensors take more than
 // limit begins a new one, as in GGUFWriter of gguf-py; no limit is 0.
-func ggufParts(dst string, kvs []gguf.KV, sources []Source, limit int64) ([]ggufPart, error) {
-	parts := []ggufPart{{path: dst, kvs: kvs}}
+func divide(dst string, kvs []gguf.KV, sources []write.Source, limit int64) ([]part, error) {
+	parts := []part{{path: dst, kvs: kvs}}
 	size := int64(0)
 	for _, s := range sources {
-		if size > 0 && limit > 0 && size+s.bytes() > limit {
-			parts, size = append(parts, ggufPart{}), 0
+		if size > 0 && limit > 0 && size+s.Bytes() > limit {
+			parts, size = append(parts, part{}), 0
 		}
 		last := &parts[len(parts)-1]
 		last.sources = append(last.sources, s)
-		size += s.bytes()
+		size += s.Bytes()
 	}
 	if len(parts) == 1 {
 		return parts, nil
 	}
-	if err := checkFiles(len(parts)); err != nil {
+	if err := write.CheckFiles(len(parts)); err != nil {
 		return nil, err
 	}
 	for i := range parts {
@@ -53,35 +53,35 @@ func ggufParts(dst string, kvs []gguf.KV, sources []Source, limit int64) ([]gguf
 	return parts, nil
 }
 
-func (ggufTarget) files(p *Plan, limit int64) (int, error) {
-	parts, err := ggufParts("", nil, p.sources, limit)
+// Files implements write.Target.
+func (*target) Files(p *write.Plan, limit int64) (int, error) {
+	parts, err := divide("", nil, p.Sources, limit)
 	return len(parts), err
 }
 
-// write streams the file, or its parts. The first part, by which the others are found, takes its place last. Parts of an older
+// Write streams the file, or its parts. The first part, by which the others are found, takes its place last. Parts of an older
 // split into another number are at the destination as well: they are replaced with it.
-func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options) (err error) {
-	kvs, err := t.keys(p)
+func (g *target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (result string, err error) {
+	kvs, err := g.keys(p)
 	if err != nil {
-		return err
+		return "", err
 	}
-	parts, err := ggufParts(dst, kvs, p.sources, opts.MaxShardSize)
+	parts, err := divide(dst, kvs, p.Sources, opts.MaxShardSize)
 	if err != nil {
-		return err
+		return "", err
 	}
-	p.result = parts[0].path
 	need := int64(0)
 	for i := range parts {
 		_, _, size, err := gguf.Layout(parts[i].kvs, parts[i].entries())
 		if err != nil {
-			return err
+			return "", err
 		}
 		need += size
 	}
 	older := olderParts(dst, len(parts))
 	for _, path := range older {
-		if err := atomicfile.Check(path, atomicfile.Options{Replace: opts.replaces(replaceableGGUF), Apart: opts.Inputs}); err != nil {
-			return err
+		if err := atomicfile.Check(path, atomicfile.Options{Replace: opts.Replaces(write.ReplaceableGGUF), Apart: opts.Inputs}); err != nil {
+			return "", err
 		}
 	}
 	files := make([]*atomicfile.File, len(parts))
@@ -93,28 +93,28 @@ func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options
 		}
 	}()
 	for i := range parts {
-		if files[i], err = atomicfile.CreateFile(parts[i].path, atomicfile.Options{Replace: opts.replaces(replaceableGGUF), Apart: opts.Inputs, Need: need}); err != nil {
-			return err
+		if files[i], err = atomicfile.CreateFile(parts[i].path, atomicfile.Options{Replace: opts.Replaces(write.ReplaceableGGUF), Apart: opts.Inputs, Need: need}); err != nil {
+			return "", err
 		}
 	}
-	progress := newProgress(ctx, p.sources, opts)
+	progress := write.NewProgress(ctx, p.Sources, opts)
 	for i := range parts {
 		if err := parts[i].write(files[i], progress); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if err := opts.settled(); err != nil {
-		return err
+	if err := opts.Settled(); err != nil {
+		return "", err
 	}
 	for i := len(files) - 1; i >= 0; i-- {
 		if err := files[i].Commit(); err != nil {
-			return errors.Join(err, discard(parts[i+1:], opts))
+			return "", errors.Join(err, discard(parts[i+1:], opts))
 		}
 	}
 	for _, path := range older {
 		err = errors.Join(err, os.Remove(path))
 	}
-	return err
+	return parts[0].path, err
 }
 
 // olderParts lists what an older split has left at dst, when that is split into n parts.
@@ -126,7 +126,7 @@ func olderParts(dst string, n int) []string {
 }
 
 // discard removes parts that took their place, unless there may have been others before.
-func discard(parts []ggufPart, opts Options) (err error) {
+func discard(parts []part, opts write.Options) (err error) {
 	for _, p := range parts {
 		if !opts.Force {
 			err = errors.Join(err, os.Remove(p.path))
@@ -136,30 +136,10 @@ func discard(parts []ggufPart, opts Options) (err error) {
 }
 
 // write streams one file.
-func (p *ggufPart) write(file *atomicfile.File, progress *progress) error {
+func (p *part) write(file *atomicfile.File, progress *write.Progress) error {
 	w, err := gguf.NewWriter(file, p.kvs, p.entries())
 	if err != nil {
 		return err
 	}
-	return cmp.Or(stream(w, p.sources, progress), w.Close())
-}
-
-func (ggufTarget) reopen(dst string) (stored, error) {
-	f, err := gguf.Open(dst)
-	if err != nil {
-		return nil, err
-	}
-	return ggufStored{f}, nil
-}
-
-// ggufStored gives the weights of a GGUF file.
-type ggufStored struct{ *gguf.File }
-
-func (s ggufStored) Tensor(name string) (tensor.Tensor, bool) {
-	t, ok := s.File.Tensor(name)
-	if !ok {
-		return tensor.Tensor{}, false
-	}
-	w, err := t.Weight()
-	return w, err == nil
+	return cmp.Or(write.Stream(w, p.sources, progress), w.Close())
 }

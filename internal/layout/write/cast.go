@@ -1,4 +1,4 @@
-package convert
+package write
 
 import (
 	"fmt"
@@ -10,30 +10,30 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// scratch is what one thread works in.
-type scratch struct {
+// Scratch is what one thread works in.
+type Scratch struct {
 	values  []float32
 	encoded []byte
 	wide    []float64
 }
 
-// cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
+// Cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
 // the values on their way, in place; first is the index of the first.
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once where the target is F64 or F32. A value that the target cannot hold is an error: a finite one that would
 // become infinite, and in a block one that is not finite, which would take the others along.
-func cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
+func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	if t.DType == dtype && change == nil {
-		s.piece = func(_ *scratch, first, end int) ([]byte, error) {
+		s.Piece = func(_ *Scratch, first, end int) ([]byte, error) {
 			data := t.Piece(first, end).Data
 			mmap.Fetch(data)
 			return data, nil
 		}
 		return s
 	}
-	s.piece = func(s *scratch, first, end int) ([]byte, error) {
+	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
 		stored := t.Piece(first, end)
 		mmap.Fetch(stored.Data)
 		var values []float32
@@ -65,7 +65,7 @@ func room[E any](buf *[]E, n int) []E {
 }
 
 // fits reports the first value that the target cannot hold.
-func fits(s *scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
+func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
 	wider := "use bf16 or f32"
 	if to == tensor.BF16 {
 		wider = "use f32"

@@ -1,4 +1,4 @@
-package convert
+package gguf
 
 import (
 	"cmp"
@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
@@ -23,7 +24,7 @@ const maxTokenizer = 1 << 26
 
 // Token types of tokenizer.ggml.token_type (llama.h, enum llama_token_type).
 const (
-	tokenNormal      = 1
+	tokenNormal      = gguf.TokenNormal
 	tokenControl     = 3
 	tokenUserDefined = 4
 	tokenUnused      = 5
@@ -46,11 +47,11 @@ type tokenizerJSON struct {
 	} `json:"model"`
 }
 
-// ggufVocabulary returns the tokenizer keys for a folder, or a tokenizer that is given by itself: those of its
+// vocabularyOf returns the tokenizer keys for a folder, or a tokenizer that is given by itself: those of its
 // SentencePiece model, or of its tokenizer.json where llama.cpp has the same pre-tokenizer, and otherwise a vocabulary of
 // ids alone, with a note that says so. As in llama.cpp's converter Mamba-2 prefers the former, the others the latter. Keys
 // of special tokens and chat templates follow.
-func ggufVocabulary(x *texts, cfg config.Config) (kvs []gguf.KV, notes []string, err error) {
+func vocabularyOf(x *write.Texts, cfg config.Config) (kvs []gguf.KV, notes []string, err error) {
 	kvs, parsed, note, err := tokenKeys(x, cfg)
 	if err != nil {
 		return nil, nil, err
@@ -59,24 +60,24 @@ func ggufVocabulary(x *texts, cfg config.Config) (kvs []gguf.KV, notes []string,
 		return noVocabulary(cfg), []string{note + ": the GGUF has token ids and no text"}, nil
 	}
 	special, notes, err := specialKeys(x, parsed, cfg.Shared())
-	if _, none := files.Lstat(filepath.Join(x.dir, "special_tokens_map.json")); none == nil && x.bad != nil {
-		notes = append(notes, x.bad.Error()+": special_tokens_map.json is not read")
+	if _, none := files.Lstat(filepath.Join(x.Dir, "special_tokens_map.json")); none == nil && x.Bad() != nil {
+		notes = append(notes, x.Bad().Error()+": special_tokens_map.json is not read")
 	}
 	return append(kvs, special...), notes, err
 }
 
 // tokenKeys returns the keys of the tokens, and the tokenizer.json that they are from. If there are none, why says so.
-func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSON, why string, err error) {
-	path, pieces := filepath.Join(x.dir, filenames.TokenizerJSON), pieceFiles(x.dir)
-	if x.main != "" {
-		path, pieces = x.main, []string{x.main}
+func tokenKeys(x *write.Texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSON, why string, err error) {
+	path, pieces := filepath.Join(x.Dir, filenames.TokenizerJSON), pieceFiles(x.Dir)
+	if x.Main != "" {
+		path, pieces = x.Main, []string{x.Main}
 	}
 	isJSON := false
-	if x.main == "" || filepath.Ext(path) == ".json" {
+	if x.Main == "" || filepath.Ext(path) == ".json" {
 		_, missing := files.Lstat(path)
 		isJSON = missing == nil
 	}
-	if !isJSON || config.SentencePieceFirst(cfg) && x.main == "" {
+	if !isJSON || config.SentencePieceFirst(cfg) && x.Main == "" {
 		if kvs, why, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
 			return kvs, nil, "", err
 		}
@@ -94,7 +95,7 @@ func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSO
 	}
 	pre, ok := t.pre()
 	if t.Model.Type != "BPE" || !ok {
-		if x.main == "" {
+		if x.Main == "" {
 			if kvs, _, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
 				return kvs, nil, "", err
 			}
@@ -102,30 +103,24 @@ func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSO
 		return nil, nil, fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp",
 			badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
 	}
-	if kvs, err = t.keys(pre.Name, x.added(&t), cfg.Shared().VocabSize); err != nil {
+	if kvs, err = t.keys(pre.Name, added(x, &t), cfg.Shared().VocabSize); err != nil {
 		return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
 	return kvs, &t, "", nil
 }
 
-// sourceVocabulary returns the tokenizer keys of a GGUF file, as they are.
-func sourceVocabulary(kvs []gguf.KV) []gguf.KV {
-	var vocabulary []gguf.KV
-	for _, kv := range kvs {
-		if strings.HasPrefix(kv.Key, "tokenizer.") || strings.HasSuffix(kv.Key, keyVocabSize) {
-			vocabulary = append(vocabulary, kv)
-		}
+// added returns the added tokens of a tokenizer.json, with those that the files beside it add.
+func added(x *write.Texts, parsed *tokenizerJSON) []tokenizer.Added {
+	if t := x.Open(); t != nil {
+		return t.Added()
 	}
-	return vocabulary
+	return parsed.AddedTokens
 }
-
-// keyVocabSize tells llama.cpp how many ids there are when there is no text for them. It follows the architecture's name.
-const keyVocabSize = ".vocab_size"
 
 // noVocabulary is llama.cpp's vocabulary of type "none".
 func noVocabulary(cfg config.Config) []gguf.KV {
 	return []gguf.KV{
-		{Key: config.Architecture(cfg) + keyVocabSize, Value: gguf.Of(uint32(cfg.Shared().VocabSize))},
+		{Key: config.Architecture(cfg) + gguf.KeyVocabSize, Value: gguf.Of(uint32(cfg.Shared().VocabSize))},
 		{Key: "tokenizer.ggml.model", Value: gguf.Of("none")},
 	}
 }

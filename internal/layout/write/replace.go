@@ -1,4 +1,4 @@
-package convert
+package write
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 )
 
-// replaces returns the judge of what may be replaced, none unless it was asked for.
-func (o *Options) replaces(judge func(path string) error) func(path string) error {
+// Replaces returns the judge of what may be replaced, none unless it was asked for.
+func (o *Options) Replaces(judge func(path string) error) func(path string) error {
 	if !o.Force {
 		return nil
 	}
@@ -73,8 +73,8 @@ func chatTemplates(dir, name string) bool {
 		!slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) != ".jinja" })
 }
 
-// replaceableGGUF refuses to replace a file that is not a GGUF file.
-func replaceableGGUF(path string) error {
+// ReplaceableGGUF refuses to replace a file that is not a GGUF file.
+func ReplaceableGGUF(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

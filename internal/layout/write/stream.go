@@ -1,4 +1,4 @@
-package convert
+package write
 
 import (
 	"cmp"
@@ -21,26 +21,26 @@ const (
 	maxPiece = 4 << 20
 )
 
-// tensorWriter is a file that tensors are written to by name, in pieces of any order.
-type tensorWriter interface {
+// TensorWriter is a file that tensors are written to by name, in pieces of any order.
+type TensorWriter interface {
 	WriteAt(name string, byteOffset int64, data []byte) error
 }
 
-// stream writes the sources to w.
-func stream(w tensorWriter, sources []Source, p *progress) error {
-	return eachPiece(p.ctx, p.threads, sources, func(i int, at int64, piece []byte) error {
+// Stream writes the sources to w.
+func Stream(w TensorWriter, sources []Source, p *Progress) error {
+	return EachPiece(p.ctx, p.threads, sources, func(i int, at int64, piece []byte) error {
 		if err := w.WriteAt(sources[i].Name, at, piece); err != nil {
 			return err
 		}
-		p.add(int64(len(piece)))
+		p.Add(int64(len(piece)))
 		return nil
 	})
 }
 
-// eachPiece hands every source's bytes to use, on that many threads (0: all cores): piece lies at byte offset at of
+// EachPiece hands every source's bytes to use, on that many threads (0: all cores): piece lies at byte offset at of
 // sources[i] and is valid until use returns. Pieces begin in order. The error is that of the first piece that has one;
 // one of a source names its tensor.
-func eachPiece(ctx context.Context, threads int, sources []Source, use func(i int, at int64, piece []byte) error) error {
+func EachPiece(ctx context.Context, threads int, sources []Source, use func(i int, at int64, piece []byte) error) error {
 	q := &queue{ctx: ctx, sources: sources, use: use, failedAt: -1}
 	cores := runtime.GOMAXPROCS(0)
 	if threads == 0 {
@@ -85,7 +85,7 @@ func (q *queue) next() (j job, ok bool) {
 		total, _ := tensor.Count(s.Shape) // of a tensor that has a size
 		if q.first < total || total == 0 && q.first == 0 {
 			j = job{number: q.dealt, source: q.source, first: q.first, elems: total - q.first}
-			if s.piece != nil {
+			if s.Piece != nil {
 				j.elems = min(j.elems, pieceElems)
 			}
 			q.dealt++
@@ -99,7 +99,7 @@ func (q *queue) next() (j job, ok bool) {
 
 // work takes pieces until there are none.
 func (q *queue) work() {
-	s := new(scratch)
+	s := new(Scratch)
 	for {
 		j, ok := q.next()
 		if !ok {
@@ -116,7 +116,7 @@ func (q *queue) work() {
 }
 
 // do makes a piece and hands it on.
-func (q *queue) do(s *scratch, j job) error {
+func (q *queue) do(s *Scratch, j job) error {
 	var failed error // of use, as opposed to the source's own errors
 	source, at := q.sources[j.source], int64(0)
 	use := func(piece []byte) error {
@@ -132,11 +132,11 @@ func (q *queue) do(s *scratch, j job) error {
 		return nil
 	}
 	err := mmap.Guard(func() error {
-		if source.piece == nil {
+		if source.Piece == nil {
 			return source.Write(use)
 		}
 		at = int64(source.DType.Bytes(j.first))
-		piece, err := source.piece(s, j.first, j.first+j.elems)
+		piece, err := source.Piece(s, j.first, j.first+j.elems)
 		if err != nil {
 			return err
 		}
@@ -148,8 +148,8 @@ func (q *queue) do(s *scratch, j job) error {
 	return failed
 }
 
-// progress counts the bytes written.
-type progress struct {
+// Progress counts the bytes written.
+type Progress struct {
 	ctx     context.Context
 	threads int
 	report  func(done, total int64)
@@ -158,16 +158,17 @@ type progress struct {
 	done, total int64
 }
 
-// newProgress begins to count the bytes of sources.
-func newProgress(ctx context.Context, sources []Source, opts Options) *progress {
-	p := &progress{ctx: ctx, threads: opts.Threads, report: opts.Progress}
+// NewProgress begins to count the bytes of sources.
+func NewProgress(ctx context.Context, sources []Source, opts Options) *Progress {
+	p := &Progress{ctx: ctx, threads: opts.Threads, report: opts.Progress}
 	for _, s := range sources {
-		p.total += s.bytes()
+		p.total += s.Bytes()
 	}
 	return p
 }
 
-func (p *progress) add(n int64) {
+// Add counts n bytes more.
+func (p *Progress) Add(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done += n

@@ -1,4 +1,4 @@
-package convert
+package write
 
 import (
 	"errors"
@@ -48,11 +48,11 @@ func copyFile(dir *atomicfile.Dir, name, from string, size int64) (err error) {
 		return err
 	}
 	defer in.Close()
-	out, err := create(dir, name)
+	out, err := Create(dir, name)
 	if err != nil {
 		return err
 	}
-	defer closeFile(out, &err)
+	defer out.Finish(&err)
 	n, err := io.Copy(io.NewOffsetWriter(out, 0), io.LimitReader(in, size+1))
 	if err == nil && n != size {
 		err = &badfile.FormatError{File: from, Detail: fmt.Sprintf("gave other than the %d bytes of its size: changed while it was read", size)}

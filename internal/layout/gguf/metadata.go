@@ -1,4 +1,4 @@
-package convert
+package gguf
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout/write"
 )
 
 // description is what the general keys of a GGUF file say about a model, gathered as llama.cpp's converter does
@@ -32,18 +33,18 @@ var descriptive = []string{
 var related = []string{"name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url"}
 
 // general gathers the description of a plan's source. note says what of it could not be read.
-func general(p *Plan, parameters int) (kvs []gguf.KV, note string) {
-	if kept := sourceDescription(p.ck.GGUFKeys()); kept != nil {
+func general(p *write.Plan, parameters int) (kvs []gguf.KV, note string) {
+	if kept := sourceDescription(p.From.Keys); kept != nil {
 		return kept, ""
 	}
-	dir := p.ck.Path()
+	dir := p.From.Path
 	d := &description{text: make(map[string]string)}
 	card, err := readModelCard(filepath.Join(dir, "README.md"))
 	if err != nil {
 		note = fmt.Sprintf("%v: no license and no tags are taken from it", err)
 	}
 	d.takeCard(card, parameters)
-	for _, e := range p.cfg.Shared().Extra {
+	for _, e := range p.Config.Shared().Extra {
 		if e.Key == "_name_or_path" {
 			v, _ := jsonobj.ParseValue(e.Value)
 			if id, ok := v.Text(); ok && strings.Count(id, "/") <= 1 && id != "" {

@@ -1,4 +1,4 @@
-package convert
+package gguf
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
@@ -29,18 +30,10 @@ type special struct {
 	adds  []gguf.KV
 }
 
-// specialTypes are the types of special tokens; the key of each in GGUF.
-var specialTypes = map[string]string{
-	"bos": "bos_token_id", "eos": "eos_token_id", "unk": "unknown_token_id", "sep": "seperator_token_id", "pad": "padding_token_id",
-	"mask": "mask_token_id", "eot": "eot_token_id", "eom": "eom_token_id",
-}
-
-const ggufTokenizer = "tokenizer.ggml."
-
 // specialKeys returns the keys of a tokenizer, of which parsed is the tokenizer.json if it has one, and those of its chat
 // templates.
-func specialKeys(x *texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV, []string, error) {
-	dir, t := x.dir, x.open()
+func specialKeys(x *write.Texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV, []string, error) {
+	dir, t := x.Dir, x.Open()
 	s := &special{types: []string{"bos", "eos", "unk", "sep", "pad", "cls", "mask"}, names: map[string]string{}, wrapped: map[string]bool{}, known: map[string]bool{}, vocab: cfg.VocabSize}
 	var err error
 	if s.settings, err = readMembers(filepath.Join(dir, filenames.TokenizerConfig)); err != nil {
@@ -89,7 +82,7 @@ func (s *special) noteAround(t *tokenizer.Tokenizer) (notes []string) {
 		var got []int64
 		if add, ok := keyOf(s.adds, "add_"+end.name+"_token"); ok {
 			yes, _ := add.Bool()
-			if id, ok := keyOf(s.ids, specialTypes[end.name]); ok && yes {
+			if id, ok := keyOf(s.ids, gguf.SpecialTokens[end.name]); ok && yes {
 				n, _ := id.Uint()
 				got = []int64{int64(n)}
 			}
@@ -105,7 +98,7 @@ func (s *special) noteAround(t *tokenizer.Tokenizer) (notes []string) {
 // keyOf returns the value of a key of the tokenizer.
 func keyOf(kvs []gguf.KV, key string) (v gguf.Value, ok bool) {
 	for _, kv := range kvs {
-		if kv.Key == ggufTokenizer+key {
+		if kv.Key == gguf.KeyTokenizer+key {
 			return kv.Value, true
 		}
 	}
@@ -218,7 +211,7 @@ func (s *special) template(first, last string) {
 
 // add says whether a token is put around every text; if that was said before, it counts only with over.
 func (s *special) add(name string, yes, over bool) {
-	key := ggufTokenizer + "add_" + name + "_token"
+	key := gguf.KeyTokenizer + "add_" + name + "_token"
 	i := slices.IndexFunc(s.adds, func(kv gguf.KV) bool { return kv.Key == key })
 	if i < 0 {
 		i = len(s.adds)
@@ -273,12 +266,12 @@ func (s *special) configured(cfg *config.Common) {
 
 // set states the id of a special token, the first of its type.
 func (s *special) set(name string, id int) {
-	key := specialTypes[name]
+	key := gguf.SpecialTokens[name]
 	if key == "" || s.known[name] || id < 0 || id >= s.vocab {
 		return
 	}
 	s.known[name] = true
-	s.ids = append(s.ids, gguf.KV{Key: ggufTokenizer + key, Value: gguf.Of(uint32(id))})
+	s.ids = append(s.ids, gguf.KV{Key: gguf.KeyTokenizer + key, Value: gguf.Of(uint32(id))})
 }
 
 // templates returns the chat templates: those of tokenizer_config.json, or else of files of their own. used is the one
@@ -290,15 +283,15 @@ func (s *special) templates(dir, used string) (kvs []gguf.KV, notes []string, er
 			notes = append(notes, "chat_template.jinja and tokenizer_config.json have different chat templates: as llama.cpp's converter does, "+
 				"the latter is written; transformers uses the former")
 		}
-		return []gguf.KV{{Key: keyTemplate, Value: gguf.Of(text)}}, notes, nil
+		return []gguf.KV{{Key: gguf.KeyTemplate, Value: gguf.Of(text)}}, notes, nil
 	}
 	list, _ := v.Elems(1 << 10)
-	var all []namedTemplate
+	var all []gguf.Template
 	for _, e := range list {
 		members, _ := e.Members()
 		name, _ := members.Get("name")
 		text, _ := members.Get("template")
-		all = append(all, namedTemplate{contentOf(name), contentOf(text)})
+		all = append(all, gguf.Template{Name: contentOf(name), Text: contentOf(text)})
 	}
 	if !stated {
 		if all, err = templateFiles(dir); err != nil {
@@ -306,7 +299,7 @@ func (s *special) templates(dir, used string) (kvs []gguf.KV, notes []string, er
 		}
 	}
 	if len(all) == 0 && used != "" {
-		all = []namedTemplate{{defaultTemplate, used}}
+		all = []gguf.Template{{Name: gguf.DefaultTemplate, Text: used}}
 	}
 	return templateKeys(all), notes, nil
 }

@@ -1,4 +1,4 @@
-package convert
+package gguf
 
 import (
 	"bytes"
@@ -8,29 +8,29 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/internal/layout/write"
 )
 
 // keepEnds puts the ends of texts that a source has into a GGUF file: those that follow from the tokenizer are there, two
 // more go into llama.cpp's keys for the ends of turns and messages, and the whole generation_config.json into a key of our
 // own where these do not say it. What llama.cpp does otherwise is noted.
-func (p *Plan) keepEnds() error {
-	ids, _ := p.ck.StopTokens() // noted before
-	ends, known := gguf.Ends(p.vocabulary)
-	cfg := p.cfg.Clone()
+func (g *target) keepEnds(p *write.Plan) error {
+	ids := p.From.Stops
+	ends, known := gguf.Ends(g.vocabulary)
+	cfg := p.Config.Clone()
 	if known {
-		if p.ck.GGUFKeys() == nil {
+		if p.From.Keys == nil {
 			for _, key := range []string{"eot_token_id", "eom_token_id"} {
-				p.addEnd(key, lacking(ids, ends))
-				ends, _ = gguf.Ends(p.vocabulary)
+				g.addEnd(key, lacking(ids, ends))
+				ends, _ = gguf.Ends(g.vocabulary)
 			}
 		}
-		p.noteEnds(ids, ends)
-		p.setEnds(cfg, ends)
+		g.noteEnds(p, ids, ends)
+		write.SetStops(cfg, ends)
 	}
-	back, err := generationConfig(cfg)
-	if err == nil && !bytes.Equal(back, p.generation) {
-		p.ends = []gguf.KV{{Key: loader.KeyGeneration, Value: gguf.Of(string(p.generation))}}
+	back, err := write.Generation(cfg)
+	if err == nil && !bytes.Equal(back, p.Texts.Generation) {
+		g.ends = []gguf.KV{{Key: gguf.KeyGeneration, Value: gguf.Of(string(p.Texts.Generation))}}
 	}
 	return err
 }
@@ -47,10 +47,10 @@ func lacking(ids, others []int64) (left []int64) {
 }
 
 // addEnd states the first of some ids in a key that is free, behind the other ids.
-func (p *Plan) addEnd(key string, ids []int64) {
+func (g *target) addEnd(key string, ids []int64) {
 	at := 0
-	for i, kv := range p.vocabulary {
-		if kv.Key == ggufTokenizer+key {
+	for i, kv := range g.vocabulary {
+		if kv.Key == gguf.KeyTokenizer+key {
 			return
 		}
 		if strings.HasSuffix(kv.Key, "_token_id") || at == 0 {
@@ -58,26 +58,26 @@ func (p *Plan) addEnd(key string, ids []int64) {
 		}
 	}
 	if len(ids) > 0 && ids[0] >= 0 {
-		p.vocabulary = slices.Insert(slices.Clone(p.vocabulary), at, gguf.KV{Key: ggufTokenizer + key, Value: gguf.Of(uint32(ids[0]))})
+		g.vocabulary = slices.Insert(slices.Clone(g.vocabulary), at, gguf.KV{Key: gguf.KeyTokenizer + key, Value: gguf.Of(uint32(ids[0]))})
 	}
 }
 
 // noteEnds says where llama.cpp ends a text and the source does not, and the other way round.
-func (p *Plan) noteEnds(ids, ends []int64) {
+func (g *target) noteEnds(p *write.Plan, ids, ends []int64) {
 	if more := lacking(ends, ids); len(more) > 0 {
-		p.Notes = append(p.Notes, "in a GGUF file a text ends at "+p.tokenList(more)+" too, where the source goes on")
+		p.Note("in a GGUF file a text ends at " + g.tokenList(more) + " too, where the source goes on")
 	}
 	if fewer := lacking(ids, ends); len(fewer) > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("llama.cpp does not have a key for the end of a text at %s: only gomamba ends there, by the key %s",
-			p.tokenList(fewer), loader.KeyGeneration))
+		p.Note(fmt.Sprintf("llama.cpp does not have a key for the end of a text at %s: only gomamba ends there, by the key %s",
+			g.tokenList(fewer), gguf.KeyGeneration))
 	}
 }
 
 // tokenList lists ids with their tokens.
-func (p *Plan) tokenList(ids []int64) string {
+func (g *target) tokenList(ids []int64) string {
 	var tokens, list []string
-	for _, kv := range p.vocabulary {
-		if kv.Key == ggufTokenizer+"tokens" {
+	for _, kv := range g.vocabulary {
+		if kv.Key == gguf.KeyTokenizer+"tokens" {
 			tokens, _ = kv.Value.Strings() // rendered, or read before
 		}
 	}
