@@ -29,9 +29,11 @@ const (
 
 // Layouts lists the layouts that can be written.
 func Layouts() string {
-	var known []string
+	known := []string{layouts.Default}
 	for _, l := range layouts.All {
-		known = append(known, l.Name)
+		if l.Name != layouts.Default {
+			known = append(known, l.Name)
+		}
 	}
 	return strings.Join(known, ", ")
 }
@@ -55,7 +57,7 @@ func Guess(dst string) Layout {
 			return Layout(l.Name)
 		}
 	}
-	return HF
+	return layouts.Default
 }
 
 // Recipe says which dtype each tensor gets. The zero Recipe leaves each its own.

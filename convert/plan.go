@@ -5,16 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/filenames"
-	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
@@ -134,36 +130,16 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 
 // originOf is a checkpoint as targets see it.
 func originOf(ck *loader.Checkpoint) write.Origin {
-	from := write.Origin{Path: ck.Path(), Config: ck.Config(), Tensors: ck.Tensors(), Keys: ck.GGUFKeys()}
+	o := layout.Inside(ck)
+	from := write.Origin{Path: o.Path, Config: o.Config, Tensors: ck.Tensors(), Keys: o.Weights.Keys}
 	embedding, _ := ck.Tensor(names.Embedding) // of a checked checkpoint
 	from.Matrix = embedding.DType
-	if l, _ := layouts.Named(ck.Layout()); l.AlwaysF32 != nil {
-		from.AlwaysF32 = func(name string) bool { return l.AlwaysF32(from.Config, name) }
+	if always := o.Layout.AlwaysF32; always != nil {
+		from.AlwaysF32 = func(name string) bool { return always(o.Config, name) }
 	}
 	from.Stops, from.Unread = ck.StopTokens()
-	from.Generation = func() ([]byte, error) { return generationOf(ck) }
+	from.Generation = func() ([]byte, error) { return o.Layout.Generation(o) }
 	return from
-}
-
-// maxGeneration bounds a generation_config.json.
-const maxGeneration = 1 << 28
-
-// generationOf returns the generation_config.json of a checkpoint as it is, nil if there is none.
-func generationOf(ck *loader.Checkpoint) ([]byte, error) {
-	if kvs := ck.GGUFKeys(); kvs != nil {
-		for _, kv := range kvs {
-			if kv.Key == gguf.KeyGeneration {
-				text, _ := kv.Value.Str() // another kind of value is reported with the ends
-				return []byte(text), nil
-			}
-		}
-		return nil, nil
-	}
-	text, err := jsonobj.ReadFile(filepath.Join(ck.Path(), filenames.Generation), maxGeneration)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return text, err
 }
 
 // unwritable is the error of a request for a dtype that is read and copied, and that values are not rounded to.

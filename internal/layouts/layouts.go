@@ -2,38 +2,55 @@
 package layouts
 
 import (
-	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layout/gguf"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/mistral"
 	"github.com/gomamba/gomamba/internal/layout/original"
-	"github.com/gomamba/gomamba/internal/layout/write"
 )
 
-// Layout is one way to store a checkpoint.
-type Layout struct {
-	Name      string
-	Ending    string // of the file's name; empty: it is a folder
-	OneFile   bool   // weights are never divided
-	// AlwaysF32, unless nil, reports whether a tensor is stored as F32 whatever the dtype of the matrices.
-	AlwaysF32 func(cfg config.Config, name string) bool
-	NewTarget func() write.Target
-}
+// All are the layouts in the order in which they are tried: the first that matches opens a folder and reports its own
+// errors.
+var All = []layout.Layout{original.Layout, mistral.Layout, hf.Layout, gguf.Layout}
 
-// All are the layouts in the order in which they are listed.
-var All = []Layout{
-	{Name: "hf", NewTarget: hf.NewTarget},
-	{Name: "original", OneFile: true, NewTarget: original.NewTarget},
-	{Name: "mistral", OneFile: true, NewTarget: mistral.NewTarget},
-	{Name: "gguf", Ending: ".gguf", AlwaysF32: gguf.AlwaysF32, NewTarget: gguf.NewTarget},
-}
+// Default is the layout that is written unless another is asked for.
+const Default = hf.Name
 
 // Named returns the layout of that name.
-func Named(name string) (l Layout, ok bool) {
+func Named(name string) (l layout.Layout, ok bool) {
 	for _, l := range All {
 		if l.Name == name {
 			return l, true
 		}
 	}
-	return Layout{}, false
+	return layout.Layout{}, false
+}
+
+// Detect finds the checkpoint that path means and its layout.
+func Detect(path string) (src layout.Source, l layout.Layout, err error) {
+	src.Dir = path
+	info, err := files.Stat(path)
+	if err != nil {
+		return src, layout.Layout{}, err // names the operation and the path
+	}
+	if !info.IsDir() {
+		for _, l := range All {
+			if l.Asked == nil {
+				continue
+			}
+			if src, ok := l.Asked(path); ok {
+				return src, l, nil
+			}
+		}
+		if src, err = layout.SourceOf(path); err != nil {
+			return src, layout.Layout{}, err
+		}
+	}
+	for _, l := range All {
+		if l.Match(src) {
+			return src, l, nil
+		}
+	}
+	return src, layout.Layout{}, layout.NoMatch(src.Dir)
 }

@@ -25,8 +25,7 @@ type target struct {
 	general, vocabulary, ends []gguf.KV
 }
 
-// NewTarget returns a target for one plan.
-func NewTarget() write.Target { return &target{} }
+func newTarget() write.Target { return &target{} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
@@ -200,8 +199,16 @@ func sizeLabel(n int) string {
 	return fmt.Sprintf("%.*f%s", max(2-digits, 0), scaled, suffix)
 }
 
-// AlwaysF32 reports whether the tensor of a canonical name is stored as F32 whatever the dtype of the matrices.
-func AlwaysF32(cfg config.Config, name string) bool {
+// alwaysF32 reports whether the tensor of a canonical name is stored as F32 whatever the dtype of the matrices.
+func alwaysF32(cfg config.Config, name string) bool {
 	stored, ok := names.ToGGUF(cfg, name)
 	return ok && stored.F32
+}
+
+// storedName returns the name that the tensor of a canonical name has in the file.
+func storedName(cfg config.Config, name string) string {
+	if stored, ok := names.ToGGUF(cfg, name); ok {
+		return stored.Name
+	}
+	return name
 }

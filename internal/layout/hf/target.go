@@ -18,8 +18,7 @@ import (
 // Target writes what Write writes. Other folders of plain tensors build on it.
 type Target struct{}
 
-// NewTarget returns a target for one plan.
-func NewTarget() write.Target { return Target{} }
+func newTarget() write.Target { return Target{} }
 
 // Files implements write.Target.
 func (Target) Files(p *write.Plan, limit int64) (int, error) {

@@ -18,8 +18,7 @@ import (
 // consolidated.safetensors with the names of mamba_ssm behind "model.".
 type target struct{ hf.Target }
 
-// NewTarget returns a target for one plan.
-func NewTarget() write.Target { return target{} }
+func newTarget() write.Target { return target{} }
 
 // Files implements write.Target.
 func (target) Files(*write.Plan, int64) (int, error) { return 1, nil }

@@ -19,8 +19,7 @@ import (
 // and pytorch_model.bin, in which a tied head shares the embedding's storage.
 type target struct{ hf.Target }
 
-// NewTarget returns a target for one plan.
-func NewTarget() write.Target { return target{} }
+func newTarget() write.Target { return target{} }
 
 // Files implements write.Target.
 func (target) Files(*write.Plan, int64) (int, error) { return 1, nil }

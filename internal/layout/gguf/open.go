@@ -1,9 +1,10 @@
-package layout
+package gguf
 
 import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,44 +14,47 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/ggufconfig"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// The GGUF layout: one file, or the parts of a split one, alone or in a folder that holds no other.
-const ggufPattern = "*.gguf"
+// Name of the layout.
+const Name = "gguf"
 
-// GGUFFile returns the GGUF file that a folder stands for: its only one, or the first part of its only split.
-func GGUFFile(dir string) (path string, ok bool) {
-	found := filenames.In(dir, ggufPattern)
-	if len(found) == 0 {
-		return "", false
-	}
-	if len(found) > 1 && !strings.HasSuffix(found[0], fmt.Sprintf("-00001-of-%05d.gguf", len(found))) {
-		return "", false
-	}
-	return found[0], true
+const ending = ".gguf"
+
+// Layout is the layout of llama.cpp: one file, or the parts of a split one, alone or in a folder that holds no other.
+var Layout = layout.Layout{
+	Name: Name, Ending: ending, Asked: asked, Match: match, Open: Open,
+	Settings: "its metadata", StoredName: storedName, AlwaysF32: alwaysF32,
+	Stops: stops, Generation: generation, NewTarget: newTarget,
 }
 
-func matchGGUF(src Source) bool {
-	_, ok := GGUFFile(src.Dir)
+// asked recognises a file by its name or by its first bytes: programs that keep models by their hash give them no ending.
+func asked(path string) (layout.Source, bool) {
+	return layout.Source{Dir: path}, strings.EqualFold(filepath.Ext(path), ending) || strings.HasPrefix(layout.FirstBytes(path), "GGUF")
+}
+
+func match(src layout.Source) bool {
+	_, ok := filenames.GGUF(src.Dir)
 	return ok
 }
 
-// OpenGGUF reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
+// Open reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
 // names and shapes; A becomes A_log, for which a copy is made.
-func OpenGGUF(src Source) (_ config.Config, _ *Weights, err error) {
+func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	path := src.Dir
 	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
-		path, _ = GGUFFile(path) // it matched
+		path, _ = filenames.GGUF(path) // it matched
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &Weights{Source: path, Files: []Mapped{f}, Keys: f.KVs()}
+	w := &layout.Weights{Source: path, Files: []layout.Mapped{f}, Keys: f.KVs()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -130,7 +134,7 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		if shape := shapes[name]; shape != nil && slices.Equal(squeeze(t.Shape), squeeze(stored.Shape)) {
 			t.Shape = shape // Mamba-2 files made before llama.cpp's pull request 9126 have this one already
 		} else if len(t.Shape) == 2 && len(stored.Shape) == 2 && strings.HasSuffix(name, "conv1d.weight") {
-			t.Shape = []int{t.Shape[0], 1, t.Shape[1]} // of other sizes than expected: to be told in the usual terms
+			t.Shape = []int{t.Shape[0], 1, t.Shape[1]} // of other sizes than expected: reported in the usual terms
 		} else if len(shape) == 1 && len(t.Shape) == 2 && t.Shape[1] == 1 {
 			t.Shape = t.Shape[:1] // likewise
 		}
@@ -152,7 +156,7 @@ func squeeze(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
 }
 
-// takeLogs replaces A by A_log in the tensors of the given indices, on all cores. They are told of by their stored names.
+// takeLogs replaces A by A_log in the tensors of the given indices, on all cores. Errors have their stored names.
 func takeLogs(tensors []tensor.Tensor, logs map[int]string) error {
 	pool := parallel.NewPool(0)
 	defer pool.Close()

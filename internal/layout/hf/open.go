@@ -1,9 +1,6 @@
-package layout
+package hf
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +8,8 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -25,28 +24,49 @@ import (
 // In the hub's cache all of these are links into ../../blobs.
 // Where none of these is there, the only file of weights under another name will do.
 
-func matchHF(src Source) bool {
-	return Exists(filepath.Join(src.Dir, filenames.Config)) && hasWeights(src)
+// Name of the layout.
+const Name = "hf"
+
+// Layout is the layout of transformers.
+var Layout = layout.Layout{
+	Name: Name, Match: Match, Open: open,
+	Stops: stops, Generation: layout.Generation, NewTarget: newTarget,
 }
 
-// openHF reads the configuration and maps the weights.
-func openHF(src Source) (config.Config, *Weights, error) {
+// Match reports whether a folder has the files of the layout.
+func Match(src layout.Source) bool {
+	return layout.Exists(filepath.Join(src.Dir, filenames.Config)) && src.HasWeights()
+}
+
+// stops reads the ids that end a text from the file itself: transformers resolves none that it does not state.
+func stops(o *layout.Opened) ([]int64, error) {
+	return layout.FolderStops(o, func() ([]int64, error) {
+		data, err := jsonobj.ReadFile(filepath.Join(o.Path, filenames.Config), config.MaxFile)
+		if err != nil {
+			return layout.ConfiguredStops(o), err
+		}
+		return config.ParseStops(data)
+	})
+}
+
+// open reads the configuration and maps the weights.
+func open(src layout.Source) (config.Config, *layout.Weights, error) {
 	path := filepath.Join(src.Dir, filenames.Config)
 	cfg, err := config.LoadHF(path)
 	if err != nil {
-		return nil, nil, NotLinked(path, err)
+		return nil, nil, layout.NotLinked(path, err)
 	}
-	w, err := openWeights(src, "")
+	w, err := layout.OpenWeights(src, "")
 	if err != nil {
 		return nil, nil, err
 	}
-	w.SettleMLX()
+	SettleMLX(w)
 	return cfg, w, nil
 }
 
 // SettleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
 // the elements lie in the same order.
-func (w *Weights) SettleMLX() {
+func SettleMLX(w *layout.Weights) {
 	settled := slices.Clone(w.Tensors)
 	var first *tensor.Tensor // as it is stored
 	for i := range settled {
@@ -67,49 +87,4 @@ func (w *Weights) SettleMLX() {
 	w.Tensors = settled
 	w.Note(first.File, badfile.Tensor(first.Name), "", "found %s, the order of an MLX conversion, which transformers refuses; read as %s, and so written by convert",
 		badfile.Shape(first.Shape), badfile.Shape([]int{first.Shape[0], 1, first.Shape[1]}))
-}
-
-// NotLinked explains the error of opening path where it is a link that leads nowhere.
-func NotLinked(path string, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	target, lerr := os.Readlink(path)
-	if lerr != nil {
-		return err
-	}
-	return &badfile.FormatError{File: path, Detail: "is a link to " + badfile.Quote(target) + ", which is missing; download it again"}
-}
-
-// OpenShards maps the shards an index names, and all tensors in them, as transformers does. If the index says otherwise,
-// that is noted.
-func OpenShards(path string, open func(path string) (File, error)) (_ *Weights, err error) {
-	idx, err := readIndex(path)
-	if err != nil {
-		return nil, err
-	}
-	dir := filepath.Dir(path)
-	w := &Weights{Source: path}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.Close())
-		}
-	}()
-	held := make(map[string]string, len(idx.shardOf)) // tensor name to shard
-	for _, shard := range idx.shards {
-		f, err := open(filepath.Join(dir, shard))
-		if err != nil {
-			return nil, err
-		}
-		had := len(w.Tensors)
-		w.Add(filepath.Join(dir, shard), f)
-		for _, t := range w.Tensors[had:] {
-			if other, twice := held[t.Name]; twice {
-				return nil, idx.errorf(t.Name, "is in two shards, %s and %s", badfile.Quote(other), badfile.Quote(shard))
-			}
-			held[t.Name] = shard
-		}
-	}
-	idx.compare(w, held)
-	return w, nil
 }
