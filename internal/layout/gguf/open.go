@@ -13,7 +13,6 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/ggufconfig"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -82,7 +81,7 @@ func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if vocab == 0 {
 		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
 	}
-	cfg, err := ggufconfig.Parse(path, f, vocab, !head)
+	cfg, err := parseConfig(path, f, vocab, !head)
 	if err != nil {
 		return nil, nil, err
 	}

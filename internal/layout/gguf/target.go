@@ -12,7 +12,6 @@ import (
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/ggufconfig"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
@@ -37,7 +36,7 @@ func (g *target) Prepare(p *write.Plan) error {
 		return &badfile.UnsupportedError{File: p.From.Path, Where: "dtype",
 			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose %s", p.Recipe.DType(), badfile.Or(known))}
 	}
-	if _, _, err := ggufconfig.Encode(p.Config); err != nil {
+	if _, _, err := encodeConfig(p.Config); err != nil {
 		return err
 	}
 	if g.vocabulary = p.Texts.Keys; g.vocabulary == nil {
@@ -170,7 +169,7 @@ func fileType(p *write.Plan) uint32 {
 
 // keys returns all keys of the file, in the order of llama.cpp's converter.
 func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
-	model, own, err := ggufconfig.Encode(p.Config)
+	model, own, err := encodeConfig(p.Config)
 	if err != nil {
 		return nil, err
 	}

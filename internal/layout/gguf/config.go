@@ -1,6 +1,4 @@
-// Package ggufconfig reads and writes the configuration in the keys of a GGUF file: package config knows which keys these
-// are, package gguf how they are stored.
-package ggufconfig
+package gguf
 
 import (
 	"fmt"
@@ -20,16 +18,16 @@ func (k keys) Has(key string) bool {
 	return ok
 }
 
-// Parse reads the configuration of f, which messages call file. vocab is the number of rows of token_embd.weight; tied says
+// parseConfig reads the configuration of f, which messages call file. vocab is the number of rows of token_embd.weight; tied says
 // that f has no output.weight. Errors are those of config.ParseGGUF.
-func Parse(file string, f *gguf.File, vocab int, tied bool) (config.Config, error) {
+func parseConfig(file string, f *gguf.File, vocab int, tied bool) (config.Config, error) {
 	bias := slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ssm_conv1d.bias") })
 	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, ConvBias: bias})
 }
 
-// Encode returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are
+// encodeConfig returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are
 // those of config.EncodeGGUF.
-func Encode(cfg config.Config) (keys, own []gguf.KV, err error) {
+func encodeConfig(cfg config.Config) (keys, own []gguf.KV, err error) {
 	model, ours, err := config.EncodeGGUF(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -51,7 +49,7 @@ func stored(keys []config.GGUFKey) []gguf.KV {
 		case string:
 			kvs[i].Value = gguf.Of(v)
 		default:
-			panic(fmt.Sprintf("ggufconfig: %s is a %T", k.Key, v))
+			panic(fmt.Sprintf("gguf: %s is a %T", k.Key, v))
 		}
 	}
 	return kvs

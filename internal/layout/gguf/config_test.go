@@ -1,4 +1,4 @@
-package ggufconfig
+package gguf
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ import (
 	"github.com/gomamba/gomamba/internal/hostile"
 )
 
-// FuzzParse feeds the keys of arbitrary GGUF files. A configuration that is accepted is valid, and comes back from its
+// FuzzConfig feeds the keys of arbitrary GGUF files. A configuration that is accepted is valid, and comes back from its
 // own keys where it can be written.
-func FuzzParse(f *testing.F) {
+func FuzzConfig(f *testing.F) {
 	for _, seed := range hostile.Seeds(".gguf") {
 		f.Add(seed, 16, true)
 	}
@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c, err := Parse("fuzz", file, vocab, tied)
+		c, err := parseConfig("fuzz", file, vocab, tied)
 		if err != nil {
 			oneLine(t, err)
 			return
@@ -33,7 +33,7 @@ func FuzzParse(f *testing.F) {
 		if err := c.Validate(); err != nil {
 			t.Fatalf("accepted but invalid: %v", err)
 		}
-		keys, own, err := Encode(c)
+		keys, own, err := encodeConfig(c)
 		if err != nil {
 			return // what llama.cpp has no keys for
 		}
@@ -50,7 +50,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := Parse("again", written, c.Shared().VocabSize, c.Shared().TieWordEmbeddings)
+		again, err := parseConfig("again", written, c.Shared().VocabSize, c.Shared().TieWordEmbeddings)
 		if err != nil {
 			t.Fatalf("written and not read: %v", err)
 		}
