@@ -58,6 +58,9 @@ func (ggufTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source)
 		cast(t, stored.Name, dtype, stored.Shape, change)
 }
 
+// keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
+const keyFileType = "general.file_type"
+
 // transformZeros is the Transform of a tensor that the source does not have.
 const transformZeros = "zeros"
 
@@ -127,10 +130,19 @@ func (p *Plan) noteFallbacks() {
 	}
 }
 
-// fileType is the recipe's; of tensors that keep their dtypes, that of the largest, and first of quantized ones.
+// fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
+// first of quantized ones.
 func (p *Plan) fileType() uint32 {
 	if !p.recipe.keeps() {
 		return uint32(p.recipe.fileType)
+	}
+	for _, kv := range p.ck.GGUFKeys() {
+		if kv.Key != keyFileType {
+			continue
+		}
+		if n, err := kv.Value.Uint(); err == nil && n <= math.MaxUint32 {
+			return uint32(n)
+		}
 	}
 	best, size, quantized := tensor.F32, 0, false
 	for i, s := range p.sources {
@@ -152,7 +164,7 @@ func (ggufTarget) keys(p *Plan) ([]gguf.KV, error) {
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.cfg))}}, p.general...)
 	kvs = append(kvs, model...)
 	kvs = append(kvs,
-		gguf.KV{Key: "general.file_type", Value: gguf.Of(p.fileType())},
+		gguf.KV{Key: keyFileType, Value: gguf.Of(p.fileType())},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
 	return slices.Concat(kvs, p.vocabulary, own, p.ends), nil
 }

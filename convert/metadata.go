@@ -62,7 +62,7 @@ func sourceDescription(kvs []gguf.KV) []gguf.KV {
 	var kept []gguf.KV
 	for _, kv := range kvs {
 		switch kv.Key {
-		case "general.architecture", "general.file_type", "general.quantization_version", "general.alignment":
+		case "general.architecture", keyFileType, "general.quantization_version", "general.alignment":
 		default:
 			if strings.HasPrefix(kv.Key, "general.") {
 				kept = append(kept, kv)

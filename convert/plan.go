@@ -102,6 +102,9 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if p.recipe.keeps() {
 		p.recipe = recipeOf(req.DType)
 	}
+	if d := p.recipe.DType(); !p.recipe.keeps() && !d.Narrows() {
+		return nil, p.unwritable(d)
+	}
 	p.cfg.Shared().TieWordEmbeddings = ck.Tied()
 	if ck.Config().Shared().Rescales() {
 		p.Notes = append(p.Notes, "rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
@@ -133,6 +136,13 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	}
 	t.finish(p)
 	return p, nil
+}
+
+// unwritable is the error of a request for a dtype that is read and copied, and that values are not rounded to.
+func (p *Plan) unwritable(d tensor.DType) error {
+	known := slices.DeleteFunc(Recipes(), func(r Recipe) bool { return !r.DType().Narrows() })
+	return &badfile.UnsupportedError{File: p.ck.Path(), Where: "dtype",
+		Detail: fmt.Sprintf("%s can be read and copied, but values cannot be converted to it; choose %s", d, badfile.Or(known))}
 }
 
 // Result returns the path that opens what Write has written to dst: the first part of a GGUF file that was split, or dst.

@@ -122,6 +122,9 @@ func TestQuantizeRefusals(t *testing.T) {
 		}
 	}
 	ck := openFixture(t, "../fixtures/mamba1/default")
+	if _, err := convert.NewPlan(ck, convert.Request{To: convert.GGUF, DType: tensor.Q4_K}); err == nil || !strings.Contains(err.Error(), "Q4_K can be read and copied, but values cannot be converted to it") {
+		t.Errorf("Q4_K: %v", err)
+	}
 	for _, to := range []convert.Layout{convert.HF, convert.Original} {
 		_, err := convert.NewPlan(ck, convert.Request{To: to, DType: tensor.Q8_0})
 		var unsupported *badfile.UnsupportedError

@@ -1,6 +1,9 @@
 package tensor
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // codec is all that is known of a dtype. To add one: a file with its codec, its constant and its line in dtypes.
 type codec struct {
@@ -13,7 +16,7 @@ type codec struct {
 	// For weights, which are floats or blocks of them; nil for all else. dst and src have the same number of elements.
 	widen32 func(dst []float32, src []byte) // exact, but for F64
 	widen64 func(dst []float64, src []byte) // exact
-	narrow  func(dst []byte, src []float32) // to the nearest, or as the reference quantizer does
+	narrow  func(dst []byte, src []float32) // to the nearest, or as the reference quantizer does; nil: cannot be encoded here
 
 	largest  float64 // finite magnitude that it holds; 0: any of float32
 	overflow float64 // the first magnitude that does not become finite; 0: no finite float32 is checked
@@ -21,6 +24,9 @@ type codec struct {
 
 // notInGGML is the number of a type that GGUF files cannot hold.
 const notInGGML = -1
+
+// Narrows reports whether NarrowF32 encodes to d. Blocks can be read without that.
+func (d DType) Narrows() bool { return d.Float() && dtypes[d].narrow != nil }
 
 // checkConvert panics unless count elements of dt take exactly size bytes and dt is a float.
 func checkConvert(fn string, count int, dt DType, size int) {
@@ -50,8 +56,17 @@ func WidenF64(dst []float64, dt DType, src []byte) {
 // NarrowF32 encodes src as little-endian elements of dt into dst.
 // F64 and F32 are exact; F16 and BF16 round to nearest, ties to even, overflowing to infinity; blocks are quantized as
 // llama.cpp does.
-// It panics when dt is not a float or dst does not hold exactly len(src) elements.
+// It panics when dt does not Narrow or dst does not hold exactly len(src) elements.
 func NarrowF32(dst []byte, dt DType, src []float32) {
 	checkConvert("NarrowF32", len(src), dt, len(dst))
+	if !dt.Narrows() {
+		panic(fmt.Sprintf("tensor: NarrowF32 to %s, which can only be read", dt))
+	}
 	dtypes[dt].narrow(dst, src)
 }
+
+// half returns the F16 that src begins with.
+func half(src []byte) float32 { return F16ToF32(binary.LittleEndian.Uint16(src)) }
+
+// scaled returns q*d, rounded to float32 before anything is added to it. It is exact for the codes and scales of blocks.
+func scaled[Q byte | int8](q Q, d float32) float32 { return float32(float32(q) * d) }

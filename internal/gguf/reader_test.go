@@ -106,14 +106,14 @@ func TestTensorData(t *testing.T) {
 	if diff := cmp.Diff([]int{3, 1, 2}, conv.NE()); diff != "" || conv.Elems() != 6 {
 		t.Error(diff)
 	}
-	q5, ok := open(t, "testdata/blocks.gguf").Tensor("Q5_1")
+	q8, ok := open(t, "testdata/blocks.gguf").Tensor("Q8_K")
 	var unsupported *badfile.UnsupportedError
-	if _, err := q5.Weight(); !ok || !errors.As(err, &unsupported) ||
-		!strings.HasPrefix(err.Error(), `testdata/blocks.gguf: tensor "Q5_1": is quantized to Q5_1; weights can be`) {
+	if _, err := q8.Weight(); !ok || !errors.As(err, &unsupported) ||
+		!strings.HasPrefix(err.Error(), `testdata/blocks.gguf: tensor "Q8_K": is of type Q8_K, which llama.cpp uses while it computes`) {
 		t.Error(err)
 	}
-	if _, ok := q5.Type.DType(); ok || q5.Elems() != 19*32 || len(q5.Data) != 19*24 {
-		t.Errorf("Q5_1: %d elements in %d bytes", q5.Elems(), len(q5.Data))
+	if _, ok := q8.Type.DType(); ok || q8.Elems() != 2*256 || len(q8.Data) != 2*292 {
+		t.Errorf("Q8_K: %d elements in %d bytes", q8.Elems(), len(q8.Data))
 	}
 	if _, ok := TypeOf(tensor.Bool); ok {
 		t.Error("GGUF has no booleans")

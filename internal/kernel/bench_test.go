@@ -15,15 +15,23 @@ func BenchmarkMatMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	pool := parallel.NewPool(0)
 	defer pool.Close()
-	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0} {
+	for _, dt := range tensor.Floats() {
+		if dt == tensor.F64 {
+			continue // is rounded to F32 once
+		}
 		for _, shape := range [][2]int{{3072, 768}, {768, 1536}, {80, 1536}, {50280, 768}} {
 			for _, tokens := range []int{1, 4, 256} {
 				if shape[0] > 50000 && tokens > 1 {
 					continue
 				}
 				rows, cols := shape[0], shape[1]
-				data := make([]byte, dt.Bytes(rows*cols))
-				tensor.NarrowF32(data, dt, vectors(rng, rows*cols, "normal"))
+				var data []byte
+				if dt.Quantized() {
+					data = randomBlocks(rng, dt, rows*cols)
+				} else {
+					data = make([]byte, dt.Bytes(rows*cols))
+					tensor.NarrowF32(data, dt, vectors(rng, rows*cols, "normal"))
+				}
 				w := NewMatrix(tensor.Tensor{DType: dt, Shape: []int{rows, cols}, Data: data})
 				x, y := vectors(rng, tokens*cols, "normal"), make([]float32, tokens*rows)
 				b.Run(fmt.Sprintf("%v/%dx%d/T=%d", dt, rows, cols, tokens), func(b *testing.B) {

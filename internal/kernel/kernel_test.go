@@ -172,11 +172,34 @@ func TestMatMulOrder(t *testing.T) {
 	})
 }
 
+// randomBlocks returns n elements of a quantized dtype: blocks of random bits, of which every element is finite.
+func randomBlocks(rng *rand.Rand, dt tensor.DType, n int) []byte {
+	elems, size := dt.Block()
+	data, wide := make([]byte, dt.Bytes(n)), make([]float32, elems)
+	for b := data; len(b) > 0; b = b[size:] {
+		for ok := false; !ok; ok = !slices.ContainsFunc(wide, isSpecial) {
+			randomize(rng, b[:size])
+			tensor.WidenF32(wide, dt, b[:size])
+		}
+	}
+	return data
+}
+
+func randomize(rng *rand.Rand, b []byte) {
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+}
+
 func testMatMul(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dt tensor.DType, rows, cols, tokens int, kind string) {
 	t.Helper()
-	data := make([]byte, dt.Bytes(rows*cols))
-	tensor.NarrowF32(data, dt, vectors(rng, rows*cols, kind))
-	wt := tensor.Tensor{Name: "w", DType: dt, Shape: []int{rows, cols}, Data: data}
+	wt := tensor.Tensor{Name: "w", DType: dt, Shape: []int{rows, cols}}
+	if dt.Quantized() {
+		wt.Data = randomBlocks(rng, dt, rows*cols)
+	} else {
+		wt.Data = make([]byte, dt.Bytes(rows*cols))
+		tensor.NarrowF32(wt.Data, dt, vectors(rng, rows*cols, kind))
+	}
 	w := NewMatrix(wt)
 	wide := tensor.Float32s(wt)
 	const gap = 3 // elements between rows of x that belong to someone else
@@ -198,7 +221,7 @@ func testMatMul(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dt tensor.DTy
 	}
 }
 
-// TestWiden decodes every pattern of 16 bits, and every scale of a block with every element.
+// TestWiden decodes every pattern of 16 bits, every scale of a block with every element, and blocks of random bits.
 func TestWiden(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		bits := make([]byte, 2<<16)
@@ -220,6 +243,14 @@ func TestWiden(t *testing.T) {
 				binary.LittleEndian.PutUint16(blocks[b*block:], uint16(scale))
 			}
 			sameWidened(t, tensor.Q8_0, blocks)
+		}
+		rng := rand.New(rand.NewPCG(13, 14))
+		for _, d := range tensor.Floats() {
+			if d.Quantized() { // any scale, and more blocks than a multiple of what assembly may take at a time
+				data := make([]byte, d.Bytes(1<<18+256))
+				randomize(rng, data)
+				sameWidened(t, d, data)
+			}
 		}
 	})
 }
@@ -260,6 +291,9 @@ func TestNarrow(t *testing.T) {
 			}
 		}
 		for _, dt := range tensor.Floats() {
+			if !dt.Narrows() {
+				continue
+			}
 			check := func(v []float32) {
 				t.Helper()
 				got, want := make([]byte, dt.Bytes(len(v))), make([]byte, dt.Bytes(len(v)))
