@@ -29,11 +29,11 @@ var tables = []table{
 
 // The tensors outside the mixers, which all families have in common.
 var (
-	rowEmbedding = row{name: Embedding, original: embeddingOriginal, shape: dims{"=V", "=D"}, gguf: place{name: EmbeddingGGUF}}
-	rowNorm      = row{name: "norm.weight", shape: dims{"D"}, gguf: place{name: "attn_norm.weight", f32: true}}
-	rowNormF     = row{name: FinalNorm, shape: dims{"D"}, gguf: place{name: "output_norm.weight", f32: true}}
+	rowEmbedding = row{name: Embedding, original: embeddingOriginal, shape: dims{"=V", "=D"}, init: normal, gguf: place{name: EmbeddingGGUF}}
+	rowNorm      = row{name: "norm.weight", shape: dims{"D"}, init: ones, gguf: place{name: "attn_norm.weight", f32: true}}
+	rowNormF     = row{name: FinalNorm, shape: dims{"D"}, init: ones, gguf: place{name: "output_norm.weight", f32: true}}
 	// The head is optional in a tied model: safetensors files leave it out, others hold a second copy of the embedding.
-	rowHead = row{name: Head, shape: dims{"=V", "D"}, optional: "tie_word_embeddings", gguf: place{name: HeadGGUF}}
+	rowHead = row{name: Head, shape: dims{"=V", "D"}, init: normal, optional: "tie_word_embeddings", gguf: place{name: HeadGGUF}}
 )
 
 // block lists the tensors of a kind of block, in the order in which the model uses them.
@@ -53,6 +53,7 @@ type row struct {
 	shape    dims
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
 	optional string // the switch with which it may be absent; empty: it may not
+	init     initial
 	gguf     place
 }
 
