@@ -5,6 +5,8 @@ package names
 // (gguf-py/gguf/tensor_mapping.py and conversion/mamba.py).
 var mamba1 = block{
 	title: "Mamba-1 blocks",
+	norm:  "norm.weight",
+	under: "mixer.",
 	rows: []row{
 		rowNorm,
 		{name: "mixer.in_proj.weight", shape: dims{"2I", "D"}, gguf: place{name: "ssm_in.weight"}}, // x above z

@@ -4,6 +4,8 @@ package names
 // (mamba_ssm/modules/mamba2.py), llama.cpp (gguf-py/gguf/tensor_mapping.py and conversion/mamba.py).
 var mamba2 = block{
 	title: "Mamba-2 blocks",
+	norm:  "norm.weight",
+	under: "mixer.",
 	rows: []row{
 		rowNorm,
 		{name: "mixer.in_proj.weight", shape: dims{"I+C+H", "D"}, gguf: place{name: "ssm_in.weight"}}, // z, x, B, C, dt

@@ -39,6 +39,8 @@ var (
 // block lists the tensors of a kind of block, in the order in which the model uses them.
 type block struct {
 	title string // of such blocks, for messages
+	norm  string // the weight of the norm before it
+	under string // what the names of all others begin with
 	rows  []row
 
 	// The order of the state dicts of transformers and mamba_ssm, as the modules that the tensors are of: a module's own
@@ -74,6 +76,17 @@ func tableOf(f config.Family) *table {
 		}
 	}
 	return nil
+}
+
+// Step returns the name of the norm before a block of a family, and what the names of the block's own tensors begin with,
+// both within the layer.
+func Step(f config.Family, b config.Block) (norm, under string) {
+	for _, k := range tableOf(f).blocks {
+		if k.Block == b {
+			return k.norm, k.under
+		}
+	}
+	return "", ""
 }
 
 // of returns the blocks that a layer of cfg is made of; of a layer that cfg does not have, all kinds of the family.
