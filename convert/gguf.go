@@ -95,10 +95,7 @@ func (ggufTarget) finish(p *Plan) {
 		p.Notes = append(p.Notes, "the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
 	p.noteFallbacks()
-	p.sort(func(s Step) string {
-		canonical, _, _ := names.FromGGUF(p.cfg, s.To)
-		return canonical
-	}, cmp.Compare)
+	p.sort(func(s Step) string { return names.CanonicalGGUF(p.cfg, s.To) }, cmp.Compare)
 	parameters := 0
 	for _, s := range p.Steps {
 		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros { // of a valid configuration
