@@ -266,7 +266,9 @@ func derivedConfig(f GGUFKeys, tensors GGUFTensors, family Family, sizes ggufSiz
 		m.TimeStepRank = (sizes.width + 15) / 16
 		c = m
 	case FalconMamba:
-		c = NewFalconMamba()
+		f := NewFalconMamba()
+		f.MixerRMSEps = shortest(eps) // llama.cpp norms dt, B and C with it too
+		c = f
 	default:
 		c = NewMamba()
 	}
