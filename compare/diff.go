@@ -153,17 +153,7 @@ func byName(tensors []tensor.Tensor) map[string]tensor.Tensor {
 // lacksBias reports whether name is that of a bias which the layer it belongs to does without there.
 func lacksBias(there map[string]tensor.Tensor, name string) bool {
 	_, ok := there[strings.TrimSuffix(name, "bias")+"weight"]
-	return ok && mayLack(name)
-}
-
-// mayLack reports whether a model may do without the tensor, which is then as good as zero.
-func mayLack(name string) bool {
-	for _, bias := range []string{".mixer.in_proj.bias", ".mixer.conv1d.bias", ".mixer.out_proj.bias"} {
-		if strings.HasSuffix(name, bias) {
-			return true
-		}
-	}
-	return false
+	return ok && names.ZeroIfAbsent(name)
 }
 
 // zeros stands for a tensor that is absent.

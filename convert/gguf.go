@@ -84,9 +84,8 @@ func transform(spec names.Spec, stored names.GGUF) string {
 // finish adds what only the file as a whole can tell: zeros where llama.cpp demands a bias that the model lacks, and the
 // order of llama.cpp's converter, which is that of the sorted Hugging Face names.
 func (ggufTarget) finish(p *Plan) {
-	if cfg := p.cfg.Shared(); !cfg.UseConvBias {
-		for l := range cfg.NumHiddenLayers {
-			name := fmt.Sprintf("%s%d.mixer.conv1d.bias", names.Blocks, l)
+	if zeros := names.GGUFZeros(p.cfg); len(zeros) > 0 {
+		for _, name := range zeros {
 			stored, _ := names.ToGGUF(p.cfg, name)
 			shape := stored.Shape
 			p.Steps = append(p.Steps, Step{From: name, To: stored.Name, FromDType: tensor.F32, DType: tensor.F32, Shape: shape, Transform: transformZeros})

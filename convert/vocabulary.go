@@ -76,7 +76,7 @@ func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSO
 		_, missing := files.Lstat(path)
 		isJSON = missing == nil
 	}
-	if !isJSON || cfg.Family() == config.Mamba2 && x.main == "" {
+	if !isJSON || config.SentencePieceFirst(cfg) && x.main == "" {
 		if kvs, why, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
 			return kvs, nil, "", err
 		}

@@ -57,6 +57,21 @@ const (
 	Q4_K
 	Q5_K
 	Q6_K
+	IQ4_NL
+	IQ4_XS
+	IQ3_S
+	IQ3_XXS
+	IQ2_S
+	IQ2_XS
+	IQ2_XXS
+	IQ1_M
+	IQ1_S
+	TQ2_0
+	TQ1_0
+	MXFP4
+	NVFP4
+	Q2_0
+	Q1_0
 )
 
 // plainTypes is the last of the dtypes that store one element after the other and that something computes with;
@@ -101,6 +116,8 @@ var dtypes = [...]codec{
 	Q8_0:        q8_0,
 	Q4_0:        q4_0, Q4_1: q4_1, Q5_0: q5_0, Q5_1: q5_1,
 	Q2_K: q2_k, Q3_K: q3_k, Q4_K: q4_k, Q5_K: q5_k, Q6_K: q6_k,
+	IQ4_NL: iq4_nl, IQ4_XS: iq4_xs, IQ3_S: iq3_s, IQ3_XXS: iq3_xxs, IQ2_S: iq2_s, IQ2_XS: iq2_xs, IQ2_XXS: iq2_xxs,
+	IQ1_M: iq1_m, IQ1_S: iq1_s, TQ2_0: tq2_0, TQ1_0: tq1_0, MXFP4: mxfp4, NVFP4: nvfp4, Q2_0: q2_0, Q1_0: q1_0,
 }
 
 // foreign is the codec of a dtype of which only the size is known.

@@ -275,7 +275,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		}
 	}
 	if f.cache {
-		if err := dump.WriteStates(out.w, cache.ConvStates, cache.SSMStates); err != nil {
+		if err := writeStates(out.w, cache); err != nil {
 			return err
 		}
 	}
@@ -348,7 +348,7 @@ func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.
 			}
 		}
 		if f.cache {
-			if err := dump.WriteStates(out.w, cache.ConvStates, cache.SSMStates); err != nil {
+			if err := writeStates(out.w, cache); err != nil {
 				return err
 			}
 		}

@@ -109,7 +109,7 @@ func TestTensorData(t *testing.T) {
 	q8, ok := open(t, "testdata/blocks.gguf").Tensor("Q8_K")
 	var unsupported *badfile.UnsupportedError
 	if _, err := q8.Weight(); !ok || !errors.As(err, &unsupported) ||
-		!strings.HasPrefix(err.Error(), `testdata/blocks.gguf: tensor "Q8_K": is quantized to Q8_K; weights can be`) {
+		!strings.HasPrefix(err.Error(), `testdata/blocks.gguf: tensor "Q8_K": is of type Q8_K, which llama.cpp uses while it computes`) {
 		t.Error(err)
 	}
 	if _, ok := q8.Type.DType(); ok || q8.Elems() != 2*256 || len(q8.Data) != 2*292 {

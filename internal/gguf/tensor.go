@@ -29,10 +29,10 @@ func (t Tensor) Weight() (tensor.Tensor, error) {
 	if ok && dt.Float() {
 		return tensor.Tensor{Name: t.Name, DType: dt, Shape: t.Shape, Data: t.Data, File: t.File}, nil
 	}
-	what := "is quantized to"
+	what := "is of type %s, which llama.cpp uses while it computes and not in files"
 	if ok {
-		what = "holds integers of type"
+		what = "holds integers of type %s; weights are floats or blocks of them"
 	}
-	return tensor.Tensor{}, &badfile.UnsupportedError{File: t.File, Where: "tensor " + badfile.Quote(t.Name),
-		Detail: fmt.Sprintf("%s %s; weights can be %s: take the original checkpoint or one of these", what, t.Type, badfile.Or(tensor.Floats()))}
+	return tensor.Tensor{}, &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
+		Detail: fmt.Sprintf(what+"; convert the original checkpoint again", t.Type)}
 }

@@ -13,12 +13,8 @@ type Type uint32
 // types lists what ggml defines: name, elements of a block, bytes of a block (ggml.c, type_traits; ggml-common.h).
 // What package tensor has is added from its table; the data of others can be listed and copied, and nothing more.
 // For Q8_1, which no file holds, gguf-py has 40 bytes; ggml's own struct has 36.
-var types = withDTypes([...]traits{
+var types = withDTypes([43]traits{
 	9: {"Q8_1", 32, 36}, 15: {"Q8_K", 256, 292},
-	16: {"IQ2_XXS", 256, 66}, 17: {"IQ2_XS", 256, 74}, 18: {"IQ3_XXS", 256, 98}, 19: {"IQ1_S", 256, 50},
-	20: {"IQ4_NL", 32, 18}, 21: {"IQ3_S", 256, 110}, 22: {"IQ2_S", 256, 82}, 23: {"IQ4_XS", 256, 136},
-	29: {"IQ1_M", 256, 56}, 34: {"TQ1_0", 256, 54}, 35: {"TQ2_0", 256, 66},
-	39: {"MXFP4", 32, 17}, 40: {"NVFP4", 64, 36}, 41: {"Q1_0", 128, 18}, 42: {"Q2_0", 64, 18},
 })
 
 // traits are how a type is stored.

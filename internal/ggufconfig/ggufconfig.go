@@ -28,9 +28,9 @@ func Parse(file string, f *gguf.File, vocab int, tied bool) (config.Config, erro
 }
 
 // Encode returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are
-// those of the configuration's EncodeGGUF.
+// those of config.EncodeGGUF.
 func Encode(cfg config.Config) (keys, own []gguf.KV, err error) {
-	model, ours, err := cfg.EncodeGGUF()
+	model, ours, err := config.EncodeGGUF(cfg)
 	if err != nil {
 		return nil, nil, err
 	}

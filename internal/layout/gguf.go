@@ -59,6 +59,9 @@ func OpenGGUF(src Source) (_ config.Config, _ *Weights, err error) {
 	vocab, head := 0, false
 	for _, t := range f.Tensors() {
 		p, err := t.Weight()
+		if err == nil {
+			err = refuseScale(f, t)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -86,13 +89,28 @@ func OpenGGUF(src Source) (_ config.Config, _ *Weights, err error) {
 	return cfg, w, err
 }
 
+// refuseScale refuses a scale of a whole weight: NVFP4 weights of other makers have one, by which their products are
+// multiplied. A scale of 1 is left out of the file.
+func refuseScale(f *gguf.File, t gguf.Tensor) error {
+	base, ok := strings.CutSuffix(t.Name, ".scale")
+	if !ok {
+		return nil
+	}
+	w, ok := f.Tensor(base + ".weight")
+	if !ok {
+		return nil
+	}
+	return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
+		Detail: fmt.Sprintf("is a scale of all of %s, of type %s, which this program does not apply; use a file without such scales",
+			badfile.Quote(w.Name), w.Type)}
+}
+
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
 func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
 	table, err := names.Table(cfg)
 	if err != nil {
 		return nil, err
 	}
-	withoutBias := !cfg.Shared().UseConvBias
 	shapes := make(map[string][]int, len(table))
 	for _, spec := range table {
 		shapes[spec.Name] = spec.Shape
@@ -105,7 +123,7 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 			tensors = append(tensors, t)
 			continue
 		}
-		if withoutBias && strings.HasSuffix(name, "conv1d.bias") && t.DType.Float() && zero(t) {
+		if stored.Zeros && t.DType.Float() && zero(t) {
 			continue // these stand for no bias, see convert
 		}
 		t.Name = name

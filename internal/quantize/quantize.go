@@ -32,6 +32,11 @@ type block struct {
 	fits            [16]affineFits
 	walk            affineWalk
 	supers          [2]superBlock
+
+	gridFits           [16]gridFit
+	grids              [2]gridBlock
+	signs              [32]byte
+	tmpRows, otherRows [64]uint16
 }
 
 var blocks = sync.Pool{New: func() any { return new(block) }}

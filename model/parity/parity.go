@@ -48,7 +48,7 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		c.allow = newAllowance(truth, sample)
 	}
 	c.tolerance = tol
-	for _, name := range ordered(own, c.layers) {
+	for _, name := range ordered(own) {
 		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
 	}
 	r.conclude()
@@ -110,7 +110,7 @@ func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (
 	if err != nil {
 		return nil, err
 	}
-	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
+	return collect(m, b, out.Logits, out.HiddenStates, cache), nil
 }
 
 // textbook runs the textbook recurrence, or a variant of it, in type F from a fresh cache.
@@ -122,7 +122,7 @@ func textbook[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m
 	if err != nil {
 		return nil, err
 	}
-	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
+	return collect(m, b, out.Logits, out.HiddenStates, cache), nil
 }
 
 // comparison compares tensor after tensor, in the order the network computes them.

@@ -6,7 +6,6 @@ import logging
 import pathlib
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES
 from gguf import GGMLQuantizationType as T
 from gguf import GGUFValueType as V
 from gguf import GGUFWriter, quants
@@ -53,9 +52,7 @@ for name in ["a", "b", "c", "d", "e"]:
     w.add_tensor(name, np.full(3, ord(name), np.float32))
 finish(w)
 
-# Rows of one block each, quantized to every type that gguf-py can quantize to, and what it makes of the blocks. Then a row
-# of blocks of random bytes in every type that it can widen, with scales of every kind: where float16 scales lie in a block,
-# if it has any, is in HALVES.
+# Rows of one block each, quantized to every type that gguf-py can quantize to, and what it makes of the blocks.
 rng = np.random.default_rng(1)
 rows = [rng.normal(size=32) * 2.0**e for e in (-40, -20, -10, -4, 0, 3, 12)]
 rows += [np.arange(32) - 15.5, np.arange(32) - 16, (np.arange(32) - 16) / 2, 16 - np.arange(32), (np.arange(32) - 15) * 127 / 16]  # ties
@@ -69,13 +66,4 @@ for t in [T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0]:
     w.add_tensor(t.name, blocks, raw_dtype=t)
     w.add_tensor(t.name + ".wide", quants.dequantize(blocks, t))
 w.add_tensor("Q8_K", np.zeros((2, 292), np.uint8), raw_dtype=T.Q8_K)  # of which ggml makes no files
-HALVES = {T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0],
-          T.Q2_K: [80, 82], T.Q3_K: [108], T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208]}
-SCALES = np.array([0x2e66, 0x8000, 0x0001, 0xfbff, 0x7c00, 0x7e00, 0xa1b3], "<u2")  # 0.1, -0, subnormal, largest, inf, NaN, -0.011
-for t, halves in HALVES.items():
-    blocks = np.random.default_rng(t.value).integers(0, 256, (len(SCALES), GGML_QUANT_SIZES[t][1]), np.uint8)
-    for i, at in enumerate(halves):
-        blocks[:, at:at + 2] = np.roll(SCALES, i)[:, None].view(np.uint8)
-    w.add_tensor(t.name + ".random", blocks, raw_dtype=t)
-    w.add_tensor(t.name + ".random.wide", quants.dequantize(blocks, t))
 finish(w)
