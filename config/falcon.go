@@ -23,7 +23,13 @@ var entryFalconMamba = entry{
 	classes: []string{"FalconMambaForCausalLM", "FalconMambaModel"},
 	fresh:   func() Config { return NewFalconMamba() },
 	twin:    twin{of: Mamba, flag: "use_bcdt_rms"}, // in files of mlx-lm, and early ones
-	gguf:    llamaCppMamba.flagged(),               // norms dt, B and C with layer_norm_epsilon, for want of a key of their own
+	gguf:    llamaCppMamba.flagged(completeFalconMamba),
+}
+
+// completeFalconMamba takes layer_norm_epsilon for the norms of dt, B and C, as llama.cpp does, which has one key for both.
+func completeFalconMamba(c Config, _ Sizes) error {
+	c.(*FalconMambaConfig).MixerRMSEps = c.Shared().LayerNormEpsilon
+	return nil
 }
 
 // Selective returns the Mamba-1 part of a configuration, which that of FalconMamba has in common with it, or nil.
