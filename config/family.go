@@ -62,15 +62,6 @@ func entryOf(f Family) *entry {
 	return nil
 }
 
-// Families lists the families in the order in which they came.
-func Families() []Family {
-	var list []Family
-	for _, e := range families {
-		list = append(list, e.family)
-	}
-	return list
-}
-
 // New returns the defaults of transformers for a family; nil: it is unknown.
 func New(f Family) Config {
 	if e := entryOf(f); e != nil {
