@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -43,6 +44,9 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 			values = room(&s.values, end-first)
 			tensor.WidenF32(values, stored.DType, stored.Data)
 		}
+		if err := sound(stored, values, first); err != nil {
+			return nil, err
+		}
 		if err := fits(s, stored, values, dtype, first); err != nil {
 			return nil, err
 		}
@@ -62,6 +66,22 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 func room[E any](buf *[]E, n int) []E {
 	*buf = slices.Grow((*buf)[:0], n)
 	return (*buf)[:n]
+}
+
+// sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
+// and a dtype without blocks would hide where they come from.
+func sound(from tensor.Tensor, values []float32, first int) error {
+	if !from.DType.Quantized() {
+		return nil
+	}
+	bad := numcheck.NonFinite(values)
+	if bad < 0 {
+		return nil
+	}
+	elems, _ := from.DType.Block()
+	block := (first + bad) / elems
+	return fmt.Errorf("block %d of %s, elements %d to %d, is not finite: element %d is %v; the file is damaged: download it again, or take another one",
+		block, from.DType, block*elems, (block+1)*elems-1, first+bad, values[bad])
 }
 
 // fits reports the first value that the target cannot hold.
