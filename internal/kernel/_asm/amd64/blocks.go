@@ -35,7 +35,10 @@ type blockType struct {
 // It is called for all parts, in ascending order.
 type weights func(part int) []VecVirtual
 
-var blockTypes = []blockType{q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k}
+var blockTypes = []blockType{
+	q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k,
+	iq4_nl, iq4_xs, iq3_s, iq3_xxs, iq2_s, iq2_xs, iq2_xxs, iq1_m, iq1_s, tq2_0, tq1_0, mxfp4, nvfp4, q2_0, q1_0,
+}
 
 // blocks generates the functions of all block types.
 func blocks(isa string, wide bool) {
