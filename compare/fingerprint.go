@@ -74,7 +74,7 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 		switch {
 		case t.Name == names.Embedding:
 			embedding = d
-		case t.Name == names.Head && d == embedding, d.zero && mayLack(t.Name):
+		case t.Name == names.Head && d == embedding, d.zero && names.ZeroIfAbsent(t.Name):
 			continue // see above
 		}
 		shape := strings.ReplaceAll(fmt.Sprint(t.Shape), " ", ",")

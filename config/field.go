@@ -31,6 +31,9 @@ type field struct {
 	same    func() string // see Setting.Canonical; nil: text
 	size    *int          // the variable, if it is an integer
 	on      *bool         // the variable, if it is a switch
+
+	symbol    string // of a size; see Sizes
+	spellings spellings
 }
 
 // maxList is how many elements a list may have.

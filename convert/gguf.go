@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/ggufconfig"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
@@ -26,7 +27,7 @@ func (ggufTarget) prepare(p *Plan) error {
 		return &badfile.UnsupportedError{File: p.ck.Path(), Where: "dtype",
 			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose %s", p.recipe.DType(), badfile.Or(known))}
 	}
-	if _, _, err := p.cfg.EncodeGGUF(); err != nil {
+	if _, _, err := ggufconfig.Encode(p.cfg); err != nil {
 		return err
 	}
 	if p.vocabulary = p.texts.keys; p.vocabulary == nil {
@@ -83,9 +84,8 @@ func transform(spec names.Spec, stored names.GGUF) string {
 // finish adds what only the file as a whole can tell: zeros where llama.cpp demands a bias that the model lacks, and the
 // order of llama.cpp's converter, which is that of the sorted Hugging Face names.
 func (ggufTarget) finish(p *Plan) {
-	if cfg := p.cfg.Shared(); !cfg.UseConvBias {
-		for l := range cfg.NumHiddenLayers {
-			name := fmt.Sprintf("%s%d.mixer.conv1d.bias", names.Blocks, l)
+	if zeros := names.GGUFZeros(p.cfg); len(zeros) > 0 {
+		for _, name := range zeros {
 			stored, _ := names.ToGGUF(p.cfg, name)
 			shape := stored.Shape
 			p.Steps = append(p.Steps, Step{From: name, To: stored.Name, FromDType: tensor.F32, DType: tensor.F32, Shape: shape, Transform: transformZeros})
@@ -157,7 +157,7 @@ func (p *Plan) fileType() uint32 {
 
 // keys returns all keys of the file, in the order of llama.cpp's converter.
 func (ggufTarget) keys(p *Plan) ([]gguf.KV, error) {
-	model, own, err := p.cfg.EncodeGGUF()
+	model, own, err := ggufconfig.Encode(p.cfg)
 	if err != nil {
 		return nil, err
 	}

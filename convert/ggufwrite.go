@@ -58,7 +58,8 @@ func (ggufTarget) files(p *Plan, limit int64) (int, error) {
 	return len(parts), err
 }
 
-// write streams the file, or its parts. The first part, by which the others are found, takes its place last.
+// write streams the file, or its parts. The first part, by which the others are found, takes its place last. Parts of an older
+// split into another number are at the destination as well: they are replaced with it.
 func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options) (err error) {
 	kvs, err := t.keys(p)
 	if err != nil {
@@ -76,6 +77,12 @@ func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options
 			return err
 		}
 		need += size
+	}
+	older := olderParts(dst, len(parts))
+	for _, path := range older {
+		if err := atomicfile.Check(path, atomicfile.Options{Replace: opts.replaces(replaceableGGUF), Apart: opts.Inputs}); err != nil {
+			return err
+		}
 	}
 	files := make([]*atomicfile.File, len(parts))
 	defer func() {
@@ -104,7 +111,18 @@ func (t ggufTarget) write(ctx context.Context, dst string, p *Plan, opts Options
 			return errors.Join(err, discard(parts[i+1:], opts))
 		}
 	}
-	return nil
+	for _, path := range older {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// olderParts lists what an older split has left at dst, when that is split into n parts.
+func olderParts(dst string, n int) []string {
+	if n == 1 {
+		return nil // which has a name of its own
+	}
+	return gguf.OtherParts(dst, n)
 }
 
 // discard removes parts that took their place, unless there may have been others before.

@@ -39,7 +39,7 @@ func (originalTarget) step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Sou
 
 // finish puts the tensors in the order of the original code's state dict.
 func (originalTarget) finish(p *Plan) {
-	p.sort(func(s Step) string { return names.FromOriginal(s.To) }, names.CompareOriginal)
+	p.sort(func(s Step) string { return names.FromOriginal(s.To) }, names.CompareOriginal(p.cfg))
 	if p.cfg.Shared().TieWordEmbeddings {
 		p.Notes = append(p.Notes, names.Head+" is written as a second name of the embedding, as the original code does")
 	}

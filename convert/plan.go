@@ -53,7 +53,9 @@ type Plan struct {
 
 	texts      texts
 	given      string // where these are from, if not the source; else ""
-	settings   []byte // tokenizer_config.json from the keys of a GGUF file; nil: none
+	tokenizer  []byte // tokenizer.json from the keys of a GGUF file; nil: none
+	pieces     []byte // tokenizer.model from these; nil: none
+	settings   []byte // tokenizer_config.json from these; nil: none
 	generation []byte // generation_config.json
 
 	general, vocabulary, ends []gguf.KV // of a GGUF target
@@ -109,7 +111,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if ck.Config().Shared().Rescales() {
 		p.Notes = append(p.Notes, "rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
-	if err := p.readTexts(req.Tokenizer); err != nil {
+	if err := p.readTexts(req.Tokenizer, req.To != GGUF); err != nil {
 		return nil, err
 	}
 	if err := t.prepare(p); err != nil {

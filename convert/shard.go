@@ -1,11 +1,8 @@
 package convert
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -33,7 +30,7 @@ func (s shard) entries() []safetensors.Entry {
 // inOrder checks the sources against the name table and sorts them as a PyTorch state dict lists them, which decides
 // where one shard ends and the next begins.
 func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
-	table, err := names.Table(cfg)
+	table, err := names.StateDict(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +44,6 @@ func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
 		}
 		given[s.Name] = s
 	}
-	stateDictOrder(table)
 	ordered := make([]Source, 0, len(sources))
 	for _, spec := range table {
 		s, ok := given[spec.Name]
@@ -75,35 +71,6 @@ func inOrder(cfg config.Config, sources []Source) ([]Source, error) {
 
 func contradiction(name, detail string) error {
 	return &badfile.FormatError{Where: "tensor " + badfile.Quote(name), Detail: detail}
-}
-
-// modules are the parts of a block in the order of transformers' state dict: a module's own parameters come before those
-// of the modules inside it, which stand in the order in which __init__ creates them (MambaBlock and MambaMixer of
-// models/mamba/modeling_mamba.py, and their likes in models/mamba2).
-var modules = []string{
-	"norm", "mixer.dt_bias", "mixer.A_log", "mixer.D", "mixer.conv1d", "mixer.in_proj", "mixer.x_proj", "mixer.dt_proj", "mixer.norm", "mixer.out_proj",
-}
-
-// stateDictOrder sorts a name table as a PyTorch state dict. Only blocks are in another order there.
-func stateDictOrder(table []names.Spec) {
-	for len(table) > 0 {
-		n := 1
-		for n < len(table) && table[n].Layer == table[0].Layer {
-			n++
-		}
-		if table[0].Layer >= 0 {
-			slices.SortStableFunc(table[:n], func(a, b names.Spec) int { return cmp.Compare(place(a), place(b)) })
-		}
-		table = table[n:]
-	}
-}
-
-// place is the rank of a block's tensor among modules. The table has weight and bias of a module in the right order.
-func place(s names.Spec) int {
-	tail := strings.TrimPrefix(s.Name, names.Blocks+strconv.Itoa(s.Layer)+".")
-	return slices.IndexFunc(modules, func(module string) bool {
-		return tail == module || strings.HasPrefix(tail, module+".")
-	})
 }
 
 // checkFiles refuses to write more weight files than a checkpoint is opened with.

@@ -67,6 +67,11 @@ func specialKeys(x *texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV
 			}
 		}
 	}
+	if parsed != nil && t != nil {
+		if pre, _ := parsed.pre(); pre.Begins { // unless a key says otherwise
+			s.add("bos", len(t.Begin()) > 0, false)
+		}
+	}
 	templates, notes, err := s.templates(dir, used)
 	if t != nil && parsed != nil {
 		notes = append(notes, s.noteAround(t)...)

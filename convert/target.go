@@ -11,7 +11,6 @@ import (
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
@@ -94,14 +93,6 @@ func (hfTarget) prepare(p *Plan) error {
 			p.Notes = append(p.Notes, fmt.Sprintf("only GGUF has %[1]s: the weights are written as F32, each value as %[1]s has it; "+
 				"what quantizing lost does not come back", badfile.Or(blocks)))
 		}
-	}
-	if p.given != "" && p.texts.keys != nil {
-		return &badfile.UnsupportedError{Where: "tokenizer", Detail: "found a GGUF file, whose tokens a folder cannot hold: " +
-			"give a tokenizer.json or a SentencePiece model"}
-	}
-	if len(p.texts.keys) > 2 {
-		p.Notes = append(p.Notes, "the tokens inside the GGUF file are not written: a folder needs a tokenizer.json of its own; "+
-			"names of tokens and chat templates are in "+filenames.TokenizerConfig)
 	}
 	if dtype == 0 {
 		for _, t := range p.ck.Tensors() {

@@ -28,6 +28,7 @@ type texts struct {
 	dir  string    // folder of their files; "": none
 	main string    // the tokenizer, if it was given as a file of its own and not by its folder
 	keys []gguf.KV // of a GGUF file, in place of files
+	path string    // of that file, for errors
 
 	t      *tokenizer.Tokenizer // see open
 	bad    error                // why it is nil
@@ -38,7 +39,7 @@ type texts struct {
 func sourceTexts(ck *loader.Checkpoint, given string) (texts, error) {
 	if given == "" {
 		if kvs := ck.GGUFKeys(); kvs != nil {
-			return texts{keys: sourceVocabulary(kvs)}, nil
+			return texts{keys: sourceVocabulary(kvs), path: ck.Path()}, nil
 		}
 		return texts{dir: ck.Path()}, nil
 	}
@@ -54,7 +55,7 @@ func sourceTexts(ck *loader.Checkpoint, given string) (texts, error) {
 			"this tokenizer belongs to another model", t.Size(), n)}
 	}
 	if f, err := gguf.Open(t.Path()); err == nil {
-		x := texts{keys: sourceVocabulary(f.KVs())}
+		x := texts{keys: sourceVocabulary(f.KVs()), path: t.Path()}
 		for i := range x.keys {
 			x.keys[i].Value = x.keys[i].Value.Clone()
 		}
@@ -117,15 +118,24 @@ func (x *texts) copy(dir *atomicfile.Dir) error {
 	return nil
 }
 
-// settings renders what the keys of a GGUF file say beside its tokens as a tokenizer_config.json; nil if nothing.
-func (x *texts) settings() ([]byte, error) {
+// settings renders what the keys of a GGUF file say beside its tokens as a tokenizer_config.json; nil if nothing. With a
+// tokenizer.json beside it, it says that this one is used as it is, and not rebuilt by a class for this kind of model; and it
+// names no token of ordinary text, such as "!", which transformers would then cut out of texts.
+func (x *texts) settings(whole bool) ([]byte, error) {
 	says := map[string]any{}
-	tokens := []string{}
+	if whole {
+		says["tokenizer_class"], says["clean_up_tokenization_spaces"] = "PreTrainedTokenizerFast", false
+	}
+	tokens, types := []string{}, []int64{}
 	for _, kv := range x.keys {
-		if kv.Key == ggufTokenizer+"tokens" {
+		switch kv.Key {
+		case ggufTokenizer + "tokens":
 			tokens, _ = kv.Value.Strings()
+		case ggufTokenizer + "token_type":
+			types, _ = kv.Value.Ints()
 		}
 	}
+	ordinary := func(id uint64) bool { return whole && id < uint64(len(types)) && types[id] == tokenNormal }
 	names := map[string]string{}
 	for name, key := range specialTypes {
 		if name != "eot" && name != "eom" { // which transformers has no names for
@@ -134,7 +144,7 @@ func (x *texts) settings() ([]byte, error) {
 	}
 	for _, kv := range x.keys {
 		if name, ok := names[kv.Key]; ok {
-			if id, err := kv.Value.Uint(); err == nil && id < uint64(len(tokens)) {
+			if id, err := kv.Value.Uint(); err == nil && id < uint64(len(tokens)) && !ordinary(id) {
 				says[name] = tokens[id]
 			}
 		}
@@ -160,14 +170,42 @@ func (x *texts) settings() ([]byte, error) {
 	return encodeJSON(says)
 }
 
+// renderTokenizer makes the tokenizer.json of a folder from the keys of a GGUF file, and a SentencePiece model if it was
+// one: that keeps the scores. A vocabulary that cannot be had so is noted, or is an error if it was given; one of ids alone
+// has nothing to write.
+func (p *Plan) renderTokenizer() error {
+	if p.texts.keys == nil {
+		return nil
+	}
+	var err error
+	if p.pieces, err = tokenizer.RenderPieces(p.texts.path, p.texts.keys); err != nil {
+		p.pieces = nil // the tokenizer.json will do
+	}
+	p.tokenizer, err = tokenizer.RenderGGUF(p.texts.path, p.texts.keys)
+	switch {
+	case err == nil:
+	case p.given != "":
+		return err
+	case !errors.Is(err, tokenizer.ErrNone):
+		p.Notes = append(p.Notes, fmt.Sprintf("no %s is written: %v", filenames.TokenizerJSON, err))
+	}
+	return nil
+}
+
 // beside writes what a folder holds beside configuration and weights: tokenizer, chat templates, and how to generate, if
 // that does not follow from the configuration or the layout always says it.
 func (p *Plan) beside(dir *atomicfile.Dir, always bool) error {
 	if err := p.texts.copy(dir); err != nil {
 		return err
 	}
-	if p.settings != nil {
-		if err := writeSmall(dir, filenames.TokenizerConfig, p.settings); err != nil {
+	for _, file := range []struct {
+		name string
+		text []byte
+	}{{filenames.TokenizerJSON, p.tokenizer}, {filenames.SentencePiece, p.pieces}, {filenames.TokenizerConfig, p.settings}} {
+		if file.text == nil {
+			continue
+		}
+		if err := writeSmall(dir, file.name, file.text); err != nil {
 			return err
 		}
 	}
@@ -178,13 +216,18 @@ func (p *Plan) beside(dir *atomicfile.Dir, always bool) error {
 	return writeSmall(dir, filenames.Generation, p.generation)
 }
 
-// readTexts gathers, for any target, what a source says about text.
-func (p *Plan) readTexts(given string) (err error) {
+// readTexts gathers what a source says about text, for a folder or for a GGUF file.
+func (p *Plan) readTexts(given string, folder bool) (err error) {
 	if p.texts, err = sourceTexts(p.ck, given); err != nil {
 		return err
 	}
 	p.given = given
-	if p.settings, err = p.texts.settings(); err != nil {
+	if folder {
+		if err = p.renderTokenizer(); err != nil {
+			return err
+		}
+	}
+	if p.settings, err = p.texts.settings(p.tokenizer != nil); err != nil {
 		return err
 	}
 	p.generation, err = p.readGeneration()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -40,6 +41,8 @@ type tokenizerJSON struct {
 		Type   string            `json:"type"`
 		Vocab  map[string]int    `json:"vocab"`
 		Merges []json.RawMessage `json:"merges"`
+
+		IgnoreMerges bool `json:"ignore_merges"`
 	} `json:"model"`
 }
 
@@ -73,7 +76,7 @@ func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSO
 		_, missing := files.Lstat(path)
 		isJSON = missing == nil
 	}
-	if !isJSON || cfg.Family() == config.Mamba2 && x.main == "" {
+	if !isJSON || config.SentencePieceFirst(cfg) && x.main == "" {
 		if kvs, why, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
 			return kvs, nil, "", err
 		}
@@ -89,12 +92,17 @@ func tokenKeys(x *texts, cfg config.Config) (kvs []gguf.KV, parsed *tokenizerJSO
 	if err != nil {
 		return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
-	pre := t.pre()
-	if t.Model.Type != "BPE" || pre == "" {
+	pre, ok := t.pre()
+	if t.Model.Type != "BPE" || !ok {
+		if x.main == "" {
+			if kvs, _, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
+				return kvs, nil, "", err
+			}
+		}
 		return nil, nil, fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp",
 			badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
 	}
-	if kvs, err = t.keys(pre, x.added(&t), cfg.Shared().VocabSize); err != nil {
+	if kvs, err = t.keys(pre.Name, x.added(&t), cfg.Shared().VocabSize); err != nil {
 		return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
 	return kvs, &t, "", nil
@@ -136,31 +144,35 @@ type preTokenizer struct {
 	Pretokenizers []preTokenizer `json:"pretokenizers"`
 }
 
-// byteLevel tells GPT-2's rule.
-func (p *preTokenizer) byteLevel() bool {
-	return p.Type == "ByteLevel" && !p.AddPrefixSpace && (p.UseRegex == nil || *p.UseRegex)
-}
-
-// falcon tells Falcon's: runs of punctuation, GPT-2's rule, runs of digits, three digits at a time.
-func (p *preTokenizer) falcon() bool {
-	s := p.Pretokenizers
-	return p.Type == "Sequence" && len(s) == 4 && s[0].Type == "Punctuation" && s[0].Behavior == "Contiguous" && s[1].byteLevel() &&
-		s[2].Type == "Digits" && !s[2].IndividualDigits &&
-		s[3].Type == "Split" && s[3].Pattern.Regex == "[0-9][0-9][0-9]" && s[3].Behavior == "Isolated" && !s[3].Invert
+// stated returns the rule with what it says by default.
+func (p preTokenizer) stated() preTokenizer {
+	if yes := true; p.Type == "ByteLevel" && p.UseRegex == nil {
+		p.UseRegex = &yes
+	}
+	for i := range p.Pretokenizers {
+		p.Pretokenizers[i] = p.Pretokenizers[i].stated()
+	}
+	return p
 }
 
 // pre names normalizer and pre-tokenizer for llama.cpp, which knows them by a model that has them: its converter says
-// "olmo" for GPT-NeoX. It is empty where none is known to be the same.
-func (t *tokenizerJSON) pre() string {
-	switch {
-	case t.Normalizer.Type == "NFC" && t.PreTokenizer.byteLevel():
-		return "olmo"
-	case t.Normalizer.Type == "" && t.PreTokenizer.byteLevel():
-		return "gpt-2"
-	case t.Normalizer.Type == "" && t.PreTokenizer.falcon():
-		return "falcon"
+// "olmo" for GPT-NeoX. ok is false if none is known to be the same.
+func (t *tokenizerJSON) pre() (pre tokenizer.Pre, ok bool) {
+	own := t.PreTokenizer.stated()
+	for _, pre := range tokenizer.Pres {
+		var p preTokenizer
+		if err := json.Unmarshal([]byte(pre.Split), &p); err != nil {
+			panic(err) // a constant
+		}
+		normalizer := ""
+		if pre.NFC {
+			normalizer = "NFC"
+		}
+		if t.Normalizer.Type == normalizer && t.Model.IgnoreMerges == pre.IgnoreMerges && reflect.DeepEqual(p.stated(), own) {
+			return pre, true
+		}
 	}
-	return ""
+	return tokenizer.Pre{}, false
 }
 
 // addedType is the type of an added token. Some are special though they are not marked.

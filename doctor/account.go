@@ -25,8 +25,8 @@ func (d *doctor) account(cfg config.Config, first int) {
 		}
 		found = append(found, f)
 	}
-	if d.familyLost(cfg) {
-		found = append(found, d.unknown(keyModelType, fmt.Sprintf("%q and %q have the same tensors and other results", config.Mamba, config.FalconMamba)))
+	if twin, lost := d.familyLost(cfg); lost {
+		found = append(found, d.unknown(keyModelType, fmt.Sprintf("%q and %q have the same tensors and other results", cfg.Family(), twin)))
 	}
 	for _, s := range config.Settings(cfg) {
 		if s.Decides == config.Results && !d.known(cfg, s.Key) {
@@ -45,30 +45,24 @@ func (d *doctor) unknown(key, why string) Finding {
 		d.file, key, why)}
 }
 
-// familyLost reports whether a model could be Mamba or FalconMamba for all that can be read. A whole file that states one
-// epsilon would state the other of FalconMamba too.
-func (d *doctor) familyLost(cfg config.Config) bool {
+// familyLost reports whether a model could be of a family or its twin for all that can be read. A whole file that states
+// one epsilon would state the other of FalconMamba too.
+func (d *doctor) familyLost(cfg config.Config) (twin config.Family, lost bool) {
+	twin, ok := config.Twin(cfg.Family())
 	_, epsilon := d.raw.Get("layer_norm_epsilon")
-	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || cfg.Family() != config.Mamba || d.layout != layout.HF {
-		return false
+	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != layout.HF {
+		return "", false
 	}
 	classes, stated := d.raw.Get("architectures")
 	_, typed := d.raw.Get(keyModelType)
-	return !typed && !(stated && classes.Compact() != "null" && classes.Compact() != "[]")
+	return twin, !typed && !(stated && classes.Compact() != "null" && classes.Compact() != "[]")
 }
 
-// known reports whether a key's value follows from the file: from the key itself, or from its absence.
+// known reports whether a key's value follows from the file: from the key itself, or from its absence, or from the other
+// factor of a product that the shapes show.
 func (d *doctor) known(cfg config.Config, key string) bool {
-	if d.stated(cfg, key) {
-		return true
-	}
-	switch { // the shapes show n_groups*state_size
-	case key == "state_size" && cfg.Family() == config.Mamba2:
-		return d.stated(cfg, "n_groups")
-	case key == "n_groups":
-		return d.stated(cfg, "state_size")
-	}
-	return false
+	other, ok := otherFactor(cfg, key)
+	return d.stated(cfg, key) || ok && d.stated(cfg, other)
 }
 
 // present reports whether the file has the key.

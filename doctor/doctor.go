@@ -146,20 +146,11 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 	return ck.(*loader.Checkpoint), nil
 }
 
-// family infers from the tensors what a model is; FalconMamba has those of Mamba.
+// family infers from the tensors what a model is, as the plain one of those that have them.
 func (d *doctor) family() config.Family {
-	has := func(name string) bool {
-		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == names.Blocks+"0.mixer."+name })
-	}
-	switch {
-	case has("B_bias"): // Mamba-3
-		return ""
-	case has("x_proj.weight"):
-		return config.Mamba
-	case has("dt_bias"):
-		return config.Mamba2
-	}
-	return ""
+	return names.FamilyOf(func(name string) bool {
+		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == name })
+	})
 }
 
 // repairable reports whether an error of reading the configuration is one that the tensors can answer: not what says that

@@ -45,7 +45,7 @@ func (x *examination) variant() bool {
 	best, example := "", ""
 	for _, name := range x.foreign {
 		what, family, ok := names.Variant(name)
-		if family != "" && (family == config.Mamba2) == (own == config.Mamba2) {
+		if family != "" && config.Plain(family) == config.Plain(own) {
 			continue // blocks of its own kind, under names that are not known
 		}
 		if !ok || complete && !(ofNetwork(name) && names.Added(name)) {
@@ -85,22 +85,16 @@ func (x *examination) contradiction(found string, own, family config.Family) str
 // hybrid recognises the attention blocks that the original code can put between mixers: they are named like mixers and
 // have projections, and perhaps a convolution, but nothing of the state space model.
 func (x *examination) hybrid() bool {
-	ssm := []string{"A_log", "D"}
-	if x.ck.cfg.Family() == config.Mamba2 {
-		ssm = append(ssm, "dt_bias", "norm.weight")
-	} else {
-		ssm = append(ssm, "x_proj.weight", "dt_proj.weight")
-	}
-	lacking := make(map[int]int) // how many of these are missing, by block
+	lacking := make(map[int][]string) // what is missing from mixers, by block
 	for _, s := range x.missing {
-		if _, name, ok := strings.Cut(s.Name, ".mixer."); ok && slices.Contains(ssm, name) {
-			lacking[s.Layer]++
+		if _, name, ok := strings.Cut(s.Name, ".mixer."); ok {
+			lacking[s.Layer] = append(lacking[s.Layer], name)
 		}
 	}
 	var attention []string
 	for i := range x.ck.cfg.Shared().NumHiddenLayers {
 		_, projects := x.ck.found[names.Blocks+strconv.Itoa(i)+".mixer.out_proj.weight"]
-		if lacking[i] == len(ssm) && projects {
+		if projects && lacksAll(lacking[i], names.StateSpace(x.ck.cfg, i)) {
 			attention = append(attention, strconv.Itoa(i))
 		}
 	}
@@ -118,6 +112,11 @@ func (x *examination) hybrid() bool {
 	x.add(fault{unsupported: true, detail: fmt.Sprintf("found a hybrid model: %s (%s) %s projections but no A_log and D, "+
 		"as attention blocks; only pure Mamba models are supported", badfile.Count(len(attention), "block"), listed, verb)})
 	return true
+}
+
+// lacksAll reports whether everything in list is missing.
+func lacksAll(missing, list []string) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(name string) bool { return !slices.Contains(missing, name) })
 }
 
 // unknownModel recognises weights that share no name with the family, or none of a block.

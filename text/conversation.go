@@ -169,7 +169,7 @@ func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show f
 	shown := 0
 	update := func() error {
 		text := c.text.String()
-		if d.template != nil && shown == 0 { // what separates an answer from its prompt is no part of it
+		if d.template != nil && shown == 0 { // what separates an answer from its prompt does not belong to it
 			shown = len(text) - len(strings.TrimLeft(text, " \n"))
 			if shown == len(text) {
 				shown = 0

@@ -74,9 +74,11 @@ func same(t *testing.T, d *Conversation, m *model.Model, text string) {
 	if !slices.Equal(out.Logits, logits) {
 		t.Errorf("other logits than after %q", text)
 	}
-	for l := range fresh.SSMStates {
-		if !slices.Equal(fresh.SSMStates[l], cache.SSMStates[l]) || !slices.Equal(fresh.ConvStates[l], cache.ConvStates[l]) {
-			t.Fatalf("layer %d: other states than after %q", l, text)
+	for l := range fresh.Layers() {
+		for i, s := range fresh.States(l) {
+			if !slices.Equal(s.Values, cache.States(l)[i].Values) {
+				t.Fatalf("layer %d: other %s than after %q", l, s.Name, text)
+			}
 		}
 	}
 }

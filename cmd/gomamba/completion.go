@@ -37,7 +37,7 @@ func dtypeValues() []string {
 // modelArguments are how many arguments of a command, from the first, are models.
 var modelArguments = map[string]int{"diff": 2, "init": 0, "demo": 0, "man": 0, "doctor": 1}
 
-// addCompletions tells shells what may be completed: values of flags, and the repositories of the hub's cache beside
+// addCompletions lists for shells what may be completed: values of flags, and the repositories of the hub's cache beside
 // files where a model is expected.
 func addCompletions(root *cobra.Command) {
 	for _, cmd := range root.Commands() {

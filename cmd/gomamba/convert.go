@@ -45,7 +45,7 @@ memory that does not grow with the model. DST appears whole or not at all. With 
 it replaces a checkpoint, once it is complete: a GGUF file, or a folder with nothing else
 in it, and never a file that SRC is read from. The same input gives the same bytes.
 
---receipt tells what the conversion cost: the error of every tensor whose values
+--receipt reports what the conversion cost: the error of every tensor whose values
 changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
 of a file (--in): a text, or input_ids in safetensors.`,
 		Example: `  gomamba convert mamba-2.8b-hf mamba-2.8b-bf16 --dtype bf16 --verify
@@ -62,7 +62,7 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+dtypeChoices())
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
-	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only where this is given")
+	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
@@ -140,7 +140,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		}
 		defer closing(&err, after)
 		ctx, stop := watched(cmd.Context(), cmd)
-		done.Receipt, err = compare.NewReceipt(ctx, ck, after, prompt, s.threads)
+		done.Receipt, err = compare.NewReceipt(ctx, ck, after, compare.ReceiptOptions{Batch: prompt, Threads: s.threads})
 		if stop(); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (f *convertFlags) givenTokenizer(cmd *cobra.Command, s *settings) (string, 
 	return hubPath(cmd, name, find.TokenizerFiles)
 }
 
-// request reads the flags. A GGUF file is split only where a size is given.
+// request reads the flags. A GGUF file is split only if a size is given.
 func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) {
 	req := convert.Request{To: convert.Layout(strings.ToLower(f.to))}
 	if f.to == "" {

@@ -36,7 +36,7 @@ func TestDoctorRepairsGGUF(t *testing.T) {
 	}
 }
 
-// withoutFlag copies a GGUF file without what tells its family, under a name that does.
+// withoutFlag copies a GGUF file without what names its family, under a name that does.
 func withoutFlag(t *testing.T, from, to string) {
 	f, err := gguf.Open(from)
 	if err != nil {

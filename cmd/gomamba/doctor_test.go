@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -82,7 +83,7 @@ func (p *patient) save(name string, tensors []tensor.Tensor) {
 	if p.plain {
 		metadata = nil
 	}
-	if err := safetensors.Write(f, tensors, metadata); err != nil {
+	if err := safetensorstest.Write(f, tensors, metadata); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -336,7 +337,7 @@ func TestDoctorKnowsExpectedSizes(t *testing.T) {
 	}
 }
 
-// Mamba-2 tells its heads and groups by several tensors together.
+// Mamba-2's heads and groups follow from several tensors together.
 func TestDoctorRepairsMamba2(t *testing.T) {
 	for _, test := range []struct {
 		config map[string]any

@@ -32,7 +32,7 @@ func newDownloadCmd() *cobra.Command {
 		Short: "Download a repository, or files of it, from the Hugging Face hub",
 		Long: `download fetches a model repository as "hf download" does, into the cache that
 huggingface_hub and transformers share, or into a folder with --local-dir. What is
-there is not fetched again; what was cut is gone on with; every file is checked against
+there is not fetched again; interrupted downloads resume; every file is checked against
 the hash that the hub announces before it gets its name. The last line on stdout is the
 path: of the file if one is named, else of the folder.
 

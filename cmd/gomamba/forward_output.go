@@ -13,7 +13,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// forwardOutput is the file of --out, or nothing where that was not given.
+// forwardOutput is the file of --out, or nothing if that was not given.
 type forwardOutput struct {
 	w       *dump.Writer
 	to      *destination
@@ -43,8 +43,11 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 		}
 	}
 	if f.cache {
-		conv, ssm := model.StateShape(m.Config(), B)
-		entries = append(entries, dump.StateEntries(dtype, cfg.NumHiddenLayers, conv, ssm)...)
+		for l, layer := range model.StateShapes(m.Config(), B) {
+			for _, s := range layer {
+				entries = append(entries, safetensors.Entry{Name: dump.State(s.Name, l), DType: dtype, Shape: s.Shape})
+			}
+		}
 	}
 	w, err := dump.Create(f.to.path, entries, nil)
 	if err != nil {
@@ -79,6 +82,24 @@ func writePart(out *forwardOutput, b *model.Batch, p *model.Part, hidden, vocab 
 		}
 		if p.Logits != nil {
 			if err := dump.Write(out.w, dump.Logits, at*vocab, p.Logits[seq*p.Width*vocab:][:p.Width*vocab]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// states are those of a cache of the network or the oracle.
+type states[F float32 | float64] interface {
+	Layers() int
+	States(layer int) []model.State[F]
+}
+
+// writeStates writes the states of a cache.
+func writeStates[F float32 | float64](w *dump.Writer, cache states[F]) error {
+	for l := range cache.Layers() {
+		for _, s := range cache.States(l) {
+			if err := dump.Write(w, dump.State(s.Name, l), 0, s.Values); err != nil {
 				return err
 			}
 		}

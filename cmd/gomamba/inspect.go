@@ -131,10 +131,11 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	conv, ssm := model.StateShape(cfg, 1)
-	for _, shape := range [][]int{conv, ssm} {
-		n, _ := tensor.Count(shape) // of a valid configuration
-		info.StateBytes += n * tensor.F32.Size() * cfg.Shared().NumHiddenLayers
+	for _, layer := range model.StateShapes(cfg, 1) {
+		for _, s := range layer {
+			n, _ := tensor.Count(s.Shape) // of a valid configuration
+			info.StateBytes += n * tensor.F32.Size()
+		}
 	}
 	for _, t := range ck.Tensors() {
 		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
@@ -174,15 +175,8 @@ func (l *listing) add(t tensorInfo) {
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
 	c := cfg.Shared()
-	own := ""
-	switch m := cfg.(type) {
-	case *config.Mamba2Config:
-		own = fmt.Sprintf("%d heads of %d, n_groups %d", m.NumHeads, m.HeadDim, m.NGroups)
-	default:
-		own = fmt.Sprintf("dt_rank %d", config.Selective(m).TimeStepRank)
-	}
-	return fmt.Sprintf("%d layers, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
-		c.NumHiddenLayers, c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, own, c.VocabSize)
+	return fmt.Sprintf("%s, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
+		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, cfg.Summary(), c.VocabSize)
 }
 
 // weights is the line about bytes and dtypes.

@@ -79,7 +79,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 	})
 	root.SetVersionTemplate("gomamba {{.Version}}\n")
 	intVar(root.PersistentFlags(), &s.threads, "threads", "", 0, 1, parallel.MaxThreads, "", "threads to use (default: all cores)")
-	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "take unexpected foreign tensors for an error")
+	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "treat unknown tensors as an error")
 	root.AddCommand(
 		newInspectCmd(s),
 		newConvertCmd(s),

@@ -19,7 +19,7 @@ func isUnsupported(err error) bool {
 	return ok
 }
 
-// survey reports what a checkpoint holds that cannot be opened for this reason. Where the files cannot even be listed,
+// survey reports what a checkpoint holds that cannot be opened for this reason. If the files cannot even be listed,
 // the reason is the error.
 func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error {
 	s, err := doctor.NewSurvey(path)
@@ -45,7 +45,7 @@ func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error 
 	}, tensors)
 }
 
-// shortName is a name that a stranger's file gives, as it is where it is plain, else quoted.
+// shortName is a name from somebody's file: as it is if it is plain, else quoted.
 func shortName(s string) string {
 	if quoted := badfile.Quote(s); quoted != `"`+s+`"` {
 		return quoted

@@ -27,7 +27,7 @@ var common = []Magic{
 }
 
 // Identify says what data is that is not what is wanted, such as "safetensors": a predicate without its subject, which names
-// what to do. It returns "" when it cannot tell. more are kinds beyond the usual ones, looked at first, their What whole.
+// what to do. It returns "" when it does not know. more are kinds beyond the usual ones, looked at first, their What whole.
 func Identify(data []byte, wanted string, more ...Magic) string {
 	head := data[:min(len(data), 1024)]
 	if len(head) == 0 {

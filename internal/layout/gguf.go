@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/ggufconfig"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
@@ -77,7 +78,7 @@ func OpenGGUF(src Source) (_ config.Config, _ *Weights, err error) {
 	if vocab == 0 {
 		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
 	}
-	cfg, err := config.ParseGGUF(path, f, vocab, !head)
+	cfg, err := ggufconfig.Parse(path, f, vocab, !head)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,7 +111,6 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 	if err != nil {
 		return nil, err
 	}
-	withoutBias := !cfg.Shared().UseConvBias
 	shapes := make(map[string][]int, len(table))
 	for _, spec := range table {
 		shapes[spec.Name] = spec.Shape
@@ -123,7 +123,7 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 			tensors = append(tensors, t)
 			continue
 		}
-		if withoutBias && strings.HasSuffix(name, "conv1d.bias") && t.DType.Float() && zero(t) {
+		if stored.Zeros && t.DType.Float() && zero(t) {
 			continue // these stand for no bias, see convert
 		}
 		t.Name = name

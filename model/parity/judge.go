@@ -195,7 +195,7 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 		c.report = &Report{}
 	}
 	c.batch, c.layers = &q.batch, q.m.Config().Shared().NumHiddenLayers
-	for _, name := range ordered(q.theirs, c.layers) {
+	for _, name := range ordered(q.theirs) {
 		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], q.theirs.values[name])
 	}
 	c.report.conclude()

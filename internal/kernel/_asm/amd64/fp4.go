@@ -10,7 +10,7 @@ import (
 var e2m1Levels = levels{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
 
 // A block of MXFP4 has an exponent e and 16 bytes of codes; the scale is 2^(e-128).
-var mxfp4 = blockType{name: "MXFP4", elems: 32, bytes: 17, group: groupOf32, scratch: 64,
+var mxfp4 = blockType{name: "MXFP4", elems: 32, bytes: 17, group: groupOf32, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		e := XMM()
 		VPXOR(e, e, e)
@@ -30,7 +30,7 @@ var mxfp4 = blockType{name: "MXFP4", elems: 32, bytes: 17, group: groupOf32, scr
 	}}
 
 // A block of NVFP4 has four scales in E4M3 and 8 bytes of codes for each.
-var nvfp4 = blockType{name: "NVFP4", elems: 64, bytes: 36, group: 1, scratch: 64,
+var nvfp4 = blockType{name: "NVFP4", elems: 64, bytes: 36, group: 1, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		// Without its sign, and 7 bits to the left, an E4M3 is a float16 2^8 times smaller.
 		d, nan := XMM(), XMM()
@@ -49,7 +49,7 @@ var nvfp4 = blockType{name: "NVFP4", elems: 64, bytes: 36, group: 1, scratch: 64
 				v := ZMM()
 				VMOVDDUP(codes, v.AsX())
 				VPMOVZXBD(v.AsX(), v)
-				VPSRLVD(u.lanes(func(i int) uint32 { return uint32(i / 8 * 4) }), v, v)
+				VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(i / 8 * 4) }), v), v, v)
 				return u.table(e2m1Levels, scale, nil)(nibbles{v})
 			}
 			low, high := XMM(), XMM()

@@ -106,7 +106,7 @@ func (u *unpacker) magnitudes(g grid, perScale int, signs Mem) weights {
 			}
 			u.scaleBy(u.scaleOf(part, perScale), v)
 			KMOVW(signs.Offset(2*part), K1)
-			VPXORD(u.word(1<<31), v, K1, v)
+			VPXORD(u.constant(u.word(1<<31), v), v, K1, v)
 			return []VecVirtual{v}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // A block of IQ1_S has d, 32 bytes of row numbers, and eight times 16 bits: three bits each of four row numbers, three of the
 // scale, and in the highest which half of the table.
-var iq1_s = blockType{name: "IQ1S", elems: 256, bytes: 50, group: 1, scratch: gridScratch,
+var iq1_s = blockType{name: "IQ1S", elems: 256, bytes: 50, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		for i := 0; i < 32; i += 16 {
 			words, upper, half := YMM(), YMM(), YMM() // each of four words four times
@@ -35,7 +35,7 @@ var iq1_s = blockType{name: "IQ1S", elems: 256, bytes: 50, group: 1, scratch: gr
 
 // A block of IQ1_M has 32 bytes of row numbers, 16 bytes with four more bits of each, and four times 16 bits: three bits each of
 // four scales, and four of d.
-var iq1_m = blockType{name: "IQ1M", elems: 256, bytes: 56, group: 1, scratch: gridScratch,
+var iq1_m = blockType{name: "IQ1M", elems: 256, bytes: 56, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		for i, upper := range nibblePairs(u, Mem{Base: p, Disp: 32}, false) {
 			lower, first, second := XMM(), XMM(), XMM()

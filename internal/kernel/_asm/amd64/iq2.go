@@ -7,7 +7,7 @@ import (
 )
 
 // A block of IQ2_XXS has d and eight times four bytes of row numbers and 32 bits of signs and scale.
-var iq2_xxs = blockType{name: "IQ2XXS", elems: 256, bytes: 66, group: 1, scratch: gridScratch,
+var iq2_xxs = blockType{name: "IQ2XXS", elems: 256, bytes: 66, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		first, second, numbers, words := YMM(), YMM(), YMM(), YMM()
 		VMOVUPS(Mem{Base: p, Disp: 2}, first)
@@ -34,7 +34,7 @@ var iq2_xxs = blockType{name: "IQ2XXS", elems: 256, bytes: 66, group: 1, scratch
 	}}
 
 // A block of IQ2_XS has d, 32 times 16 bits of row number and signs, and 8 bytes of scales.
-var iq2_xs = blockType{name: "IQ2XS", elems: 256, bytes: 74, group: 1, scratch: gridScratch,
+var iq2_xs = blockType{name: "IQ2XS", elems: 256, bytes: 74, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		var stored [2]VecVirtual
 		for i := range stored {
@@ -53,7 +53,7 @@ var iq2_xs = blockType{name: "IQ2XS", elems: 256, bytes: 74, group: 1, scratch: 
 	}}
 
 // A block of IQ2_S has d, 32 bytes of row numbers, 32 of signs, 8 with the upper two bits of row numbers, and 8 of scales.
-var iq2_s = blockType{name: "IQ2S", elems: 256, bytes: 82, group: 1, scratch: gridScratch,
+var iq2_s = blockType{name: "IQ2S", elems: 256, bytes: 82, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		for i := 0; i < 32; i += 16 {
 			upper, number := u.spreadBytes(Mem{Base: p, Disp: 66 + i/4}, 4), YMM()

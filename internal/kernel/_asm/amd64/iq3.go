@@ -7,7 +7,7 @@ import (
 )
 
 // A block of IQ3_XXS has d, 64 bytes of row numbers, and eight times 32 bits of signs and scale.
-var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch: gridScratch,
+var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		for i := 0; i < 64; i += 16 {
 			number := YMM()
@@ -23,7 +23,7 @@ var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch
 	}}
 
 // A block of IQ3_S has d, 64 bytes of row numbers, 8 with their highest bits, 32 of signs, and 4 of scales.
-var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: gridScratch,
+var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		for i := 0; i < 64; i += 16 {
 			highest, number := u.spreadBytes(Mem{Base: p, Disp: 66 + i/8}, 2), YMM()

@@ -9,14 +9,14 @@ import (
 // iq4Levels are iq4Values of package tensor.
 var iq4Levels = levels{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-var iq4_nl = blockType{name: "IQ4NL", elems: 32, bytes: 18, group: groupOf32, scratch: 64,
+var iq4_nl = blockType{name: "IQ4NL", elems: 32, bytes: 18, group: groupOf32, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halves(p, every(18, blocks)...)
 		return u.halfByHalf(p, 18, 2, iq4Levels, 4, false)
 	}}
 
 // A block of IQ4_XS has d, 16 bits with the upper two of eight scales, 32 with the lower four, and 16 bytes of codes for each.
-var iq4_xs = blockType{name: "IQ4XS", elems: 256, bytes: 136, group: 1, scratch: 64,
+var iq4_xs = blockType{name: "IQ4XS", elems: 256, bytes: 136, group: 1, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		low, high := YMM(), YMM()
 		VPBROADCASTD(Mem{Base: p, Disp: 4}, low)

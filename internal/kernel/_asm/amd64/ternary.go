@@ -10,7 +10,7 @@ import (
 // the lower four bits with AVX-512, three with AVX2.
 func (u *unpacker) levelsOf(d VecVirtual, value func(code int) float32) VecVirtual {
 	t := u.reg()
-	VMULPS(u.singles(value), d, t)
+	VMULPS(u.constant(u.singles(value), t), d, t)
 	return t
 }
 
@@ -25,18 +25,18 @@ func (u *unpacker) lookup(t, codes VecVirtual) VecVirtual {
 func ternary(code int) float32 { return float32(code&3 - 1) }
 
 // A block of Q1_0 has d and 128 bits.
-var q1_0 = blockType{name: "Q10", elems: 128, bytes: 18, group: 1,
+var q1_0 = blockType{name: "Q10", elems: 128, bytes: 18, group: 1, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		d := u.half(Mem{Base: p})
 		if u.wide {
-			VPXORD(u.word(1<<31), d, d)
+			VPXORD(u.constant(u.word(1<<31), d), d, d)
 		}
 		return func(part int) []VecVirtual {
 			if u.wide {
 				v := ZMM()
 				VMOVDQA32(d, v)
 				KMOVW(Mem{Base: p, Disp: 2 + 2*part}, K1)
-				VPXORD(u.word(1<<31), v, K1, v)
+				VPXORD(u.constant(u.word(1<<31), v), v, K1, v)
 				return []VecVirtual{v}
 			}
 			return u.sixteen(func(first int, v VecVirtual) {
@@ -58,20 +58,20 @@ func reversed(first int) []uint64 {
 }
 
 // A block of Q2_0 has d and 16 bytes with four codes each, one weight after the other.
-var q2_0 = blockType{name: "Q20", elems: 64, bytes: 18, group: 1,
+var q2_0 = blockType{name: "Q20", elems: 64, bytes: 18, group: 1, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		t := u.levelsOf(u.half(Mem{Base: p}), ternary)
 		return func(part int) []VecVirtual {
 			return u.sixteen(func(first int, v VecVirtual) {
 				VPBROADCASTD(Mem{Base: p, Disp: 2 + 4*part}, v)
-				VPSRLVD(u.lanes(func(i int) uint32 { return uint32(2 * i) }).Offset(4*first), v, v)
+				VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(2 * i) }).Offset(4*first), v), v, v)
 				VPERMPS(t, v, v)
 			})
 		}
 	}}
 
 // A block of TQ2_0 has 64 bytes with four codes each, 32 weights apart, and d.
-var tq2_0 = blockType{name: "TQ2", elems: 256, bytes: 66, group: 1,
+var tq2_0 = blockType{name: "TQ2", elems: 256, bytes: 66, group: 1, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		d := u.half(Mem{Base: p, Disp: 64})
 		t := u.levelsOf(d, ternary)
@@ -102,7 +102,7 @@ var tq2_0 = blockType{name: "TQ2", elems: 256, bytes: 66, group: 1,
 
 // A block of TQ1_0 has 32, 16 and 4 bytes with five, five and four codes each, 32, 16 and 4 weights apart, and d. A code is the
 // digit of a fraction in base 3 that a multiplication carries out of the byte.
-var tq1_0 = blockType{name: "TQ1", elems: 256, bytes: 54, group: 1,
+var tq1_0 = blockType{name: "TQ1", elems: 256, bytes: 54, group: 1, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		t := u.levelsOf(u.half(Mem{Base: p, Disp: 52}), func(code int) float32 { return float32(code - 1) })
 		power := func(n int) uint32 { return []uint32{1, 3, 9, 27, 81}[n] << 8 & 0xffff }
@@ -134,8 +134,8 @@ var tq1_0 = blockType{name: "TQ1", elems: 256, bytes: 54, group: 1,
 					return power(digit)
 				}).Offset(32 * half)
 				v := u.reg()
-				VPMULLW(factor, f, v)
-				VPMULHUW(u.word(3), v, v)
+				VPMULLW(u.constant(factor, v), f, v)
+				VPMULHUW(u.constant(u.word(3), v), v, v)
 				all = append(all, u.lookup(t, v))
 			}
 			return all

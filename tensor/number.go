@@ -1,15 +1,15 @@
-package jsonobj
+package tensor
 
 import (
 	"math"
 	"strconv"
 )
 
-// Num is a number that JSON can hold whatever its value: NaN and infinities become strings.
-type Num float64
+// Number is a float64 that JSON can hold whatever its value: NaN and infinities become strings, as in "NaN" and "+Inf".
+type Number float64
 
 // MarshalJSON implements json.Marshaler.
-func (n Num) MarshalJSON() ([]byte, error) {
+func (n Number) MarshalJSON() ([]byte, error) {
 	v := float64(n)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return strconv.AppendQuote(nil, strconv.FormatFloat(v, 'g', -1, 64)), nil

@@ -1,0 +1,79 @@
+package quantize
+
+import "math"
+
+// valuesE2M1 are twice the values of E2M1 in ascending order, as the codes of a table ascend; both zeros are 0 here.
+var valuesE2M1 = [16]int8{-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12}
+
+var codesE2M1 = &codes{max: 15, table: newLadders(&valuesE2M1), from: 7, to: 20}
+
+// e2m1 is the E2M1 of a code.
+func e2m1(code int8) byte {
+	switch {
+	case code >= 8:
+		return byte(code) - 8
+	case code == 7:
+		return 0
+	}
+	return 15 - byte(code)
+}
+
+// scaleOf chooses of some scales the one that leaves the least error, and leaves its codes in q. It returns its index.
+func (b *block) scaleOf(q []int8, x, w []float64, xx float64, scales []float64) (best int) {
+	least := math.Inf(1)
+	for i, scale := range scales {
+		s := codesE2M1.encode(b.tmp[:], x, w, scale)
+		if err := s.error(xx, scale); err < least {
+			best, least = i, err
+			copy(q, b.tmp[:len(x)])
+		}
+	}
+	return best
+}
+
+// encodeMXFP4 chooses among the powers of two near the best scale.
+func encodeMXFP4(b *block, dst []byte) {
+	p := &b.profiles[0]
+	p.measure(codesE2M1, b.x, b.w)
+	scale, _ := p.best()
+	_, exponent := math.Frexp(scale) // scale < 2^exponent
+	first := max(0, min(251, exponent+128-2))
+	var scales [4]float64
+	for i := range scales {
+		scales[i] = math.Ldexp(1, first+i-128)
+	}
+	dst[0] = byte(first + b.scaleOf(b.q[:], b.x, b.w, p.xx, scales[:]))
+	for i := range 16 {
+		dst[1+i] = e2m1(b.q[i]) | e2m1(b.q[16+i])<<4
+	}
+}
+
+// scalesE4M3 are the values of unsigned E4M3, halved for the doubled values of codes.
+var scalesE4M3 = func() (s [127]float64) {
+	for i := range s {
+		if s[i] = float64(i%8) / 1024; i >= 8 {
+			s[i] = math.Ldexp(float64(8+i%8), i/8-11)
+		}
+	}
+	return s
+}()
+
+// encodeNVFP4 chooses among the values of E4M3 near the best scale of each of four sub-blocks.
+func encodeNVFP4(b *block, dst []byte) {
+	for j := range 4 {
+		x, w := b.x[16*j:][:16], b.w[16*j:][:16]
+		p := &b.profiles[0]
+		p.measure(codesE2M1, x, w)
+		scale, _ := p.best()
+		near := 0
+		for near < len(scalesE4M3)-1 && scalesE4M3[near+1] <= math.Abs(scale) {
+			near++
+		}
+		first := max(0, min(near-2, len(scalesE4M3)-6))
+		q := b.q[16*j:][:16]
+		dst[j] = byte(first + b.scaleOf(q, x, w, p.xx, scalesE4M3[first:first+6]))
+		for i := range 8 {
+			dst[4+8*j+i] = e2m1(q[i]) | e2m1(q[8+i])<<4
+		}
+	}
+}

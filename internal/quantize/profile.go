@@ -1,0 +1,253 @@
+package quantize
+
+import "math"
+
+// codes are the values that a code can have in blocks without a minimum, in steps of the block's scale.
+type codes struct {
+	min, max int      // the codes, which are their own values unless there is a table
+	table    *ladders // for values that are not evenly spaced
+	from, to float64  // the scales worth a look: what the largest magnitude becomes in steps
+}
+
+// sums are what decides the error of a scale s and codes q: Σ w·x·q and Σ w·q². Beside xx = Σ w·x², the error is
+// xx - 2·s·xq + s²·qq. It is least, xx - xq²/qq, for s = xq/qq.
+type sums struct{ xq, qq float64 }
+
+func (s sums) error(xx, scale float64) float64 {
+	return xx - float64(2*scale*s.xq) + float64(scale*scale*s.qq)
+}
+
+// bins is how many scales a profile covers, of either sign.
+const bins = 80
+
+// profile has the sums of the codes that x/scale rounds to, for a range of scales: element i those of the inverse scale
+// low + i/perBin, in pos if it is positive, and in neg those of its negative.
+type profile struct {
+	xx       float64 // Σ w·x²
+	low      float64
+	perBin   float64
+	pos, neg [bins]sums
+}
+
+// measure fills p for values x of weights w.
+//
+// As the inverse scale t grows, the code of an element goes one step up whenever |x|·t passes the middle between two
+// values. A step is noted in the first bin after it, and a running sum over the bins is then the state at each.
+func (p *profile) measure(c *codes, x, w []float64) {
+	amax, xx := 0.0, 0.0
+	for i, v := range x {
+		amax = max(amax, math.Abs(v))
+		xx += float64(w[i] * float64(v*v))
+	}
+	p.xx, p.perBin = xx, 0
+	p.pos, p.neg = [bins]sums{}, [bins]sums{}
+	if amax == 0 {
+		return
+	}
+	p.low = c.from / amax
+	p.perBin = (bins - 1) * amax / (c.to - c.from)
+	var both [bins]sums
+	if c.table != nil {
+		p.unevenSteps(&p.pos, x, w, &c.table.up, &c.table.down)
+		p.unevenSteps(&p.neg, x, w, &c.table.down, &c.table.up)
+	} else {
+		p.evenSteps(&both, c, x, w)
+	}
+	var b, pos, neg sums
+	for i := range both {
+		b.xq += both[i].xq
+		b.qq += both[i].qq
+		pos.xq += p.pos[i].xq
+		pos.qq += p.pos[i].qq
+		neg.xq += p.neg[i].xq
+		neg.qq += p.neg[i].qq
+		p.pos[i] = sums{b.xq + pos.xq, b.qq + pos.qq}
+		p.neg[i] = sums{b.xq + neg.xq, b.qq + neg.qq}
+	}
+}
+
+// evenSteps notes the steps of codes that are integers. Those that scales of both signs take are noted in both; if the
+// codes go further down than up, the last step is taken by negative elements in p.pos and by positive ones in p.neg.
+func (p *profile) evenSteps(both *[bins]sums, c *codes, x, w []float64) {
+	low, perBin, limit := p.low, p.perBin, c.max
+	var first sums
+	for i, v := range x {
+		a, wi := math.Abs(v), w[i]
+		wa := float64(wi * a)
+		k := min(int(float64(a*low)+0.5), limit)
+		f := float64(k)
+		first.xq += float64(wa * f)
+		first.qq += float64(wi * float64(f*f))
+		stride := perBin / a
+		at := float64((f+0.5)*stride) - float64(low*perBin)
+		rise := float64(wi * float64(2*f+1))
+		for ; k < limit && at < bins-1; k++ {
+			s := &both[int(at)+1]
+			s.xq += wa
+			s.qq += rise
+			at += stride
+			rise += wi + wi
+		}
+		if k == limit && -c.min > limit && at < bins-1 {
+			s := &p.pos[max(0, int(at)+1)]
+			if v > 0 {
+				s = &p.neg[max(0, int(at)+1)]
+			}
+			s.xq += wa
+			s.qq += rise
+		}
+	}
+	both[0].xq += first.xq
+	both[0].qq += first.qq
+}
+
+// ladders are the values of codes 0 to 15 that are not evenly spaced, from small to large magnitudes of what is encoded:
+// for x of the scale's sign and of the other.
+type ladders struct {
+	values   *[16]int8
+	up, down ladder
+	near     [256]uint8 // the code of the greatest value that an integer from -128 is not below the middle to
+}
+
+// ladder has the values that a growing magnitude takes, with the sign that makes it positive, and the middles between them.
+type ladder struct {
+	value, middle []float64
+	start         [128]uint8 // how many middles are at or below an integer
+}
+
+// unevenSteps notes the steps of one sign of scales, of which same are the values of elements of that sign.
+func (p *profile) unevenSteps(into *[bins]sums, x, w []float64, same, other *ladder) {
+	for i, v := range x {
+		l := same
+		if v < 0 {
+			l = other
+		}
+		a, wi := math.Abs(v), w[i]
+		wa := float64(wi * a)
+		y := float64(a * p.low)
+		k := int(l.start[min(int(y), 127)])
+		for k < len(l.middle) && l.middle[k] <= y {
+			k++
+		}
+		q := l.value[k]
+		into[0].xq += float64(wa * q)
+		into[0].qq += float64(wi * float64(q*q))
+		stride := p.perBin / a
+		offset := float64(p.low * p.perBin)
+		for ; k < len(l.middle); k++ {
+			at := float64(l.middle[k]*stride) - offset
+			if !(at < bins-1) {
+				break
+			}
+			next := l.value[k+1]
+			s := &into[int(at)+1]
+			s.xq += float64(wa * (next - q))
+			s.qq += float64(wi * (float64(next*next) - float64(q*q)))
+			q = next
+		}
+	}
+}
+
+// newLadders returns the ladders of values, which ascend through zero.
+func newLadders(values *[16]int8) *ladders {
+	l := &ladders{values: values}
+	first := 0 // code of what rounds zero
+	for k := range values[:15] {
+		if int(values[k])+int(values[k+1]) < 0 {
+			first = k + 1
+		}
+	}
+	for k := first; k < 16; k++ {
+		l.up.value = append(l.up.value, float64(values[k]))
+	}
+	for k := first; k >= 0; k-- {
+		l.down.value = append(l.down.value, -float64(values[k]))
+	}
+	l.up.fill()
+	l.down.fill()
+	for i := range l.near {
+		for k := range values[:15] {
+			if int(values[k])+int(values[k+1]) <= 2*(i-128) {
+				l.near[i] = uint8(k + 1)
+			}
+		}
+	}
+	return l
+}
+
+func (l *ladder) fill() {
+	for k := range len(l.value) - 1 {
+		l.middle = append(l.middle, (l.value[k]+l.value[k+1])/2)
+	}
+	for i := range l.start {
+		for _, m := range l.middle {
+			if m <= float64(i) {
+				l.start[i]++
+			}
+		}
+	}
+}
+
+// best returns the scale of the least error and that error.
+func (p *profile) best() (scale, err float64) {
+	best, sign := sums{0, 1}, 1.0
+	for i := range p.pos {
+		if s := p.pos[i]; float64(s.xq*s.xq)*best.qq > float64(best.xq*best.xq)*s.qq {
+			best, sign = s, 1
+		}
+		if s := p.neg[i]; float64(s.xq*s.xq)*best.qq > float64(best.xq*best.xq)*s.qq {
+			best, sign = s, -1
+		}
+	}
+	scale = sign * best.xq / best.qq
+	return scale, best.error(p.xx, best.xq/best.qq)
+}
+
+// at returns about the error of scale: that of the codes of a bin near it, never less than the error of the best codes.
+func (p *profile) at(scale float64) float64 {
+	if scale == 0 || p.perBin == 0 {
+		return p.xx
+	}
+	side := &p.pos
+	if scale < 0 {
+		side, scale = &p.neg, -scale
+	}
+	i := int(max(0, min(bins-1, float64((1/scale-p.low)*p.perBin)+0.5)))
+	return side[i].error(p.xx, scale)
+}
+
+// encode rounds x/scale to codes in q and returns their sums.
+func (c *codes) encode(q []int8, x, w []float64, scale float64) sums {
+	t := inverse(scale)
+	var s sums
+	if c.table != nil {
+		for i, v := range x {
+			y := max(-128, min(127, float64(v*t)))
+			k := c.table.near[int(y+128)]
+			if k < 15 && float64(c.table.values[k])+float64(c.table.values[k+1]) <= 2*y {
+				k++
+			}
+			q[i] = int8(k)
+			f := float64(c.table.values[k])
+			s.xq += float64(w[i] * float64(v*f))
+			s.qq += float64(w[i] * float64(f*f))
+		}
+		return s
+	}
+	lo, hi := float64(c.min), float64(c.max)
+	for i, v := range x {
+		y := float64(v * t)
+		if y < lo {
+			y = lo
+		}
+		if y > hi {
+			y = hi
+		}
+		k := int(y+(1<<20+0.5)) - 1<<20
+		q[i] = int8(k)
+		f := float64(k)
+		s.xq += float64(w[i] * float64(v*f))
+		s.qq += float64(w[i] * float64(f*f))
+	}
+	return s
+}

@@ -1,0 +1,138 @@
+// Package quantize encodes rows of weights as blocks of ggml's quantized types, with the scales that a search finds best.
+//
+// llama-quantize rounds to scales that it derives from a block's extreme values, or tries some twenty. Here the error of
+// every scale worth a look is known before one is chosen: as a scale grows, the codes of a block change one at a time, and
+// the sums that decide the error are carried along (profile.go, affine.go). Scales of sub-blocks, which are small integers
+// themselves, are then chosen together with what they multiply (super.go, superaffine.go).
+//
+// All arithmetic is float64, and no product is fused with a sum, so every machine writes the same bytes.
+package quantize
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// encoder writes the blocks of one dtype.
+type encoder struct {
+	encode          func(b *block, dst []byte) // one block, of b.x and b.w
+	needsImportance bool
+}
+
+// block is one block on its way into bytes, and what its encoder needs meanwhile.
+type block struct {
+	x, w []float64 // values and weights; a view of the arrays below
+	q    [256]int8 // codes
+	tmp  [256]int8 // codes of a trial
+
+	values, weights [256]float64
+	profiles        [16]profile
+	fits            [16]affineFits
+	walk            affineWalk
+	supers          [2]superBlock
+
+	gridFits           [16]gridFit
+	grids              [2]gridBlock
+	signs              [32]byte
+	tmpRows, otherRows [64]uint16
+}
+
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// Supports reports whether Row encodes d.
+func Supports(d tensor.DType) bool { return d.Valid() && encoders[d.String()].encode != nil }
+
+// NeedsImportance reports whether blocks of d are of little use unless their scales are chosen by importance.
+func NeedsImportance(d tensor.DType) bool { return d.Valid() && encoders[d.String()].needsImportance }
+
+// Row encodes src, whole blocks of one row of a matrix, as dtype d into dst. importance is the mean square of the input
+// that each of the columns is multiplied with, or nil if all count the same.
+//
+// What is kept small is the sum of importance times squared error. The bytes of a block depend on nothing but its values
+// and its columns' importance. A value or importance that is not finite, or a negative importance, is an error, and so are
+// values that the dtype cannot reach. Row panics if Supports(d) is false or lengths do not match.
+func Row(dst []byte, d tensor.DType, src, importance []float32) error {
+	if !Supports(d) {
+		panic(fmt.Sprintf("quantize: Row of %s", d))
+	}
+	elems, bytes := d.Block()
+	if len(src)%elems != 0 || len(dst) != len(src)/elems*bytes || importance != nil && len(importance) != len(src) {
+		panic(fmt.Sprintf("quantize: %d elements with %d of importance into %d bytes of %s",
+			len(src), len(importance), len(dst), d))
+	}
+	return encodeRow(dst, encoders[d.String()].encode, elems, bytes, src, importance)
+}
+
+// encodeRow is Row by an encoder for blocks of elems elements in bytes bytes.
+func encodeRow(dst []byte, encode func(*block, []byte), elems, bytes int, src, importance []float32) error {
+	b := blocks.Get().(*block)
+	defer blocks.Put(b)
+	for i := 0; i < len(src); i += elems {
+		if err := b.load(src[i:i+elems], importance, i); err != nil {
+			return err
+		}
+		encode(b, dst[i/elems*bytes:][:bytes])
+	}
+	return nil
+}
+
+// load readies b for the values src, which are elements at and after first of their row.
+func (b *block) load(src, importance []float32, first int) error {
+	b.x, b.w = b.values[:len(src)], b.weights[:len(src)]
+	for i, v := range src {
+		x := float64(v)
+		if x-x != 0 {
+			return fmt.Errorf("element %d is %v: expected a finite value", first+i, v)
+		}
+		b.x[i], b.w[i] = x, 1
+	}
+	if importance == nil {
+		return nil
+	}
+	sum := 0.0
+	for i, v := range importance[first : first+len(src)] {
+		h := float64(v)
+		if h-h != 0 || h < 0 {
+			return fmt.Errorf("importance of column %d is %v: expected a finite value that is not negative", first+i, v)
+		}
+		b.w[i] = h
+		sum += h
+	}
+	if sum == 0 {
+		for i := range b.w {
+			b.w[i] = 1
+		}
+		return nil
+	}
+	// An input that was never seen still decides what nothing else does.
+	scale := float64(len(src)) / sum
+	for i, h := range b.w {
+		b.w[i] = float64(h*scale) + 1e-6
+	}
+	return nil
+}
+
+// half rounds a scale to what F16 holds, finite, and not to zero, which would lose the block.
+func half(scale float64) (bits uint16, value float64) {
+	bits = tensor.F32ToF16(float32(max(-65504, min(65504, scale))))
+	if bits&0x7fff == 0 && scale != 0 {
+		bits |= 1
+	}
+	return bits, float64(tensor.F16ToF32(bits))
+}
+
+// inverse is 1/scale, 0 for a scale of 0.
+func inverse(scale float64) float64 {
+	if scale == 0 {
+		return 0
+	}
+	return 1 / scale
+}
+
+// round returns the integer nearest x, which is of a magnitude below 2^20; halves go up.
+func round(x float64) int { return int(x+(1<<20+0.5)) - 1<<20 }
+
+// clamp returns x, but lo if it is below and hi if above.
+func clamp(x, lo, hi float64) float64 { return max(lo, min(hi, x)) }

@@ -1,0 +1,72 @@
+package quantize
+
+import (
+	"encoding/binary"
+)
+
+// single chooses the scale of a block that has one and no minimum, and leaves the codes in b.q. It returns the scale's F16.
+func (b *block) single(c *codes) uint16 {
+	p := &b.profiles[0]
+	p.measure(c, b.x, b.w)
+	scale, _ := p.best()
+	bits, best := uint16(0), 0.0
+	for try := range 3 {
+		h, d := half(scale)
+		s := c.encode(b.tmp[:], b.x, b.w, d)
+		err := s.error(p.xx, d)
+		if try > 0 && err >= best {
+			break
+		}
+		bits, best, b.q = h, err, b.tmp
+		if s.qq == 0 {
+			break
+		}
+		scale = s.xq / s.qq
+	}
+	return bits
+}
+
+// Blocks of 32 with one scale. Below the smallest inverse scale too much is lost to wide steps, above the largest to
+// clipping; the range was chosen by the error on Gaussian weights and on those of trained models.
+var (
+	codesQ4 = &codes{min: -8, max: 7, from: 5.5, to: 11}
+	codesQ5 = &codes{min: -16, max: 15, from: 12, to: 20}
+	codesQ8 = &codes{min: -127, max: 127, from: 108, to: 129}
+)
+
+func encodeQ4_0(b *block, dst []byte) {
+	binary.LittleEndian.PutUint16(dst, b.single(codesQ4))
+	for i := range 16 {
+		dst[2+i] = byte(b.q[i]+8) | byte(b.q[16+i]+8)<<4
+	}
+}
+
+func encodeQ5_0(b *block, dst []byte) {
+	binary.LittleEndian.PutUint16(dst, b.single(codesQ5))
+	high := uint32(0)
+	for i := range 16 {
+		lo, hi := byte(b.q[i]+16), byte(b.q[16+i]+16)
+		dst[6+i] = lo&15 | hi<<4
+		high |= uint32(lo>>4)<<i | uint32(hi>>4)<<(16+i)
+	}
+	binary.LittleEndian.PutUint32(dst[2:], high)
+}
+
+func encodeQ8_0(b *block, dst []byte) {
+	binary.LittleEndian.PutUint16(dst, b.single(codesQ8))
+	for i, q := range b.q[:32] {
+		dst[2+i] = byte(q)
+	}
+}
+
+// valuesIQ4 are the values of IQ4_NL and IQ4_XS (kvalues_iq4nl of ggml-common.h).
+var valuesIQ4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+var codesIQ4 = &codes{max: 15, table: newLadders(&valuesIQ4), from: 85, to: 165}
+
+func encodeIQ4NL(b *block, dst []byte) {
+	binary.LittleEndian.PutUint16(dst, b.single(codesIQ4))
+	for i := range 16 {
+		dst[2+i] = byte(b.q[i]) | byte(b.q[16+i])<<4
+	}
+}
