@@ -25,7 +25,9 @@ func e2m1(code int8) byte {
 // before to three after each of near.
 func (b *block) scaleOf(q []int8, x, w []float64, xx float64, scales []float64, near ...int) (best int) {
 	least := math.Inf(1)
-	for k, at := range near {
+	for k := range near {
+		near[k] = max(0, min(near[k], len(scales)))
+		at := near[k]
 		for i := max(0, at-3); i < min(at+3, len(scales)); i++ {
 			if k > 0 && i >= near[0]-3 && i < near[0]+3 {
 				continue
@@ -40,8 +42,9 @@ func (b *block) scaleOf(q []int8, x, w []float64, xx float64, scales []float64, 
 	return best
 }
 
-// scalesE8M0 are the values of E8M0, halved for the doubled values of codes. 255 is NaN.
-var scalesE8M0 = func() (s [255]float64) {
+// scalesE8M0 are the values of E8M0, halved for the doubled values of codes. From 253 on the largest
+// would be infinite.
+var scalesE8M0 = func() (s [253]float64) {
 	for i := range s {
 		s[i] = math.Ldexp(1, i-128)
 	}
