@@ -19,7 +19,7 @@ const (
 
 // Config is one resolved configuration: every default filled in, every derived size computed.
 type Config interface {
-	// Family tells which architecture the configuration describes.
+	// Family is the architecture that the configuration describes.
 	Family() Family
 	// Shared returns the fields that all families have. It points into the configuration: changes show there.
 	Shared() *Common

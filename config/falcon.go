@@ -4,7 +4,7 @@ import "github.com/gomamba/gomamba/internal/jsonobj"
 
 // FalconMambaConfig mirrors the class FalconMambaConfig of transformers 5.24
 // (models/falcon_mamba/configuration_falcon_mamba.py): Mamba-1 with an RMS norm without weight on each of dt, B and C.
-// No tensor shows these norms; only model_type, and in GGUF a flag, tells the two families apart.
+// No tensor shows these norms; only model_type, and in GGUF a flag, distinguishes the two families.
 type FalconMambaConfig struct {
 	MambaConfig
 	MixerRMSEps float64 // added to the mean square in the norms of dt, B and C
