@@ -130,8 +130,8 @@ func (ck *Checkpoint) spelled(key string) string {
 	return config.Spelling(ck.layout.Name, ck.cfg.Family(), key)
 }
 
-// storedName is the name under which this layout stores the tensor of a canonical name.
-func (ck *Checkpoint) storedName(name string) string {
+// StoredName is the name under which the layout stores the tensor of a canonical name.
+func (ck *Checkpoint) StoredName(name string) string {
 	if ck.layout.StoredName == nil {
 		return name
 	}
