@@ -11,7 +11,7 @@ import (
 // Recipe says which dtype each tensor gets. The zero Recipe leaves each its own.
 type Recipe struct {
 	name string
-	// chain are the dtypes of the weights, best first: a tensor gets the first of which its rows are whole blocks. What a
+	// chain are the dtypes of the weights, best first: a tensor gets the first whose blocks fill its rows. What a
 	// layout Keeps in F32, as GGUF does small tensors, is not asked for.
 	chain    []tensor.DType
 	fileType int // general.file_type of a GGUF file (llama.h, llama_ftype); -1: llama.cpp has none
@@ -74,7 +74,7 @@ func (r Recipe) FileType() (t uint32, ok bool) {
 	return uint32(r.fileType), !r.Keeps() && r.fileType >= 0
 }
 
-// Chain returns the dtypes of the weights, best first: a tensor gets the first of which its rows are whole blocks.
+// Chain returns the dtypes of the weights, best first: a tensor gets the first whose blocks fill its rows.
 func (r Recipe) Chain() []tensor.DType { return slices.Clone(r.chain) }
 
 // Keeps reports whether each tensor keeps its own dtype.
