@@ -7,7 +7,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/layout"
+	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
+	"github.com/gomamba/gomamba/internal/layout/hf"
 )
 
 // account says of a configuration that could not be read as a whole where each setting comes from, and refuses what is
@@ -50,7 +51,7 @@ func (d *doctor) unknown(key, why string) Finding {
 func (d *doctor) familyLost(cfg config.Config) (twin config.Family, lost bool) {
 	twin, ok := config.Twin(cfg.Family())
 	_, epsilon := d.raw.Get("layer_norm_epsilon")
-	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != layout.HF {
+	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != hf.Name {
 		return "", false
 	}
 	classes, stated := d.raw.Get("architectures")
@@ -67,7 +68,7 @@ func (d *doctor) known(cfg config.Config, key string) bool {
 
 // present reports whether the file has the key.
 func (d *doctor) present(cfg config.Config, key string) bool {
-	if d.layout == layout.GGUF {
+	if d.layout == gguflayout.Name {
 		return true // without them it does not open
 	}
 	spelling, _ := config.Spelled(d.layout, cfg.Family(), key)

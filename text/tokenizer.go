@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -31,7 +32,7 @@ func OpenOf(ck *loader.Checkpoint) (*Tokenizer, error) {
 }
 
 func own(ck *loader.Checkpoint) (*tokenizer.Tokenizer, error) {
-	if kvs := ck.GGUFKeys(); kvs != nil {
+	if kvs := layout.Inside(ck).Weights.Keys; kvs != nil {
 		return tokenizer.FromGGUF(ck.Path(), kvs)
 	}
 	return tokenizer.Open(ck.Path())

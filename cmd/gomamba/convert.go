@@ -179,7 +179,7 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if req.To != convert.GGUF && convert.Guess(dst) == convert.GGUF {
 		return req, usagef("--to %s: %q is the name of a GGUF file; leave out --to, or name a folder", req.To, dst)
 	}
-	if sized && (req.To == convert.Original || req.To == convert.Mistral) {
+	if sized && req.To.OneFile() {
 		return req, usagef("--max-shard-size: the layout %s keeps all weights in one file", req.To)
 	}
 	if !strings.EqualFold(f.dtype, "keep") {
