@@ -21,8 +21,8 @@ type Scratch struct {
 // the values on their way, in place; first is the index of the first.
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
-// rounded once where the target is F64 or F32. A value that the target cannot hold is an error: a finite one that would
-// become infinite, and in a block one that is not finite, which would take the others along.
+// rounded once where the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
+// unless it is t's and nothing changes.
 func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	if t.DType == dtype && change == nil {
@@ -64,6 +64,9 @@ func room[E any](buf *[]E, n int) []E {
 	return (*buf)[:n]
 }
 
+// maxScale is what blocks hold at least, those of NVFP4 apart: their scales are F16, and codes go from 1 up.
+const maxScale = 65504
+
 // fits reports the first value that the target cannot hold.
 func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
 	wider := "use bf16 or f32"
@@ -73,7 +76,11 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 	infinite := func(i int, v any, limit, use string) error {
 		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; %s", first+i, v, limit, use)
 	}
-	if largest, overflow, ok := to.Range(); ok && !(float64(kernel.MaxAbs(values)) < overflow) {
+	largest, overflow, ok := to.Range()
+	if !ok && to.Quantized() {
+		largest, overflow, ok = maxScale, math.Nextafter(maxScale, math.Inf(1)), true
+	}
+	if ok && !(float64(kernel.MaxAbs(values)) < overflow) {
 		for i, v := range values {
 			switch a := math.Abs(float64(v)); {
 			case to.Quantized() && !(a < overflow):
