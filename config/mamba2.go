@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -165,7 +166,7 @@ func (c *Mamba2Config) Blocks() [][]Block { return uniform(BlockMamba2, c.NumHid
 
 // Summary implements Config.
 func (c *Mamba2Config) Summary() string {
-	return fmt.Sprintf("%d heads of %d, n_groups %d", c.NumHeads, c.HeadDim, c.NGroups)
+	return fmt.Sprintf("%s of %d, n_groups %d", badfile.Count(c.NumHeads, "head"), c.HeadDim, c.NGroups)
 }
 
 func (c *Mamba2Config) fields() []field {

@@ -7,7 +7,7 @@ import (
 )
 
 // A block of Q3_K has 32 bytes with the highest bits of codes, 64 bytes with the others, 12 bytes of scales, and d.
-var q3_k = blockType{name: "Q3K", elems: 256, bytes: 110, group: 1, scratch: 64 + 256, prepare: prepareQ3K}
+var q3_k = blockType{name: "Q3K", elems: 256, bytes: 110, group: 1, scratch: 64 + 256, abreast: 2, prepare: prepareQ3K}
 
 func prepareQ3K(u *unpacker, p Register, _ int) weights {
 	scales, upper := XMM(), XMM()

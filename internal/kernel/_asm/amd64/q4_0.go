@@ -9,13 +9,13 @@ import (
 // Blocks of 32 weights are taken four at a time, so that their scales are converted together.
 const groupOf32 = 4
 
-var q4_0 = blockType{name: "Q4", elems: 32, bytes: 18, group: groupOf32, scratch: 64,
+var q4_0 = blockType{name: "Q4", elems: 32, bytes: 18, group: groupOf32, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halves(p, every(18, blocks)...)
 		return u.halfByHalf(p, 18, 2, linear(-8), 4, false)
 	}}
 
-var q4_1 = blockType{name: "Q41", elems: 32, bytes: 20, group: groupOf32, scratch: 64,
+var q4_1 = blockType{name: "Q41", elems: 32, bytes: 20, group: groupOf32, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halfPairs(p, every(20, blocks)...)
 		return u.halfByHalf(p, 20, 4, linear(0), 8, true)
@@ -56,13 +56,13 @@ func (u *unpacker) scaleAt(offset int, minimum bool) (scale Mem, low *Mem) {
 	return u.scratch.Offset(offset), low
 }
 
-var q5_0 = blockType{name: "Q50", elems: 32, bytes: 22, group: groupOf32, scratch: 64 + 32*groupOf32,
+var q5_0 = blockType{name: "Q50", elems: 32, bytes: 22, group: groupOf32, scratch: 64 + 32*groupOf32, abreast: 4,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halves(p, every(22, blocks)...)
 		return u.fiveBits(p, blocks, 22, 2, 4, -16, false)
 	}}
 
-var q5_1 = blockType{name: "Q51", elems: 32, bytes: 24, group: groupOf32, scratch: 64 + 32*groupOf32,
+var q5_1 = blockType{name: "Q51", elems: 32, bytes: 24, group: groupOf32, scratch: 64 + 32*groupOf32, abreast: 4,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halfPairs(p, every(24, blocks)...)
 		return u.fiveBits(p, blocks, 24, 4, 8, 0, true)
@@ -100,7 +100,7 @@ func (u *unpacker) fiveBitsWide(p Register, bytes, high, stride, first int, mini
 		}
 		bit := ZMM() // bit 16·(part%2)+i of lane i, where bit 4 is
 		VPBROADCASTD(Mem{Base: p, Disp: block + high}, bit)
-		VPRORVD(u.lanes(func(i int) uint32 { return uint32(16*(part%2)+i-4) & 31 }), bit, bit)
+		VPRORVD(u.constant(u.lanes(func(i int) uint32 { return uint32(16*(part%2)+i-4) & 31 }), bit), bit, bit)
 		codes := ZMM()
 		VMOVDQA32(n.v, codes)
 		u.pick(0x0f, bit, codes)

@@ -7,7 +7,7 @@ import (
 )
 
 // A block of Q4_K has d, dmin, 12 bytes of scales, and 128 bytes of codes.
-var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64,
+var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.kScales(p)
 		var (
@@ -30,7 +30,7 @@ var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64,
 	}}
 
 // A block of Q5_K has d, dmin, 12 bytes of scales, 32 bytes with the highest bits of codes, and 128 bytes with the others.
-var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 + 256,
+var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 + 256, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.kScales(p)
 		if u.wide {
@@ -67,7 +67,7 @@ func (u *unpacker) weightsQ5K(p Register) weights {
 		if pair%2 == 1 {
 			VPSRLW(U8(4), v, v)
 		}
-		VPRORVD(u.lanes(func(i int) uint32 { return uint32(row+i/8*2-4) & 31 }), high, bit)
+		VPRORVD(u.constant(u.lanes(func(i int) uint32 { return uint32(row+i/8*2-4) & 31 }), bit), high, bit)
 		u.pick(0x0f0f0f0f, bit, v)
 		u.move(v, u.scratch.Offset(64+64*pair))
 	}

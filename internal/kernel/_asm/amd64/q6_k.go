@@ -7,7 +7,7 @@ import (
 )
 
 // A block of Q6_K has 128 bytes with the lower four bits of codes, 64 bytes with the upper two, 16 signed scales, and d.
-var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 + 256,
+var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 + 256, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.scaleBytes(Mem{Base: p, Disp: 192}, u.half(Mem{Base: p, Disp: 208}))
 		if u.wide {
@@ -49,7 +49,7 @@ func (u *unpacker) joinQ6KWide(p Register) {
 			if pair == 1 {
 				VPSRLW(U8(4), v, v)
 			}
-			VPRORVD(u.lanes(func(i int) uint32 { return uint32(4*pair+i/8*2-4) & 31 }), upper, bits)
+			VPRORVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*pair+i/8*2-4) & 31 }), bits), upper, bits)
 			u.signedSixBits(bits, v)
 			u.move(v, u.scratch.Offset(64+128*h+64*pair))
 		}
@@ -60,5 +60,5 @@ func (u *unpacker) joinQ6KWide(p Register) {
 func (u *unpacker) signedSixBits(upper, v VecVirtual) {
 	u.pick(0x0f0f0f0f, upper, v)
 	u.and(0x3f3f3f3f, v, v)
-	VPSUBB(u.word(0x20202020), v, v)
+	VPSUBB(u.constant(u.word(0x20202020), v), v, v)
 }

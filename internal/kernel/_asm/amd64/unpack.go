@@ -11,17 +11,60 @@ type unpacker struct {
 	*constants
 	wide    bool // AVX-512
 	scratch Mem  // of the block type's size, aligned to 64 bytes
+	held    *held
 }
 
-// allocate makes room for what the block type needs.
-func (u *unpacker) allocate(b *blockType) {
-	if b.scratch == 0 {
-		return
+// held are constants that stay in registers throughout a function, of which AVX-512 has enough. They are loaded at its end,
+// when it is known which they are.
+type held struct {
+	order []Mem
+	regs  map[Mem]VecVirtual
+}
+
+func (h *held) begin() {
+	JMP(LabelRef("constants"))
+	Label("begin")
+}
+
+func (h *held) end() {
+	Label("constants")
+	for _, m := range h.order {
+		VMOVDQU32(m, h.regs[m])
 	}
+	JMP(LabelRef("begin"))
+}
+
+// constant returns a table entry of a full register as an operand beside v: a register with AVX-512, else the entry.
+func (u *unpacker) constant(m Mem, v VecVirtual) Op {
+	if !u.wide {
+		return m
+	}
+	r, ok := u.held.regs[m]
+	if !ok {
+		r = ZMM()
+		u.held.order, u.held.regs[m] = append(u.held.order, m), r
+	}
+	switch v.Size() {
+	case 16:
+		return r.AsX()
+	case 32:
+		return r.AsY()
+	}
+	return r
+}
+
+// unpackers returns n unpackers with room for what the block type needs.
+func unpackers(b *blockType, n int, k *constants, wide bool) (u []*unpacker) {
 	base := GP64()
-	LEAQ(AllocLocal(b.scratch+64).Offset(63), base)
-	ANDQ(I8(-64), base)
-	u.scratch = Mem{Base: base}
+	if b.scratch > 0 {
+		LEAQ(AllocLocal(n*b.scratch+64).Offset(63), base)
+		ANDQ(I8(-64), base)
+	}
+	h := &held{regs: map[Mem]VecVirtual{}}
+	for i := range n {
+		u = append(u, &unpacker{constants: k, wide: wide, scratch: Mem{Base: base, Disp: i * b.scratch}, held: h})
+	}
+	return u
 }
 
 // zeros are the 16 lanes of a dot product.
@@ -97,7 +140,7 @@ func (u *unpacker) scaleAndShift(scale, low Mem, v VecVirtual) {
 // pick keeps the bits of a that mask has, and takes the others from b.
 func (u *unpacker) pick(mask uint32, b, a VecVirtual) {
 	if u.wide {
-		VPTERNLOGD(U8(0xe4), u.word(mask), b, a)
+		VPTERNLOGD(U8(0xe4), u.constant(u.word(mask), a), b, a)
 		return
 	}
 	other := VecVirtual(YMM())
@@ -112,7 +155,7 @@ func (u *unpacker) pick(mask uint32, b, a VecVirtual) {
 // and is VPAND.
 func (u *unpacker) and(mask uint32, v, dst VecVirtual) {
 	if u.wide {
-		VPANDD(u.word(mask), v, dst)
+		VPANDD(u.constant(u.word(mask), v), v, dst)
 		return
 	}
 	VPAND(u.word(mask), v, dst)
@@ -206,12 +249,13 @@ func (u *unpacker) table(l levels, scale Mem, low *Mem) func(n nibbles) []VecVir
 
 // tableOf sets t to 16 float32, each times the one at scale, less the one at low, if there is one. AVX-512.
 func (u *unpacker) tableOf(t VecVirtual, value func(i int) float32, scale Mem, low *Mem) {
-	VMOVUPS(u.singles(value), t)
+	levels := u.constant(u.singles(value), t)
 	if low == nil {
-		u.scaleBy(scale, t)
-	} else {
-		u.scaleAndShift(scale, *low, t)
+		VMULPS_BCST(scale, levels, t)
+		return
 	}
+	VBROADCASTSS(scale, t)
+	VFMSUB213PS_BCST(*low, levels, t)
 }
 
 func (l levels) words() []uint64 {
