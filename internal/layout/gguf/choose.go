@@ -138,7 +138,7 @@ func (g *target) noImportance(p *write.Plan, name string, dtype tensor.DType) er
 		return &badfile.UnsupportedError{File: p.Importance.Path(), Where: badfile.Tensor(name),
 			Detail: fmt.Sprintf("has no importance in the file, and %s is useless without: measure this model, or choose another dtype", dtype)}
 	}
-	return write.Refuse(write.ErrNoImportance, badfile.UnsupportedError{Where: badfile.Tensor(name),
+	return write.Refuse(write.ErrNoImportance, badfile.UnsupportedError{File: p.From.Path, Where: badfile.Tensor(name),
 		Detail: fmt.Sprintf("%s is useless without an importance matrix", dtype)})
 }
 
