@@ -40,7 +40,7 @@ func (d *doctor) account(cfg config.Config, first int) {
 // keyModelType names the family.
 const keyModelType = "model_type"
 
-// unknown is the finding about a setting that nothing tells.
+// unknown is the finding about a setting that nothing shows.
 func (d *doctor) unknown(key, why string) Finding {
 	return Finding{Problem: fmt.Sprintf("%s: %s: not in what can be read of the file; %s: download the file again, or add the key",
 		d.file, key, why)}

@@ -149,7 +149,7 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 	return ck.(*loader.Checkpoint), nil
 }
 
-// family infers from the tensors what a model is, as the plain one of those that have them.
+// family infers from the tensors what a model is. If several families have such tensors, it is the plain one.
 func (d *doctor) family() config.Family {
 	return names.FamilyOf(func(name string) bool {
 		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == name })

@@ -119,7 +119,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if req.Tokenizer, err = f.givenTokenizer(cmd, s); err != nil {
 		return err
 	}
-	plan, err := convert.NewPlan(ck, req)
+	plan, err := interruptible(cmd, func() (*convert.Plan, error) { return convert.NewPlan(ck, req) }) // tokenizers may be large
 	if err != nil {
 		return err
 	}

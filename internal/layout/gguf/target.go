@@ -100,10 +100,7 @@ func (g *target) Finish(p *write.Plan) {
 		p.Note("the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
 	g.noteChoices(p)
-	p.Sort(func(s write.Step) string {
-		canonical, _, _ := names.FromGGUF(p.Config, s.To)
-		return canonical
-	}, cmp.Compare)
+	p.Sort(func(s write.Step) string { return names.CanonicalGGUF(p.Config, s.To) }, cmp.Compare)
 	parameters := 0
 	for _, s := range p.Steps {
 		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros { // of a valid configuration

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -34,16 +35,8 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 		return s
 	}
 	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
-		stored := t.Piece(first, end)
-		mmap.Fetch(stored.Data)
-		var values []float32
-		if stored.DType == tensor.F32 && change == nil {
-			values = tensor.Float32s(stored)
-		} else {
-			values = room(&s.values, end-first)
-			tensor.WidenF32(values, stored.DType, stored.Data)
-		}
-		if err := fits(s, stored, values, dtype, first); err != nil {
+		values, err := s.read(t, dtype, first, end, change != nil)
+		if err != nil {
 			return nil, err
 		}
 		if change != nil {
@@ -58,6 +51,24 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 	return s
 }
 
+// read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
+// that the caller changes them.
+func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
+	stored := t.Piece(first, end)
+	mmap.Fetch(stored.Data)
+	var values []float32
+	if stored.DType == tensor.F32 && !owned {
+		values = tensor.Float32s(stored)
+	} else {
+		values = room(&s.values, end-first)
+		tensor.WidenF32(values, stored.DType, stored.Data)
+	}
+	if err := sound(stored, values, first); err != nil {
+		return nil, err
+	}
+	return values, fits(s, stored, values, dtype, first)
+}
+
 // room returns n elements of buf, which grows where it has less.
 func room[E any](buf *[]E, n int) []E {
 	*buf = slices.Grow((*buf)[:0], n)
@@ -66,6 +77,22 @@ func room[E any](buf *[]E, n int) []E {
 
 // maxScale is what blocks hold at least, those of NVFP4 apart: their scales are F16, and codes go from 1 up.
 const maxScale = 65504
+
+// sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
+// and a dtype without blocks would hide where they come from.
+func sound(from tensor.Tensor, values []float32, first int) error {
+	if !from.DType.Quantized() {
+		return nil
+	}
+	bad := numcheck.NonFinite(values)
+	if bad < 0 {
+		return nil
+	}
+	elems, _ := from.DType.Block()
+	block := (first + bad) / elems
+	return fmt.Errorf("block %d of %s, elements %d to %d, is not finite: element %d is %v; the file is damaged: download it again, or take another one",
+		block, from.DType, block*elems, (block+1)*elems-1, first+bad, values[bad])
+}
 
 // fits reports the first value that the target cannot hold.
 func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/quantize"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -20,16 +19,8 @@ func Quantize(t tensor.Tensor, name string, dtype tensor.DType, shape []int, imp
 	}
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
-		stored := t.Piece(first, end)
-		mmap.Fetch(stored.Data)
-		var values []float32
-		if stored.DType == tensor.F32 {
-			values = tensor.Float32s(stored)
-		} else {
-			values = room(&s.values, end-first)
-			tensor.WidenF32(values, stored.DType, stored.Data)
-		}
-		if err := fits(s, stored, values, dtype, first); err != nil {
+		values, err := s.read(t, dtype, first, end, false)
+		if err != nil {
 			return nil, err
 		}
 		encoded := room(&s.encoded, dtype.Bytes(end-first))
