@@ -183,3 +183,273 @@ func dotOneQ6KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 //
 //go:noescape
 func widenQ6KAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ4NLAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotFourIQ4NLAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ4NLAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotOneIQ4NLAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ4NLAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 32.
+//
+//go:noescape
+func widenIQ4NLAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ4XSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ4XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ4XSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ4XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ4XSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ4XSAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ3SAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ3SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ3SAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ3SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ3SAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ3SAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ3XXSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ3XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ3XXSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ3XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ3XXSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ3XXSAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ2SAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ2SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ2SAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ2SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ2SAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ2SAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ2XSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ2XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ2XSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ2XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ2XSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ2XSAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ2XXSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ2XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ2XXSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ2XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ2XXSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ2XXSAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ1MAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ1MAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ1MAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ1MAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ1MAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ1MAVX512(dst *float32, src *byte, n int)
+
+// dotFourIQ1SAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ1SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ1SAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ1SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ1SAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ1SAVX512(dst *float32, src *byte, n int)
+
+// dotFourTQ2AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourTQ2AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneTQ2AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneTQ2AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenTQ2AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenTQ2AVX512(dst *float32, src *byte, n int)
+
+// dotFourTQ1AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourTQ1AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneTQ1AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneTQ1AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenTQ1AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenTQ1AVX512(dst *float32, src *byte, n int)
+
+// dotFourMXFP4AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotFourMXFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneMXFP4AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotOneMXFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenMXFP4AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 32.
+//
+//go:noescape
+func widenMXFP4AVX512(dst *float32, src *byte, n int)
+
+// dotFourNVFP4AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotFourNVFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneNVFP4AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotOneNVFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenNVFP4AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 64.
+//
+//go:noescape
+func widenNVFP4AVX512(dst *float32, src *byte, n int)
+
+// dotFourQ20AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotFourQ20AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ20AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotOneQ20AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenQ20AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 64.
+//
+//go:noescape
+func widenQ20AVX512(dst *float32, src *byte, n int)
+
+// dotFourQ10AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 128, rows is positive.
+//
+//go:noescape
+func dotFourQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ10AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 128, rows is positive.
+//
+//go:noescape
+func dotOneQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenQ10AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 128.
+//
+//go:noescape
+func widenQ10AVX512(dst *float32, src *byte, n int)

@@ -183,3 +183,273 @@ func dotOneQ6KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 //
 //go:noescape
 func widenQ6KAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ4NLAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotFourIQ4NLAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ4NLAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotOneIQ4NLAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ4NLAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 32.
+//
+//go:noescape
+func widenIQ4NLAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ4XSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ4XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ4XSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ4XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ4XSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ4XSAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ3SAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ3SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ3SAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ3SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ3SAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ3SAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ3XXSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ3XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ3XXSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ3XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ3XXSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ3XXSAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ2SAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ2SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ2SAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ2SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ2SAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ2SAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ2XSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ2XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ2XSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ2XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ2XSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ2XSAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ2XXSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ2XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ2XXSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ2XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ2XXSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ2XXSAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ1MAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ1MAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ1MAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ1MAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ1MAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ1MAVX2(dst *float32, src *byte, n int)
+
+// dotFourIQ1SAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourIQ1SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ1SAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneIQ1SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenIQ1SAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenIQ1SAVX2(dst *float32, src *byte, n int)
+
+// dotFourTQ2AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourTQ2AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneTQ2AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneTQ2AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenTQ2AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenTQ2AVX2(dst *float32, src *byte, n int)
+
+// dotFourTQ1AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotFourTQ1AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneTQ1AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 256, rows is positive.
+//
+//go:noescape
+func dotOneTQ1AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenTQ1AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 256.
+//
+//go:noescape
+func widenTQ1AVX2(dst *float32, src *byte, n int)
+
+// dotFourMXFP4AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotFourMXFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneMXFP4AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 32, rows is positive.
+//
+//go:noescape
+func dotOneMXFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenMXFP4AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 32.
+//
+//go:noescape
+func widenMXFP4AVX2(dst *float32, src *byte, n int)
+
+// dotFourNVFP4AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotFourNVFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneNVFP4AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotOneNVFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenNVFP4AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 64.
+//
+//go:noescape
+func widenNVFP4AVX2(dst *float32, src *byte, n int)
+
+// dotFourQ20AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotFourQ20AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ20AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 64, rows is positive.
+//
+//go:noescape
+func dotOneQ20AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenQ20AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 64.
+//
+//go:noescape
+func widenQ20AVX2(dst *float32, src *byte, n int)
+
+// dotFourQ10AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 128, rows is positive.
+//
+//go:noescape
+func dotFourQ10AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ10AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
+// cols is a positive multiple of 128, rows is positive.
+//
+//go:noescape
+func dotOneQ10AVX2(y *float32, w *byte, x *float32, cols int, rows int)
+
+// widenQ10AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
+// n is a positive multiple of 128.
+//
+//go:noescape
+func widenQ10AVX2(dst *float32, src *byte, n int)

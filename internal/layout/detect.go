@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/impostor"
 )
 
 // SourceOf accepts a file that stands for the folder it is in, or that holds its weights.
@@ -95,6 +96,11 @@ func NoMatch(dir string) error {
 	}
 	detail := "found no checkpoint but " + badfile.QuoteList(found) + "; " + wanted
 	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), OtherWeights(dir), []string{""})...)
+	if path := filepath.Join(dir, weights); weights != "" {
+		if what := impostor.Older(path); what != "" {
+			return &badfile.FormatError{File: path, Detail: what}
+		}
+	}
 	switch shard := first("model-*-of-*.safetensors"); {
 	case len(found) == 0:
 		detail = "found an empty folder; " + wanted

@@ -30,6 +30,7 @@ type blockType struct {
 	group        int    // how many blocks prepare takes at a time, beside one; 1: only one
 	scratch      int    // bytes on the stack, a multiple of 64 and aligned to 64
 	abreast      int    // of four streams, how many alternate for each 16 weights, as far as registers allow
+	inScratch    bool   // prepare leaves nothing in vector registers, so that AVX2 can have streams abreast too
 	prepare      func(u *unpacker, p Register, blocks int) weights
 }
 
@@ -37,7 +38,10 @@ type blockType struct {
 // It is called for all parts, in ascending order.
 type weights func(part int) []VecVirtual
 
-var blockTypes = []blockType{q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k}
+var blockTypes = []blockType{
+	q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k,
+	iq4_nl, iq4_xs, iq3_s, iq3_xxs, iq2_s, iq2_xs, iq2_xxs, iq1_m, iq1_s, tq2_0, tq1_0, mxfp4, nvfp4, q2_0, q1_0,
+}
 
 // blocks generates the functions of all block types.
 func blocks(isa string, wide bool) {
@@ -59,7 +63,7 @@ func dotBlocks(b *blockType, streams int, k *constants, wide bool) {
 	Pragma("noescape")
 	w, cols, rows := Load(Param("w"), GP64()), Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
 	abreast := 1
-	if wide {
+	if wide || b.inScratch {
 		abreast = min(b.abreast, streams)
 	}
 	u := unpackers(b, abreast, k, wide)
@@ -114,7 +118,9 @@ func multiplyBlocks(b *blockType, n int, u []*unpacker, ptr []Register, x Regist
 	for part := range n * b.elems / 16 {
 		columns := []Op{Mem{Base: x, Disp: 64 * part}, Mem{Base: x, Disp: 64*part + 32}}
 		if len(ptr) > 1 {
-			columns[0] = u[0].load(columns[0].(Mem)) // of all 16: only AVX-512 has streams abreast
+			for half, v := range u[0].sixteen(func(first int, v VecVirtual) { u[0].move(Mem{Base: x, Disp: 64*part + 4*first}, v) }) {
+				columns[half] = v
+			}
 		}
 		for i := range ptr {
 			for half, v := range weight[i](part) {
