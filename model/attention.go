@@ -14,7 +14,7 @@ type attention struct {
 	*blocks.Attention
 	frequencies []float64 // [Turned/2], in radians for each position
 
-	qProj, kProj, vProj, oProj kernel.Matrix // [q·hd, D], [kv·hd, D], [kv·hd, D], [D, q·hd]
+	qProj, kProj, vProj, oProj weight // [q·hd, D], [kv·hd, D], [kv·hd, D], [D, q·hd]
 	qBias, kBias, vBias, oBias []float32     // [q·hd], [kv·hd], [kv·hd], [D], or nil
 	head                       kernel.Attention
 
