@@ -79,8 +79,8 @@ type Model struct {
 	progress  func(Progress)
 }
 
-// Open opens a model: a folder or file in any layout; OWNER/NAME, OWNER/NAME@REVISION or an address on the Hugging Face hub,
-// which is downloaded into the cache that huggingface_hub uses; or "box", a small model that is part of this package.
+// Open opens a model: a folder or file in any layout; OWNER/NAME, OWNER/NAME@REVISION, OWNER/NAME:Q4_K_M for one of many GGUF
+// files, or an address on the Hugging Face hub, which is downloaded into the cache that huggingface_hub uses; or "box", a small model that is part of this package.
 // Errors: *FormatError, *UnsupportedError, wrapped I/O errors, fs.ErrNotExist among them, and those of the hub.
 func Open(name string) (*Model, error) { return OpenWith(context.Background(), name, Options{}) }
 

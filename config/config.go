@@ -19,7 +19,7 @@ const (
 
 // Config is one resolved configuration: every default filled in, every derived size computed.
 type Config interface {
-	// Family tells which architecture the configuration describes.
+	// Family is the architecture that the configuration describes.
 	Family() Family
 	// Shared returns the fields that all families have. It points into the configuration: changes show there.
 	Shared() *Common
@@ -50,6 +50,8 @@ type Config interface {
 
 	// fields binds the keys of config.json to the configuration.
 	fields() []field
+	// handles names what names and shapes of tensors depend on. Unlike fields, it may be asked for every tensor.
+	handles() []handle
 	// parse reads them, resolves what others decide, and checks all.
 	parse(keys jsonobj.Members) error
 	// settle adapts what follows from sizes that were set because something showed them.
@@ -157,20 +159,27 @@ const (
 	maxBytes = 1 << 62
 )
 
+func (c *Common) handles() []handle {
+	return []handle{
+		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
+		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
+	}
+}
+
 // fields binds the keys of config.json to c. What a key decides is that of Mamba; Mamba-2 differs in two.
 func (c *Common) fields() []field {
 	return []field{
 		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors).sized("V").spelled("vocab_size", "vocab_size"),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors).sized("D").spelled("d_model", "dim"),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors).sized("L").spelled("n_layer", "n_layers"),
+		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors).spelled("vocab_size", "vocab_size"),
+		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors).spelled("d_model", "dim"),
+		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors).spelled("n_layer", "n_layers"),
 		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon).deciding(Results).inGGUF(ggufEpsilon),
-		intField("state_size", &c.StateSize, 1, maxInner).deciding(Tensors).sized("N").spelled(ssm("d_state"), ""),
+		intField("state_size", &c.StateSize, 1, maxInner).deciding(Tensors).spelled(ssm("d_state"), ""),
 		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
 		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
 		idsField("eos_token_id", &c.EosTokenID).deciding(Nothing),
 		intField("expand", &c.Expand, 1, maxInner).deciding(Nothing).spelled(ssm("expand"), ""), // intermediate_size states the width
-		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors).sized("K").spelled(ssm("d_conv"), ""),
+		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors).spelled(ssm("d_conv"), ""),
 		boolField("use_bias", &c.UseBias).deciding(Tensors).spelled(ssm("bias"), ""),
 		boolField("use_conv_bias", &c.UseConvBias).deciding(Tensors).spelled(ssm("conv_bias"), ""),
 		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names

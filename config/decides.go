@@ -90,9 +90,9 @@ func departing(a, b Config) (x, y field, found bool) {
 // unsaid reports the first key that decides something, for which the layout has no spelling, and whose value is not the
 // one that the layout always means, which is that of usual.
 func unsaid(layout, name string, c, usual Config) error {
-	e, meant := entryOf(c.Family()), usual.fields()
+	meant := usual.fields()
 	for i, f := range c.fields() {
-		if f.decides != Nothing && f.in(layout, e) == "" && f.canonical() != meant[i].canonical() {
+		if f.decides != Nothing && f.in(layout, c) == "" && f.canonical() != meant[i].canonical() {
 			return unsupported(f.key, "found %s: %s does not have a key for it and always means %s", f.found(), name, meant[i].found())
 		}
 	}

@@ -4,7 +4,7 @@ import "github.com/gomamba/gomamba/internal/jsonobj"
 
 // FalconMambaConfig mirrors the class FalconMambaConfig of transformers 5.24
 // (models/falcon_mamba/configuration_falcon_mamba.py): Mamba-1 with an RMS norm without weight on each of dt, B and C.
-// No tensor shows these norms; only model_type, and in GGUF a flag, tells the two families apart.
+// No tensor shows these norms; only model_type, and in GGUF a flag, distinguishes the two families.
 type FalconMambaConfig struct {
 	MambaConfig
 	MixerRMSEps float64 // added to the mean square in the norms of dt, B and C
@@ -23,7 +23,13 @@ var entryFalconMamba = entry{
 	classes: []string{"FalconMambaForCausalLM", "FalconMambaModel"},
 	fresh:   func() Config { return NewFalconMamba() },
 	twin:    twin{of: Mamba, flag: "use_bcdt_rms"}, // in files of mlx-lm, and early ones
-	gguf:    llamaCppMamba.flagged(),               // norms dt, B and C with layer_norm_epsilon, for want of a key of their own
+	gguf:    llamaCppMamba.flagged(completeFalconMamba),
+}
+
+// completeFalconMamba takes layer_norm_epsilon for the norms of dt, B and C, as llama.cpp does, which has one key for both.
+func completeFalconMamba(c Config, _ Sizes) error {
+	c.(*FalconMambaConfig).MixerRMSEps = c.Shared().LayerNormEpsilon
+	return nil
 }
 
 // Selective returns the Mamba-1 part of a configuration, which that of FalconMamba has in common with it, or nil.

@@ -62,15 +62,6 @@ func entryOf(f Family) *entry {
 	return nil
 }
 
-// Families lists the families in the order in which they came.
-func Families() []Family {
-	var list []Family
-	for _, e := range families {
-		list = append(list, e.family)
-	}
-	return list
-}
-
 // New returns the defaults of transformers for a family; nil: it is unknown.
 func New(f Family) Config {
 	if e := entryOf(f); e != nil {
@@ -87,7 +78,7 @@ func Title(f Family) string {
 	return string(f)
 }
 
-// Plain returns the family by whose name alone goes a network of the same tensors: Mamba for FalconMamba, else f itself.
+// Plain returns the family that stands for all that have the same tensors as f: Mamba for FalconMamba, else f itself.
 func Plain(f Family) Family {
 	if e := entryOf(f); e != nil && e.twin.of != "" {
 		return e.twin.of
@@ -129,8 +120,8 @@ func Class(f Family, listed []string) (class string, known bool) {
 	return "", false
 }
 
-// As returns a configuration as one of the twin family: what both state, and those of the extra keys that have a meaning
-// there. It also returns the extra keys whose values make no sense, which are left out.
+// As returns a configuration of the twin family f with the values of c, also of the extra keys that f knows. It returns
+// extra keys with invalid values too, which are left out.
 func As(f Family, c Config) (Config, []Extra) {
 	e := entryOf(f)
 	out := e.fresh()

@@ -32,7 +32,6 @@ type field struct {
 	size    *int          // the variable, if it is an integer
 	on      *bool         // the variable, if it is a switch
 
-	symbol    string // of a size; see Sizes
 	spellings spellings
 }
 

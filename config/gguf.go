@@ -35,9 +35,9 @@ type llamaCpp struct {
 // ggufSize is the key of a size.
 type ggufSize struct{ key, symbol string }
 
-// flagged returns l for the family for which the flag is on.
-func (l llamaCpp) flagged() llamaCpp {
-	l.on = true
+// flagged returns l for the family for which the flag is on. complete is as in llamaCpp.
+func (l llamaCpp) flagged(complete func(c Config, stated Sizes) error) llamaCpp {
+	l.on, l.complete = true, complete
 	return l
 }
 
@@ -216,13 +216,13 @@ func ownConfig(f GGUFKeys, e *entry, sizes Sizes, eps float64) (Config, error) {
 func derivedConfig(f GGUFKeys, tensors GGUFTensors, e *entry, sizes Sizes, eps float64) (Config, error) {
 	c := e.fresh()
 	Fit(c, sizes)
+	s := c.Shared()
+	s.LayerNormEpsilon = shortest(eps)
 	if e.gguf.complete != nil {
 		if err := e.gguf.complete(c, sizes); err != nil {
 			return nil, err
 		}
 	}
-	s := c.Shared()
-	s.LayerNormEpsilon = shortest(eps)
 	s.UseConvBias = tensors.ConvBias         // llama.cpp demands it; its converter leaves it out all the same where a model has none
 	s.Expand = max(1, sizes["I"]/sizes["D"]) // intermediate_size states the width, expand may not be 0
 	return c, s.takeTokens(f)

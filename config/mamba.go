@@ -128,13 +128,17 @@ func (c *MambaConfig) Summary() string { return fmt.Sprintf("dt_rank %d", c.Time
 
 func (c *MambaConfig) fields() []field {
 	return append(c.Common.fields(),
-		rankField("time_step_rank", &c.TimeStepRank).deciding(Tensors).sized("R").spelled(ssm("dt_rank"), ""),
+		rankField("time_step_rank", &c.TimeStepRank).deciding(Tensors).spelled(ssm("dt_rank"), ""),
 		floatField("time_step_scale", &c.TimeStepScale).deciding(Nothing).spelled(ssm("dt_scale"), ""),
 		stringField("time_step_init_scheme", &c.TimeStepInitScheme).deciding(Nothing).spelled(ssm("dt_init"), ""),
-		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).sized("I").spelled("d_model times "+ssm("expand"), ""),
+		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).spelled("d_model times "+ssm("expand"), ""),
 		boolField("use_mambapy", &c.UseMambapy).deciding(Nothing),
 		boolField("use_associative_scan", &c.UseAssociativeScan).deciding(Nothing),
 	)
+}
+
+func (c *MambaConfig) handles() []handle {
+	return append(c.Common.handles(), size("R", &c.TimeStepRank), size("I", &c.IntermediateSize))
 }
 
 func (c *MambaConfig) settle(Sizes) { c.fitExpand(c.IntermediateSize) }

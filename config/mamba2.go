@@ -180,14 +180,18 @@ func (c *Mamba2Config) fields() []field {
 		}
 	}
 	return append(fields,
-		intField("head_dim", &c.HeadDim, 1, maxWidth).deciding(Tensors).sized("P").spelled(ssm("headdim"), ""),
-		intField("num_heads", &c.NumHeads, 1, maxWidth).deciding(Tensors).sized("H").
+		intField("head_dim", &c.HeadDim, 1, maxWidth).deciding(Tensors).spelled(ssm("headdim"), ""),
+		intField("num_heads", &c.NumHeads, 1, maxWidth).deciding(Tensors).
 			spelled("d_model times "+ssm("expand")+" over "+ssm("headdim"), ""),
-		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).sized("G").spelled(ssm("ngroups"), "n_groups"),
+		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).spelled(ssm("ngroups"), "n_groups"),
 		rankField("time_step_rank", &c.TimeStepRank).deciding(Nothing).spelled(ssm("dt_rank"), ""),
 		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results).spelled(ssm("dt_limit"), ""),
 		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing).spelled(ssm("chunk_size"), ""),
 	)
+}
+
+func (c *Mamba2Config) handles() []handle {
+	return append(c.Common.handles(), size("H", &c.NumHeads), size("P", &c.HeadDim), size("G", &c.NGroups))
 }
 
 // groupedStates returns n_groups*state_size: beside x, the convolution runs over B and C of every group.

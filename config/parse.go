@@ -154,7 +154,7 @@ func has(keys jsonobj.Members, names ...string) bool {
 	return true
 }
 
-// detect tells the family from model_type, or from architectures where model_type is missing.
+// detect reads the family from model_type, or from architectures if model_type is missing.
 func detect(keys jsonobj.Members) (Family, error) {
 	var classes []string
 	f := classesField("architectures", &classes)

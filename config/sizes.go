@@ -4,18 +4,23 @@ package config
 // family, I = DInner and C = ConvChannels, and the family's own.
 type Sizes map[string]int
 
-// sized returns f with the symbol of its size.
-func (f field) sized(symbol string) field {
-	f.symbol = symbol
-	return f
+// handle is a size by its symbol, or a switch by its key.
+type handle struct {
+	name string
+	size *int  // nil: a switch
+	on   *bool // nil: a size
 }
+
+func size(symbol string, p *int) handle { return handle{symbol, p, nil} }
+
+func toggle(key string, p *bool) handle { return handle{key, nil, p} }
 
 // SizesOf returns all sizes of a configuration.
 func SizesOf(c Config) Sizes {
 	s := Sizes{"I": c.DInner(), "C": c.ConvChannels()}
-	for _, f := range c.fields() {
-		if f.symbol != "" {
-			s[f.symbol] = *f.size
+	for _, h := range c.handles() {
+		if h.size != nil {
+			s[h.name] = *h.size
 		}
 	}
 	return s
@@ -23,9 +28,9 @@ func SizesOf(c Config) Sizes {
 
 // Fit sets the sizes that tensors or the keys of a file show, and what follows from them. The result may not be valid.
 func Fit(c Config, shown Sizes) {
-	for _, f := range c.fields() {
-		if n, ok := shown[f.symbol]; ok && f.symbol != "" {
-			*f.size = n
+	for _, h := range c.handles() {
+		if n, ok := shown[h.name]; ok && h.size != nil {
+			*h.size = n
 		}
 	}
 	c.settle(shown)
@@ -49,11 +54,11 @@ func Product(f Family, shown Sizes) (n int, keys [2]string, ok bool) {
 	return max(e.product.of(shown), 0), e.product.keys, true
 }
 
-// On reports whether a switch of the configuration is on; one that its family does not have is off.
+// On reports whether a switch that tensors depend on is on; one that the family does not have is off.
 func On(c Config, key string) bool {
-	for _, f := range c.fields() {
-		if f.key == key && f.on != nil {
-			return *f.on
+	for _, h := range c.handles() {
+		if h.name == key && h.on != nil {
+			return *h.on
 		}
 	}
 	return false

@@ -31,22 +31,24 @@ func (f field) inGGUF(key string) field {
 	return f
 }
 
-// in returns the spelling of f in a layout, for the family of e.
-func (f field) in(layout string, e *entry) string {
+// in returns the spelling of f, a field of c, in a layout.
+func (f field) in(layout string, c Config) string {
 	switch layout {
 	case "original":
 		return f.spellings.original
 	case "mistral":
 		return f.spellings.mistral
 	case "gguf":
-		key := f.spellings.gguf
-		for _, size := range e.gguf.sizes {
-			if size.symbol == f.symbol {
-				key = size.key
+		l, key := entryOf(c.Family()).gguf, f.spellings.gguf
+		for _, h := range c.handles() {
+			for _, size := range l.sizes {
+				if size.symbol == h.name && h.size == f.size && f.size != nil {
+					key = size.key
+				}
 			}
 		}
 		if key != "" {
-			return e.gguf.arch + key
+			return l.arch + key
 		}
 	}
 	return ""
@@ -69,9 +71,10 @@ func Spelled(layout string, family Family, key string) (spelling string, ok bool
 	if e == nil {
 		return "", false
 	}
-	for _, f := range e.fresh().fields() {
+	c := e.fresh()
+	for _, f := range c.fields() {
 		if f.key == key {
-			spelling = f.in(layout, e)
+			spelling = f.in(layout, c)
 		}
 	}
 	return spelling, spelling != ""

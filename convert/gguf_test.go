@@ -191,6 +191,23 @@ func TestKeysOfLlamaCpp(t *testing.T) {
 	}
 }
 
+// llama.cpp has one epsilon for all norms of a FalconMamba: without our own key that is the one of dt, B and C too.
+func TestEpsilonOfLlamaCpp(t *testing.T) {
+	dir := t.TempDir()
+	cfg := openFixture(t, "../fixtures/falcon/default").Config().(*config.FalconMambaConfig)
+	f, err := gguf.Open(converted(t, "../fixtures/falcon/default", filepath.Join(dir, "x.gguf"), convert.Request{To: convert.GGUF}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	bare := filepath.Join(dir, "bare.gguf")
+	withoutOwnKey(t, f, bare)
+	got := openFixture(t, bare).Config().(*config.FalconMambaConfig)
+	if cfg.MixerRMSEps == cfg.LayerNormEpsilon || got.MixerRMSEps != cfg.LayerNormEpsilon {
+		t.Errorf("mixer_rms_eps %v, want %v", got.MixerRMSEps, cfg.LayerNormEpsilon)
+	}
+}
+
 // withoutOwnKey copies a file, leaving out the key that only gomamba writes.
 func withoutOwnKey(t *testing.T, f *gguf.File, path string) {
 	t.Helper()

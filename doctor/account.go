@@ -7,7 +7,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/layout"
+	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
+	"github.com/gomamba/gomamba/internal/layout/hf"
 )
 
 // account says of a configuration that could not be read as a whole where each setting comes from, and refuses what is
@@ -39,7 +40,7 @@ func (d *doctor) account(cfg config.Config, first int) {
 // keyModelType names the family.
 const keyModelType = "model_type"
 
-// unknown is the finding about a setting that nothing tells.
+// unknown is the finding about a setting that nothing shows.
 func (d *doctor) unknown(key, why string) Finding {
 	return Finding{Problem: fmt.Sprintf("%s: %s: not in what can be read of the file; %s: download the file again, or add the key",
 		d.file, key, why)}
@@ -50,7 +51,7 @@ func (d *doctor) unknown(key, why string) Finding {
 func (d *doctor) familyLost(cfg config.Config) (twin config.Family, lost bool) {
 	twin, ok := config.Twin(cfg.Family())
 	_, epsilon := d.raw.Get("layer_norm_epsilon")
-	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != layout.HF {
+	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != hf.Name {
 		return "", false
 	}
 	classes, stated := d.raw.Get("architectures")
@@ -67,7 +68,7 @@ func (d *doctor) known(cfg config.Config, key string) bool {
 
 // present reports whether the file has the key.
 func (d *doctor) present(cfg config.Config, key string) bool {
-	if d.layout == layout.GGUF {
+	if d.layout == gguflayout.Name {
 		return true // without them it does not open
 	}
 	spelling, _ := config.Spelled(d.layout, cfg.Family(), key)

@@ -10,6 +10,9 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/mistral"
+	"github.com/gomamba/gomamba/internal/layout/original"
 )
 
 // config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
@@ -56,7 +59,7 @@ func (d *doctor) config(cfg config.Config) config.Config {
 // transformers change the weights.
 func (d *doctor) minor(cfg config.Config) {
 	c := cfg.Shared()
-	if d.layout == layout.HF && c.DType == "" {
+	if d.layout == hf.Name && c.DType == "" {
 		c.DType = d.dtype()
 	}
 	for _, n := range d.notes {
@@ -96,7 +99,7 @@ func (d *doctor) dtype() string {
 
 // lacksNames looks for the two keys by which programs choose what to load a model with.
 func (d *doctor) lacksNames(cfg config.Config) {
-	if d.layout != layout.HF {
+	if d.layout != hf.Name {
 		return
 	}
 	const used = "llama.cpp, vLLM and other programs choose the model's class by it"
@@ -195,7 +198,7 @@ func (d *doctor) rebuild(family config.Family) (cfg config.Config, unread []stri
 		return base, nil // examining it will show why
 	}
 	var drop []string
-	if d.layout == layout.HF {
+	if d.layout == hf.Name {
 		drop = append(inferred(base), "architectures", keyModelType)
 	}
 	for range maxBadKeys {
@@ -239,9 +242,9 @@ func (d *doctor) fromTensors(family config.Family) config.Config {
 func (d *doctor) keysOf(cfg config.Config) (jsonobj.Members, error) {
 	encode := cfg.EncodeHF
 	switch d.layout {
-	case layout.Original:
+	case original.Name:
 		encode = cfg.EncodeOriginal
-	case layout.Mistral:
+	case mistral.Name:
 		encode = cfg.EncodeMistral
 	}
 	text, err := encode()

@@ -23,7 +23,7 @@ func otherFactor(cfg config.Config, key string) (other string, ok bool) {
 
 // productOnly says what tensors leave open.
 func productOnly(a, b string) string {
-	return fmt.Sprintf("of %s and %s the tensors tell only the product", min(a, b), max(a, b))
+	return fmt.Sprintf("of %s and %s the tensors show only the product", min(a, b), max(a, b))
 }
 
 // factors returns what tensors show of the product of two settings of cfg, 0 if nothing, and the two.

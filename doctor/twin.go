@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// signs are what gives a model of a family away that is said to be of the plain one with the same tensors.
+// signs are what gives a model of a family away if its configuration states the plain one with the same tensors.
 type signs struct {
 	unseen string       // what no tensor shows
 	keys   []string     // that only its configuration has
@@ -30,7 +30,7 @@ var twins = map[config.Family]signs{
 	},
 }
 
-// twin returns the family of a model that is said to be of the plain one, and what gives it away.
+// twin returns the family of a model whose configuration states the plain one with the same tensors, and what gives it away.
 func (d *doctor) twin(cfg config.Config) (twin config.Family, why string) {
 	twin, ok := config.Twin(cfg.Family())
 	if !ok {

@@ -28,7 +28,7 @@ func newBlock(kind blocks.Kind, b *loader.Binder, s *scratch, cfg config.Config)
 	case blocks.Mamba2:
 		return newMamba2(b, s, cfg.(*config.Mamba2Config))
 	}
-	panic(fmt.Sprintf("model: no block of kind %d", kind))
+	panic(fmt.Sprintf("model: no block of kind %q", kind))
 }
 
 // step is a norm and the block that reads what it gives: hidden += block(norm(hidden)).

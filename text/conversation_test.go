@@ -137,7 +137,7 @@ func TestOnlyWhatIsNew(t *testing.T) {
 		if err := d.Say(context.Background(), fmt.Sprint("turn ", i)); err != nil {
 			t.Fatal(err)
 		}
-		rest, ok := d.after(before, d.ran, d.t.EncodeTemplate(d.ran))
+		rest, ok, _ := d.after(t.Context(), before, d.ran, d.t.EncodeTemplate(d.ran))
 		if i > 0 && (!ok || len(rest) > 70) {
 			t.Errorf("turn %d runs %d bytes", i, len(rest))
 		}

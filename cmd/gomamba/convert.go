@@ -101,7 +101,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if req.Tokenizer, err = f.givenTokenizer(cmd, s); err != nil {
 		return err
 	}
-	plan, err := convert.NewPlan(ck, req)
+	plan, err := interruptible(cmd, func() (*convert.Plan, error) { return convert.NewPlan(ck, req) }) // tokenizers may be large
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if req.To != convert.GGUF && convert.Guess(dst) == convert.GGUF {
 		return req, usagef("--to %s: %q is the name of a GGUF file; leave out --to, or name a folder", req.To, dst)
 	}
-	if sized && (req.To == convert.Original || req.To == convert.Mistral) {
+	if sized && req.To.OneFile() {
 		return req, usagef("--max-shard-size: the layout %s keeps all weights in one file", req.To)
 	}
 	if !strings.EqualFold(f.dtype, "keep") {

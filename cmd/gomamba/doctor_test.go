@@ -155,6 +155,7 @@ func TestDoctorRepairs(t *testing.T) {
 		{"another model's class", mamba, set("architectures", []string{"LlamaForCausalLM"}), []string{`expected "MambaForCausalLM"; llama.cpp`}},
 		{"a wrong state of Mamba-2", "mamba2/groups4", set("state_size", 128), []string{"state_size: found 128, the tensors say 8, if the other"}},
 		{"no state of Mamba-2", "mamba2/groups4", set("state_size", nil), []string{"state_size: missing, and its default 128 contradicts the tensors, which say 8"}},
+		{"no state of Mamba-1", "mamba1/oddstate", set("state_size", nil), []string{"state_size: missing, and its default 16 contradicts the tensors, which say 11"}},
 		{"falcon by its class", falcon, set("model_type", "mamba"), []string{"contradicts model_type", "this is FalconMamba"}},
 		{"embedding", mamba, func(p *patient) {
 			p.tensor("embeddings.weight").Name = "backbone.embedding.weight"

@@ -37,8 +37,8 @@ what is in it:
   mistral    a folder as Mamba-Codestral was released
   gguf       a .gguf file, or the first of its parts
 or a file in such a folder; or OWNER/NAME, OWNER/NAME@REVISION or an address on the
-Hugging Face hub, taken from the cache or downloaded; or box, a small model that is in
-the program itself.
+Hugging Face hub, taken from the cache or downloaded, and OWNER/NAME:Q4_K_M for one of
+the GGUF files there; or box, a small model that is in the program itself.
 
 A file to read may be - for stdin, or a pipe. No output falls on a file that is read;
 what it replaces is of the same kind, and --force replaces a checkpoint's folder only if

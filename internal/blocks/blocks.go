@@ -3,18 +3,21 @@
 package blocks
 
 import (
+	"slices"
+
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/names"
 )
 
 // Kind is what a block computes.
-type Kind int
+type Kind config.Block
 
 // The kinds of blocks.
 const (
-	Mamba1      Kind = iota // the selective state-space mixer of Mamba
-	FalconMamba             // that of Mamba, with norms of dt, B and C
-	Mamba2                  // the mixer of Mamba-2, by heads
+	Mamba1      = Kind(config.BlockMamba1)      // the selective state-space mixer of Mamba
+	FalconMamba = Kind(config.BlockFalconMamba) // that of Mamba, with norms of dt, B and C
+	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
 )
 
 // Step is what a layer does to the residual stream: x += block(norm(x)).
@@ -26,18 +29,21 @@ type Step struct {
 
 // Layers returns the steps of every layer, in order.
 func Layers(cfg config.Config) [][]Step {
-	kind := Mamba1
-	switch cfg.Family() {
-	case config.Mamba2:
-		kind = Mamba2
-	case config.FalconMamba:
-		kind = FalconMamba
-	}
-	layers := make([][]Step, cfg.Shared().NumHiddenLayers)
-	for l := range layers {
-		layers[l] = []Step{{Norm: "norm.weight", Under: "mixer.", Kind: kind}}
+	layers := make([][]Step, 0, cfg.Shared().NumHiddenLayers)
+	for _, blocks := range cfg.Blocks() {
+		var steps []Step
+		for _, b := range blocks {
+			norm, under := names.Step(cfg.Family(), b)
+			steps = append(steps, Step{norm, under, Kind(b)})
+		}
+		layers = append(layers, steps)
 	}
 	return layers
+}
+
+// Has reports whether any layer has a block of this kind.
+func Has(cfg config.Config, kind Kind) bool {
+	return slices.ContainsFunc(cfg.Blocks(), func(layer []config.Block) bool { return slices.Contains(layer, config.Block(kind)) })
 }
 
 // Spec describes a state that a block keeps.
@@ -55,15 +61,34 @@ const (
 	SSM         // what the scan carries from token to token
 )
 
+// state is a state in the symbols of config.Sizes.
+type state struct {
+	name    string
+	shape   []string
+	scanned bool
+}
+
+// states are those of the kinds of blocks, in the order in which a block moves them on.
+var states = map[Kind][]state{
+	Mamba1:      {Conv: convStates, SSM: {dump.SSMStates, []string{"I", "N"}, true}},
+	FalconMamba: {Conv: convStates, SSM: {dump.SSMStates, []string{"I", "N"}, true}},
+	Mamba2:      {Conv: convStates, SSM: {dump.SSMStates, []string{"H", "P", "N"}, true}},
+}
+
+var convStates = state{dump.ConvStates, []string{"C", "K"}, false}
+
 // States describes what a block of this kind keeps, in the order in which it moves them on.
 func (k Kind) States(cfg config.Config) []Spec {
-	shared := cfg.Shared()
-	conv := Spec{Name: dump.ConvStates, Shape: []int{cfg.ConvChannels(), shared.ConvKernel}} // [I, K], in Mamba-2 [C, K]
-	ssm := Spec{Name: dump.SSMStates, Shape: []int{cfg.DInner(), shared.StateSize}, Scanned: true}
-	if m, ok := cfg.(*config.Mamba2Config); ok && k == Mamba2 {
-		ssm.Shape = []int{m.NumHeads, m.HeadDim, m.StateSize} // [H, P, N]
+	sizes := config.SizesOf(cfg)
+	var specs []Spec
+	for _, s := range states[k] {
+		spec := Spec{Name: s.name, Scanned: s.scanned}
+		for _, symbol := range s.shape {
+			spec.Shape = append(spec.Shape, sizes[symbol])
+		}
+		specs = append(specs, spec)
 	}
-	return []Spec{Conv: conv, SSM: ssm}
+	return specs
 }
 
 // States describes what every layer keeps: the states of its steps, one after the other.

@@ -37,12 +37,25 @@ func ToGGUF(cfg config.Config, name string) (stored GGUF, ok bool) {
 
 // FromGGUF is the reverse of ToGGUF: the canonical name of a GGUF tensor, and how the format stores it.
 func FromGGUF(cfg config.Config, name string) (canonical string, stored GGUF, ok bool) {
-	layer, rest := indexed(name, ggufBlock)
-	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.gguf.name == rest && rest != "" })
+	layer, r := fromGGUF(cfg, name)
 	if r == nil {
 		return "", GGUF{}, false
 	}
 	return instance(blockPrefix, layer, r.name), r.stored(cfg, layer), true
+}
+
+// CanonicalGGUF is FromGGUF for the name alone; empty: there is none.
+func CanonicalGGUF(cfg config.Config, name string) string {
+	layer, r := fromGGUF(cfg, name)
+	if r == nil {
+		return ""
+	}
+	return instance(blockPrefix, layer, r.name)
+}
+
+func fromGGUF(cfg config.Config, name string) (layer int, r *row) {
+	layer, rest := indexed(name, ggufBlock)
+	return layer, tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.gguf.name == rest && rest != "" })
 }
 
 func (r *row) stored(cfg config.Config, layer int) GGUF {

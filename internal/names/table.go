@@ -29,16 +29,18 @@ var tables = []table{
 
 // The tensors outside the mixers, which all families have in common.
 var (
-	rowEmbedding = row{name: Embedding, original: embeddingOriginal, shape: dims{"=V", "=D"}, gguf: place{name: EmbeddingGGUF}}
-	rowNorm      = row{name: "norm.weight", shape: dims{"D"}, gguf: place{name: "attn_norm.weight", f32: true}}
-	rowNormF     = row{name: FinalNorm, shape: dims{"D"}, gguf: place{name: "output_norm.weight", f32: true}}
+	rowEmbedding = row{name: Embedding, original: embeddingOriginal, shape: dims{"=V", "=D"}, init: normal, gguf: place{name: EmbeddingGGUF}}
+	rowNorm      = row{name: "norm.weight", shape: dims{"D"}, init: ones, gguf: place{name: "attn_norm.weight", f32: true}}
+	rowNormF     = row{name: FinalNorm, shape: dims{"D"}, init: ones, gguf: place{name: "output_norm.weight", f32: true}}
 	// The head is optional in a tied model: safetensors files leave it out, others hold a second copy of the embedding.
-	rowHead = row{name: Head, shape: dims{"=V", "D"}, optional: "tie_word_embeddings", gguf: place{name: HeadGGUF}}
+	rowHead = row{name: Head, shape: dims{"=V", "D"}, init: normal, optional: "tie_word_embeddings", gguf: place{name: HeadGGUF}}
 )
 
 // block lists the tensors of a kind of block, in the order in which the model uses them.
 type block struct {
 	title string // of such blocks, for messages
+	norm  string // the weight of the norm before it
+	under string // what the names of all others begin with
 	rows  []row
 
 	// The order of the state dicts of transformers and mamba_ssm, as the modules that the tensors are of: a module's own
@@ -53,6 +55,7 @@ type row struct {
 	shape    dims
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
 	optional string // the switch with which it may be absent; empty: it may not
+	init     initial
 	gguf     place
 }
 
@@ -73,6 +76,17 @@ func tableOf(f config.Family) *table {
 		}
 	}
 	return nil
+}
+
+// Step returns the name of the norm before a block of a family, and what the names of the block's own tensors begin with,
+// both within the layer.
+func Step(f config.Family, b config.Block) (norm, under string) {
+	for _, k := range tableOf(f).blocks {
+		if k.Block == b {
+			return k.norm, k.under
+		}
+	}
+	return "", ""
 }
 
 // of returns the blocks that a layer of cfg is made of; of a layer that cfg does not have, all kinds of the family.

@@ -43,7 +43,7 @@ func (f *affineFits) error(s *affineSums, scale, min float64) float64 {
 func (f *affineFits) solve(s affineSums, signed bool) affineFit {
 	det := float64(f.w*s.qq) - float64(s.q*s.q)
 	fit := affineFit{affineSums: s}
-	if det > 1e-12*float64(f.w*s.qq) {
+	if det > 1e-9*float64(f.w*s.qq) {
 		fit.scale = (float64(f.w*s.xq) - float64(f.x*s.q)) / det
 	}
 	fit.min = (float64(fit.scale*s.q) - f.x) / f.w
@@ -119,23 +119,28 @@ func (f *affineFits) walk(c *affineCodes, walk *affineWalk, x, w []float64, orig
 	return f.bestOf(walk, c.signed)
 }
 
-// bestOf sums the steps up and returns the best fit. Codes that correlate with x leave the least error: xq² over qq, both
-// without their means.
+// bestOf sums the steps up and returns the best fit. What codes take off xx is their covariance with x, squared, over their
+// variance, and x²/w by the minimum; if there is none, xq²/qq.
 func (f *affineFits) bestOf(walk *affineWalk, signed bool) affineFit {
 	var s, best affineSums
 	num, den := -1.0, 1.0
-	mean, inv := f.x/f.w, 1/f.w
+	perW := 1 / f.w
+	mean := f.x * perW
 	for i := range walk {
 		s.q += walk[i].q
 		s.qq += walk[i].qq
 		s.xq += walk[i].xq
 		xq := s.xq - float64(mean*s.q)
-		qq := s.qq - float64(s.q*s.q*inv)
-		if !signed && float64(xq*s.q) < float64(f.x*qq) { // min would be negative
-			xq, qq = s.xq, s.qq
+		qq := s.qq - float64(s.q*s.q*perW)
+		flat := qq <= 1e-9*s.qq // all codes are the same
+		gain := float64(xq*xq) + float64(f.x*mean*qq)
+		if !signed && (flat && f.x > 0 || float64(xq*s.q) < float64(f.x*qq)) { // no minimum, or it would be negative
+			gain, qq = float64(s.xq*s.xq), s.qq
+		} else if flat {
+			gain, qq = float64(f.x*mean), 1
 		}
-		if float64(xq*xq*den) > float64(num*qq) {
-			best, num, den = s, float64(xq*xq), qq
+		if float64(gain*den) > float64(num*qq) {
+			best, num, den = s, gain, qq
 		}
 	}
 	return f.solve(best, signed)

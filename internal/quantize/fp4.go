@@ -1,6 +1,9 @@
 package quantize
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // valuesE2M1 are twice the values of E2M1 in ascending order, as the codes of a table ascend; both zeros are 0 here.
 var valuesE2M1 = [16]int8{-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12}
@@ -18,18 +21,35 @@ func e2m1(code int8) byte {
 	return 15 - byte(code)
 }
 
-// scaleOf chooses of some scales the one that leaves the least error, and leaves its codes in q. It returns its index.
-func (b *block) scaleOf(q []int8, x, w []float64, xx float64, scales []float64) (best int) {
+// scaleOf returns the index of the scale that leaves the least error, and leaves its codes in q. Looked at are those from three
+// before to three after each of near.
+func (b *block) scaleOf(q []int8, x, w []float64, xx float64, scales []float64, near ...int) (best int) {
 	least := math.Inf(1)
-	for i, scale := range scales {
-		s := codesE2M1.encode(b.tmp[:], x, w, scale)
-		if err := s.error(xx, scale); err < least {
-			best, least = i, err
-			copy(q, b.tmp[:len(x)])
+	for k := range near {
+		near[k] = max(0, min(near[k], len(scales)))
+		at := near[k]
+		for i := max(0, at-3); i < min(at+3, len(scales)); i++ {
+			if k > 0 && i >= near[0]-3 && i < near[0]+3 {
+				continue
+			}
+			s := codesE2M1.encode(b.tmp[:], x, w, scales[i])
+			if err := s.error(xx, scales[i]); err < least {
+				best, least = i, err
+				copy(q, b.tmp[:len(x)])
+			}
 		}
 	}
 	return best
 }
+
+// scalesE8M0 are the values of E8M0, halved for the doubled values of codes. From 253 on the largest
+// would be infinite.
+var scalesE8M0 = func() (s [253]float64) {
+	for i := range s {
+		s[i] = math.Ldexp(1, i-128)
+	}
+	return s
+}()
 
 // encodeMXFP4 chooses among the powers of two near the best scale.
 func encodeMXFP4(b *block, dst []byte) {
@@ -37,12 +57,7 @@ func encodeMXFP4(b *block, dst []byte) {
 	p.measure(codesE2M1, b.x, b.w)
 	scale, _ := p.best()
 	_, exponent := math.Frexp(scale) // scale < 2^exponent
-	first := max(0, min(251, exponent+128-2))
-	var scales [4]float64
-	for i := range scales {
-		scales[i] = math.Ldexp(1, first+i-128)
-	}
-	dst[0] = byte(first + b.scaleOf(b.q[:], b.x, b.w, p.xx, scales[:]))
+	dst[0] = byte(b.scaleOf(b.q[:], b.x, b.w, p.xx, scalesE8M0[:], exponent+128))
 	for i := range 16 {
 		dst[1+i] = e2m1(b.q[i]) | e2m1(b.q[16+i])<<4
 	}
@@ -65,13 +80,14 @@ func encodeNVFP4(b *block, dst []byte) {
 		p := &b.profiles[0]
 		p.measure(codesE2M1, x, w)
 		scale, _ := p.best()
-		near := 0
-		for near < len(scalesE4M3)-1 && scalesE4M3[near+1] <= math.Abs(scale) {
-			near++
+		largest := 0.0
+		for _, v := range x {
+			largest = max(largest, math.Abs(v))
 		}
-		first := max(0, min(near-2, len(scalesE4M3)-6))
+		near := sort.SearchFloat64s(scalesE4M3[:], math.Abs(scale))
+		plain := sort.SearchFloat64s(scalesE4M3[:], largest/12) // where nothing is clipped
 		q := b.q[16*j:][:16]
-		dst[j] = byte(first + b.scaleOf(q, x, w, p.xx, scalesE4M3[first:first+6]))
+		dst[j] = byte(b.scaleOf(q, x, w, p.xx, scalesE4M3[:], near, plain))
 		for i := range 8 {
 			dst[4+8*j+i] = e2m1(q[i]) | e2m1(q[8+i])<<4
 		}

@@ -43,7 +43,7 @@ var signed = sync.OnceValue(func() *vectors {
 var (
 	gridIQ2XXS = sync.OnceValue(func() *gridCodes {
 		return &gridCodes{vectors: octets(codebook.IQ2XXS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
-			unsigned: true, even: true, size: 32, highest: 15, unit: 1. / 8, from: 40, to: 95, scales: 8, dFrom: 22, dTo: 32}
+			unsigned: true, even: true, size: 32, highest: 15, unit: 1. / 8, from: 28, to: 95, scales: 9, dFrom: 22, dTo: 32}
 	})
 	gridIQ2XS = sync.OnceValue(func() *gridCodes {
 		return &gridCodes{vectors: octets(codebook.IQ2XS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,

@@ -203,6 +203,23 @@ func (p *profile) best() (scale, err float64) {
 	return scale, best.error(p.xx, best.xq/best.qq)
 }
 
+// bestHalf is best among scales that are rounded to F16.
+func (p *profile) bestHalf() (best float64) {
+	least := p.xx
+	for i := range p.pos {
+		for sign, s := range [2]sums{p.pos[i], p.neg[i]} {
+			if s.qq == 0 {
+				continue
+			}
+			_, scale := half(s.xq / s.qq)
+			if err := s.error(p.xx, scale); err < least {
+				best, least = scale*float64(1-2*sign), err
+			}
+		}
+	}
+	return best
+}
+
 // at returns about the error of scale: that of the codes of a bin near it, never less than the error of the best codes.
 func (p *profile) at(scale float64) float64 {
 	if scale == 0 || p.perBin == 0 {

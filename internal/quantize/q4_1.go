@@ -1,6 +1,9 @@
 package quantize
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Blocks of 32 with a scale and a minimum, which is stored with its sign turned.
 var (
@@ -12,23 +15,34 @@ var (
 func (b *block) affine(c *affineCodes, dst []byte) {
 	f := &b.fits[0]
 	f.measure(c, &b.walk, b.x, b.w)
-	best := 0.0
-	for i := range f.fit {
-		fit := f.fit[i]
-		for try := range 3 {
-			scaleBits, scale := half(fit.scale)
-			minBits, min := half(-fit.min)
-			s := c.encode(b.tmp[:], b.x, b.w, scale, -min)
-			err := f.error(&s, scale, -min)
-			if (i > 0 || try > 0) && err >= best {
-				break
-			}
-			best, b.q = err, b.tmp
-			binary.LittleEndian.PutUint16(dst, scaleBits)
-			binary.LittleEndian.PutUint16(dst[2:], minBits)
-			fit = f.solve(s, true)
-		}
+	lo, hi := b.x[0], b.x[0]
+	for _, v := range b.x {
+		lo, hi = min(lo, v), max(hi, v)
 	}
+	// From the least to the greatest value: what nothing beats if they are few.
+	best := b.affineFrom(c, dst, affineFit{scale: (hi - lo) / float64(c.max), min: -lo}, math.Inf(1))
+	for _, fit := range f.fit {
+		best = b.affineFrom(c, dst, fit, best)
+	}
+}
+
+// affineFrom improves on the least error so far by a fit, and by what fits its rounded codes better, if it can.
+func (b *block) affineFrom(c *affineCodes, dst []byte, fit affineFit, best float64) float64 {
+	f := &b.fits[0]
+	for range 3 {
+		scaleBits, scale := half(fit.scale)
+		minBits, least := half(-fit.min)
+		s := c.encode(b.tmp[:], b.x, b.w, scale, -least)
+		err := f.error(&s, scale, -least)
+		if err >= best {
+			break
+		}
+		best, b.q = err, b.tmp
+		binary.LittleEndian.PutUint16(dst, scaleBits)
+		binary.LittleEndian.PutUint16(dst[2:], minBits)
+		fit = f.solve(s, true)
+	}
+	return best
 }
 
 func encodeQ4_1(b *block, dst []byte) {

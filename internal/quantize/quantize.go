@@ -42,10 +42,10 @@ type block struct {
 var blocks = sync.Pool{New: func() any { return new(block) }}
 
 // Supports reports whether Row encodes d.
-func Supports(d tensor.DType) bool { return d.Valid() && encoders[d.String()].encode != nil }
+func Supports(d tensor.DType) bool { return encoders[d].encode != nil }
 
 // NeedsImportance reports whether blocks of d are of little use unless their scales are chosen by importance.
-func NeedsImportance(d tensor.DType) bool { return d.Valid() && encoders[d.String()].needsImportance }
+func NeedsImportance(d tensor.DType) bool { return encoders[d].needsImportance }
 
 // Row encodes src, whole blocks of one row of a matrix, as dtype d into dst. importance is the mean square of the input
 // that each of the columns is multiplied with, or nil if all count the same.
@@ -62,7 +62,7 @@ func Row(dst []byte, d tensor.DType, src, importance []float32) error {
 		panic(fmt.Sprintf("quantize: %d elements with %d of importance into %d bytes of %s",
 			len(src), len(importance), len(dst), d))
 	}
-	return encodeRow(dst, encoders[d.String()].encode, elems, bytes, src, importance)
+	return encodeRow(dst, encoders[d].encode, elems, bytes, src, importance)
 }
 
 // encodeRow is Row by an encoder for blocks of elems elements in bytes bytes.

@@ -2,19 +2,23 @@ package quantize
 
 import (
 	"encoding/binary"
+	"math"
 )
 
 // single chooses the scale of a block that has one and no minimum, and leaves the codes in b.q. It returns the scale's F16.
-func (b *block) single(c *codes) uint16 {
+func (b *block) single(c *codes) (bits uint16) {
 	p := &b.profiles[0]
 	p.measure(c, b.x, b.w)
-	scale, _ := p.best()
-	bits, best := uint16(0), 0.0
-	for try := range 3 {
+	scale, err := p.best()
+	if err < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
+		scale = p.bestHalf()
+	}
+	best := math.Inf(1)
+	for range 2 {
 		h, d := half(scale)
 		s := c.encode(b.tmp[:], b.x, b.w, d)
 		err := s.error(p.xx, d)
-		if try > 0 && err >= best {
+		if err >= best {
 			break
 		}
 		bits, best, b.q = h, err, b.tmp

@@ -18,6 +18,7 @@ func (c *superAffine) try(i int) float64 {
 
 // affineSuper chooses d, dmin, multipliers, minima and codes of a block of 256.
 func (b *block) affineSuper(c *superAffine) *superBlock {
+	mirrored := b.mirror(c.size)
 	largest, deepest := 0.0, 0.0
 	for j := range 256 / c.size {
 		f := &b.fits[j]
@@ -33,7 +34,36 @@ func (b *block) affineSuper(c *superAffine) *superBlock {
 		}
 		best, next = next, best
 	}
+	if mirrored {
+		best.d ^= 0x8000
+		best.dmin ^= 0x8000
+	}
 	return best
+}
+
+// mirror turns the signs of a block that has more sub-blocks of positive values alone than of negative ones. Only below zero
+// a minimum can follow them; d and dmin turn the signs back.
+func (b *block) mirror(size int) bool {
+	positive := 0
+	for j := 0; j < 256; j += size {
+		lo, hi := b.x[j], b.x[j]
+		for _, v := range b.x[j : j+size] {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+		if lo > 0 {
+			positive++
+		}
+		if hi < 0 {
+			positive--
+		}
+	}
+	if positive <= 0 {
+		return false
+	}
+	for i, v := range b.x {
+		b.x[i] = -v
+	}
+	return true
 }
 
 // steps chooses d and dmin by the errors of the codes in b.fits: d with minima of any size first, then dmin.

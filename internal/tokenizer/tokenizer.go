@@ -144,10 +144,15 @@ func placeAfter(raw *finder, before []int64) place {
 
 // EncodeTemplate returns the ids of what a chat template made: all special tokens in it become their ids, and none is added.
 func (t *Tokenizer) EncodeTemplate(text string) []int64 {
+	return t.encode(context.Background(), t.specials(), text, start, false)
+}
+
+// specials finds what a chat template may write.
+func (t *Tokenizer) specials() *finder {
 	if t.control != nil {
-		return t.encode(context.Background(), t.control, text, start, false)
+		return t.control
 	}
-	return t.encode(context.Background(), t.raw, text, start, false)
+	return t.raw
 }
 
 func (t *Tokenizer) encode(ctx context.Context, raw *finder, text string, at place, special bool) []int64 {

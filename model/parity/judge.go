@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -152,7 +152,7 @@ func (q *inquiry) judge(as reference.Variant) (*Report, error) {
 	}
 	allow := newAllowance(truth)
 	variants := []reference.Variant{as}
-	if q.m.Config().Family() == config.Mamba2 {
+	if blocks.Has(q.m.Config(), blocks.Mamba2) {
 		inChunks := as
 		inChunks.Chunked = true
 		variants = append(variants, inChunks)

@@ -107,7 +107,7 @@ func (o *oracle[F]) block(kind blocks.Kind) block[F] {
 	case blocks.Mamba2:
 		return (&mamba2[F]{oracle: o, cfg: o.family.(*config.Mamba2Config)}).mix
 	}
-	panic(fmt.Sprintf("reference: no block of kind %d", kind))
+	panic(fmt.Sprintf("reference: no block of kind %q", kind))
 }
 
 func (o *oracle[F]) run(ctx context.Context, cache *Cache[F], want model.Want) (*Output[F], error) {
