@@ -143,7 +143,7 @@ func (m *Model) Score(ctx context.Context, s string) (Score, error) {
 	}
 	sum := r.Score()
 	if sum.Scored == 0 {
-		return Score{}, errors.New("nothing to score: expected at least two tokens, of which the first predicts the second")
+		return Score{}, errors.New("nothing to score: expected at least two tokens, so that the first predicts the second")
 	}
 	return Score{sum.Tokens, sum.Scored, sum.LogLikelihood, sum.Perplexity(), sum.Bits() / float64(len(s))}, nil
 }

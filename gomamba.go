@@ -79,8 +79,8 @@ type Model struct {
 	progress  func(Progress)
 }
 
-// Open opens a model: a folder or file in any layout; OWNER/NAME, OWNER/NAME@REVISION or an address on the Hugging Face hub,
-// which is downloaded into the cache that huggingface_hub uses; or "box", a small model that is part of this package.
+// Open opens a model: a folder or file in any layout; OWNER/NAME, OWNER/NAME@REVISION, OWNER/NAME:Q4_K_M for one of many GGUF
+// files, or an address on the Hugging Face hub, which is downloaded into the cache that huggingface_hub uses; or "box", a small model that is part of this package.
 // Errors: *FormatError, *UnsupportedError, wrapped I/O errors, fs.ErrNotExist among them, and those of the hub.
 func Open(name string) (*Model, error) { return OpenWith(context.Background(), name, Options{}) }
 
@@ -229,7 +229,7 @@ func (m *Model) Decode(ids []int64) (string, error) {
 }
 
 // Verify judges a reference file, a safetensors file of what another implementation computed with the same weights, tensor
-// by tensor, and names the first one that departs. Its tensors are input_ids and any of logits, hidden_states.N,
+// by tensor, and names the first one that fails. Its tensors are input_ids and any of logits, hidden_states.N,
 // cache.conv_states.N and cache.ssm_states.N, as transformers shapes them. Without a name, the network itself is judged by
 // the float64 oracle. Errors: that it could not be judged; a bad result is Report.Passed.
 func (m *Model) Verify(ctx context.Context, reference string) (report *parity.Report, err error) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blockwise"
-	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -31,14 +30,14 @@ type Difference struct {
 
 // TensorDiff compares one tensor by its canonical name.
 type TensorDiff struct {
-	Name       string      `json:"name"`
-	A          string      `json:"a"` // dtype and shape
-	B          string      `json:"b"`
-	SameBits   bool        `json:"same_bits"`   // the same dtype and bytes
-	SameValues bool        `json:"same_values"` // equal after exact widening; NaN equals NaN
-	SameA      bool        `json:"same_a"`      // of A_log: A = -exp(A_log) is the same in float32, which is all that is used of it
-	OtherShape bool        `json:"other_shape"` // nothing to compare
-	MaxAbs     jsonobj.Num `json:"max_abs"`     // largest difference; infinite for another shape
+	Name       string        `json:"name"`
+	A          string        `json:"a"` // dtype and shape
+	B          string        `json:"b"`
+	SameBits   bool          `json:"same_bits"`   // the same dtype and bytes
+	SameValues bool          `json:"same_values"` // equal after exact widening; NaN equals NaN
+	SameA      bool          `json:"same_a"`      // of A_log: A = -exp(A_log) is the same in float32, which is all that is used of it
+	OtherShape bool          `json:"other_shape"` // nothing to compare
+	MaxAbs     tensor.Number `json:"max_abs"`     // largest difference; infinite for another shape
 }
 
 // Same reports whether the network computes the same with either side.
@@ -54,7 +53,7 @@ type KeyDiff struct {
 
 // Diff compares the weights and settings of two checkpoints of any layouts, tensor by tensor under canonical names.
 // The head of a tied model is its embedding, and a bias that one side lacks is zero, as GGUF has it; neither is a
-// difference by itself. A_log of one side may be the A of a GGUF file taken back: where it differs, A decides.
+// difference by itself. A_log of one side may come from the A of a GGUF file: if it differs, A decides.
 //
 // Both are read once, in memory that does not grow with the models; progress counts the bytes of a's tensors. Errors: those
 // of Check of either, ctx.Err, and a file that changes while it is read.
@@ -116,7 +115,7 @@ func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
 }
 
 // pair returns the tensors to compare with each other, and files away those that only one side has. A bias that one side
-// lacks gets zeros for a partner where there is something for it to be added to.
+// lacks is compared with zeros if there is something to add it to.
 func (d *Difference) pair(inA, inB []tensor.Tensor) (xs, ys []tensor.Tensor) {
 	byNameA, byNameB := byName(inA), byName(inB)
 	for _, x := range inA {
@@ -154,17 +153,7 @@ func byName(tensors []tensor.Tensor) map[string]tensor.Tensor {
 // lacksBias reports whether name is that of a bias which the layer it belongs to does without there.
 func lacksBias(there map[string]tensor.Tensor, name string) bool {
 	_, ok := there[strings.TrimSuffix(name, "bias")+"weight"]
-	return ok && mayLack(name)
-}
-
-// mayLack reports whether a model may do without the tensor, which is then as good as zero.
-func mayLack(name string) bool {
-	for _, bias := range []string{".mixer.in_proj.bias", ".mixer.conv1d.bias", ".mixer.out_proj.bias"} {
-		if strings.HasSuffix(name, bias) {
-			return true
-		}
-	}
-	return false
+	return ok && names.ZeroIfAbsent(name)
 }
 
 // zeros stands for a tensor that is absent.
@@ -192,7 +181,7 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 		diffs[i] = TensorDiff{Name: x.Name, A: describe(x), B: describe(y), SameValues: same, SameA: same && names.IsALog(x.Name),
 			SameBits: same && x.DType == y.DType && !absent(x) && !absent(y)}
 		if !same {
-			diffs[i].OtherShape, diffs[i].MaxAbs = true, jsonobj.Num(math.Inf(1))
+			diffs[i].OtherShape, diffs[i].MaxAbs = true, tensor.Number(math.Inf(1))
 		}
 	}
 	blocks := slices.DeleteFunc(blockwise.Of(xs), func(b blockwise.Block) bool { return !diffs[b.Tensor].SameValues })
@@ -228,7 +217,7 @@ func compareBlock(x, y tensor.Tensor) TensorDiff {
 		for i, got := range u[:end-first] {
 			if distance := numcheck.Distance(got, v[i]); distance > 0 {
 				d.SameValues = false
-				d.MaxAbs = max(d.MaxAbs, jsonobj.Num(distance))
+				d.MaxAbs = max(d.MaxAbs, tensor.Number(distance))
 			}
 		}
 		d.SameA = d.SameA && sameA(px, py)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -28,22 +27,22 @@ type Receipt struct {
 
 // Loss is the error of one tensor. For A_log it is that of A = -exp(A_log), which is all that the network uses.
 type Loss struct {
-	Name   string      `json:"name"`
-	From   string      `json:"from"` // dtypes
-	To     string      `json:"to"`
-	MaxAbs jsonobj.Num `json:"max_abs"` // largest error
-	MaxRel jsonobj.Num `json:"max_rel"` // MaxAbs relative to the tensor's largest magnitude
-	RMSRel jsonobj.Num `json:"rms_rel"` // root of the mean square of the errors, relative to that of the values
+	Name   string        `json:"name"`
+	From   string        `json:"from"` // dtypes
+	To     string        `json:"to"`
+	MaxAbs tensor.Number `json:"max_abs"` // largest error
+	MaxRel tensor.Number `json:"max_rel"` // MaxAbs relative to the tensor's largest magnitude
+	RMSRel tensor.Number `json:"rms_rel"` // root of the mean square of the errors, relative to that of the values
 }
 
 // LogitsLoss compares the predictions for the token after each of a prompt's.
 type LogitsLoss struct {
-	Tokens  int         `json:"tokens"`
-	MaxAbs  jsonobj.Num `json:"max_abs"`  // largest change of a logit
-	MaxRel  jsonobj.Num `json:"max_rel"`  // MaxAbs relative to the largest magnitude of a logit
-	MeanKL  jsonobj.Num `json:"mean_kl"`  // KL(before || after) of the next token's distribution, in nats, over the tokens
-	MaxKL   jsonobj.Num `json:"max_kl"`   // of one token
-	SameTop jsonobj.Num `json:"same_top"` // share of the tokens after which the likeliest next one is the same
+	Tokens  int           `json:"tokens"`
+	MaxAbs  tensor.Number `json:"max_abs"`  // largest change of a logit
+	MaxRel  tensor.Number `json:"max_rel"`  // MaxAbs relative to the largest magnitude of a logit
+	MeanKL  tensor.Number `json:"mean_kl"`  // KL(before || after) of the next token's distribution, in nats, over the tokens
+	MaxKL   tensor.Number `json:"max_kl"`   // of one token
+	SameTop tensor.Number `json:"same_top"` // share of the tokens after which the likeliest next one is the same
 
 	largest float64 // magnitude of a logit before
 }
@@ -51,10 +50,16 @@ type LogitsLoss struct {
 // promptTokens is the length of the built-in prompt.
 const promptTokens = 64
 
-// NewReceipt compares a checkpoint after a conversion with the one before: every tensor, and the logits of a batch, or of
-// a fixed prompt where that is nil. It works on that many threads (0: all cores), in memory that grows neither with
-// the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
-func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, batch *model.Batch, threads int) (*Receipt, error) {
+// ReceiptOptions choose how NewReceipt compares. The zero value is the usual choice.
+type ReceiptOptions struct {
+	Batch   *model.Batch // whose logits are compared; nil: those of a fixed prompt
+	Threads int          // 0: all cores
+}
+
+// NewReceipt compares a checkpoint after a conversion with the one before: every tensor, and the logits of a batch. Its
+// memory grows neither with the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
+func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, opts ReceiptOptions) (*Receipt, error) {
+	batch, threads := opts.Batch, opts.Threads
 	done, err := use(ctx, threads, before, after)
 	if err != nil {
 		return nil, err
@@ -177,8 +182,8 @@ func newLoss(a, b tensor.Tensor, negExp bool) Loss {
 			squares, errors = squares+float64(float64(v)*float64(v)), errors+float64(d*d)
 		}
 	}
-	return Loss{Name: a.Name, From: a.DType.String(), To: b.DType.String(), MaxAbs: jsonobj.Num(worst),
-		MaxRel: jsonobj.Num(worst / largest), RMSRel: jsonobj.Num(math.Sqrt(errors / squares))}
+	return Loss{Name: a.Name, From: a.DType.String(), To: b.DType.String(), MaxAbs: tensor.Number(worst),
+		MaxRel: tensor.Number(worst / largest), RMSRel: tensor.Number(math.Sqrt(errors / squares))}
 }
 
 // add compares the predictions of two models along a sequence, a window at a time.
@@ -207,7 +212,7 @@ func (l *LogitsLoss) add(ctx context.Context, a, b *model.Model, ids []int64) er
 func (l *LogitsLoss) token(before, after []float32) {
 	l.Tokens++
 	for i, v := range before {
-		l.MaxAbs = max(l.MaxAbs, jsonobj.Num(math.Abs(float64(after[i])-float64(v))))
+		l.MaxAbs = max(l.MaxAbs, tensor.Number(math.Abs(float64(after[i])-float64(v))))
 		l.largest = max(l.largest, math.Abs(float64(v)))
 	}
 	kl := divergence(before, after)
@@ -219,23 +224,23 @@ func (l *LogitsLoss) token(before, after []float32) {
 }
 
 func (l *LogitsLoss) conclude() {
-	n := jsonobj.Num(l.Tokens)
+	n := tensor.Number(l.Tokens)
 	if l.MaxAbs != 0 {
-		l.MaxRel = l.MaxAbs / jsonobj.Num(l.largest)
+		l.MaxRel = l.MaxAbs / tensor.Number(l.largest)
 	}
 	l.MeanKL /= n
 	l.SameTop /= n
 }
 
 // divergence returns KL(softmax(a) || softmax(b)) in nats.
-func divergence(a, b []float32) jsonobj.Num {
+func divergence(a, b []float32) tensor.Number {
 	sumA, sumB := logSumExp(a), logSumExp(b)
 	kl := 0.0
 	for i, v := range a {
 		p := float64(v) - sumA
 		kl += float64(samebits.Exp(p) * (p - (float64(b[i]) - sumB)))
 	}
-	return jsonobj.Num(max(kl, 0)) // below zero by rounding alone; NaN stays
+	return tensor.Number(max(kl, 0)) // below zero by rounding alone; NaN stays
 }
 
 func logSumExp(v []float32) float64 {

@@ -25,7 +25,7 @@ func receiptOf(t *testing.T, dtype tensor.DType, batch *model.Batch) *compare.Re
 	if err := plan.Write(context.Background(), dst, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := compare.NewReceipt(context.Background(), src, openFixture(t, dst), batch, 2)
+	r, err := compare.NewReceipt(context.Background(), src, openFixture(t, dst), compare.ReceiptOptions{Batch: batch, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,11 +136,11 @@ func softmax(v []float32) []float64 {
 
 func TestReceiptRefusals(t *testing.T) {
 	a, b := openFixture(t, "../fixtures/mamba1/default"), openFixture(t, "../fixtures/mamba1/bf16")
-	if _, err := compare.NewReceipt(context.Background(), a, b, nil, 1); err == nil || !strings.Contains(err.Error(), "before the conversion and") {
+	if _, err := compare.NewReceipt(context.Background(), a, b, compare.ReceiptOptions{Threads: 1}); err == nil || !strings.Contains(err.Error(), "before the conversion and") {
 		t.Error(err)
 	}
 	far := model.Single([]int64{1 << 40})
-	if _, err := compare.NewReceipt(context.Background(), a, a, &far, 1); err == nil || !strings.Contains(err.Error(), "out of range") {
+	if _, err := compare.NewReceipt(context.Background(), a, a, compare.ReceiptOptions{Batch: &far, Threads: 1}); err == nil || !strings.Contains(err.Error(), "out of range") {
 		t.Error(err)
 	}
 }

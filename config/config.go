@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
 // Family names an architecture as model_type spells it in config.json.
@@ -19,7 +19,7 @@ const (
 
 // Config is one resolved configuration: every default filled in, every derived size computed.
 type Config interface {
-	// Family tells which architecture the configuration describes.
+	// Family is the architecture that the configuration describes.
 	Family() Family
 	// Shared returns the fields that all families have. It points into the configuration: changes show there.
 	Shared() *Common
@@ -43,13 +43,19 @@ type Config interface {
 	EncodeOriginal() ([]byte, error)
 	// EncodeMistral renders the params.json of mistral's layout. Its errors are like those of EncodeOriginal.
 	EncodeMistral() ([]byte, error)
-	// EncodeGGUF returns the keys of a GGUF file that hold the configuration, in the order in which llama.cpp's
-	// converter writes them, and one of our own, to stand last, that holds config.json whole. Beside the errors of
-	// Validate, what llama.cpp cannot run is a *badfile.UnsupportedError that names the key of config.json.
-	EncodeGGUF() (keys, own []gguf.KV, err error)
+	// Blocks returns what each layer is made of: its blocks, in the order in which they add to the residual stream.
+	Blocks() [][]Block
+	// Summary says the sizes that only the family has, such as "dt_rank 48".
+	Summary() string
 
+	// fields binds the keys of config.json to the configuration.
 	fields() []field
-	ggufSizes() ggufSizes
+	// handles names what names and shapes of tensors depend on. Unlike fields, it may be asked for every tensor.
+	handles() []handle
+	// parse reads them, resolves what others decide, and checks all.
+	parse(keys jsonobj.Members) error
+	// settle adapts what follows from sizes that were set because something showed them.
+	settle(shown Sizes)
 }
 
 // Common holds the fields that the transformers classes of all families share. The table in the package
@@ -153,32 +159,40 @@ const (
 	maxBytes = 1 << 62
 )
 
+func (c *Common) handles() []handle {
+	return []handle{
+		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
+		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
+	}
+}
+
 // fields binds the keys of config.json to c. What a key decides is that of Mamba; Mamba-2 differs in two.
 func (c *Common) fields() []field {
 	return []field{
 		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
-		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon).deciding(Results),
-		intField("state_size", &c.StateSize, 1, maxInner).deciding(Tensors),
+		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors).spelled("vocab_size", "vocab_size"),
+		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors).spelled("d_model", "dim"),
+		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors).spelled("n_layer", "n_layers"),
+		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon).deciding(Results).inGGUF(ggufEpsilon),
+		intField("state_size", &c.StateSize, 1, maxInner).deciding(Tensors).spelled(ssm("d_state"), ""),
 		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
 		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
 		idsField("eos_token_id", &c.EosTokenID).deciding(Nothing),
-		intField("expand", &c.Expand, 1, maxInner).deciding(Nothing), // intermediate_size states the width
-		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors),
-		boolField("use_bias", &c.UseBias).deciding(Tensors),
-		boolField("use_conv_bias", &c.UseConvBias).deciding(Tensors),
+		intField("expand", &c.Expand, 1, maxInner).deciding(Nothing).spelled(ssm("expand"), ""), // intermediate_size states the width
+		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors).spelled(ssm("d_conv"), ""),
+		boolField("use_bias", &c.UseBias).deciding(Tensors).spelled(ssm("bias"), ""),
+		boolField("use_conv_bias", &c.UseConvBias).deciding(Tensors).spelled(ssm("conv_bias"), ""),
 		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
 		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
-		boolField("residual_in_fp32", &c.ResidualInFP32).deciding(Nothing), // in float32 the residual stream is float32 either way
-		floatField("time_step_min", &c.TimeStepMin).deciding(Nothing),
-		floatField("time_step_max", &c.TimeStepMax).deciding(Nothing),
-		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing),
+		// In float32 the residual stream is float32 either way.
+		boolField("residual_in_fp32", &c.ResidualInFP32).deciding(Nothing).spelled("residual_in_fp32", "residual_in_fp32"),
+		floatField("time_step_min", &c.TimeStepMin).deciding(Nothing).spelled(ssm("dt_min"), ""),
+		floatField("time_step_max", &c.TimeStepMax).deciding(Nothing).spelled(ssm("dt_max"), ""),
+		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing).spelled(ssm("dt_init_floor"), ""),
 		boolField("rescale_prenorm_residual", &c.RescalePrenormResidual).deciding(Nothing), // but see Rescales
 		boolField("use_cache", &c.UseCache).deciding(Nothing),
 		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", "tie_embeddings"),
 		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
 		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	}

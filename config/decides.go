@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -91,21 +92,11 @@ func departing(a, b Config) (x, y field, found bool) {
 func unsaid(layout, name string, c, usual Config) error {
 	meant := usual.fields()
 	for i, f := range c.fields() {
-		if f.decides != Nothing && spellings[layout][f.key] == "" && f.canonical() != meant[i].canonical() {
+		if f.decides != Nothing && f.in(layout, c) == "" && f.canonical() != meant[i].canonical() {
 			return unsupported(f.key, "found %s: %s does not have a key for it and always means %s", f.found(), name, meant[i].found())
 		}
 	}
 	return nil
-}
-
-// decides returns what the key decides in the family of c; 0: it does not have such a key.
-func decides(c Config, key string) Decides {
-	for _, f := range c.fields() {
-		if f.key == key {
-			return f.decides
-		}
-	}
-	return 0
 }
 
 // Agree reports the first size in which two configurations of one checkpoint differ, or another key that decides a
@@ -118,4 +109,42 @@ func Agree(fileA string, a Config, fileB string, b Config) error {
 		return &badfile.FormatError{File: fileB, Where: x.key, Detail: fmt.Sprintf("found %s, %s says %s", y.found(), fileA, x.found())}
 	}
 	return nil
+}
+
+// Differing lists the keys of config.json that two configurations of one family state differently, in the order of a.
+func Differing(a, b Config) []string {
+	theirs := make(map[string]string)
+	for _, e := range append(stated(b), b.Shared().Extra...) {
+		theirs[e.Key] = e.Value
+	}
+	var keys []string
+	ours := append(stated(a), a.Shared().Extra...)
+	for _, e := range ours {
+		if theirs[e.Key] != e.Value {
+			keys = append(keys, e.Key)
+		}
+		delete(theirs, e.Key)
+	}
+	return append(keys, slices.Sorted(maps.Keys(theirs))...)
+}
+
+// Value returns what config.json says under key for c, as JSON; empty if it says nothing.
+func Value(c Config, key string) string {
+	for _, e := range append(stated(c), c.Shared().Extra...) {
+		if e.Key == key {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// stated renders the fields of c that config.json shows.
+func stated(c Config) []Extra {
+	var keys []Extra
+	for _, f := range c.fields() {
+		if text := f.text(); text != "" {
+			keys = append(keys, Extra{f.key, text})
+		}
+	}
+	return keys
 }

@@ -1,10 +1,11 @@
 // Package config reads, checks and writes the hyper-parameters of Mamba checkpoints.
 //
 // A configuration is resolved once: ParseHF fills in every default of the transformers class and computes what
-// derives from it, so no field means "default" afterwards. Each family is one file and one struct around Common;
-// the keys, types and ranges of both are one table of fields, from which reading, checking and writing derive. It also
-// says what a key decides (see Decides): whether two configurations make the same model, and what may be missing from a
-// damaged one, is answered from there.
+// derives from it, so no field means "default" afterwards. Each family is one file: a struct around Common, a table of
+// fields, and an entry. A field has its type and range, its spelling in every layout, and what it decides (see Decides);
+// sizes have symbols (see Sizes); the entry says what the family is called and how mamba_ssm and llama.cpp write it.
+// Reading, checking and writing derive from these, and so do the answers to what tensors show (see Fit), whether two
+// configurations make the same model, and what may be missing from a damaged one.
 //
 // The fields of MambaConfig, with the symbols of the Mamba paper (arXiv:2312.00752, section 3 and algorithm 2) and the
 // defaults of transformers 5.24:

@@ -4,7 +4,7 @@ import "github.com/gomamba/gomamba/internal/jsonobj"
 
 // FalconMambaConfig mirrors the class FalconMambaConfig of transformers 5.24
 // (models/falcon_mamba/configuration_falcon_mamba.py): Mamba-1 with an RMS norm without weight on each of dt, B and C.
-// No tensor shows these norms; only model_type, and in GGUF a flag, tells the two families apart.
+// No tensor shows these norms; only model_type, and in GGUF a flag, distinguishes the two families.
 type FalconMambaConfig struct {
 	MambaConfig
 	MixerRMSEps float64 // added to the mean square in the norms of dt, B and C
@@ -15,6 +15,21 @@ func NewFalconMamba() *FalconMambaConfig {
 	c := &FalconMambaConfig{MambaConfig: *NewMamba(), MixerRMSEps: 1e-6}
 	c.Architectures = []string{"FalconMambaForCausalLM"}
 	return c
+}
+
+var entryFalconMamba = entry{
+	family:  FalconMamba,
+	title:   "FalconMamba",
+	classes: []string{"FalconMambaForCausalLM", "FalconMambaModel"},
+	fresh:   func() Config { return NewFalconMamba() },
+	twin:    twin{of: Mamba, flag: "use_bcdt_rms"}, // in files of mlx-lm, and early ones
+	gguf:    llamaCppMamba.flagged(completeFalconMamba),
+}
+
+// completeFalconMamba takes layer_norm_epsilon for the norms of dt, B and C, as llama.cpp does, which has one key for both.
+func completeFalconMamba(c Config, _ Sizes) error {
+	c.(*FalconMambaConfig).MixerRMSEps = c.Shared().LayerNormEpsilon
+	return nil
 }
 
 // Selective returns the Mamba-1 part of a configuration, which that of FalconMamba has in common with it, or nil.
@@ -43,37 +58,24 @@ func (c *FalconMambaConfig) Clone() Config {
 }
 
 // EncodeHF implements Config.
-func (c *FalconMambaConfig) EncodeHF() ([]byte, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	return encode(FalconMamba, c.fields(), c.Extra)
+func (c *FalconMambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
+
+// EncodeOriginal implements Config: mamba_ssm has no such model.
+func (c *FalconMambaConfig) EncodeOriginal() ([]byte, error) {
+	return nil, unsupported(keyModelType, "found %q: the original layout has no norms on dt, B and C, and its code would compute "+
+		"other results from these weights; choose hf or gguf", FalconMamba)
 }
+
+// EncodeMistral implements Config: mistral has no such model.
+func (c *FalconMambaConfig) EncodeMistral() ([]byte, error) {
+	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf or gguf", FalconMamba)
+}
+
+// Blocks implements Config.
+func (c *FalconMambaConfig) Blocks() [][]Block { return uniform(BlockFalconMamba, c.NumHiddenLayers) }
 
 func (c *FalconMambaConfig) fields() []field {
 	return append(c.MambaConfig.fields(), epsilonField("mixer_rms_eps", &c.MixerRMSEps).deciding(Results))
 }
 
-// keyBCdtRMS is how mlx-lm and early files say that norms on B, C and dt make a Mamba-1 model a FalconMamba one.
-const keyBCdtRMS = "use_bcdt_rms"
-
-// parseFalcon reads the keys of a FalconMamba config.json.
-func parseFalcon(keys jsonobj.Members) (Config, error) {
-	if on, stated := flag(keys, keyBCdtRMS); stated && !on {
-		return nil, formatError(keyBCdtRMS, "found false, which contradicts model_type %q; correct the wrong one", FalconMamba)
-	}
-	c := NewFalconMamba()
-	if err := c.parse(keys, c.fields()); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// flag returns a key that is true or false.
-func flag(keys jsonobj.Members, key string) (on, stated bool) {
-	v, ok := keys.Get(key)
-	if !ok {
-		return false, false
-	}
-	return v.Bool()
-}
+func (c *FalconMambaConfig) parse(keys jsonobj.Members) error { return c.read(keys, c.fields()) }

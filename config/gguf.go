@@ -4,103 +4,84 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/gguf"
 )
 
-// The keys of a GGUF file that describe a model, after llama.cpp's conversion/mamba.py. Those of the sizes follow the name
-// of the architecture.
+// The keys of a GGUF file that describe a model, after llama.cpp's conversion/mamba.py. Those of a family follow the name
+// of its architecture.
 const (
 	ggufArchitecture = "general.architecture"
-	ggufMamba        = "mamba" // FalconMamba too
-	ggufMamba2       = "mamba2"
-
-	ggufEpsilon = ".attention.layer_norm_rms_epsilon"
-	ggufFalcon  = ggufMamba + ".ssm.dt_b_c_rms"
+	ggufEpsilon      = ".attention.layer_norm_rms_epsilon"
 
 	// ggufOwn is a key of our own: the whole config.json, so that what the other keys cannot say survives, as
 	// mixer_rms_eps of FalconMamba. llama.cpp ignores keys that it does not know.
 	ggufOwn = "gomamba.config"
 )
 
+// llamaCpp is how llama.cpp writes a family.
+type llamaCpp struct {
+	arch  string
+	sizes []ggufSize // in the order in which its converter writes them, the width first
+	flag  string     // a key that is on for one of two families with the same tensors; empty: none
+	on    bool
+
+	piecesFirst bool // its converter looks for a SentencePiece vocabulary before tokenizer.json
+
+	writable func(c Config) error               // what it cannot run
+	complete func(c Config, stated Sizes) error // judges what the keys state, and adds what they leave open; nil: nothing to do
+}
+
+// ggufSize is the key of a size.
+type ggufSize struct{ key, symbol string }
+
+// flagged returns l for the family for which the flag is on. complete is as in llamaCpp.
+func (l llamaCpp) flagged(complete func(c Config, stated Sizes) error) llamaCpp {
+	l.on, l.complete = true, complete
+	return l
+}
+
 // ggufContext is what llama.cpp's converter writes for a model without a limit: 2^20.
 const ggufContext = 1 << 20
 
-// ggufSizes are the sizes that a GGUF file states.
-type ggufSizes struct {
-	width, layers, kernel, inner, state int
-	rank                                int // of Mamba-1; the heads of Mamba-2
-	groups                              int // of Mamba-2
+// GGUFKey is a key of a GGUF file and its value: a uint32, a float32, a bool or a string.
+type GGUFKey struct {
+	Key   string
+	Value any
 }
 
-type ggufSize struct {
-	key string
-	p   *int
+// GGUFKeys are the keys of a GGUF file. The methods that return a value report a key that is missing or of another type
+// as a *badfile.FormatError that names file and key.
+type GGUFKeys interface {
+	Has(key string) bool
+	Int(key string) (int64, error)
+	Float(key string) (float64, error)
+	Bool(key string) (bool, error)
+	Str(key string) (string, error)
 }
 
-// keys lists the sizes of an architecture in the order in which llama.cpp's converter writes them.
-func (s *ggufSizes) keys(arch string) []ggufSize {
-	keys := []ggufSize{
-		{arch + ".embedding_length", &s.width},
-		{arch + ".block_count", &s.layers},
-		{arch + ".ssm.conv_kernel", &s.kernel},
-		{arch + ".ssm.inner_size", &s.inner},
-		{arch + ".ssm.state_size", &s.state},
-		{arch + ".ssm.time_step_rank", &s.rank},
-	}
-	if arch == ggufMamba2 {
-		keys = append(keys, ggufSize{arch + ".ssm.group_count", &s.groups})
-	}
-	return keys
+// GGUFTensors is what only the tensors of a GGUF file show.
+type GGUFTensors struct {
+	Vocab    int  // rows of token_embd.weight
+	Tied     bool // there is no output.weight
+	ConvBias bool // there is a bias of a convolution
 }
 
 // Architecture returns how llama.cpp names the architecture of c: "mamba", which includes FalconMamba, or "mamba2".
-func Architecture(c Config) string {
-	if c.Family() == Mamba2 {
-		return ggufMamba2
+func Architecture(c Config) string { return entryOf(c.Family()).gguf.arch }
+
+// SentencePieceFirst reports whether llama.cpp's converter looks for a SentencePiece vocabulary of such a model before it
+// looks for tokenizer.json.
+func SentencePieceFirst(c Config) bool { return entryOf(c.Family()).gguf.piecesFirst }
+
+// EncodeGGUF returns the keys of a GGUF file that hold the configuration, in the order in which llama.cpp's converter
+// writes them, and one of our own, to stand last, that holds config.json whole. Beside the errors of Validate, what
+// llama.cpp cannot run is a *badfile.UnsupportedError that names the key of config.json.
+func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
+	l := entryOf(c.Family()).gguf
+	if err := l.writable(c); err != nil {
+		return nil, nil, err
 	}
-	return ggufMamba
-}
-
-func (c *MambaConfig) ggufSizes() ggufSizes {
-	return ggufSizes{width: c.HiddenSize, layers: c.NumHiddenLayers, kernel: c.ConvKernel, inner: c.IntermediateSize,
-		state: c.StateSize, rank: c.TimeStepRank}
-}
-
-func (c *Mamba2Config) ggufSizes() ggufSizes {
-	return ggufSizes{width: c.HiddenSize, layers: c.NumHiddenLayers, kernel: c.ConvKernel, inner: c.DInner(),
-		state: c.StateSize, rank: c.NumHeads, groups: c.NGroups}
-}
-
-// EncodeGGUF implements Config.
-func (c *MambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) { return c.encodeGGUF(c, false) }
-
-// EncodeGGUF implements Config. llama.cpp norms dt, B and C with layer_norm_epsilon, for want of a key of their own.
-func (c *FalconMambaConfig) EncodeGGUF() (keys, own []gguf.KV, err error) {
-	return c.encodeGGUF(c, true)
-}
-
-// encodeGGUF renders the keys of whole, of which c is the Mamba-1 part.
-func (c *MambaConfig) encodeGGUF(whole Config, falcon bool) (keys, own []gguf.KV, err error) {
-	if c.IntermediateSize != 2*c.HiddenSize {
-		return nil, nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: llama.cpp runs Mamba-1 only with "+
-			"an inner size of twice the width (expand 2)", c.IntermediateSize, c.HiddenSize)
-	}
-	keys, own, err = encodeGGUF(whole, ggufMamba, c.ggufSizes())
-	return append(keys, gguf.KV{Key: ggufFalcon, Value: gguf.Of(falcon)}), own, err
-}
-
-// EncodeGGUF implements Config.
-func (c *Mamba2Config) EncodeGGUF() (keys, own []gguf.KV, err error) {
-	if c.LimitsTimeStep() {
-		return nil, nil, unsupported("time_step_limit", "found %v: llama.cpp does not have a key for it and would not limit dt", c.TimeStepLimit)
-	}
-	return encodeGGUF(c, ggufMamba2, c.ggufSizes())
-}
-
-func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, err error) {
 	whole, err := c.EncodeHF()
 	if err != nil {
 		return nil, nil, err
@@ -108,103 +89,106 @@ func encodeGGUF(c Config, arch string, sizes ggufSizes) (keys, own []gguf.KV, er
 	if c.Shared().UseBias {
 		return nil, nil, unsupported("use_bias", "found true: GGUF cannot hold the biases of in_proj and out_proj")
 	}
-	number := func(key string, n int) gguf.KV { return gguf.KV{Key: key, Value: gguf.Of(uint32(n))} }
-	list := sizes.keys(arch)
-	keys = []gguf.KV{
-		number(arch+".context_length", ggufContext),
-		number(list[0].key, sizes.width),
-		number(arch+".feed_forward_length", 0),
-		number(arch+".attention.head_count", 0),
+	number := func(key string, n int) { keys = append(keys, GGUFKey{Key: l.arch + key, Value: uint32(n)}) }
+	sizes := SizesOf(c)
+	number(".context_length", ggufContext)
+	number(l.sizes[0].key, sizes[l.sizes[0].symbol])
+	number(".feed_forward_length", 0)
+	number(".attention.head_count", 0)
+	for _, size := range l.sizes[1:] {
+		number(size.key, sizes[size.symbol])
 	}
-	for _, size := range list[1:] {
-		keys = append(keys, number(size.key, *size.p))
+	keys = append(keys, GGUFKey{Key: l.arch + ggufEpsilon, Value: float32(c.Shared().LayerNormEpsilon)})
+	if l.flag != "" {
+		keys = append(keys, GGUFKey{Key: l.arch + l.flag, Value: l.on})
 	}
-	keys = append(keys, gguf.KV{Key: arch + ggufEpsilon, Value: gguf.Of(float32(c.Shared().LayerNormEpsilon))})
-	return keys, []gguf.KV{{Key: ggufOwn, Value: gguf.Of(string(whole))}}, nil
+	return keys, []GGUFKey{{Key: ggufOwn, Value: string(whole)}}, nil
 }
 
-// ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds where it is there and agrees
-// with the others, else from the keys of llama.cpp. vocab is the number of rows of token_embd.weight, tied tells that
-// the file has no output.weight.
+// ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds if it is there and agrees
+// with the others, else from the keys of llama.cpp.
 //
 // Errors name file and key: *badfile.FormatError for keys that are missing, wrong or contradict each other,
 // *badfile.UnsupportedError for another architecture.
-func ParseGGUF(file string, f *gguf.File, vocab int, tied bool) (Config, error) {
-	c, err := parseGGUF(f, vocab, tied)
+func ParseGGUF(file string, f GGUFKeys, tensors GGUFTensors) (Config, error) {
+	c, err := parseGGUF(f, tensors)
 	if err != nil {
 		return nil, inFile(file, err)
 	}
 	return c, nil
 }
 
-func parseGGUF(f *gguf.File, vocab int, tied bool) (Config, error) {
-	arch, family, err := ggufFamily(f)
+func parseGGUF(f GGUFKeys, tensors GGUFTensors) (Config, error) {
+	e, err := ggufFamily(f)
 	if err != nil {
 		return nil, err
 	}
-	sizes, eps, err := readSizes(f, arch)
+	sizes, eps, err := readSizes(f, &e.gguf)
 	if err != nil {
 		return nil, err
 	}
 	var c Config
-	if _, known := f.Lookup(ggufOwn); known {
-		c, err = ownConfig(f, arch, family, sizes, eps)
-		if err == nil && c.Shared().VocabSize != vocab {
-			err = formatError(ggufOwn, "vocab_size is %d, token_embd.weight has %d rows", c.Shared().VocabSize, vocab)
+	if f.Has(ggufOwn) {
+		c, err = ownConfig(f, e, sizes, eps)
+		if err == nil && c.Shared().VocabSize != tensors.Vocab {
+			err = formatError(ggufOwn, "vocab_size is %d, token_embd.weight has %d rows", c.Shared().VocabSize, tensors.Vocab)
 		}
 	} else {
-		c, err = derivedConfig(f, family, sizes, eps)
+		c, err = derivedConfig(f, tensors, e, sizes, eps)
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.Shared().VocabSize, c.Shared().TieWordEmbeddings = vocab, tied
-	return c, spelled("gguf", family, c.Validate())
+	c.Shared().VocabSize, c.Shared().TieWordEmbeddings = tensors.Vocab, tensors.Tied
+	return c, spelled("gguf", e.family, c.Validate())
 }
 
-// ggufFamily tells the family by the architecture and, for Mamba-1, the flag that makes it FalconMamba.
-func ggufFamily(f *gguf.File) (arch string, family Family, err error) {
-	if arch, err = f.Str(ggufArchitecture); err != nil {
-		return "", "", err
+// ggufFamily finds the family by the architecture and, where two have the same, the flag of one of them.
+func ggufFamily(f GGUFKeys) (*entry, error) {
+	arch, err := f.Str(ggufArchitecture)
+	if err != nil {
+		return nil, err
 	}
-	switch arch {
-	case ggufMamba2:
-		return arch, Mamba2, nil
-	case ggufMamba:
-	default:
-		return "", "", unsupported(ggufArchitecture, "found %s; only pure Mamba models, %q and %q, are supported",
-			badfile.Quote(arch), ggufMamba, ggufMamba2)
-	}
-	if _, ok := f.Lookup(ggufFalcon); ok {
-		falcon, err := f.Bool(ggufFalcon)
-		if err != nil {
-			return "", "", err
+	var known []string
+	for _, e := range families {
+		if e.gguf.arch != arch {
+			if name := strconv.Quote(e.gguf.arch); !slices.Contains(known, name) {
+				known = append(known, name)
+			}
+			continue
 		}
-		if falcon {
-			return arch, FalconMamba, nil
+		on := false
+		if key := arch + e.gguf.flag; e.gguf.flag != "" && f.Has(key) {
+			if on, err = f.Bool(key); err != nil {
+				return nil, err
+			}
+		}
+		if on == e.gguf.on {
+			return e, nil
 		}
 	}
-	return arch, Mamba, nil
+	return nil, unsupported(ggufArchitecture, "found %s; only pure Mamba models, %s, are supported", badfile.Quote(arch), and(known))
 }
 
 // readSizes reads the keys of llama.cpp.
-func readSizes(f *gguf.File, arch string) (sizes ggufSizes, eps float64, err error) {
-	for _, size := range sizes.keys(arch) {
-		n, err := f.Int(size.key)
+func readSizes(f GGUFKeys, l *llamaCpp) (sizes Sizes, eps float64, err error) {
+	sizes = Sizes{}
+	for _, size := range l.sizes {
+		n, err := f.Int(l.arch + size.key)
 		if err != nil {
-			return sizes, 0, err
+			return nil, 0, err
 		}
 		if n < 1 || n > maxWidth {
-			return sizes, 0, formatError(size.key, "found %d, expected 1 to %d", n, maxWidth)
+			return nil, 0, formatError(l.arch+size.key, "found %d, expected 1 to %d", n, maxWidth)
 		}
-		*size.p = int(n)
+		sizes[size.symbol] = int(n)
 	}
-	eps, err = f.Float(arch + ggufEpsilon)
+	eps, err = f.Float(l.arch + ggufEpsilon)
 	return sizes, eps, err
 }
 
 // ownConfig reads our own key, with which the others must agree.
-func ownConfig(f *gguf.File, arch string, family Family, sizes ggufSizes, eps float64) (Config, error) {
+func ownConfig(f GGUFKeys, e *entry, sizes Sizes, eps float64) (Config, error) {
 	text, err := f.Str(ggufOwn)
 	if err != nil {
 		return nil, err
@@ -213,60 +197,41 @@ func ownConfig(f *gguf.File, arch string, family Family, sizes ggufSizes, eps fl
 	if err != nil {
 		return nil, formatError(ggufOwn, "%s", err)
 	}
-	if c.Family() != family {
-		return nil, formatError(ggufOwn, "holds a config of family %q, the other keys make the file %q", c.Family(), family)
+	if c.Family() != e.family {
+		return nil, formatError(ggufOwn, "holds a config of family %q, the other keys make the file %q", c.Family(), e.family)
 	}
-	own := c.ggufSizes()
-	stated := own.keys(arch)
-	for i, size := range sizes.keys(arch) {
-		if *size.p != *stated[i].p {
-			return nil, formatError(size.key, "found %d, %s says %d", *size.p, ggufOwn, *stated[i].p)
+	own := SizesOf(c)
+	for _, size := range e.gguf.sizes {
+		if sizes[size.symbol] != own[size.symbol] {
+			return nil, formatError(e.gguf.arch+size.key, "found %d, %s says %d", sizes[size.symbol], ggufOwn, own[size.symbol])
 		}
 	}
 	if own := c.Shared().LayerNormEpsilon; float32(own) != float32(eps) {
-		return nil, formatError(arch+ggufEpsilon, "found %v, %s says %v", eps, ggufOwn, own)
+		return nil, formatError(e.gguf.arch+ggufEpsilon, "found %v, %s says %v", eps, ggufOwn, own)
 	}
 	return c, nil
 }
 
 // derivedConfig makes a configuration of what llama.cpp's keys say.
-func derivedConfig(f *gguf.File, family Family, sizes ggufSizes, eps float64) (Config, error) {
-	var c Config
-	switch family {
-	case Mamba2:
-		m := NewMamba2()
-		if sizes.inner%sizes.rank != 0 {
-			return nil, formatError(ggufMamba2+".ssm.inner_size", "found %d, expected a multiple of the heads, which are %d by ssm.time_step_rank",
-				sizes.inner, sizes.rank)
-		}
-		if sizes.inner%sizes.width != 0 {
-			return nil, unsupported(ggufMamba2+".ssm.inner_size", "found %d, expected a multiple of the width %d: "+
-				"transformers has no such model", sizes.inner, sizes.width)
-		}
-		m.NumHeads, m.HeadDim, m.NGroups = sizes.rank, sizes.inner/sizes.rank, sizes.groups
-		m.TimeStepRank = (sizes.width + 15) / 16
-		c = m
-	case FalconMamba:
-		c = NewFalconMamba()
-	default:
-		c = NewMamba()
-	}
-	if m := Selective(c); m != nil {
-		m.IntermediateSize, m.TimeStepRank = sizes.inner, sizes.rank
-	}
+func derivedConfig(f GGUFKeys, tensors GGUFTensors, e *entry, sizes Sizes, eps float64) (Config, error) {
+	c := e.fresh()
+	Fit(c, sizes)
 	s := c.Shared()
-	s.HiddenSize, s.NumHiddenLayers, s.ConvKernel, s.StateSize = sizes.width, sizes.layers, sizes.kernel, sizes.state
 	s.LayerNormEpsilon = shortest(eps)
-	// llama.cpp demands this bias; its converter leaves it out all the same where a model has none.
-	s.UseConvBias = slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ssm_conv1d.bias") })
-	s.Expand = max(1, sizes.inner/sizes.width) // intermediate_size states the width, expand may not be 0
+	if e.gguf.complete != nil {
+		if err := e.gguf.complete(c, sizes); err != nil {
+			return nil, err
+		}
+	}
+	s.UseConvBias = tensors.ConvBias         // llama.cpp demands it; its converter still leaves it out if a model does not have one
+	s.Expand = max(1, sizes["I"]/sizes["D"]) // intermediate_size states the width, expand may not be 0
 	return c, s.takeTokens(f)
 }
 
-// takeTokens reads the ids that generation goes by; a file without them has none.
-func (c *Common) takeTokens(f *gguf.File) error {
+// takeTokens reads the ids that generation uses, if the file has them.
+func (c *Common) takeTokens(f GGUFKeys) error {
 	id := func(key string) (*int, error) {
-		if _, ok := f.Lookup(key); !ok {
+		if !f.Has(key) {
 			return nil, nil
 		}
 		n, err := f.Int(key)

@@ -79,6 +79,14 @@ func checkBytes(elements float64) error {
 	return nil
 }
 
+// encodeHF is EncodeHF of every family.
+func encodeHF(c Config) ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return encode(c.Family(), c.fields(), c.Shared().Extra)
+}
+
 // encode lays a configuration out as save_pretrained does: keys sorted, two spaces of indentation, a final newline.
 func encode(family Family, fields []field, extra []Extra) ([]byte, error) {
 	all := append(slices.Clone(extra), Extra{keyModelType, quote(string(family))})

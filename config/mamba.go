@@ -1,6 +1,10 @@
 package config
 
-import "github.com/gomamba/gomamba/internal/jsonobj"
+import (
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
 
 // MambaConfig mirrors the class MambaConfig of transformers 5.24 (models/mamba/configuration_mamba.py): Mamba-1.
 type MambaConfig struct {
@@ -48,6 +52,32 @@ func NewMamba() *MambaConfig {
 	}
 }
 
+var entryMamba = entry{
+	family:  Mamba,
+	title:   "Mamba",
+	classes: []string{"MambaForCausalLM", "MambaModel"},
+	fresh:   func() Config { return NewMamba() },
+	ssm:     &ssmMamba,
+	gguf:    llamaCppMamba,
+}
+
+// llamaCppMamba is how llama.cpp writes Mamba-1.
+var llamaCppMamba = llamaCpp{
+	arch: "mamba",
+	sizes: []ggufSize{
+		{".embedding_length", "D"}, {".block_count", "L"}, {".ssm.conv_kernel", "K"}, {".ssm.inner_size", "I"},
+		{".ssm.state_size", "N"}, {".ssm.time_step_rank", "R"},
+	},
+	flag: ".ssm.dt_b_c_rms", // set for FalconMamba
+	writable: func(c Config) error {
+		if inner, width := c.DInner(), c.Shared().HiddenSize; inner != 2*width {
+			return unsupported("intermediate_size", "found %d for a hidden_size of %d: llama.cpp runs Mamba-1 only with "+
+				"an inner size of twice the width (expand 2)", inner, width)
+		}
+		return nil
+	},
+}
+
 // Family returns Mamba.
 func (c *MambaConfig) Family() Family { return Mamba }
 
@@ -88,43 +118,35 @@ func (c *MambaConfig) Clone() Config {
 }
 
 // EncodeHF implements Config.
-func (c *MambaConfig) EncodeHF() ([]byte, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	return encode(Mamba, c.fields(), c.Extra)
-}
+func (c *MambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
+
+// Blocks implements Config.
+func (c *MambaConfig) Blocks() [][]Block { return uniform(BlockMamba1, c.NumHiddenLayers) }
+
+// Summary implements Config.
+func (c *MambaConfig) Summary() string { return fmt.Sprintf("dt_rank %d", c.TimeStepRank) }
 
 func (c *MambaConfig) fields() []field {
 	return append(c.Common.fields(),
-		rankField("time_step_rank", &c.TimeStepRank).deciding(Tensors),
-		floatField("time_step_scale", &c.TimeStepScale).deciding(Nothing),
-		stringField("time_step_init_scheme", &c.TimeStepInitScheme).deciding(Nothing),
-		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
+		rankField("time_step_rank", &c.TimeStepRank).deciding(Tensors).spelled(ssm("dt_rank"), ""),
+		floatField("time_step_scale", &c.TimeStepScale).deciding(Nothing).spelled(ssm("dt_scale"), ""),
+		stringField("time_step_init_scheme", &c.TimeStepInitScheme).deciding(Nothing).spelled(ssm("dt_init"), ""),
+		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).spelled("d_model times "+ssm("expand"), ""),
 		boolField("use_mambapy", &c.UseMambapy).deciding(Nothing),
 		boolField("use_associative_scan", &c.UseAssociativeScan).deciding(Nothing),
 	)
 }
 
-// parseMamba reads the keys of a Mamba-1 config.json, which is FalconMamba's where use_bcdt_rms says so.
-func parseMamba(keys jsonobj.Members) (Config, error) {
-	if on, _ := flag(keys, keyBCdtRMS); on {
-		c := NewFalconMamba()
-		if err := c.parse(keys, c.fields()); err != nil {
-			return nil, err
-		}
-		c.Architectures = NewFalconMamba().Architectures
-		return c, nil
-	}
-	c := NewMamba()
-	if err := c.parse(keys, c.fields()); err != nil {
-		return nil, err
-	}
-	return c, nil
+func (c *MambaConfig) handles() []handle {
+	return append(c.Common.handles(), size("R", &c.TimeStepRank), size("I", &c.IntermediateSize))
 }
 
-// parse reads the fields of the family, among which are those of c, and resolves what others decide.
-func (c *MambaConfig) parse(keys jsonobj.Members, fields []field) error {
+func (c *MambaConfig) settle(Sizes) { c.fitExpand(c.IntermediateSize) }
+
+func (c *MambaConfig) parse(keys jsonobj.Members) error { return c.read(keys, c.fields()) }
+
+// read reads the fields of the family, among which are those of c, and resolves what others decide.
+func (c *MambaConfig) read(keys jsonobj.Members, fields []field) error {
 	c.TimeStepRank = rankAuto // unless the file says otherwise, hidden_size decides
 	given, err := decode(keys, fields, &c.Common)
 	if err != nil {
@@ -157,4 +179,68 @@ func (c *Common) expanded() (int, error) {
 			c.Expand, c.HiddenSize, inner, maxWidth)
 	}
 	return int(inner), nil
+}
+
+// ssmMamba is Mamba in mamba_ssm/modules/mamba_simple.py.
+var ssmMamba = mambaSSM{
+	layers: []string{"Mamba1", "Mamba"},
+	defaults: func(width int) Config {
+		c := NewMamba()
+		c.TimeStepRank = (width + 15) / 16
+		return c
+	},
+	arguments: func(c Config) ([]field, func(int) error) { return Selective(c).arguments() },
+	kept:      []string{"use_fast_path"}, // mamba_ssm's choice of kernel
+}
+
+func (c *MambaConfig) arguments() (args []field, settle func(width int) error) {
+	init := stringField("dt_init", &c.TimeStepInitScheme)
+	init.check = func() bool { return c.TimeStepInitScheme == "random" || c.TimeStepInitScheme == "constant" }
+	init.want = `"random" or "constant"`
+	args = append([]field{
+		intField("d_state", &c.StateSize, 1, maxInner),
+		intField("d_conv", &c.ConvKernel, 1, maxInner),
+		intField("expand", &c.Expand, 1, maxInner),
+		rankField("dt_rank", &c.TimeStepRank),
+		boolField("conv_bias", &c.UseConvBias),
+		boolField("bias", &c.UseBias),
+		finiteField(floatField("dt_scale", &c.TimeStepScale), &c.TimeStepScale),
+		init,
+	}, c.initialArguments()...)
+	return args, func(width int) error {
+		if c.TimeStepRank == rankAuto {
+			c.TimeStepRank = (width + 15) / 16
+		}
+		if err := underKey(withinSSM, checkFields(args)); err != nil {
+			return err
+		}
+		inner := int64(c.Expand) * int64(width)
+		if inner > maxWidth {
+			return formatError(ssm("expand"), "found %d, which times d_model %d is too wide", c.Expand, width)
+		}
+		c.IntermediateSize = int(inner)
+		return nil
+	}
+}
+
+// EncodeOriginal implements Config.
+//
+// What it drops without changing a result shows when ParseOriginal reads the outcome: token ids, for example, an expand
+// that is not the ratio of the widths, and initial values that mamba_ssm would not start with.
+func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	stated := c.Clone().(*MambaConfig)
+	stated.Expand = c.IntermediateSize / c.HiddenSize
+	if stated.Expand*c.HiddenSize != c.IntermediateSize || stated.Expand > maxInner {
+		return nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: the original layout holds only its ratio, "+
+			"as an integer from 1 to %d", c.IntermediateSize, c.HiddenSize, maxInner)
+	}
+	return encodeOriginal(c, stated)
+}
+
+// EncodeMistral implements Config: mistral has no such model.
+func (c *MambaConfig) EncodeMistral() ([]byte, error) {
+	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf, original or gguf", Mamba)
 }

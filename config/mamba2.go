@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"math"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -50,6 +52,45 @@ func NewMamba2() *Mamba2Config {
 		TimeStepLimit: noLimit,
 		ChunkSize:     256,
 	}
+}
+
+var entryMamba2 = entry{
+	family:  Mamba2,
+	title:   "Mamba-2",
+	classes: []string{"Mamba2ForCausalLM", "Mamba2Model"},
+	fresh:   func() Config { return NewMamba2() },
+	product: &product{[2]string{"state_size", "n_groups"}, groupedStates},
+	ssm:     &ssmMamba2,
+	gguf: llamaCpp{
+		arch: "mamba2",
+		sizes: []ggufSize{
+			{".embedding_length", "D"}, {".block_count", "L"}, {".ssm.conv_kernel", "K"}, {".ssm.inner_size", "I"},
+			{".ssm.state_size", "N"}, {".ssm.time_step_rank", "H"}, {".ssm.group_count", "G"},
+		},
+		piecesFirst: true,
+		writable: func(c Config) error {
+			if m := c.(*Mamba2Config); m.LimitsTimeStep() {
+				return unsupported("time_step_limit", "found %v: llama.cpp does not have a key for it and would not limit dt", m.TimeStepLimit)
+			}
+			return nil
+		},
+		complete: completeMamba2,
+	},
+}
+
+// completeMamba2 judges the sizes that llama.cpp's keys state, and adds what they leave open.
+func completeMamba2(c Config, stated Sizes) error {
+	inner, heads, width := stated["I"], stated["H"], stated["D"]
+	if inner%heads != 0 {
+		return formatError("mamba2.ssm.inner_size", "found %d, expected a multiple of the heads, which are %d by ssm.time_step_rank",
+			inner, heads)
+	}
+	if inner%width != 0 {
+		return unsupported("mamba2.ssm.inner_size", "found %d, expected a multiple of the width %d: transformers has no such model",
+			inner, width)
+	}
+	c.(*Mamba2Config).TimeStepRank = (width + 15) / 16
+	return nil
 }
 
 // noLimit is the time_step_limit that clamps nothing: a softplus is never negative.
@@ -118,11 +159,14 @@ func (c *Mamba2Config) Clone() Config {
 }
 
 // EncodeHF implements Config.
-func (c *Mamba2Config) EncodeHF() ([]byte, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	return encode(Mamba2, c.fields(), c.Extra)
+func (c *Mamba2Config) EncodeHF() ([]byte, error) { return encodeHF(c) }
+
+// Blocks implements Config.
+func (c *Mamba2Config) Blocks() [][]Block { return uniform(BlockMamba2, c.NumHiddenLayers) }
+
+// Summary implements Config.
+func (c *Mamba2Config) Summary() string {
+	return fmt.Sprintf("%s of %d, n_groups %d", badfile.Count(c.NumHeads, "head"), c.HeadDim, c.NGroups)
 }
 
 func (c *Mamba2Config) fields() []field {
@@ -136,29 +180,52 @@ func (c *Mamba2Config) fields() []field {
 		}
 	}
 	return append(fields,
-		intField("head_dim", &c.HeadDim, 1, maxWidth).deciding(Tensors),
-		intField("num_heads", &c.NumHeads, 1, maxWidth).deciding(Tensors),
-		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results),
-		rankField("time_step_rank", &c.TimeStepRank).deciding(Nothing),
-		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results),
-		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
+		intField("head_dim", &c.HeadDim, 1, maxWidth).deciding(Tensors).spelled(ssm("headdim"), ""),
+		intField("num_heads", &c.NumHeads, 1, maxWidth).deciding(Tensors).
+			spelled("d_model times "+ssm("expand")+" over "+ssm("headdim"), ""),
+		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).spelled(ssm("ngroups"), "n_groups"),
+		rankField("time_step_rank", &c.TimeStepRank).deciding(Nothing).spelled(ssm("dt_rank"), ""),
+		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results).spelled(ssm("dt_limit"), ""),
+		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing).spelled(ssm("chunk_size"), ""),
 	)
 }
 
-// parseMamba2 reads the keys of a Mamba-2 config.json.
-func parseMamba2(keys jsonobj.Members) (Config, error) {
-	c := NewMamba2()
+func (c *Mamba2Config) handles() []handle {
+	return append(c.Common.handles(), size("H", &c.NumHeads), size("P", &c.HeadDim), size("G", &c.NGroups))
+}
+
+// groupedStates returns n_groups*state_size: beside x, the convolution runs over B and C of every group.
+func groupedStates(shown Sizes) int { return (shown["C"] - shown["I"]) / 2 }
+
+// settle divides the channels among the heads, and what the convolution runs over beside them between groups and states.
+// Shapes show only the product of these: state_size stands if it divides that, or else n_groups.
+func (c *Mamba2Config) settle(shown Sizes) {
+	inner := shown["I"]
+	c.fitExpand(inner)
+	if c.NumHeads > 0 && inner%c.NumHeads == 0 && inner > 0 {
+		c.HeadDim = inner / c.NumHeads
+	}
+	switch both := groupedStates(shown); {
+	case both <= 0 || both == c.NGroups*c.StateSize:
+	case both%c.StateSize == 0:
+		c.NGroups = both / c.StateSize
+	case both%c.NGroups == 0:
+		c.StateSize = both / c.NGroups
+	}
+}
+
+func (c *Mamba2Config) parse(keys jsonobj.Members) error {
 	c.TimeStepRank = rankAuto
 	if _, err := decode(keys, c.fields(), &c.Common); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.refuseMixers(); err != nil {
-		return nil, err
+		return err
 	}
 	if c.TimeStepRank == rankAuto {
 		c.TimeStepRank = (c.HiddenSize + 15) / 16
 	}
-	return c, c.Validate()
+	return c.Validate()
 }
 
 // refuseMixers names a mixer that transformers does not have, which a key says that it does not know: files of the
@@ -172,12 +239,4 @@ func (c *Mamba2Config) refuseMixers() error {
 		}
 	}
 	return nil
-}
-
-// mixers2 are the switches of mamba_ssm's Mamba2 (modules/mamba2.py) that neither transformers nor llama.cpp has.
-var mixers2 = []struct{ key, usual, what string }{
-	{"norm_before_gate", "false", "the gated norm before the gate"},
-	{"rmsnorm", "true", "a mixer without the gated norm"},
-	{"D_has_hdim", "false", "a D for every channel instead of every head"},
-	{"d_ssm", "null", "an SSM over part of the channels, with an MLP over the rest"},
 }

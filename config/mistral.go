@@ -68,22 +68,18 @@ func parseMistral(data []byte) (Config, error) {
 	if err := checkFields(fields); err != nil {
 		return nil, err
 	}
-	m := newMixer2()
-	m.NGroups = p.NGroups
-	if inner := int64(m.Expand) * int64(p.DModel); inner > maxWidth || inner%int64(m.HeadDim) != 0 {
+	c := newMixer2(p.DModel)
+	c.NGroups = p.NGroups
+	if inner := int64(c.Expand) * int64(p.DModel); inner > maxWidth || inner%int64(c.HeadDim) != 0 {
 		return nil, formatError("dim", "found %d, expected a multiple of %d, at most %d",
-			p.DModel, m.HeadDim/m.Expand, maxWidth/m.Expand)
+			p.DModel, c.HeadDim/c.Expand, maxWidth/c.Expand)
 	}
-	if err := m.resolve(&p.original); err != nil {
-		return nil, err
-	}
-	c, err := p.original.config(m, "")
-	if err != nil {
-		return nil, spelled("mistral", "", err)
+	if err := p.complete(c, ""); err != nil {
+		return nil, spelled("mistral", Mamba2, err)
 	}
 	s := c.Shared()
 	s.Extra, s.notes = append(s.Extra, rest.Extra...), notes
-	bos := 1 // the ids of its SentencePiece tokenizer, which has no padding
+	bos := 1 // the ids of its SentencePiece tokenizer, which does not have padding
 	s.BosTokenID, s.EosTokenID, s.PadTokenID = &bos, TokenIDs{IDs: []int{2}}, nil
 	return c, c.Validate()
 }
@@ -93,11 +89,7 @@ func (c *Mamba2Config) EncodeMistral() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	usual, err := newMixer2().config(&original{DModel: c.HiddenSize})
-	if err != nil {
-		return nil, err
-	}
-	if err := unsaid("mistral", "mistral's layout", c, usual); err != nil {
+	if err := unsaid("mistral", "mistral's layout", c, newMixer2(c.HiddenSize)); err != nil {
 		return nil, err
 	}
 	vocab, multiple := c.unpadded(1)
@@ -118,14 +110,4 @@ func (c *Mamba2Config) EncodeMistral() ([]byte, error) {
 		out = append(append(out, ": "...), f.text()...)
 	}
 	return append(jsonobj.AppendNewline(out, 0), '}', '\n'), nil
-}
-
-// EncodeMistral implements Config: mistral has no such model.
-func (c *MambaConfig) EncodeMistral() ([]byte, error) {
-	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf, original or gguf", Mamba)
-}
-
-// EncodeMistral implements Config: mistral has no such model.
-func (c *FalconMambaConfig) EncodeMistral() ([]byte, error) {
-	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf or gguf", FalconMamba)
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,16 +40,18 @@ func (o *original) fields() []field {
 	}
 }
 
-// mixer holds the arguments of one of mamba_ssm's mixers, which ssm_cfg may state.
-type mixer interface {
-	fields() []field
-	// kept lists the arguments that decide no result of a loaded model and have no key in transformers: a transformers
+// mambaSSM is how mamba_ssm writes a family: ssm_cfg holds arguments of the constructor of its mixer.
+type mambaSSM struct {
+	layers []string // what ssm_cfg.layer calls the mixer
+	layer  string   // what it is written as; empty: not at all
+	// defaults returns the constructor's defaults for a model of that width, as a configuration.
+	defaults func(width int) Config
+	// arguments binds what ssm_cfg may state to a configuration. settle is called once they are read: it checks them and
+	// resolves what they and the width decide.
+	arguments func(c Config) (args []field, settle func(width int) error)
+	// kept lists the arguments that affect no result of a loaded model and have no key in transformers: a transformers
 	// config keeps them under ssm_cfg.
-	kept() []string
-	// resolve settles what other values decide and checks all fields.
-	resolve(o *original) error
-	// config translates to transformers, except for what padded and extras see to.
-	config(o *original) (Config, error)
+	kept []string
 }
 
 // The keys of the original layout that say something only where they differ from what every pure Mamba model has.
@@ -85,16 +87,15 @@ func parseOriginal(data []byte) (Config, error) {
 	if err := checkFields(o.fields()); err != nil {
 		return nil, err
 	}
-	mixer, kept, err := parseSSM(keys)
+	c, settle, kept, err := parseSSM(keys, o.DModel)
 	if err != nil {
 		return nil, err
 	}
-	if err := mixer.resolve(o); err != nil {
+	if err := settle(o.DModel); err != nil {
 		return nil, err
 	}
-	c, err := o.config(mixer, kept)
-	if err != nil {
-		return nil, spelled("original", "", err)
+	if err := o.complete(c, kept); err != nil {
+		return nil, spelled("original", c.Family(), err)
 	}
 	c.Shared().notes = notes
 	return c, nil
@@ -108,40 +109,33 @@ func decodeOnly(keys jsonobj.Members, within string, fields []field, known []str
 	}
 	for _, e := range rest.Extra {
 		if !slices.Contains(known, e.Key) {
-			return unsupported(within+e.Key, "is no key of mamba_ssm's configuration of a pure Mamba model")
+			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting for a pure Mamba model")
 		}
 	}
 	return nil
 }
 
-// parseSSM reads ssm_cfg: which mixer it is, and its arguments. kept is the part that a transformers config has no key
-// for, as JSON; empty if there is none.
-func parseSSM(keys jsonobj.Members) (m mixer, kept string, err error) {
-	m = newMixer1()
-	v, ok := keys.Get("ssm_cfg")
-	if !ok || v.Kind() == jsonobj.Null {
-		return m, "", nil
-	}
-	members, ok := v.Members()
-	if !ok {
-		return nil, "", formatError("ssm_cfg", "found %s, expected an object", v)
-	}
-	if layer, ok := members.Get("layer"); ok {
-		switch name, _ := layer.Text(); name {
-		case "Mamba1", "Mamba":
-		case "Mamba2":
-			m = newMixer2()
-		default:
-			return nil, "", unsupported("ssm_cfg.layer", "found %s, for which there is no transformers class and no GGUF architecture; "+
-				"only Mamba1 and Mamba2 models can be converted and run", layer)
+// parseSSM reads ssm_cfg of a model of that width: which mixer it is, and its arguments, which settle resolves. kept is the
+// part that a transformers config has no key for, as JSON; empty if there is none.
+func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int) error, kept string, err error) {
+	var members jsonobj.Members
+	if v, ok := keys.Get(keySSM); ok && v.Kind() != jsonobj.Null {
+		if members, ok = v.Members(); !ok {
+			return nil, nil, "", formatError(keySSM, "found %s, expected an object", v)
 		}
 	}
-	if err := decodeOnly(members, withinSSM, m.fields(), append(m.kept(), "layer")); err != nil {
-		return nil, "", err
+	m, err := mixerOf(members)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	c = m.defaults(width)
+	args, settle := m.arguments(c)
+	if err := decodeOnly(members, withinSSM, args, append(slices.Clone(m.kept), keyLayer)); err != nil {
+		return nil, nil, "", err
 	}
 	var parts []string
 	for _, x := range members {
-		if slices.Contains(m.kept(), x.Key) {
+		if slices.Contains(m.kept, x.Key) {
 			parts = append(parts, quote(x.Key)+":"+finite(x.Value.Compact()))
 		}
 	}
@@ -149,18 +143,38 @@ func parseSSM(keys jsonobj.Members) (m mixer, kept string, err error) {
 		slices.Sort(parts) // the order in which they are written
 		kept = "{" + strings.Join(parts, ",") + "}"
 	}
-	return m, kept, nil
+	return c, settle, kept, nil
+}
+
+// keyLayer names the mixer in ssm_cfg.
+const keyLayer = "layer"
+
+// mixerOf returns the mixer that ssm_cfg names, by default that of Mamba-1.
+func mixerOf(ssm jsonobj.Members) (*mambaSSM, error) {
+	layer, ok := ssm.Get(keyLayer)
+	if !ok {
+		return entryMamba.ssm, nil
+	}
+	name, _ := layer.Text()
+	var known []string
+	for _, e := range families {
+		switch {
+		case e.ssm == nil:
+		case slices.Contains(e.ssm.layers, name):
+			return e.ssm, nil
+		default:
+			known = append(known, e.ssm.layers[0])
+		}
+	}
+	return nil, unsupported(withinSSM+keyLayer, "found %s, for which there is no transformers class and no GGUF architecture; "+
+		"only %s models can be converted and run", layer, and(known))
 }
 
 // padded is the number of rows that vocab_size is padded up to.
 func (o *original) padded() int { return (o.VocabSize + o.Multiple - 1) / o.Multiple * o.Multiple }
 
-// config translates to the fields of transformers.
-func (o *original) config(m mixer, kept string) (Config, error) {
-	c, err := m.config(o)
-	if err != nil {
-		return nil, err
-	}
+// complete adds what o states to the configuration of its mixer.
+func (o *original) complete(c Config, kept string) error {
 	s := c.Shared()
 	s.VocabSize, s.HiddenSize, s.NumHiddenLayers = o.padded(), o.DModel, o.NLayer
 	s.ResidualInFP32, s.TieWordEmbeddings = o.ResidualInFP32, o.Tie
@@ -171,7 +185,7 @@ func (o *original) config(m mixer, kept string) (Config, error) {
 	if o.padded() != o.VocabSize {
 		s.Extra = append(s.Extra, Extra{keyUnpadded, strconv.Itoa(o.VocabSize)})
 	}
-	return c, c.Validate()
+	return c.Validate()
 }
 
 // The keys under which a transformers config keeps what only the original layout states.
@@ -192,60 +206,19 @@ func (c *Common) extraInt(key string) (int, bool) {
 	return 0, false
 }
 
-// Differing lists the keys of config.json that two configurations of one family state differently, in the order of a.
-func Differing(a, b Config) []string {
-	theirs := make(map[string]string)
-	for _, e := range append(stated(b), b.Shared().Extra...) {
-		theirs[e.Key] = e.Value
+// encodeOriginal renders the 12 keys for cfg, with those of its arguments that differ from their defaults. The arguments
+// are written as stated has them.
+func encodeOriginal(cfg, stated Config) ([]byte, error) {
+	c, m := cfg.Shared(), entryOf(cfg.Family()).ssm
+	if err := unsaid("original", "the original layout", cfg, m.defaults(c.HiddenSize)); err != nil {
+		return nil, err
 	}
-	var keys []string
-	ours := append(stated(a), a.Shared().Extra...)
-	for _, e := range ours {
-		if theirs[e.Key] != e.Value {
-			keys = append(keys, e.Key)
-		}
-		delete(theirs, e.Key)
-	}
-	return append(keys, slices.Sorted(maps.Keys(theirs))...)
-}
-
-// Value returns what config.json says under key for c, as JSON; empty where it says nothing.
-func Value(c Config, key string) string {
-	for _, e := range append(stated(c), c.Shared().Extra...) {
-		if e.Key == key {
-			return e.Value
-		}
-	}
-	return ""
-}
-
-// stated renders the fields of c that config.json shows.
-func stated(c Config) []Extra {
-	var keys []Extra
-	for _, f := range c.fields() {
-		if text := f.text(); text != "" {
-			keys = append(keys, Extra{f.key, text})
-		}
-	}
-	return keys
-}
-
-// encodeOriginal renders the 12 keys for cfg, with the arguments of m that differ from those of defaults.
-func encodeOriginal(cfg Config, m, defaults mixer, layer string) ([]byte, error) {
-	c := cfg.Shared()
-	usual, err := defaults.config(newOriginal())
+	ssm, err := m.state(stated)
 	if err != nil {
 		return nil, err
 	}
-	if err := unsaid("original", "the original layout", cfg, usual); err != nil {
-		return nil, err
-	}
-	ssm, err := arguments(cfg, m, defaults)
-	if err != nil {
-		return nil, err
-	}
-	if layer != "" {
-		ssm["layer"] = json.RawMessage(quote(layer))
+	if m.layer != "" {
+		ssm[keyLayer] = json.RawMessage(quote(m.layer))
 	}
 	vocab, multiple := c.unpadded(8)
 	var out bytes.Buffer
@@ -277,7 +250,7 @@ func (c *Common) fusedAddNorm() bool {
 }
 
 // unpadded returns a vocab_size and a multiple that pad up to the rows there are: those the model came with, or else
-// the rows themselves, with the usual multiple where it divides them.
+// the rows themselves, with the usual multiple if it divides them.
 func (c *Common) unpadded(usual int) (vocab, multiple int) {
 	vocab = c.VocabSize
 	if n, ok := c.extraInt(keyUnpadded); ok && 0 < n && n <= vocab {
@@ -292,17 +265,18 @@ func (c *Common) unpadded(usual int) (vocab, multiple int) {
 	return c.VocabSize, 1
 }
 
-// arguments collects the mixer's arguments that differ from their defaults, and those that c only keeps. Its errors are
-// those of a size out of range.
-func arguments(c Config, m, defaults mixer) (map[string]json.RawMessage, error) {
+// state collects the arguments of c that differ from their defaults, and those that c only keeps. Its errors are those of
+// a size out of range.
+func (m *mambaSSM) state(c Config) (map[string]json.RawMessage, error) {
 	set := make(map[string]json.RawMessage)
-	usual := defaults.fields()
-	for i, f := range m.fields() {
+	args, _ := m.arguments(c)
+	usual, _ := m.arguments(m.defaults(c.Shared().HiddenSize))
+	for i, f := range args {
 		switch {
 		case f.text() == usual[i].text():
 		case f.check():
 			set[f.key] = json.RawMessage(f.text())
-		case decides(c, ofArgument(f.key)) != Nothing: // what only initialises is left out if mamba_ssm would not take it
+		case !onlyInitialises(c, f.key): // what mamba_ssm would not take is left out then
 			return nil, checkFields([]field{f})
 		}
 	}
@@ -316,10 +290,42 @@ func arguments(c Config, m, defaults mixer) (map[string]json.RawMessage, error) 
 		}
 		members, _ := v.Members()
 		for _, x := range members {
-			if slices.Contains(m.kept(), x.Key) {
+			if slices.Contains(m.kept, x.Key) {
 				set[x.Key] = json.RawMessage(finite(x.Value.Compact())) // a transformers config may say Infinity
 			}
 		}
 	}
 	return set, nil
+}
+
+// onlyInitialises reports whether an argument's key of config.json affects no result.
+func onlyInitialises(c Config, argument string) bool {
+	return slices.ContainsFunc(c.fields(), func(f field) bool { return f.spellings.original == ssm(argument) && f.decides == Nothing })
+}
+
+// initialArguments binds the arguments that only matter for a mixer's initialisation, with the values that its constructor
+// takes: it draws the logarithm of dt.
+func (c *Common) initialArguments() []field {
+	fields := []field{
+		floatField("dt_min", &c.TimeStepMin),
+		floatField("dt_max", &c.TimeStepMax),
+		floatField("dt_init_floor", &c.TimeStepFloor),
+	}
+	for i, p := range []*float64{&c.TimeStepMin, &c.TimeStepMax} {
+		fields[i].check = func() bool { return 0 < *p && *p <= math.MaxFloat64 }
+		fields[i].want = "a finite number above 0"
+	}
+	return append(fields[:2:2], finiteField(fields[2], &c.TimeStepFloor))
+}
+
+func finiteField(f field, p *float64) field {
+	f.check = func() bool { return math.Abs(*p) <= math.MaxFloat64 }
+	f.want = "a finite number"
+	return f
+}
+
+// finite spells the infinities of a JSON text as numbers beyond all floats, which every JSON reader understands and
+// Python's reads as infinite.
+func finite(text string) string {
+	return strings.NewReplacer("Infinity", "1e999").Replace(text)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -18,17 +19,6 @@ const (
 
 	keyModelType = "model_type"
 )
-
-// families lists the architectures in the order they came.
-var families = []struct {
-	family  Family
-	classes []string // transformers classes, by which architectures names the family
-	parse   func(jsonobj.Members) (Config, error)
-}{
-	{Mamba, []string{"MambaForCausalLM", "MambaModel"}, parseMamba},
-	{FalconMamba, []string{"FalconMambaForCausalLM", "FalconMambaModel"}, parseFalcon},
-	{Mamba2, []string{"Mamba2ForCausalLM", "Mamba2Model"}, parseMamba2},
-}
 
 // LoadHF reads the transformers config.json at path, or in the folder at path. Beside the errors of ParseHF
 // it returns those of the operating system.
@@ -92,17 +82,45 @@ func parseHF(data []byte) (Config, error) {
 	if err := refuseVariants(keys); err != nil {
 		return nil, err
 	}
-	for _, f := range families {
-		if f.family != family {
-			continue
-		}
-		c, err := f.parse(keys)
-		if err == nil {
-			c.Shared().notes = append(notes, c.Shared().notes...)
-		}
-		return c, err
+	c, err := parseAs(entryOf(family), keys)
+	if err != nil {
+		return nil, err
 	}
-	panic("config: detect returned an unknown family")
+	c.Shared().notes = append(notes, c.Shared().notes...)
+	return c, nil
+}
+
+// parseAs reads the keys as those of a family, or of its twin if its flag says so.
+func parseAs(e *entry, keys jsonobj.Members) (Config, error) {
+	if on, stated := flag(keys, e.twin.flag); e.twin.flag != "" && stated && !on {
+		return nil, formatError(e.twin.flag, "found false, which contradicts model_type %q; correct the wrong one", e.family)
+	}
+	if other, ok := Twin(e.family); ok {
+		if twin := entryOf(other); on(keys, twin.twin.flag) {
+			c := twin.fresh()
+			classes := c.Shared().Architectures
+			err := c.parse(keys)
+			c.Shared().Architectures = classes
+			return c, err
+		}
+	}
+	c := e.fresh()
+	return c, c.parse(keys)
+}
+
+// flag returns a key that is true or false.
+func flag(keys jsonobj.Members, key string) (on, stated bool) {
+	v, ok := keys.Get(key)
+	if !ok {
+		return false, false
+	}
+	return v.Bool()
+}
+
+// on reports whether a key is true.
+func on(keys jsonobj.Members, key string) bool {
+	on, _ := flag(keys, key)
+	return on
 }
 
 // inFile adds the file's name to an error about a key.
@@ -136,21 +154,21 @@ func has(keys jsonobj.Members, names ...string) bool {
 	return true
 }
 
-// detect tells the family from model_type, or from architectures where model_type is missing.
+// detect reads the family from model_type, or from architectures if model_type is missing.
 func detect(keys jsonobj.Members) (Family, error) {
 	var classes []string
 	f := classesField("architectures", &classes)
 	if v, ok := keys.Get(f.key); ok && !f.decode(v) {
 		return "", formatError(f.key, "found %s, expected %s", v, f.want)
 	}
-	byClass := classFamily(classes)
+	class := byClass(classes)
 
 	if !has(keys, keyModelType) {
 		switch {
-		case byClass != "":
-			return byClass, nil
+		case class != "":
+			return class, nil
 		case len(classes) > 0:
-			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), stranger(""))
+			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), unknownModel(""))
 		}
 		if err := otherLayout(keys); err != nil {
 			return "", err
@@ -167,15 +185,15 @@ func detect(keys jsonobj.Members) (Family, error) {
 		return "", formatError(keyModelType, `found %s, expected the string "mamba"`, v)
 	}
 	family := Family(modelType)
-	if !known(family) {
-		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), stranger(modelType))
+	if entryOf(family) == nil {
+		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), unknownModel(modelType))
 	}
 	if !has(keys, "hidden_size") {
 		if err := otherLayout(keys); err != nil {
 			return "", err
 		}
 	}
-	if byClass != "" && byClass != family {
+	if class != "" && class != family {
 		return "", formatError(f.key, "found %s, which contradicts model_type %q; correct the wrong one",
 			badfile.Quote(classes[0]), family)
 	}
@@ -187,47 +205,23 @@ var hybrids = []string{
 	"bamba", "falcon_h1", "granitemoehybrid", "hymba", "jamba", "llamba", "nemotron_h", "plamo2", "samba", "zamba", "zamba2",
 }
 
-// stranger says what a model type means that has no family here.
-func stranger(modelType string) string {
+// unknownModel explains a model type that does not have a family here.
+func unknownModel(modelType string) string {
 	what := "a config of another architecture"
 	if slices.Contains(hybrids, modelType) {
 		what = "a hybrid, in which Mamba blocks are mixed with others"
 	}
-	return fmt.Sprintf("%s; only pure models of the families %q, %q and %q can be converted and run", what, Mamba, FalconMamba, Mamba2)
+	var own []string
+	for _, e := range families {
+		own = append(own, strconv.Quote(string(e.family)))
+	}
+	return fmt.Sprintf("%s; only pure models of the families %s can be converted and run", what, and(own))
 }
 
-func known(family Family) bool {
-	for _, f := range families {
-		if f.family == family {
-			return true
-		}
-	}
-	return false
-}
-
-// classFamily returns the family of the first class name that has one.
-func classFamily(classes []string) Family {
-	for _, class := range classes {
-		for _, f := range families {
-			for _, name := range f.classes {
-				if class == name {
-					return f.family
-				}
-			}
-		}
-	}
-	return ""
-}
-
-// Class returns the transformers class of a family's language model, "" for a family without one. known tells whether
-// any of the listed classes is one of the family.
-func Class(f Family, listed []string) (class string, known bool) {
-	for _, of := range families {
-		if of.family == f {
-			return of.classes[0], classFamily(listed) == f
-		}
-	}
-	return "", false
+// and lists words as in a sentence.
+func and(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // otherLayout recognises the config files of the other layouts Mamba checkpoints come in. It is asked where

@@ -10,38 +10,52 @@ import (
 // withinSSM stands before the keys of ssm_cfg in messages.
 const withinSSM = "ssm_cfg."
 
-// spellings say how the layouts other than Hugging Face's spell its keys. A layout that has no such key leaves it out.
-var spellings = map[string]map[string]string{
-	"original": {
-		"hidden_size": "d_model", "num_hidden_layers": "n_layer", "tie_word_embeddings": "tie_embeddings",
-		"state_size": withinSSM + "d_state", "conv_kernel": withinSSM + "d_conv", "expand": withinSSM + "expand",
-		"time_step_rank": withinSSM + "dt_rank", "head_dim": withinSSM + "headdim", "n_groups": withinSSM + "ngroups",
-		"chunk_size": withinSSM + "chunk_size", "time_step_limit": withinSSM + "dt_limit",
-		"use_bias": withinSSM + "bias", "use_conv_bias": withinSSM + "conv_bias",
-		"intermediate_size": "d_model times " + withinSSM + "expand",
-		"num_heads":         "d_model times " + withinSSM + "expand over " + withinSSM + "headdim",
-		"vocab_size":        "vocab_size", "residual_in_fp32": "residual_in_fp32",
-		"time_step_min": withinSSM + "dt_min", "time_step_max": withinSSM + "dt_max", "time_step_floor": withinSSM + "dt_init_floor",
-		"time_step_scale": withinSSM + "dt_scale", "time_step_init_scheme": withinSSM + "dt_init",
-	},
-	"mistral": {
-		"hidden_size": "dim", "num_hidden_layers": "n_layers", "tie_word_embeddings": "tie_embeddings",
-		"vocab_size": "vocab_size", "n_groups": "n_groups", "residual_in_fp32": "residual_in_fp32",
-	},
-	ggufMamba: {
-		"hidden_size": ".embedding_length", "num_hidden_layers": ".block_count", "conv_kernel": ".ssm.conv_kernel",
-		"intermediate_size": ".ssm.inner_size", "state_size": ".ssm.state_size", "time_step_rank": ".ssm.time_step_rank",
-		"layer_norm_epsilon": ggufEpsilon,
-	},
-	ggufMamba2: {
-		"hidden_size": ".embedding_length", "num_hidden_layers": ".block_count", "conv_kernel": ".ssm.conv_kernel",
-		"state_size": ".ssm.state_size", "num_heads": ".ssm.time_step_rank", "n_groups": ".ssm.group_count",
-		"layer_norm_epsilon": ggufEpsilon,
-	},
+// ssm is how messages spell a key of ssm_cfg.
+func ssm(argument string) string { return withinSSM + argument }
+
+// spellings say how the layouts other than Hugging Face's spell a key. Empty: the layout does not have such a key.
+type spellings struct {
+	original, mistral string
+	gguf              string // after the name of the architecture, of what is not a size; sizes are in the family's entry
+}
+
+// spelled returns f with its spellings in the original layout and in mistral's.
+func (f field) spelled(original, mistral string) field {
+	f.spellings.original, f.spellings.mistral = original, mistral
+	return f
+}
+
+// inGGUF returns f with its spelling there, for a key that is not a size.
+func (f field) inGGUF(key string) field {
+	f.spellings.gguf = key
+	return f
+}
+
+// in returns the spelling of f, a field of c, in a layout.
+func (f field) in(layout string, c Config) string {
+	switch layout {
+	case "original":
+		return f.spellings.original
+	case "mistral":
+		return f.spellings.mistral
+	case "gguf":
+		l, key := entryOf(c.Family()).gguf, f.spellings.gguf
+		for _, h := range c.handles() {
+			for _, size := range l.sizes {
+				if size.symbol == h.name && h.size == f.size && f.size != nil {
+					key = size.key
+				}
+			}
+		}
+		if key != "" {
+			return l.arch + key
+		}
+	}
+	return ""
 }
 
 // Spelling returns what a layout ("hf", "original", "mistral" or "gguf") has in place of a key of transformers'
-// config.json, for messages about files of that layout. What it has nothing for stays as it is.
+// config.json, for messages about files of that layout. What it has no spelling for stays as it is.
 func Spelling(layout string, family Family, key string) string {
 	spelling, _ := Spelled(layout, family, key)
 	return cmp.Or(spelling, key)
@@ -50,31 +64,20 @@ func Spelling(layout string, family Family, key string) string {
 // Spelled is Spelling for a caller that has to know whether the layout can state the key at all. A key that is inside
 // an object follows that one's and a dot.
 func Spelled(layout string, family Family, key string) (spelling string, ok bool) {
-	switch layout {
-	case "hf":
+	if layout == "hf" {
 		return key, true
-	case "gguf":
-		arch := ggufMamba
-		if family == Mamba2 {
-			arch = ggufMamba2
-		}
-		if spelling, ok = spellings[arch][key]; ok {
-			spelling = arch + spelling
-		}
-		return spelling, ok
 	}
-	spelling, ok = spellings[layout][key]
-	return spelling, ok
-}
-
-// ofArgument returns the key of transformers' config.json for an argument of mamba_ssm's mixers; empty: it has none.
-func ofArgument(argument string) string {
-	for key, spelling := range spellings["original"] {
-		if spelling == withinSSM+argument {
-			return key
+	e := entryOf(family)
+	if e == nil {
+		return "", false
+	}
+	c := e.fresh()
+	for _, f := range c.fields() {
+		if f.key == key {
+			spelling = f.in(layout, c)
 		}
 	}
-	return ""
+	return spelling, spelling != ""
 }
 
 // spelled puts a layout's spelling for the key that an error is about.

@@ -58,7 +58,7 @@ func settings(t *testing.T, path string) string {
 }
 
 // TestThroughGGUFAndBack takes checkpoints to GGUF and back: the same bits, 16-bit weights included, but for A_log of
-// float32, of which GGUF keeps the exponential; and every value of the configuration.
+// float32, whose exponential GGUF stores; and every value of the configuration.
 func TestThroughGGUFAndBack(t *testing.T) {
 	for _, name := range []string{"default", "bf16", "f16", "untied", "noconvbias", "oddstate", "dtrank", "eps", "smalldt"} {
 		src, dir := "../fixtures/mamba1/"+name, t.TempDir()
@@ -188,6 +188,23 @@ func TestKeysOfLlamaCpp(t *testing.T) {
 	cfg := openFixture(t, bare).Config().(*config.MambaConfig)
 	if cfg.LayerNormEpsilon != 1e-5 || cfg.Expand != 2 || cfg.HiddenSize != 24 && cfg.HiddenSize != 32 {
 		t.Errorf("from llama.cpp's keys alone: %+v", cfg)
+	}
+}
+
+// llama.cpp has one epsilon for all norms of a FalconMamba: without our own key that is the one of dt, B and C too.
+func TestEpsilonOfLlamaCpp(t *testing.T) {
+	dir := t.TempDir()
+	cfg := openFixture(t, "../fixtures/falcon/default").Config().(*config.FalconMambaConfig)
+	f, err := gguf.Open(converted(t, "../fixtures/falcon/default", filepath.Join(dir, "x.gguf"), convert.Request{To: convert.GGUF}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	bare := filepath.Join(dir, "bare.gguf")
+	withoutOwnKey(t, f, bare)
+	got := openFixture(t, bare).Config().(*config.FalconMambaConfig)
+	if cfg.MixerRMSEps == cfg.LayerNormEpsilon || got.MixerRMSEps != cfg.LayerNormEpsilon {
+		t.Errorf("mixer_rms_eps %v, want %v", got.MixerRMSEps, cfg.LayerNormEpsilon)
 	}
 }
 

@@ -120,71 +120,6 @@ func filesIn(t *testing.T, dir string) []string {
 	return names
 }
 
-// transformers 5.24 wrote these for configurations that differ from its defaults as the rows do.
-func TestGenerationConfig(t *testing.T) {
-	id := func(i int) *int { return &i }
-	const head, tail = "{\n  \"_from_model_config\": true,\n", "  \"transformers_version\": \"5.24.0\",\n  \"use_cache\": true\n}\n"
-	for _, test := range []struct {
-		edit func(*config.Common)
-		want string
-	}{
-		{
-			func(c *config.Common) { c.EosTokenID = config.TokenIDs{IDs: []int{0, 5}, List: true} },
-			head + "  \"bos_token_id\": 0,\n  \"eos_token_id\": [\n    0,\n    5\n  ],\n  \"output_attentions\": false,\n" +
-				"  \"output_hidden_states\": false,\n  \"pad_token_id\": 0,\n" + tail,
-		},
-		{
-			func(c *config.Common) { c.BosTokenID, c.PadTokenID, c.EosTokenID = nil, nil, config.TokenIDs{} },
-			head + "  \"output_attentions\": false,\n  \"output_hidden_states\": false,\n" + tail,
-		},
-		{
-			func(c *config.Common) {
-				c.OutputHiddenStates, c.UseCache = true, false
-				c.BosTokenID, c.PadTokenID, c.EosTokenID.IDs = id(7), id(1), []int{50256}
-			},
-			head + "  \"bos_token_id\": 7,\n  \"eos_token_id\": 50256,\n  \"output_attentions\": false,\n  \"output_hidden_states\": true,\n" +
-				"  \"pad_token_id\": 1,\n  \"return_dict_in_generate\": true,\n" + strings.Replace(tail, "true", "false", 1),
-		},
-	} {
-		cfg := config.NewMamba()
-		test.edit(&cfg.Common)
-		got, err := generationConfig(cfg)
-		if err != nil || string(got) != test.want {
-			t.Errorf("error %v, got\n%s\nwant\n%s", err, got, test.want)
-		}
-	}
-}
-
-// The example in the documentation of huggingface_hub's splitter, and a tensor larger than a shard, which goes before
-// the shard that is being filled.
-func TestSplit(t *testing.T) {
-	for _, test := range []struct {
-		sizes []int
-		want  [][]int
-	}{
-		{[]int{6, 6, 2, 6, 2, 2}, [][]int{{6}, {6, 2}, {6, 2, 2}}},
-		{[]int{4, 11, 6, 1}, [][]int{{11}, {4, 6}, {1}}},
-		{[]int{10}, [][]int{{10}}},
-		{[]int{11}, [][]int{{11}}},
-	} {
-		var sources []Source
-		for _, n := range test.sizes {
-			sources = append(sources, Source{DType: tensor.F32, Shape: []int{n}})
-		}
-		var got [][]int
-		for _, s := range split(sources, 4*10) {
-			var sizes []int
-			for _, src := range s.sources {
-				sizes = append(sizes, src.Shape[0])
-			}
-			got = append(got, sizes)
-		}
-		if !slices.EqualFunc(got, test.want, slices.Equal) {
-			t.Errorf("%v: got %v, want %v", test.sizes, got, test.want)
-		}
-	}
-}
-
 // Each row stops the writing in some way; nothing may be left of it, and what was there before stays.
 func TestFailure(t *testing.T) {
 	cfg, good := sourcesOf(t, filepath.Join(fixtures, "default"))
@@ -201,7 +136,7 @@ func TestFailure(t *testing.T) {
 		return s
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	size := int(good[3].bytes())
+	size, _ := tensor.ByteCount(good[3].DType, good[3].Shape)
 	for _, test := range []struct {
 		name    string
 		sources []Source

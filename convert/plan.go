@@ -8,9 +8,14 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/filetype"
+	"github.com/gomamba/gomamba/internal/imatrix"
+	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -26,6 +31,16 @@ type Request struct {
 	// Tokenizer is written in place of the source's: a tokenizer.json, a SentencePiece model, a folder with one, or a GGUF
 	// file. "": the source's own.
 	Tokenizer string
+
+	// The rest is for GGUF files.
+
+	// TensorTypes give single tensors other dtypes than the recipe does; the first that matches a tensor decides.
+	TensorTypes []TensorType
+	// Importance is a file with the mean squares of the inputs of the matrices, which a quantizer spends its error by: an
+	// importance matrix of llama.cpp, in GGUF or .dat form, or one that package model/importance has written. "": none.
+	Importance string
+	// Requantize allows quantizing the blocks of a source to another dtype, which adds to what was lost.
+	Requantize bool
 }
 
 // Step is what happens to one tensor.
@@ -45,35 +60,10 @@ type Plan struct {
 	Steps []Step   `json:"steps"`
 	Notes []string `json:"notes"` // what the target leaves out without changing a result
 
-	ck      *loader.Checkpoint
-	cfg     config.Config // as the target states it
-	recipe  Recipe
-	sources []Source // one for each step
-	target  target
-
-	texts      texts
-	given      string // where these are from, if not the source; else ""
-	settings   []byte // tokenizer_config.json from the keys of a GGUF file; nil: none
-	generation []byte // generation_config.json
-
-	general, vocabulary, ends []gguf.KV // of a GGUF target
-	result                    string    // what Write has written, if not its dst
-}
-
-// target is a layout that checkpoints are written in.
-type target interface {
-	// prepare settles the configuration, and refuses by key what the layout cannot hold.
-	prepare(p *Plan) error
-	// step decides how one tensor is stored.
-	step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source)
-	// finish adds and orders what only the plan as a whole can tell.
-	finish(p *Plan)
-	// files counts the weight files that write makes with a limit on their size, and refuses more than are opened.
-	files(p *Plan, limit int64) (int, error)
-	// write streams the sources to dst.
-	write(ctx context.Context, dst string, p *Plan, opts Options) error
-	// reopen reads what write has written.
-	reopen(dst string) (stored, error)
+	ck     *loader.Checkpoint
+	plan   write.Plan
+	target write.Target
+	result string // what Write has written, if not its dst
 }
 
 // NewPlan plans a conversion of ck. Errors: those of ck.Check, and a *badfile.UnsupportedError that names the key for
@@ -94,33 +84,55 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if err := ck.Check(); err != nil {
 		return nil, err
 	}
-	t := req.To.target()
-	if t == nil {
+	to, ok := layouts.Named(string(req.To))
+	if !ok {
 		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
 	}
-	p := &Plan{Notes: []string{}, ck: ck, target: t, cfg: harmless(ck.Config()), recipe: req.Recipe}
-	if p.recipe.keeps() {
-		p.recipe = recipeOf(req.DType)
+	p := &write.Plan{From: originOf(ck), Config: hf.Harmless(ck.Config()), Recipe: req.Recipe, Notes: []string{}}
+	if p.Recipe.Keeps() {
+		p.Recipe = recipe.Of(req.DType)
 	}
-	if d := p.recipe.DType(); !p.recipe.keeps() && !d.Narrows() {
-		return nil, p.unwritable(d)
+	p.Config.Shared().TieWordEmbeddings = ck.Tied()
+	if p.From.Config.Shared().Rescales() {
+		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
-	p.cfg.Shared().TieWordEmbeddings = ck.Tied()
-	if ck.Config().Shared().Rescales() {
-		p.Notes = append(p.Notes, "rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
-	}
-	if err := p.readTexts(req.Tokenizer); err != nil {
+	if err := p.ReadTexts(req.Tokenizer, to.Ending == ""); err != nil {
 		return nil, err
 	}
-	if err := t.prepare(p); err != nil {
+	for _, t := range req.TensorTypes {
+		p.Overrides = append(p.Overrides, filetype.Override(t))
+	}
+	p.Requantize = req.Requantize
+	if req.Importance != "" {
+		m, err := imatrix.Open(req.Importance)
+		if err != nil {
+			return nil, err
+		}
+		defer m.Close() // what is needed of it is copied
+		p.Importance = m
+	}
+	target := to.NewTarget()
+	if err := fill(p, target, ck); err != nil {
+		return nil, err
+	}
+	steps := make([]Step, len(p.Steps))
+	for i, s := range p.Steps {
+		steps[i] = Step(s)
+	}
+	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
+}
+
+// fill lets a target decide about every tensor.
+func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
+	if err := target.Prepare(p); err != nil {
 		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
 			e.File = ck.Path() // whose configuration asks for it
 		}
-		return nil, err
+		return err
 	}
-	table, err := names.Table(p.cfg)
+	table, err := names.Table(p.Config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bind := loader.NewBinder(ck)
 	for _, spec := range table {
@@ -129,20 +141,30 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		}
 		stored := bind.Take(spec.Name)
 		if err := bind.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		step, source := t.step(p, spec, stored)
-		p.Steps, p.sources = append(p.Steps, step), append(p.sources, source)
+		step, source, err := target.Step(p, spec, stored)
+		if err != nil {
+			return err
+		}
+		p.Add(step, source)
 	}
-	t.finish(p)
-	return p, nil
+	target.Finish(p)
+	return nil
 }
 
-// unwritable is the error of a request for a dtype that is read and copied, and that values are not rounded to.
-func (p *Plan) unwritable(d tensor.DType) error {
-	known := slices.DeleteFunc(Recipes(), func(r Recipe) bool { return !r.DType().Narrows() })
-	return &badfile.UnsupportedError{File: p.ck.Path(), Where: "dtype",
-		Detail: fmt.Sprintf("%s can be read and copied, but values cannot be converted to it; choose %s", d, badfile.Or(known))}
+// originOf is a checkpoint as targets see it.
+func originOf(ck *loader.Checkpoint) write.Origin {
+	o := layout.Inside(ck)
+	from := write.Origin{Path: o.Path, Config: o.Config, Tensors: ck.Tensors(), Keys: o.Weights.Keys}
+	embedding, _ := ck.Tensor(names.Embedding) // of a checked checkpoint
+	from.Matrix = embedding.DType
+	if always := o.Layout.AlwaysF32; always != nil {
+		from.AlwaysF32 = func(name string) bool { return always(o.Config, name) }
+	}
+	from.Stops, from.Unread = ck.StopTokens()
+	from.Generation = func() ([]byte, error) { return o.Layout.Generation(o) }
+	return from
 }
 
 // Result returns the path that opens what Write has written to dst: the first part of a GGUF file that was split, or dst.
@@ -156,14 +178,25 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 		return err
 	}
 	defer done()
-	opts.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
-	if p.given != "" {
-		opts.Inputs = append(opts.Inputs, p.given)
+	how := opts.how()
+	how.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
+	if given := p.plan.Texts.Given; given != "" {
+		how.Inputs = append(how.Inputs, given)
+	}
+	if m := p.plan.Importance; m != nil {
+		how.Inputs = append(how.Inputs, m.Path())
+	}
+	write := func() error {
+		result, err := p.target.Write(ctx, dst, &p.plan, how)
+		if err == nil {
+			p.result = result
+		}
+		return err
 	}
 	// Nothing takes its place that may mix old and new bytes of the source.
-	opts.ready = p.ck.Changed
+	how.Ready = p.ck.Changed
 	if opts.SkipChecksums {
-		return p.target.write(ctx, dst, p, opts)
+		return write()
 	}
 	// Checksums are read beside the conversion. What is written takes its place when they are right.
 	summing, cancel := context.WithCancel(ctx)
@@ -171,8 +204,8 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	sums := make(chan error, 1)
 	go func() { sums <- p.ck.CheckSums(summing) }()
 	right := sync.OnceValue(func() error { return <-sums })
-	opts.ready = func() error { return cmp.Or(right(), p.ck.Changed()) }
-	err = p.target.write(ctx, dst, p, opts)
+	how.Ready = func() error { return cmp.Or(right(), p.ck.Changed()) }
+	err = write()
 	if _, source := errors.AsType[*badfile.FormatError](err); source {
 		return cmp.Or(p.ck.Changed(), right(), err) // of what was found in the source these explain it best
 	}
@@ -181,43 +214,15 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	return err
 }
 
-// sort puts the steps in the order of the names that name gives them.
-func (p *Plan) sort(name func(Step) string, compare func(a, b string) int) {
-	order := make([]int, len(p.Steps))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return compare(name(p.Steps[a]), name(p.Steps[b])) })
-	steps, sources := p.Steps, p.sources
-	p.Steps, p.sources = make([]Step, len(order)), make([]Source, len(order))
-	for i, j := range order {
-		p.Steps[i], p.sources[i] = steps[j], sources[j]
-	}
-}
-
 // Files returns how many weight files Write makes of tensors with at most maxShardSize bytes in each, as
-// Options.MaxShardSize. It is an error if they are more than layout.MaxShards.
-func (p *Plan) Files(maxShardSize int64) (int, error) { return p.target.files(p, maxShardSize) }
+// Options.MaxShardSize. It is an error if they are more than a checkpoint may have.
+func (p *Plan) Files(maxShardSize int64) (int, error) { return p.target.Files(&p.plan, maxShardSize) }
 
 // Bytes returns the size of the target's tensors.
 func (p *Plan) Bytes() int64 {
 	var n int64
-	for _, s := range p.sources {
-		n += s.bytes()
+	for _, s := range p.plan.Sources {
+		n += s.Bytes()
 	}
 	return n
-}
-
-// plain is the step of a tensor that only changes its name and dtype.
-func plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
-	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape},
-		cast(t, name, dtype, spec.Shape, nil)
-}
-
-// dtypeName spells a dtype as config.json does.
-func dtypeName(d tensor.DType) (string, error) {
-	if d.Float() && d.Torch() != "" {
-		return d.Torch(), nil
-	}
-	return "", fmt.Errorf("config.json has no name for dtype %s", d)
 }

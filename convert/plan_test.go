@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -51,7 +52,7 @@ func rewritten(t *testing.T, name string, value float32) string {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	if err := safetensors.Write(out, all, f.Metadata()); err != nil {
+	if err := safetensorstest.Write(out, all, f.Metadata()); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -5,21 +5,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// stored are the tensors of a checkpoint as its files hold them.
-type stored interface {
-	Tensor(name string) (tensor.Tensor, bool)
-	io.Closer
-}
-
-// Verify opens what Write has written and compares every tensor's bits with what the plan makes of the source.
+// Verify opens what Write has written and compares every tensor's bits with what the plan turns the source into.
 // The error is a *badfile.FormatError that names the first tensor that differs.
 func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) (err error) {
 	done, err := use(ctx, opts.Threads, p.ck)
@@ -27,7 +21,7 @@ func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) 
 		return err
 	}
 	defer done()
-	there, err := p.target.reopen(p.Result(dst))
+	there, err := loader.Open(p.Result(dst), loader.Options{Strict: true})
 	if err != nil {
 		return err
 	}
@@ -36,36 +30,35 @@ func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) 
 			err = e
 		}
 	}()
+	if err := there.Check(); err != nil {
+		return err
+	}
+	stored := make(map[string]tensor.Tensor)
+	for _, t := range there.Tensors() {
+		stored[t.Name] = t
+	}
 	written := make([]tensor.Tensor, len(p.Steps))
 	for i, step := range p.Steps {
-		t, ok := there.Tensor(step.To)
+		t, ok := stored[step.To]
 		if !ok {
 			return &badfile.FormatError{File: dst, Where: "tensor " + badfile.Quote(step.To), Detail: "missing after conversion"}
 		}
-		if s := p.sources[i]; t.DType != s.DType || int64(len(t.Data)) != s.bytes() {
+		if s := p.plan.Sources[i]; t.DType != s.DType || int64(len(t.Data)) != s.Bytes() {
 			return &badfile.FormatError{File: t.File, Where: "tensor " + badfile.Quote(step.To),
 				Detail: fmt.Sprintf("found %s %v after conversion, expected %s %v", t.DType, t.Shape, s.DType, s.Shape)}
 		}
 		written[i] = t
 	}
-	count := newProgress(ctx, p.sources, Options{Threads: opts.Threads, Progress: opts.Progress})
-	err = eachPiece(ctx, opts.Threads, p.sources, func(i int, at int64, piece []byte) error {
+	count := write.NewProgress(ctx, p.plan.Sources, write.Options{Threads: opts.Threads, Progress: opts.Progress})
+	err = write.EachPiece(ctx, opts.Threads, p.plan.Sources, func(i int, at int64, piece []byte) error {
 		there := written[i].Data[at : at+int64(len(piece))]
 		mmap.Fetch(there)
 		if !bytes.Equal(piece, there) {
 			return &badfile.FormatError{File: written[i].File, Where: "tensor " + badfile.Quote(p.Steps[i].To),
 				Detail: fmt.Sprintf("other bits than the source within bytes %d to %d", at, at+int64(len(piece)))}
 		}
-		count.add(int64(len(piece)))
+		count.Add(int64(len(piece)))
 		return nil
 	})
 	return cmp.Or(err, p.ck.Changed())
-}
-
-func (hfTarget) reopen(dst string) (stored, error) {
-	ck, err := loader.Open(dst, loader.Options{Strict: true})
-	if err != nil {
-		return nil, err
-	}
-	return ck, ck.Check()
 }

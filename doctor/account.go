@@ -7,7 +7,8 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/layout"
+	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
+	"github.com/gomamba/gomamba/internal/layout/hf"
 )
 
 // account says of a configuration that could not be read as a whole where each setting comes from, and refuses what is
@@ -25,8 +26,8 @@ func (d *doctor) account(cfg config.Config, first int) {
 		}
 		found = append(found, f)
 	}
-	if d.familyLost(cfg) {
-		found = append(found, d.unknown(keyModelType, fmt.Sprintf("%q and %q have the same tensors and other results", config.Mamba, config.FalconMamba)))
+	if twin, lost := d.familyLost(cfg); lost {
+		found = append(found, d.unknown(keyModelType, fmt.Sprintf("%q and %q have the same tensors and other results", cfg.Family(), twin)))
 	}
 	for _, s := range config.Settings(cfg) {
 		if s.Decides == config.Results && !d.known(cfg, s.Key) {
@@ -39,41 +40,35 @@ func (d *doctor) account(cfg config.Config, first int) {
 // keyModelType names the family.
 const keyModelType = "model_type"
 
-// unknown is the finding about a setting that nothing tells.
+// unknown is the finding about a setting that nothing shows.
 func (d *doctor) unknown(key, why string) Finding {
 	return Finding{Problem: fmt.Sprintf("%s: %s: not in what can be read of the file; %s: download the file again, or add the key",
 		d.file, key, why)}
 }
 
-// familyLost reports whether a model could be Mamba or FalconMamba for all that can be read. A whole file that states one
-// epsilon would state the other of FalconMamba too.
-func (d *doctor) familyLost(cfg config.Config) bool {
+// familyLost reports whether a model could be of a family or its twin for all that can be read. A whole file that states
+// one epsilon would state the other of FalconMamba too.
+func (d *doctor) familyLost(cfg config.Config) (twin config.Family, lost bool) {
+	twin, ok := config.Twin(cfg.Family())
 	_, epsilon := d.raw.Get("layer_norm_epsilon")
-	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || cfg.Family() != config.Mamba || d.layout != layout.HF {
-		return false
+	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != hf.Name {
+		return "", false
 	}
 	classes, stated := d.raw.Get("architectures")
 	_, typed := d.raw.Get(keyModelType)
-	return !typed && !(stated && classes.Compact() != "null" && classes.Compact() != "[]")
+	return twin, !typed && !(stated && classes.Compact() != "null" && classes.Compact() != "[]")
 }
 
-// known reports whether a key's value follows from the file: from the key itself, or from its absence.
+// known reports whether a key's value follows from the file: from the key itself, or from its absence, or from the other
+// factor of a product that the shapes show.
 func (d *doctor) known(cfg config.Config, key string) bool {
-	if d.stated(cfg, key) {
-		return true
-	}
-	switch { // the shapes show n_groups*state_size
-	case key == "state_size" && cfg.Family() == config.Mamba2:
-		return d.stated(cfg, "n_groups")
-	case key == "n_groups":
-		return d.stated(cfg, "state_size")
-	}
-	return false
+	other, ok := otherFactor(cfg, key)
+	return d.stated(cfg, key) || ok && d.stated(cfg, other)
 }
 
 // present reports whether the file has the key.
 func (d *doctor) present(cfg config.Config, key string) bool {
-	if d.layout == layout.GGUF {
+	if d.layout == gguflayout.Name {
 		return true // without them it does not open
 	}
 	spelling, _ := config.Spelled(d.layout, cfg.Family(), key)

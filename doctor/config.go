@@ -10,7 +10,9 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
-	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/mistral"
+	"github.com/gomamba/gomamba/internal/layout/original"
 )
 
 // config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
@@ -35,7 +37,7 @@ func (d *doctor) config(cfg config.Config) config.Config {
 			d.add("rewritten: sizes from the tensors, all else from what can be read of it", "%v", err)
 		}
 		cfg = d.remake(family)
-	case family != "" && (family == config.Mamba2) != (cfg.Family() == config.Mamba2):
+	case family != "" && family != config.Plain(cfg.Family()):
 		d.add("rewritten for "+string(family)+": sizes from the tensors", "%s: model_type: found %q, but the tensors are those of %s",
 			d.file, cfg.Family(), family)
 		cfg = d.remake(family)
@@ -43,11 +45,11 @@ func (d *doctor) config(cfg config.Config) config.Config {
 		d.lacksNames(cfg)
 		cfg = d.fit(cfg)
 	}
-	if why := d.falcon(cfg); why != "" {
-		f := d.asFalcon(cfg.(*config.MambaConfig))
-		d.add(fmt.Sprintf("model_type is falcon_mamba, mixer_rms_eps %v", f.MixerRMSEps), "%s: says a plain Mamba model, but %s: this is "+
-			"FalconMamba, whose norms of dt, B and C no tensor shows; without them the numbers are wrong and nothing fails", d.file, why)
-		cfg = f
+	if twin, why := d.twin(cfg); why != "" {
+		unseen, is := twins[twin].unseen, d.as(twin, cfg)
+		d.add(fmt.Sprintf("model_type is %s%s", twin, added(cfg, is)), "%s: says a plain %s model, but %s: this is %s, whose %s no tensor "+
+			"shows; without them the numbers are wrong and nothing fails", d.file, config.Title(cfg.Family()), why, config.Title(twin), unseen)
+		cfg = is
 	}
 	d.minor(cfg)
 	return cfg
@@ -57,7 +59,7 @@ func (d *doctor) config(cfg config.Config) config.Config {
 // transformers change the weights.
 func (d *doctor) minor(cfg config.Config) {
 	c := cfg.Shared()
-	if d.layout == layout.HF && c.DType == "" {
+	if d.layout == hf.Name && c.DType == "" {
 		c.DType = d.dtype()
 	}
 	for _, n := range d.notes {
@@ -95,12 +97,9 @@ func (d *doctor) dtype() string {
 	return common
 }
 
-// productOnly is what the tensors of Mamba-2 leave open.
-const productOnly = "of n_groups and state_size the tensors tell only the product"
-
 // lacksNames looks for the two keys by which programs choose what to load a model with.
 func (d *doctor) lacksNames(cfg config.Config) {
-	if d.layout != layout.HF {
+	if d.layout != hf.Name {
 		return
 	}
 	const used = "llama.cpp, vLLM and other programs choose the model's class by it"
@@ -114,8 +113,9 @@ func (d *doctor) lacksNames(cfg config.Config) {
 	if v, ok := d.raw.Get("model_type"); !ok || v.Compact() == "null" {
 		d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: missing; transformers chooses the model's class by it", d.file)
 	} else if v.Compact() != strconv.Quote(string(cfg.Family())) {
-		d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: found %s, but use_bcdt_rms is true: this is FalconMamba; "+
-			"transformers would leave its norms of dt, B and C out, without a word", d.file, badfile.Quote(v.Compact()))
+		d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%s: model_type: found %s, but %s is true: this is %s; "+
+			"transformers would leave its %s out, without a word", d.file, badfile.Quote(v.Compact()), config.TwinFlag(cfg.Family()),
+			config.Title(cfg.Family()), twins[cfg.Family()].unseen)
 	}
 }
 
@@ -129,43 +129,32 @@ func (d *doctor) fit(cfg config.Config) config.Config {
 		}
 		why := "the tensors say " + is
 		there := d.present(cfg, key)
+		other, factor := otherFactor(cfg, key)
 		switch {
 		case !there && d.damage.lost:
 			continue // it is among what is listed as inferred
-		case !there && (key == "n_groups" || key == "state_size") && !d.present(cfg, "n_groups") && !d.present(cfg, "state_size"):
-			d.add("", "%s: %s: missing, and its default %s contradicts the tensors: %s", d.file, key, was, productOnly)
+		case !there && factor && !d.present(cfg, other):
+			d.add("", "%s: %s: missing, and its default %s contradicts the tensors: %s", d.file, key, was, productOnly(key, other))
 			continue
 		case !there:
 			d.add(key+" is "+is, "%s: %s: missing, and its default %s contradicts the tensors, which say %s", d.file, key, was, is)
 			continue
 		case key == "tie_word_embeddings":
 			why = "but there is no lm_head.weight"
-		case cfg.Family() == config.Mamba2 && (key == "n_groups" || key == "state_size"):
-			why += ", if the other of state_size and n_groups is right: " + productOnly
+		case factor:
+			why += fmt.Sprintf(", if the other of %s and %s is right: %s", max(key, other), min(key, other), productOnly(key, other))
 		}
 		d.add(key+" is "+is, "%s: %s: found %s, %s", d.file, key, was, why)
 	}
 	return fitted
 }
 
-// sized gives a Mamba-2 model whose configuration does not state its state_size the one that its n_groups leave.
-func (d *doctor) sized(cfg config.Config) config.Config {
-	c, ok := cfg.Clone().(*config.Mamba2Config)
-	if !ok || d.present(cfg, "state_size") || !d.present(cfg, "n_groups") {
-		return cfg
-	}
-	if both := d.product(); both%c.NGroups == 0 && both > 0 {
-		c.StateSize = both / c.NGroups
-	}
-	return c
-}
-
-// inferred are the keys that tensors show, those of Mamba-2 that only their product shows among them.
+// inferred are the keys that tensors show, and those of which they show only the product.
 func inferred(cfg config.Config) []string {
 	keys := []string{"expand"}
 	for _, s := range config.Settings(cfg) {
-		product := s.Key == "n_groups" || s.Key == "state_size"
-		if s.Key != "tie_word_embeddings" && (s.Decides == config.Tensors || product) && s.Key != "expand" {
+		_, factor := otherFactor(cfg, s.Key)
+		if s.Key != "tie_word_embeddings" && (s.Decides == config.Tensors || factor) && s.Key != "expand" {
 			keys = append(keys, s.Key)
 		}
 	}
@@ -209,7 +198,7 @@ func (d *doctor) rebuild(family config.Family) (cfg config.Config, unread []stri
 		return base, nil // examining it will show why
 	}
 	var drop []string
-	if d.layout == layout.HF {
+	if d.layout == hf.Name {
 		drop = append(inferred(base), "architectures", keyModelType)
 	}
 	for range maxBadKeys {
@@ -237,17 +226,14 @@ func whereOf(err *badfile.FormatError) string {
 
 // fromTensors makes a configuration with the sizes of the tensors, and defaults for all else.
 func (d *doctor) fromTensors(family config.Family) config.Config {
-	cfg := config.Config(config.NewMamba())
-	if family == config.Mamba2 {
-		c := config.NewMamba2()
-		c.StateSize = d.stateSize(c.StateSize)
-		c.NGroups = 1 // until the tensors say more
-		cfg = c
-	}
+	cfg := config.New(family)
+	d.factorise(cfg)
 	cfg.Shared().TieWordEmbeddings = true // until the head is looked at
 	cfg = layout.Fit(cfg, d.w.Tensors)
-	if v, ok := d.raw.Get(keyModelType); ok && v.Compact() == `"falcon_mamba"` && family == config.Mamba {
-		return d.asFalcon(cfg.(*config.MambaConfig))
+	if v, ok := d.raw.Get(keyModelType); ok {
+		if twin, has := config.Twin(family); has && v.Compact() == strconv.Quote(string(twin)) {
+			return d.as(twin, cfg)
+		}
 	}
 	return cfg
 }
@@ -256,9 +242,9 @@ func (d *doctor) fromTensors(family config.Family) config.Config {
 func (d *doctor) keysOf(cfg config.Config) (jsonobj.Members, error) {
 	encode := cfg.EncodeHF
 	switch d.layout {
-	case layout.Original:
+	case original.Name:
 		encode = cfg.EncodeOriginal
-	case layout.Mistral:
+	case mistral.Name:
 		encode = cfg.EncodeMistral
 	}
 	text, err := encode()
@@ -266,51 +252,6 @@ func (d *doctor) keysOf(cfg config.Config) (jsonobj.Members, error) {
 		return nil, err
 	}
 	return jsonobj.Parse(text)
-}
-
-// product returns n_groups*state_size of a Mamba-2 model, 0 if the tensors do not show it.
-func (d *doctor) product() int {
-	both, inner := 0, 0
-	for _, t := range d.w.Tensors {
-		switch {
-		case t.Name == names.Blocks+"0.mixer.norm.weight" && len(t.Shape) == 1:
-			inner = t.Shape[0]
-		case t.Name == names.Blocks+"0.mixer.conv1d.weight" && len(t.Shape) == 3:
-			both = t.Shape[0]
-		}
-	}
-	return max(both-inner, 0) / 2
-}
-
-// stateSize returns a Mamba-2 model's state size, which the tensors tell only together with the number of groups: what
-// the old configuration says, or what its number of groups leaves, or else the usual size, where that divides, and else
-// that of one group.
-func (d *doctor) stateSize(fallback int) int {
-	both := d.product()
-	var ssm jsonobj.Members // the arguments of mamba_ssm's mixer
-	if v, ok := d.raw.Get("ssm_cfg"); ok {
-		ssm, _ = v.Members()
-	}
-	stated := func(key, argument string) (n int, divides bool) {
-		v, ok := d.raw.Get(key)
-		if !ok {
-			v, ok = ssm.Get(argument)
-		}
-		if n, isInt := v.Int(); ok && isInt && n > 0 && both > 0 && both%n == 0 {
-			return n, true
-		}
-		return 0, false
-	}
-	if n, ok := stated("state_size", "d_state"); ok {
-		return n
-	}
-	if n, ok := stated("n_groups", "ngroups"); ok {
-		return both / n
-	}
-	if both > 0 && both%fallback != 0 {
-		return both
-	}
-	return fallback
 }
 
 // merged returns base with the keys of more put in, except those to drop.

@@ -13,6 +13,9 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
+	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
@@ -65,14 +68,14 @@ func (d *doctor) add(remedy, format string, args ...any) {
 func (d *doctor) unfixable(err error) { d.add("", "%v", err) }
 
 func (d *doctor) examine(path string) *loader.Checkpoint {
-	src, l, err := layout.Detect(path)
+	src, l, err := layouts.Detect(path)
 	d.src, d.layout = src, l.Name
 	if err != nil {
-		d.layout = layout.HF
+		d.layout = hf.Name
 	}
 	var cfg config.Config
-	if d.layout == layout.GGUF {
-		if cfg, d.w, err = layout.OpenGGUF(d.src); err != nil {
+	if d.layout == gguflayout.Name {
+		if cfg, d.w, err = gguflayout.Open(d.src); err != nil {
 			d.unfixable(err)
 			return nil
 		}
@@ -107,7 +110,7 @@ func (d *doctor) build(cfg config.Config) (*loader.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if family := d.family(); ck.Check() != nil && d.layout == layout.HF && family == cfg.Family() {
+	if family := d.family(); ck.Check() != nil && d.layout == hf.Name && family == cfg.Family() {
 		// Its settings could not be fitted to the tensors one by one.
 		before := len(d.findings)
 		if again, err := d.assembled(d.remake(family)); err == nil && again.Check() == nil {
@@ -146,20 +149,11 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 	return ck.(*loader.Checkpoint), nil
 }
 
-// family infers from the tensors what a model is; FalconMamba has those of Mamba.
+// family infers from the tensors what a model is. If several families have such tensors, it is the plain one.
 func (d *doctor) family() config.Family {
-	has := func(name string) bool {
-		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == names.Blocks+"0.mixer."+name })
-	}
-	switch {
-	case has("B_bias"): // Mamba-3
-		return ""
-	case has("x_proj.weight"):
-		return config.Mamba
-	case has("dt_bias"):
-		return config.Mamba2
-	}
-	return ""
+	return names.FamilyOf(func(name string) bool {
+		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == name })
+	})
 }
 
 // repairable reports whether an error of reading the configuration is one that the tensors can answer: not what says that

@@ -13,6 +13,9 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/mistral"
+	"github.com/gomamba/gomamba/internal/layout/original"
 )
 
 // damage is what is wrong with the file of the configuration.
@@ -27,10 +30,10 @@ type damage struct {
 // other dialects of config.json are not recognised in a damaged file.
 func (d *doctor) readConfig() {
 	d.file = filepath.Join(d.src.Dir, filenames.Config)
-	if d.layout == layout.Mistral {
-		d.file, _ = layout.MistralFolder(d.src)
+	if d.layout == mistral.Name {
+		d.file, _ = mistral.Folder(d.src)
 	} else if !layout.Exists(d.file) && layout.Exists(filepath.Join(d.src.Dir, filenames.Consolidated)) {
-		d.layout, d.file = layout.Mistral, filepath.Join(d.src.Dir, filenames.Params)
+		d.layout, d.file = mistral.Name, filepath.Join(d.src.Dir, filenames.Params)
 	}
 	data, err := jsonobj.ReadFile(d.file, config.MaxFile)
 	switch linked := layout.NotLinked(d.file, err); {
@@ -54,12 +57,12 @@ func (d *doctor) readConfig() {
 	d.raw = found.Members
 	d.damage = damage{lost: found.Lost, partial: found.Partial, unread: found.Unread,
 		err: &badfile.FormatError{File: d.file, Detail: described(found.Damage)}}
-	if d.layout == layout.HF {
+	if d.layout == hf.Name {
 		switch text := object(d.raw); {
 		case config.IsOriginal(text):
-			d.layout = layout.Original
+			d.layout = original.Name
 		case config.IsMistral(text):
-			d.layout = layout.Mistral
+			d.layout = mistral.Name
 		}
 	}
 	d.lift()
@@ -76,7 +79,7 @@ func described(list []string) string {
 
 // lift moves settings to the top level that are inside an object, such as text_config, in a file without sizes.
 func (d *doctor) lift() {
-	if _, flat := d.raw.Get("hidden_size"); flat || d.layout != layout.HF {
+	if _, flat := d.raw.Get("hidden_size"); flat || d.layout != hf.Name {
 		return
 	}
 	for i, x := range d.raw {
@@ -135,9 +138,9 @@ func (d *doctor) parse() (config.Config, error) {
 // parseText reads a configuration in the dialect of the layout.
 func (d *doctor) parseText(text []byte) (config.Config, error) {
 	switch d.layout {
-	case layout.Original:
+	case original.Name:
 		return d.whole(text, config.ParseOriginal)
-	case layout.Mistral:
+	case mistral.Name:
 		return d.whole(text, config.ParseMistral)
 	}
 	return config.ParseHF(d.file, text)

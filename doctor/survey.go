@@ -12,6 +12,9 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
+	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
+	"github.com/gomamba/gomamba/internal/layout/mistral"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 // Survey is what the files of a checkpoint hold, without a judgement whether it is a model that this library knows: what
@@ -19,7 +22,7 @@ import (
 type Survey struct {
 	Path, Layout string
 	Model        string // what the configuration calls the architecture; empty if it does not say
-	Config       string // as it is stored, as JSON; empty for GGUF, whose keys are no such thing
+	Config       string // as it is stored, as JSON; empty for GGUF, whose keys are not JSON
 	Tensors      []Stored
 	// Blocks is the number of blocks, and SSM lists those that have a state space model, by the name of its A.
 	Blocks int
@@ -37,16 +40,16 @@ type Stored struct {
 // NewSurvey reads the headers of the files at path, which is as in Open. Errors: those of Open for files that cannot be
 // read as what they claim to be.
 func NewSurvey(path string) (*Survey, error) {
-	src, l, err := layout.Detect(path)
+	src, l, err := layouts.Detect(path)
 	if err != nil {
 		return nil, err
 	}
 	s := &Survey{Path: src.Dir, Layout: l.Name}
 	switch l.Name {
-	case layout.GGUF:
+	case gguflayout.Name:
 		err = s.takeGGUF()
-	case layout.Mistral:
-		params, weights := layout.MistralFolder(src)
+	case mistral.Name:
+		params, weights := mistral.Folder(src)
 		if err = s.takeConfig(params); err == nil {
 			err = s.take(weights)
 		}
@@ -125,7 +128,7 @@ func (s *Survey) take(path string) error {
 func (s *Survey) takeGGUF() error {
 	path := s.Path
 	if info, err := files.Stat(path); err == nil && info.IsDir() {
-		path, _ = layout.GGUFFile(path) // it matched
+		path, _ = filenames.GGUF(path) // it matched
 	}
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -139,7 +142,7 @@ func (s *Survey) takeGGUF() error {
 	return f.Close()
 }
 
-// countBlocks goes by names such as "model.layers.4.mamba.A_log" and "blk.4.ssm_a".
+// countBlocks counts by names such as "model.layers.4.mamba.A_log" and "blk.4.ssm_a".
 func (s *Survey) countBlocks() {
 	for _, t := range s.Tensors {
 		parts := strings.Split(t.Name, ".")

@@ -12,6 +12,9 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/mistral"
+	"github.com/gomamba/gomamba/internal/layout/original"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -21,7 +24,7 @@ import (
 // open maps whatever weights the folder holds, and puts their names right.
 func (d *doctor) open() bool {
 	switch {
-	case d.layout == layout.Mistral && filepath.Base(d.file) == filenames.Params:
+	case d.layout == mistral.Name && filepath.Base(d.file) == filenames.Params:
 		d.single(filepath.Join(d.src.Dir, cmp.Or(d.src.File, filenames.Consolidated)))
 	default:
 		d.openFolder()
@@ -34,8 +37,8 @@ func (d *doctor) open() bool {
 		return false
 	}
 	d.w.NoteAdapter(d.src.Dir)
-	if d.layout == layout.HF {
-		d.w.SettleMLX()
+	if d.layout == hf.Name {
+		hf.SettleMLX(d.w)
 	}
 	d.lacksFormat()
 	return true
@@ -109,7 +112,7 @@ func (d *doctor) shardsOf(index string) []string {
 	return filenames.In(d.src.Dir, stem+"-*-of-*."+ending)
 }
 
-// shards maps shards by their index, or as they are found where that fails for the index alone.
+// shards maps shards by their index, or as they are found if only the index is at fault.
 func (d *doctor) shards(name string) {
 	path := filepath.Join(d.src.Dir, name)
 	err := error(&badfile.FormatError{File: path, Detail: "missing, though there are shards"})
@@ -157,7 +160,7 @@ func (d *doctor) rename() bool {
 	}
 	d.w.SetNames(u.Names)
 	own := ""
-	if d.layout == layout.Mistral {
+	if d.layout == mistral.Name {
 		own = names.MistralPrefix
 	}
 	d.w.NoteWrapper(u, own)
@@ -167,9 +170,9 @@ func (d *doctor) rename() bool {
 	for _, t := range d.w.Tensors {
 		name := t.Name
 		switch d.layout {
-		case layout.Original:
+		case original.Name:
 			t.Name = names.FromOriginal(name)
-		case layout.Mistral:
+		case mistral.Name:
 			t.Name = names.FromMistral(name)
 		}
 		if canonical, ok := names.Rename(t.Name); ok {

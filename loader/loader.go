@@ -15,12 +15,13 @@ package loader
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/gate"
-	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -36,7 +37,7 @@ type Options struct {
 // or return nothing.
 type Checkpoint struct {
 	path    string
-	layout  string
+	layout  layout.Layout
 	cfg     config.Config
 	weights *layout.Weights
 
@@ -53,7 +54,7 @@ type Checkpoint struct {
 // Errors: *badfile.FormatError and *badfile.UnsupportedError for what the files hold, wrapped I/O errors otherwise.
 // What contradicts the configuration is found in Problems and Check.
 func Open(path string, opts Options) (*Checkpoint, error) {
-	src, l, err := layout.Detect(path)
+	src, l, err := layouts.Detect(path)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 		w.NoteFitted(cfg, fitted)
 		cfg = fitted
 	}
-	ck, err := assemble(src.Dir, l.Name, cfg, w, opts)
+	ck, err := assemble(src.Dir, l, cfg, w, opts)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -76,13 +77,15 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 
 func init() {
 	layout.Assemble = func(path, name string, cfg config.Config, w *layout.Weights) (any, error) {
-		return assemble(path, name, cfg, w, Options{})
+		l, _ := layouts.Named(name)
+		return assemble(path, l, cfg, w, Options{})
 	}
+	layout.Inside = func(checkpoint any) *layout.Opened { return checkpoint.(*Checkpoint).inside() }
 }
 
 // assemble judges weights by a configuration.
-func assemble(path, name string, cfg config.Config, w *layout.Weights, opts Options) (*Checkpoint, error) {
-	ck := &Checkpoint{path: path, layout: name, cfg: cfg, weights: w}
+func assemble(path string, l layout.Layout, cfg config.Config, w *layout.Weights, opts Options) (*Checkpoint, error) {
+	ck := &Checkpoint{path: path, layout: l, cfg: cfg, weights: w}
 	if err := ck.examine(opts); err != nil {
 		return nil, err
 	}
@@ -94,17 +97,27 @@ func assemble(path, name string, cfg config.Config, w *layout.Weights, opts Opti
 func (ck *Checkpoint) Config() config.Config { return ck.cfg.Clone() }
 
 // Layout names the layout: "hf", "original", "mistral" or "gguf".
-func (ck *Checkpoint) Layout() string { return ck.layout }
+func (ck *Checkpoint) Layout() string { return ck.layout.Name }
 
-// GGUFKeys returns the keys of a GGUF file, nil for other layouts. Their values are views of the file.
-func (ck *Checkpoint) GGUFKeys() []gguf.KV {
+// inside is what the layout opened.
+func (ck *Checkpoint) inside() *layout.Opened {
+	o := &layout.Opened{Path: ck.path, Layout: ck.layout, Config: ck.cfg, Weights: ck.weights}
 	if ck.usable() != nil {
-		return nil
+		o.Weights = &layout.Weights{}
 	}
-	return ck.weights.Keys
+	return o
 }
 
-// Path returns the checkpoint's folder, or for GGUF the file where that was given.
+// StopTokens returns the ids that end a text, sorted. In a folder they are those at which transformers' generate() stops:
+// eos_token_id of generation_config.json, or without a readable one that of config.json. In a GGUF file they are those at
+// which llama.cpp stops, and what our own key adds. An error says what could not be read; the ids are right even so.
+func (ck *Checkpoint) StopTokens() (ids []int64, err error) {
+	ids, err = ck.layout.Stops(ck.inside())
+	slices.Sort(ids)
+	return slices.Compact(ids), err
+}
+
+// Path returns the checkpoint's folder, or the file if its layout is one.
 func (ck *Checkpoint) Path() string { return ck.path }
 
 // Tensors returns every tensor as it is stored, foreign ones included, in the order of the files: shards by name,

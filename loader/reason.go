@@ -10,7 +10,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
-	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 )
 
@@ -27,7 +26,7 @@ func lookUp(cfg config.Config, name string) (names.Spec, bool) {
 	return table[i], true
 }
 
-// shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers where a single
+// shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers if a single
 // key decides: "state_size is 16 there, 8 by the tensor". The sizes of a copy of the configuration are turned to see
 // which dimensions move with them, so that the reason comes out of the name table itself.
 func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
@@ -123,28 +122,18 @@ func block(name string) (int, bool) {
 
 // settings names, for a message, what the files say about the model.
 func (ck *Checkpoint) settings() string {
-	if ck.layout == layout.GGUF {
-		return "its metadata"
-	}
-	return cmp.Or(ck.weights.ConfigName, filenames.Config)
+	return cmp.Or(ck.layout.Settings, ck.weights.ConfigName, filenames.Config)
 }
 
 // spelled is a key of the Hugging Face configuration as this layout spells it.
 func (ck *Checkpoint) spelled(key string) string {
-	return config.Spelling(ck.layout, ck.cfg.Family(), key)
+	return config.Spelling(ck.layout.Name, ck.cfg.Family(), key)
 }
 
-// storedName is the name under which this layout stores the tensor of a canonical name.
-func (ck *Checkpoint) storedName(name string) string {
-	switch ck.layout {
-	case layout.GGUF:
-		if stored, ok := names.ToGGUF(ck.cfg, name); ok {
-			return stored.Name
-		}
-	case layout.Mistral:
-		return names.ToMistral(name)
-	case layout.Original:
-		return names.ToOriginal(name)
+// StoredName is the name under which the layout stores the tensor of a canonical name.
+func (ck *Checkpoint) StoredName(name string) string {
+	if ck.layout.StoredName == nil {
+		return name
 	}
-	return name
+	return ck.layout.StoredName(ck.cfg, name)
 }

@@ -45,7 +45,7 @@ func (x *examination) variant() bool {
 	best, example := "", ""
 	for _, name := range x.foreign {
 		what, family, ok := names.Variant(name)
-		if family != "" && (family == config.Mamba2) == (own == config.Mamba2) {
+		if family != "" && config.Plain(family) == config.Plain(own) {
 			continue // blocks of its own kind, under names that are not known
 		}
 		if !ok || complete && !(ofNetwork(name) && names.Added(name)) {
@@ -85,22 +85,16 @@ func (x *examination) contradiction(found string, own, family config.Family) str
 // hybrid recognises the attention blocks that the original code can put between mixers: they are named like mixers and
 // have projections, and perhaps a convolution, but nothing of the state space model.
 func (x *examination) hybrid() bool {
-	ssm := []string{"A_log", "D"}
-	if x.ck.cfg.Family() == config.Mamba2 {
-		ssm = append(ssm, "dt_bias", "norm.weight")
-	} else {
-		ssm = append(ssm, "x_proj.weight", "dt_proj.weight")
-	}
-	lacking := make(map[int]int) // how many of these are missing, by block
+	lacking := make(map[int][]string) // what is missing from mixers, by block
 	for _, s := range x.missing {
-		if _, name, ok := strings.Cut(s.Name, ".mixer."); ok && slices.Contains(ssm, name) {
-			lacking[s.Layer]++
+		if _, name, ok := strings.Cut(s.Name, ".mixer."); ok {
+			lacking[s.Layer] = append(lacking[s.Layer], name)
 		}
 	}
 	var attention []string
 	for i := range x.ck.cfg.Shared().NumHiddenLayers {
 		_, projects := x.ck.found[names.Blocks+strconv.Itoa(i)+".mixer.out_proj.weight"]
-		if lacking[i] == len(ssm) && projects {
+		if projects && lacksAll(lacking[i], names.StateSpace(x.ck.cfg, i)) {
 			attention = append(attention, strconv.Itoa(i))
 		}
 	}
@@ -120,6 +114,11 @@ func (x *examination) hybrid() bool {
 	return true
 }
 
+// lacksAll reports whether everything in list is missing.
+func lacksAll(missing, list []string) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(name string) bool { return !slices.Contains(missing, name) })
+}
+
 // unknownModel recognises weights that share no name with the family, or none of a block.
 func (x *examination) unknownModel(required int) bool {
 	known := len(x.ck.found) + len(x.misnamed) + len(x.leftOver)
@@ -137,7 +136,7 @@ func (x *examination) unknownModel(required int) bool {
 		}
 	}
 	x.add(fault{detail: fmt.Sprintf("found %s, expected %d tensors of a %s model, such as %s; %s",
-		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.storedName(example.Name)), verdict)})
+		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.StoredName(example.Name)), verdict)})
 	return true
 }
 
@@ -155,11 +154,11 @@ func (x *examination) reportMisshapen() {
 	if rest := x.misshape[1:]; len(rest) > 0 {
 		others := make([]string, 0, len(rest))
 		for _, m := range rest {
-			others = append(others, x.ck.storedName(m.Name))
+			others = append(others, x.ck.StoredName(m.Name))
 		}
 		detail += fmt.Sprintf("; wrong likewise: %s", badfile.QuoteList(others))
 	}
-	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.storedName(t.Name)), detail: detail})
+	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.StoredName(t.Name)), detail: detail})
 }
 
 func (x *examination) reportMistyped() {
@@ -172,7 +171,7 @@ func (x *examination) reportMistyped() {
 	if more := len(x.mistyped) - 1; more > 0 {
 		detail += fmt.Sprintf("; wrong likewise: %s", badfile.Count(more, "more tensor"))
 	}
-	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.storedName(t.Name)), detail: detail, unsupported: true})
+	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.StoredName(t.Name)), detail: detail, unsupported: true})
 }
 
 func (x *examination) reportMissing(required int) {
@@ -181,7 +180,7 @@ func (x *examination) reportMissing(required int) {
 	}
 	list := make([]string, 0, len(x.missing))
 	for _, s := range x.missing {
-		list = append(list, x.ck.storedName(s.Name))
+		list = append(list, x.ck.StoredName(s.Name))
 	}
 	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, badfile.QuoteList(list))
 	if shard, ok := x.ck.weights.Lacking[list[0]]; ok {
@@ -211,7 +210,7 @@ func (x *examination) reportLeftOver() {
 	}
 	list := make([]string, 0, len(x.leftOver))
 	for _, name := range x.leftOver {
-		list = append(list, x.ck.storedName(name))
+		list = append(list, x.ck.StoredName(name))
 	}
 	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", badfile.Count(len(list), "tensor"), x.ck.settings(), badfile.QuoteList(list))
 	if reason := x.ck.presenceReason(x.leftOver[0], x.blocks()); reason != "" {

@@ -17,6 +17,7 @@ type bits struct {
 	logits []float32
 	hidden [][]float32
 	cache  *model.Cache
+	row    int // of the cache
 }
 
 func (a *bits) same(b *bits) bool {
@@ -27,10 +28,7 @@ func (a *bits) same(b *bits) bool {
 	for i := range a.hidden {
 		all = all && equal(a.hidden[i], b.hidden[i])
 	}
-	for l := range a.cache.SSMStates {
-		all = all && equal(a.cache.ConvStates[l], b.cache.ConvStates[l]) && equal(a.cache.SSMStates[l], b.cache.SSMStates[l])
-	}
-	return all
+	return all && slices.EqualFunc(statesOf(a.cache, a.row), statesOf(b.cache, b.row), equal)
 }
 
 // inPieces runs ids in pieces of the given lengths, the cache going from one to the next through between.
@@ -138,14 +136,14 @@ func TestBatchIsItsRowsAlone(t *testing.T) {
 		D, V := m.Config().Shared().HiddenSize, m.Config().Shared().VocabSize
 		for row, n := range lengths {
 			at := row*width + starts[row]
-			got := &bits{logits: out.Logits[at*V:][:n*V], cache: rowOf(cache, row)}
+			got := &bits{logits: out.Logits[at*V:][:n*V], cache: cache, row: row}
 			for _, h := range out.HiddenStates {
 				got.hidden = append(got.hidden, h[at*D:][:n*D])
 			}
 			if !got.same(alone[row]) {
 				t.Errorf("%s, row %d of a batch: other bits than alone", name, row)
 			}
-			got.cache = rowOf(cut, row)
+			got.cache = cut
 			if !got.same(alone[row]) {
 				t.Errorf("%s, row %d of a batch in pieces: other states than alone", name, row)
 			}
@@ -166,14 +164,15 @@ func columns(b model.Batch, from, to int) model.Batch {
 	return c
 }
 
-func rowOf(c *model.Cache, row int) *model.Cache {
-	r := &model.Cache{Sequences: 1}
-	for l := range c.SSMStates {
-		conv, ssm := len(c.ConvStates[l])/c.Sequences, len(c.SSMStates[l])/c.Sequences
-		r.ConvStates = append(r.ConvStates, c.ConvStates[l][row*conv:][:conv])
-		r.SSMStates = append(r.SSMStates, c.SSMStates[l][row*ssm:][:ssm])
+// statesOf returns the states of one sequence, layer by layer.
+func statesOf(c *model.Cache, row int) (all [][]float32) {
+	for l := range c.Layers() {
+		for _, s := range c.States(l) {
+			size := len(s.Values) / c.Sequences
+			all = append(all, s.Values[row*size:][:size])
+		}
 	}
-	return r
+	return all
 }
 
 // TestParallelScan holds the scan that is divided by time to the sequential one, to rounding, and to its own bits: however a
@@ -221,7 +220,7 @@ func TestParallelScan(t *testing.T) {
 		out, cache := forward(t, m, b, everything)
 		for row, alone := range []*bits{whole, inPieces(t, m, ids[tokens-short:], []int{short}, keep)} {
 			V, D, from, to := m.Config().Shared().VocabSize, m.Config().Shared().HiddenSize, row*(2*tokens-short), (row+1)*tokens
-			got := &bits{logits: out.Logits[from*V : to*V], cache: rowOf(cache, row)}
+			got := &bits{logits: out.Logits[from*V : to*V], cache: cache, row: row}
 			for _, h := range out.HiddenStates {
 				got.hidden = append(got.hidden, h[from*D:to*D])
 			}

@@ -4,40 +4,73 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync/atomic"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/blocks"
 )
 
-// Cache is what a batch of sequences has left behind: all that a model knows of the tokens it has seen.
-// Its size does not depend on their number. The slices are laid out as Hugging Face shapes the same states, so they
-// can be read, compared and stored; conv states hold the last K inputs of the convolution, oldest first,
-// zeros where the sequence was shorter.
+// Cache holds the recurrent state of a batch of sequences: all that a model knows of the tokens it has seen.
+// Its size does not depend on their number. States has the values, laid out as Hugging Face shapes the same states, so they
+// can be read, compared and stored.
 //
 // Beside them a cache remembers which tokens its sequences have seen, for the repeat penalty.
 //
 // A cache serves one forward pass at a time. Clone makes a fork.
 type Cache struct {
-	Sequences  int         // B
-	ConvStates [][]float32 // for each layer [B, I, K], in Mamba-2 [B, C, K]
-	SSMStates  [][]float32 // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
+	Sequences int // B
 
-	seen  []history // of each sequence; nil if nothing is known
-	busy  atomic.Bool
-	scans carries // of a model with Options.ParallelScan
+	states blocks.Set[float32]
+	seen   []history // of each sequence; nil if nothing is known
+	busy   atomic.Bool
+	scans  carries // of a model with Options.ParallelScan
 }
 
-// StateShape returns the shapes of one layer's conv and SSM states for B sequences: [B, I, K] and [B, I, N], or for
-// Mamba-2 [B, C, K] and [B, H, P, N].
-func StateShape(cfg config.Config, sequences int) (conv, ssm []int) {
-	c := cfg.Shared()
-	conv = []int{sequences, cfg.ConvChannels(), c.ConvKernel}
-	if m, ok := cfg.(*config.Mamba2Config); ok {
-		return conv, []int{sequences, m.NumHeads, m.HeadDim, c.StateSize}
+// StateShape is what a layer keeps of some sequences under one name.
+type StateShape struct {
+	// Name is that of transformers: "conv_states", the last K inputs of the convolution, oldest first, zeros where a sequence
+	// was shorter; "ssm_states", what the scan carries on; "key_states" and "value_states" of attention.
+	Name string
+	// Shape is [B, I, K] of conv states, in Mamba-2 [B, C, K], and [B, I, N] of SSM states, in Mamba-2 [B, H, P, N]; of keys and
+	// values [B, heads, T, width], T the tokens of the longest sequence, with zeros before the shorter ones.
+	Shape []int
+}
+
+// State is one state of a layer.
+type State[F any] struct {
+	StateShape
+	Values []F // row by row
+}
+
+// StateShapes describes the states that each layer of a network keeps of B sequences, in the order in which it moves them on.
+// Those that grow with the context are of tokens tokens.
+func StateShapes(cfg config.Config, sequences, tokens int) [][]StateShape {
+	var all [][]StateShape
+	for _, layer := range blocks.States(cfg) {
+		var shapes []StateShape
+		for i := range layer {
+			shapes = append(shapes, StateShape{layer[i].Name, layer[i].Of(sequences, tokens)})
+		}
+		all = append(all, shapes)
 	}
-	return conv, []int{sequences, cfg.DInner(), c.StateSize}
+	return all
+}
+
+// Tokens returns how many tokens of each sequence the states that grow hold; nil if none grows.
+func (c *Cache) Tokens() []int { return c.states.Lengths() }
+
+// Layers returns the number of layers.
+func (c *Cache) Layers() int { return len(c.states) }
+
+// States returns the states of a layer, in the order of StateShapes. Their values are the cache's own, but for states that
+// grow, which are copied.
+func (c *Cache) States(layer int) []State[float32] {
+	var all []State[float32]
+	for i := range c.states[layer] {
+		s := &c.states[layer][i]
+		all = append(all, State[float32]{StateShape{s.Name, s.Spec.Of(c.Sequences, c.states.Longest())}, s.All()})
+	}
+	return all
 }
 
 const (
@@ -47,11 +80,25 @@ const (
 
 // CheckSequences reports a number of sequences that a cache cannot hold.
 func CheckSequences(cfg config.Config, sequences int) error {
+	return checkSequences(sequences, memoryOf(cfg, blocks.States(cfg)))
+}
+
+// memoryOf returns the bytes that the states and logits of one sequence take.
+func memoryOf(cfg config.Config, states [][]blocks.Spec) int {
+	values := cfg.Shared().VocabSize
+	for _, layer := range states {
+		for i := range layer {
+			values += layer[i].Size()
+		}
+	}
+	return 4 * values
+}
+
+// checkSequences is CheckSequences for sequences that take each bytes.
+func checkSequences(sequences, each int) error {
 	if sequences < 1 || sequences > maxSequences {
 		return fmt.Errorf("%d sequences: expected 1 to %d", sequences, maxSequences)
 	}
-	conv, ssm := stateSize(cfg, 1)
-	each := 4 * ((conv+ssm)*cfg.Shared().NumHiddenLayers + cfg.Shared().VocabSize)
 	if most := max(1, maxMemory/each); sequences > most {
 		return fmt.Errorf("%d sequences have states and logits of %d bytes each: expected %d sequences at most; divide the batch", sequences, each, most)
 	}
@@ -79,35 +126,14 @@ func CheckResults(cfg config.Config, b *Batch, want Want, size int) error {
 // it holds nothing, and every pass refuses it.
 func (m *Model) NewCache(sequences int) *Cache {
 	c := &Cache{Sequences: sequences}
-	if CheckSequences(m.cfg, sequences) != nil {
-		return c
-	}
-	conv, ssm := stateSize(m.cfg, sequences)
-	for range m.mixers {
-		c.ConvStates = append(c.ConvStates, make([]float32, conv))
-		c.SSMStates = append(c.SSMStates, make([]float32, ssm))
+	if checkSequences(sequences, m.memory) == nil {
+		c.states = blocks.New[float32](m.states, sequences)
 	}
 	return c
 }
 
-// stateSize returns the number of values that StateShape describes.
-func stateSize(cfg config.Config, sequences int) (conv, ssm int) {
-	c := cfg.Shared()
-	return sequences * cfg.ConvChannels() * c.ConvKernel, sequences * cfg.DInner() * c.StateSize
-}
-
 // Clone returns an independent copy, from which a sequence may go on differently.
-func (c *Cache) Clone() *Cache {
-	fork := &Cache{Sequences: c.Sequences, scans: c.scans.repeat(1)}
-	for l := range c.ConvStates {
-		fork.ConvStates = append(fork.ConvStates, slices.Clone(c.ConvStates[l]))
-		fork.SSMStates = append(fork.SSMStates, slices.Clone(c.SSMStates[l]))
-	}
-	for _, h := range c.seen {
-		fork.seen = append(fork.seen, h.clone())
-	}
-	return fork
-}
+func (c *Cache) Clone() *Cache { return c.Repeat(1) }
 
 // Repeat returns the cache of n times the sequences, from which each may go on differently. With n below 1 it holds
 // nothing, and every pass refuses it.
@@ -115,11 +141,7 @@ func (c *Cache) Repeat(n int) *Cache {
 	if n < 1 {
 		return &Cache{}
 	}
-	all := &Cache{Sequences: n * c.Sequences, scans: c.scans.repeat(n)}
-	for l := range c.ConvStates {
-		all.ConvStates = append(all.ConvStates, slices.Repeat(c.ConvStates[l], n))
-		all.SSMStates = append(all.SSMStates, slices.Repeat(c.SSMStates[l], n))
-	}
+	all := &Cache{Sequences: n * c.Sequences, states: c.states.Repeat(n), scans: c.scans.repeat(n)}
 	if c.seen != nil {
 		for i := range all.Sequences {
 			all.seen = append(all.seen, c.seen[i%c.Sequences].clone())
@@ -128,41 +150,16 @@ func (c *Cache) Repeat(n int) *Cache {
 	return all
 }
 
-// check reports a cache that does not belong to the model and batch at hand.
+// check reports a cache that does not belong to the model and batch.
 func (c *Cache) check(m *Model, sequences int) error {
 	if c == nil {
 		return errors.New("model: the cache is nil: NewCache makes one")
 	}
-	if err := CheckSequences(m.cfg, sequences); err != nil {
+	if err := checkSequences(sequences, m.memory); err != nil {
 		return err
 	}
 	if c.Sequences != sequences {
 		return fmt.Errorf("the cache holds %d sequences, the batch %d", c.Sequences, sequences)
 	}
-	if len(c.ConvStates) != len(m.mixers) || len(c.SSMStates) != len(m.mixers) {
-		return fmt.Errorf("the cache holds %d layers, the model %d", len(c.ConvStates), len(m.mixers))
-	}
-	conv, ssm := stateSize(m.cfg, sequences)
-	for l := range c.ConvStates {
-		if len(c.ConvStates[l]) != conv || len(c.SSMStates[l]) != ssm {
-			return fmt.Errorf("layer %d of the cache holds %d conv and %d SSM values, the model has %d and %d",
-				l, len(c.ConvStates[l]), len(c.SSMStates[l]), conv, ssm)
-		}
-	}
-	return nil
-}
-
-// layerState is the part of a cache that one mixer reads and moves on.
-type layerState struct {
-	conv []float32 // [B, C, K]
-	ssm  []float32 // [B, I, N]
-	scan []kernel.Carry
-}
-
-func (c *Cache) layer(l int) layerState {
-	st := layerState{conv: c.ConvStates[l], ssm: c.SSMStates[l]}
-	if c.scans != nil {
-		st.scan = c.scans[l]
-	}
-	return st
+	return c.states.Check(m.states, sequences)
 }

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/tensor"
@@ -48,15 +48,11 @@ func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := CheckStates(m.cfg, d); err != nil {
-		return nil, err
-	}
 	s = &Snapshot{Cache: &Cache{Sequences: d.Batch()}, Notes: map[string]string{}}
-	if s.Cache.ConvStates, s.Cache.SSMStates, err = dump.States[float32](d); err != nil {
+	if s.Cache.states, err = blocks.Read[float32](d, m.states); err != nil {
 		return nil, err
 	}
-	_, ssm := StateShape(m.cfg, s.Cache.Sequences)
-	if s.Cache.scans, err = readCarries(d, len(m.mixers), ssm); err != nil {
+	if s.Cache.scans, err = readCarries(d, m.states); err != nil {
 		return nil, err
 	}
 	vocab := m.cfg.Shared().VocabSize
@@ -99,7 +95,7 @@ func (m *Model) checkOrigin(d *dump.Dump, s *Snapshot, g *generation) error {
 	return nil
 }
 
-// digest is the SHA-256 of conv and SSM states, layer by layer, and logits, as little-endian float32, of the notes, and of
+// digest is the SHA-256 of the states, layer by layer, and logits, as little-endian float32, of the notes, and of
 // what generation goes on from.
 func digest(s *Snapshot, g *generation) string {
 	sum := sha256.New()
@@ -114,9 +110,13 @@ func digest(s *Snapshot, g *generation) string {
 			values = values[n:]
 		}
 	}
-	for l := range s.Cache.ConvStates {
-		add(s.Cache.ConvStates[l])
-		add(s.Cache.SSMStates[l])
+	for _, layer := range s.Cache.states {
+		for i := range layer {
+			add(layer[i].All())
+		}
+	}
+	for _, n := range s.Cache.states.Lengths() {
+		sum.Write(binary.LittleEndian.AppendUint64(buf[:0], uint64(n)))
 	}
 	add(s.Logits)
 	for _, key := range slices.Sorted(maps.Keys(s.Notes)) {
@@ -155,8 +155,7 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 		meta[metaModel] = m.fingerprint
 	}
 	c := s.Cache
-	conv, ssm := StateShape(m.cfg, c.Sequences)
-	entries := slices.Concat(dump.StateEntries(tensor.F32, len(m.mixers), conv, ssm), c.scans.entries(ssm), g.entries(c.Sequences))
+	entries := slices.Concat(blocks.Entries(m.states, c.Sequences, c.states.Longest(), tensor.F32), c.scans.entries(m.states, c.Sequences), g.entries(c.Sequences))
 	if s.Logits != nil {
 		entries = append(entries, safetensors.Entry{
 			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(s.Logits) / c.Sequences}})
@@ -166,7 +165,7 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 		return err
 	}
 	defer w.Abort()
-	if err := dump.WriteStates(w, c.ConvStates, c.SSMStates); err != nil {
+	if err := blocks.Write(w, c.states); err != nil {
 		return err
 	}
 	if err := c.scans.write(w); err != nil {
@@ -184,30 +183,4 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 		return err
 	}
 	return w.Commit()
-}
-
-// CheckStates reports states in a dump that are not those of a model of this configuration, by number or shape.
-func CheckStates(cfg config.Config, d *dump.Dump) error {
-	conv, ssm, err := d.Cache()
-	if err != nil {
-		return err
-	}
-	layers := cfg.Shared().NumHiddenLayers
-	if len(conv) != layers {
-		return &badfile.FormatError{File: d.Path(), Where: "cache",
-			Detail: fmt.Sprintf("found states of %d layers, the model has %d: made with another model?", len(conv), layers)}
-	}
-	wantConv, wantSSM := StateShape(cfg, d.Batch())
-	for l := range conv {
-		for _, s := range []struct {
-			t    tensor.Tensor
-			want []int
-		}{{conv[l], wantConv}, {ssm[l], wantSSM}} {
-			if !slices.Equal(s.t.Shape, s.want) {
-				return &badfile.FormatError{File: d.Path(), Where: "tensor " + badfile.Quote(s.t.Name),
-					Detail: fmt.Sprintf("found shape %v, the model has %v: made with another model?", s.t.Shape, s.want)}
-			}
-		}
-	}
-	return nil
 }

@@ -8,13 +8,15 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// carries are where the parallel scans of a cache stand in their blocks, for each layer and sequence. nil: at the beginning.
+// carries are where the parallel scans of a cache stand in their blocks, for each layer and sequence; of layers without a
+// scan there are none. nil: at the beginning.
 type carries [][]kernel.Carry
 
 // readyScan prepares the cache for a model.
@@ -23,14 +25,27 @@ func (c *Cache) readyScan(m *Model) {
 	case !m.parallelScan:
 		c.scans = nil // the states move on without them
 	case c.scans == nil:
-		c.scans = make(carries, len(m.mixers))
-		channels, states := m.cfg.DInner(), m.cfg.Shared().StateSize
+		c.scans = make(carries, len(m.states))
 		for l := range c.scans {
+			shape := scanned(m.states[l], 1)
+			if shape == nil {
+				continue
+			}
 			for range c.Sequences {
-				c.scans[l] = append(c.scans[l], kernel.NewCarry(channels, states))
+				c.scans[l] = append(c.scans[l], kernel.NewCarry(timeShape(shape)[1], shape[len(shape)-1]))
 			}
 		}
 	}
+}
+
+// scanned returns the shape of the state of a layer that a scan moves on: [B, I, N] or [B, H, P, N]; nil if there is none.
+func scanned(layer []blocks.Spec, sequences int) []int {
+	for i := range layer {
+		if layer[i].Scanned {
+			return layer[i].Of(sequences, 0)
+		}
+	}
+	return nil
 }
 
 // repeat returns n copies of each.
@@ -57,17 +72,19 @@ func (s carries) between() bool {
 	})
 }
 
-// entries announces the tensors in which SaveCache writes them; ssm is the shape of SSM states.
-func (s carries) entries(ssm []int) (entries []safetensors.Entry) {
+// entries announces the tensors in which SaveCache writes them.
+func (s carries) entries(states [][]blocks.Spec, sequences int) (entries []safetensors.Entry) {
 	if !s.between() {
 		return nil
 	}
-	entries = append(entries, safetensors.Entry{Name: dump.ScanTokens, DType: tensor.I64, Shape: ssm[:1]})
+	entries = append(entries, safetensors.Entry{Name: dump.ScanTokens, DType: tensor.I64, Shape: []int{sequences}})
 	for l := range s {
-		entries = append(entries,
-			safetensors.Entry{Name: dump.ScanStart(l), DType: tensor.F32, Shape: ssm},
-			safetensors.Entry{Name: dump.ScanInput(l), DType: tensor.F32, Shape: ssm},
-			safetensors.Entry{Name: dump.ScanTime(l), DType: tensor.F64, Shape: timeShape(ssm)})
+		if shape := scanned(states[l], sequences); shape != nil {
+			entries = append(entries,
+				safetensors.Entry{Name: dump.ScanStart(l), DType: tensor.F32, Shape: shape},
+				safetensors.Entry{Name: dump.ScanInput(l), DType: tensor.F32, Shape: shape},
+				safetensors.Entry{Name: dump.ScanTime(l), DType: tensor.F64, Shape: timeShape(shape)})
+		}
 	}
 	return entries
 }
@@ -86,9 +103,10 @@ func (s carries) write(w *dump.Writer) error {
 	if !s.between() {
 		return nil
 	}
+	counted := false // the scans of all layers stand at the same token
 	for l, layer := range s {
 		for i, c := range layer {
-			if l == 0 {
+			if !counted {
 				if err := dump.Write(w, dump.ScanTokens, i, []int64{int64(c.Tokens)}); err != nil {
 					return err
 				}
@@ -103,6 +121,7 @@ func (s carries) write(w *dump.Writer) error {
 				return err
 			}
 		}
+		counted = counted || len(layer) > 0
 	}
 	return nil
 }
@@ -130,41 +149,56 @@ func (s carries) digest(sum hash.Hash) {
 	}
 }
 
-// readCarries reads them from a dump that has states of ssm's shape; nil if the dump has none.
-func readCarries(d *dump.Dump, layers int, ssm []int) (carries, error) {
+// readCarries reads them from a dump with states as described; nil if the dump has none.
+func readCarries(d *dump.Dump, states [][]blocks.Spec) (carries, error) {
 	tokens, ok := d.Tensor(dump.ScanTokens)
 	if !ok {
 		return nil, nil
 	}
+	sequences := []int{d.Batch()}
 	counts, ok := tensor.Int64s(tokens)
-	if !ok || !slices.Equal(tokens.Shape, ssm[:1]) {
-		return nil, badScan(d, dump.ScanTokens, fmt.Sprintf("found %s %v, expected I64 %v", tokens.DType, tokens.Shape, ssm[:1]))
+	if !ok || !slices.Equal(tokens.Shape, sequences) {
+		return nil, badScan(d, dump.ScanTokens, fmt.Sprintf("found %s %v, expected I64 %v", tokens.DType, tokens.Shape, sequences))
 	}
-	s, times := make(carries, layers), timeShape(ssm)
-	for l := range s {
-		var parts [3]tensor.Tensor
-		for i, name := range []string{dump.ScanStart(l), dump.ScanInput(l), dump.ScanTime(l)} {
-			want, dtype := ssm, tensor.F32
-			if i == 2 {
-				want, dtype = times, tensor.F64
-			}
-			t, ok := d.Tensor(name)
-			if !ok || t.DType != dtype || !slices.Equal(t.Shape, want) {
-				return nil, badScan(d, name, fmt.Sprintf("missing, or not %s %v: made with another model?", dtype, want))
-			}
-			parts[i] = t
+	for _, n := range counts {
+		if n < 0 || n >= kernel.ScanBlock {
+			return nil, badScan(d, dump.ScanTokens, fmt.Sprintf("found %d, expected 0 to %d", n, kernel.ScanBlock-1))
 		}
-		start, input, time := dump.Values[float32](parts[0]), dump.Values[float32](parts[1]), dump.Values[float64](parts[2])
-		size, channels := len(start)/ssm[0], times[1]
-		for i := range counts {
-			if counts[i] < 0 || counts[i] >= kernel.ScanBlock {
-				return nil, badScan(d, dump.ScanTokens, fmt.Sprintf("found %d, expected 0 to %d", counts[i], kernel.ScanBlock-1))
+	}
+	s := make(carries, len(states))
+	for l := range s {
+		var err error
+		if shape := scanned(states[l], d.Batch()); shape != nil {
+			if s[l], err = readCarry(d, l, shape, counts); err != nil {
+				return nil, err
 			}
-			s[l] = append(s[l], kernel.Carry{Tokens: int(counts[i]), Start: start[i*size:][:size:size],
-				Input: input[i*size:][:size:size], Time: time[i*channels:][:channels:channels]})
 		}
 	}
 	return s, nil
+}
+
+// readCarry reads those of layer l, whose scanned state has this shape.
+func readCarry(d *dump.Dump, l int, shape []int, counts []int64) (all []kernel.Carry, err error) {
+	var parts [3]tensor.Tensor
+	times := timeShape(shape)
+	for i, name := range []string{dump.ScanStart(l), dump.ScanInput(l), dump.ScanTime(l)} {
+		want, dtype := shape, tensor.F32
+		if i == 2 {
+			want, dtype = times, tensor.F64
+		}
+		t, ok := d.Tensor(name)
+		if !ok || t.DType != dtype || !slices.Equal(t.Shape, want) {
+			return nil, badScan(d, name, fmt.Sprintf("missing, or not %s %v: made with another model?", dtype, want))
+		}
+		parts[i] = t
+	}
+	start, input, time := dump.Values[float32](parts[0]), dump.Values[float32](parts[1]), dump.Values[float64](parts[2])
+	size, channels := len(start)/shape[0], times[1]
+	for i, n := range counts {
+		all = append(all, kernel.Carry{Tokens: int(n), Start: start[i*size:][:size:size],
+			Input: input[i*size:][:size:size], Time: time[i*channels:][:channels:channels]})
+	}
+	return all, nil
 }
 
 func badScan(d *dump.Dump, name, detail string) error {

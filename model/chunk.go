@@ -1,8 +1,7 @@
 package model
 
 import (
-	"slices"
-
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/parallel"
 )
@@ -51,29 +50,29 @@ type chunk struct {
 	padded bool   // some rows are padding
 
 	hidden []float32 // [rows, D] the residual stream
-	u      []float32 // [rows, D] normed, what a mixer reads
-	out    []float32 // [rows, D] what a mixer adds
+	u      []float32 // [rows, D] normed, what a block reads
+	out    []float32 // [rows, D] what a block adds
 	logits []float32 // [rows, V], only as many rows as logits are wanted
 
-	proj []float32 // what in_proj gives
-	conv []float32 // what the convolution gives, and the scan after it
-	dbc  []float32 // [rows, R+2N] in Mamba-1: what x_proj gives
-	dt   []float32 // [rows, I] in Mamba-1: step sizes
+	scratch [][]float32 // of the blocks, by array
 
-	mixer mixer      // of the layer at hand
-	state layerState // that it moves on
-	norm  rowNorm    // at hand
+	inputs func(Inputs) // Want.Inputs
 
-	convolving, recurring, norming *parallel.Task // made once, so that a token allocates nothing
+	// Of the current block: its states, and for a parallel scan where each sequence stands.
+	states  []blocks.State[float32]
+	carries []kernel.Carry
+
+	// What runs in parallel now. The tasks are made once, so that a token allocates nothing.
+	run             channelFunc
+	channels, block int // of them that make a piece of work
+	norm            rowNorm
+
+	running, norming *parallel.Task
 }
 
-// widths are the values that a mixer keeps for each row of a chunk.
-type widths struct{ proj, conv, dbc, dt int }
-
 func (m *Model) newChunk() *chunk {
-	c := &chunk{model: m}
-	c.convolving = c.channelTask(func(row span, lo, hi int) { c.mixer.convolve(c, row, lo, hi) }, func() int { return c.mixer.widths().conv })
-	c.recurring = c.channelTask(func(row span, lo, hi int) { c.mixer.recur(c, row, lo, hi) }, m.cfg.DInner)
+	c := &chunk{model: m, scratch: make([][]float32, len(m.scratch.names))}
+	c.running = parallel.NewTask(c.runBlocks)
 	c.norming = parallel.NewTask(func(lo, hi int) {
 		for row := lo; row < hi; row++ {
 			c.norm.run(row)
@@ -100,64 +99,53 @@ func (c *chunk) moveTo(b *Batch, start, width, logitRows int) {
 
 // resize makes room for rows rows, keeping memory that is large enough.
 func (c *chunk) resize(rows, logitRows int) {
-	common := c.model.cfg.Shared()
-	D, V, w := common.HiddenSize, common.VocabSize, c.model.mixers[0].widths()
-	for _, part := range [...]struct {
-		p    *[]float32
-		size int
-	}{
-		{&c.hidden, rows * D}, {&c.u, rows * D}, {&c.out, rows * D},
-		{&c.proj, rows * w.proj}, {&c.conv, rows * w.conv}, {&c.dbc, rows * w.dbc}, {&c.dt, rows * w.dt},
-		{&c.logits, logitRows * V},
-	} {
-		*part.p = slices.Grow((*part.p)[:0], part.size)[:part.size]
+	D, V := c.model.cfg.Shared().HiddenSize, c.model.cfg.Shared().VocabSize
+	c.hidden, c.u, c.out = resized(c.hidden, rows*D), resized(c.u, rows*D), resized(c.out, rows*D)
+	for i, width := range c.model.scratch.widths {
+		c.scratch[i] = resized(c.scratch[i], rows*width)
 	}
+	c.logits = resized(c.logits, logitRows*V)
 }
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
-func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, bias []float32) {
-	kernel.MatMul(c.model.pool, y, w, x, xStride, c.rows)
+func (c *chunk) matMul(y []float32, w *weight, x []float32, xStride int, bias []float32) {
+	if c.inputs != nil {
+		for _, s := range c.spans {
+			c.inputs(Inputs{Weight: w.name, Matrices: 1, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
+		}
+	}
+	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, c.rows)
 	if bias != nil {
 		kernel.AddBias(y[:c.rows*w.Rows], bias)
 	}
 }
 
-// convolve runs the convolution of the mixer at hand over blocks of its channels, in parallel.
-func (c *chunk) convolve() { c.eachChannel(c.convolving, c.mixer.widths().conv) }
+// channelFunc does the work of a block for the channels lo to hi of one sequence.
+type channelFunc func(c *chunk, row span, lo, hi int)
 
-// recur runs the recurrence of the current mixer in parallel: over blocks of its channels, or of its channels and of time.
-func (c *chunk) recur() {
-	if !c.model.parallelScan {
-		c.eachChannel(c.recurring, c.model.cfg.DInner())
-		return
-	}
-	for _, row := range c.spans {
-		scan, rows, state := c.mixer.recurrence(c, row)
-		kernel.RunParallel(c.model.pool, scan, &rows, state, &c.state.scan[row.seq])
-	}
-}
+// eachChannel calls run for blocks of the channels of every sequence, in parallel.
+func (c *chunk) eachChannel(channels int, run channelFunc) { c.each(channels, channelBlock, run) }
 
-func (c *chunk) eachChannel(t *parallel.Task, channels int) {
-	n := len(c.spans) * channelBlocks(channels)
+// each calls run for the channels of every sequence, block of them at a time, in parallel.
+func (c *chunk) each(channels, block int, run channelFunc) {
+	c.channels, c.block, c.run = channels, block, run
+	n := len(c.spans) * c.blocks()
 	grain := 1
 	if c.width < longTokens {
 		grain = max(1, n/(2*c.model.pool.Threads())) // to read states takes longer than to move them: in few long streams
 	}
-	c.model.pool.RunTask(t, n, grain)
+	c.model.pool.RunTask(c.running, n, grain)
 }
 
-func channelBlocks(channels int) int { return (channels + channelBlock - 1) / channelBlock }
+func (c *chunk) blocks() int { return (c.channels + c.block - 1) / c.block }
 
-// channelTask is the task of calling f for each block of channels of every sequence.
-func (c *chunk) channelTask(f func(row span, lo, hi int), channels func() int) *parallel.Task {
-	return parallel.NewTask(func(from, to int) {
-		n := channels()
-		blocks := channelBlocks(n)
-		for i := from; i < to; i++ {
-			lo := i % blocks * channelBlock
-			f(c.spans[i/blocks], lo, min(lo+channelBlock, n))
-		}
-	})
+// runBlocks calls c.run for the blocks from to to, counted over all sequences.
+func (c *chunk) runBlocks(from, to int) {
+	each := c.blocks()
+	for i := from; i < to; i++ {
+		lo := i % each * c.block
+		c.run(c, c.spans[i/each], lo, min(lo+c.block, c.channels))
+	}
 }
 
 // rowNorm is the RMS norm of each row, or of each of its parts by itself.

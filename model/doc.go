@@ -27,11 +27,12 @@
 // # Three kinds of data
 //
 // A Model holds weights, which are read-only and may be shared by any number of goroutines. A Cache holds what a
-// sequence has left behind: conv states and SSM states, of the shapes Hugging Face gives them. Scratch memory
+// sequence has left behind: the named states of every layer, of the shapes Hugging Face gives them. Scratch memory
 // belongs to one call and depends on its chunk size, not on the length of the prompt.
 //
-// The families differ in the mixer of a block alone: mamba1.go is that of Mamba-1 and FalconMamba, mamba2.go that of
-// Mamba-2.
+// A model is a list of layers, and a layer a list of steps, hidden += block(norm(hidden)): block.go. Every kind of block has a
+// file: mamba1.go is the mixer of Mamba-1 and FalconMamba, mamba2.go that of Mamba-2. A block names the states that it
+// keeps and the scratch that it works in.
 //
 // A forward pass always continues from a cache: a prompt is a continuation of the empty one, and a generation step is
 // a pass over one token. Results are the same bits however a prompt is cut, batched, padded or threaded.

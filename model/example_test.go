@@ -56,7 +56,7 @@ func ExampleModel_Forward() {
 	cache := m.NewCache(1)
 	out, err := m.Forward(context.Background(), model.Single(tokens("func")), cache, model.Want{Logits: model.LogitsAll})
 	check(err)
-	fmt.Println(len(out.Logits)/m.Config().Shared().VocabSize, "positions,", len(cache.SSMStates), "layers of state")
+	fmt.Println(len(out.Logits)/m.Config().Shared().VocabSize, "positions,", cache.Layers(), "layers of state")
 	// Output: 4 positions, 7 layers of state
 }
 

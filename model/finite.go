@@ -11,13 +11,11 @@ import (
 // such as "cache.ssm_states.3 of block 3 holds NaN". It returns "" when all are. States keep what went wrong, so that
 // the block that began it is found without looking at every activation of every token.
 func (c *Cache) NonFinite() string {
-	for l := range c.ConvStates {
-		for _, state := range []struct {
-			name   string
-			values []float32
-		}{{dump.ConvState(l), c.ConvStates[l]}, {dump.SSMState(l), c.SSMStates[l]}} {
-			if i := numcheck.NonFinite(state.values); i >= 0 {
-				return fmt.Sprintf("%s of block %d holds %v", state.name, l, state.values[i])
+	for l := range c.states {
+		for i := range c.states[l] {
+			values := c.states[l][i].All()
+			if bad := numcheck.NonFinite(values); bad >= 0 {
+				return fmt.Sprintf("%s of block %d holds %v", dump.State(c.states[l][i].Name, l), l, values[bad])
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -25,6 +24,19 @@ const (
 type Want struct {
 	Logits       Logits
 	HiddenStates bool // of all layers, as output_hidden_states=True of transformers gives them
+	// Inputs, unless nil, is called with what every matrix in a block is multiplied with, before the product: for one sequence and
+	// window of positions after the other. Padding is left out.
+	Inputs func(Inputs)
+}
+
+// Inputs are rows that a matrix is multiplied with, one for each token. They are valid until the function that receives them
+// returns.
+type Inputs struct {
+	Weight           string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
+	Matrix, Matrices int    // which of how many the tensor holds
+	X                []float32
+	Rows, Cols       int
+	Stride           int // row i is X[i*Stride:][:Cols]
 }
 
 // Part is a piece of a forward pass's results: a window of positions, or the last logits.
@@ -49,6 +61,9 @@ const maxLogits = 1 << 22
 // Forward runs the batch from where the cache stands, moves the cache on, and returns the results in memory.
 // Use Stream where they may be large. Errors are those of Stream.
 func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (*Output, error) {
+	if err := m.usable(); err != nil {
+		return nil, err
+	}
 	if err := m.check(ctx, &b, cache, want); err != nil {
 		return nil, err
 	}
@@ -96,13 +111,13 @@ func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (
 // anything is computed. After any other error (ctx cancelled, visit failed, the weights' file changed) the cache
 // stands somewhere inside the batch and must not be used.
 func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, visit func(*Part) error) error {
-	if err := m.check(ctx, &b, cache, want); err != nil {
-		return err
-	}
 	if err := m.enter(); err != nil {
 		return err
 	}
 	defer m.leave()
+	if err := m.check(ctx, &b, cache, want); err != nil {
+		return err
+	}
 	if !cache.busy.CompareAndSwap(false, true) {
 		return errors.New("model: the cache is in use by another pass: each needs one of its own")
 	}
@@ -113,7 +128,7 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 	}
 	p := m.spare.Get().(*pass)
 	defer func() {
-		p.ctx, p.batch, p.cache, p.visit, p.meter = nil, Batch{}, nil, nil, nil
+		p.ctx, p.batch, p.cache, p.want, p.visit, p.meter, p.c.inputs = nil, Batch{}, nil, Want{}, nil, nil, nil
 		m.spare.Put(p)
 	}()
 	p.ctx, p.batch, p.cache, p.want, p.visit = ctx, b, cache, want, visit
@@ -126,9 +141,6 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 
 // check reports what is wrong with the arguments of a pass.
 func (m *Model) check(ctx context.Context, b *Batch, cache *Cache, want Want) error {
-	if err := m.usable(); err != nil {
-		return err
-	}
 	switch {
 	case ctx == nil:
 		return errors.New("model: the context is nil")
@@ -177,9 +189,10 @@ func (p *pass) all() error {
 		width = min(width, max(1, maxLogits/(common.VocabSize*b.Sequences)))
 	}
 	if n := b.Sequences * common.HiddenSize; p.want.Logits == LogitsLast {
-		p.last = slices.Grow(p.last[:0], n)[:n]
+		p.last = resized(p.last, n)
 		clear(p.last)
 	}
+	c.inputs = p.want.Inputs
 	p.meter = progress.Start(p.ctx, "tokens", b.Tokens, common.NumHiddenLayers)
 	for start := 0; start < b.Tokens; start += width {
 		n := min(width, b.Tokens-start)
@@ -210,11 +223,11 @@ func (p *pass) chunk() error {
 		w.embeddings.Row(c.hidden[row*D:][:D], int(id))
 	}
 	p.part = Part{Start: c.start, Width: c.width, Hidden: p.part.Hidden[:0]}
-	for l := range m.mixers {
+	for l := range w.layers {
 		if err := p.ctx.Err(); err != nil {
 			return err
 		}
-		m.block(c, l, p.cache.layer(l))
+		m.layer(c, l, p.cache)
 		p.meter.Add(c.width)
 		if p.want.HiddenStates {
 			p.part.Hidden = append(p.part.Hidden, p.keep(l))
@@ -229,7 +242,7 @@ func (p *pass) chunk() error {
 	}
 	switch p.want.Logits {
 	case LogitsAll:
-		c.matMul(c.logits, &w.head, c.u, D, nil)
+		kernel.MatMul(m.pool, c.logits, &w.head, c.u, D, c.rows)
 		p.part.Logits = c.logits
 	case LogitsLast:
 		p.keepLast()
@@ -255,14 +268,20 @@ func (p *pass) keepLast() {
 	}
 }
 
-// block adds block l to the residual stream: hidden += mixer(norm(hidden)).
-func (m *Model) block(c *chunk, l int, st layerState) {
-	m.norm(c, m.weights.norms[l])
-	c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
-	c.mixer, c.state = m.mixers[l], st
-	c.mixer.forward(c)
-	c.mixer, c.state = nil, layerState{}
-	kernel.Add(c.hidden, c.out)
+// layer adds the blocks of layer l to the residual stream: hidden += block(norm(hidden)), one after the other.
+func (m *Model) layer(c *chunk, l int, cache *Cache) {
+	if cache.scans != nil {
+		c.carries = cache.scans[l]
+	}
+	for i := range m.weights.layers[l] {
+		s := &m.weights.layers[l][i]
+		m.norm(c, s.norm)
+		c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
+		c.states = cache.states[l][s.from:s.upTo]
+		s.block.forward(c)
+		kernel.Add(c.hidden, c.out)
+	}
+	c.states, c.carries = nil, nil
 }
 
 // norm sets c.u to the RMS norm of each row of the residual stream.

@@ -31,8 +31,8 @@ func TestCloserToTruthThanHuggingFace(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range d.Names() {
-			got, want := pick(name, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates),
-				pick(name, truth.Logits, truth.HiddenStates, truthCache.ConvStates, truthCache.SSMStates)
+			got, want := pick(name, out.Logits, out.HiddenStates, cache),
+				pick(name, truth.Logits, truth.HiddenStates, truthCache)
 			if got == nil {
 				continue // the input
 			}
@@ -62,14 +62,22 @@ func TestCloserToTruthThanHuggingFace(t *testing.T) {
 }
 
 // pick returns the tensor of that name in a dump, nil for the input.
-func pick[F any](name string, logits []F, hidden, conv, ssm [][]F) []F {
+func pick[F any](name string, logits []F, hidden [][]F, cache interface {
+	Layers() int
+	States(layer int) []model.State[F]
+}) []F {
 	if name == dump.Logits {
 		return logits
 	}
-	for list, named := range map[*[][]F]func(int) string{&hidden: dump.HiddenState, &conv: dump.ConvState, &ssm: dump.SSMState} {
-		for i, v := range *list {
-			if named(i) == name {
-				return v
+	for i, v := range hidden {
+		if dump.HiddenState(i) == name {
+			return v
+		}
+	}
+	for l := range cache.Layers() {
+		for _, s := range cache.States(l) {
+			if dump.State(s.Name, l) == name {
+				return s.Values
 			}
 		}
 	}
@@ -88,7 +96,7 @@ func TestOracleIsTheTruth(t *testing.T) {
 		}
 		compared := 0
 		for _, name := range d.Names() {
-			got := pick(name, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates)
+			got := pick(name, out.Logits, out.HiddenStates, cache)
 			if got == nil {
 				continue
 			}
@@ -123,7 +131,7 @@ func TestChunksChangeOnlyRounding(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, pair := range map[string][2][]float64{
-			"logits": {chunked.Logits, whole.Logits}, "state": {caches[1].SSMStates[0], caches[0].SSMStates[0]},
+			"logits": {chunked.Logits, whole.Logits}, "state": {caches[1].States(0)[1].Values, caches[0].States(0)[1].Values},
 		} {
 			if r, err := numcheck.Compare(pair[0], pair[1], nil); err != nil || !(r.MaxRel <= 1e-11) {
 				t.Errorf("%s: %s differ by %.3g of the largest (%v)", ref, what, r.MaxRel, err)

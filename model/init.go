@@ -3,13 +3,10 @@ package model
 import (
 	"errors"
 	"hash/fnv"
-	"math"
 	"math/rand/v2"
-	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -19,7 +16,7 @@ type Parameter struct {
 	Shape []int
 
 	seed uint64
-	draw func(rng *rand.Rand, i int) float64 // value of element i
+	draw names.Draw
 }
 
 // Init returns the parameters of a new model, as the Mamba papers' reference code initialises them
@@ -56,68 +53,10 @@ func Init(cfg config.Config, seed uint64) ([]Parameter, error) {
 		params = append(params, Parameter{
 			Name: spec.Name, Shape: spec.Shape,
 			seed: seed ^ h.Sum64(),
-			draw: initialiser(cfg, spec),
+			draw: names.Initial(cfg, spec),
 		})
 	}
 	return params, nil
-}
-
-// initialiser returns how the elements of a tensor are drawn.
-func initialiser(family config.Config, spec names.Spec) func(*rand.Rand, int) float64 {
-	cfg := family.Shared()
-	_, kind, inMixer := strings.Cut(spec.Name, ".mixer.")
-	if !inMixer {
-		if strings.HasSuffix(spec.Name, "norm.weight") || strings.HasSuffix(spec.Name, "norm_f.weight") {
-			return constant(1)
-		}
-		return func(rng *rand.Rand, _ int) float64 { return cfg.InitializerRange * rng.NormFloat64() }
-	}
-	switch kind {
-	case "A_log":
-		if family.Family() == config.Mamba2 {
-			return func(rng *rand.Rand, _ int) float64 { return samebits.Log(1 + float64(15*rng.Float64())) }
-		}
-		return func(_ *rand.Rand, i int) float64 { return samebits.Log(float64(i%cfg.StateSize + 1)) }
-	case "D", "norm.weight":
-		return constant(1)
-	case "dt_proj.bias", "dt_bias":
-		return stepSize(cfg)
-	case "dt_proj.weight":
-		m := config.Selective(family)
-		bound := m.TimeStepScale / math.Sqrt(float64(m.TimeStepRank))
-		if m.TimeStepInitScheme == "constant" {
-			return constant(bound)
-		}
-		return uniform(bound)
-	case "in_proj.bias", "out_proj.bias":
-		return constant(0)
-	case "out_proj.weight":
-		bound := 1 / math.Sqrt(float64(family.DInner()))
-		if cfg.RescalePrenormResidual {
-			bound /= math.Sqrt(float64(cfg.NumHiddenLayers))
-		}
-		return uniform(bound)
-	case "conv1d.weight", "conv1d.bias":
-		return uniform(1 / math.Sqrt(float64(cfg.ConvKernel)))
-	}
-	return uniform(1 / math.Sqrt(float64(spec.Shape[len(spec.Shape)-1])))
-}
-
-func constant(v float64) func(*rand.Rand, int) float64 {
-	return func(*rand.Rand, int) float64 { return v }
-}
-
-func uniform(bound float64) func(*rand.Rand, int) float64 {
-	return func(rng *rand.Rand, _ int) float64 { return bound * (2*float64(rng.Float64()) - 1) }
-}
-
-// stepSize draws the bias whose softplus is the initial step size dt.
-func stepSize(cfg *config.Common) func(*rand.Rand, int) float64 {
-	low, high := samebits.Log(cfg.TimeStepMin), samebits.Log(cfg.TimeStepMax)
-	return func(rng *rand.Rand, _ int) float64 {
-		dt := max(samebits.Exp(low+float64((high-low)*rng.Float64())), cfg.TimeStepFloor)
-		return dt + samebits.Log(-samebits.Expm1(-dt))
-	}
 }
 
 // Encode hands the values to emit, in order and in pieces, in the encoding of dtype.

@@ -2,8 +2,8 @@ package model
 
 import (
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -17,17 +17,21 @@ type mamba1 struct {
 	normed  []int   // their widths R, N, N
 	normEps float64 // of these norms
 
-	inProj  kernel.Matrix // [2I, D]: rows of x, then rows of z
-	inBias  []float32     // [2I], or nil
-	conv    kernel.Conv   // [I, K] and bias [I]
-	xProj   kernel.Matrix // [R+2N, I]: rows of dt, then of B, then of C
-	dtProj  kernel.Matrix // [I, R]
-	scan    kernel.Scan   // A·log2 e [I, N], D [I], the bias of dt [I]
-	outProj kernel.Matrix // [D, I]
-	outBias []float32     // [D], or nil
+	inProj  weight      // [2I, D]: rows of x, then rows of z
+	inBias  []float32   // [2I], or nil
+	conv    kernel.Conv // [I, K] and bias [I]
+	xProj   weight      // [R+2N, I]: rows of dt, then of B, then of C
+	dtProj  weight      // [I, R]
+	scan    kernel.Scan // A·log2 e [I, N], D [I], the bias of dt [I]
+	outProj weight      // [D, I]
+	outBias []float32   // [D], or nil
+
+	xz, x, dbc, dt array // [B·T, 2I], [B·T, I], [B·T, R+2N], [B·T, I]
+
+	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
+func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	m := &mamba1{
 		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
 		inProj:  matrix(b, "in_proj.weight"),
@@ -38,6 +42,9 @@ func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
+	m.xz, m.x = s.reserve("in_proj", 2*m.inner), s.reserve("conv1d", m.inner)
+	m.dbc, m.dt = s.reserve("x_proj", m.rank+2*m.states), s.reserve("dt_proj", m.inner)
+	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [I, 1, K], [I]
 	aLog := b.Take("A_log")
 	if b.Err() == nil {
@@ -50,80 +57,71 @@ func newMamba1(b *loader.Binder, cfg *config.MambaConfig) *mamba1 {
 }
 
 // newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
-func newFalcon(b *loader.Binder, cfg *config.FalconMambaConfig) *mamba1 {
-	m := newMamba1(b, &cfg.MambaConfig)
+func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
+	m := newMamba1(b, s, &cfg.MambaConfig)
 	m.falcon, m.normEps = true, cfg.MixerRMSEps
 	m.normed = []int{m.rank, m.states, m.states}
 	return m
 }
 
-func (m *mamba1) widths() widths {
-	return widths{proj: 2 * m.inner, conv: m.inner, dbc: m.rank + 2*m.states, dt: m.inner}
-}
-
-// forward implements mixer.
+// forward implements block.
 func (m *mamba1) forward(c *chunk) {
 	I, N, R := m.inner, m.states, m.rank
+	xz, x, dbc, dt := c.scratch[m.xz], c.scratch[m.x], c.scratch[m.dbc], c.scratch[m.dt]
 
 	// 1. Projection.                                                    u [B·T, D] → x, z [B·T, I]
-	c.matMul(c.proj, &m.inProj, c.u, m.inProj.Cols, m.inBias) // interleaved: token t of x is at t·2I, of z I later
+	c.matMul(xz, &m.inProj, c.u, m.inProj.Cols, m.inBias) // interleaved: token t of x is at t·2I, of z I later
 
 	// 2. Causal convolution and SiLU.                                   x [B·T, I] → x [B·T, I]
-	c.convolve()
-	c.clearPadding(c.conv, I)
+	c.eachChannel(I, m.convolving)
+	c.clearPadding(x, I)
 
 	// 3.a Selection: step size, input and output map of each token.     x [B·T, I] → dt, B, C [B·T, R + N + N]
 	//     FalconMamba norms each of the three.
-	c.matMul(c.dbc, &m.xProj, c.conv, I, nil)
+	c.matMul(dbc, &m.xProj, x, I, nil)
 	width := R + 2*N
 	if m.falcon {
-		c.normRows(rowNorm{y: c.dbc, x: c.dbc, stride: width, parts: m.normed, eps: m.normEps})
+		c.normRows(rowNorm{y: dbc, x: dbc, stride: width, parts: m.normed, eps: m.normEps})
 	}
 
 	// 3.b Discretisation: dt = softplus(dt_proj(dt) + bias).            dt [B·T, R] → [B·T, I]
 	// 3.c Recurrence h = exp(dt·A)·h + dt·B·x, output y = C·h + D·x,
 	//     gated with SiLU(z).                                           [B·T, I], over x
-	c.matMul(c.dt, &m.dtProj, c.dbc, width, nil)
-	c.recur()
+	c.matMul(dt, &m.dtProj, dbc, width, nil)
+	c.recur(m, I, m.recurring)
 
 	// 4. Projection back.                                               y [B·T, I] → out [B·T, D]
-	c.matMul(c.out, &m.outProj, c.conv, I, m.outBias)
+	c.matMul(c.out, &m.outProj, x, I, m.outBias)
 }
 
-// convolve implements mixer: step 2.
+// convolve is step 2 for the channels lo to hi of one sequence.
 func (m *mamba1) convolve(c *chunk, row span, lo, hi int) {
-	I, K := m.inner, m.conv.K
-	m.conv.Run(c.conv[row.from*I:], I, c.proj[row.from*2*I:], 2*I, c.state.conv[row.seq*I*K:][:I*K], row.tokens, lo, hi)
+	I, xz, x := m.inner, c.scratch[m.xz], c.scratch[m.x]
+	m.conv.Run(x[row.from*I:], I, xz[row.from*2*I:], 2*I, c.states[blocks.Conv].Of(row.seq), row.tokens, lo, hi)
 }
 
-// recur implements mixer: the rest of 3.b, and 3.c.
+// recur is the rest of 3.b, and 3.c, for the channels lo to hi of one sequence.
 func (m *mamba1) recur(c *chunk, row span, lo, hi int) {
 	rows := m.rows(c, row)
-	m.scan.Run(&rows, m.ssm(c, row), lo, hi)
+	m.scan.Run(&rows, c.states[blocks.SSM].Of(row.seq), lo, hi)
 }
 
-// recurrence implements mixer.
+// recurrence implements scanner.
 func (m *mamba1) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32) {
-	return &m.scan, m.rows(c, row), m.ssm(c, row)
-}
-
-// ssm is the SSM state of one sequence [I, N].
-func (m *mamba1) ssm(c *chunk, row span) []float32 {
-	size := m.inner * m.states
-	return c.state.ssm[row.seq*size:][:size]
+	return &m.scan, m.rows(c, row), c.states[blocks.SSM].Of(row.seq)
 }
 
 // rows lays out the scan of one sequence: x is read and overwritten with y.
 func (m *mamba1) rows(c *chunk, row span) kernel.ScanRows {
 	I, R, width := m.inner, m.rank, m.rank+2*m.states
-	dbc := c.dbc[row.from*width:]
+	xz, x, dbc := c.scratch[m.xz][row.from*2*I:], c.scratch[m.x][row.from*I:], c.scratch[m.dbc][row.from*width:]
 	return kernel.ScanRows{
 		Tokens: row.tokens,
-		X:      c.conv[row.from*I:], XStride: I,
-		Dt: c.dt[row.from*I:], DtStride: I,
+		X:      x, XStride: I,
+		Dt: c.scratch[m.dt][row.from*I:], DtStride: I,
 		B: dbc[R:], BStride: width,
 		C: dbc[R+m.states:], CStride: width,
-		Z: c.proj[row.from*2*I+I:], ZStride: 2 * I,
-		Y: c.conv[row.from*I:], YStride: I,
+		Z: xz[I:], ZStride: 2 * I,
+		Y: x, YStride: I,
 	}
 }

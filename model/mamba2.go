@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -18,17 +18,21 @@ type mamba2 struct {
 	bc                     int   // G·N, the channels of B, and those of C
 	groups                 []int // I/G for each group: the channels that are normed together
 
-	inProj  kernel.Matrix   // [I+C+H, D]: rows of z, x, B, C, dt
+	inProj  weight          // [I+C+H, D]: rows of z, x, B, C, dt
 	inBias  []float32       // [I+C+H], or nil
 	conv    kernel.Conv     // [C, K] and bias [C]: x, B, C
 	scan    kernel.HeadScan // A [H], D, the bias of dt [H]
 	norm    []float32       // [I]
 	normEps float64
-	outProj kernel.Matrix // [D, I]
-	outBias []float32     // [D], or nil
+	outProj weight    // [D, I]
+	outBias []float32 // [D], or nil
+
+	proj, xBC array // [B·T, I+C+H], [B·T, C]
+
+	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba2(b *loader.Binder, cfg *config.Mamba2Config) *mamba2 {
+func newMamba2(b binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
 	m := &mamba2{
 		inner: cfg.DInner(), channels: cfg.ConvChannels(), heads: cfg.NumHeads,
 		bc: cfg.NGroups * cfg.StateSize, groups: slices.Repeat([]int{cfg.DInner() / cfg.NGroups}, cfg.NGroups),
@@ -42,6 +46,8 @@ func newMamba2(b *loader.Binder, cfg *config.Mamba2Config) *mamba2 {
 		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
+	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
+	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [C, 1, K], [C]
 	aLog, skip := b.Take("A_log"), vector(b, "D")                                         // [H], [H]
 	if b.Err() == nil {
@@ -56,64 +62,55 @@ func newMamba2(b *loader.Binder, cfg *config.Mamba2Config) *mamba2 {
 	return m
 }
 
-func (m *mamba2) widths() widths {
-	return widths{proj: m.inner + m.channels + m.heads, conv: m.channels}
-}
-
-// forward implements mixer.
+// forward implements block.
 func (m *mamba2) forward(c *chunk) {
-	C := m.channels
+	C, proj, xBC := m.channels, c.scratch[m.proj], c.scratch[m.xBC]
 
 	// 1. Projection.                                    u [B·T, D] → z [B·T, I], xBC [B·T, C], dt [B·T, H]
-	c.matMul(c.proj, &m.inProj, c.u, m.inProj.Cols, m.inBias) // token t of z is at t·(I+C+H), of xBC I later
+	c.matMul(proj, &m.inProj, c.u, m.inProj.Cols, m.inBias) // token t of z is at t·(I+C+H), of xBC I later
 
 	// 2. Causal convolution and SiLU.                   xBC [B·T, C] → x [B·T, I], B, C [B·T, G, N]
-	c.convolve()
-	c.clearPadding(c.conv, C)
+	c.eachChannel(C, m.convolving)
+	c.clearPadding(xBC, C)
 
 	// 3. Discretisation dt = softplus(dt + bias), within its limits; of each head the recurrence
 	//    s = exp(dt·A)·s + (dt·x) ⊗ B, output y = s·C + D·x, gated with SiLU(z).      [B·T, I], over x
-	c.recur()
+	c.recur(m, m.inner, m.recurring)
 
 	// 4. RMS norm of every group, and projection back.  y [B·T, G, I/G] → out [B·T, D]
-	c.normRows(rowNorm{y: c.conv, x: c.conv, stride: C, parts: m.groups, weight: m.norm, eps: m.normEps})
-	c.matMul(c.out, &m.outProj, c.conv, C, m.outBias)
+	c.normRows(rowNorm{y: xBC, x: xBC, stride: C, parts: m.groups, weight: m.norm, eps: m.normEps})
+	c.matMul(c.out, &m.outProj, xBC, C, m.outBias)
 }
 
-// convolve implements mixer: step 2.
+// convolve is step 2 for the channels lo to hi of one sequence.
 func (m *mamba2) convolve(c *chunk, row span, lo, hi int) {
-	I, C, K, width := m.inner, m.channels, m.conv.K, m.inProj.Rows
-	m.conv.Run(c.conv[row.from*C:], C, c.proj[row.from*width+I:], width, c.state.conv[row.seq*C*K:][:C*K], row.tokens, lo, hi)
+	I, C, width := m.inner, m.channels, m.inProj.Rows
+	proj, xBC := c.scratch[m.proj][row.from*width:], c.scratch[m.xBC][row.from*C:]
+	m.conv.Run(xBC, C, proj[I:], width, c.states[blocks.Conv].Of(row.seq), row.tokens, lo, hi)
 }
 
-// recur implements mixer: step 3.
+// recur is step 3 for the channels lo to hi of one sequence.
 func (m *mamba2) recur(c *chunk, row span, lo, hi int) {
 	rows := m.rows(c, row)
-	m.scan.Run(&rows, m.ssm(c, row), lo, hi)
+	m.scan.Run(&rows, c.states[blocks.SSM].Of(row.seq), lo, hi)
 }
 
-// recurrence implements mixer.
+// recurrence implements scanner.
 func (m *mamba2) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32) {
-	return &m.scan, m.rows(c, row), m.ssm(c, row)
-}
-
-// ssm is the SSM state of one sequence [H, P, N].
-func (m *mamba2) ssm(c *chunk, row span) []float32 {
-	size := m.inner * m.scan.States
-	return c.state.ssm[row.seq*size:][:size]
+	return &m.scan, m.rows(c, row), c.states[blocks.SSM].Of(row.seq)
 }
 
 // rows lays out the scan of one sequence: x is read and overwritten with y.
 func (m *mamba2) rows(c *chunk, row span) kernel.ScanRows {
 	I, C, width := m.inner, m.channels, m.inProj.Rows
-	proj, conv := c.proj[row.from*width:], c.conv[row.from*C:]
+	proj, xBC := c.scratch[m.proj][row.from*width:], c.scratch[m.xBC][row.from*C:]
 	return kernel.ScanRows{
 		Tokens: row.tokens,
-		X:      conv, XStride: C,
+		X:      xBC, XStride: C,
 		Dt: proj[I+C:], DtStride: width,
-		B: conv[I:], BStride: C,
-		C: conv[I+m.bc:], CStride: C,
+		B: xBC[I:], BStride: C,
+		C: xBC[I+m.bc:], CStride: C,
 		Z: proj, ZStride: width,
-		Y: conv, YStride: C,
+		Y: xBC, YStride: C,
 	}
 }

@@ -306,7 +306,9 @@ func TestClosed(t *testing.T) {
 		"Diff": func(_ *testing.T, o *opened) error {
 			return second(compare.Diff(bg, o.other, o.ck, loader.ReadOptions{}))
 		},
-		"receipt": func(_ *testing.T, o *opened) error { return second(compare.NewReceipt(bg, o.other, o.ck, nil, 0)) },
+		"receipt": func(_ *testing.T, o *opened) error {
+			return second(compare.NewReceipt(bg, o.other, o.ck, compare.ReceiptOptions{}))
+		},
 		"oracle": func(_ *testing.T, o *opened) error {
 			return second(reference.Forward(bg, o.ck, one, reference.NewCache[float64](o.ck.Config(), 1), last))
 		},

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/gate"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/parallel"
@@ -17,7 +18,9 @@ import (
 type Model struct {
 	cfg          config.Config
 	weights      *weights
-	mixers       []mixer // of every layer
+	scratch      scratch         // of its blocks
+	states       [][]blocks.Spec // of every layer
+	memory       int             // bytes of the states and logits of a sequence
 	pool         *parallel.Pool
 	spare        sync.Pool // of *pass
 	parallelScan bool
@@ -55,17 +58,16 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 		return nil, err
 	}
 	ck.ReadAhead()
-	var w *weights
-	var mixers []mixer
+	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, fingerprint: opts.Fingerprint}
 	err := mmap.Guard(func() (err error) { // small vectors are copied
-		w, mixers, err = bind(ck)
+		m.weights, err = bind(ck, &m.scratch)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{cfg: ck.Config(), weights: w, mixers: mixers, parallelScan: opts.ParallelScan, ck: ck,
-		fingerprint: opts.Fingerprint, pool: parallel.NewPool(opts.Threads)}
+	m.memory = memoryOf(m.cfg, m.states)
+	m.pool = parallel.NewPool(opts.Threads)
 	m.spare.New = func() any { return m.newPass() }
 	return m, nil
 }

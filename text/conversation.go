@@ -87,13 +87,19 @@ func (d *Conversation) goOn(ctx context.Context, text string) error {
 
 // prompt runs what the template has to say beyond the text that was run.
 func (d *Conversation) prompt(ctx context.Context) error {
-	text, ids, err := d.render()
+	text, ids, err := d.render(ctx)
 	if err != nil {
 		return err
 	}
-	rest, ok := d.after(d.ran, text, ids)
+	rest, ok, err := d.after(ctx, d.ran, text, ids)
+	if err != nil {
+		return err
+	}
 	if !ok {
-		if rest, ok = d.after(d.answering.text, text, ids); ok {
+		if rest, ok, err = d.after(ctx, d.answering.text, text, ids); err != nil {
+			return err
+		}
+		if ok {
 			err = d.g.Restart(d.answering.cache.Clone(), nil)
 		} else {
 			rest, err = ids, d.g.Restart(nil, nil)
@@ -106,15 +112,17 @@ func (d *Conversation) prompt(ctx context.Context) error {
 }
 
 // render returns the text of the conversation and its ids. Models begin and end answers with white space that some
-// templates write themselves, so the last answer goes without it where only then the text goes on from what was run.
-func (d *Conversation) render() (text string, ids []int64, err error) {
+// templates write themselves, so the last answer leaves it out if only then the text continues what was run.
+func (d *Conversation) render(ctx context.Context) (text string, ids []int64, err error) {
 	for {
 		if text, err = d.template.Render(d.Messages(), true); err != nil {
 			return "", nil, err
 		}
-		ids = d.t.EncodeTemplate(text)
-		if _, ok := d.after(d.ran, text, ids); ok || len(d.turns) < 2 {
-			return text, ids, nil
+		if ids, err = d.t.EncodeTemplateContext(ctx, text); err != nil {
+			return "", nil, err
+		}
+		if _, ok, err := d.after(ctx, d.ran, text, ids); ok || err != nil || len(d.turns) < 2 {
+			return text, ids, err
 		}
 		answer := &d.turns[len(d.turns)-2]
 		trimmed := strings.TrimSpace(answer.Content)
@@ -125,16 +133,16 @@ func (d *Conversation) render() (text string, ids []int64, err error) {
 	}
 }
 
-// after returns the ids of a text that follow those of its beginning; ok is false where there are none.
-func (d *Conversation) after(beginning, text string, ids []int64) (rest []int64, ok bool) {
+// after returns the ids of a text that follow those of its beginning; ok is false if there are none.
+func (d *Conversation) after(ctx context.Context, beginning, text string, ids []int64) (rest []int64, ok bool, err error) {
 	if beginning == "" || !strings.HasPrefix(text, beginning) {
-		return nil, false
+		return nil, false, nil
 	}
-	before := d.t.EncodeTemplate(beginning)
-	if len(before) >= len(ids) || !slices.Equal(before, ids[:len(before)]) {
-		return nil, false
+	before, err := d.t.EncodeTemplateContext(ctx, beginning)
+	if err != nil || len(before) >= len(ids) || !slices.Equal(before, ids[:len(before)]) {
+		return nil, false, err
 	}
-	return ids[len(before):], true
+	return ids[len(before):], true, nil
 }
 
 // feed runs ids, and keeps the state where an answer begins.
@@ -169,7 +177,7 @@ func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show f
 	shown := 0
 	update := func() error {
 		text := c.text.String()
-		if d.template != nil && shown == 0 { // what separates an answer from its prompt is no part of it
+		if d.template != nil && shown == 0 { // what separates an answer from its prompt does not belong to it
 			shown = len(text) - len(strings.TrimLeft(text, " \n"))
 			if shown == len(text) {
 				shown = 0
@@ -197,16 +205,20 @@ func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show f
 		}
 	}
 	d.turns = append(d.turns, Message{"assistant", c.text.String()})
-	d.ran, d.before = d.spelled(c.ids), d.before.Add(c.ids)
+	d.ran, d.before = d.spelled(ctx, c.ids), d.before.Add(c.ids)
 	return nil
 }
 
-// spelled returns the text that was run, with an answer of these ids; empty if the ids are not a text of their own.
-func (d *Conversation) spelled(ids []int64) string {
+// spelled returns the text that was run, with an answer of these ids; empty if the ids are not a text of their own, or ctx has
+// ended before that is known.
+func (d *Conversation) spelled(ctx context.Context, ids []int64) string {
 	if d.template == nil {
 		return ""
 	}
-	prompt := d.t.EncodeTemplate(d.ran)
+	prompt, err := d.t.EncodeTemplateContext(ctx, d.ran)
+	if err != nil {
+		return ""
+	}
 	before := d.t.Decode(prompt, false)
 	all := d.t.Decode(append(prompt, ids...), false)
 	answer, ok := strings.CutPrefix(all, before)

@@ -74,9 +74,11 @@ func same(t *testing.T, d *Conversation, m *model.Model, text string) {
 	if !slices.Equal(out.Logits, logits) {
 		t.Errorf("other logits than after %q", text)
 	}
-	for l := range fresh.SSMStates {
-		if !slices.Equal(fresh.SSMStates[l], cache.SSMStates[l]) || !slices.Equal(fresh.ConvStates[l], cache.ConvStates[l]) {
-			t.Fatalf("layer %d: other states than after %q", l, text)
+	for l := range fresh.Layers() {
+		for i, s := range fresh.States(l) {
+			if !slices.Equal(s.Values, cache.States(l)[i].Values) {
+				t.Fatalf("layer %d: other %s than after %q", l, s.Name, text)
+			}
 		}
 	}
 }
@@ -135,7 +137,7 @@ func TestOnlyWhatIsNew(t *testing.T) {
 		if err := d.Say(context.Background(), fmt.Sprint("turn ", i)); err != nil {
 			t.Fatal(err)
 		}
-		rest, ok := d.after(before, d.ran, d.t.EncodeTemplate(d.ran))
+		rest, ok, _ := d.after(t.Context(), before, d.ran, d.t.EncodeTemplate(d.ran))
 		if i > 0 && (!ok || len(rest) > 70) {
 			t.Errorf("turn %d runs %d bytes", i, len(rest))
 		}
@@ -162,7 +164,7 @@ func TestPromptGivenUp(t *testing.T) {
 	}
 }
 
-// TestSavedElsewhere refuses a state without a conversation, where a template needs one.
+// TestSavedElsewhere refuses a state without a conversation if a template needs one.
 func TestSavedElsewhere(t *testing.T) {
 	d, m := newConversation(t, chatML)
 	path := filepath.Join(t.TempDir(), "state.safetensors")

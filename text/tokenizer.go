@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -31,7 +32,11 @@ func OpenOf(ck *loader.Checkpoint) (*Tokenizer, error) {
 }
 
 func own(ck *loader.Checkpoint) (*tokenizer.Tokenizer, error) {
-	if kvs := ck.GGUFKeys(); kvs != nil {
+	if kvs := layout.Inside(ck).Weights.Keys; kvs != nil {
+		if err := ck.Hold(); err != nil { // they lie in the file
+			return nil, err
+		}
+		defer ck.Release()
 		return tokenizer.FromGGUF(ck.Path(), kvs)
 	}
 	return tokenizer.Open(ck.Path())
@@ -59,6 +64,11 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool
 // EncodeTemplate returns the ids of what a chat template rendered: all special tokens in it become their ids, and none is
 // added.
 func (t *Tokenizer) EncodeTemplate(text string) []int64 { return t.t.EncodeTemplate(text) }
+
+// EncodeTemplateContext is EncodeTemplate for a text that may be long, as EncodeContext is Encode.
+func (t *Tokenizer) EncodeTemplateContext(ctx context.Context, text string) ([]int64, error) {
+	return t.t.EncodeTemplateContext(ctx, text)
+}
 
 // Decode returns the text of some ids. Ids without a token are left out, and special tokens too if skipSpecial is set.
 // Bytes that are not UTF-8 become U+FFFD.

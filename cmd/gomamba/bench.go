@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
@@ -264,7 +265,7 @@ func speedText(v float64) string {
 // print writes the figures for people.
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(results(cmd), 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s\t%s, %s, %d threads, %s, %s scan\n", r.Model, r.Family, r.DType, r.Threads, r.ISA, r.Scan)
+	fmt.Fprintf(tw, "%s\t%s, %s, %s, %s, %s scan\n", r.Model, r.Family, r.DType, badfile.Count(r.Threads, "thread"), r.ISA, r.Scan)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
 	fmt.Fprintf(tw, "decode\t%s tokens/s (%d tokens), reading %s per token\n", speedText(r.DecodeTokS), r.DecodeTokens, bytesText(r.WeightBytes))

@@ -45,10 +45,10 @@ its lines. Arrow keys edit a line and recall earlier ones. Ctrl-C ends an answer
 what is typed, or ends the program; Ctrl-D ends the program. These lines are commands:
   /reset        forget the conversation
   /save FILE    keep it, and the model's state after it
-  /load FILE    go on from there; with --seed, draws begin anew
+  /load FILE    go on from there; with --seed, draws begin again
   /help         list these
 
-Where stdin is no terminal each line is a turn, and stdout has the answers.
+If stdin is not a terminal each line is a turn, and stdout has the answers.
 
 ` + orderHelp,
 		Example: `  gomamba chat falcon-mamba-7b-instruct --temp 0.7 --top-p 0.9
@@ -70,7 +70,7 @@ Where stdin is no terminal each line is a turn, and stdout has the answers.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.system, "system", "", "what the model is told before the conversation")
+	flags.StringVar(&f.system, "system", "", "what the model reads before the conversation")
 	flags.StringVar(&f.template, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
 	flags.BoolVar(&f.plain, "plain", false, "use no template: go on with what is typed")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
@@ -172,7 +172,7 @@ type line struct {
 	err  error
 }
 
-// lines is where the user's lines come from: next returns one, without its break; io.EOF says that there are no more.
+// lines is where the user's lines come from: next returns one, without its break; io.EOF says that there are none left.
 type lines interface {
 	next(ctx context.Context, mark string) (string, error)
 }
@@ -246,7 +246,7 @@ func (c *chat) read(from lines) (string, error) {
 // commandLine is what a command looks like.
 var commandLine = regexp.MustCompile(`^/([a-z]+)(?:\s+(.*))?$`)
 
-// turn does what a line says. What a user can put right is said and is no error, where there is a user.
+// turn does what a line says. What a user can correct is printed and is not an error, if there is a user.
 func (c *chat) turn(text string) error {
 	if strings.TrimSpace(text) == "" {
 		return nil

@@ -37,7 +37,7 @@ func dtypeValues() []string {
 // modelArguments are how many arguments of a command, from the first, are models.
 var modelArguments = map[string]int{"diff": 2, "init": 0, "demo": 0, "man": 0, "doctor": 1}
 
-// addCompletions tells shells what may be completed: values of flags, and the repositories of the hub's cache beside
+// addCompletions lists for shells what may be completed: values of flags, and the repositories of the hub's cache beside
 // files where a model is expected.
 func addCompletions(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
@@ -65,7 +65,7 @@ func addCompletions(root *cobra.Command) {
 	}
 }
 
-// cachedRepos returns the repositories in the hub's cache whose names begin so. Where files do, there are none: shells
+// cachedRepos returns the repositories in the hub's cache whose names begin so, and the tags of one that is named. Where files do, there are none: shells
 // offer files only when there is nothing else, and files come first.
 func cachedRepos(begun string) (repos []cobra.Completion) {
 	client, err := hub.FromEnv()
@@ -75,6 +75,13 @@ func cachedRepos(begun string) (repos []cobra.Completion) {
 	for _, repo := range client.Repos() {
 		if strings.HasPrefix(repo, begun) {
 			repos = append(repos, repo)
+		}
+		if strings.HasPrefix(begun, repo) { // all of it, so that its tags are of interest
+			for _, tag := range client.Tags(repo) {
+				if whole := repo + ":" + tag; strings.HasPrefix(strings.ToLower(whole), strings.ToLower(begun)) {
+					repos = append(repos, whole)
+				}
+			}
 		}
 	}
 	return repos

@@ -168,8 +168,10 @@ func (d *demo) cut(m *model.Model, ids []int64, piece int) ([]float32, error) {
 		}
 		all = append(all, out.Logits...)
 	}
-	for l := range cache.SSMStates {
-		all = append(append(all, cache.ConvStates[l]...), cache.SSMStates[l]...)
+	for l := range cache.Layers() {
+		for _, s := range cache.States(l) {
+			all = append(all, s.Values...)
+		}
 	}
 	return all, nil
 }
@@ -204,7 +206,7 @@ func (d *demo) layouts() error {
 	return nil
 }
 
-// sameFile says so where the weights that came back are the bytes that transformers wrote.
+// sameFile says so if the weights that came back are the bytes that transformers wrote.
 func (d *demo) sameFile(from, to string) error {
 	a, err := os.ReadFile(filepath.Join(from, filenames.ModelFile))
 	if err != nil {

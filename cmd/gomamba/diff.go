@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -106,10 +107,18 @@ func printDiff(w io.Writer, d *compare.Difference, all bool) error {
 	if d.Identical {
 		summary = "the same model"
 	}
-	_, err := fmt.Fprintf(w, "%s: %d tensors of the same bits, %d of the same values, %d of the same A, %d that differ, "+
-		"%d on one side only, %d settings that differ\n",
-		verdict(d.Identical).on(w, summary), bits, values, sameA, len(d.Tensors)-bits-values-sameA, len(d.OnlyInA)+len(d.OnlyInB), settings)
+	_, err := fmt.Fprintf(w, "%s: %s of the same bits, %d of the same values, %d of the same A, %s, %d on one side only, %s\n",
+		verdict(d.Identical).on(w, summary), badfile.Count(bits, "tensor"), values, sameA,
+		thatDiffer(fmt.Sprint(len(d.Tensors)-bits-values-sameA)), len(d.OnlyInA)+len(d.OnlyInB), thatDiffer(badfile.Count(settings, "setting")))
 	return err
+}
+
+// thatDiffer says of a number of things that they differ.
+func thatDiffer(count string) string {
+	if n, _, _ := strings.Cut(count, " "); n == "1" {
+		return count + " that differs"
+	}
+	return count + " that differ"
 }
 
 // orNone stands in for the value of a key that is not there.

@@ -28,7 +28,7 @@ func newDoctorCmd(s *settings) *cobra.Command {
 		Long: `doctor says in a sentence each what is wrong with a checkpoint: settings that are
 missing, unreadable or contradict the tensors, a FalconMamba model without its flag,
 tensors under other names than programs look for, weights in a file that they do not
-look for, an adapter beside the weights, a head that is tied and is not, a lost or
+look for, an adapter beside the weights, a tied head that differs, a lost or
 wrong index, bytes after the last tensor, git-lfs pointers and web pages in place of
 weights, downloads that are not complete, infinities and NaN.
 

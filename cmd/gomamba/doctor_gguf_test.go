@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +37,44 @@ func TestDoctorRepairsGGUF(t *testing.T) {
 	}
 }
 
-// withoutFlag copies a GGUF file without what tells its family, under a name that does.
+// Blocks whose scale is not finite are named: by the doctor, and by a conversion that would spread them.
+func TestDoctorNamesBlocks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	if out, err := gomamba(t, "convert", "../../fixtures/mamba1/default", path, "--dtype", "q8_0"); err != nil {
+		t.Fatal(out, err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := f.Tensor("blk.1.ssm_out.weight")
+	blocks := bytes.Clone(x.Data) // of 34 bytes, two in a row
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, blocks)
+	copy(data[at+5*34:], "\x00\x7e") // NaN
+	copy(data[at+8*34:], "\x00\xfc") // -Inf
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := gomamba(t, "doctor", path)
+	if want := `tensor "blk.1.ssm_out.weight": found 32 NaN and 32 infinities in 2 blocks of Q8_0`; err == nil || !strings.Contains(out, want) ||
+		!strings.Contains(out, "the first of them block 1 of row 2, whose scale is not finite or too large") {
+		t.Errorf("%v: %s", err, out)
+	}
+	_, err = gomamba(t, "convert", path, filepath.Join(filepath.Dir(path), "hf"))
+	if want := `tensor "backbone.layers.1.mixer.out_proj.weight": block 5 of Q8_0, elements 160 to 191, is not finite: element 160 is NaN`; err == nil ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// withoutFlag copies a GGUF file without what names its family, under a name that does.
 func withoutFlag(t *testing.T, from, to string) {
 	f, err := gguf.Open(from)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -82,7 +83,7 @@ func (p *patient) save(name string, tensors []tensor.Tensor) {
 	if p.plain {
 		metadata = nil
 	}
-	if err := safetensors.Write(f, tensors, metadata); err != nil {
+	if err := safetensorstest.Write(f, tensors, metadata); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -154,6 +155,7 @@ func TestDoctorRepairs(t *testing.T) {
 		{"another model's class", mamba, set("architectures", []string{"LlamaForCausalLM"}), []string{`expected "MambaForCausalLM"; llama.cpp`}},
 		{"a wrong state of Mamba-2", "mamba2/groups4", set("state_size", 128), []string{"state_size: found 128, the tensors say 8, if the other"}},
 		{"no state of Mamba-2", "mamba2/groups4", set("state_size", nil), []string{"state_size: missing, and its default 128 contradicts the tensors, which say 8"}},
+		{"no state of Mamba-1", "mamba1/oddstate", set("state_size", nil), []string{"state_size: missing, and its default 16 contradicts the tensors, which say 11"}},
 		{"falcon by its class", falcon, set("model_type", "mamba"), []string{"contradicts model_type", "this is FalconMamba"}},
 		{"embedding", mamba, func(p *patient) {
 			p.tensor("embeddings.weight").Name = "backbone.embedding.weight"
@@ -336,7 +338,7 @@ func TestDoctorKnowsExpectedSizes(t *testing.T) {
 	}
 }
 
-// Mamba-2 tells its heads and groups by several tensors together.
+// Mamba-2's heads and groups follow from several tensors together.
 func TestDoctorRepairsMamba2(t *testing.T) {
 	for _, test := range []struct {
 		config map[string]any

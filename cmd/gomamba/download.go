@@ -23,6 +23,7 @@ type downloadFlags struct {
 	force, dryRun    bool
 	quiet, asJSON    bool
 	files            []string
+	tag              string // of a GGUF file, in place of files
 }
 
 func newDownloadCmd() *cobra.Command {
@@ -32,12 +33,14 @@ func newDownloadCmd() *cobra.Command {
 		Short: "Download a repository, or files of it, from the Hugging Face hub",
 		Long: `download fetches a model repository as "hf download" does, into the cache that
 huggingface_hub and transformers share, or into a folder with --local-dir. What is
-there is not fetched again; what was cut is gone on with; every file is checked against
+there is not fetched again; interrupted downloads resume; every file is checked against
 the hash that the hub announces before it gets its name. The last line on stdout is the
 path: of the file if one is named, else of the folder.
 
 REPO is OWNER/NAME, OWNER/NAME@REVISION, or the address of its page on the hub, or of a
-folder or file there. FILES may be folders, with a slash at the end. Every command that
+folder or file there. With a tag behind it, OWNER/NAME:Q4_K_M, it is one GGUF file of
+many, with all its parts, chosen as llama.cpp and ollama do: the name has the tag, in
+any case; latest is Q4_K_M, or else Q8_0. FILES may be folders, with a slash at the end. Every command that
 takes a MODEL takes all of these as well, and then fetches by itself what it needs and
 the cache lacks.
 
@@ -50,6 +53,7 @@ the hub and nowhere else; public models are read even if the hub does not accept
       --include '*.json'
   gomamba download https://hf.co/tiiuae/falcon-mamba-7b/blob/main/config.json
   gomamba download tiiuae/falcon-mamba-7b --local-dir falcon --exclude '*.gguf'
+  gomamba download tiiuae/falcon-mamba-7b-Q4_K_M-GGUF:Q4_K_M
   gomamba inspect $(gomamba download -q state-spaces/mamba-130m-hf)`,
 		Args: usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,7 +99,7 @@ func (f *downloadFlags) run(cmd *cobra.Command, repo string) error {
 		warn(cmd, fmt.Sprintf("the hub was not reached (%s): these are the files of the cache", oneLine(res.Stale)))
 	}
 	path := res.Path
-	if len(f.files) == 1 && len(res.Files) == 1 && !strings.HasSuffix(f.files[0], "/") {
+	if f.tag != "" || len(f.files) == 1 && len(res.Files) == 1 && !strings.HasSuffix(f.files[0], "/") { // of a split, the first part
 		path = filepath.Join(path, filepath.FromSlash(res.Files[0].Path))
 	}
 	return f.print(cmd, path, res)
@@ -123,15 +127,18 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 	if err != nil {
 		return nil, nil, &usageError{err}
 	}
-	if inside := cmp.Or(ref.File, ref.Folder); inside != "" {
+	if inside := cmp.Or(ref.File, ref.Folder, ref.Tag); inside != "" {
 		if len(f.files)+len(f.include)+len(f.exclude) > 0 {
 			return nil, nil, usagef("%s names %s itself: expected neither FILES nor --include and --exclude with it", repo, inside)
 		}
 		if ref.Folder != "" {
 			inside += "/"
 		}
-		f.files = []string{inside}
+		if ref.Tag == "" {
+			f.files = []string{inside}
+		}
 	}
+	f.tag = ref.Tag
 	if ref.Revision != "" && cmd.Flags().Changed("revision") && f.revision != ref.Revision {
 		return nil, nil, usagef("--revision %s: %s names the revision %s; leave one out", f.revision, repo, ref.Revision)
 	}
@@ -139,9 +146,12 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 		client.Cache = f.cache
 	}
 	req := &hub.Request{Repo: ref.Repo, Revision: cmp.Or(ref.Revision, f.revision), LocalDir: f.local, Force: f.force, DryRun: f.dryRun, Workers: f.workers}
-	if len(f.files) > 0 {
+	switch {
+	case ref.Tag != "":
+		req.Select = hub.Tagged(ref.Tag)
+	case len(f.files) > 0:
 		req.Select = hub.Named(f.files)
-	} else {
+	default:
 		req.Select = byFlags(f.include, f.exclude)
 	}
 	return client, req, nil

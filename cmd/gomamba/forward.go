@@ -36,7 +36,7 @@ func newForwardCmd(s *settings) *cobra.Command {
 file: logits, the hidden states of all layers, the cache. Memory does not grow with
 the length of the prompt. A batch comes from a file with input_ids [B, T] of any
 integers and, if sequences differ in length, attention_mask [B, T] of 0 and 1 in any
-dtype; [T] is one sequence. What is written replaces nothing but such a file.
+dtype; [T] is one sequence. The output replaces only such a file.
 
 With --precision f64 the textbook recurrence runs in float64: the oracle by which
 float32 results are judged. It holds all results in memory.`,
@@ -238,7 +238,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		state = &model.Snapshot{Cache: m.NewCache(b.Sequences)}
 	}
 	cache := state.Cache
-	out, err := f.create(m, &b, want, tensor.F32)
+	out, err := f.create(m, &b, want, tensor.F32, after(cache.Tokens(), &b))
 	if err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		}
 	}
 	if f.cache {
-		if err := dump.WriteStates(out.w, cache.ConvStates, cache.SSMStates); err != nil {
+		if err := writeStates(out.w, cache); err != nil {
 			return err
 		}
 	}
@@ -323,7 +323,7 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 
 // writeOracle writes float64 results.
 func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.Batch, want model.Want, res *reference.Output[float64], cache *reference.Cache[float64]) error {
-	out, err := f.create(m, b, want, tensor.F64)
+	out, err := f.create(m, b, want, tensor.F64, cache.Tokens())
 	if err != nil {
 		return err
 	}
@@ -348,7 +348,7 @@ func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.
 			}
 		}
 		if f.cache {
-			if err := dump.WriteStates(out.w, cache.ConvStates, cache.SSMStates); err != nil {
+			if err := writeStates(out.w, cache); err != nil {
 				return err
 			}
 		}

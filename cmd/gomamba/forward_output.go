@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,15 +14,16 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// forwardOutput is the file of --out, or nothing where that was not given.
+// forwardOutput is the file of --out, or nothing if that was not given.
 type forwardOutput struct {
 	w       *dump.Writer
 	to      *destination
 	entries []safetensors.Entry
 }
 
-// create starts the file of --out and writes the input to it.
-func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType) (*forwardOutput, error) {
+// create starts the file of --out and writes the input to it. held are the tokens in the cache, once the batch is done, of
+// each sequence, nil if no state grows.
+func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType, held []int) (*forwardOutput, error) {
 	if f.out == "" {
 		return &forwardOutput{}, nil
 	}
@@ -43,8 +45,14 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 		}
 	}
 	if f.cache {
-		conv, ssm := model.StateShape(m.Config(), B)
-		entries = append(entries, dump.StateEntries(dtype, cfg.NumHiddenLayers, conv, ssm)...)
+		for l, layer := range model.StateShapes(m.Config(), B, slices.Max(append(held, 1))) {
+			for _, s := range layer {
+				entries = append(entries, safetensors.Entry{Name: dump.State(s.Name, l), DType: dtype, Shape: s.Shape})
+			}
+		}
+		if held != nil {
+			entries = append(entries, safetensors.Entry{Name: dump.CacheTokens, DType: tensor.I64, Shape: []int{B}})
+		}
 	}
 	w, err := dump.Create(f.to.path, entries, nil)
 	if err != nil {
@@ -81,6 +89,40 @@ func writePart(out *forwardOutput, b *model.Batch, p *model.Part, hidden, vocab 
 			if err := dump.Write(out.w, dump.Logits, at*vocab, p.Logits[seq*p.Width*vocab:][:p.Width*vocab]); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// states are those of a cache of the network or the oracle.
+type states[F float32 | float64] interface {
+	Layers() int
+	States(layer int) []model.State[F]
+	Tokens() []int
+}
+
+// after returns the tokens that a cache will hold when it has seen the batch too.
+func after(held []int, b *model.Batch) []int {
+	held = slices.Clone(held)
+	for seq := range held {
+		from, to := b.Real(seq)
+		held[seq] += to - from
+	}
+	return held
+}
+
+// writeStates writes the states of a cache.
+func writeStates[F float32 | float64](w *dump.Writer, cache states[F]) error {
+	for l := range cache.Layers() {
+		for _, s := range cache.States(l) {
+			if err := dump.Write(w, dump.State(s.Name, l), 0, s.Values); err != nil {
+				return err
+			}
+		}
+	}
+	for seq, n := range cache.Tokens() {
+		if err := dump.Write(w, dump.CacheTokens, seq, []int64{int64(n)}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -192,7 +192,7 @@ func (f *generateFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoi
 	return f.cacheTo.deliver()
 }
 
-// openTokenizer opens the tokenizer. Where all is ids it is not needed, and a model may lack it.
+// openTokenizer opens the tokenizer. If all input is ids it is not needed, and a model may lack it.
 func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (*text.Tokenizer, error) {
 	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
 	if err == nil {

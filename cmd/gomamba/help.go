@@ -57,7 +57,7 @@ func eachCommand(cmd *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-// reflow breaks the paragraphs of a text anew, so that no line is longer than width. Indented lines stay as they are.
+// reflow breaks the paragraphs of a text again, so that no line is longer than width. Indented lines stay as they are.
 func reflow(text string, width int) string {
 	var out strings.Builder
 	column := 0 // 0: at the start of a line

@@ -49,6 +49,11 @@ func open[T any](cmd *cobra.Command, path string, do func() (T, error)) (T, erro
 	if !stream.Is(path) {
 		return do()
 	}
+	return interruptible(cmd, do)
+}
+
+// interruptible does what may take long and knows no context. It is left alone when the command is interrupted.
+func interruptible[T any](cmd *cobra.Command, do func() (T, error)) (T, error) {
 	var v, none T
 	err := waiting(cmd.Context(), func() (err error) {
 		v, err = do()
@@ -60,7 +65,7 @@ func open[T any](cmd *cobra.Command, path string, do func() (T, error)) (T, erro
 	return v, nil
 }
 
-// waiting does what may wait for another program, until ctx is done; then nobody may look at what it does.
+// waiting does what may take long, or wait for another program, until ctx is done; then nobody may look at what it does.
 func waiting(ctx context.Context, do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()

@@ -72,7 +72,7 @@ var errCheckFailed = errors.New("a check did not hold")
 // maxMessage is how many bytes of a message are shown; only paths make longer ones.
 const maxMessage = 1400
 
-// oneLine joins the lines of a message: what is wrong fits on one. Paths in it may be of strangers.
+// oneLine joins the lines of a message: what is wrong fits on one. Paths in it may be anybody's.
 func oneLine(err error) string {
 	s := strings.Join(strings.Fields(strings.ReplaceAll(withHint(err), "\n", "; ")), " ")
 	if len(s) > maxMessage {

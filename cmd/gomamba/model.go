@@ -46,7 +46,7 @@ func warning(w io.Writer, text string) string {
 	return yellow.on(w, "gomamba: warning:") + " " + badfile.Printable(text)
 }
 
-// say puts a line on stderr. Names from files of strangers may be in it.
+// say puts a line on stderr. Names from anybody's files may be in it.
 func say(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintln(cmd.ErrOrStderr(), badfile.Printable(fmt.Sprintf(format, args...)))
 }
@@ -83,7 +83,7 @@ func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use f
 	return err
 }
 
-// blame reads the weights for values that are no numbers, once results are not. Where it finds none, the values of
+// blame looks for non-finite weights once results are not finite. If it finds none, the values of
 // activations grew too large.
 func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
 	found, err := doctor.NonFinite(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads})
@@ -99,7 +99,7 @@ func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
 	}
 }
 
-// warnNonFinite says where the states of a batch, or else its logits, stopped being numbers.
+// warnNonFinite says where the states of a batch, or else its logits, stopped being finite.
 func warnNonFinite(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, cache *model.Cache, badLogit *model.NonFiniteError) {
 	where := cache.NonFinite()
 	if badLogit != nil {

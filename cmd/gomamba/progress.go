@@ -116,7 +116,7 @@ func watched(ctx context.Context, cmd *cobra.Command) (_ context.Context, stop f
 	return progress.With(ctx, watch), func() { shown.stop() }
 }
 
-// downloadBars show one bar for each file that is arriving and one for all of them, on stderr and only where that is a
+// downloadBars show one bar for each file that is arriving and one for all of them, on stderr and only if that is a
 // terminal.
 type downloadBars struct {
 	out *os.File
@@ -198,7 +198,7 @@ func (b *downloadBars) stop() {
 	b.all = nil
 }
 
-// shorten keeps the end of a long name, which tells shards apart.
+// shorten keeps the end of a long name, which distinguishes shards.
 func shorten(name string) string {
 	const most = 32
 	name = badfile.Printable(path.Base(name))

@@ -14,11 +14,11 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
-	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // converted is what convert reports; its JSON form is a contract.
@@ -111,7 +111,7 @@ func (c *converted) print(w io.Writer) error {
 type kind struct {
 	name, from, to string
 	tensors        int
-	maxRel, rmsRel jsonobj.Num // the largest
+	maxRel, rmsRel tensor.Number // the largest
 }
 
 // printReceipt writes a receipt for people, the tensors of all blocks together.

@@ -37,8 +37,8 @@ what is in it:
   mistral    a folder as Mamba-Codestral was released
   gguf       a .gguf file, or the first of its parts
 or a file in such a folder; or OWNER/NAME, OWNER/NAME@REVISION or an address on the
-Hugging Face hub, taken from the cache or downloaded; or box, a small model that is in
-the program itself.
+Hugging Face hub, taken from the cache or downloaded, and OWNER/NAME:Q4_K_M for one of
+the GGUF files there; or box, a small model that is in the program itself.
 
 A file to read may be - for stdin, or a pipe. No output falls on a file that is read;
 what it replaces is of the same kind, and --force replaces a checkpoint's folder only if
@@ -79,7 +79,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 	})
 	root.SetVersionTemplate("gomamba {{.Version}}\n")
 	intVar(root.PersistentFlags(), &s.threads, "threads", "", 0, 1, parallel.MaxThreads, "", "threads to use (default: all cores)")
-	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "take unexpected foreign tensors for an error")
+	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "treat unknown tensors as an error")
 	root.AddCommand(
 		newInspectCmd(s),
 		newConvertCmd(s),
@@ -90,6 +90,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 		newChatCmd(s),
 		newTokenizeCmd(s),
 		newScoreCmd(s),
+		newImatrixCmd(s),
 		newInitCmd(s),
 		newBenchCmd(s),
 		newDoctorCmd(s),

@@ -31,16 +31,16 @@ func newScoreCmd(s *settings) *cobra.Command {
 	f := &scoreFlags{}
 	cmd := &cobra.Command{
 		Use:   "score MODEL (FILE | --ids 1,2,3)",
-		Short: "Tell how well a model predicts a text: perplexity, bits per byte",
+		Short: "Show how well a model predicts a text: perplexity, bits per byte",
 		Long: `score runs the network over a text, the whole of it as one sequence, and reports how likely
 it finds each token after those before it: perplexity, bits per byte and per token. A
 text may be far longer than memory; the figures do not depend on how it is cut. FILE
 may be a pipe, or - for stdin.
 
-The first token is scored where the tokenizer begins texts with one of its own, such
+The first token is scored if the tokenizer begins texts with one of its own, such
 as <s>. Perplexity is exp of the mean negative log-likelihood of the tokens scored;
 bits per byte is their total over all bytes of the text. --json lists every token
-with its log-likelihood (natural logarithm; null where it is not scored).`,
+with its log-likelihood (natural logarithm; null if it is not scored).`,
 		Example: `  gomamba score mamba-130m-hf book.txt
   gomamba score mamba-130m-hf book.txt --json >scores.json
   gomamba score mamba-2.8b book.txt --tokenizer EleutherAI/gpt-neox-20b
@@ -95,7 +95,7 @@ func (f *scoreFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint,
 		return err
 	}
 	if r.Score().Scored == 0 {
-		return errors.New("there is nothing to score: expected at least two tokens, of which the first predicts the second")
+		return errors.New("there is nothing to score: expected at least two tokens, so that the first predicts the second")
 	}
 	if err := r.report(w, f.json); err != nil {
 		return err

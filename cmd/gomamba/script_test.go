@@ -10,7 +10,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 func TestMain(m *testing.M) {
@@ -49,6 +52,34 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("replace %q: expected FILE OLD NEW, with OLD in FILE", args)
 	}
 	ts.Check(os.WriteFile(path, bytes.ReplaceAll(data, []byte(args[1]), []byte(args[2])), 0o644))
+}
+
+// quants is a repository of GGUF files of one model, one of them split.
+func quants(t *testing.T) *hubtest.Repo {
+	dir := t.TempDir()
+	ck, err := loader.Open("../../fixtures/mamba1/default", loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ck.Close()
+	for _, file := range []struct {
+		name  string
+		dtype tensor.DType
+		part  int64
+	}{{"m-F32.gguf", tensor.F32, 0}, {"m-f16.gguf", tensor.F16, 0}, {"m-BF16.gguf", tensor.BF16, 60_000}} {
+		plan, err := convert.NewPlan(ck, convert.Request{To: convert.GGUF, DType: file.dtype})
+		if err == nil {
+			err = plan.Write(t.Context(), filepath.Join(dir, file.name), convert.Options{MaxShardSize: file.part})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	repo, err := hubtest.FromFS(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return repo
 }
 
 // testHub serves a checkpoint that comes whole, one whose weights arrive cut and then damaged, one whose weights always
@@ -94,6 +125,7 @@ func testHub(t *testing.T) *hubtest.Hub {
 			hubtest.Refuse(w, http.StatusServiceUnavailable, "", "\u009b31mslow")
 			return true
 		})),
+		"gomamba/quants": quants(t),
 	})
 	t.Cleanup(hub.Close)
 	return hub

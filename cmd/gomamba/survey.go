@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/doctor"
@@ -19,7 +20,7 @@ func isUnsupported(err error) bool {
 	return ok
 }
 
-// survey reports what a checkpoint holds that cannot be opened for this reason. Where the files cannot even be listed,
+// survey reports what a checkpoint holds that cannot be opened for this reason. If the files cannot even be listed,
 // the reason is the error.
 func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error {
 	s, err := doctor.NewSurvey(path)
@@ -28,7 +29,7 @@ func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error 
 	}
 	l := newListing(s.Path, s.Layout, s.Model, cmp.Or(s.Config, "{}"))
 	for _, t := range s.Tensors {
-		l.add(tensorInfo(t))
+		l.add(tensorInfo(t), t.Name)
 		n, _ := tensor.Count(t.Shape) // of a file that was read
 		l.Parameters += n
 	}
@@ -36,16 +37,15 @@ func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error 
 	if asJSON {
 		return printJSON(w, l)
 	}
-	return l.printLines(w, [][2]string{
+	return l.printLines(w, slices.Concat([][2]string{
 		{"layout", l.Layout},
 		{"family", cmp.Or(shortName(l.Family), "not stated")},
 		{"elements", thousands(l.Parameters)},
 		{"weights", l.weights()},
-		{"blocks", blocksText(s)},
-	}, tensors)
+	}, l.kindLines(), [][2]string{{"blocks", blocksText(s)}}), tensors)
 }
 
-// shortName is a name that a stranger's file gives, as it is where it is plain, else quoted.
+// shortName is a name from somebody's file: as it is if it is plain, else quoted.
 func shortName(s string) string {
 	if quoted := badfile.Quote(s); quoted != `"`+s+`"` {
 		return quoted

@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// A tensor's name is a stranger's text: a terminal must show it and not obey it, and JSON must keep it.
+// A tensor's name is anybody's text: a terminal must show it and not obey it, and JSON must keep it.
 func TestNamesDoNotReachTheTerminal(t *testing.T) {
 	const name = "a\x1b[2J\u009b31m\u202e\U000E0041\x7fz"
 	p := admit(t, "mamba1/default")

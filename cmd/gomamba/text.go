@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// printJSON writes v indented. Names from strangers' files are in it, so what a terminal would obey is written as an escape,
+// printJSON writes v indented. Names from anybody's files are in it, so what a terminal would obey is written as an escape,
 // which means the same.
 func printJSON(w io.Writer, v any) error { return writeJSON(w, v, "  ") }
 

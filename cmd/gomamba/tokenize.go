@@ -96,7 +96,7 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *text.Tokenizer, name stri
 		if err != nil {
 			return nil, err
 		}
-		return t.EncodeTemplate(prompt), nil
+		return t.EncodeTemplateContext(cmd.Context(), prompt)
 	}, nil
 }
 

@@ -22,7 +22,7 @@ func openTokenizer(cmd *cobra.Command, s *settings, name string) (t *text.Tokeni
 	if path, err = input(cmd, "the tokenizer", path); err != nil {
 		return nil, err
 	}
-	t, err = text.Open(path)
+	t, err = interruptible(cmd, func() (*text.Tokenizer, error) { return text.Open(path) })
 	if !errors.Is(err, text.ErrNoTokenizer) {
 		return t, err
 	}
@@ -39,5 +39,5 @@ func tokenizerOf(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, given s
 	if given != "" {
 		return openTokenizer(cmd, s, given)
 	}
-	return text.OpenOf(ck)
+	return interruptible(cmd, func() (*text.Tokenizer, error) { return text.OpenOf(ck) })
 }

@@ -21,14 +21,14 @@ func newVerifyCmd(s *settings) *cobra.Command {
 		Use:   "verify MODEL [REF]",
 		Short: "Prove that an implementation computes the right numbers",
 		Long: `verify compares a reference file with this checkpoint, tensor by tensor in the order
-in which the network computes them, and names the first one that departs. REF is a
+in which the network computes them, and names the first one that fails. REF is a
 safetensors file as forward writes it or as a few lines of Python dump it from
 transformers: input_ids, and any of logits, hidden_states.{i}, cache.conv_states.{l},
 cache.ssm_states.{l}; - reads it from stdin. Without REF the float32 network is judged
 on a built-in prompt.
 
 The judge is a float64 run of the textbook recurrence. What rounding may do is
-measured on the model at hand, so a chaotic model gets the room it needs and a tame
+measured on the model itself, so a chaotic model gets the room it needs and a tame
 one does not. With --atol or --rtol the reference is compared with our float32
 results instead: |ours - reference| <= atol + rtol * |reference|.
 
@@ -144,7 +144,7 @@ func printReport(w io.Writer, r *parity.Report) error {
 		mark := "ok"
 		switch {
 		case !t.Passed:
-			mark = "DEPARTS"
+			mark = "FAIL"
 		case t.Identical:
 			mark = "same"
 		}

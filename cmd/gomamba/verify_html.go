@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/plot"
@@ -34,7 +35,7 @@ type page struct {
 	Worst   []parity.Tensor // nearest to what is allowed, or farthest beyond it
 	Self    bool            // no reference: our own float32 is judged
 	Oracle  bool            // a reference is judged by float64, and we beside it
-	Before  int             // tensors that pass before the first that departs
+	Before  int             // tensors that pass before the first that fails
 	Style   template.CSS
 }
 
@@ -52,12 +53,12 @@ func newPage(ck *loader.Checkpoint, m *model.Model, args []string, r *parity.Rep
 		Facts: [][2]string{
 			{"checkpoint", ck.Path()},
 			{"layout, family", ck.Layout() + ", " + string(m.Config().Family())},
-			{"shape", fmt.Sprintf("%d layers, hidden_size %d, vocab_size %d", c.NumHiddenLayers, c.HiddenSize, c.VocabSize)},
+			{"shape", fmt.Sprintf("%s, hidden_size %d, vocab_size %d", badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, c.VocabSize)},
 			{"reference", reference},
 			{"distances from", cmp.Or(r.Judge, "nothing")},
 			{"gomamba", version()},
 			{"built with", runtime.Version() + " for " + runtime.GOOS + "/" + runtime.GOARCH},
-			{"kernels", fmt.Sprintf("%s, %d threads", kernel.ISA(), m.Threads())},
+			{"kernels", fmt.Sprintf("%s, %s", kernel.ISA(), badfile.Count(m.Threads(), "thread"))},
 			{"made", time.Now().Format("2006-01-02 15:04 MST")},
 		},
 	}
@@ -120,7 +121,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"bar":     func(t parity.Tensor) template.CSS { return template.CSS(fmt.Sprintf("%.1f%%", 100*min(1, strain(t)))) },
 }).Parse(pageText))
 
-// share spells a share as a percentage, or as a multiple where it is beyond the whole.
+// share spells a share as a percentage, or as a multiple if it is beyond the whole.
 func share(v float64) string {
 	switch {
 	case v >= 100:

@@ -147,7 +147,7 @@ func Check(path string, opts Options) error {
 // failed explains why nothing could be created in the destination's folder.
 func (t target) failed(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err // the temporary's name tells the user nothing
+		err = path.Err // the temporary's name means nothing to the user
 	}
 	return fmt.Errorf("%s: cannot write in the folder %s: %w", t.path, t.parent, err)
 }

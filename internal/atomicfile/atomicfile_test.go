@@ -221,7 +221,7 @@ func TestExisting(t *testing.T) {
 	}
 }
 
-// TestRefused is the table of destinations that are no good from the start.
+// TestRefused is the table of destinations that can be refused at once.
 func TestRefused(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, map[string]string{"file": "x", "full/a": "x"})

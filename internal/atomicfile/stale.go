@@ -17,7 +17,7 @@ import (
 //	.gomamba-<pid>-<machine>-<random>.tmp          an output in the making
 //	.gomamba-<pid>-<machine>-<random>.old.<name>   a directory <name> about to be replaced
 //
-// so that another process can tell whose it is.
+// so that another process knows whose it is.
 var tempPattern = regexp.MustCompile(`^\.gomamba-([1-9][0-9]*)-([0-9a-f]{8})-[0-9a-f]{16}\.(?:tmp|old\.(.+))$`)
 
 // machine tells process ids of different machines and containers apart, which may share a folder.

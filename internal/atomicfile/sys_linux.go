@@ -19,7 +19,7 @@ func rename2(from, to string, flags uint) error {
 	return err
 }
 
-// FreeSpace returns the bytes that dir's file system has for this user; ok is false when it does not tell.
+// FreeSpace returns the bytes that dir's file system has for this user; ok is false when it does not say.
 func FreeSpace(dir string) (free uint64, ok bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil || st.Blocks == 0 {

@@ -35,7 +35,7 @@ func renameOver(from, to string) error { return os.Rename(from, to) }
 // syncDir does nothing: renameNew writes through, and directories cannot be synced.
 func syncDir(string) error { return nil }
 
-// FreeSpace returns the bytes that dir's file system has for this user; ok is false when it does not tell.
+// FreeSpace returns the bytes that dir's file system has for this user; ok is false when it does not say.
 func FreeSpace(dir string) (free uint64, ok bool) {
 	ptr, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

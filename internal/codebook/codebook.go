@@ -7,39 +7,48 @@ import (
 	"math/bits"
 )
 
-// bitmaps are the tables, one after the other in the order of the variables below. No rule is known that makes them, but each
+// bitmaps are the tables, one after the other in the order of Tables. No rule is known that makes them, but each
 // is a sorted set: the vectors of n digits in base b have the numbers 0 to bⁿ-1, element 0 being the least significant digit,
 // and bit i of the bitmap, the lowest of byte 0 first, says whether vector i is a row. A bitmap ends with its last whole byte.
 //
 //go:embed bitmaps.bin
 var bitmaps []byte
 
-// The tables, rows in the order of their numbers. The elements of IQ2 and IQ3 are magnitudes.
+// Tables are the tables, rows in the order of their numbers. They lie together, so that assembly needs one pointer to them.
+// The elements of IQ2 and IQ3 are magnitudes.
 //
 // IQ1 has 8g+1 for the elements g of a row of iq1s_grid, -1 to 1, in its first half, and 8g-1 in the second: eight times what
 // a block of that type means by them with either of its shifts, 1/8 and -1/8. IQ1_M has the same table as IQ1_S.
-var (
+//
+// Row i of Signs has the sign bits of eight float32, of which element j is negative if bit j of i is set.
+var Tables struct {
 	IQ2XXS [256][8]float32
 	IQ2XS  [512][8]float32
 	IQ2S   [1024][8]float32
 	IQ1    [2 * 2048][8]int8
 	IQ3XXS [256][4]float32
 	IQ3S   [512][4]float32
-)
+	Signs  [256][8]uint32
+}
 
 func init() {
-	left := bitmaps
+	t, left := &Tables, bitmaps
 	eights := func(rows [][8]float32) {
 		left = expand(left, []float32{8, 25, 43}, 8, func(row, digit int, v float32) { rows[row][digit] = v })
 	}
-	eights(IQ2XXS[:])
-	eights(IQ2XS[:])
-	eights(IQ2S[:])
+	eights(t.IQ2XXS[:])
+	eights(t.IQ2XS[:])
+	eights(t.IQ2S[:])
 	left = expand(left, []int8{-8, 0, 8}, 8, func(row, digit int, v int8) {
-		IQ1[row][digit], IQ1[row+len(IQ1)/2][digit] = v+1, v-1
+		t.IQ1[row][digit], t.IQ1[row+len(t.IQ1)/2][digit] = v+1, v-1
 	})
-	left = expand(left, []float32{4, 12, 20, 28, 36, 44, 52, 62}, 4, func(row, digit int, v float32) { IQ3XXS[row][digit] = v })
-	expand(left, []float32{1, 3, 5, 7, 9, 11, 13, 15}, 4, func(row, digit int, v float32) { IQ3S[row][digit] = v })
+	left = expand(left, []float32{4, 12, 20, 28, 36, 44, 52, 62}, 4, func(row, digit int, v float32) { t.IQ3XXS[row][digit] = v })
+	expand(left, []float32{1, 3, 5, 7, 9, 11, 13, 15}, 4, func(row, digit int, v float32) { t.IQ3S[row][digit] = v })
+	for signs := range t.Signs {
+		for i := range 8 {
+			t.Signs[signs][i] = uint32(signs) >> i << 31
+		}
+	}
 }
 
 // expand calls set for the elements of every row in the bitmap that left begins with, whose digits mean the values. It

@@ -7,6 +7,8 @@
 //	hidden_states.{i}      F32 [B, T, D], i < L: after block i; i = L: after the final norm
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
+//	cache.key_states.{l}, cache.value_states.{l}  F32 [B, key heads, T, head size]; zeros before shorter sequences
+//	cache.tokens           I64 [B], the tokens of each sequence that keys and values hold; absent: T
 //
 // and, in a file that generation goes on from:
 //
@@ -54,18 +56,39 @@ const (
 
 const (
 	hiddenPrefix = "hidden_states."
-	convPrefix   = "cache.conv_states."
-	ssmPrefix    = "cache.ssm_states."
+	cachePrefix  = "cache."
 )
+
+// Names of the states of a block.
+const (
+	ConvStates  = "conv_states"
+	SSMStates   = "ssm_states"
+	KeyStates   = "key_states"
+	ValueStates = "value_states"
+)
+
+// CacheTokens names how many tokens of each sequence the states that grow hold.
+const CacheTokens = cachePrefix + "tokens"
+
+// states are the states that a block may have, in the order in which it moves them on, and what their dimensions are: one of
+// several lists.
+var states = []state{
+	{ConvStates, "conv states", [][]string{{axisBatch, "channels", "conv kernel"}}},
+	{SSMStates, "SSM states", [][]string{{axisBatch, "channels", "state size"}, {axisBatch, "heads", "head size", "state size"}}},
+	{KeyStates, "keys", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
+	{ValueStates, "values", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
+}
 
 // HiddenState names the hidden states after block i, or after the final norm when i is the number of blocks.
 func HiddenState(i int) string { return hiddenPrefix + strconv.Itoa(i) }
 
-// ConvState names the conv state of block l.
-func ConvState(l int) string { return convPrefix + strconv.Itoa(l) }
+type state struct {
+	name, title string
+	axes        [][]string
+}
 
-// SSMState names the SSM state of block l.
-func SSMState(l int) string { return ssmPrefix + strconv.Itoa(l) }
+// State names the state of block l that is called name, such as ConvStates.
+func State(name string, l int) string { return cachePrefix + name + "." + strconv.Itoa(l) }
 
 // Names of what a parallel scan leaves beside the SSM states.
 const (
@@ -88,25 +111,25 @@ type kind int
 const (
 	kindIDs kind = iota
 	kindMask
-	kindConv
-	kindSSM
+	kindState
 	kindHidden
 	kindLogits
 	kindGeneration
-	kindScan // not computed but kept: whoever reads it checks it
+	kindScan // CacheTokens too: not computed but kept: whoever reads it checks it
 )
 
 // part is a tensor of a dump: its kind and, where the kind has many, its index.
 type part struct {
 	safetensors.Entry
 	kind  kind
+	state int // of kindState, its place in states
 	index int
 }
 
 // maxIndex is the largest index a name may carry; no model has as many blocks.
 const maxIndex = 1 << 16
 
-// parse tells what e is. ok is false for a name that no dump gives a meaning to.
+// parse returns what e is. ok is false for a name that has no meaning in a dump.
 func parse(e safetensors.Entry) (p part, ok bool) {
 	p.Entry = e
 	switch e.Name {
@@ -119,6 +142,9 @@ func parse(e safetensors.Entry) (p part, ok bool) {
 	case Logits:
 		p.kind = kindLogits
 		return p, true
+	case CacheTokens:
+		p.kind = kindScan
+		return p, true
 	case SeenIDs, SeenAges, RandomState:
 		p.kind = kindGeneration
 		return p, true
@@ -127,14 +153,22 @@ func parse(e safetensors.Entry) (p part, ok bool) {
 		p.kind = kindScan
 		return p, true
 	}
-	for prefix, k := range map[string]kind{hiddenPrefix: kindHidden, convPrefix: kindConv, ssmPrefix: kindSSM} {
-		digits, found := strings.CutPrefix(e.Name, prefix)
-		if i, err := strconv.Atoi(digits); found && err == nil && 0 <= i && i <= maxIndex && strconv.Itoa(i) == digits {
-			p.kind, p.index = k, i
-			return p, true
-		}
+	prefix, digits := e.Name, ""
+	if dot := strings.LastIndexByte(e.Name, '.'); dot >= 0 {
+		prefix, digits = e.Name[:dot+1], e.Name[dot+1:]
 	}
-	return p, false
+	i, err := strconv.Atoi(digits)
+	if err != nil || i < 0 || i > maxIndex || strconv.Itoa(i) != digits {
+		return p, false
+	}
+	p.index = i
+	if prefix == hiddenPrefix {
+		p.kind = kindHidden
+		return p, true
+	}
+	p.kind = kindState
+	p.state = slices.IndexFunc(states, func(s state) bool { return prefix == cachePrefix+s.name+"." })
+	return p, p.state >= 0
 }
 
 // compare orders the parts as the network computes them: inputs, block by block the states and the output, logits.
@@ -148,7 +182,24 @@ func compare(a, b part) int {
 		}
 		return p.index
 	}
-	return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.kind, b.kind))
+	return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(a.kind, b.kind), cmp.Compare(a.state, b.state))
+}
+
+// Ordered returns those of the names that a dump gives a meaning to, in the order in which a network computes them: for each
+// block its states and its hidden states, then the final norm's output and the logits.
+func Ordered(names []string) []string {
+	var parts []part
+	for _, name := range names {
+		if p, ok := parse(safetensors.Entry{Name: name}); ok {
+			parts = append(parts, p)
+		}
+	}
+	slices.SortFunc(parts, compare)
+	var list []string
+	for _, p := range parts {
+		list = append(list, p.Name)
+	}
+	return list
 }
 
 // dims are the sizes that the parts of a dump agree on.
@@ -194,12 +245,13 @@ func axes(p part) []string {
 		if p.Name == RandomState {
 			names[1] = "words of a random state"
 		}
-	case kindConv:
-		names = []string{axisBatch, "channels", "conv kernel"}
-	case kindSSM:
-		names = []string{axisBatch, "channels", "state size"}
-		if len(p.Shape) == 4 {
-			names = []string{axisBatch, "heads", "head size", "state size"}
+	case kindState:
+		lists := states[p.state].axes
+		names = lists[0]
+		for _, list := range lists {
+			if len(list) == len(p.Shape) {
+				names = list
+			}
 		}
 	}
 	return names
@@ -231,9 +283,9 @@ func (d *dims) add(p part) error {
 	if len(names) != len(p.Shape) {
 		return d.errorf(p, "found the shape %v, expected [%s]", p.Shape, strings.Join(names, ", "))
 	}
-	if p.kind == kindSSM {
-		// Mamba-1 states have no heads; a file of both kinds of state is of no model.
-		if err := d.agree(p, "number of dimensions of SSM states", len(p.Shape)); err != nil {
+	if p.kind == kindState {
+		// SSM states of Mamba-1 do not have heads; a file with both shapes of a state is not of a model.
+		if err := d.agree(p, "number of dimensions of "+states[p.state].title, len(p.Shape)); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hostile"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -45,9 +46,8 @@ func TestReadFixture(t *testing.T) {
 	if !slices.Equal(names[:len(want)], want) || names[len(names)-1] != Logits || names[len(names)-2] != HiddenState(4) {
 		t.Errorf("names %v", names)
 	}
-	conv, ssm, err := d.Cache()
-	if err != nil || len(conv) != 4 || len(ssm) != 4 || conv[3].Name != ConvState(3) || !slices.Equal(ssm[3].Shape, []int{4, 64, 16}) {
-		t.Errorf("cache %v %v: %v", conv, ssm, err)
+	if ssm, ok := d.Tensor(State(SSMStates, 3)); d.Layers() != 4 || !ok || !slices.Equal(ssm.Shape, []int{4, 64, 16}) {
+		t.Errorf("states of %d layers, the last %v", d.Layers(), ssm.Shape)
 	}
 }
 
@@ -55,19 +55,16 @@ func TestReadFixture(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	const B, T, V, D = 2, 5, 3, 4
 	path := filepath.Join(t.TempDir(), "dump.safetensors")
-	entries := append([]entry{
+	entries := []entry{
 		{Name: InputIDs, DType: tensor.I64, Shape: []int{B, T}},
 		{Name: Logits, DType: tensor.F32, Shape: []int{B, T, V}},
 		{Name: HiddenState(0), DType: tensor.F64, Shape: []int{B, T, D}},
-	}, StateEntries(tensor.F32, 2, []int{B, 6, 4}, []int{B, 6, 8})...)
-	states := func(size int, first float32) [][]float32 {
-		v := [][]float32{make([]float32, size), make([]float32, size)}
-		for i := range v[0] {
-			v[0][i], v[1][i] = first+float32(i), -first-float32(i)
-		}
-		return v
+		{Name: State(SSMStates, 1), DType: tensor.F32, Shape: []int{B, 6, 8}},
 	}
-	conv, ssm := states(B*6*4, 100), states(B*6*8, 1000)
+	ssm := make([]float32, B*6*8)
+	for i := range ssm {
+		ssm[i] = 1000 - float32(i)
+	}
 	ids := []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	logits := make([]float32, B*T*V)
 	hidden := make([]float64, B*T*D)
@@ -92,7 +89,7 @@ func TestRoundTrip(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if err := errors.Join(append(errs, Write(w, InputIDs, 0, ids), WriteStates(w, conv, ssm), w.Commit())...); err != nil {
+	if err := errors.Join(append(errs, Write(w, InputIDs, 0, ids), Write(w, State(SSMStates, 1), 0, ssm), w.Commit())...); err != nil {
 		t.Fatal(err)
 	}
 
@@ -104,18 +101,14 @@ func TestRoundTrip(t *testing.T) {
 	if got, _ := d.InputIDs(); !slices.Equal(got, ids) {
 		t.Errorf("ids %v", got)
 	}
-	for name, want := range map[string][]byte{Logits: tensor.Bytes(logits), HiddenState(0): tensor.Bytes(hidden)} {
+	for name, want := range map[string][]byte{Logits: tensor.Bytes(logits), HiddenState(0): tensor.Bytes(hidden), State(SSMStates, 1): tensor.Bytes(ssm)} {
 		if got, ok := d.Tensor(name); !ok || !bytes.Equal(got.Data, want) {
 			t.Errorf("%s is not what was written", name)
 		}
 	}
-	gotConv, gotSSM, err := States[float32](d)
-	if err != nil || !slices.EqualFunc(gotConv, conv, slices.Equal) || !slices.EqualFunc(gotSSM, ssm, slices.Equal) {
-		t.Errorf("states are not what was written: %v", err)
-	}
 }
 
-// Each row is what a file holds, which is no dump.
+// Each row is the content of a file that is not a dump.
 func TestMalformed(t *testing.T) {
 	f32 := func(name string, shape ...int) entry { return announce(name, tensor.F32, shape...) }
 	i64 := func(name string, shape ...int) entry { return announce(name, tensor.I64, shape...) }
@@ -221,37 +214,13 @@ func TestOneSequence(t *testing.T) {
 	}
 }
 
-func TestIncompleteCache(t *testing.T) {
-	state := func(name string) tensor.Tensor { return tensor.Of(name, make([]float32, 8), 1, 2, 4) }
-	for _, test := range []struct {
-		tensors []tensor.Tensor
-		want    string
-	}{
-		{[]tensor.Tensor{state(HiddenState(0))}, "found no cache"},
-		{[]tensor.Tensor{state(ConvState(0))}, `tensor "cache.ssm_states.0": missing from a cache whose blocks go up to 0`},
-		{
-			[]tensor.Tensor{state(ConvState(0)), state(SSMState(0)), state(ConvState(2)), state(SSMState(2))},
-			`tensor "cache.conv_states.1": missing from a cache whose blocks go up to 2`,
-		},
-	} {
-		path := filepath.Join(t.TempDir(), "dump.safetensors")
-		save(t, path, test.tensors...)
-		d, err := Read(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _, err = d.Cache()
-		explained(t, errors.Join(err, d.Close()), test.want, path)
-	}
-}
-
 func save(t *testing.T, path string, tensors ...tensor.Tensor) {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(safetensors.Write(f, tensors, nil), f.Close()); err != nil {
+	if err := errors.Join(safetensorstest.Write(f, tensors, nil), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -285,7 +254,7 @@ func TestWriterFailures(t *testing.T) {
 		write   func(w *Writer) error
 		want    string
 	}{
-		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" is no part of a dump`},
+		{"foreign name", []entry{ids, announce("stray", tensor.F32, 1)}, nil, `"stray" does not belong in a dump`},
 		{"contradiction", []entry{ids, announce(Logits, tensor.F32, 2, 2, 2)}, nil, "batch is 2 here and 1"},
 		{"incomplete", []entry{ids}, func(w *Writer) error { return Write(w, InputIDs, 0, []int64{1}) }, "incomplete"},
 		{"twice", []entry{ids}, func(w *Writer) error {
@@ -392,9 +361,9 @@ func FuzzRead(f *testing.F) {
 	}
 	for _, tensors := range [][]tensor.Tensor{
 		{tensor.Of(InputIDs, []int64{1, 2, 3}, 1, 3), tensor.Of(AttentionMask, []int64{0, 1, 1}, 1, 3), tensor.Of(Logits, make([]float32, 6), 1, 3, 2)},
-		{tensor.Of(ConvState(0), make([]float32, 8), 1, 2, 4), tensor.Of(SSMState(0), make([]float32, 6), 1, 2, 3), tensor.Of("stray", []int64{1}, 1)},
+		{tensor.Of(State(ConvStates, 0), make([]float32, 8), 1, 2, 4), tensor.Of(State(SSMStates, 0), make([]float32, 6), 1, 2, 3), tensor.Of("stray", []int64{1}, 1)},
 		{tensor.Of(HiddenState(3), make([]float64, 4), 1, 2, 2), tensor.Of(InputIDs, []int32{7, 8}, 1, 2)},
-		{tensor.Of(SSMState(1), make([]float32, 16), 1, 2, 2, 4), tensor.Of("hidden_states.-1", []int64{1}, 1)},
+		{tensor.Of(State(SSMStates, 1), make([]float32, 16), 1, 2, 2, 4), tensor.Of("hidden_states.-1", []int64{1}, 1)},
 		{tensor.Of(InputIDs, []int64{}, 0, 3)},
 		nil,
 	} {
@@ -403,7 +372,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if err := errors.Join(safetensors.Write(file, tensors, nil), file.Close()); err != nil {
+		if err := errors.Join(safetensorstest.Write(file, tensors, nil), file.Close()); err != nil {
 			f.Fatal(err)
 		}
 		data, err := os.ReadFile(path)
@@ -434,9 +403,6 @@ func FuzzRead(f *testing.F) {
 			if n, sane := tensor.ByteCount(x.DType, x.Shape); !ok || !sane || n != len(x.Data) || x.Shape[0] != d.Batch() {
 				t.Errorf("%s: %v in %d bytes", name, x.Shape, len(x.Data))
 			}
-		}
-		if conv, ssm, err := d.Cache(); err == nil && (len(conv) == 0 || len(conv) != len(ssm)) {
-			t.Errorf("a cache of %d and %d layers", len(conv), len(ssm))
 		}
 	})
 }

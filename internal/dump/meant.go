@@ -11,7 +11,10 @@ func Meant(name string) (meant string, ok bool) {
 	word := strings.TrimRight(name, "0123456789")
 	candidates := []string{InputIDs, AttentionMask, Logits}
 	if i, err := strconv.Atoi(name[len(word):]); err == nil && i <= maxIndex {
-		candidates = []string{HiddenState(i), ConvState(i), SSMState(i)}
+		candidates = []string{HiddenState(i)}
+		for _, s := range states {
+			candidates = append(candidates, State(s.name, i))
+		}
 	}
 	spelled := letters(word)
 	if spelled == "attnmask" { // as torch calls it

@@ -201,35 +201,21 @@ func (d *Dump) Unknown() []string { return d.unknown }
 // Tensor returns the tensor of that name, a read-only view of the file.
 func (d *Dump) Tensor(name string) (tensor.Tensor, bool) { return d.file.Tensor(name) }
 
-// Cache returns the conv and SSM states of all blocks, in order. It is a *badfile.FormatError when the file has none,
-// or lacks one of some block.
-func (d *Dump) Cache() (conv, ssm []tensor.Tensor, err error) {
-	blocks := 0
+// Has reports whether there is a tensor of that name.
+func (d *Dump) Has(name string) bool {
+	_, ok := d.file.Tensor(name)
+	return ok
+}
+
+// Layers returns one more than the index of the last block of which the file has a state: 0 if it does not have any.
+func (d *Dump) Layers() int {
+	n := 0
 	for _, p := range d.parts {
-		if p.kind == kindConv || p.kind == kindSSM {
-			blocks = max(blocks, p.index+1)
+		if p.kind == kindState {
+			n = max(n, p.index+1)
 		}
 	}
-	if blocks == 0 {
-		return nil, nil, &badfile.FormatError{File: d.path, Detail: "found no cache: no " + ConvState(0) + " and " + SSMState(0)}
-	}
-	for l := range blocks {
-		c, haveConv := d.file.Tensor(ConvState(l))
-		s, haveSSM := d.file.Tensor(SSMState(l))
-		missing := ""
-		switch {
-		case !haveConv:
-			missing = ConvState(l)
-		case !haveSSM:
-			missing = SSMState(l)
-		}
-		if missing != "" {
-			return nil, nil, &badfile.FormatError{File: d.path, Where: "tensor " + badfile.Quote(missing),
-				Detail: fmt.Sprintf("missing from a cache whose blocks go up to %d", blocks-1)}
-		}
-		conv, ssm = append(conv, c), append(ssm, s)
-	}
-	return conv, ssm, nil
+	return n
 }
 
 // Changed reports whether the file was truncated, rewritten or replaced since Read, and how.

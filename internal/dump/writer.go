@@ -28,7 +28,7 @@ func Create(path string, tensors []safetensors.Entry, metadata map[string]string
 		return nil, err
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("dump: %s is no part of a dump", badfile.Quote(unknown[0]))
+		return nil, fmt.Errorf("dump: %s does not belong in a dump", badfile.Quote(unknown[0]))
 	}
 	_, _, size, err := safetensors.Layout(tensors, metadata)
 	if err != nil {

@@ -2,9 +2,11 @@
 package filenames
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/files"
 )
@@ -71,4 +73,16 @@ func In(dir, pattern string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// GGUF returns the GGUF file that a folder stands for: its only one, or the first part of its only split.
+func GGUF(dir string) (path string, ok bool) {
+	found := In(dir, "*.gguf")
+	if len(found) == 0 {
+		return "", false
+	}
+	if len(found) > 1 && !strings.HasSuffix(found[0], fmt.Sprintf("-00001-of-%05d.gguf", len(found))) {
+		return "", false
+	}
+	return found[0], true
 }

@@ -36,6 +36,9 @@ var (
 // IsIndex reports whether name is that of an index of shards, such as "model.safetensors.index.fp16.json".
 func IsIndex(name string) bool { return indexName.MatchString(name) }
 
+// MaxShards is how many files a checkpoint may be divided into; published models have dozens at most.
+const MaxShards = 10_000
+
 // IsShard reports whether name is that of one of several shards.
 func IsShard(name string) bool {
 	return shardName.MatchString(name) && !strings.Contains(name, "-00001-of-00001.")

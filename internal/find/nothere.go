@@ -28,29 +28,29 @@ func (e *notHere) Unwrap() error { return fs.ErrNotExist }
 // maxListed bounds how many names of a folder are compared.
 const maxListed = 4096
 
-// similar returns the path most like one that leads nowhere: that of a neighbour of its first element that is not there. It
-// is empty if there is none.
+// similar returns the path most like one that leads nowhere: with a neighbour in place of its first element that is not
+// there, if what follows is in it. It is empty if there is none.
 func similar(path string) string {
 	dir, missing, rest := split(path)
 	names := neighbours(dir)
 	if dir == "." && rest == "" {
 		names = append(names, Box)
 	}
-	best, least := "", len(missing)/4+2 // edits from here on make another word
+	best, least := "", 2 // edits from here on make another word
+	if len(missing) > 4 {
+		least += len(missing) / 4
+	}
 	for _, name := range names {
-		if d := distance(missing, name); d < least {
-			best, least = name, d
+		d := distance(missing, name)
+		if d >= least {
+			continue
+		}
+		whole := filepath.Join(dir, name, rest)
+		if _, err := os.Stat(whole); rest == "" || err == nil {
+			best, least = whole, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	if whole := filepath.Join(dir, best, rest); rest != "" {
-		if _, err := os.Stat(whole); err == nil {
-			return whole
-		}
-	}
-	return filepath.Join(dir, best)
+	return best
 }
 
 // distance counts the edits between two names, few if one begins with the other.

@@ -87,7 +87,7 @@ func checkCopy(t *testing.T, f *File) {
 	}
 	for _, kv := range f.KVs() {
 		if n := decoders(kv.Value); n == 0 {
-			if elem, _ := kv.Value.Elem(); elem != KindU64 { // which may be beyond an int64
+			if elem, _ := kv.Value.element(); elem != KindU64 { // which may be beyond an int64
 				t.Fatalf("%q: nothing decodes %s", kv.Key, kv.Value.describe())
 			}
 		}

@@ -231,7 +231,7 @@ func (c *cursor) value() Value {
 	return v
 }
 
-// element reads one value that is no array and returns its bytes.
+// element reads one value that is not an array and returns its bytes.
 func (c *cursor) element(k Kind) []byte {
 	if c.err == nil && !k.valid() {
 		c.bad("is of unknown kind %d", uint32(k))
@@ -327,8 +327,12 @@ func (c *cursor) tensor(alignment uint64, next *uint64) Tensor {
 
 // size returns the bytes of a tensor, or records why they cannot be known.
 func (c *cursor) size(t Tensor) (uint64, bool) {
-	if name, ok := removed[t.Type]; ok {
-		c.refuse("type %d (%s) was removed from GGUF; convert the original checkpoint again", uint32(t.Type), name)
+	if old, ok := removed[t.Type]; ok {
+		instead := "convert the original checkpoint again"
+		if old.blocks != "" {
+			instead = "take a file of " + old.blocks + ", which holds the same values, or " + instead
+		}
+		c.refuse("type %d (%s) was removed from GGUF; %s", uint32(t.Type), old.name, instead)
 		return 0, false
 	}
 	if !t.Type.Known() {

@@ -145,7 +145,7 @@ var unsupported = []struct {
 	{"header", begin(0, 1).key("k").array(KindString, maxHeader/8).zeros(maxHeader), `key "k": keys and tensor list take more than the 33554432 bytes`},
 	{"arrays of arrays", begin(0, 1).key("k").array(KindArray, 1).kind(KindU8).u64(1).u8(1), `key "k": is an array of arrays`},
 	{"removed type", begin(1, 0).info("a", 4, 0, 32).zeros(64), `tensor "a": type 4 (Q4_2) was removed`},
-	{"removed type 36", begin(1, 0).info("a", 36, 0, 32).zeros(64), `tensor "a": type 36 (IQ4_NL_4_4) was removed`},
+	{"removed type 36", begin(1, 0).info("a", 36, 0, 32).zeros(64), `tensor "a": type 36 (IQ4_NL_4_4) was removed from GGUF; take a file of IQ4_NL`},
 	{"unknown type", begin(1, 0).info("a", 43, 0, 32).zeros(64), `tensor "a": type 43 is unknown to this program, whose newest is 42 (Q2_0)`},
 	{"impossible type", begin(1, 0).info("a", math.MaxUint32, 0, 32).zeros(64), `tensor "a": type 4294967295 is unknown`},
 }

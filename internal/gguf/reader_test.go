@@ -103,7 +103,7 @@ func TestTensorData(t *testing.T) {
 		}
 	}
 	conv, _ := f.Tensor("float32")
-	if diff := cmp.Diff([]int{3, 1, 2}, conv.NE()); diff != "" || conv.Elems() != 6 {
+	if diff := cmp.Diff([]int{2, 1, 3}, conv.Shape); diff != "" || conv.Elems() != 6 {
 		t.Error(diff)
 	}
 	q8, ok := open(t, "testdata/blocks.gguf").Tensor("Q8_K")
@@ -155,7 +155,7 @@ func TestGetters(t *testing.T) {
 		}
 	}
 	v, ok := f.Lookup("array.str")
-	if elem, isArray := v.Elem(); !ok || v.Kind() != KindArray || !isArray || elem != KindString || v.Len() != 3 {
+	if elem, isArray := v.element(); !ok || v.Kind() != KindArray || !isArray || elem != KindString || v.Len() != 3 {
 		t.Errorf("array.str is %v of %v", v.Kind(), elem)
 	}
 	if s, _ := f.Lookup("one.str"); s.Len() != len("Ġné\n") {

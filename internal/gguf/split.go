@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // split is what a part says about the whole.
@@ -39,6 +40,19 @@ func SplitKVs(no, count, tensors int) []KV {
 
 // partName is how llama.cpp names the parts of a split model.
 var partName = regexp.MustCompile(`^(?s)(.*)-(\d{5})-of-(\d{5})\.gguf$`)
+
+// OtherParts lists the files beside path that are parts of the model that path would hold whole, split into another number of
+// parts.
+func OtherParts(path string, count int) (parts []string) {
+	stem := strings.TrimSuffix(filepath.Base(path), ".gguf")
+	found, _ := files.Names(filepath.Dir(path), -1) // what cannot be listed holds nothing
+	for _, name := range found {
+		if m := partName.FindStringSubmatch(name); m != nil && m[1] == stem && m[3] != fmt.Sprintf("%05d", count) {
+			parts = append(parts, filepath.Join(filepath.Dir(path), name))
+		}
+	}
+	return parts
+}
 
 // split reads the keys of a split model.
 func (f *File) split() (s split, err error) {

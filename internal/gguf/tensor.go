@@ -2,7 +2,6 @@ package gguf
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/tensor"
@@ -15,13 +14,6 @@ type Tensor struct {
 	Shape []int  // in PyTorch's order, last dimension contiguous; empty for a scalar. llama.cpp's own writer drops leading ones
 	Data  []byte // Type.ByteCount(Shape) bytes; read-only, often a mapped file
 	File  string // path of the file that holds it
-}
-
-// NE returns the dimensions in ggml's order, the contiguous one first: the reverse of Shape.
-func (t Tensor) NE() []int {
-	ne := slices.Clone(t.Shape)
-	slices.Reverse(ne)
-	return ne
 }
 
 // Elems returns the number of elements.

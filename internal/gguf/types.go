@@ -34,9 +34,12 @@ func withDTypes(types [43]traits) [43]traits {
 	return types
 }
 
-// removed names the types that ggml once had; their numbers are not given out again.
-var removed = map[Type]string{
-	4: "Q4_2", 5: "Q4_3", 31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8",
+// removed names the types that ggml once had; their numbers are not given out again. Those of later years are blocks of
+// another type in an order for one kind of CPU, which llama.cpp gives them when it loads a file since then.
+var removed = map[Type]struct{ name, blocks string }{
+	4: {"Q4_2", ""}, 5: {"Q4_3", ""},
+	31: {"Q4_0_4_4", "Q4_0"}, 32: {"Q4_0_4_8", "Q4_0"}, 33: {"Q4_0_8_8", "Q4_0"},
+	36: {"IQ4_NL_4_4", "IQ4_NL"}, 37: {"IQ4_NL_4_8", "IQ4_NL"}, 38: {"IQ4_NL_8_8", "IQ4_NL"},
 }
 
 // Known reports whether t is a type of ggml, so that the size of its data is known.

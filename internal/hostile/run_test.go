@@ -66,7 +66,7 @@ func spoiled(name string, at int, value float32) files {
 	return hf(packed("F32", tensors))
 }
 
-// TestNotNumbers spoils weights: what comes of it is told with the block and the tensor, and does not keep it from being converted.
+// TestNotNumbers spoils weights: the block and the tensor are reported, and the checkpoint still converts.
 func TestNotNumbers(t *testing.T) {
 	nan := float32(math.NaN())
 	large := Tensors("mamba")

@@ -176,7 +176,10 @@ func TestModelFiles(t *testing.T) {
 		{"an adapter alone", "adapter_config.json adapter_model.safetensors README.md", "adapter_config.json"},
 		{"one gguf", "README.md mamba.gguf", "mamba.gguf"},
 		{"split gguf", "m-00001-of-00002.gguf m-00002-of-00002.gguf", "m-00001-of-00002.gguf m-00002-of-00002.gguf"},
-		{"several gguf", "a.gguf b.gguf", "error: 2 GGUF files in the repository: name one, as in OWNER/NAME/a.gguf"},
+		{"several gguf", "a.gguf b.gguf", "error: 2 GGUF files in the repository: choose one by its tag, as in OWNER/NAME:a.gguf; there are a.gguf, b.gguf"},
+		{"several tags", "m-q6_k.gguf m-q5_k_m.gguf", "error: 2 GGUF files in the repository: choose one by its tag, as in OWNER/NAME:Q5_K_M; there are Q5_K_M, Q6_K"},
+		{"the usual one of several tags", "m.Q8_0.gguf m.Q4_K_M.gguf m.F16.gguf mmproj-m-Q4_K_M.gguf", "m.Q4_K_M.gguf"},
+		{"a projector alone", "mmproj-a.gguf", `error: no model among the GGUF files of the repository: found "mmproj-a.gguf"`},
 		{"dataset", "data.parquet", `error: no checkpoint in the repository: expected config.json with weights, or a GGUF file, found "data.parquet"`},
 	} {
 		got, err := hub.ModelFiles(strings.Fields(test.names))
@@ -305,7 +308,7 @@ func TestWithoutLinks(t *testing.T) {
 func TestLocate(t *testing.T) {
 	repo := tinyRepo()
 	h, c := start(t, repo)
-	h.Set("some/gguf", &hubtest.Repo{Files: map[string][]byte{"a-q8_0.gguf": []byte("a"), "b.gguf": []byte("b")}})
+	h.Set("some/gguf", &hubtest.Repo{Files: map[string][]byte{"a-q6_k.gguf": []byte("a"), "b.gguf": []byte("b")}})
 	locate := func(arg string) (path, told string, err error) {
 		ref, ok := hub.ParseRef(arg)
 		if !ok {
@@ -326,7 +329,7 @@ func TestLocate(t *testing.T) {
 	if _, _, err := locate(repoName + "@" + repo.Commit()); err != nil || len(h.Requests()) != before {
 		t.Errorf("by its commit: %v, %d requests", err, len(h.Requests())-before)
 	}
-	if _, _, err := locate("some/gguf"); err == nil || !strings.Contains(err.Error(), "name one") {
+	if _, _, err := locate("some/gguf"); err == nil || !strings.Contains(err.Error(), "there are Q6_K, b.gguf") {
 		t.Errorf("one of two GGUF files: %v", err)
 	}
 	if path, _, err := locate("some/gguf/b.gguf"); err != nil || filepath.Base(path) != "b.gguf" {
@@ -340,6 +343,14 @@ func TestParseRef(t *testing.T) {
 		"owner/name@v1.0":      {Repo: "owner/name", Revision: "v1.0"},
 		"owner/name@refs/pr/1": {Repo: "owner/name", Revision: "refs/pr/1"},
 		"owner/name/x.gguf":    {Repo: "owner/name", File: "x.gguf"},
+		"owner/name:Q4_K_M":    {Repo: "owner/name", Tag: "Q4_K_M"},
+		"owner/name@v1:q6_k":   {Repo: "owner/name", Revision: "v1", Tag: "q6_k"},
+		"hf.co/owner/name:iq1": {Repo: "owner/name", Tag: "iq1"},
+		"owner/name:x.gguf":    {Repo: "owner/name", Tag: "x.gguf"},
+		"owner/name:":          {},
+		"owner/name:a/b":       {},
+		"owner/name:a:b":       {},
+		"owner/name/x.gguf:q":  {},
 		"folder":               {},
 		"./owner/name":         {},
 		"/owner/name":          {},

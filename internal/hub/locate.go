@@ -13,17 +13,23 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// Ref is a repository on the hub, as the argument of a command names it: OWNER/NAME, OWNER/NAME@REVISION,
-// OWNER/NAME/FILE.gguf for one of several GGUF files, or the address of its page or of a file in it.
+// Ref is a repository on the hub, as the argument of a command names it: OWNER/NAME, OWNER/NAME@REVISION, either with a
+// :TAG behind it or OWNER/NAME/FILE.gguf for one of several GGUF files, or the address of its page or of a file in it.
 type Ref struct {
 	Repo, Revision string
+	Tag            string // of one of its GGUF files; empty: none is named
 	File           string // in the repository; empty: none is named
 	Folder         string // in the repository; empty: its root, or that of File
 }
 
 // ParseRef reads the name of a model. ok is false for what can only be a path.
 func ParseRef(arg string) (ref Ref, ok bool) {
-	ref.Repo, ref.Revision, _ = strings.Cut(arg, "@")
+	for _, host := range publicHosts { // as ollama has them before the name
+		if rest, found := strings.CutPrefix(arg, host+"/"); found && strings.Contains(rest, "/") {
+			arg = rest
+		}
+	}
+	ref, ok = cutRef(arg)
 	if parts := strings.SplitN(ref.Repo, "/", 3); len(parts) == 3 && path.Ext(parts[2]) == ".gguf" && checkPath(parts[2]) == nil {
 		ref.Repo, ref.File = parts[0]+"/"+parts[1], parts[2]
 	}
@@ -31,20 +37,31 @@ func ParseRef(arg string) (ref Ref, ok bool) {
 	case ".gguf", ".safetensors", ".bin", ".json", ".pt", ".pth":
 		return Ref{}, false
 	}
-	ok = strings.Count(ref.Repo, "/") == 1 && CheckRepo(ref.Repo) == nil && (ref.Revision == "" || checkRevision(ref.Revision) == nil)
+	ok = ok && strings.Count(ref.Repo, "/") == 1 && CheckRepo(ref.Repo) == nil && (ref.Revision == "" || checkRevision(ref.Revision) == nil) &&
+		(ref.Tag == "" || ref.File == "")
 	return ref, ok
 }
 
-// ParseRepo reads what names a repository, or a file or folder of one: NAME, OWNER/NAME, either with @REVISION, or an
-// address as in ParseAddress.
+// cutRef cuts NAME@REVISION:TAG, of which the latter two may be missing. ok is false for a tag that cannot be one.
+func cutRef(arg string) (ref Ref, ok bool) {
+	arg, tag, tagged := strings.Cut(arg, ":")
+	ref.Repo, ref.Revision, _ = strings.Cut(arg, "@")
+	ref.Tag = tag
+	return ref, !tagged || tagPattern.MatchString(tag)
+}
+
+// ParseRepo reads what names a repository, or a file or folder of one: NAME, OWNER/NAME, either with @REVISION, :TAG or both,
+// or an address as in ParseAddress.
 func (c *Client) ParseRepo(arg string) (ref Ref, err error) {
 	if IsAddress(arg) {
 		return c.ParseAddress(arg)
 	}
-	named := false
-	ref.Repo, ref.Revision, named = strings.Cut(arg, "@")
-	if err = CheckRepo(ref.Repo); err == nil && named {
+	ref, ok := cutRef(arg)
+	if err = CheckRepo(ref.Repo); err == nil && strings.Contains(arg, "@") {
 		err = checkRevision(ref.Revision)
+	}
+	if err == nil && !ok {
+		err = fmt.Errorf("%s is not a tag such as Q4_K_M", badfile.Quote(ref.Tag))
 	}
 	return ref, err
 }
@@ -152,6 +169,9 @@ var shardPattern = regexp.MustCompile(`-[0-9]{5}-of-([0-9]{5})\.[a-z]+$`)
 // selects returns what chooses the files that are needed: those that choose would in the folder that is meant, and the one
 // that is named.
 func (ref Ref) selects(choose Select) Select {
+	if ref.Tag != "" {
+		return Tagged(ref.Tag)
+	}
 	if path.Ext(ref.File) == ".gguf" {
 		return ref.parts
 	}

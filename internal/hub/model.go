@@ -81,7 +81,8 @@ func present(names, wanted []string) (found []string) {
 	return found
 }
 
-// ggufFiles selects the GGUF file of a repository, or all parts of it, if it has but one.
+// ggufFiles selects the GGUF file of a repository, or all parts of it: the only one, or the one that llama.cpp would choose by
+// a tag.
 func ggufFiles(names []string) (found []string, err error) {
 	for _, name := range names {
 		if path.Ext(name) == ".gguf" {
@@ -92,24 +93,21 @@ func ggufFiles(names []string) (found []string, err error) {
 	if len(found) == 0 {
 		return nil, fmt.Errorf("no checkpoint in the repository: expected config.json with weights, or a GGUF file, found %s", some(names))
 	}
-	if len(found) > 1 && !oneSplit(found) {
-		return nil, fmt.Errorf("%d GGUF files in the repository: name one, as in OWNER/NAME/%s", len(found), found[0])
+	models := ggufModels(found)
+	switch {
+	case len(models) == 1:
+		return models[0].whole()
+	case len(models) == 0:
+		return nil, fmt.Errorf("no model among the GGUF files of the repository: found %s", some(found))
 	}
-	return found, nil
-}
-
-// oneSplit reports whether the names are the parts of one file: NAME-00001-of-00003.gguf and so on.
-func oneSplit(names []string) bool {
-	stem, _, ok := strings.Cut(names[0], "-00001-of-")
-	if !ok {
-		return false
-	}
-	for _, name := range names {
-		if !strings.HasPrefix(name, stem+"-0") {
-			return false
+	for _, tag := range defaultTags {
+		if len(matching(models, tag)) == 1 {
+			return tagged(models, tag, found)
 		}
 	}
-	return strings.HasSuffix(names[0], fmt.Sprintf("-of-%05d.gguf", len(names)))
+	tags := Tags(found)
+	return nil, fmt.Errorf("%d GGUF files in the repository: choose one by its tag, as in OWNER/NAME:%s; there are %s",
+		len(models), tags[0], strings.Join(tags, ", "))
 }
 
 // missingShards returns the shards that an index among files names and that are not there. It is asked where no listing

@@ -5,6 +5,9 @@ package impostor
 
 import (
 	"bytes"
+	"io"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,8 +29,41 @@ var common = []Magic{
 	{"\x89HDF", "an HDF5 file"},
 }
 
+// older are what llama.cpp wrote before GGUF, with what to do. They have names like ggml-model-f16.bin.
+var older = []Magic{
+	{"lmgg", "is a GGML file from before August 2023, not GGUF; convert the original checkpoint again"},
+	{"fmgg", "is a GGMF file from before August 2023, not GGUF; convert the original checkpoint again"},
+	{"tjgg", "is a GGJT file from before August 2023, not GGUF; convert the original checkpoint again"},
+	{"algg", "is an adapter (LoRA) that llama.cpp wrote before GGUF, not a model; take the merged model"},
+	{"FUGG", "is a GGUF file with its bytes swapped (big-endian); convert the original checkpoint again"},
+}
+
+// Older says of a file that is from before GGUF, or is a GGUF file under another name, what it is; else it is empty.
+func Older(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(f, head); err != nil {
+		return ""
+	}
+	return first(head, append([]Magic{{"GGUF", "is a GGUF file; name it .gguf"}}, older...))
+}
+
+// first returns what data is by its first bytes, empty if it is none of the kinds.
+func first(data []byte, kinds []Magic) string {
+	for _, m := range kinds {
+		if bytes.HasPrefix(data, []byte(m.First)) {
+			return m.What
+		}
+	}
+	return ""
+}
+
 // Identify says what data is that is not what is wanted, such as "safetensors": a predicate without its subject, which names
-// what to do. It returns "" when it cannot tell. more are kinds beyond the usual ones, looked at first, their What whole.
+// what to do. It returns "" when it does not know. more are kinds beyond the usual ones, looked at first, their What whole.
 func Identify(data []byte, wanted string, more ...Magic) string {
 	head := data[:min(len(data), 1024)]
 	if len(head) == 0 {
@@ -36,10 +72,8 @@ func Identify(data []byte, wanted string, more ...Magic) string {
 	if size, ok := pointer(head); ok {
 		return "is a git-lfs pointer" + size
 	}
-	for _, m := range more {
-		if bytes.HasPrefix(head, []byte(m.First)) {
-			return m.What
-		}
+	if what := first(head, slices.Concat(more, older)); what != "" {
+		return what
 	}
 	// Before the common ones: the length of a header may be that of a pickle's first bytes.
 	if wanted != "safetensors" && isSafetensors(head) {

@@ -59,7 +59,7 @@ func (l *lexer) escape(b *strings.Builder, rest string) int {
 	}
 	v, err := strconv.ParseUint(rest[from:from+n], base, 32)
 	if err != nil || v > 0x10ffff {
-		l.fail("\\%s is no character", rest[:from+n])
+		l.fail("\\%s is not a character", rest[:from+n])
 	}
 	b.WriteRune(rune(v))
 	return from + n

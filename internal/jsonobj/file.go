@@ -12,7 +12,7 @@ import (
 
 // ReadFile reads a small file whole. Only a regular file of at most limit bytes is opened for it: a pipe or a device
 // would block, and nothing is read before its size is known to be acceptable. Symbolic links are followed.
-// Errors: *badfile.FormatError for what is no such file; I/O errors as os reports them.
+// Errors: *badfile.FormatError for what is not such a file; I/O errors as os reports them.
 func ReadFile(path string, limit int64) (data []byte, err error) {
 	info, err := files.Stat(path)
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 	MaxKeys = 1 << 17
 )
 
-// Kind tells the JSON types apart. Integers and floats differ by spelling, as in Python: 32 is one, 32.0 the other.
+// Kind is the type of a JSON value. Integers and floats differ by spelling, as in Python: 32 is one, 32.0 the other.
 type Kind uint8
 
 // The kinds. NaN, Infinity and -Infinity are Float.

@@ -101,7 +101,7 @@ func gateGeneric(y []float32, sums []float64, d, x, z []float32) {
 // gate is gateGeneric in the instruction set in use.
 func gate(y []float32, sums []float64, d, x, z []float32) {
 	y, d, x, z = y[:len(sums)], d[:len(sums)], x[:len(sums)], z[:len(sums)]
-	n := whole(len(sums))
+	n := wholeWide(len(sums))
 	if n > 0 {
 		cpu.gate(&y[0], &sums[0], &d[0], &x[0], &z[0], n)
 	}
@@ -114,7 +114,7 @@ func Exp(x float64) float64 { return exp(x) }
 // NegExp sets a[i] = -exp(aLog[i]): the A of the Mamba paper (section 3.6) from its stored logarithm.
 func NegExp(a, aLog []float32) {
 	a = a[:len(aLog)]
-	n := whole(len(aLog))
+	n := wholeWide(len(aLog))
 	if n > 0 {
 		cpu.negExp(&a[0], &aLog[0], n)
 	}

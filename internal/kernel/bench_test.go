@@ -47,6 +47,40 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
+// BenchmarkDot measures one token on one thread, with rows from a second-level cache and from memory, beside reading alone.
+func BenchmarkDot(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	const cols = 1536
+	x := vectors(rng, cols, "normal")
+	for _, bytes := range []int{1 << 19, 1 << 27} {
+		run := func(name string, size int, f func()) {
+			b.Run(fmt.Sprintf("%s/%dKiB", name, bytes>>10), func(b *testing.B) {
+				for b.Loop() {
+					f()
+				}
+				b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+			})
+		}
+		for _, dt := range tensor.Floats() {
+			if !dt.Quantized() {
+				continue
+			}
+			rows := bytes / dt.Bytes(cols) &^ 3
+			part := randomBlocks(rng, dt, 64*cols)
+			data := make([]byte, 0, rows*dt.Bytes(cols)+len(part))
+			for len(data) < rows*dt.Bytes(cols) {
+				data = append(data, part...)
+			}
+			w := NewMatrix(tensor.Tensor{DType: dt, Shape: []int{rows, cols}, Data: data[:rows*dt.Bytes(cols)]})
+			y := make([]float32, rows)
+			run(dt.String(), len(w.data), func() { w.mulVec(y, x, 0) })
+			if bytes > 1<<20 {
+				run(dt.String()+"/read", len(w.data), func() { xor(w.data) })
+			}
+		}
+	}
+}
+
 // BenchmarkScan compares the sequential scan, divided by channels, with the one that is divided by time too.
 func BenchmarkScan(b *testing.B) {
 	const tokens, states = 1024, 16

@@ -104,7 +104,7 @@ func (c *Conv) byBlocks(out []float32, outStride int, in []float32, inStride int
 }
 
 func convRow(out []float32, rows [][]float32, taps []float32, tapStride int, bias []float32) {
-	n := whole(len(bias))
+	n := wholeWide(len(bias))
 	if n > 0 {
 		_, _ = out[n-1], taps[(len(rows)-1)*tapStride+n-1]
 		for _, row := range rows {

@@ -48,8 +48,13 @@ func TestSameBitsEverywhere(t *testing.T) {
 		x, y := exactInputs(rng, tokens*cols), make([]float32, tokens*rows)
 		multiply := func(dtype tensor.DType, cols int, x []float32, want uint64) {
 			t.Helper()
-			w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}, Data: make([]byte, dtype.Bytes(rows*cols))}
-			tensor.NarrowF32(w.Data, dtype, exactInputs(rand.New(rand.NewPCG(3, 4)), rows*cols))
+			w := tensor.Tensor{DType: dtype, Shape: []int{rows, cols}}
+			if rng := rand.New(rand.NewPCG(3, 4)); dtype.Quantized() {
+				w.Data = randomBlocks(rng, dtype, rows*cols)
+			} else {
+				w.Data = make([]byte, dtype.Bytes(rows*cols))
+				tensor.NarrowF32(w.Data, dtype, exactInputs(rng, rows*cols))
+			}
 			m := NewMatrix(w)
 			MatMul(pool, y, &m, x, cols, tokens)
 			check("MatMul of "+dtype.String(), hash(y), want)
@@ -57,7 +62,13 @@ func TestSameBitsEverywhere(t *testing.T) {
 		for dtype, want := range map[tensor.DType]uint64{tensor.F32: 0x6b815423a32facf1, tensor.F16: 0xe28c8e3620056c06, tensor.BF16: 0x17c4f8502c71fa00} {
 			multiply(dtype, cols, x, want)
 		}
-		multiply(tensor.Q8_0, 224, exactInputs(rand.New(rand.NewPCG(5, 6)), tokens*224), 0xc0082c3dfdee1166)
+		blocks := exactInputs(rand.New(rand.NewPCG(5, 6)), tokens*1024)
+		for dtype, want := range map[tensor.DType]uint64{
+			tensor.Q8_0: 0xb0c361e9bb581e08, tensor.Q4_0: 0x3e3868d95bde9252, tensor.Q4_1: 0x26f9f7623ff49cf1, tensor.Q5_0: 0x8c807c1e5c8a0432, tensor.Q5_1: 0x209bdb8a266b13aa,
+			tensor.Q2_K: 0x39b606cbde6dd657, tensor.Q3_K: 0xd8acd69acce903ef, tensor.Q4_K: 0xe75e8c1eb3262bd4, tensor.Q5_K: 0x49a7b94d6c6c347a, tensor.Q6_K: 0x3874af8454514155,
+		} {
+			multiply(dtype, 1024, blocks, want)
+		}
 
 		norm := make([]float32, cols)
 		RMSNorm(norm, x[:cols], x[cols:2*cols], 1e-5)

@@ -10,7 +10,8 @@ package kernel
 // GOARCH. A leaf that it does not have yet may be that of generic.
 //
 // A leaf returns the bits of the plain Go that its comment names. A pointer stands for as many elements as the sizes ask for.
-// Sizes are positive and, unless a comment says otherwise, n, cols and states are multiples of lanes.
+// Sizes are positive and, unless a comment says otherwise, n, cols and states are multiples of lanes; n of a leaf that
+// computes in float64 (conv, gate, negExp, squares, scaleRow) is one of lanes/2, as narrow heads have fewer channels.
 type isa struct {
 	name string
 
@@ -122,6 +123,9 @@ func TokensAtOnce() int { return cpu.tiling.tokens }
 
 // whole returns how many of n elements the leaves take.
 func whole(n int) int { return n &^ (lanes - 1) }
+
+// wholeWide is whole for conv, gate, negExp, squares and scaleRow, which compute in float64.
+func wholeWide(n int) int { return n &^ (lanes/2 - 1) }
 
 // fetch hints that v will be needed soon.
 func fetch(v []float32) {

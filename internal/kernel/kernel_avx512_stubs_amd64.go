@@ -40,18 +40,6 @@ func dotFourBF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 //go:noescape
 func dotOneBF16AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotFourQ8AVX512 sets y[r] to the dot product of row r of w [4·rows, cols], in Q8_0, with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
-//
-//go:noescape
-func dotFourQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-
-// dotOneQ8AVX512 sets y[r] to the dot product of row r of w [1·rows, cols], in Q8_0, with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
-//
-//go:noescape
-func dotOneQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-
 // tile4x1AVX512 sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:] for 4 rows r and 1 tokens t, as
 // dotGeneric does. cols is a positive multiple of 16.
 //

@@ -58,24 +58,6 @@ func widenF16AVX2(dst *float32, src *byte, n int)
 //go:noescape
 func widenBF16AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ8AVX2 sets y[r] to the dot product of row r of w [4·rows, cols], in Q8_0, with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
-//
-//go:noescape
-func dotFourQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-
-// dotOneQ8AVX2 sets y[r] to the dot product of row r of w [1·rows, cols], in Q8_0, with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
-//
-//go:noescape
-func dotOneQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-
-// widenQ8AVX2 sets dst[i] to element i of the Q8_0 blocks in src for i < n, as widenQ8Generic does.
-// n is a positive multiple of 32.
-//
-//go:noescape
-func widenQ8AVX2(dst *float32, src *byte, n int)
-
 // scanStepAVX2 sets sums[i] to what stepGeneric returns for channel i, with h and rate [channels, states], b and c
 // [states], dt and x [channels]. states is a positive multiple of 16, channels is positive.
 //

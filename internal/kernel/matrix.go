@@ -48,16 +48,22 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 	mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.dtype.Bytes(m.Cols))
 }
 
+// paddedRows is how many rows mulVecPadded copies at a time.
+const paddedRows = 32
+
 // mulVecPadded is mulVec for rows whose length is not a multiple of lanes, by copies that end in zeros.
 func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	cols := roundUp(m.Cols)
-	buf := buffer(2 * cols)
-	defer buffers.Put(buf)
-	clear(*buf)
-	v, row := (*buf)[:cols], (*buf)[cols:]
-	copy(v, x)
-	for r := range y {
-		m.widen(row[:m.Cols], lo+r, lo+r+1)
-		mulFloats(y[r:r+1], row, v)
+	v, rows := padColumns(x, m.Cols, m.Cols, cols, 1), buffer(paddedRows*cols)
+	defer buffers.Put(v)
+	defer buffers.Put(rows)
+	clear(*rows)
+	for len(y) > 0 {
+		n := min(len(y), paddedRows)
+		for r := range n {
+			m.widen((*rows)[r*cols:][:m.Cols], lo+r, lo+r+1)
+		}
+		mulFloats(y[:n], (*rows)[:n*cols], *v)
+		y, lo = y[n:], lo+n
 	}
 }

@@ -21,7 +21,7 @@ func RMSNorm(y, x, weight []float32, eps float64) {
 
 // squares returns the lanes of x's squares.
 func squares(x []float32) (lane [8]float64) {
-	n := whole(len(x))
+	n := wholeWide(len(x))
 	if n > 0 {
 		lane = cpu.squares(&x[0], n)
 	}
@@ -44,7 +44,7 @@ func addSquaresGeneric(lane *[8]float64, x []float32) {
 }
 
 func scaleRow(y, x, weight []float32, scale float64) {
-	n := whole(len(x))
+	n := wholeWide(len(x))
 	if n > 0 {
 		_, _ = y[n-1], weight[n-1]
 		cpu.scaleRow(&y[0], &x[0], &weight[0], scale, n)

@@ -7,82 +7,15 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/impostor"
 )
 
-// Layout is one way to store a checkpoint.
-type Layout struct {
-	Name  string
-	match func(src Source) bool
-	// Open reads the configuration and maps the weights.
-	Open func(src Source) (config.Config, *Weights, error)
-}
-
-// Names of the layouts.
-const (
-	HF       = "hf"
-	Original = "original"
-	Mistral  = "mistral"
-	GGUF     = "gguf"
-)
-
-// Source is where a checkpoint lies.
-type Source struct {
-	Dir  string // its folder, or the file itself of GGUF
-	File string // the name of the weight file that was asked for; empty: the layout chooses
-}
-
-// layouts are tried in this order; the first that matches opens the folder and reports its own errors.
-var layouts = []Layout{
-	{Original, matchOriginal, openOriginal},
-	mistral,
-	{HF, matchHF, openHF},
-	ggufLayout,
-}
-
-var (
-	mistral    = Layout{Mistral, matchMistral, openMistral}
-	ggufLayout = Layout{GGUF, matchGGUF, OpenGGUF}
-)
-
-// Detect finds the checkpoint that path means and its layout.
-func Detect(path string) (src Source, l Layout, err error) {
-	src.Dir = path
-	info, err := files.Stat(path)
-	if err != nil {
-		return src, Layout{}, err // names the operation and the path
-	}
-	if !info.IsDir() {
-		if strings.EqualFold(filepath.Ext(path), ".gguf") || startsGGUF(path) {
-			return src, ggufLayout, nil
-		}
-		if src, err = sourceOf(path); err != nil {
-			return src, Layout{}, err
-		}
-		if name := filepath.Base(path); name == filenames.Params || name == filenames.Consolidated {
-			if params, _ := MistralFolder(src); params != "" {
-				return src, mistral, nil // asked for by name, whatever else the folder holds
-			}
-		}
-	}
-	for _, l := range layouts {
-		if l.match(src) {
-			return src, l, nil
-		}
-	}
-	return src, Layout{}, noMatch(src.Dir)
-}
-
-// startsGGUF recognises a GGUF file by its first bytes: programs that keep models by their hash give them no ending.
-func startsGGUF(path string) bool { return strings.HasPrefix(firstBytes(path), "GGUF") }
-
-// sourceOf accepts a file that stands for the folder it is in, or that holds its weights.
-func sourceOf(path string) (Source, error) {
+// SourceOf accepts a file that stands for the folder it is in, or that holds its weights.
+func SourceOf(path string) (Source, error) {
 	src, name := Source{Dir: filepath.Dir(path)}, filepath.Base(path)
 	_, known := format(path)
 	switch {
@@ -118,7 +51,7 @@ func Exists(path string) bool {
 // foreignLayouts are recognised to say what would work instead. A pattern is as in filepath.Match.
 var foreignLayouts = []struct{ pattern, what, instead string }{
 	{
-		ggufPattern, "one of several GGUF files",
+		"*.gguf", "one of several GGUF files",
 		"give the file itself",
 	},
 	{
@@ -139,8 +72,8 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 	{"*.distcp", "a PyTorch distributed checkpoint", "merge it with torch.distributed.checkpoint.format_utils and save it with save_pretrained"},
 }
 
-// noMatch says what a folder that is no checkpoint of a known layout holds, and what would work.
-func noMatch(dir string) error {
+// NoMatch says what a folder that is not a checkpoint of a known layout holds, and what would work.
+func NoMatch(dir string) error {
 	found, err := list(dir)
 	if err != nil {
 		return err
@@ -163,6 +96,11 @@ func noMatch(dir string) error {
 	}
 	detail := "found no checkpoint but " + badfile.QuoteList(found) + "; " + wanted
 	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), OtherWeights(dir), []string{""})...)
+	if path := filepath.Join(dir, weights); weights != "" {
+		if what := impostor.Older(path); what != "" {
+			return &badfile.FormatError{File: path, Detail: what}
+		}
+	}
 	switch shard := first("model-*-of-*.safetensors"); {
 	case len(found) == 0:
 		detail = "found an empty folder; " + wanted

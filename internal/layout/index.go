@@ -11,12 +11,10 @@ import (
 	"unicode"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
-
-// MaxShards is how many files a checkpoint may be divided into; published models have dozens at most.
-const MaxShards = 10_000
 
 const maxIndex = 64 << 20 // largest index file; that of a 7 B model has 60 KB
 
@@ -67,8 +65,8 @@ func parseIndex(file string, data []byte) (*index, error) {
 	switch {
 	case len(x.shards) == 0:
 		return nil, x.errorf("weight_map", "found no tensors")
-	case len(x.shards) > MaxShards:
-		return nil, x.errorf("weight_map", "found %d shards, expected at most %d", len(x.shards), MaxShards)
+	case len(x.shards) > filenames.MaxShards:
+		return nil, x.errorf("weight_map", "found %d shards, expected at most %d", len(x.shards), filenames.MaxShards)
 	}
 	x.parseMetadata(top)
 	return x, nil

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/hostile"
 )
 
@@ -38,7 +39,7 @@ func FuzzIndex(f *testing.F) {
 			}
 			return
 		}
-		if len(x.shards) == 0 || len(x.shards) > MaxShards || len(x.shardOf) < len(x.shards) {
+		if len(x.shards) == 0 || len(x.shards) > filenames.MaxShards || len(x.shardOf) < len(x.shards) {
 			t.Fatalf("%d shards, %d tensors", len(x.shards), len(x.shardOf))
 		}
 		dir := filepath.Join("some", "dir")

@@ -23,8 +23,8 @@ type Weights struct {
 	ConfigName string // of the file with the configuration; empty: config.json
 	Source     string // the file that speaks for all in messages: the single weight file or the index of the shards
 	Files      []Mapped
-	Tensors    []tensor.Tensor   // in file order, file by file, under canonical names where the layout has others
-	Listed     []tensor.Tensor   // as they are stored, where that differs; else nil
+	Tensors    []tensor.Tensor   // in file order, file by file, under canonical names if the layout has others
+	Listed     []tensor.Tensor   // as they are stored, if that differs; else nil
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Notes      []Note            // what is odd about the files and harms nothing
@@ -56,6 +56,15 @@ func (w *Weights) Close() error {
 // Note adds a warning about a file.
 func (w *Weights) Note(file, where, remedy, format string, args ...any) {
 	w.Notes = append(w.Notes, Note{file, where, fmt.Sprintf(format, args...), remedy})
+}
+
+// Rename gives the tensors their canonical names.
+func (w *Weights) Rename(canonical func(name string) string) {
+	list := w.Names()
+	for i, name := range list {
+		list[i] = canonical(name)
+	}
+	w.SetNames(list)
 }
 
 // unwrap takes off the names what training code wrapped around the model. own is the prefix that the layout itself has.
@@ -141,7 +150,7 @@ func HoldsTorch(path string) bool {
 // format recognises a file of tensors by its first bytes: PyTorch's zip archives and pickles, or the length and beginning of
 // a safetensors header.
 func format(path string) (torch, known bool) {
-	head := firstBytes(path)
+	head := FirstBytes(path)
 	switch {
 	case len(head) > 8 && head[7] == 0 && head[8] == '{':
 		return false, true
@@ -151,8 +160,8 @@ func format(path string) (torch, known bool) {
 	return false, false
 }
 
-// firstBytes returns how a file begins, nothing if it cannot be read: whatever opens it says why.
-func firstBytes(path string) string {
+// FirstBytes returns how a file begins, nothing if it cannot be read: whatever opens it says why.
+func FirstBytes(path string) string {
 	if info, err := files.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
@@ -179,7 +188,7 @@ func WeightsOf(src Source) (path string, err error) {
 	}
 	switch others := OtherWeights(src.Dir); {
 	case len(others) == 0:
-		return "", noMatch(src.Dir)
+		return "", NoMatch(src.Dir)
 	case len(others) == 1:
 		return filepath.Join(src.Dir, others[0]), nil
 	case strings.HasPrefix(others[0], "mp_rank_") && strings.HasPrefix(others[len(others)-1], "mp_rank_"):
@@ -194,7 +203,7 @@ func WeightsOf(src Source) (path string, err error) {
 // OtherWeights lists the files of a folder that hold weights under another than the usual name. A GGUF file goes before.
 func OtherWeights(dir string) []string {
 	found, err := list(dir)
-	if err != nil || matchGGUF(Source{Dir: dir}) {
+	if _, one := filenames.GGUF(dir); err != nil || one {
 		return nil
 	}
 	return slices.DeleteFunc(filenames.OtherWeights(found), func(name string) bool { return holdsResults(filepath.Join(dir, name)) })
@@ -215,13 +224,14 @@ func holdsResults(path string) bool {
 	return ids || logits
 }
 
-func hasWeights(src Source) bool {
+// HasWeights reports whether there is a file of weights.
+func (src Source) HasWeights() bool {
 	return src.File != "" || slices.ContainsFunc(filenames.UsualWeights, func(name string) bool { return Exists(filepath.Join(src.Dir, name)) }) ||
 		len(OtherWeights(src.Dir)) > 0
 }
 
-// openWeights maps the weights and takes wrappers off their names. own is as in unwrap.
-func openWeights(src Source, own string) (*Weights, error) {
+// OpenWeights maps the weights and takes wrappers off their names. own is as in unwrap.
+func OpenWeights(src Source, own string) (*Weights, error) {
 	path, err := WeightsOf(src)
 	if err != nil {
 		return nil, err

@@ -131,7 +131,7 @@ func (f *File) ReadAhead() {
 }
 
 // Changed reports whether the file was truncated, rewritten or replaced since it was opened, and how.
-// A file that was merely removed or renamed is no change: its bytes stay as they were.
+// A file that was merely removed or renamed has not changed: its bytes stay as they were.
 func (f *File) Changed() error {
 	if f.inMemory {
 		return nil

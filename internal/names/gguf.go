@@ -11,9 +11,11 @@ type GGUF struct {
 	// F32 says that the type is F32 whatever that of the file. It holds for one-dimensional tensors, norms, the
 	// convolution, and names that do not end in ".weight".
 	F32 bool
+
+	Zeros bool // llama.cpp demands the tensor of a model that does not have it: zeros then
 }
 
-// The GGUF names that tell the size of the vocabulary and whether the head is the embedding.
+// The GGUF names that show the size of the vocabulary and whether the head is the embedding.
 const (
 	EmbeddingGGUF = "token_embd.weight"
 	HeadGGUF      = "output.weight"
@@ -25,30 +27,58 @@ const ggufBlock = "blk.{i}."
 // ToGGUF returns how the tensor of a canonical name is stored in a GGUF file of cfg. ok is false for a tensor that the
 // format cannot hold, such as the bias of a projection.
 func ToGGUF(cfg config.Config, name string) (stored GGUF, ok bool) {
-	index, pattern := indexed(name, blockPrefix)
-	for _, r := range rowsOf(cfg.Family()) {
-		if r.pattern == pattern && r.gguf.name != "" {
-			return r.stored(sizesOf(cfg), index), true
-		}
+	layer, rest := indexed(name, blockPrefix)
+	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.name == rest && r.gguf.name != "" })
+	if r == nil {
+		return GGUF{}, false
 	}
-	return GGUF{}, false
+	return r.stored(cfg, layer), true
 }
 
 // FromGGUF is the reverse of ToGGUF: the canonical name of a GGUF tensor, and how the format stores it.
 func FromGGUF(cfg config.Config, name string) (canonical string, stored GGUF, ok bool) {
-	index, pattern := indexed(name, ggufBlock)
-	for _, r := range rowsOf(cfg.Family()) {
-		if r.gguf.name == pattern && pattern != "" {
-			return instance(r.pattern, index), r.stored(sizesOf(cfg), index), true
-		}
+	layer, r := fromGGUF(cfg, name)
+	if r == nil {
+		return "", GGUF{}, false
 	}
-	return "", GGUF{}, false
+	return instance(blockPrefix, layer, r.name), r.stored(cfg, layer), true
 }
 
-func (r *row) stored(s sizes, index string) GGUF {
+// CanonicalGGUF is FromGGUF for the name alone; empty: there is none.
+func CanonicalGGUF(cfg config.Config, name string) string {
+	layer, r := fromGGUF(cfg, name)
+	if r == nil {
+		return ""
+	}
+	return instance(blockPrefix, layer, r.name)
+}
+
+func fromGGUF(cfg config.Config, name string) (layer int, r *row) {
+	layer, rest := indexed(name, ggufBlock)
+	return layer, tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.gguf.name == rest && rest != "" })
+}
+
+func (r *row) stored(cfg config.Config, layer int) GGUF {
 	shape := r.gguf.shape
 	if shape == nil {
 		shape = r.shape
 	}
-	return GGUF{Name: instance(r.gguf.name, index), Shape: shape(s), NegExp: r.gguf.negExp, F32: r.gguf.f32}
+	return GGUF{Name: instance(ggufBlock, layer, r.gguf.name), Shape: shape.of(config.SizesOf(cfg)), NegExp: r.gguf.negExp,
+		F32: r.gguf.f32, Zeros: r.gguf.demanded && !config.On(cfg, r.when)}
+}
+
+// GGUFZeros lists the tensors that llama.cpp demands and a model of cfg does not have: their canonical names.
+func GGUFZeros(cfg config.Config) []string {
+	var list []string
+	t := tableOf(cfg.Family())
+	for layer := range cfg.Blocks() {
+		for _, k := range t.of(cfg, layer) {
+			for _, r := range k.rows {
+				if r.gguf.demanded && !config.On(cfg, r.when) {
+					list = append(list, instance(blockPrefix, layer, r.name))
+				}
+			}
+		}
+	}
+	return list
 }

@@ -18,7 +18,7 @@ func TestGGUFNames(t *testing.T) {
 	for _, cfg := range []config.Config{config.NewMamba(), config.NewFalconMamba(), config.NewMamba2()} {
 		cfg.Shared().NumHiddenLayers, cfg.Shared().TieWordEmbeddings = 12, false
 		seen := map[string]bool{}
-		for _, spec := range table(t, cfg) {
+		for _, spec := range tableFor(t, cfg) {
 			stored, ok := ToGGUF(cfg, spec.Name)
 			if !ok || seen[stored.Name] {
 				t.Fatalf("%s: stored as %+v (%v), seen before %v", spec.Name, stored, ok, seen[stored.Name])

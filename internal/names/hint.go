@@ -21,7 +21,7 @@ func Rename(name string) (canonical string, ok bool) {
 	if bare == embeddingOriginal {
 		bare = Embedding
 	}
-	return bare, bare != name && (fits(mamba1, bare) || fits(mamba2, bare))
+	return bare, bare != name && known(bare)
 }
 
 // variant is what some names give away.
@@ -35,9 +35,33 @@ type variant struct {
 // Adapter is the answer of Variant for the state of a model that PEFT has put an adapter into.
 const Adapter = "an adapter (PEFT) that is not merged"
 
-// variants tells what a part of a tensor's name gives away. A part matches at the end of the name, or anywhere when it
-// ends in a dot. The order is that of the answers: what is more telling comes first.
-var variants = []variant{
+// variants lists what parts of tensors' names give away. A part matches at the end of the name, or anywhere when it ends
+// in a dot. The order is that of the answers: what is more telling comes first.
+var variants = slices.Concat(variantsOfOthers, variantsOfBlocks(), variantsOfHybrids)
+
+// variantsOfBlocks lists the names that only one of the known kinds of blocks has, in any layout.
+func variantsOfBlocks() []variant {
+	var list []variant
+	listed := make(map[*block]bool)
+	for _, t := range tables {
+		for _, k := range t.blocks {
+			if listed[k.block] {
+				continue
+			}
+			listed[k.block] = true
+			canonical, gguf := k.distinct()
+			v := variant{what: k.title, family: config.Plain(t.family)}
+			for _, name := range slices.Concat(canonical, gguf) {
+				v.parts = append(v.parts, "."+name)
+			}
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// variantsOfOthers are weights and blocks that no family has.
+var variantsOfOthers = []variant{
 	{
 		[]string{
 			".lora_A.", ".lora_B.", ".lora_A", ".lora_B", ".lora_embedding_A.", ".lora_embedding_B.", ".lora_embedding_A", ".lora_embedding_B",
@@ -60,11 +84,10 @@ var variants = []variant{
 		},
 		"Mamba-3 blocks", "", true,
 	},
-	{[]string{".mixer.dt_bias", ".mixer.norm.weight", ".ssm_norm.weight"}, "Mamba-2 blocks", config.Mamba2, false},
-	{
-		[]string{".mixer.x_proj.weight", ".mixer.dt_proj.weight", ".mixer.dt_proj.bias", ".ssm_x.weight", ".ssm_dt.weight"},
-		"Mamba-1 blocks", config.Mamba, false,
-	},
+}
+
+// variantsOfHybrids are what stands beside the mixers of a plain model.
+var variantsOfHybrids = []variant{
 	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", "", true},
 	{[]string{".norm.bias"}, "biases of LayerNorm, where Mamba has RMS norms,", "", true},
 }
@@ -90,7 +113,7 @@ func variantOf(name string) variant {
 	return variant{}
 }
 
-// Misshapen explains a shape that differs from the one s wants, where the difference is a known habit of another
+// Misshapen explains a shape that differs from the one s wants, if the difference is a known habit of another
 // program. It answers for the names of the table only.
 func Misshapen(s Spec, shape []int) (why string, ok bool) {
 	if !strings.HasSuffix(s.Name, ".conv1d.weight") || len(s.Shape) != 3 {

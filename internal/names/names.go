@@ -6,6 +6,8 @@
 package names
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,52 +26,57 @@ type Spec struct {
 // Table lists the tensors that a checkpoint of cfg holds, in the order the model uses them.
 // The error is a *badfile.UnsupportedError for a family without a table.
 func Table(cfg config.Config) ([]Spec, error) {
-	rows := rowsOf(cfg.Family())
-	if rows == nil {
+	return list(cfg, func(k kind) []row { return k.rows })
+}
+
+// StateDict is Table in the order of transformers' state dict.
+func StateDict(cfg config.Config) ([]Spec, error) {
+	return list(cfg, func(k kind) []row {
+		rows := slices.Clone(k.rows)
+		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(rank(k.transformers, a.name), rank(k.transformers, b.name)) })
+		return rows
+	})
+}
+
+// list lists the tensors of cfg, with the rows of a block as they are given.
+func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
+	t := tableOf(cfg.Family())
+	if t == nil {
 		return nil, &badfile.UnsupportedError{Where: "model_type", Detail: "no tensor names are known for " +
 			badfile.Quote(string(cfg.Family()))}
 	}
-	return instantiate(rows, sizesOf(cfg), cfg.Shared().NumHiddenLayers), nil
-}
-
-// instantiate names and sizes rows. Consecutive block rows are repeated together, block by block.
-func instantiate(rows []row, s sizes, layers int) []Spec {
-	var specs []Spec
-	for len(rows) > 0 {
-		n := 0
-		for n < len(rows) && strings.HasPrefix(rows[n].pattern, blockPrefix) {
-			n++
-		}
-		if n == 0 {
-			specs = appendSpecs(specs, rows[:1], s, -1)
-			rows = rows[1:]
-			continue
-		}
-		block := appendSpecs(nil, rows[:n], s, 0)
-		for i := range layers {
-			for _, spec := range block {
-				spec.Layer = i
-				spec.Name = instance(spec.Name, strconv.Itoa(i))
+	sizes := config.SizesOf(cfg)
+	specs := instantiate(cfg, t.before, sizes)
+	blocks := make(map[config.Block][]Spec) // without the layer
+	for _, k := range t.blocks {
+		blocks[k.Block] = instantiate(cfg, rowsOf(k), sizes)
+	}
+	for i, layer := range cfg.Blocks() {
+		prefix := Blocks + strconv.Itoa(i) + "."
+		for _, b := range layer {
+			for _, spec := range blocks[b] {
+				spec.Layer, spec.Name = i, prefix+spec.Name
 				specs = append(specs, spec)
 			}
 		}
-		rows = rows[n:]
+	}
+	return append(specs, instantiate(cfg, t.after, sizes)...), nil
+}
+
+// instantiate lists the rows that cfg asks for.
+func instantiate(cfg config.Config, rows []row, sizes config.Sizes) []Spec {
+	var specs []Spec
+	for _, r := range rows {
+		if r.when == "" || config.On(cfg, r.when) {
+			specs = append(specs, Spec{Name: r.name, Shape: r.shape.of(sizes), Optional: r.optional != "" && config.On(cfg, r.optional), Layer: -1})
+		}
 	}
 	return specs
 }
 
-// appendSpecs appends the rows that s asks for, named by their patterns.
-func appendSpecs(specs []Spec, rows []row, s sizes, layer int) []Spec {
-	for _, r := range rows {
-		p := required
-		if r.when != nil {
-			p = r.when(s)
-		}
-		if p != absent {
-			specs = append(specs, Spec{Name: r.pattern, Shape: r.shape(s), Optional: p == optional, Layer: layer})
-		}
-	}
-	return specs
+// rank is the place of a block's tensor in an order of modules. A table has weight and bias of a module in the right order.
+func rank(modules []string, name string) int {
+	return slices.IndexFunc(modules, func(module string) bool { return name == module || strings.HasPrefix(name, module+".") })
 }
 
 // Own reports whether name belongs to the naming of cfg's family: it is in the table for some block index and some
@@ -80,34 +87,46 @@ func Own(cfg config.Config, name string) bool {
 	if _, ok := Rename(name); ok {
 		return true
 	}
-	return fits(rowsOf(cfg.Family()), name)
+	t := tableOf(cfg.Family())
+	return t != nil && t.has(name)
 }
 
-// fits reports whether name is an instance of a pattern of rows.
-func fits(rows []row, name string) bool {
-	_, pattern := indexed(name, blockPrefix)
-	for _, r := range rows {
-		if r.pattern == pattern {
-			return true
+// ZeroIfAbsent reports whether a model may do without the tensor of a canonical name, which is then as good as zero.
+func ZeroIfAbsent(name string) bool {
+	layer, rest := indexed(name, blockPrefix)
+	if layer < 0 {
+		return false
+	}
+	for _, t := range tables {
+		for _, k := range t.blocks {
+			if slices.ContainsFunc(k.rows, func(r row) bool { return r.name == rest && r.when != "" }) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// indexed splits a name into the index of its block, as it is spelled, and the pattern it is an instance of. The index
-// of a name that does not begin as prefix does is empty, and the pattern the name itself.
-func indexed(name, prefix string) (index, pattern string) {
+// indexed splits a name that begins with a prefix and the index of a block, for which the prefix has {i}. The index of a
+// name that does not begin so is below 0, and the rest the name itself; that of one with a bad index is empty.
+func indexed(name, prefix string) (layer int, rest string) {
 	before, after, _ := strings.Cut(prefix, "{i}")
 	rest, ok := strings.CutPrefix(name, before)
 	if !ok {
-		return "", name
+		return -1, name
 	}
-	index, tail, _ := strings.Cut(rest, after)
-	if n, err := strconv.Atoi(index); err != nil || n < 0 || strconv.Itoa(n) != index {
-		return "", "" // of no table: before is in no pattern without an index
+	index, rest, _ := strings.Cut(rest, after)
+	n, err := strconv.Atoi(index)
+	if err != nil || n < 0 || strconv.Itoa(n) != index {
+		return -1, "" // of no table: before is in no name outside of blocks
 	}
-	return index, prefix + tail
+	return n, rest
 }
 
-// instance puts the index of a block into a pattern.
-func instance(pattern, index string) string { return strings.Replace(pattern, "{i}", index, 1) }
+// instance puts the index of a block into a prefix, before a name within it; below 0, the name is not of a block.
+func instance(prefix string, layer int, name string) string {
+	if layer < 0 {
+		return name
+	}
+	return strings.Replace(prefix, "{i}", strconv.Itoa(layer), 1) + name
+}

@@ -16,7 +16,7 @@ func mamba(change func(c *config.MambaConfig)) *config.MambaConfig {
 	return c
 }
 
-func table(t *testing.T, c config.Config) []Spec {
+func tableFor(t *testing.T, c config.Config) []Spec {
 	t.Helper()
 	specs, err := Table(c)
 	if err != nil {
@@ -26,7 +26,7 @@ func table(t *testing.T, c config.Config) []Spec {
 }
 
 func TestTableOfOneBlock(t *testing.T) {
-	specs := table(t, mamba(func(c *config.MambaConfig) {
+	specs := tableFor(t, mamba(func(c *config.MambaConfig) {
 		c.VocabSize, c.HiddenSize, c.IntermediateSize, c.StateSize, c.ConvKernel, c.TimeStepRank = 100, 8, 20, 3, 5, 2
 		c.NumHiddenLayers, c.UseBias = 1, true
 	}))
@@ -64,7 +64,7 @@ func TestParametersOfPublishedModels(t *testing.T) {
 		{2048, 48, 128, 1_372_178_432},
 		{2560, 64, 160, 2_768_345_600},
 	} {
-		specs := table(t, mamba(func(c *config.MambaConfig) {
+		specs := tableFor(t, mamba(func(c *config.MambaConfig) {
 			c.HiddenSize, c.IntermediateSize, c.NumHiddenLayers, c.TimeStepRank = test.width, 2*test.width, test.layers, test.rank
 		}))
 		sum, count := int64(0), 0
@@ -105,7 +105,7 @@ func TestParametersOfPublishedMamba2(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := int64(0)
-		for _, s := range table(t, c) {
+		for _, s := range tableFor(t, c) {
 			n := int64(1)
 			for _, d := range s.Shape {
 				n *= int64(d)
@@ -129,14 +129,14 @@ func TestConditions(t *testing.T) {
 		}
 		return false, false
 	}
-	plain := table(t, mamba(nil))
+	plain := tableFor(t, mamba(nil))
 	if found, opt := has(plain, "lm_head.weight"); !found || !opt {
 		t.Errorf("tied head: listed %v, optional %v", found, opt)
 	}
 	if found, _ := has(plain, "in_proj.bias"); found {
 		t.Error("in_proj.bias without use_bias")
 	}
-	other := table(t, mamba(func(c *config.MambaConfig) { c.UseConvBias, c.TieWordEmbeddings = false, false }))
+	other := tableFor(t, mamba(func(c *config.MambaConfig) { c.UseConvBias, c.TieWordEmbeddings = false, false }))
 	if found, opt := has(other, "lm_head.weight"); !found || opt {
 		t.Errorf("untied head: listed %v, optional %v", found, opt)
 	}
@@ -150,7 +150,7 @@ func TestConditions(t *testing.T) {
 
 func TestOwn(t *testing.T) {
 	c := mamba(nil)
-	for _, s := range table(t, c) {
+	for _, s := range tableFor(t, c) {
 		if !Own(c, s.Name) {
 			t.Errorf("%s is in the table and not its own", s.Name)
 		}
@@ -229,7 +229,7 @@ func TestVariant(t *testing.T) {
 
 func TestMisshapen(t *testing.T) {
 	var conv Spec
-	for _, s := range table(t, mamba(nil)) {
+	for _, s := range tableFor(t, mamba(nil)) {
 		if strings.HasSuffix(s.Name, "conv1d.weight") {
 			conv = s
 		}

@@ -3,13 +3,14 @@ package names
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/gomamba/gomamba/config"
 )
 
 // ToOriginal returns the name of the original layout for a canonical name. All families share the ones that differ.
 func ToOriginal(name string) string {
-	if name == rowEmbedding.pattern {
+	if name == rowEmbedding.name {
 		return rowEmbedding.original
 	}
 	return name
@@ -18,7 +19,7 @@ func ToOriginal(name string) string {
 // FromOriginal returns the canonical name for a name of the original layout.
 func FromOriginal(name string) string {
 	if name == rowEmbedding.original {
-		return rowEmbedding.pattern
+		return rowEmbedding.name
 	}
 	return name
 }
@@ -33,33 +34,33 @@ func ToMistral(name string) string { return MistralPrefix + ToOriginal(name) }
 // original one.
 func FromMistral(name string) string { return FromOriginal(strings.TrimPrefix(name, MistralPrefix)) }
 
-// stateDict is the order in which a block's tensors stand in the state dict of mamba_ssm's MambaLMHeadModel: parameters
-// of the mixer itself, then its modules as they are made, then the norm.
-var stateDict = []string{
-	"mixer.dt_bias", "mixer.A_log", "mixer.D", "mixer.in_proj.weight", "mixer.in_proj.bias", "mixer.conv1d.weight", "mixer.conv1d.bias",
-	"mixer.x_proj.weight", "mixer.dt_proj.weight", "mixer.dt_proj.bias", "mixer.norm.weight", "mixer.out_proj.weight", "mixer.out_proj.bias",
-	"norm.weight",
+// CompareOriginal orders canonical names of a model of cfg as the state dict of the original code does, mamba_ssm's
+// MambaLMHeadModel: the embedding, the blocks, the final norm, the head.
+func CompareOriginal(cfg config.Config) func(a, b string) int {
+	t := tableOf(cfg.Family())
+	return func(a, b string) int {
+		la, ma, ra := t.original(cfg, a)
+		lb, mb, rb := t.original(cfg, b)
+		return cmp.Or(cmp.Compare(la, lb), cmp.Compare(ma, mb), cmp.Compare(ra, rb), cmp.Compare(a, b))
+	}
 }
 
-// CompareOriginal orders canonical names as the state dict of the original code does.
-func CompareOriginal(a, b string) int {
-	la, pa := originalPlace(a)
-	lb, pb := originalPlace(b)
-	return cmp.Or(cmp.Compare(la, lb), cmp.Compare(pa, pb), cmp.Compare(a, b))
-}
-
-// originalPlace returns where a name stands: the embedding, the blocks, the final norm, the head.
-func originalPlace(name string) (block, place int) {
-	index, pattern := indexed(name, blockPrefix)
-	if i, err := strconv.Atoi(index); err == nil {
-		return i, slices.Index(stateDict, strings.TrimPrefix(pattern, blockPrefix))
+// original returns where a name stands: layer, module and row.
+func (t *table) original(cfg config.Config, name string) (layer, module, at int) {
+	if layer, rest := indexed(name, blockPrefix); layer >= 0 {
+		for _, k := range t.of(cfg, layer) {
+			if at := slices.IndexFunc(k.rows, func(r row) bool { return r.name == rest }); at >= 0 {
+				return layer, rank(k.mambaSSM, rest), at
+			}
+		}
+		return layer, -1, -1
 	}
 	const end = 1 << 30
 	switch name {
 	case Embedding:
-		return -1, 0
+		return -1, 0, 0
 	case Head:
-		return end, 1
+		return end, 1, 0
 	}
-	return end, 0
+	return end, 0, 0
 }

@@ -1,101 +1,146 @@
 package names
 
-import "github.com/gomamba/gomamba/config"
+import (
+	"slices"
 
-// sizes are the numbers of a configuration that decide which tensors there are and how large. The symbols are those of
-// package config: V rows, width D, I channels, N states, kernel K; R the rank of Mamba-1; H heads and G groups of
-// Mamba-2.
-type sizes struct {
-	V, D, I, N, K, R, H, G int
-
-	bias, convBias, tied bool
-}
-
-// channels returns C, what the convolution of Mamba-2 runs over: x, B and C.
-func (s sizes) channels() int { return s.I + 2*s.G*s.N }
-
-func sizesOf(cfg config.Config) sizes {
-	c := cfg.Shared()
-	s := sizes{
-		V: c.VocabSize, D: c.HiddenSize, I: cfg.DInner(), N: c.StateSize, K: c.ConvKernel,
-		bias: c.UseBias, convBias: c.UseConvBias, tied: c.TieWordEmbeddings,
-	}
-	if m, ok := cfg.(*config.Mamba2Config); ok {
-		s.H, s.G = m.NumHeads, m.NGroups
-	} else if m := config.Selective(cfg); m != nil {
-		s.R = m.TimeStepRank
-	}
-	return s
-}
-
-// rowsOf returns the table of a family, nil where there is none. FalconMamba has exactly the tensors of Mamba-1.
-func rowsOf(f config.Family) []row {
-	switch f {
-	case config.Mamba, config.FalconMamba:
-		return mamba1
-	case config.Mamba2:
-		return mamba2
-	}
-	return nil
-}
-
-// row is one line of a family's table. In the pattern, blockPrefix stands for every block.
-type row struct {
-	pattern  string // canonical, as Hugging Face has it
-	original string // as mamba_ssm has it; empty: the same
-	gguf     place
-	shape    func(sizes) []int
-	when     func(sizes) presence // nil: required
-}
-
-// place is how llama.cpp stores a tensor; without a name: it cannot.
-type place struct {
-	name   string
-	negExp bool              // A = -exp(A_log) is stored
-	f32    bool              // always as F32
-	shape  func(sizes) []int // nil: as PyTorch shapes it
-}
-
-// presence says what a configuration asks of a tensor.
-type presence uint8
-
-const (
-	required presence = iota
-	optional
-	absent
+	"github.com/gomamba/gomamba/config"
 )
 
-func presentIf(used bool) presence {
-	if used {
-		return required
-	}
-	return absent
+// table lists the tensors of a family.
+type table struct {
+	family config.Family
+	before []row
+	blocks []kind
+	after  []row
+}
+
+// kind is a kind of block that a family has, and its tensors.
+type kind struct {
+	config.Block
+	*block
+}
+
+// tables are those of all families.
+var tables = []table{
+	{config.Mamba, []row{rowEmbedding}, []kind{{config.BlockMamba1, &mamba1}}, []row{rowNormF, rowHead}},
+	{config.FalconMamba, []row{rowEmbedding}, []kind{{config.BlockFalconMamba, &mamba1}}, []row{rowNormF, rowHead}},
+	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}},
 }
 
 // The tensors outside the mixers, which all families have in common.
 var (
-	rowEmbedding = row{Embedding, embeddingOriginal, place{name: EmbeddingGGUF}, vocabByWidth, nil}
-	rowNorm      = row{blockPrefix + "norm.weight", "", place{name: ggufBlock + "attn_norm.weight", f32: true}, width, nil}
-	rowNormF     = row{FinalNorm, "", place{name: "output_norm.weight", f32: true}, width, nil}
-	rowHead      = row{Head, "", place{name: HeadGGUF}, vocabByWidth, head}
+	rowEmbedding = row{name: Embedding, original: embeddingOriginal, shape: dims{"=V", "=D"}, init: normal, gguf: place{name: EmbeddingGGUF}}
+	rowNorm      = row{name: "norm.weight", shape: dims{"D"}, init: ones, gguf: place{name: "attn_norm.weight", f32: true}}
+	rowNormF     = row{name: FinalNorm, shape: dims{"D"}, init: ones, gguf: place{name: "output_norm.weight", f32: true}}
+	// The head is optional in a tied model: safetensors files leave it out, others hold a second copy of the embedding.
+	rowHead = row{name: Head, shape: dims{"=V", "D"}, init: normal, optional: "tie_word_embeddings", gguf: place{name: HeadGGUF}}
 )
 
-func vocabByWidth(s sizes) []int { return []int{s.V, s.D} }
+// block lists the tensors of a kind of block, in the order in which the model uses them.
+type block struct {
+	title string // of such blocks, for messages
+	norm  string // the weight of the norm before it
+	under string // what the names of all others begin with
+	rows  []row
 
-func width(s sizes) []int { return []int{s.D} }
+	// The order of the state dicts of transformers and mamba_ssm, as the modules that the tensors are of: a module's own
+	// parameters come before those of the modules inside it, which stand in the order in which __init__ creates them.
+	transformers, mambaSSM []string
+}
 
-func inner(s sizes) []int { return []int{s.I} }
+// row is one tensor. Names of a block's tensors follow the prefix of the block.
+type row struct {
+	name     string // canonical, as Hugging Face has it
+	original string // as mamba_ssm has it; empty: the same
+	shape    dims
+	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
+	optional string // the switch with which it may be absent; empty: it may not
+	init     initial
+	gguf     place
+}
 
-func widthByInner(s sizes) []int { return []int{s.D, s.I} }
+// place is how llama.cpp stores a tensor; without a name: it cannot.
+type place struct {
+	name     string
+	negExp   bool // A = -exp(A_log) is stored
+	f32      bool // always as F32
+	demanded bool // of every model, with zeros if it does not have the tensor
+	shape    dims // nil: as PyTorch shapes it
+}
 
-func projectionBias(s sizes) presence { return presentIf(s.bias) }
-
-func convBias(s sizes) presence { return presentIf(s.convBias) }
-
-// head is optional in a tied model: safetensors files leave it out, others hold a second copy of the embedding.
-func head(s sizes) presence {
-	if s.tied {
-		return optional
+// tableOf returns the table of a family, nil if there is none.
+func tableOf(f config.Family) *table {
+	for i := range tables {
+		if tables[i].family == f {
+			return &tables[i]
+		}
 	}
-	return required
+	return nil
+}
+
+// Step returns the name of the norm before a block of a family, and what the names of the block's own tensors begin with,
+// both within the layer.
+func Step(f config.Family, b config.Block) (norm, under string) {
+	for _, k := range tableOf(f).blocks {
+		if k.Block == b {
+			return k.norm, k.under
+		}
+	}
+	return "", ""
+}
+
+// of returns the blocks that a layer of cfg is made of; of a layer that cfg does not have, all kinds of the family.
+func (t *table) of(cfg config.Config, layer int) []kind {
+	if len(t.blocks) == 1 {
+		return t.blocks
+	}
+	layers := cfg.Blocks()
+	if layer < 0 || layer >= len(layers) {
+		return t.blocks
+	}
+	var kinds []kind
+	for _, b := range layers[layer] {
+		i := slices.IndexFunc(t.blocks, func(k kind) bool { return k.Block == b })
+		kinds = append(kinds, t.blocks[i])
+	}
+	return kinds
+}
+
+// find returns a block's row, of those that the layer has, or a row outside of the blocks for a layer below 0.
+func (t *table) find(cfg config.Config, layer int, is func(*row) bool) *row {
+	lists := [][]row{t.before, t.after}
+	if layer >= 0 {
+		lists = nil
+		for _, k := range t.of(cfg, layer) {
+			lists = append(lists, k.rows)
+		}
+	}
+	for _, rows := range lists {
+		for i := range rows {
+			if is(&rows[i]) {
+				return &rows[i]
+			}
+		}
+	}
+	return nil
+}
+
+// has reports whether name is in the table, for some block index and some configuration.
+func (t *table) has(name string) bool {
+	layer, rest := indexed(name, blockPrefix)
+	lists := [][]row{t.before, t.after}
+	if layer >= 0 {
+		lists = nil
+		for _, k := range t.blocks {
+			lists = append(lists, k.rows)
+		}
+	}
+	return slices.ContainsFunc(lists, func(rows []row) bool {
+		return slices.ContainsFunc(rows, func(r row) bool { return r.name == rest })
+	})
+}
+
+// known reports whether name is in the table of any family.
+func known(name string) bool {
+	return slices.ContainsFunc(tables, func(t table) bool { return t.has(name) })
 }

@@ -76,8 +76,8 @@ func (u *Unwrapped) withoutPrefix(name string) string {
 	if rest, ok := strings.CutPrefix(name, u.Prefix); ok {
 		return rest
 	}
-	if before, ok := strings.CutSuffix(name, rowHead.pattern); ok && strings.HasPrefix(u.Prefix, before) {
-		return rowHead.pattern
+	if before, ok := strings.CutSuffix(name, Head); ok && strings.HasPrefix(u.Prefix, before) {
+		return Head
 	}
 	return name
 }
@@ -113,8 +113,7 @@ func blockTensor(name string) (before string, ok bool) {
 		return "", false
 	}
 	bare := Backbone + name[at:]
-	if _, pattern := indexed(bare, blockPrefix); !strings.HasPrefix(pattern, blockPrefix+"mixer.") ||
-		!fits(mamba1, bare) && !fits(mamba2, bare) {
+	if layer, rest := indexed(bare, blockPrefix); layer < 0 || !strings.HasPrefix(rest, "mixer.") || !known(bare) {
 		return "", false
 	}
 	before = name[:at]

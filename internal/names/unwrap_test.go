@@ -31,7 +31,7 @@ func TestUnwrap(t *testing.T) {
 	} {
 		for _, cfg := range []config.Config{mamba(nil), config.NewFalconMamba(), config.NewMamba2()} {
 			var plain, wrapped []string
-			for _, s := range table(t, cfg) {
+			for _, s := range tableFor(t, cfg) {
 				plain, wrapped = append(plain, s.Name), append(wrapped, c.wrap(s.Name))
 			}
 			u, err := Unwrap(wrapped)

@@ -12,7 +12,7 @@ import (
 // about 34 units of the last place of the largest value.
 const Floor = 2e-6
 
-// Result tells how far a tensor lies from another.
+// Result is how far a tensor lies from another.
 type Result struct {
 	Elements int
 	Equal    bool    // every element has the same value; two NaNs count as the same

@@ -1,6 +1,6 @@
 // Pictures draws the pictures and badges of README.md from the measurements that lie beside them in fixtures/measured.
 //
-//	pictures          measures parity anew, and draws everything
+//	pictures          measures parity again, and draws everything
 //	pictures memory   measures memory before; needs Linux, the binary ./gomamba and Python in .venv
 //	pictures tests    runs and counts the tests before
 //
@@ -85,7 +85,7 @@ func draw(root string, p *parityFile) (map[string][]byte, error) {
 	return pictures, nil
 }
 
-// read reads a measurement, and tells whether there is one yet.
+// read reads a measurement, and reports whether there is one yet.
 func read(root, name string, value any) (found bool, err error) {
 	text, err := os.ReadFile(filepath.Join(root, measured, name))
 	if errors.Is(err, fs.ErrNotExist) {

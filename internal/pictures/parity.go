@@ -79,7 +79,7 @@ func measureParity(root string) (*parityFile, error) {
 	return p, nil
 }
 
-// measureDump judges one dump, and tells the version of transformers that it names.
+// measureDump judges one dump, and returns the version of transformers that it names.
 func measureDump(path string) (d *parityDump, version string, err error) {
 	ck, err := loader.Open(filepath.Dir(path), loader.Options{})
 	if err != nil {

@@ -80,7 +80,7 @@ func (s *speedShape) picture(machine string) []byte {
 	return pic.File(heading, fmt.Sprintf("Decode and prefill of gomamba and its peers in tokens per second, measured on %s on %s.", machine, s.Date))
 }
 
-// footnotes tell machine, versions and what was noted of peers, in lines that fit.
+// footnotes name the machine, versions and what was noted of peers, in lines that fit.
 func (s *speedShape) footnotes(machine string) []string {
 	first := machine + ", " + s.Date
 	if s.Read != nil {
@@ -196,7 +196,7 @@ func speed(v float64) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-// badge tells how many times as fast as llama.cpp we are, on the first dtype of the headline that both ran.
+// badge shows how many times as fast as llama.cpp we are, on the first dtype of the headline that both ran.
 func (s *speedFile) badge() []byte {
 	const peer = "llama.cpp"
 	for _, shape := range s.Shapes {

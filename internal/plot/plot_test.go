@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestExtremes draws values that a logarithmic axis cannot hold, and text that is no XML: the picture stays
+// TestExtremes draws values that a logarithmic axis cannot hold, and text that is not XML: the picture stays
 // well-formed, and every mark lies inside its frame.
 func TestExtremes(t *testing.T) {
 	frame := Frame{Left: 50, Top: 20, Width: 400, Height: 200}

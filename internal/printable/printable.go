@@ -7,7 +7,7 @@ import (
 )
 
 // Text turns what a terminal would obey instead of showing it, such as control characters and marks of the writing
-// direction, into spaces: paths and names come from strangers.
+// direction, into spaces: paths and names may be anybody's.
 func Text(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {

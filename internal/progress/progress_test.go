@@ -43,7 +43,7 @@ func TestStages(t *testing.T) {
 			return err
 		}, []string{"float32 network", "float64 oracle", "float32 oracle"}},
 		{func(ctx context.Context) error {
-			_, err := compare.NewReceipt(ctx, ck, ck, nil, 1)
+			_, err := compare.NewReceipt(ctx, ck, ck, compare.ReceiptOptions{Threads: 1})
 			return err
 		}, []string{"tensors", "predictions"}},
 	} {

@@ -33,7 +33,7 @@ func quartets(rows [][4]float32, levels []float64) *vectors {
 var signed = sync.OnceValue(func() *vectors {
 	wide := make([][8]float64, 2048)
 	for i := range wide {
-		for j, v := range codebook.IQ1[i] {
+		for j, v := range codebook.Tables.IQ1[i] {
 			wide[i][j] = float64(v - 1)
 		}
 	}
@@ -42,25 +42,25 @@ var signed = sync.OnceValue(func() *vectors {
 
 var (
 	gridIQ2XXS = sync.OnceValue(func() *gridCodes {
-		return &gridCodes{vectors: octets(codebook.IQ2XXS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
+		return &gridCodes{vectors: octets(codebook.Tables.IQ2XXS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
 			unsigned: true, even: true, size: 32, highest: 15, unit: 1. / 8, from: 28, to: 95, scales: 9, dFrom: 22, dTo: 32}
 	})
 	gridIQ2XS = sync.OnceValue(func() *gridCodes {
-		return &gridCodes{vectors: octets(codebook.IQ2XS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
+		return &gridCodes{vectors: octets(codebook.Tables.IQ2XS[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
 			unsigned: true, even: true, size: 16, highest: 15, unit: 1. / 8, from: 40, to: 95, scales: 8, dFrom: 22, dTo: 32}
 	})
 	gridIQ2S = sync.OnceValue(func() *gridCodes {
-		return &gridCodes{vectors: octets(codebook.IQ2S[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
+		return &gridCodes{vectors: octets(codebook.Tables.IQ2S[:]), levels: 3, middle: [2]float64{16.5, 34}, shifts: 1,
 			unsigned: true, size: 16, highest: 15, unit: 1. / 8, from: 40, to: 80, scales: 8, dFrom: 22, dTo: 32}
 	})
 	gridIQ3XXS = sync.OnceValue(func() *gridCodes {
 		levels := []float64{4, 12, 20, 28, 36, 44, 52, 62}
-		return &gridCodes{vectors: quartets(codebook.IQ3XXS[:], levels), levels: 8, perLevel: 1. / 8, shifts: 1,
+		return &gridCodes{vectors: quartets(codebook.Tables.IQ3XXS[:], levels), levels: 8, perLevel: 1. / 8, shifts: 1,
 			unsigned: true, even: true, size: 32, highest: 15, unit: 1. / 4, from: 50, to: 85, scales: 9, dFrom: 22, dTo: 32}
 	})
 	gridIQ3S = sync.OnceValue(func() *gridCodes {
 		levels := []float64{1, 3, 5, 7, 9, 11, 13, 15}
-		return &gridCodes{vectors: quartets(codebook.IQ3S[:], levels), levels: 8, perLevel: 1. / 2, shifts: 1,
+		return &gridCodes{vectors: quartets(codebook.Tables.IQ3S[:], levels), levels: 8, perLevel: 1. / 2, shifts: 1,
 			unsigned: true, size: 32, highest: 15, unit: 1, from: 12, to: 20, scales: 9, dFrom: 22, dTo: 32}
 	})
 	gridIQ1S = sync.OnceValue(func() *gridCodes {

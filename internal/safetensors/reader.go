@@ -78,7 +78,7 @@ func parse(name string, data []byte, lenient bool) (_ *File, passed []error, _ e
 	if err != nil {
 		return nil, nil, err
 	}
-	// The library compares keys without regard to case, so of extra keys it may take one for another. It lacks the dtypes
+	// The library compares keys without regard to case, so it may confuse extra keys. It lacks the dtypes
 	// that nothing computes with.
 	if !h.extra && !h.foreign && len(passed) == 0 {
 		if err := confirm(name, data, h.extents); err != nil {

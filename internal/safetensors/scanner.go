@@ -10,7 +10,7 @@ import (
 )
 
 // scanner walks a header that checkText has passed. It is needed because encoding/json would match keys without case,
-// let a repeated key win, and take null for an object.
+// let a repeated key win, and treat null as an object.
 type scanner struct {
 	file  string
 	text  []byte

@@ -28,21 +28,3 @@ func NewWriter(w io.WriterAt, entries []Entry, metadata map[string]string) (*Wri
 	}
 	return sw, nil
 }
-
-// Write writes a whole file from tensors in memory; their File is not looked at.
-func Write(w io.WriterAt, tensors []tensor.Tensor, metadata map[string]string) error {
-	entries := make([]Entry, len(tensors))
-	for i, t := range tensors {
-		entries[i] = Entry{t.Name, t.DType, t.Shape}
-	}
-	sw, err := NewWriter(w, entries, metadata)
-	if err != nil {
-		return err
-	}
-	for _, t := range tensors {
-		if err := sw.WriteAt(t.Name, 0, t.Data); err != nil {
-			return err
-		}
-	}
-	return sw.Close()
-}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -48,7 +49,7 @@ func TestWriteReference(t *testing.T) {
 		tensors := append([]tensor.Tensor(nil), f.Tensors()...)
 		rand.New(rand.NewPCG(7, 8)).Shuffle(len(tensors), func(i, j int) { tensors[i], tensors[j] = tensors[j], tensors[i] })
 		var m memory
-		if err := Write(&m, tensors, f.Metadata()); err != nil {
+		if err := write(&m, tensors, f.Metadata()); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(m.data, want) {
@@ -268,7 +269,7 @@ func FuzzParse(f *testing.F) {
 			return // which nothing writes
 		}
 		var m memory
-		if err := Write(&m, parsed.Tensors(), parsed.Metadata()); err != nil {
+		if err := write(&m, parsed.Tensors(), parsed.Metadata()); err != nil {
 			t.Fatal(err)
 		}
 		again, err := Parse("again", m.data)
@@ -288,4 +289,22 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(cmp.Diff(parsed.Metadata(), again.Metadata()))
 		}
 	})
+}
+
+// write writes a whole file from tensors in memory.
+func write(w io.WriterAt, tensors []tensor.Tensor, metadata map[string]string) error {
+	var entries []Entry
+	for _, t := range tensors {
+		entries = append(entries, Entry{t.Name, t.DType, t.Shape})
+	}
+	sw, err := NewWriter(w, entries, metadata)
+	if err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if err := sw.WriteAt(t.Name, 0, t.Data); err != nil {
+			return err
+		}
+	}
+	return sw.Close()
 }

@@ -9,7 +9,7 @@ const (
 	x   = 1 << 30
 )
 
-// combine returns the CRC-32 of two pieces one after the other, of which the second has n bytes.
+// combine returns the CRC-32 of two pieces one after the other, the second of n bytes.
 func combine(first, second uint32, n int64) uint32 {
 	shift := uint32(one)
 	square := uint32(x)

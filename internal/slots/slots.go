@@ -1,5 +1,5 @@
 // Package slots fills the places that a file's header promises to its tensors, in any order and in pieces, and makes
-// sure that every byte is written once and none is left out. It can tell their checksums whatever the order.
+// sure that every byte is written once and none is left out. It knows their checksums whatever the order.
 package slots
 
 import (
@@ -42,7 +42,7 @@ func New(format string, w io.WriterAt) *Writer {
 	return &Writer{w: w, format: format, slots: make(map[string]*slot)}
 }
 
-// KeepSums makes Sum tell checksums. It is called before anything is written.
+// KeepSums makes Sum return checksums. It is called before anything is written.
 func (w *Writer) KeepSums() { w.sums = true }
 
 // Add gives the tensor called name its place in the file. Names must differ.

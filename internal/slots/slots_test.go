@@ -56,7 +56,7 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// TestRefuses checks what is no piece of a part, and that Close tells of it.
+// TestRefuses checks what is not a piece of a part, and that Close reports it.
 func TestRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name string

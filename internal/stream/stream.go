@@ -24,7 +24,7 @@ func Is(path string) bool {
 	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
 }
 
-// Open opens a path of which Is is true. Opening and reading wait for whoever writes to it.
+// Open opens a path for which Is is true. Opening and reading wait for whoever writes to it.
 func Open(path string) (io.ReadCloser, error) {
 	if path == Stdin {
 		return io.NopCloser(os.Stdin), nil

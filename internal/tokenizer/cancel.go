@@ -4,15 +4,20 @@ import "context"
 
 // EncodeContext is Encode for a text that may be long: it returns the cause of ctx soon after that has ended.
 func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool) (ids []int64, err error) {
-	return t.encodeContext(ctx, text, start, special)
+	return t.encodeContext(ctx, t.raw, text, start, special)
 }
 
 // ContinueContext is Continue for a text that may be long, as EncodeContext is Encode.
 func (t *Tokenizer) ContinueContext(ctx context.Context, before []int64, text string) (ids []int64, err error) {
-	return t.encodeContext(ctx, text, placeAfter(t.raw, before), false)
+	return t.encodeContext(ctx, t.raw, text, placeAfter(t.raw, before), false)
 }
 
-func (t *Tokenizer) encodeContext(ctx context.Context, text string, at place, special bool) (ids []int64, err error) {
+// EncodeTemplateContext is EncodeTemplate for a text that may be long, as EncodeContext is Encode.
+func (t *Tokenizer) EncodeTemplateContext(ctx context.Context, text string) (ids []int64, err error) {
+	return t.encodeContext(ctx, t.specials(), text, start, false)
+}
+
+func (t *Tokenizer) encodeContext(ctx context.Context, raw *finder, text string, at place, special bool) (ids []int64, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -22,7 +27,7 @@ func (t *Tokenizer) encodeContext(ctx context.Context, text string, at place, sp
 			panic(r)
 		}
 	}()
-	return t.encode(ctx, t.raw, text, at, special), nil
+	return t.encode(ctx, raw, text, at, special), nil
 }
 
 // canceled is the panic that leaves the steps of an encoding whose context has ended.

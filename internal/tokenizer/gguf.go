@@ -2,8 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -14,13 +12,9 @@ import (
 const prefixGGUF = "tokenizer.ggml."
 
 // FromGGUF builds the tokenizer that the keys of a GGUF file describe. path stands for the file in errors, which are
-// *badfile.FormatError, *badfile.UnsupportedError, and ErrNone where the file has token ids alone.
+// *badfile.FormatError, *badfile.UnsupportedError, and ErrNone if the file has token ids alone.
 func FromGGUF(path string, kvs []gguf.KV) (*Tokenizer, error) {
-	k := keys{path: path, values: map[string]gguf.Value{}}
-	for _, kv := range kvs {
-		k.values[kv.Key] = kv.Value
-	}
-	t, err := k.build()
+	t, err := newKeys(path, kvs).build()
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +26,14 @@ func FromGGUF(path string, kvs []gguf.KV) (*Tokenizer, error) {
 type keys struct {
 	path   string
 	values map[string]gguf.Value
+}
+
+func newKeys(path string, kvs []gguf.KV) *keys {
+	k := &keys{path: path, values: make(map[string]gguf.Value, len(kvs))}
+	for _, kv := range kvs {
+		k.values[kv.Key] = kv.Value
+	}
+	return k
 }
 
 func (k *keys) fail(key, format string, args ...any) error {
@@ -109,8 +111,9 @@ func (k *keys) build() (*Tokenizer, error) {
 		return nil, inFile(k.path, err)
 	}
 	begins := kind == "llama"
-	if name, ok, err := value(k, "pre", gguf.Value.Str); ok && err == nil && kind == "gpt2" {
-		begins = pres[name].begins
+	if kind == "gpt2" {
+		how, _ := k.pre() // which byteLevel has read
+		begins = how.Begins
 	}
 	return t, k.settings(t, begins)
 }
@@ -118,7 +121,7 @@ func (k *keys) build() (*Tokenizer, error) {
 // settings reads what is not in the vocabulary.
 func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 	if v, ok := k.values["tokenizer.chat_template"]; ok {
-		// Another kind of value is no template; llama.cpp takes no notice of one either.
+		// Another kind of value is not a template; llama.cpp ignores one too.
 		t.config.ChatTemplate, _ = v.Str()
 	}
 	for _, end := range []struct {
@@ -157,81 +160,68 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 	return nil
 }
 
+// spelling reads how model "llama" writes a text before it is cut.
+func (k *keys) spelling() (how spelling, err error) {
+	how.dummyPrefix = true
+	prefix, said, err := value(k, "add_space_prefix", gguf.Value.Bool)
+	if said {
+		how.dummyPrefix = prefix
+	}
+	if err == nil {
+		how.squeeze, _, err = value(k, "remove_extra_whitespaces", gguf.Value.Bool)
+	}
+	return how, err
+}
+
 // sentencePiece builds the tokenizer of model "llama".
 func (k *keys) sentencePiece(pieces []piece) (*Tokenizer, error) {
 	if !validScores(pieces) {
 		return nil, k.fail("scores", "found a score that is not a number")
 	}
-	how := spelling{dummyPrefix: true}
-	prefix, said, err := value(k, "add_space_prefix", gguf.Value.Bool)
+	how, err := k.spelling()
 	if err != nil {
 		return nil, err
 	}
-	if said {
-		how.dummyPrefix = prefix
-	}
-	if how.squeeze, _, err = value(k, "remove_extra_whitespaces", gguf.Value.Bool); err != nil {
+	t, err := fromPieces(pieces, how)
+	if err != nil {
 		return nil, err
 	}
-	t, err := fromPieces(pieces, how)
-	if err == nil {
-		t.raw = t.control // as in the tokenizer.json of such models
+	// As in the tokenizer.json of such models, and as llama.cpp does, the names of these tokens in a text are the tokens.
+	raw := t.control.tokens
+	for id, p := range pieces {
+		if p.kind == unknownPiece {
+			raw = append(raw, addedToken{content: p.text, id: int32(id)})
+		}
 	}
-	return t, err
+	t.raw = newFinder(raw)
+	t.control = t.raw
+	return t, nil
 }
 
-// pre is what the name in tokenizer.ggml.pre stands for. GGUF files do not tell of NFC: it is the models' own
-// tokenizer.json that has it.
-type pre struct {
-	nfc          bool
-	ignoreMerges bool
-	begins       bool // a text begins with the bos token, unless a key says otherwise
-	steps        func() ([]step, error)
-}
-
-func splitThenMap(expr string) func() ([]step, error) {
-	return func() ([]step, error) {
-		s, err := newSplit(expr, false, isolated)
-		return []step{s, mapBytes{}}, err
+// pre reads how a text becomes words.
+func (k *keys) pre() (Pre, error) {
+	name, _, err := value(k, "pre", gguf.Value.Str)
+	if err != nil {
+		return Pre{}, err
 	}
-}
-
-// pres are the names that llama.cpp's converter gives to pre-tokenizers.
-var pres = map[string]pre{
-	"olmo":      {nfc: true, steps: splitThenMap(gpt2Pattern)}, // GPT-NeoX
-	"mpt":       {nfc: true, steps: splitThenMap(gpt2Pattern)}, // GPT-NeoX, as llama.cpp's own vocabulary file has it
-	"dbrx":      {steps: splitThenMap(llama3Pattern)},
-	"gpt-2":     {steps: splitThenMap(gpt2Pattern)},
-	"default":   {steps: splitThenMap(gpt2Pattern)},
-	"falcon":    {steps: falconSteps},
-	"falcon3":   {steps: falconSteps, begins: true},
-	"smaug-bpe": {steps: splitThenMap(llama3Pattern)},
-	"llama-bpe": {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
-	"llama3":    {steps: splitThenMap(llama3Pattern), ignoreMerges: true, begins: true},
-	"qwen2":     {nfc: true, steps: splitThenMap(strings.Replace(llama3Pattern, "{1,3}", "", 1))},
-}
-
-// llama3Pattern is how Llama 3 cuts a text into words.
-const llama3Pattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-
-// falconSteps are those of Falcon's tokenizer.json.
-func falconSteps() ([]step, error) {
-	three, err := newSplit("[0-9][0-9][0-9]", false, isolated)
-	return []step{splitClass{punct, contiguous}, splitGPT2{}, mapBytes{}, splitClass{digit, contiguous}, three}, err
+	var names []string
+	for _, p := range Pres {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return Pre{}, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
+		Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(names, ", "))}}
 }
 
 // byteLevel builds the tokenizer of model "gpt2".
 func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
-	name, _, err := value(k, "pre", gguf.Value.Str)
+	how, err := k.pre()
 	if err != nil {
 		return nil, err
 	}
-	how, ok := pres[name]
-	if !ok {
-		return nil, &unknownKind{badfile.UnsupportedError{File: k.path, Where: "key " + prefixGGUF + "pre",
-			Detail: fmt.Sprintf("found %s, expected one of %s", badfile.Quote(name), strings.Join(slices.Sorted(maps.Keys(pres)), ", "))}}
-	}
-	m := &bpe{vocab: make(map[string]int32, len(pieces)), unknown: -1, ignoreMerges: how.ignoreMerges}
+	m := &bpe{vocab: make(map[string]int32, len(pieces)), unknown: -1, ignoreMerges: how.IgnoreMerges}
 	for id, p := range pieces {
 		if p.kind == normalPiece {
 			m.vocab[p.text] = int32(id)
@@ -242,7 +232,7 @@ func (k *keys) byteLevel(pieces []piece) (*Tokenizer, error) {
 	}
 	m.ready()
 	t := newTokenizer(m)
-	if how.nfc {
+	if how.NFC {
 		t.normalize = []normalizer{composing}
 	}
 	if t.steps, err = how.steps(); err != nil {

@@ -52,7 +52,7 @@ func compile(expr string) (*pattern, error) {
 	return p, nil
 }
 
-// spellOut replaces \p{L}, \p{N} and \s by the characters in the tables.
+// spellOut replaces \p{L}, \p{N}, \p{P} and \s by the characters in the tables.
 func spellOut(expr string) (string, error) {
 	var b strings.Builder
 	inClass, repeats := false, 1
@@ -109,8 +109,8 @@ func property(b *strings.Builder, expr string, inClass bool) (int, error) {
 		spans []span
 		not   bool
 	}{
-		{`\p{L}`, letters, false}, {`\p{N}`, numbers, false}, {`\s`, spaces, false},
-		{`\P{L}`, letters, true}, {`\P{N}`, numbers, true}, {`\S`, spaces, true},
+		{`\p{L}`, letters, false}, {`\p{N}`, numbers, false}, {`\p{P}`, marks, false}, {`\s`, spaces, false},
+		{`\P{L}`, letters, true}, {`\P{N}`, numbers, true}, {`\P{P}`, marks, true}, {`\S`, spaces, true},
 	} {
 		if !strings.HasPrefix(expr, p.name) {
 			continue

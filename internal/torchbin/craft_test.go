@@ -147,7 +147,7 @@ func deflated(pickle string, records ...string) []byte {
 	return deflateRecord(archive(pickle, records...), "t/data.pkl")
 }
 
-// deflateRecord writes data, an archive of zipWriter, anew with one record deflated.
+// deflateRecord writes data, an archive of zipWriter, again with one record deflated.
 func deflateRecord(data []byte, name string) []byte {
 	records, err := readZip("", data)
 	if err != nil {

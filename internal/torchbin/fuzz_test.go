@@ -69,7 +69,7 @@ func check(t *testing.T, data []byte) {
 		}
 		return
 	}
-	entries, tensors := f.Entries(), f.Tensors()
+	entries, tensors := f.entries(), f.Tensors()
 	copied := 0
 	for i, x := range tensors {
 		n, ok := tensor.ByteCount(x.DType, x.Shape)
@@ -102,7 +102,7 @@ func check(t *testing.T, data []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(entries, again.Entries()); diff != "" {
+	if diff := cmp.Diff(entries, again.entries()); diff != "" {
 		t.Fatal(diff)
 	}
 	for i, y := range again.Tensors() {

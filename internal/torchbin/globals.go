@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// role tells what a global stands for.
+// role says what a global stands for.
 type role uint8
 
 const (
@@ -88,7 +88,7 @@ func (m *machine) pushGlobal(module, name []byte) error {
 
 // refuse turns down a global by name.
 func (m *machine) refuse(module, name []byte) error {
-	return m.unsupported("the pickle asks for %s, which is no part of a file of tensors; nothing was executed. "+
+	return m.unsupported("the pickle asks for %s, which does not belong in a file of tensors; nothing was executed. "+
 		"If you trust the file, load it in Python and save its state_dict alone",
 		badfile.Quote(string(bytes.Join([][]byte{module, name}, []byte(".")))))
 }
@@ -211,7 +211,7 @@ func (m *machine) reduce() error {
 	case roleDevice:
 		ok = len(list) == 1 && list[0].kind() == kindText || len(list) == 2 && list[0].kind() == kindText && list[1].kind() == kindInt
 	default:
-		return m.bad("the pickle calls %s, which is no function", g)
+		return m.bad("the pickle calls %s, which is not a function", g)
 	}
 	if !ok {
 		kinds := make([]string, 0, 8)

@@ -154,7 +154,7 @@ func TestEvil(t *testing.T) {
 	command := str("touch '" + canary + "'")
 	code := str("open(" + `"` + canary + `"` + ",'w')")
 	asks := func(name string) string {
-		return `asks for "` + name + `", which is no part of a file of tensors; nothing was executed`
+		return `asks for "` + name + `", which does not belong in a file of tensors; nothing was executed`
 	}
 	stack := func(module, name string) string { return str(module) + str(name) + "\x93" }
 	for name, c := range map[string]struct{ pickle, want string }{
@@ -182,7 +182,7 @@ func TestEvil(t *testing.T) {
 		"extension":         {"\x82\x01(" + command + "tR", "found the pickle opcode EXT1"},
 		"text called":       {call(str("os.system"), command), "the pickle calls a str"},
 		"result called":     {call(orderedDict, command), "the pickle calls an OrderedDict"},
-		"storage called":    {call(glob("torch", "FloatStorage"), command), "the pickle calls torch.FloatStorage, which is no function"},
+		"storage called":    {call(glob("torch", "FloatStorage"), command), "the pickle calls torch.FloatStorage, which is not a function"},
 		"hooks":             {call(rebuild, command, num(0), nums(), nums(), "\x89", call(glob("os", "system"), command)), asks("os.system")},
 		"bad arguments":     {call(rebuild, command, num(0), nums(), nums(), "\x89", orderedDict), "with 6 arguments it does not take (a str, an int"},
 		"parameter":         {call(glob("torch._utils", "_rebuild_parameter"), command, "\x88", orderedDict), "with 3 arguments it does not take (a str"},
@@ -279,7 +279,7 @@ func TestBombs(t *testing.T) {
 		if spent := after.TotalAlloc - before.TotalAlloc; spent > memoryFor(len(data)) {
 			t.Errorf("%s: %d bytes allocated for %d (%v)", name, spent, len(data), err)
 		}
-		if name == "names" && (err != nil || len(f.Entries()) != maxTensors) {
+		if name == "names" && (err != nil || len(f.entries()) != maxTensors) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

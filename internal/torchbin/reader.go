@@ -66,7 +66,7 @@ func Parse(name string, data []byte) (*File, error) {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		err = f.parseZip(data)
 	case len(data) > tarMagicAt && bytes.HasPrefix(data[tarMagicAt:], []byte(tarMagic)):
-		err = place{file: name}.unsupported("is a tar archive, as the first versions of torch wrote them; load it in Python and save it anew")
+		err = place{file: name}.unsupported("is a tar archive, as the first versions of torch wrote them; load it in Python and save it again")
 	case len(data) >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5:
 		err = f.parseLegacy(data)
 	default:
@@ -181,7 +181,7 @@ func findTop(file string, records []record) (string, error) {
 	return "", place{file: file}.bad("is a zip archive without a data.pkl in a top folder, so not of torch.save, %s", found)
 }
 
-// readRecord returns the bytes of a small record, inflated if need be, of which limit are the most expected.
+// readRecord returns the bytes of a small record, inflated if needed, of at most limit bytes.
 func (f *File) readRecord(data []byte, r *record, limit int) ([]byte, error) {
 	where := place{f.name, "record " + badfile.Quote(r.name)}
 	if r.size > uint64(limit) {
@@ -201,7 +201,7 @@ func (f *File) readRecord(data []byte, r *record, limit int) ([]byte, error) {
 	return content, checkSum(where, r.crc, crc32.ChecksumIEEE(content))
 }
 
-// inflate returns what content is deflated from, of which the caller has bounded the size.
+// inflate returns the inflated content, whose size the caller has bounded.
 func (f *File) inflate(where place, content []byte, size int) ([]byte, error) {
 	if f.inflater == nil { // takes 40 kB
 		f.inflater = flate.NewReader(nil)
@@ -223,11 +223,11 @@ func (f *File) inflate(where place, content []byte, size int) ([]byte, error) {
 }
 
 // inflateStorage returns the bytes of a deflated storage. Tensors are used where they lie, so those of such a file take memory;
-// torch.save deflates nothing, but some archive anew what it wrote. All together are bounded by the size of the file.
+// torch.save deflates nothing, but some people repack its archives. All together are bounded by the size of the file.
 func (f *File) inflateStorage(data []byte, r *record) ([]byte, error) {
 	if most := min(4*min(len(data), maxInflated)+1<<19, maxInflated); r.size > uint64(most-f.inflated) {
 		return nil, place{f.name, "record " + badfile.Quote(r.name)}.unsupported("is compressed, and what is compressed would take more than "+
-			"%d bytes of memory; load the file in Python and torch.save it anew", most)
+			"%d bytes of memory; load the file in Python and torch.save it again", most)
 	}
 	f.inflated += int(r.size)
 	return f.readRecord(data, r, maxInflated)

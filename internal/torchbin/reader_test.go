@@ -65,7 +65,7 @@ func TestReadModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			if diff := cmp.Diff(want, f.Entries()); diff != "" {
+			if diff := cmp.Diff(want, f.entries()); diff != "" {
 				t.Error(diff)
 			}
 			all := f.Tensors()
@@ -84,8 +84,8 @@ func TestReadModel(t *testing.T) {
 			if &all[0].Data[0] != &all[6].Data[0] {
 				t.Error("tied tensors are two slices")
 			}
-			if !f.SameStorage("lm_head.weight", "backbone.embedding.weight") || f.SameStorage("backbone.norm_f.weight", "backbone.layers.0.norm.weight") ||
-				f.SameStorage("lm_head.weight", "absent") {
+			if !f.sameStorage("lm_head.weight", "backbone.embedding.weight") || f.sameStorage("backbone.norm_f.weight", "backbone.layers.0.norm.weight") ||
+				f.sameStorage("lm_head.weight", "absent") {
 				t.Error("ties")
 			}
 			if _, ok := f.Tensor("absent"); ok {
@@ -166,7 +166,7 @@ func TestReadViews(t *testing.T) {
 		if &all[0].Data[12*4] != &all[3].Data[0] || &all[0].Data[9*4] != &all[7].Data[0] {
 			t.Error("contiguous parts were copied")
 		}
-		if !f.SameStorage("transposed", "again") || f.SameStorage("whole", "transposed") || f.Entries()[6].Shares != "transposed" ||
+		if !f.sameStorage("transposed", "again") || f.sameStorage("whole", "transposed") || f.entries()[6].Shares != "transposed" ||
 			&all[1].Data[0] != &all[6].Data[0] {
 			t.Error("ties of views")
 		}
@@ -189,7 +189,7 @@ func TestReadTrainer(t *testing.T) {
 	want := []Entry{
 		{"module._orig_mod.weight", tensor.F16, []int{2, 2}, ""}, {"module._orig_mod.A_log", tensor.F32, []int{2}, ""},
 	}
-	if diff := cmp.Diff(want, f.Entries()); diff != "" {
+	if diff := cmp.Diff(want, f.entries()); diff != "" {
 		t.Error(diff)
 	}
 	if x, ok := f.Tensor("module._orig_mod.A_log"); !ok || !cmp.Equal(numbers(x), ramp(2)) {

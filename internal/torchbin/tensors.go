@@ -177,9 +177,9 @@ func (f *File) ints(v value) []int {
 	return list
 }
 
-// Entries returns the names, dtypes, shapes and ties of all tensors, in the order of the state dict. Of tensors that
+// entries returns the names, dtypes, shapes and ties of all tensors, in the order of the state dict. Of tensors that
 // are tied, all but the first name the first in Shares.
-func (f *File) Entries() []Entry {
+func (f *File) entries() []Entry {
 	list := make([]Entry, len(f.tensors))
 	first := make([]int32, len(f.views)) // tensor that first has this view, from 1 on
 	for i, t := range f.tensors {
@@ -224,9 +224,9 @@ func (f *File) Tensor(name string) (tensor.Tensor, bool) {
 	return tensor.Tensor{Name: f.title(i), DType: v.dtype, Shape: f.ints(v.shape), Data: f.data(v), File: f.name}, true
 }
 
-// SameStorage reports whether the tensors called a and b are tied: the same elements of the same storage in the same
+// sameStorage reports whether the tensors called a and b are tied: the same elements of the same storage in the same
 // shape. It is false when one of them is not there.
-func (f *File) SameStorage(a, b string) bool {
+func (f *File) sameStorage(a, b string) bool {
 	i, ok1 := f.find(a)
 	j, ok2 := f.find(b)
 	return ok1 && ok2 && f.views[f.tensors[i].view].same == f.views[f.tensors[j].view].same

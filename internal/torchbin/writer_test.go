@@ -56,7 +56,7 @@ func TestWriteAsTorch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got memory
-	if err := write(&got, "model", f.Entries(), f.Tensors()); err != nil {
+	if err := write(&got, "model", f.entries(), f.Tensors()); err != nil {
 		t.Fatal(err)
 	}
 	records, err := readZip("model", want)
@@ -70,12 +70,12 @@ func TestWriteAsTorch(t *testing.T) {
 	if n := int(last.header); !bytes.Equal(got.data[:n], want[:n]) {
 		t.Errorf("differs from torch:\n%x\n%x", got.data[:n], want[:n])
 	}
-	if size, err := Size("model", f.Entries()); err != nil || size != int64(len(got.data)) {
+	if size, err := Size("model", f.entries()); err != nil || size != int64(len(got.data)) {
 		t.Errorf("size %d, expected %d (%v)", size, len(got.data), err)
 	}
 }
 
-// TestWriteManyAsTorch does so for a file of which only the digest is kept, with every form a number takes in a pickle.
+// TestWriteManyAsTorch does so for a file of which only the digest is stored, with every form a number takes in a pickle.
 func TestWriteManyAsTorch(t *testing.T) {
 	var entries []Entry
 	var tensors []tensor.Tensor
@@ -187,7 +187,7 @@ func TestBeyond4GiB(t *testing.T) {
 	if spent := after.TotalAlloc - before.TotalAlloc; spent > 1<<20 {
 		t.Errorf("%d bytes allocated", spent)
 	}
-	if diff := cmp.Diff(entries, f.Entries()); diff != "" {
+	if diff := cmp.Diff(entries, f.entries()); diff != "" {
 		t.Error(diff)
 	}
 	all := f.Tensors()
@@ -262,7 +262,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, tensors := f.Entries(), f.Tensors()
+	entries, tensors := f.entries(), f.Tensors()
 	size, err := Size("model", entries)
 	if err != nil {
 		t.Fatal(err)

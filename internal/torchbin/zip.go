@@ -195,7 +195,7 @@ func checkName(where place, name string, seen map[string]bool) error {
 	case seen[name]:
 		return where.bad("appears twice in the zip archive")
 	case !fs.ValidPath(strings.TrimSuffix(name, "/")) || !utf8.ValidString(name) || strings.ContainsAny(name, "\\\x00"):
-		return where.bad("has a name that is no plain path inside the zip archive")
+		return where.bad("has a name that is not a plain path inside the zip archive")
 	}
 	seen[name] = true
 	return nil

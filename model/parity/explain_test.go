@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/model/parity"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -152,7 +153,7 @@ func renamed(t *testing.T, from string, to func(name string) string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(safetensors.Write(file, tensors, nil), file.Close()); err != nil {
+	if err := errors.Join(safetensorstest.Write(file, tensors, nil), file.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -152,7 +152,7 @@ func (q *inquiry) judge(as reference.Variant) (*Report, error) {
 	}
 	allow := newAllowance(truth)
 	variants := []reference.Variant{as}
-	if q.m.Config().Family() == config.Mamba2 {
+	if blocks.Has(q.m.Config(), blocks.Mamba2) {
 		inChunks := as
 		inChunks.Chunked = true
 		variants = append(variants, inChunks)
@@ -195,7 +195,7 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 		c.report = &Report{}
 	}
 	c.batch, c.layers = &q.batch, q.m.Config().Shared().NumHiddenLayers
-	for _, name := range ordered(q.theirs, c.layers) {
+	for _, name := range ordered(q.theirs) {
 		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], q.theirs.values[name])
 	}
 	c.report.conclude()

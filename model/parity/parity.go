@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/dump"
-	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/internal/prompt"
@@ -49,7 +48,7 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		c.allow = newAllowance(truth, sample)
 	}
 	c.tolerance = tol
-	for _, name := range ordered(own, c.layers) {
+	for _, name := range ordered(own) {
 		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
 	}
 	r.conclude()
@@ -111,7 +110,7 @@ func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (
 	if err != nil {
 		return nil, err
 	}
-	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
+	return collect(m, b, out.Logits, out.HiddenStates, cache), nil
 }
 
 // textbook runs the textbook recurrence, or a variant of it, in type F from a fresh cache.
@@ -123,7 +122,7 @@ func textbook[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m
 	if err != nil {
 		return nil, err
 	}
-	return collect(m, b, out.Logits, out.HiddenStates, cache.ConvStates, cache.SSMStates), nil
+	return collect(m, b, out.Logits, out.HiddenStates, cache), nil
 }
 
 // comparison compares tensor after tensor, in the order the network computes them.
@@ -146,25 +145,25 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	}
 	d, _ := numcheck.Compare(what, judge, mask) // shapes were checked
 	own, _ := numcheck.Compare(got, judge, mask)
-	t := Tensor{Name: name, MaxAbs: jsonobj.Num(d.MaxAbs), MaxRel: jsonobj.Num(d.MaxRel), OwnMaxAbs: jsonobj.Num(own.MaxAbs), Scale: jsonobj.Num(d.Scale), Identical: d.Equal}
+	t := Tensor{Name: name, MaxAbs: tensor.Number(d.MaxAbs), MaxRel: tensor.Number(d.MaxRel), OwnMaxAbs: tensor.Number(own.MaxAbs), Scale: tensor.Number(d.Scale), Identical: d.Equal}
 	if d.MaxAbs > 0 {
-		t.Worst = &Element{Index: coordinates(d.Worst, shape), Value: jsonobj.Num(d.Got), Judge: jsonobj.Num(d.Want)}
+		t.Worst = &Element{Index: coordinates(d.Worst, shape), Value: tensor.Number(d.Got), Judge: tensor.Number(d.Want)}
 	}
 	abs, rel := 0.0, 0.0
 	switch {
 	case c.tolerance != nil:
 		abs, rel = c.tolerance.Abs, c.tolerance.Rel
-		t.Allowed = jsonobj.Num(abs + float64(rel*math.Abs(d.Want)))
+		t.Allowed = tensor.Number(abs + float64(rel*math.Abs(d.Want)))
 	case c.allow != nil:
 		abs = c.allow.of(name, d.Scale)
-		t.Allowed = jsonobj.Num(abs)
+		t.Allowed = tensor.Number(abs)
 	}
 	first := numcheck.First(what, judge, abs, rel, mask)
 	t.Passed = first < 0
 	if !t.Passed && c.report.FirstDivergence == nil {
 		c.report.FirstDivergence = &Divergence{
 			Tensor: name, Layer: layerOf(name, c.layers), Index: coordinates(first, shape),
-			Got: jsonobj.Num(got[first]), Want: jsonobj.Num(want[first]),
+			Got: tensor.Number(got[first]), Want: tensor.Number(want[first]),
 		}
 	}
 	c.report.Tensors = append(c.report.Tensors, t)

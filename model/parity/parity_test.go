@@ -157,7 +157,7 @@ func TestOneWeightInLayer17(t *testing.T) {
 				before = false
 			}
 			if before && !part.Passed {
-				t.Errorf("%s changed: %s departs before %s", c.weight, part.Name, r.FirstDivergence.Tensor)
+				t.Errorf("%s changed: %s fails before %s", c.weight, part.Name, r.FirstDivergence.Tensor)
 			}
 		}
 	}
@@ -180,7 +180,7 @@ func TestFalconIsNotMamba(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := verify(t, dir, filepath.Join(from, "ref.safetensors"), nil)
-	if r.Passed || r.FirstDivergence.Tensor != dump.SSMState(0) {
+	if r.Passed || r.FirstDivergence.Tensor != dump.State(dump.SSMStates, 0) {
 		t.Errorf("%s, first %+v", r.Verdict, r.FirstDivergence)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Verdict is what a comparison comes to.
@@ -14,7 +14,7 @@ type Verdict string
 const (
 	Identical     Verdict = "identical"      // the same bits
 	RoundingOnly  Verdict = "rounding only"  // no farther apart than rounding explains, or than the given tolerance
-	Different     Verdict = "different"      // a tensor departs
+	Different     Verdict = "different"      // a tensor fails
 	NotComparable Verdict = "not comparable" // not the same prompt, model shape or kind of result, or a misspelt name
 )
 
@@ -40,33 +40,33 @@ type Foreign struct {
 	Meant string `json:"meant,omitempty"` // a name that it nearly is and that the reference lacks
 }
 
-// Divergence is the first element of the first tensor that departs.
+// Divergence is the first element of the first tensor that fails.
 type Divergence struct {
-	Tensor string      `json:"tensor"`
-	Layer  int         `json:"layer"` // index of the block; -1 where no block is to blame
-	Index  []int       `json:"index"` // one number for each dimension
-	Got    jsonobj.Num `json:"got"`   // ours
-	Want   jsonobj.Num `json:"want"`  // the reference's
+	Tensor string        `json:"tensor"`
+	Layer  int           `json:"layer"` // index of the block; -1 where no block is to blame
+	Index  []int         `json:"index"` // one number for each dimension
+	Got    tensor.Number `json:"got"`   // ours
+	Want   tensor.Number `json:"want"`  // the reference's
 }
 
 // Tensor is the comparison of one tensor.
 type Tensor struct {
-	Name      string      `json:"name"`
-	MaxAbs    jsonobj.Num `json:"max_abs"`     // largest distance from the judge
-	MaxRel    jsonobj.Num `json:"max_rel"`     // MaxAbs relative to the tensor's largest magnitude
-	Allowed   jsonobj.Num `json:"allowed"`     // what MaxAbs may be
-	OwnMaxAbs jsonobj.Num `json:"own_max_abs"` // the same distance of our float32 results
-	Scale     jsonobj.Num `json:"scale"`       // largest magnitude of the judge's values
-	Identical bool        `json:"identical"`
-	Passed    bool        `json:"passed"`
-	Worst     *Element    `json:"worst,omitempty"` // the element that MaxAbs is the distance of; nil where all are the same
+	Name      string        `json:"name"`
+	MaxAbs    tensor.Number `json:"max_abs"`     // largest distance from the judge
+	MaxRel    tensor.Number `json:"max_rel"`     // MaxAbs relative to the tensor's largest magnitude
+	Allowed   tensor.Number `json:"allowed"`     // what MaxAbs may be
+	OwnMaxAbs tensor.Number `json:"own_max_abs"` // the same distance of our float32 results
+	Scale     tensor.Number `json:"scale"`       // largest magnitude of the judge's values
+	Identical bool          `json:"identical"`
+	Passed    bool          `json:"passed"`
+	Worst     *Element      `json:"worst,omitempty"` // the element that MaxAbs is the distance of; nil where all are the same
 }
 
 // Element is one element of a tensor, as it was judged.
 type Element struct {
-	Index []int       `json:"index"` // one number for each dimension
-	Value jsonobj.Num `json:"value"`
-	Judge jsonobj.Num `json:"judge"` // what it was measured from
+	Index []int         `json:"index"` // one number for each dimension
+	Value tensor.Number `json:"value"`
+	Judge tensor.Number `json:"judge"` // what it was measured from
 }
 
 // layerOf returns the index of the block that a tensor of a dump belongs to, or -1. Of L+1 hidden states the last one,

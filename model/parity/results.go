@@ -1,7 +1,9 @@
 package parity
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/dump"
@@ -24,7 +26,7 @@ func (r *results) set(name string, shape []int, values []float64) {
 }
 
 // collect names the results of a pass.
-func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hidden, conv, ssm [][]F) *results {
+func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hidden [][]F, cache states[F]) *results {
 	r := newResults()
 	cfg := m.Config().Shared()
 	B, T := b.Sequences, b.Tokens
@@ -34,12 +36,18 @@ func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hid
 	for i, h := range hidden {
 		r.set(dump.HiddenState(i), []int{B, T, cfg.HiddenSize}, wide(h))
 	}
-	convShape, ssmShape := model.StateShape(m.Config(), B)
-	for l := range conv {
-		r.set(dump.ConvState(l), convShape, wide(conv[l]))
-		r.set(dump.SSMState(l), ssmShape, wide(ssm[l]))
+	for l := range cache.Layers() {
+		for _, s := range cache.States(l) {
+			r.set(dump.State(s.Name, l), s.Shape, wide(s.Values))
+		}
 	}
 	return r
+}
+
+// states are those of a cache of the network or the oracle.
+type states[F float32 | float64] interface {
+	Layers() int
+	States(layer int) []model.State[F]
 }
 
 func wide[F float32 | float64](v []F) []float64 {
@@ -53,24 +61,8 @@ func wide[F float32 | float64](v []F) []float64 {
 	return w
 }
 
-// ordered lists the tensors of r in the order the network computes them: for each block its states and its output, then
-// the final norm and the logits.
-func ordered(r *results, layers int) []string {
-	var list []string
-	add := func(name string) {
-		if _, ok := r.values[name]; ok {
-			list = append(list, name)
-		}
-	}
-	for l := range layers {
-		add(dump.ConvState(l))
-		add(dump.SSMState(l))
-		add(dump.HiddenState(l))
-	}
-	add(dump.HiddenState(layers))
-	add(dump.Logits)
-	return list
-}
+// ordered lists the tensors of r in the order the network computes them.
+func ordered(r *results) []string { return dump.Ordered(slices.Collect(maps.Keys(r.values))) }
 
 func isHidden(name string) bool {
 	return strings.HasPrefix(name, strings.TrimSuffix(dump.HiddenState(0), "0"))

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
@@ -13,20 +14,29 @@ import (
 
 // Cache holds the states of a batch of sequences, shaped as model.Cache.
 type Cache[F constraints.Float] struct {
-	Sequences  int
-	ConvStates [][]F // for each layer [B, I, K], in Mamba-2 [B, C, K]
-	SSMStates  [][]F // for each layer [B, I, N], in Mamba-2 [B, H, P, N]
+	Sequences int
+	states    blocks.Set[F]
 }
 
 // NewCache returns the cache of sequences that have not begun.
 func NewCache[F constraints.Float](cfg config.Config, sequences int) *Cache[F] {
-	c := &Cache[F]{Sequences: sequences}
-	shared := cfg.Shared()
-	for range shared.NumHiddenLayers {
-		c.ConvStates = append(c.ConvStates, make([]F, sequences*cfg.ConvChannels()*shared.ConvKernel))
-		c.SSMStates = append(c.SSMStates, make([]F, sequences*cfg.DInner()*shared.StateSize))
+	return &Cache[F]{Sequences: sequences, states: blocks.New[F](blocks.States(cfg), sequences)}
+}
+
+// Tokens returns how many tokens of each sequence the states that grow hold; nil if none grows.
+func (c *Cache[F]) Tokens() []int { return c.states.Lengths() }
+
+// Layers returns the number of layers.
+func (c *Cache[F]) Layers() int { return len(c.states) }
+
+// States returns the states of a layer, as those of model.Cache. Their values are the cache's own.
+func (c *Cache[F]) States(layer int) []model.State[F] {
+	var all []model.State[F]
+	for i := range c.states[layer] {
+		s := &c.states[layer][i]
+		all = append(all, model.State[F]{StateShape: model.StateShape{Name: s.Name, Shape: s.Spec.Of(c.Sequences, c.states.Longest())}, Values: s.All()})
 	}
-	return c
+	return all
 }
 
 // LoadCache reads states from a dump, widened to float64 where they are narrower.
@@ -37,23 +47,19 @@ func LoadCache(cfg config.Config, path string) (c *Cache[float64], err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := model.CheckStates(cfg, d); err != nil {
-		return nil, err
-	}
 	c = &Cache[float64]{Sequences: d.Batch()}
-	c.ConvStates, c.SSMStates, err = dump.States[float64](d)
+	c.states, err = blocks.Read[float64](d, blocks.States(cfg))
 	return c, err
 }
 
 // SaveCache writes the states to a dump as F64. The file appears whole or not at all.
 func SaveCache(cfg config.Config, path string, c *Cache[float64]) error {
-	conv, ssm := model.StateShape(cfg, c.Sequences)
-	w, err := dump.Create(path, dump.StateEntries(tensor.F64, len(c.ConvStates), conv, ssm), nil)
+	w, err := dump.Create(path, blocks.Entries(blocks.States(cfg), c.Sequences, c.states.Longest(), tensor.F64), nil)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	if err := dump.WriteStates(w, c.ConvStates, c.SSMStates); err != nil {
+	if err := blocks.Write(w, c.states); err != nil {
 		return err
 	}
 	return w.Commit()

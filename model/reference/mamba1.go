@@ -4,7 +4,7 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/internal/blocks"
 )
 
 // mamba1 is the mixer of Mamba-1 and FalconMamba.
@@ -16,7 +16,8 @@ type mamba1[F constraints.Float] struct {
 }
 
 // mix is Algorithm 2 inside the gated block of figure 3.             u [B·T, D] → [B·T, D]
-func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
+func (m *mamba1[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
+	conv, ssm := &states[blocks.Conv], &states[blocks.SSM]
 	I, N, R := m.cfg.DInner(), m.cfg.StateSize, m.cfg.TimeStepRank
 	xz := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", m.cfg.UseBias)) // [B·T, 2I]
 	x := m.convolve(xz, 2*I, I, conv, m.vector(b, "conv1d.weight"), m.bias(b, "conv1d.bias", m.cfg.UseConvBias))
@@ -49,7 +50,7 @@ func (m *mamba1[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 			row := seq*m.batch.Tokens + t
 			B, C := dbc[row*(R+2*N)+R:][:N], dbc[row*(R+2*N)+R+N:][:N]
 			for d := range I {
-				h := ssm[(seq*I+d)*N:][:N]
+				h := ssm.Of(seq)[d*N:][:N]
 				step, in := dt[row*I+d], x[row*I+d]
 				var sum F
 				for n := range N {

@@ -4,7 +4,7 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/internal/blocks"
 )
 
 // mamba2 is the mixer of Mamba-2.
@@ -14,7 +14,8 @@ type mamba2[F constraints.Float] struct {
 }
 
 // mix is the block of section 7.                                     u [B·T, D] → [B·T, D]
-func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
+func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
+	conv, ssm := &states[blocks.Conv], &states[blocks.SSM]
 	cfg := m.cfg
 	I, C, H, P, G := cfg.DInner(), cfg.ConvChannels(), cfg.NumHeads, cfg.HeadDim, cfg.NGroups
 	width := I + C + H
@@ -34,7 +35,7 @@ func (m *mamba2[F]) mix(b *loader.Binder, u, conv, ssm []F) []F {
 				v := narrowed(m.oracle, softplus(zxBCdt[(row+t)*width+I+C+h]+dtBias[h]))
 				dt[t] = min(max(v, F(cfg.TimeStepLimit[0])), F(cfg.TimeStepLimit[1]))
 			}
-			s := m.head(h, ssm[(seq*I+h*P)*cfg.StateSize:], xBC[row*C:], y[row*I:])
+			s := m.head(h, ssm.Of(seq)[h*P*cfg.StateSize:], xBC[row*C:], y[row*I:])
 			s.scan(dt[:to-from], -exp(A[h]), m.variant.Chunked)
 			m.narrowState(s.state[:P*cfg.StateSize])
 		}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/exp/constraints"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
@@ -60,15 +61,16 @@ func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, 
 	if err := b.Check(cfg.VocabSize); err != nil {
 		return nil, err
 	}
-	if cache.Sequences != b.Sequences || len(cache.ConvStates) != cfg.NumHiddenLayers {
+	if cache.Sequences != b.Sequences || cache.Layers() != cfg.NumHiddenLayers {
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
-			cache.Sequences, len(cache.ConvStates), b.Sequences, cfg.NumHiddenLayers)
+			cache.Sequences, cache.Layers(), b.Sequences, cfg.NumHiddenLayers)
 	}
-	o := &oracle[F]{variant: as, cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: parallel.NewPool(0), ctx: ctx}
+	bind := loader.NewBinder(ck)
+	o := &oracle[F]{variant: as, family: ck.Config(), cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: bind, pool: parallel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]
 	err := mmap.Guard(func() (err error) {
-		out, err = o.run(ctx, newMixer(o, ck.Config()), cache, want)
+		out, err = o.run(ctx, bind, cache, want)
 		return err
 	})
 	return out, err
@@ -77,12 +79,19 @@ func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, 
 // oracle is one pass. Arrays have a row for each sequence and position.
 type oracle[F constraints.Float] struct {
 	variant Variant
-	cfg     *config.Common
+	family  config.Config
+	cfg     *config.Common // of the family
 	batch   model.Batch
 	rows    int // B·T
-	bind    *loader.Binder
+	bind    binder
 	pool    *parallel.Pool // threads only: no arithmetic comes from there
 	ctx     context.Context
+}
+
+// binder hands out tensors by name: a loader.Binder.
+type binder interface {
+	Take(name string) tensor.Tensor
+	Err() error
 }
 
 // checkEvery is how many tokens of a product are computed between two looks at the context.
@@ -91,22 +100,26 @@ const checkEvery = 1 << 10
 // stopped reports whether the results are wanted no more. Loops over many tokens end then, whatever they have computed.
 func (o *oracle[F]) stopped() bool { return o.ctx.Err() != nil }
 
-// mixer computes a block's mixer for the normed inputs u [B·T, D], moving the states of the layer on.
-type mixer[F constraints.Float] func(b *loader.Binder, u, conv, ssm []F) []F
+// block computes a block for the normed inputs u [B·T, D], moving its states on.
+type block[F constraints.Float] func(b binder, u []F, states []blocks.State[F]) []F
 
-// newMixer returns the mixer of the configuration's family.
-func newMixer[F constraints.Float](o *oracle[F], cfg config.Config) mixer[F] {
-	switch cfg := cfg.(type) {
-	case *config.Mamba2Config:
-		return (&mamba2[F]{oracle: o, cfg: cfg}).mix
-	case *config.FalconMambaConfig:
+// block returns the block of a step.
+func (o *oracle[F]) block(step *blocks.Step) block[F] {
+	switch step.Kind {
+	case blocks.Mamba1:
+		return (&mamba1[F]{oracle: o, cfg: config.Selective(o.family)}).mix
+	case blocks.FalconMamba:
+		cfg := o.family.(*config.FalconMambaConfig)
 		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
-	default:
-		return (&mamba1[F]{oracle: o, cfg: config.Selective(cfg)}).mix
+	case blocks.Mamba2:
+		return (&mamba2[F]{oracle: o, cfg: o.family.(*config.Mamba2Config)}).mix
+	case blocks.SelfAttention:
+		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
 	}
+	panic(fmt.Sprintf("reference: no block of kind %q", step.Kind))
 }
 
-func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want model.Want) (*Output[F], error) {
+func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F], want model.Want) (*Output[F], error) {
 	D := o.cfg.HiddenSize
 	out := &Output[F]{}
 	hidden := make([]F, o.rows*D)
@@ -118,17 +131,22 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 		copy(hidden[row*D:], o.values(slice(embeddings, int(id), D)))
 	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
-	for l := range o.cfg.NumHiddenLayers {
+	for l, steps := range blocks.Layers(o.family) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		block := o.bind.Layer(l)
-		u := o.norm(hidden, block.Take("norm.weight"))
-		o.clearPadding(u, D)
-		for i, v := range mix(block.Under("mixer."), u, cache.ConvStates[l], cache.SSMStates[l]) {
-			hidden[i] += v
+		layer, states := bind.Layer(l), cache.states[l]
+		for i := range steps {
+			s := &steps[i]
+			n := len(s.States(o.family))
+			u := o.norm(hidden, layer.Take(s.Norm))
+			o.clearPadding(u, D)
+			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
+				hidden[i] += v
+			}
+			o.narrowState(hidden)
+			states = states[n:]
 		}
-		o.narrowState(hidden)
 		if want.HiddenStates {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 		}
@@ -149,7 +167,7 @@ func (o *oracle[F]) run(ctx context.Context, mix mixer[F], cache *Cache[F], want
 
 // convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
 // [B, C, K] holds the inputs before the first token.
-func (o *oracle[F]) convolve(x []F, stride, channels int, state, weight, bias []F) []F {
+func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
 	K := o.cfg.ConvKernel
 	out := make([]F, o.rows*channels)
 	for seq := range o.batch.Sequences {
@@ -158,7 +176,7 @@ func (o *oracle[F]) convolve(x []F, stride, channels int, state, weight, bias []
 			if o.stopped() {
 				break
 			}
-			window := state[(seq*channels+c)*K:][:K]
+			window := state.Of(seq)[c*K:][:K]
 			for t := from; t < to; t++ {
 				row := seq*o.batch.Tokens + t
 				copy(window, window[1:])
@@ -231,7 +249,7 @@ func rmsNorm[F constraints.Float](x, weight []F, eps F) {
 }
 
 // bias returns a bias that the configuration may do without; nil then.
-func (o *oracle[F]) bias(b *loader.Binder, name string, used bool) []F {
+func (o *oracle[F]) bias(b binder, name string, used bool) []F {
 	if !used {
 		return nil
 	}
@@ -258,7 +276,7 @@ func (o *oracle[F]) lastTokens(v []F) []F {
 	return last
 }
 
-func (o *oracle[F]) vector(b *loader.Binder, name string) []F { return o.values(b.Take(name)) }
+func (o *oracle[F]) vector(b binder, name string) []F { return o.values(b.Take(name)) }
 
 // values returns a tensor's elements in type F.
 func (o *oracle[F]) values(t tensor.Tensor) []F {

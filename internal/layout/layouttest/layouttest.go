@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -132,7 +133,7 @@ func WriteTensors(t *testing.T, path string, tensors []tensor.Tensor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := safetensors.Write(f, tensors, map[string]string{"format": "pt"}); err != nil {
+	if err := safetensorstest.Write(f, tensors, map[string]string{"format": "pt"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

@@ -26,8 +26,6 @@ func avx512() {
 		dotWide(s, 4)
 		dotWide(s, 1)
 	}
-	dotQ8Wide(4)
-	dotQ8Wide(1)
 	for tokens := 1; tokens <= 6; tokens++ {
 		tileWide(tokens)
 	}

@@ -3,10 +3,13 @@ package main
 
 //go:generate go run . -out ../../kernel_amd64.s -stubs ../../kernel_stubs_amd64.go -pkg kernel
 //go:generate go run . -isa avx512 -out ../../kernel_avx512_amd64.s -stubs ../../kernel_avx512_stubs_amd64.go -pkg kernel
+//go:generate go run . -blocks -out ../../blocks_amd64.s -stubs ../../blocks_stubs_amd64.go -pkg kernel
+//go:generate go run . -isa avx512 -blocks -out ../../blocks_avx512_amd64.s -stubs ../../blocks_avx512_stubs_amd64.go -pkg kernel
 
 import (
 	"flag"
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -29,13 +32,21 @@ var storedTypes = []stored{
 	}},
 }
 
-// isa chooses what is generated: the variants of one instruction set go into files of their own.
-var isa = flag.String("isa", "avx2", "avx2 or avx512")
+// Flags choose what is generated: the variants of one instruction set go into files of their own.
+var (
+	isa      = flag.String("isa", "avx2", "avx2 or avx512")
+	ofBlocks = flag.Bool("blocks", false, "the dtypes of blocks alone, which are left out otherwise")
+)
 
 func main() {
 	flag.Parse()
 	ConstraintExpr("!purego")
-	if *isa == "avx512" {
+	switch {
+	case *ofBlocks:
+		blocks(strings.ToUpper(*isa), *isa == "avx512")
+		Generate()
+		return
+	case *isa == "avx512":
 		avx512()
 		Generate()
 		return
@@ -48,9 +59,6 @@ func main() {
 	for _, s := range storedTypes[1:] {
 		widen(s)
 	}
-	dotQ8(4)
-	dotQ8(1)
-	widenQ8()
 	k := newConstants("AVX2", 4)
 	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, addSquares, scaleRow, narrowF16, narrowBF16, maxAbsBits, quantizeQ8} {
 		f(k)

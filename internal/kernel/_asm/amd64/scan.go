@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -34,10 +35,15 @@ type constants struct {
 	table Mem
 	next  int
 	at    map[uint64]int
+	lists map[string]int
 }
 
 func newConstants(isa string, elems int) *constants {
-	return &constants{elems: elems, isa: isa, table: GLOBL("constants"+isa, RODATA|NOPTR), at: map[uint64]int{}}
+	return namedConstants("constants"+isa, isa, elems)
+}
+
+func namedConstants(name, isa string, elems int) *constants {
+	return &constants{elems: elems, isa: isa, table: GLOBL(name, RODATA|NOPTR), at: map[uint64]int{}, lists: map[string]int{}}
 }
 
 // reg returns a new vector.
@@ -73,12 +79,31 @@ func (c *constants) bits(v uint64) Mem {
 
 // list is a table entry of several integers.
 func (c *constants) list(values ...uint64) Mem {
+	key := fmt.Sprint(values)
+	if at, ok := c.lists[key]; ok {
+		return c.table.Offset(at)
+	}
 	at := c.next
+	c.lists[key] = at
 	for _, v := range values {
 		DATA(c.next, U64(v))
 		c.next += 8
 	}
 	return c.table.Offset(at)
+}
+
+// singles is a table entry of 16 float32 values.
+func (c *constants) singles(value func(i int) float32) Mem {
+	return c.lanes(func(i int) uint32 { return math.Float32bits(value(i)) })
+}
+
+// lanes is a table entry of 16 integers of 32 bits.
+func (c *constants) lanes(value func(i int) uint32) Mem {
+	words := make([]uint64, 8)
+	for i := range 16 {
+		words[i/2] |= uint64(value(i)) << (i % 2 * 32)
+	}
+	return c.list(words...)
 }
 
 // word is a vector of 32-bit words.

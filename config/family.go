@@ -1,0 +1,159 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// entry is what makes a family a family, beside its struct with the fields.
+type entry struct {
+	family  Family
+	title   string   // as its authors write it
+	classes []string // of transformers, the language model first
+	fresh   func() Config
+	twin    twin
+	product *product  // nil: shapes show every size
+	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
+	gguf    llamaCpp
+}
+
+// families lists the entries in the order in which the architectures came.
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2}
+
+// twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
+type twin struct {
+	of   Family
+	flag string // a key with which other programs' files of that family mean this one
+}
+
+// product is two sizes whose product is all that the shapes of tensors show.
+type product struct {
+	keys [2]string // of config.json; where neither is known, the first keeps its default
+	of   func(shown Sizes) int
+}
+
+// Block is a kind of block; layers are made of them.
+type Block string
+
+// The kinds of blocks.
+const (
+	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
+	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
+	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
+	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
+)
+
+// uniform is a network of layers that are one block each, all of a kind.
+func uniform(b Block, layers int) [][]Block {
+	list := make([][]Block, layers)
+	for i := range list {
+		list[i] = []Block{b}
+	}
+	return list
+}
+
+// entryOf returns the entry of a family; nil: there is none.
+func entryOf(f Family) *entry {
+	for _, e := range families {
+		if e.family == f {
+			return e
+		}
+	}
+	return nil
+}
+
+// New returns the defaults of transformers for a family; nil: it is unknown.
+func New(f Family) Config {
+	if e := entryOf(f); e != nil {
+		return e.fresh()
+	}
+	return nil
+}
+
+// Title returns the name of a family as its authors write it.
+func Title(f Family) string {
+	if e := entryOf(f); e != nil {
+		return e.title
+	}
+	return string(f)
+}
+
+// Plain returns the family that stands for all that have the same tensors as f: Mamba for FalconMamba, else f itself.
+func Plain(f Family) Family {
+	if e := entryOf(f); e != nil && e.twin.of != "" {
+		return e.twin.of
+	}
+	return f
+}
+
+// Twin returns the other family with the same tensors, if f is plain and has one.
+func Twin(f Family) (twin Family, ok bool) {
+	for _, e := range families {
+		if e.twin.of == f && f != "" {
+			return e.family, true
+		}
+	}
+	return "", false
+}
+
+// TwinFlag returns the key with which files of other programs call a model of the plain family one of its twin f.
+func TwinFlag(f Family) string { return entryOf(f).twin.flag }
+
+// byClass returns the family of the first class name that has one.
+func byClass(classes []string) Family {
+	for _, class := range classes {
+		for _, e := range families {
+			if slices.Contains(e.classes, class) {
+				return e.family
+			}
+		}
+	}
+	return ""
+}
+
+// Class returns the transformers class of a family's language model, "" for a family without one. known says whether
+// any of the listed classes is one of the family.
+func Class(f Family, listed []string) (class string, known bool) {
+	if e := entryOf(f); e != nil {
+		return e.classes[0], byClass(listed) == f
+	}
+	return "", false
+}
+
+// As returns a configuration of the twin family f with the values of c, also of the extra keys that f knows. It returns
+// extra keys with invalid values too, which are left out.
+func As(f Family, c Config) (Config, []Extra) {
+	e := entryOf(f)
+	out := e.fresh()
+	shared, classes := out.Shared(), out.Shared().Architectures
+	stated := make(map[string]string)
+	for _, x := range c.fields() {
+		stated[x.key] = x.text()
+	}
+	fields := make(map[string]field)
+	for _, x := range out.fields() {
+		fields[x.key] = x
+		if v, err := jsonobj.ParseValue(stated[x.key]); stated[x.key] != "" && err == nil {
+			x.decode(v)
+		}
+	}
+	shared.Architectures = classes
+	var bad []Extra
+	for _, x := range c.Shared().Extra {
+		own, known := fields[x.Key]
+		switch {
+		case x.Key == e.twin.flag:
+		case !known:
+			shared.Extra = append(shared.Extra, x)
+		default:
+			fresh := own.text()
+			if v, err := jsonobj.ParseValue(x.Value); err != nil || !own.decode(v) || !own.check() {
+				bad = append(bad, x)
+				v, _ = jsonobj.ParseValue(fresh)
+				own.decode(v)
+			}
+		}
+	}
+	return out, bad
+}

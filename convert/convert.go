@@ -1,0 +1,178 @@
+// Package convert writes checkpoints. Each is streamed: no tensor is ever in memory as a whole, and the destination
+// appears complete or not at all.
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/convert/recipe"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/layouts"
+	"github.com/gomamba/gomamba/internal/quantize"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Layout names a way to store a checkpoint.
+type Layout string
+
+// The layouts that checkpoints are written in.
+const (
+	HF       Layout = "hf"       // a folder as save_pretrained of transformers writes it
+	Original Layout = "original" // a folder as mamba_ssm's save_pretrained writes it
+	Mistral  Layout = "mistral"  // a folder as Mamba-Codestral was released, Mamba-2 only
+	GGUF     Layout = "gguf"     // a file as llama.cpp's converter writes it
+)
+
+// Layouts lists the layouts that can be written.
+func Layouts() string {
+	known := []string{layouts.Default}
+	for _, l := range layouts.All {
+		if l.Name != layouts.Default {
+			known = append(known, l.Name)
+		}
+	}
+	return strings.Join(known, ", ")
+}
+
+// Valid reports whether l can be written.
+func (l Layout) Valid() bool {
+	_, ok := layouts.Named(string(l))
+	return ok
+}
+
+// OneFile reports whether the layout keeps all weights in one file, whatever their size.
+func (l Layout) OneFile() bool {
+	layout, _ := layouts.Named(string(l))
+	return layout.OneFile
+}
+
+// Guess returns the layout that a destination's name asks for: GGUF for a .gguf file, else HF.
+func Guess(dst string) Layout {
+	for _, l := range layouts.All {
+		if l.Ending != "" && strings.EqualFold(filepath.Ext(dst), l.Ending) {
+			return Layout(l.Name)
+		}
+	}
+	return layouts.Default
+}
+
+// Recipe says which dtype each tensor gets. The zero Recipe leaves each its own.
+type Recipe = recipe.Recipe
+
+// Recipes lists the recipes that can be asked for by name.
+func Recipes() []Recipe { return recipe.All() }
+
+// ParseRecipe returns the recipe of that name, or of the name that PyTorch or other tools have for its dtype, such as
+// bfloat16 or fp32. Case does not matter.
+func ParseRecipe(name string) (r Recipe, ok bool) { return recipe.Parse(name) }
+
+// TensorType gives the matrices whose names in a GGUF file match a pattern a dtype: whole blocks of it, or its fallback.
+type TensorType struct {
+	Pattern *regexp.Regexp
+	DType   tensor.DType
+}
+
+// ParseTensorType reads a TensorType as llama-quantize spells it, such as "ssm_out=q6_k" or `blk\.[0-3]\.=q8_0`: a regular
+// expression that is found anywhere in a name, and a type of ggml. Case does not matter.
+func ParseTensorType(s string) (t TensorType, err error) {
+	pattern, name, found := strings.Cut(s, "=")
+	if !found || pattern == "" {
+		return t, fmt.Errorf("%q: expected PATTERN=TYPE, such as ssm_out=q6_k", s)
+	}
+	if t.Pattern, err = regexp.Compile("(?i)" + pattern); err != nil {
+		return t, fmt.Errorf("%q: %w", pattern, err)
+	}
+	var known []string
+	for _, d := range TensorDTypes() {
+		if strings.EqualFold(name, d.String()) {
+			t.DType = d
+			return t, nil
+		}
+		known = append(known, strings.ToLower(d.String()))
+	}
+	return t, fmt.Errorf("type %q: expected %s", name, badfile.Or(known))
+}
+
+// TensorDTypes lists the dtypes that a TensorType may have.
+func TensorDTypes() (dtypes []tensor.DType) {
+	for d := range tensor.DTypes() {
+		if _, ok := d.GGML(); ok && (quantize.Supports(d) || d == tensor.F32 || d == tensor.F16 || d == tensor.BF16) {
+			dtypes = append(dtypes, d)
+		}
+	}
+	return dtypes
+}
+
+// What NewPlan refuses by these errors, as errors.Is tells, needs more in its Request.
+var (
+	ErrNoImportance = write.ErrNoImportance // Importance
+	ErrRequantizes  = write.ErrRequantizes  // Requantize
+)
+
+// Source is a tensor to be written.
+type Source struct {
+	Name  string // as in internal/names, such as "backbone.layers.0.mixer.A_log"
+	DType tensor.DType
+	Shape []int
+	// Write hands the little-endian elements to emit, in order and in pieces of any size, and stops at emit's first
+	// error. A piece may be overwritten when emit returns. Several sources are written at a time.
+	Write func(emit func(piece []byte) error) error
+}
+
+// Options say how to write a checkpoint.
+type Options struct {
+	// Force replaces what is at the destination, once the new checkpoint is complete: a checkpoint's folder with nothing
+	// else in it, or a GGUF file. Anything else is refused.
+	Force        bool
+	MaxShardSize int64                   // bytes of tensors per file; 0 means DefaultShardSize, for GGUF one file
+	Progress     func(done, total int64) // told about bytes of tensors written; may be nil
+
+	Threads int // that work on pieces of tensors; 0: all cores. The bytes written are the same
+
+	// SkipChecksums leaves the checksums of the source unread, which saves reading it once more if it has them.
+	SkipChecksums bool
+
+	// Inputs are files and folders that are read, beside the source of a Plan: the destination may not fall on one.
+	Inputs []string
+}
+
+// how are the options as a target takes them.
+func (o Options) how() write.Options {
+	return write.Options{Force: o.Force, MaxShardSize: o.MaxShardSize, Progress: o.Progress, Threads: o.Threads, Inputs: o.Inputs}
+}
+
+// DefaultShardSize is what save_pretrained of transformers 5.24 takes: 50 GB.
+const DefaultShardSize = hf.DefaultShardSize
+
+// WriteHF writes the folder dst as save_pretrained of transformers 5.24 would: config.json, generation_config.json and
+// model.safetensors, or shards with their index when the tensors take more than MaxShardSize. Whatever the order of the
+// sources, the bytes of the weights and the shards are those of save_pretrained for a model built from its
+// configuration. (A model that was itself loaded it shards in the order of sorted names.)
+//
+// The sources must be the tensors that the name table wants for cfg, a tied head being optional; cfg.DType is written as
+// it stands, rescale_prenorm_residual as false (see config.Common.Rescales). dst appears when everything is written and
+// synced; on an error, or when ctx is cancelled, nothing is left. Errors: those of cfg.EncodeHF, *badfile.FormatError for
+// sources that contradict cfg, ctx.Err, wrapped I/O errors, and what a source returns.
+func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) error {
+	done, err := use(ctx, opts.Threads)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if cfg == nil {
+		return errors.New("convert: the configuration is nil")
+	}
+	given := make([]write.Source, len(sources))
+	for i, s := range sources {
+		given[i] = write.Source{Name: s.Name, DType: s.DType, Shape: s.Shape, Write: s.Write}
+	}
+	return hf.Write(ctx, dst, cfg, given, opts.how(), nil)
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// A block of IQ3_XXS has d, 64 bytes of row numbers, and eight times 32 bits of signs and scale.
+var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
+	prepare: func(u *unpacker, p Register, _ int) weights {
+		for i := 0; i < 64; i += 16 {
+			number := YMM()
+			VPMOVZXBW(Mem{Base: p, Disp: 2 + i}, number)
+			u.storeRows(iq3xxs, i, number)
+		}
+		words := YMM()
+		VMOVDQU(Mem{Base: p, Disp: 66}, words)
+		signs := u.storeStoredSigns(u.spread(words))
+		VPSRLD(U8(28), words, words)
+		u.storeScales(0, words, u.half8(Mem{Base: p}), 0.5)
+		return u.magnitudes(iq3xxs, 2, signs)
+	}}
+
+// A block of IQ3_S has d, 64 bytes of row numbers, 8 with their highest bits, 32 of signs, and 4 of scales.
+var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
+	prepare: func(u *unpacker, p Register, _ int) weights {
+		for i := 0; i < 64; i += 16 {
+			highest, number := u.spreadBytes(Mem{Base: p, Disp: 66 + i/8}, 2), YMM()
+			VPMULLW(u.list(0x0020004000800100, 0x0002000400080010, 0x0020004000800100, 0x0002000400080010), highest, highest)
+			VPAND(u.word(0x01000100), highest, highest)
+			VPMOVZXBW(Mem{Base: p, Disp: 2 + i}, number)
+			VPOR(highest, number, number)
+			u.storeRows(iq3s, i, number)
+		}
+		signs, scales := YMM(), YMM()
+		VMOVDQU(Mem{Base: p, Disp: 74}, signs)
+		VPBROADCASTD(Mem{Base: p, Disp: 106}, scales)
+		VPSRLVD(u.lanes(func(i int) uint32 { return uint32(4*i) & 31 }), scales, scales)
+		VPAND(u.word(15), scales, scales)
+		u.storeScales(0, scales, u.half8(Mem{Base: p}), 2)
+		return u.magnitudes(iq3s, 2, u.storeSigns(signs))
+	}}

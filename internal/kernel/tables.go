@@ -1,0 +1,6 @@
+package kernel
+
+import "github.com/gomamba/gomamba/internal/codebook"
+
+// tables are where assembly finds the rows of IQ1, IQ2 and IQ3.
+var tables = &codebook.Tables

@@ -1,0 +1,56 @@
+package gguf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/gguf"
+)
+
+// keys are the keys of a file as package config reads them.
+type keys struct{ *gguf.File }
+
+// Has reports whether the file has the key.
+func (k keys) Has(key string) bool {
+	_, ok := k.Lookup(key)
+	return ok
+}
+
+// parseConfig reads the configuration of f, which messages call file. vocab is the number of rows of token_embd.weight; tied says
+// that f has no output.weight. Errors are those of config.ParseGGUF.
+func parseConfig(file string, f *gguf.File, vocab int, tied bool) (config.Config, error) {
+	bias := slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ssm_conv1d.bias") })
+	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, ConvBias: bias})
+}
+
+// encodeConfig returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are
+// those of config.EncodeGGUF.
+func encodeConfig(cfg config.Config) (keys, own []gguf.KV, err error) {
+	model, ours, err := config.EncodeGGUF(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return stored(model), stored(ours), nil
+}
+
+func stored(keys []config.GGUFKey) []gguf.KV {
+	kvs := make([]gguf.KV, len(keys))
+	for i, k := range keys {
+		kvs[i].Key = k.Key
+		switch v := k.Value.(type) {
+		case uint32:
+			kvs[i].Value = gguf.Of(v)
+		case float32:
+			kvs[i].Value = gguf.Of(v)
+		case bool:
+			kvs[i].Value = gguf.Of(v)
+		case string:
+			kvs[i].Value = gguf.Of(v)
+		default:
+			panic(fmt.Sprintf("gguf: %s is a %T", k.Key, v))
+		}
+	}
+	return kvs
+}

@@ -1,0 +1,181 @@
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Name of the layout.
+const Name = "gguf"
+
+const ending = ".gguf"
+
+// Layout is the layout of llama.cpp: one file, or the parts of a split one, alone or in a folder that holds no other.
+var Layout = layout.Layout{
+	Name: Name, Ending: ending, Asked: asked, Match: match, Open: Open,
+	Settings: "its metadata", StoredName: storedName, AlwaysF32: alwaysF32,
+	Stops: stops, Generation: generation, NewTarget: newTarget,
+}
+
+// asked recognises a file by its name or by its first bytes: programs that keep models by their hash give them no ending.
+func asked(path string) (layout.Source, bool) {
+	return layout.Source{Dir: path}, strings.EqualFold(filepath.Ext(path), ending) || strings.HasPrefix(layout.FirstBytes(path), "GGUF")
+}
+
+func match(src layout.Source) bool {
+	_, ok := filenames.GGUF(src.Dir)
+	return ok
+}
+
+// Open reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
+// names and shapes; A becomes A_log, for which a copy is made.
+func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
+	path := src.Dir
+	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
+		path, _ = filenames.GGUF(path) // it matched
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &layout.Weights{Source: path, Files: []layout.Mapped{f}, Keys: f.KVs()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	vocab, head := 0, false
+	for _, t := range f.Tensors() {
+		p, err := t.Weight()
+		if err == nil {
+			err = refuseScale(f, t)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		switch t.Name {
+		case names.EmbeddingGGUF:
+			if len(t.Shape) == 2 {
+				vocab = t.Shape[0]
+			}
+		case names.HeadGGUF:
+			head = true
+		}
+		w.Listed = append(w.Listed, p)
+	}
+	if vocab == 0 {
+		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
+	}
+	cfg, err := parseConfig(path, f, vocab, !head)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = mmap.Guard(func() (err error) {
+		w.Tensors, err = canonical(w.Listed, cfg)
+		return err
+	})
+	return cfg, w, err
+}
+
+// refuseScale refuses a scale of a whole weight: NVFP4 weights of other makers have one, by which their products are
+// multiplied. A scale of 1 is left out of the file.
+func refuseScale(f *gguf.File, t gguf.Tensor) error {
+	base, ok := strings.CutSuffix(t.Name, ".scale")
+	if !ok {
+		return nil
+	}
+	w, ok := f.Tensor(base + ".weight")
+	if !ok {
+		return nil
+	}
+	return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
+		Detail: fmt.Sprintf("is a scale of all of %s, of type %s, which this program does not apply; use a file without such scales",
+			badfile.Quote(w.Name), w.Type)}
+}
+
+// canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
+func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
+	table, err := names.Table(cfg)
+	if err != nil {
+		return nil, err
+	}
+	shapes := make(map[string][]int, len(table))
+	for _, spec := range table {
+		shapes[spec.Name] = spec.Shape
+	}
+	var tensors []tensor.Tensor
+	logs := make(map[int]string) // of tensors that hold A: index and stored name
+	for _, t := range listed {
+		name, stored, ok := names.FromGGUF(cfg, t.Name)
+		if !ok {
+			tensors = append(tensors, t)
+			continue
+		}
+		if stored.Zeros && t.DType.Float() && zero(t) {
+			continue // these stand for no bias, see convert
+		}
+		t.Name = name
+		if shape := shapes[name]; shape != nil && slices.Equal(squeeze(t.Shape), squeeze(stored.Shape)) {
+			t.Shape = shape // Mamba-2 files made before llama.cpp's pull request 9126 have this one already
+		} else if len(t.Shape) == 2 && len(stored.Shape) == 2 && strings.HasSuffix(name, "conv1d.weight") {
+			t.Shape = []int{t.Shape[0], 1, t.Shape[1]} // of other sizes than expected: reported in the usual terms
+		} else if len(shape) == 1 && len(t.Shape) == 2 && t.Shape[1] == 1 {
+			t.Shape = t.Shape[:1] // likewise
+		}
+		if stored.NegExp {
+			logs[len(tensors)] = stored.Name
+		}
+		tensors = append(tensors, t)
+	}
+	return tensors, takeLogs(tensors, logs)
+}
+
+// zero reports whether all elements are.
+func zero(t tensor.Tensor) bool {
+	return !slices.ContainsFunc(tensor.Float32s(t), func(v float32) bool { return v != 0 })
+}
+
+// squeeze drops the dimensions of 1, as llama.cpp's converter does to a convolution, one with a single tap included.
+func squeeze(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
+}
+
+// takeLogs replaces A by A_log in the tensors of the given indices, on all cores. Errors have their stored names.
+func takeLogs(tensors []tensor.Tensor, logs map[int]string) error {
+	pool := parallel.NewPool(0)
+	defer pool.Close()
+	order := slices.Sorted(maps.Keys(logs))
+	failed := make([]error, len(order))
+	pool.Run(len(order), 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			t := &tensors[order[i]]
+			values := make([]float32, t.Elems())
+			if err := names.LogNeg(values, tensor.Float32s(*t)); err != nil {
+				failed[i] = &badfile.FormatError{File: t.File, Where: badfile.Tensor(logs[order[i]]), Detail: err.Error()}
+				return
+			}
+			t.DType, t.Data = tensor.F32, tensor.Bytes(values)
+		}
+	})
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

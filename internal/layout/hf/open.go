@@ -1,0 +1,90 @@
+package hf
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// The Hugging Face layout, as save_pretrained of transformers writes it:
+//
+//	config.json                      the configuration
+//	model.safetensors                all tensors, or else
+//	model-00001-of-0000n.safetensors the first of n shards, and
+//	model.safetensors.index.json     which shard holds which tensor
+//
+// or, in older repositories, pytorch_model.bin, or pytorch_model-0000i-of-0000n.bin and pytorch_model.bin.index.json.
+// In the hub's cache all of these are links into ../../blobs.
+// Where none of these is there, the only file of weights under another name will do.
+
+// Name of the layout.
+const Name = "hf"
+
+// Layout is the layout of transformers.
+var Layout = layout.Layout{
+	Name: Name, Match: Match, Open: open,
+	Stops: stops, Generation: layout.Generation, NewTarget: newTarget,
+}
+
+// Match reports whether a folder has the files of the layout.
+func Match(src layout.Source) bool {
+	return layout.Exists(filepath.Join(src.Dir, filenames.Config)) && src.HasWeights()
+}
+
+// stops reads the ids that end a text from the file itself: transformers resolves none that it does not state.
+func stops(o *layout.Opened) ([]int64, error) {
+	return layout.FolderStops(o, func() ([]int64, error) {
+		data, err := jsonobj.ReadFile(filepath.Join(o.Path, filenames.Config), config.MaxFile)
+		if err != nil {
+			return layout.ConfiguredStops(o), err
+		}
+		return config.ParseStops(data)
+	})
+}
+
+// open reads the configuration and maps the weights.
+func open(src layout.Source) (config.Config, *layout.Weights, error) {
+	path := filepath.Join(src.Dir, filenames.Config)
+	cfg, err := config.LoadHF(path)
+	if err != nil {
+		return nil, nil, layout.NotLinked(path, err)
+	}
+	w, err := layout.OpenWeights(src, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	SettleMLX(w)
+	return cfg, w, nil
+}
+
+// SettleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
+// the elements lie in the same order.
+func SettleMLX(w *layout.Weights) {
+	settled := slices.Clone(w.Tensors)
+	var first *tensor.Tensor // as it is stored
+	for i := range settled {
+		t := &settled[i]
+		if strings.HasSuffix(t.Name, ".conv1d.weight") && len(t.Shape) == 3 && t.Shape[1] > 1 && t.Shape[2] == 1 {
+			if first == nil {
+				first = &w.Tensors[i]
+			}
+			t.Shape = []int{t.Shape[0], 1, t.Shape[1]}
+		}
+	}
+	if first == nil {
+		return
+	}
+	if w.Listed == nil {
+		w.Listed = w.Tensors
+	}
+	w.Tensors = settled
+	w.Note(first.File, badfile.Tensor(first.Name), "", "found %s, the order of an MLX conversion, which transformers refuses; read as %s, and so written by convert",
+		badfile.Shape(first.Shape), badfile.Shape([]int{first.Shape[0], 1, first.Shape[1]}))
+}

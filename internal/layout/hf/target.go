@@ -1,0 +1,128 @@
+// Package hf is the layout of transformers: config.json and model.safetensors, or shards with an index.
+package hf
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Target writes what Write writes. Other folders of plain tensors build on it.
+type Target struct{}
+
+func newTarget() write.Target { return Target{} }
+
+// Files implements write.Target.
+func (Target) Files(p *write.Plan, limit int64) (int, error) {
+	sources, err := inOrder(p.Config, p.Sources)
+	if err != nil {
+		return 0, err
+	}
+	n := len(split(sources, cmp.Or(limit, DefaultShardSize)))
+	return n, write.CheckFiles(n)
+}
+
+// Prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
+func (Target) Prepare(p *write.Plan) error {
+	dtype := p.Recipe.DType()
+	switch {
+	case dtype.Quantized():
+		return &badfile.UnsupportedError{Where: "dtype", Detail: fmt.Sprintf("only GGUF has %s; write a .gguf file, or choose f32, f16 or bf16", dtype)}
+	case len(p.Overrides) > 0:
+		return &badfile.UnsupportedError{Where: "tensor type", Detail: "only in GGUF files do tensors have dtypes of their own"}
+	case p.Importance != nil:
+		return &badfile.UnsupportedError{Where: "importance matrix", Detail: "is of use only if weights are quantized, and only GGUF has blocks"}
+	}
+	blocks := quantized(p.From.Tensors)
+	if dtype == 0 && p.From.AlwaysF32 != nil {
+		if dtype = p.From.Matrix; len(blocks) > 0 {
+			dtype = tensor.F32
+		}
+	}
+	if len(blocks) > 0 {
+		how := "each value as %[1]s has it"
+		if dtype != tensor.F32 && dtype != tensor.F64 {
+			how = "rounded from the values of %[1]s"
+		}
+		p.Note(fmt.Sprintf("only GGUF has %[1]s: the weights are written as %[2]s, "+how+"; what quantizing lost does not come back", badfile.Or(blocks), dtype))
+	}
+	if dtype == 0 {
+		for _, t := range p.From.Tensors {
+			if dtype != 0 && t.DType != dtype {
+				return nil
+			}
+			dtype = t.DType
+		}
+	}
+	name, err := dtypeName(dtype)
+	p.Config.Shared().DType = name
+	return err
+}
+
+// dtypeName spells a dtype as config.json does.
+func dtypeName(d tensor.DType) (string, error) {
+	if d.Float() && d.Torch() != "" {
+		return d.Torch(), nil
+	}
+	return "", fmt.Errorf("config.json has no name for dtype %s", d)
+}
+
+// Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
+// value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
+func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+	dtype := p.Recipe.Choose(t.DType)
+	if p.Recipe.Keeps() && p.From.AlwaysF32 != nil {
+		if len(quantized(p.From.Tensors)) > 0 {
+			dtype = tensor.F32
+		} else if p.From.AlwaysF32(spec.Name) && survives(t, p.From.Matrix) {
+			dtype = p.From.Matrix
+		}
+	}
+	step, source := write.Plain(spec, t, spec.Name, dtype)
+	return step, source, nil
+}
+
+// quantized returns the dtypes among a checkpoint's weights that only GGUF can store.
+func quantized(tensors []tensor.Tensor) []tensor.DType {
+	var blocks []tensor.DType
+	for _, t := range tensors {
+		if t.DType.Quantized() && !slices.Contains(blocks, t.DType) {
+			blocks = append(blocks, t.DType)
+		}
+	}
+	return blocks
+}
+
+// survives reports whether every value of t is the same after a trip through dtype.
+func survives(t tensor.Tensor, dtype tensor.DType) bool {
+	if !dtype.Float() || !t.DType.Float() {
+		return false
+	}
+	values := tensor.Float32s(t)
+	there := make([]byte, len(values)*dtype.Size())
+	tensor.NarrowF32(there, dtype, values)
+	back := make([]float32, len(values))
+	tensor.WidenF32(back, dtype, there)
+	for i, v := range values {
+		if math.Float32bits(v) != math.Float32bits(back[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Finish implements write.Target.
+func (Target) Finish(*write.Plan) {}
+
+// Write implements write.Target.
+func (Target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (string, error) {
+	return dst, Write(ctx, dst, p.Config, p.Sources, opts, func(dir *atomicfile.Dir) error { return p.Beside(dir, true) })
+}

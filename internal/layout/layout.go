@@ -1,0 +1,42 @@
+package layout
+
+import (
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/layout/write"
+)
+
+// Layout is one way to store a checkpoint: how it is recognised, read and written. Each is filled in by a package of its
+// own below this one, and listed in internal/layouts.
+type Layout struct {
+	Name    string
+	Ending  string // of the file's name; empty: it is a folder
+	OneFile bool   // weights are never divided
+
+	// Asked recognises a file that is in the layout whatever lies beside it. It may be nil.
+	Asked func(path string) (src Source, ok bool)
+	// Match reports whether a folder, or the file of weights that src names, is in the layout.
+	Match func(src Source) bool
+	// Open reads the configuration and maps the weights. Tensors get their canonical names, shapes and values.
+	Open func(src Source) (config.Config, *Weights, error)
+
+	// Settings is what messages call the configuration; empty: the name of its file.
+	Settings string
+	// StoredName returns the name that the tensor of a canonical name has in the files. If it is nil they are the same.
+	StoredName func(cfg config.Config, name string) string
+	// AlwaysF32, unless nil, reports whether a tensor is stored as F32 whatever the dtype of the matrices.
+	AlwaysF32 func(cfg config.Config, name string) bool
+
+	// Stops returns the ids that end a text. An error says what could not be read; the ids are right even so.
+	Stops func(o *Opened) ([]int64, error)
+	// Generation returns the generation_config.json as it is, nil if there is none.
+	Generation func(o *Opened) ([]byte, error)
+
+	// NewTarget returns the writer of one checkpoint.
+	NewTarget func() write.Target
+}
+
+// Source is where a checkpoint lies.
+type Source struct {
+	Dir  string // its folder, or the file itself of GGUF
+	File string // the name of the weight file that was asked for; empty: the layout chooses
+}

@@ -1,0 +1,98 @@
+// Package original is the layout of the state-spaces repositories, which mamba_ssm reads: a config.json of its own and
+// pytorch_model.bin.
+package original
+
+import (
+	"context"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/torchbin"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// target writes the layout of the state-spaces repositories: config.json with the 12 keys that mamba_ssm takes,
+// and pytorch_model.bin, in which a tied head shares the embedding's storage.
+type target struct{ hf.Target }
+
+func newTarget() write.Target { return target{} }
+
+// Files implements write.Target.
+func (target) Files(*write.Plan, int64) (int, error) { return 1, nil }
+
+// Prepare refuses by key what the 12 keys cannot say.
+func (t target) Prepare(p *write.Plan) error {
+	if err := t.Target.Prepare(p); err != nil {
+		return err
+	}
+	text, err := p.Config.EncodeOriginal()
+	if err != nil {
+		return err
+	}
+	return p.NoteUnsaid(filenames.Config, text, config.ParseOriginal)
+}
+
+// Step implements write.Target.
+func (o target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+	step, source, err := o.Target.Step(p, spec, t)
+	step.To = names.ToOriginal(spec.Name)
+	source.Name = step.To
+	return step, source, err
+}
+
+// Finish puts the tensors in the order of the original code's state dict.
+func (target) Finish(p *write.Plan) {
+	p.Sort(func(s write.Step) string { return names.FromOriginal(s.To) }, names.CompareOriginal(p.Config))
+	if p.Config.Shared().TieWordEmbeddings {
+		p.Note(names.Head + " is written as a second name of the embedding, as the original code does")
+	}
+}
+
+// Write implements write.Target.
+func (target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (string, error) {
+	configJSON, err := p.Config.EncodeOriginal()
+	if err != nil {
+		return "", err
+	}
+	var entries []torchbin.Entry
+	for _, s := range p.Sources {
+		entries = append(entries, torchbin.Entry{Name: s.Name, DType: s.DType, Shape: s.Shape})
+	}
+	if p.Config.Shared().TieWordEmbeddings {
+		head := entries[0] // the embedding comes first
+		head.Name, head.Shares = names.Head, entries[0].Name
+		entries = append(entries, head)
+	}
+	const top = "pytorch_model"
+	need, err := torchbin.Size(top, entries)
+	if err != nil {
+		return "", err
+	}
+	return dst, write.Folder(dst, need, opts, func(dir *atomicfile.Dir) error {
+		if err := p.WriteConfig(dir, filenames.Config, configJSON, config.ParseOriginal); err != nil {
+			return err
+		}
+		return writeTorch(ctx, dir, top, entries, p, opts)
+	})
+}
+
+// writeTorch streams the state dict.
+func writeTorch(ctx context.Context, dir *atomicfile.Dir, top string, entries []torchbin.Entry, p *write.Plan, opts write.Options) (err error) {
+	f, err := write.Create(dir, filenames.TorchFile)
+	if err != nil {
+		return err
+	}
+	defer f.Finish(&err)
+	w, err := torchbin.NewWriter(f, top, entries)
+	if err != nil {
+		return err
+	}
+	if err := write.Stream(w, p.Sources, write.NewProgress(ctx, p.Sources, opts)); err != nil {
+		return err
+	}
+	return w.Close()
+}

@@ -1,0 +1,131 @@
+package write
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Scratch is what one thread works in.
+type Scratch struct {
+	values  []float32
+	encoded []byte
+	wide    []float64
+}
+
+// Cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
+// the values on their way, in place; first is the index of the first.
+//
+// Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
+// rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
+// unless it is t's and nothing changes.
+func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
+	s := Source{Name: name, DType: dtype, Shape: shape}
+	if t.DType == dtype && change == nil {
+		s.Piece = func(_ *Scratch, first, end int) ([]byte, error) {
+			data := t.Piece(first, end).Data
+			mmap.Fetch(data)
+			return data, nil
+		}
+		return s
+	}
+	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
+		values, err := s.read(t, dtype, first, end, change != nil)
+		if err != nil {
+			return nil, err
+		}
+		if change != nil {
+			if err := change(first, values); err != nil {
+				return nil, err
+			}
+		}
+		encoded := room(&s.encoded, dtype.Bytes(end-first))
+		kernel.Narrow(encoded, dtype, values)
+		return encoded, nil
+	}
+	return s
+}
+
+// read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
+// that the caller changes them.
+func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
+	stored := t.Piece(first, end)
+	mmap.Fetch(stored.Data)
+	var values []float32
+	if stored.DType == tensor.F32 && !owned {
+		values = tensor.Float32s(stored)
+	} else {
+		values = room(&s.values, end-first)
+		tensor.WidenF32(values, stored.DType, stored.Data)
+	}
+	if err := sound(stored, values, first); err != nil {
+		return nil, err
+	}
+	return values, fits(s, stored, values, dtype, first)
+}
+
+// room returns n elements of buf, which grows if it has fewer.
+func room[E any](buf *[]E, n int) []E {
+	*buf = slices.Grow((*buf)[:0], n)
+	return (*buf)[:n]
+}
+
+// maxScale is what blocks hold at least, those of NVFP4 apart: their scales are F16, and codes go from 1 up.
+const maxScale = 65504
+
+// sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
+// and a dtype without blocks would hide where they come from.
+func sound(from tensor.Tensor, values []float32, first int) error {
+	if !from.DType.Quantized() {
+		return nil
+	}
+	bad := numcheck.NonFinite(values)
+	if bad < 0 {
+		return nil
+	}
+	elems, _ := from.DType.Block()
+	block := (first + bad) / elems
+	return fmt.Errorf("block %d of %s, elements %d to %d, is not finite: element %d is %v; the file is damaged: download it again, or take another one",
+		block, from.DType, block*elems, (block+1)*elems-1, first+bad, values[bad])
+}
+
+// fits reports the first value that the target cannot hold.
+func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, first int) error {
+	wider := "use bf16 or f32"
+	if to == tensor.BF16 {
+		wider = "use f32"
+	}
+	infinite := func(i int, v any, limit, use string) error {
+		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; %s", first+i, v, limit, use)
+	}
+	largest, overflow, ok := to.Range()
+	if !ok && to.Quantized() {
+		largest, overflow, ok = maxScale, math.Nextafter(maxScale, math.Inf(1)), true
+	}
+	if ok && !(float64(kernel.MaxAbs(values)) < overflow) {
+		for i, v := range values {
+			switch a := math.Abs(float64(v)); {
+			case to.Quantized() && !(a < overflow):
+				return fmt.Errorf("element %d is %v: a block of %s holds finite values up to %.0f; use bf16 or f32", first+i, v, to, largest)
+			case a >= overflow && !math.IsInf(a, 0):
+				return infinite(i, v, fmt.Sprintf("the largest %s, %.8g,", to, largest), wider)
+			}
+		}
+	}
+	if from.DType != tensor.F64 {
+		return nil
+	}
+	wide := room(&s.wide, len(values))
+	tensor.WidenF64(wide, from.DType, from.Data)
+	for i, v := range values {
+		if math.IsInf(float64(v), 0) && !math.IsInf(wide[i], 0) {
+			return infinite(i, wide[i], "the largest F32", "use f64")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package names
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/samebits"
+)
+
+// Draw returns the initial value of element i of a tensor.
+type Draw func(rng *rand.Rand, i int) float64
+
+// initial says how a tensor of a new model is drawn.
+type initial func(cfg config.Config) Draw
+
+// Initial returns how the tensor of a spec is drawn in a new model. What its row does not say is uniform in ±1/√fan_in,
+// PyTorch's default.
+func Initial(cfg config.Config, spec Spec) Draw {
+	layer, rest := indexed(spec.Name, blockPrefix)
+	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.name == rest })
+	if r.init == nil {
+		return uniform(1 / math.Sqrt(float64(spec.Shape[len(spec.Shape)-1])))
+	}
+	return r.init(cfg)
+}
+
+func ones(config.Config) Draw { return constant(1) }
+
+func zeros(config.Config) Draw { return constant(0) }
+
+// normal has the deviation initializer_range.
+func normal(cfg config.Config) Draw {
+	deviation := cfg.Shared().InitializerRange
+	return func(rng *rand.Rand, _ int) float64 { return deviation * rng.NormFloat64() }
+}
+
+// convolution is PyTorch's default, for weights and biases.
+func convolution(cfg config.Config) Draw {
+	return uniform(1 / math.Sqrt(float64(cfg.Shared().ConvKernel)))
+}
+
+// outProjection is PyTorch's default, divided by √L with rescale_prenorm_residual.
+func outProjection(cfg config.Config) Draw {
+	bound := 1 / math.Sqrt(float64(cfg.DInner()))
+	if cfg.Shared().RescalePrenormResidual {
+		bound /= math.Sqrt(float64(cfg.Shared().NumHiddenLayers))
+	}
+	return uniform(bound)
+}
+
+// dtProjection is uniform in ±time_step_scale/√R, or that constant with time_step_init_scheme "constant".
+func dtProjection(cfg config.Config) Draw {
+	m := config.Selective(cfg)
+	bound := m.TimeStepScale / math.Sqrt(float64(m.TimeStepRank))
+	if m.TimeStepInitScheme == "constant" {
+		return constant(bound)
+	}
+	return uniform(bound)
+}
+
+// realS4D is log(1 … N) in every channel.
+func realS4D(cfg config.Config) Draw {
+	n := cfg.Shared().StateSize
+	return func(_ *rand.Rand, i int) float64 { return samebits.Log(float64(i%n + 1)) }
+}
+
+// logUniform is the logarithm of a number drawn uniformly from 1 to 16.
+func logUniform(config.Config) Draw {
+	return func(rng *rand.Rand, _ int) float64 { return samebits.Log(1 + float64(15*rng.Float64())) }
+}
+
+// stepSize draws the bias whose softplus is the initial step size dt: log-uniform from time_step_min to time_step_max, and
+// at least time_step_floor.
+func stepSize(cfg config.Config) Draw {
+	c := cfg.Shared()
+	low, high := samebits.Log(c.TimeStepMin), samebits.Log(c.TimeStepMax)
+	return func(rng *rand.Rand, _ int) float64 {
+		dt := max(samebits.Exp(low+float64((high-low)*rng.Float64())), c.TimeStepFloor)
+		return dt + samebits.Log(-samebits.Expm1(-dt))
+	}
+}
+
+func constant(v float64) Draw { return func(*rand.Rand, int) float64 { return v } }
+
+func uniform(bound float64) Draw {
+	return func(rng *rand.Rand, _ int) float64 { return bound * (2*float64(rng.Float64()) - 1) }
+}

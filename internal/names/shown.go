@@ -1,0 +1,105 @@
+package names
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+)
+
+// Shown returns what tensors show about a model of the family of cfg, by their canonical names and shapes: its sizes, and
+// the switches that say which tensors there are. Of every kind of block, the first layer that cfg has of it counts.
+func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string]bool) {
+	sizes, switches := config.Sizes{}, make(map[string]bool)
+	t := tableOf(cfg.Family())
+	if t == nil {
+		return sizes, switches
+	}
+	look := func(prefix string, rows []row) {
+		for _, r := range rows {
+			if shape, ok := shapes[prefix+r.name]; ok {
+				r.shape.show(shape, sizes)
+			}
+			weight := prefix + strings.TrimSuffix(r.name, "bias") + "weight"
+			if _, already := switches[r.when]; r.when != "" && !already && shapes[weight] != nil {
+				switches[r.when] = shapes[prefix+r.name] != nil
+			}
+		}
+	}
+	look("", t.before)
+	for _, k := range t.blocks {
+		look(Blocks+strconv.Itoa(first(cfg, k.Block))+".", k.rows)
+	}
+	look("", t.after)
+	return sizes, switches
+}
+
+// first returns the first layer with such a block, or 0.
+func first(cfg config.Config, b config.Block) int {
+	for i, layer := range cfg.Blocks() {
+		for _, has := range layer {
+			if has == b {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// mamba3 is a tensor of the first block of a Mamba-3 model, which has others of Mamba-1 and Mamba-2.
+const mamba3 = Blocks + "0.mixer.B_bias"
+
+// FamilyOf returns the family that a model's first block is of, judged by a tensor that no other family's block has;
+// families that have their tensors in common count as the plain one. Empty: it is unknown.
+func FamilyOf(has func(name string) bool) config.Family {
+	if has(mamba3) {
+		return ""
+	}
+	for _, t := range tables {
+		for _, k := range t.blocks {
+			if own, _ := k.distinct(); len(own) > 0 && has(Blocks+"0."+own[0]) {
+				return config.Plain(t.family)
+			}
+		}
+	}
+	return ""
+}
+
+// distinct lists the names that only blocks of this kind have, canonical and in GGUF.
+func (b *block) distinct() (canonical, gguf []string) {
+	elsewhere := make(map[string]bool)
+	for _, t := range tables {
+		for _, k := range t.blocks {
+			if k.block != b {
+				for _, r := range k.rows {
+					elsewhere[r.name], elsewhere[ggufBlock+r.gguf.name] = true, true
+				}
+			}
+		}
+	}
+	for _, r := range b.rows {
+		if !elsewhere[r.name] {
+			canonical = append(canonical, r.name)
+		}
+		if r.gguf.name != "" && !elsewhere[ggufBlock+r.gguf.name] {
+			gguf = append(gguf, r.gguf.name)
+		}
+	}
+	return canonical, gguf
+}
+
+// StateSpace lists the weights of a layer of cfg that an attention block under the same names does not have, which has
+// projections and perhaps a convolution. Names are those within the mixer.
+func StateSpace(cfg config.Config, layer int) []string {
+	var list []string
+	for _, k := range tableOf(cfg.Family()).of(cfg, layer) {
+		for _, r := range k.rows {
+			name, inside := strings.CutPrefix(r.name, "mixer.")
+			module, _, _ := strings.Cut(name, ".")
+			if inside && r.when == "" && !strings.HasSuffix(name, ".bias") && module != "in_proj" && module != "conv1d" && module != "out_proj" {
+				list = append(list, name)
+			}
+		}
+	}
+	return list
+}

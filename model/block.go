@@ -1,0 +1,113 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// block is the part of a layer that differs from kind to kind. Its file binds its weights and lays out its scratch.
+type block interface {
+	// forward maps the normed inputs c.u [B·T, D] of a chunk to c.out [B·T, D], moving the block's states, c.states, on.
+	// Padding reads as u = 0 and leaves the states alone.
+	forward(c *chunk)
+}
+
+// binder hands out tensors by name: a loader.Binder.
+type binder interface {
+	Take(name string) tensor.Tensor
+	Err() error
+}
+
+// newBlock binds the tensors of a block, which are under b, and reserves its scratch.
+func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block {
+	switch step.Kind {
+	case blocks.Mamba1:
+		return newMamba1(b, s, config.Selective(cfg))
+	case blocks.FalconMamba:
+		return newFalcon(b, s, cfg.(*config.FalconMambaConfig))
+	case blocks.Mamba2:
+		return newMamba2(b, s, cfg.(*config.Mamba2Config))
+	case blocks.SelfAttention:
+		return newAttention(b, s, step.Attention)
+	}
+	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
+}
+
+// step is a norm and the block that reads what it gives: hidden += block(norm(hidden)).
+type step struct {
+	norm       []float32 // [D]
+	block      block
+	from, upTo int // its states, among those of the layer
+}
+
+// weights are all parameters of a network.
+type weights struct {
+	embeddings kernel.Matrix // [V, D]
+	head       kernel.Matrix // [V, D], the embeddings when tied
+	layers     [][]step      // [L]
+	normF      []float32     // [D]
+	eps        float64
+	width      []int // D: the whole of a row is normed
+}
+
+// bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
+func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
+	b, cfg := loader.NewBinder(ck), ck.Config()
+	w := &weights{
+		embeddings: matrix(b, names.Embedding).Matrix,
+		head:       matrix(b, names.Head).Matrix,
+		normF:      vector(b, names.FinalNorm),
+		eps:        cfg.Shared().LayerNormEpsilon,
+		width:      []int{cfg.Shared().HiddenSize},
+	}
+	for l, kinds := range blocks.Layers(cfg) {
+		var steps []step
+		layer, at := b.Layer(l), 0
+		for i := range kinds {
+			k := &kinds[i]
+			n := len(k.States(cfg))
+			steps = append(steps, step{vector(layer, k.Norm), newBlock(k, layer.Under(k.Under), s, cfg), at, at + n})
+			at += n
+		}
+		w.layers = append(w.layers, steps)
+	}
+	return w, b.Err()
+}
+
+// weight is a matrix of a block.
+type weight struct {
+	kernel.Matrix
+	name string // canonical, of the tensor
+}
+
+// matrix binds a two-dimensional weight, without copying it.
+func matrix(b binder, name string) weight {
+	t := b.Take(name)
+	if b.Err() != nil {
+		return weight{}
+	}
+	return weight{kernel.NewMatrix(t), t.Name}
+}
+
+// vector binds a small tensor as float32 values, in row-major order whatever its dimensions.
+func vector(b binder, name string) []float32 {
+	t := b.Take(name)
+	if b.Err() != nil {
+		return nil
+	}
+	return tensor.Float32s(t)
+}
+
+// optional is vector for a tensor that the configuration may do without; nil then.
+func optional(b binder, name string, wanted bool) []float32 {
+	if !wanted {
+		return nil
+	}
+	return vector(b, name)
+}
