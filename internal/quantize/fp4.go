@@ -55,7 +55,7 @@ var scalesE8M0 = func() (s [253]float64) {
 func encodeMXFP4(b *block, dst []byte) {
 	p := &b.profiles[0]
 	p.measure(codesE2M1, b.x, b.w)
-	scale, _ := p.best()
+	scale := p.best()
 	_, exponent := math.Frexp(scale) // scale < 2^exponent
 	dst[0] = byte(b.scaleOf(b.q[:], b.x, b.w, p.xx, scalesE8M0[:], exponent+128))
 	for i := range 16 {
@@ -79,7 +79,7 @@ func encodeNVFP4(b *block, dst []byte) {
 		x, w := b.x[16*j:][:16], b.w[16*j:][:16]
 		p := &b.profiles[0]
 		p.measure(codesE2M1, x, w)
-		scale, _ := p.best()
+		scale := p.best()
 		largest := 0.0
 		for _, v := range x {
 			largest = max(largest, math.Abs(v))

@@ -25,6 +25,7 @@ const maxBins = 80
 // low + i/perBin, in pos if it is positive, and in neg those of its negative.
 type profile struct {
 	xx       float64 // Σ w·x²
+	least    float64 // the error of the best scale
 	low      float64
 	perBin   float64
 	pos, neg []sums
@@ -194,8 +195,8 @@ func (l *ladder) fill() {
 	}
 }
 
-// best returns the scale of the least error and that error.
-func (p *profile) best() (scale, err float64) {
+// best returns the scale of the least error, which is p.least from then on.
+func (p *profile) best() float64 {
 	best, sign := sums{0, 1}, 1.0
 	for i := range p.pos {
 		if s := p.pos[i]; float64(s.xq*s.xq)*best.qq > float64(best.xq*best.xq)*s.qq {
@@ -205,8 +206,9 @@ func (p *profile) best() (scale, err float64) {
 			best, sign = s, -1
 		}
 	}
-	scale = sign * best.xq / best.qq
-	return scale, best.error(p.xx, best.xq/best.qq)
+	scale := best.xq / best.qq
+	p.least = best.error(p.xx, scale)
+	return sign * scale
 }
 
 // bestHalf is best among scales that are rounded to F16.

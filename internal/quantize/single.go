@@ -9,8 +9,8 @@ import (
 func (b *block) single(c *codes) (bits uint16) {
 	p := &b.profiles[0]
 	p.measure(c, b.x, b.w)
-	scale, err := p.best()
-	if err < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
+	scale := p.best()
+	if p.least < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
 		scale = p.bestHalf()
 	}
 	best := math.Inf(1)
