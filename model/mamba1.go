@@ -4,7 +4,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -18,21 +17,21 @@ type mamba1 struct {
 	normed  []int   // their widths R, N, N
 	normEps float64 // of these norms
 
-	inProj  kernel.Matrix // [2I, D]: rows of x, then rows of z
-	inBias  []float32     // [2I], or nil
-	conv    kernel.Conv   // [I, K] and bias [I]
-	xProj   kernel.Matrix // [R+2N, I]: rows of dt, then of B, then of C
-	dtProj  kernel.Matrix // [I, R]
-	scan    kernel.Scan   // A·log2 e [I, N], D [I], the bias of dt [I]
-	outProj kernel.Matrix // [D, I]
-	outBias []float32     // [D], or nil
+	inProj  weight      // [2I, D]: rows of x, then rows of z
+	inBias  []float32   // [2I], or nil
+	conv    kernel.Conv // [I, K] and bias [I]
+	xProj   weight      // [R+2N, I]: rows of dt, then of B, then of C
+	dtProj  weight      // [I, R]
+	scan    kernel.Scan // A·log2 e [I, N], D [I], the bias of dt [I]
+	outProj weight      // [D, I]
+	outBias []float32   // [D], or nil
 
 	xz, x, dbc, dt array // [B·T, 2I], [B·T, I], [B·T, R+2N], [B·T, I]
 
 	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba1(b *loader.Binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
+func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	m := &mamba1{
 		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
 		inProj:  matrix(b, "in_proj.weight"),
@@ -58,7 +57,7 @@ func newMamba1(b *loader.Binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 }
 
 // newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
-func newFalcon(b *loader.Binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
+func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
 	m := newMamba1(b, s, &cfg.MambaConfig)
 	m.falcon, m.normEps = true, cfg.MixerRMSEps
 	m.normed = []int{m.rank, m.states, m.states}

@@ -6,7 +6,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -19,21 +18,21 @@ type mamba2 struct {
 	bc                     int   // G·N, the channels of B, and those of C
 	groups                 []int // I/G for each group: the channels that are normed together
 
-	inProj  kernel.Matrix   // [I+C+H, D]: rows of z, x, B, C, dt
+	inProj  weight          // [I+C+H, D]: rows of z, x, B, C, dt
 	inBias  []float32       // [I+C+H], or nil
 	conv    kernel.Conv     // [C, K] and bias [C]: x, B, C
 	scan    kernel.HeadScan // A [H], D, the bias of dt [H]
 	norm    []float32       // [I]
 	normEps float64
-	outProj kernel.Matrix // [D, I]
-	outBias []float32     // [D], or nil
+	outProj weight    // [D, I]
+	outBias []float32 // [D], or nil
 
 	proj, xBC array // [B·T, I+C+H], [B·T, C]
 
 	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba2(b *loader.Binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
+func newMamba2(b binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
 	m := &mamba2{
 		inner: cfg.DInner(), channels: cfg.ConvChannels(), heads: cfg.NumHeads,
 		bc: cfg.NGroups * cfg.StateSize, groups: slices.Repeat([]int{cfg.DInner() / cfg.NGroups}, cfg.NGroups),
