@@ -56,6 +56,8 @@ type chunk struct {
 
 	scratch [][]float32 // of the blocks, by array
 
+	inputs func(Inputs) // Want.Inputs
+
 	// Of the current block: its states, and for a parallel scan where each sequence stands.
 	states  []blocks.State[float32]
 	carries []kernel.Carry
@@ -106,8 +108,13 @@ func (c *chunk) resize(rows, logitRows int) {
 }
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
-func (c *chunk) matMul(y []float32, w *kernel.Matrix, x []float32, xStride int, bias []float32) {
-	kernel.MatMul(c.model.pool, y, w, x, xStride, c.rows)
+func (c *chunk) matMul(y []float32, w *weight, x []float32, xStride int, bias []float32) {
+	if c.inputs != nil {
+		for _, s := range c.spans {
+			c.inputs(Inputs{Weight: w.name, Matrices: 1, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
+		}
+	}
+	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, c.rows)
 	if bias != nil {
 		kernel.AddBias(y[:c.rows*w.Rows], bias)
 	}
