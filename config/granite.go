@@ -195,8 +195,8 @@ func (c *GraniteHybridConfig) Blocks() [][]Block {
 
 // Summary implements Config.
 func (c *GraniteHybridConfig) Summary() string {
-	s := fmt.Sprintf("%s of %d, n_groups %d, %v, shared_intermediate_size %d",
-		badfile.Count(c.MambaNumHeads, "head"), c.MambaHeadDim, c.NGroups, &c.QueryHeads, c.SharedSize)
+	s := fmt.Sprintf("%s of %d, n_groups %d, %s, shared_intermediate_size %d",
+		badfile.Count(c.MambaNumHeads, "head"), c.MambaHeadDim, c.NGroups, c.words(), c.SharedSize)
 	if c.NumLocalExperts > 0 {
 		s += fmt.Sprintf(", %d experts of %d, %d for each token", c.NumLocalExperts, c.IntermediateSize, c.NumExpertsPerTok)
 	}

@@ -94,8 +94,8 @@ func (a *QueryHeads) weights(d float64) float64 {
 	return d*2*(float64(queries)+float64(keys)+1) + float64(queries) + 2*float64(keys)
 }
 
-// String says the sizes in words.
-func (a *QueryHeads) String() string {
+// words says the sizes.
+func (a *QueryHeads) words() string {
 	return fmt.Sprintf("attention %s of %d, %d of keys", badfile.Count(a.NumAttentionHeads, "head"), a.HeadDim, a.NumKeyValueHeads)
 }
 

@@ -210,7 +210,7 @@ func (c *NemotronHConfig) Blocks() [][]Block {
 
 // Summary implements Config.
 func (c *NemotronHConfig) Summary() string {
-	s := fmt.Sprintf("%s of %d, n_groups %d, %v", badfile.Count(c.MambaNumHeads, "head"), c.MambaHeadDim, c.NGroups, &c.QueryHeads)
+	s := fmt.Sprintf("%s of %d, n_groups %d, %s", badfile.Count(c.MambaNumHeads, "head"), c.MambaHeadDim, c.NGroups, c.words())
 	if c.has(BlockMLP) {
 		s += fmt.Sprintf(", intermediate_size %d", c.IntermediateSize)
 	}

@@ -15,7 +15,7 @@ const defaultTheta = 10000
 // and refused where something is.
 type Rope struct {
 	Theta  float64 // the base
-	stated string  // rope_parameters as the file has it; empty: it has none
+	stated string  // rope_parameters as the file has it, if it is not how text spells Theta
 }
 
 // ropeField is the object rope_parameters. used reports whether anything is turned.
@@ -23,10 +23,10 @@ func ropeField(key string, p *Rope, used func() bool) field {
 	return field{
 		key: key,
 		decode: func(v jsonobj.Value) bool {
-			p.stated = v.Compact()
 			if v.Kind() == jsonobj.Null {
 				return true
 			}
+			p.stated = v.Compact()
 			_, ok := v.Members()
 			return ok
 		},
@@ -45,7 +45,7 @@ func ropeField(key string, p *Rope, used func() bool) field {
 
 // text renders rope_parameters.
 func (r *Rope) text() string {
-	if r.stated != "" && r.stated != "null" {
+	if r.stated != "" {
 		return r.stated
 	}
 	return `{"rope_theta":` + formatFloat(r.Theta) + `,"rope_type":"default"}`
@@ -73,6 +73,9 @@ func (r *Rope) settle(keys jsonobj.Members, used bool) error {
 			}
 			r.Theta = theta
 		}
+	}
+	if r.stated == (&Rope{Theta: r.Theta}).text() {
+		r.stated = ""
 	}
 	return nil
 }
