@@ -49,7 +49,10 @@ func Has(cfg config.Config, kind Kind) bool {
 // Spec describes a state that a block keeps.
 type Spec struct {
 	Name  string // as transformers calls it, and files: dump.ConvStates, for one
-	Shape []int  // for each sequence
+	Shape []int  // for each sequence, of one token if it grows
+	// Grows says that the state has a row for every token: [heads, width] for each, in pages of kernel.PageTokens. Columns lays
+	// a page out as [heads, width, PageTokens], for sums over tokens, rather than [heads, PageTokens, width].
+	Grows, Columns bool
 	// Scanned says that a scan over the tokens moves the state on. One that is divided by time needs more than the state to
 	// continue: a kernel.Carry.
 	Scanned bool
@@ -104,7 +107,7 @@ func States(cfg config.Config) [][]Spec {
 	return all
 }
 
-// Size returns the number of values of one sequence.
+// Size returns the number of values of one sequence, or of one token of it if the state grows.
 func (s *Spec) Size() int {
 	n := 1
 	for _, d := range s.Shape {
@@ -113,5 +116,11 @@ func (s *Spec) Size() int {
 	return n
 }
 
-// Of returns the shape of a number of sequences, [B, Shape...].
-func (s *Spec) Of(sequences int) []int { return append([]int{sequences}, s.Shape...) }
+// Of returns the shape of a number of sequences, [B, Shape...], or [B, heads, T, width] of a state that grows and holds tokens
+// tokens of the longest sequence.
+func (s *Spec) Of(sequences, tokens int) []int {
+	if s.Grows {
+		return []int{sequences, s.Shape[0], tokens, s.Shape[1]}
+	}
+	return append([]int{sequences}, s.Shape...)
+}
