@@ -78,8 +78,8 @@ func (s *State[F]) Put(seq, head, t int, row []F) {
 	}
 }
 
-// get is the reverse of Put.
-func (s *State[F]) get(seq, head, t int, row []F) {
+// Row sets row to what Put has put.
+func (s *State[F]) Row(seq, head, t int, row []F) {
 	page := s.grown[seq].pages[t/kernel.PageTokens]
 	at, stride := s.place(head, t)
 	for i := range row {
@@ -121,7 +121,7 @@ func (s *State[F]) All() []F {
 		for head := range heads {
 			rows := all[((seq*heads+head)*longest+longest-g.tokens)*width:]
 			for t := range g.tokens {
-				s.get(seq, head, t, rows[t*width:][:width])
+				s.Row(seq, head, t, rows[t*width:][:width])
 			}
 		}
 	}
