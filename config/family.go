@@ -41,6 +41,7 @@ const (
 	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
 	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
+	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
 )
 
 // uniform is a network of layers that are one block each, all of a kind.

@@ -131,7 +131,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	for _, layer := range model.StateShapes(cfg, 1) {
+	for _, layer := range model.StateShapes(cfg, 1, 0) {
 		for _, s := range layer {
 			n, _ := tensor.Count(s.Shape) // of a valid configuration
 			info.StateBytes += n * tensor.F32.Size()
