@@ -32,7 +32,7 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	case blocks.FalconMamba:
 		return newFalcon(b, s, cfg.(*config.FalconMambaConfig))
 	case blocks.Mamba2:
-		return newMamba2(b, s, cfg.(*config.Mamba2Config))
+		return newMamba2(b, s, step.Mamba2)
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
 	}

@@ -112,7 +112,7 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		cfg := o.family.(*config.FalconMambaConfig)
 		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
 	case blocks.Mamba2:
-		return (&mamba2[F]{oracle: o, cfg: o.family.(*config.Mamba2Config)}).mix
+		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
 	case blocks.SelfAttention:
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
 	}
@@ -168,7 +168,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 // convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
 // [B, C, K] holds the inputs before the first token.
 func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
-	K := o.cfg.ConvKernel
+	K := state.Shape[1]
 	out := make([]F, o.rows*channels)
 	for seq := range o.batch.Sequences {
 		from, to := o.batch.Real(seq)
