@@ -42,6 +42,10 @@ const (
 	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
 	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
+	BlockMLP         Block = "mlp"          // down(relu(up)²)
+	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
+	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
+	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
 )
 
 // uniform is a network of layers that are one block each, all of a kind.

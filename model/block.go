@@ -35,6 +35,10 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 		return newMamba2(b, s, step.Mamba2)
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
+	case blocks.MLP, blocks.SwiGLU:
+		return newMLP(b, s, step.MLP)
+	case blocks.MoE, blocks.SwiGLUMoE:
+		return newExperts(b, s, step.Experts)
 	}
 	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
 }

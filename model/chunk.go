@@ -59,6 +59,7 @@ type chunk struct {
 	// Of the current block: its states, and for a parallel scan where each sequence stands.
 	states  []blocks.State[float32]
 	carries []kernel.Carry
+	routes  routes // of a mixture of experts
 
 	// What runs in parallel now. The tasks are made once, so that a token allocates nothing.
 	run             channelFunc

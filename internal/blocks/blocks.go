@@ -20,6 +20,11 @@ const (
 	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
 
 	SelfAttention = Kind(config.BlockAttention) // causal, with heads that share keys and values
+
+	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
+	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
+	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
+	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
 
 // Step is what a layer does to the residual stream: x += block(norm(x)).
@@ -30,6 +35,8 @@ type Step struct {
 
 	Mamba2    *Mamba2Sizes // of Mamba2
 	Attention *Attention   // of SelfAttention
+	MLP       *MLPSizes    // of MLP and SwiGLU
+	Experts   *ExpertSizes // of MoE and SwiGLUMoE
 }
 
 // Mamba2Sizes describes a block of Mamba2.

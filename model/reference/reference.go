@@ -115,6 +115,10 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
 	case blocks.SelfAttention:
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
+	case blocks.MLP, blocks.SwiGLU:
+		return (&mlp[F]{o, step.MLP}).mix
+	case blocks.MoE, blocks.SwiGLUMoE:
+		return (&experts[F]{o, step.Experts}).mix
 	}
 	panic(fmt.Sprintf("reference: no block of kind %q", step.Kind))
 }
