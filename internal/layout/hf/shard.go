@@ -31,20 +31,21 @@ func inOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) 
 	}
 	ordered := make([]write.Source, 0, len(sources))
 	for _, spec := range table {
-		s, ok := given[spec.Name]
+		name := names.ToHF(cfg, spec.Name)
+		s, ok := given[name]
 		switch {
 		case !ok && spec.Optional:
 			continue
 		case !ok:
-			return nil, contradiction(spec.Name, "missing")
+			return nil, contradiction(name, "missing")
 		case !slices.Equal(s.Shape, spec.Shape):
-			return nil, contradiction(spec.Name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, spec.Shape))
+			return nil, contradiction(name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, spec.Shape))
 		}
 		if s.Write == nil && s.Piece == nil {
 			return nil, fmt.Errorf("convert: the source of tensor %s has no Write", badfile.Quote(s.Name))
 		}
 		ordered = append(ordered, s)
-		delete(given, spec.Name)
+		delete(given, name)
 	}
 	for _, s := range sources {
 		if _, left := given[s.Name]; left {

@@ -76,7 +76,7 @@ func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step,
 			dtype = p.From.Matrix
 		}
 	}
-	return write.Plain(spec, t, spec.Name, dtype)
+	return write.Plain(spec, t, names.ToHF(p.Config, spec.Name), dtype)
 }
 
 // quantized returns the dtypes among a checkpoint's weights that only GGUF can store.
