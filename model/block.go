@@ -43,7 +43,7 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
 }
 
-// step is a norm and the block that reads what it gives: hidden += block(norm(hidden)).
+// step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)).
 type step struct {
 	norm       []float32 // [D]
 	block      block
@@ -58,10 +58,12 @@ type weights struct {
 	normF      []float32     // [D]
 	eps        float64
 	width      []int // D: the whole of a row is normed
+	scales     blocks.Scales
+	embedding  bool // is hidden state 0
 }
 
 // bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
-func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
+func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights, error) {
 	b, cfg := loader.NewBinder(ck), ck.Config()
 	w := &weights{
 		embeddings: matrix(b, names.Embedding),
@@ -69,8 +71,10 @@ func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
 		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
+		scales:     blocks.ScalesOf(cfg),
+		embedding:  blocks.EmbeddingShown(cfg),
 	}
-	for l, kinds := range blocks.Layers(cfg) {
+	for l, kinds := range network {
 		var steps []step
 		layer, at := b.Layer(l), 0
 		for i := range kinds {

@@ -89,6 +89,10 @@ func (s *Step) describe(cfg config.Config) {
 			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, StateSize: cfg.StateSize, Kernel: cfg.ConvKernel,
 			Bias: cfg.UseBias, ConvBias: cfg.UseConvBias, Limit: cfg.TimeStepLimit, NormEps: cfg.LayerNormEpsilon, Chunk: cfg.ChunkSize,
 		}
+	case *config.NemotronHConfig:
+		s.nemotron(cfg)
+	case *config.GraniteHybridConfig:
+		s.granite(cfg)
 	}
 }
 

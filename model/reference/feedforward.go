@@ -30,7 +30,11 @@ func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 // activate returns the activation of rows of F values, or of F of the gate and F more if that is fused.
 func (m *mlp[F]) activate(wide, gate []F) []F {
 	if m.Fused {
-		gate, wide = columns(wide, 2*m.Width, m.Width), columns(wide[m.Width:], 2*m.Width, m.Width)
+		both := wide
+		gate, wide = nil, nil
+		for row := range slices.Chunk(both, 2*m.Width) {
+			gate, wide = append(gate, row[:m.Width]...), append(wide, row[m.Width:]...)
+		}
 	}
 	for i, v := range wide {
 		if gate == nil {

@@ -124,7 +124,11 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 }
 
 func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F], want model.Want) (*Output[F], error) {
-	D := o.cfg.HiddenSize
+	network, err := blocks.Network(o.family, o.variant.DtFloor)
+	if err != nil {
+		return nil, err
+	}
+	D, scales := o.cfg.HiddenSize, blocks.ScalesOf(o.family)
 	out := &Output[F]{}
 	hidden := make([]F, o.rows*D)
 	embeddings := o.bind.Take(names.Embedding)
@@ -134,8 +138,15 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		}
 		copy(hidden[row*D:], o.values(slice(embeddings, int(id), D)))
 	}
+	for i := range hidden {
+		hidden[i] *= F(scales.Embeddings)
+	}
+	o.narrow(hidden)
+	if want.HiddenStates && blocks.EmbeddingShown(o.family) {
+		out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
+	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
-	for l, steps := range blocks.Layers(o.family) {
+	for l, steps := range network {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -146,12 +157,12 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 			u := o.norm(hidden, layer.Take(s.Norm))
 			o.clearPadding(u, D)
 			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
-				hidden[i] += v
+				hidden[i] += narrowed(o, F(v*F(scales.Residual)))
 			}
 			o.narrowState(hidden)
 			states = states[n:]
 		}
-		if want.HiddenStates {
+		if want.HiddenStates && len(out.HiddenStates) < len(network) {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 		}
 		meter.Add(1)
@@ -162,11 +173,20 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	switch want.Logits {
 	case model.LogitsAll:
-		out.Logits = o.linear(o.bind.Take(names.Head), final, nil)
+		out.Logits = o.logits(final, F(scales.Logits))
 	case model.LogitsLast:
-		out.Logits = o.linear(o.bind.Take(names.Head), o.lastTokens(final), nil)
+		out.Logits = o.logits(o.lastTokens(final), F(scales.Logits))
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
+}
+
+// logits are those of rows of the final norm's output.
+func (o *oracle[F]) logits(final []F, divisor F) []F {
+	y := o.linear(o.bind.Take(names.Head), final, nil)
+	for i := range y {
+		y[i] /= divisor
+	}
+	return o.narrow(y)
 }
 
 // convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
