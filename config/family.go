@@ -27,13 +27,13 @@ type twin struct {
 	flag string // a key with which other programs' files of that family mean this one
 }
 
-// product is two sizes of which the shapes of tensors show only the product.
+// product is two sizes whose product is all that the shapes of tensors show.
 type product struct {
 	keys [2]string // of config.json; where neither is known, the first keeps its default
 	of   func(shown Sizes) int
 }
 
-// Block is a kind of block, of which the layers of a network are made.
+// Block is a kind of block; layers are made of them.
 type Block string
 
 // The kinds of blocks.

@@ -168,7 +168,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 		case class != "":
 			return class, nil
 		case len(classes) > 0:
-			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), stranger(classes[0]))
+			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), unknownModel(classes[0]))
 		}
 		if err := otherLayout(keys); err != nil {
 			return "", err
@@ -186,7 +186,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 	}
 	family := Family(modelType)
 	if entryOf(family) == nil {
-		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), stranger(modelType))
+		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), unknownModel(modelType))
 	}
 	if !has(keys, "hidden_size") {
 		if err := otherLayout(keys); err != nil {
@@ -214,8 +214,8 @@ var nemotrons = map[string]string{
 	"NemotronH_Nano_Omni_Reasoning_V3": "a Nemotron-H that reads pictures and sound",
 }
 
-// stranger says what a model type means that has no family here.
-func stranger(modelType string) string {
+// unknownModel explains a model type that does not have a family here.
+func unknownModel(modelType string) string {
 	what := "a config of another architecture"
 	if slices.Contains(hybrids, modelType) {
 		what = "a hybrid, in which Mamba blocks are mixed with others"

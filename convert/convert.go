@@ -5,14 +5,18 @@ package convert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
+	"github.com/gomamba/gomamba/internal/quantize"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -70,6 +74,49 @@ func Recipes() []Recipe { return recipe.All() }
 // bfloat16 or fp32. Case does not matter.
 func ParseRecipe(name string) (r Recipe, ok bool) { return recipe.Parse(name) }
 
+// TensorType gives the matrices whose names in a GGUF file match a pattern a dtype: whole blocks of it, or its fallback.
+type TensorType struct {
+	Pattern *regexp.Regexp
+	DType   tensor.DType
+}
+
+// ParseTensorType reads a TensorType as llama-quantize spells it, such as "ssm_out=q6_k" or `blk\.[0-3]\.=q8_0`: a regular
+// expression that is found anywhere in a name, and a type of ggml. Case does not matter.
+func ParseTensorType(s string) (t TensorType, err error) {
+	pattern, name, found := strings.Cut(s, "=")
+	if !found || pattern == "" {
+		return t, fmt.Errorf("%q: expected PATTERN=TYPE, such as ssm_out=q6_k", s)
+	}
+	if t.Pattern, err = regexp.Compile("(?i)" + pattern); err != nil {
+		return t, fmt.Errorf("%q: %w", pattern, err)
+	}
+	var known []string
+	for _, d := range TensorDTypes() {
+		if strings.EqualFold(name, d.String()) {
+			t.DType = d
+			return t, nil
+		}
+		known = append(known, strings.ToLower(d.String()))
+	}
+	return t, fmt.Errorf("type %q: expected %s", name, badfile.Or(known))
+}
+
+// TensorDTypes lists the dtypes that a TensorType may have.
+func TensorDTypes() (dtypes []tensor.DType) {
+	for d := range tensor.DTypes() {
+		if _, ok := d.GGML(); ok && (quantize.Supports(d) || d == tensor.F32 || d == tensor.F16 || d == tensor.BF16) {
+			dtypes = append(dtypes, d)
+		}
+	}
+	return dtypes
+}
+
+// What NewPlan refuses by these errors, as errors.Is tells, needs more in its Request.
+var (
+	ErrNoImportance = write.ErrNoImportance // Importance
+	ErrRequantizes  = write.ErrRequantizes  // Requantize
+)
+
 // Source is a tensor to be written.
 type Source struct {
 	Name  string // as in internal/names, such as "backbone.layers.0.mixer.A_log"
@@ -90,7 +137,7 @@ type Options struct {
 
 	Threads int // that work on pieces of tensors; 0: all cores. The bytes written are the same
 
-	// SkipChecksums leaves the checksums of the source unread, which costs one reading of it where it has them.
+	// SkipChecksums leaves the checksums of the source unread, which saves reading it once more if it has them.
 	SkipChecksums bool
 
 	// Inputs are files and folders that are read, beside the source of a Plan: the destination may not fall on one.

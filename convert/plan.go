@@ -10,6 +10,8 @@ import (
 
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filetype"
+	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
@@ -29,6 +31,16 @@ type Request struct {
 	// Tokenizer is written in place of the source's: a tokenizer.json, a SentencePiece model, a folder with one, or a GGUF
 	// file. "": the source's own.
 	Tokenizer string
+
+	// The rest is for GGUF files.
+
+	// TensorTypes give single tensors other dtypes than the recipe does; the first that matches a tensor decides.
+	TensorTypes []TensorType
+	// Importance is a file with the mean squares of the inputs of the matrices, which a quantizer spends its error by: an
+	// importance matrix of llama.cpp, in GGUF or .dat form, or one that package model/importance has written. "": none.
+	Importance string
+	// Requantize allows quantizing the blocks of a source to another dtype, which adds to what was lost.
+	Requantize bool
 }
 
 // Step is what happens to one tensor.
@@ -80,15 +92,24 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if p.Recipe.Keeps() {
 		p.Recipe = recipe.Of(req.DType)
 	}
-	if d := p.Recipe.DType(); !p.Recipe.Keeps() && !d.Narrows() {
-		return nil, unwritable(ck.Path(), d)
-	}
 	p.Config.Shared().TieWordEmbeddings = ck.Tied()
 	if p.From.Config.Shared().Rescales() {
 		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
 	if err := p.ReadTexts(req.Tokenizer, to.Ending == ""); err != nil {
 		return nil, err
+	}
+	for _, t := range req.TensorTypes {
+		p.Overrides = append(p.Overrides, filetype.Override(t))
+	}
+	p.Requantize = req.Requantize
+	if req.Importance != "" {
+		m, err := imatrix.Open(req.Importance)
+		if err != nil {
+			return nil, err
+		}
+		defer m.Close() // what is needed of it is copied
+		p.Importance = m
 	}
 	target := to.NewTarget()
 	if err := fill(p, target, ck); err != nil {
@@ -122,7 +143,11 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		p.Add(target.Step(p, spec, stored))
+		step, source, err := target.Step(p, spec, stored)
+		if err != nil {
+			return err
+		}
+		p.Add(step, source)
 	}
 	target.Finish(p)
 	return nil
@@ -142,13 +167,6 @@ func originOf(ck *loader.Checkpoint) write.Origin {
 	return from
 }
 
-// unwritable is the error of a request for a dtype that is read and copied, and that values are not rounded to.
-func unwritable(path string, d tensor.DType) error {
-	known := slices.DeleteFunc(Recipes(), func(r Recipe) bool { return !r.DType().Narrows() })
-	return &badfile.UnsupportedError{File: path, Where: "dtype",
-		Detail: fmt.Sprintf("%s can be read and copied, but values cannot be converted to it; choose %s", d, badfile.Or(known))}
-}
-
 // Result returns the path that opens what Write has written to dst: the first part of a GGUF file that was split, or dst.
 func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 
@@ -164,6 +182,9 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	how.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
 	if given := p.plan.Texts.Given; given != "" {
 		how.Inputs = append(how.Inputs, given)
+	}
+	if m := p.plan.Importance; m != nil {
+		how.Inputs = append(how.Inputs, m.Path())
 	}
 	write := func() error {
 		result, err := p.target.Write(ctx, dst, &p.plan, how)

@@ -14,8 +14,8 @@ type attention struct {
 	*blocks.Attention
 	frequencies []float64 // [Turned/2], in radians for each position
 
-	qProj, kProj, vProj, oProj kernel.Matrix // [q·hd, D], [kv·hd, D], [kv·hd, D], [D, q·hd]
-	qBias, kBias, vBias, oBias []float32     // [q·hd], [kv·hd], [kv·hd], [D], or nil
+	qProj, kProj, vProj, oProj weight    // [q·hd, D], [kv·hd, D], [kv·hd, D], [D, q·hd]
+	qBias, kBias, vBias, oBias []float32 // [q·hd], [kv·hd], [kv·hd], [D], or nil
 	head                       kernel.Attention
 
 	q, k, v, turns array // [B·T, q·hd], [B·T, kv·hd], [B·T, kv·hd], [B·T, Turned]: cosines, then sines

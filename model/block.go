@@ -66,8 +66,8 @@ type weights struct {
 func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights, error) {
 	b, cfg := loader.NewBinder(ck), ck.Config()
 	w := &weights{
-		embeddings: matrix(b, names.Embedding),
-		head:       matrix(b, names.Head),
+		embeddings: matrix(b, names.Embedding).Matrix,
+		head:       matrix(b, names.Head).Matrix,
 		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
@@ -88,13 +88,20 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 	return w, b.Err()
 }
 
+// weight is a matrix of a block.
+type weight struct {
+	kernel.Matrix
+	name           string // canonical, of the tensor
+	index, stacked int    // which of how many matrices of the tensor it is
+}
+
 // matrix binds a two-dimensional weight, without copying it.
-func matrix(b binder, name string) kernel.Matrix {
+func matrix(b binder, name string) weight {
 	t := b.Take(name)
 	if b.Err() != nil {
-		return kernel.Matrix{}
+		return weight{}
 	}
-	return kernel.NewMatrix(t)
+	return weight{kernel.NewMatrix(t), t.Name, 0, 1}
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.

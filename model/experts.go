@@ -15,14 +15,14 @@ import (
 type experts struct {
 	*blocks.ExpertSizes
 
-	router     kernel.Matrix // [E, D]
-	correction []float32     // [E], or nil
-	each       []mlp         // [E]
-	into       kernel.Matrix // [Z, D], or nothing
-	outOf      kernel.Matrix // [D, Z], or nothing
-	intoBias   []float32     // [Z], or nil
-	outOfBias  []float32     // [D], or nil
-	shared     *mlp          // nil: none
+	router     weight    // [E, D]
+	correction []float32 // [E], or nil
+	each       []mlp     // [E]
+	into       weight    // [Z, D], or nothing
+	outOf      weight    // [D, Z], or nothing
+	intoBias   []float32 // [Z], or nil
+	outOfBias  []float32 // [D], or nil
+	shared     *mlp      // nil: none
 
 	logits, latent, sum array // [B·T, E], [B·T, Z], [B·T, Z]
 	in, out             array // of one expert: [tokens, Z]
@@ -72,8 +72,8 @@ type under struct {
 func (u under) Take(name string) tensor.Tensor { return u.binder.Take(u.prefix + name) }
 
 // stacked binds a tensor that holds a matrix for each of n experts, without copying it.
-func stacked(b binder, name string, n int) []kernel.Matrix {
-	t, all := b.Take(name), make([]kernel.Matrix, n)
+func stacked(b binder, name string, n int) []weight {
+	t, all := b.Take(name), make([]weight, n)
 	if b.Err() != nil {
 		return all
 	}
@@ -81,7 +81,7 @@ func stacked(b binder, name string, n int) []kernel.Matrix {
 	for e := range all {
 		one := t.Piece(e*size, (e+1)*size)
 		one.Shape = t.Shape[1:]
-		all[e] = kernel.NewMatrix(one)
+		all[e] = weight{kernel.NewMatrix(one), t.Name, e, n}
 	}
 	return all
 }
@@ -108,15 +108,15 @@ func (m *experts) forward(c *chunk) {
 	//    Σ weight · expert(x).                          [B·T, Z]
 	clear(sum)
 	for e := range m.each {
-		tokens := c.routes.of(e)
-		if len(tokens) == 0 {
+		routed := c.routes.of(e)
+		if len(routed) == 0 {
 			continue
 		}
-		for i, r := range tokens {
+		for i, r := range routed {
 			copy(in[i*Z:][:Z], x[r.row*Z:][:Z])
 		}
-		m.each[e].run(c, out, in, Z, len(tokens))
-		for i, r := range tokens {
+		m.each[e].run(c, c.gathered(len(routed)), out, in)
+		for i, r := range routed {
 			kernel.AddScaled(sum[r.row*Z:][:Z], out[i*Z:][:Z], r.weight)
 		}
 	}
@@ -127,7 +127,7 @@ func (m *experts) forward(c *chunk) {
 	}
 	if m.shared != nil {
 		beside := c.scratch[m.beside][:len(c.out)]
-		m.shared.run(c, beside, c.u, m.router.Cols, c.rows)
+		m.shared.run(c, tokens{c.spans, c.rows}, beside, c.u)
 		kernel.Add(c.out, beside)
 	}
 }

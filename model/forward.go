@@ -24,6 +24,19 @@ const (
 type Want struct {
 	Logits       Logits
 	HiddenStates bool // of all layers, as output_hidden_states=True of transformers gives them
+	// Inputs, unless nil, is called with what every matrix in a block is multiplied with, before the product: for one sequence and
+	// window of positions after the other. Padding is left out.
+	Inputs func(Inputs)
+}
+
+// Inputs are rows that a matrix is multiplied with, one for each token. They are valid until the function that receives them
+// returns.
+type Inputs struct {
+	Weight           string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
+	Matrix, Matrices int    // which of how many the tensor holds
+	X                []float32
+	Rows, Cols       int
+	Stride           int // row i is X[i*Stride:][:Cols]
 }
 
 // Part is a piece of a forward pass's results: a window of positions, or the last logits.
@@ -116,7 +129,7 @@ func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, vi
 	}
 	p := m.spare.Get().(*pass)
 	defer func() {
-		p.ctx, p.batch, p.cache, p.visit, p.meter = nil, Batch{}, nil, nil, nil
+		p.ctx, p.batch, p.cache, p.want, p.visit, p.meter, p.c.inputs = nil, Batch{}, nil, Want{}, nil, nil, nil
 		m.spare.Put(p)
 	}()
 	p.ctx, p.batch, p.cache, p.want, p.visit = ctx, b, cache, want, visit
@@ -180,6 +193,7 @@ func (p *pass) all() error {
 		p.last = resized(p.last, n)
 		clear(p.last)
 	}
+	c.inputs = p.want.Inputs
 	p.meter = progress.Start(p.ctx, "tokens", b.Tokens, common.NumHiddenLayers)
 	for start := 0; start < b.Tokens; start += width {
 		n := min(width, b.Tokens-start)
@@ -234,7 +248,7 @@ func (p *pass) chunk() error {
 	}
 	switch p.want.Logits {
 	case LogitsAll:
-		c.matMul(c.logits, &w.head, c.u, D, nil)
+		kernel.MatMul(m.pool, c.logits, &w.head, c.u, D, c.rows)
 		kernel.Scale(c.logits, 1/w.scales.Logits)
 		p.part.Logits = c.logits
 	case LogitsLast:

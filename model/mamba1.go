@@ -17,14 +17,14 @@ type mamba1 struct {
 	normed  []int   // their widths R, N, N
 	normEps float64 // of these norms
 
-	inProj  kernel.Matrix // [2I, D]: rows of x, then rows of z
-	inBias  []float32     // [2I], or nil
-	conv    kernel.Conv   // [I, K] and bias [I]
-	xProj   kernel.Matrix // [R+2N, I]: rows of dt, then of B, then of C
-	dtProj  kernel.Matrix // [I, R]
-	scan    kernel.Scan   // A·log2 e [I, N], D [I], the bias of dt [I]
-	outProj kernel.Matrix // [D, I]
-	outBias []float32     // [D], or nil
+	inProj  weight      // [2I, D]: rows of x, then rows of z
+	inBias  []float32   // [2I], or nil
+	conv    kernel.Conv // [I, K] and bias [I]
+	xProj   weight      // [R+2N, I]: rows of dt, then of B, then of C
+	dtProj  weight      // [I, R]
+	scan    kernel.Scan // A·log2 e [I, N], D [I], the bias of dt [I]
+	outProj weight      // [D, I]
+	outBias []float32   // [D], or nil
 
 	xz, x, dbc, dt array // [B·T, 2I], [B·T, I], [B·T, R+2N], [B·T, I]
 

@@ -17,14 +17,14 @@ type mamba2 struct {
 	bc                     int   // G·N, the channels of B, and those of C
 	groups                 []int // I/G for each group: the channels that are normed together
 
-	inProj  kernel.Matrix   // [I+C+H, D]: rows of z, x, B, C, dt
+	inProj  weight          // [I+C+H, D]: rows of z, x, B, C, dt
 	inBias  []float32       // [I+C+H], or nil
 	conv    kernel.Conv     // [C, K] and bias [C]: x, B, C
 	scan    kernel.HeadScan // A [H], D, the bias of dt [H]
 	norm    []float32       // [I]
 	normEps float64
-	outProj kernel.Matrix // [D, I]
-	outBias []float32     // [D], or nil
+	outProj weight    // [D, I]
+	outBias []float32 // [D], or nil
 
 	proj, xBC array // [B·T, I+C+H], [B·T, C]
 

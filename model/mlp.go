@@ -10,8 +10,8 @@ import (
 type mlp struct {
 	*blocks.MLPSizes
 
-	gate, up, down             kernel.Matrix // [F, D], or nothing; [F, D], or [2F, D] with the gate's rows first; [D, F]
-	gateBias, upBias, downBias []float32     // [F], [F] or [2F], [D], or nil
+	gate, up, down             weight    // [F, D], or nothing; [F, D], or [2F, D] with the gate's rows first; [D, F]
+	gateBias, upBias, downBias []float32 // [F], [F] or [2F], [D], or nil
 
 	gates, wide array // [rows, F], [rows, F or 2F]
 }
@@ -35,33 +35,27 @@ func reserveMLP(s *scratch, sizes *blocks.MLPSizes) *mlp {
 }
 
 // forward implements block.
-func (m *mlp) forward(c *chunk) { m.run(c, c.out, c.u, m.up.Cols, c.rows) }
+func (m *mlp) forward(c *chunk) { m.run(c, tokens{c.spans, c.rows}, c.out, c.u) }
 
-// run sets y [rows, D] to what the block makes of x [rows, D], whose rows are xStride apart.
-func (m *mlp) run(c *chunk, y, x []float32, xStride, rows int) {
+// run sets y [rows, D] to what the block makes of x [rows, D].
+func (m *mlp) run(c *chunk, t tokens, y, x []float32) {
 	pool, wide, F, stride := c.model.pool, c.scratch[m.wide], m.Width, m.Rows()
-	product := func(y []float32, w *kernel.Matrix, x []float32, xStride int, bias []float32) {
-		kernel.MatMul(pool, y, w, x, xStride, rows)
-		if bias != nil {
-			kernel.AddBias(y[:rows*w.Rows], bias)
-		}
-	}
 
 	// 1. Projection up, and of the gate.                x [rows, D] → [rows, F], [rows, F]
-	product(wide, &m.up, x, xStride, m.upBias)
+	c.matMulOf(t, wide, &m.up, x, m.up.Cols, m.upBias)
 
 	// 2. Activation: max(up, 0)², or silu(gate)·up.     [rows, F], over up
 	switch {
 	case m.Fused:
-		kernel.SwiGLU(pool, wide[F:], wide, stride, F, rows)
+		kernel.SwiGLU(pool, wide[F:], wide, stride, F, t.rows)
 		wide = wide[F:]
 	case m.Gate != "":
-		product(c.scratch[m.gates], &m.gate, x, xStride, m.gateBias)
-		kernel.SwiGLU(pool, wide, c.scratch[m.gates], stride, F, rows)
+		c.matMulOf(t, c.scratch[m.gates], &m.gate, x, m.gate.Cols, m.gateBias)
+		kernel.SwiGLU(pool, wide, c.scratch[m.gates], stride, F, t.rows)
 	default:
-		kernel.SquaredReLU(pool, wide, stride, F, rows)
+		kernel.SquaredReLU(pool, wide, stride, F, t.rows)
 	}
 
 	// 3. Projection down.                               [rows, F] → y [rows, D]
-	product(y, &m.down, wide, stride, m.downBias)
+	c.matMulOf(t, y, &m.down, wide, stride, m.downBias)
 }

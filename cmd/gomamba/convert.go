@@ -23,6 +23,9 @@ import (
 // convertFlags are the flags of the convert command.
 type convertFlags struct {
 	to, dtype, shard       string
+	imatrix                string
+	tensorTypes            []string
+	requantize             bool
 	dryRun, verify, asJSON bool
 	trust, receipt         bool
 	prompt                 forwardFlags // of the receipt
@@ -34,7 +37,7 @@ func newConvertCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert SRC DST",
 		Short: "Write a checkpoint in another layout, dtype or shard size",
-		Long: `convert reads a checkpoint in any layout and writes another: a folder as
+		Long: fmt.Sprintf(`convert reads a checkpoint in any layout and writes another: a folder as
 save_pretrained, mamba_ssm or mistral write it (--to hf, original or mistral), or a
 GGUF file as llama.cpp's converter writes it (DST ends in .gguf, or --to gguf).
 
@@ -42,15 +45,25 @@ It plans every tensor first: where it comes from, what it is called, which dtype
 gets and what happens to its values. --dry-run prints that plan. What the target cannot
 hold is refused by key before anything is written. Then the tensors are streamed, in
 memory that does not grow with the model. DST appears whole or not at all. With --force
-it replaces a checkpoint, once it is complete: a GGUF file, or a folder with nothing else
-in it, and never a file that SRC is read from. The same input gives the same bytes.
+it replaces a checkpoint, once it is complete: a GGUF file or its parts, or a folder with
+nothing else in it, and never a file that SRC is read from. The same input gives the same
+bytes. A tokenizer goes along; a folder made from a GGUF file has a tokenizer.json.
+
+For a GGUF file --dtype takes llama-quantize's names, and gives each tensor the type that
+llama-quantize gives it for that architecture, with its fallbacks. From the largest:
+%s
+--tensor-type PATTERN=TYPE, any number of times, gives matrices types of their own: the
+first pattern (a regular expression) found in a tensor's GGUF name decides. --imatrix
+takes an importance matrix, which gomamba imatrix or llama.cpp makes; below three bits
+some types demand one.
 
 --receipt reports what the conversion cost: the error of every tensor whose values
 changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
-of a file (--in): a text, or input_ids in safetensors.`,
+of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
 		Example: `  gomamba convert mamba-2.8b-hf mamba-2.8b-bf16 --dtype bf16 --verify
   gomamba convert mamba-2.8b-hf mamba-2.8b.gguf --dtype f16
-  gomamba convert mamba-2.8b-hf mamba-2.8b-q8.gguf --dtype q8_0 --receipt
+  gomamba convert mamba-2.8b-hf mamba-2.8b-q4.gguf --dtype q4_k_m --receipt
+  gomamba convert mamba-2.8b-hf m.gguf --dtype q4_k_m --tensor-type ssm_out=q6_k
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
   gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
@@ -60,8 +73,11 @@ of a file (--in): a text, or input_ids in safetensors.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
-	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+dtypeChoices())
+	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; gguf: see above")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
+	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices so named in GGUF")
+	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix to quantize by, in either form of llama.cpp")
+	flags.BoolVar(&f.requantize, "requantize", false, "quantize what is quantized already to another type")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
@@ -92,6 +108,9 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	}
 	defer closing(&err, ck)
 	if f.prompt.in, err = input(cmd, "--in", f.prompt.in); err != nil {
+		return err
+	}
+	if req.Importance, err = input(cmd, "--imatrix", f.imatrix); err != nil {
 		return err
 	}
 	prompt, err := f.batch(cmd, s, ck)
@@ -188,6 +207,14 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 			return req, usagef("--dtype %q: expected %s", f.dtype, dtypeChoices())
 		}
 	}
+	req.Requantize = f.requantize
+	for _, text := range f.tensorTypes {
+		t, err := convert.ParseTensorType(text)
+		if err != nil {
+			return req, usagef("--tensor-type: %w", err)
+		}
+		req.TensorTypes = append(req.TensorTypes, t)
+	}
 	if f.shard == "0" || req.To == convert.GGUF && !sized {
 		return req, nil
 	}
@@ -199,14 +226,34 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	return req, nil
 }
 
-// dtypeChoices lists the values of --dtype.
-func dtypeChoices() string {
-	blocks := slices.DeleteFunc(convert.Recipes(), func(r convert.Recipe) bool { return !r.Quantizes() })
+// plainChoices lists the values of --dtype for every layout.
+func plainChoices() string {
 	choices := []string{"keep"}
 	for _, r := range plainRecipes() {
 		choices = append(choices, r.String())
 	}
-	return strings.Join(choices, ", ") + ", or for gguf " + badfile.Or(blocks)
+	return strings.Join(choices, ", ")
+}
+
+// blockRecipes are those for GGUF alone.
+func blockRecipes() []convert.Recipe {
+	return slices.DeleteFunc(convert.Recipes(), func(r convert.Recipe) bool { return !r.Quantizes() })
+}
+
+// dtypeChoices lists the values of --dtype.
+func dtypeChoices() string { return plainChoices() + ", or for gguf " + badfile.Or(blockRecipes()) }
+
+// recipeLines lists the recipes for GGUF in lines for a help text.
+func recipeLines() string {
+	lines := []string{" "}
+	for _, r := range blockRecipes() {
+		if last := &lines[len(lines)-1]; len(*last)+len(r.String()) < 78 {
+			*last += " " + r.String()
+		} else {
+			lines = append(lines, "  "+r.String())
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // printPlan writes the plan for people.
@@ -222,6 +269,8 @@ func printPlan(w io.Writer, plan *convert.Plan) error {
 			switch {
 			case s.DType == tensor.F32 && s.FromDType != tensor.F64, s.DType == tensor.F64:
 				change = "widened exactly"
+			case s.DType.Quantized() && s.FromDType.Quantized():
+				change = "quantized again"
 			case s.DType.Quantized():
 				change = "quantized"
 			}

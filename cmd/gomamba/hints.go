@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
@@ -21,6 +22,10 @@ func withHint(err error) string {
 		return text + hintFix
 	case errors.Is(err, atomicfile.ErrExists):
 		return text + "; use --force to replace it"
+	case errors.Is(err, convert.ErrNoImportance):
+		return text + "; give one with --imatrix, gomamba imatrix makes it"
+	case errors.Is(err, convert.ErrRequantizes):
+		return text + ", or allow it with --requantize"
 	case errors.Is(err, tokenizer.ErrNone):
 		return text + ": give a tokenizer with --tokenizer PATH; state-spaces' models use that of EleutherAI/gpt-neox-20b"
 	case errors.Is(err, tokenizer.ErrKind):

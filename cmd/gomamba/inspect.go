@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,10 +15,10 @@ import (
 	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
-	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -27,7 +28,7 @@ func newInspectCmd(s *settings) *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "Show what a checkpoint holds and what is wrong with it",
 		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
-and prints layout, family, sizes, dtypes, the state that a sequence needs (constant
+and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the state that a sequence needs (constant
 in its length), the memory that running one sequence fills (weights, mapped from the
 file, and state), and every problem found. A checkpoint that no command can use, such
 as a hybrid or one with quantized weights, is listed all the same, with the reason.
@@ -89,7 +90,10 @@ type inspection struct {
 	listing
 	Tied       bool `json:"tied"`
 	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
+	TokenBytes int  `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
 	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
+
+	Blocks map[config.Block]int `json:"blocks"` // of each kind
 
 	StopTokens []int64 `json:"stop_tokens"` // the ids that end a text
 
@@ -109,7 +113,11 @@ type listing struct {
 	Tensors    []tensorInfo    `json:"tensors"`
 	Problems   []string        `json:"problems"`
 
-	path string
+	BitsPerWeight float64      `json:"bits_per_weight"` // of all tensors
+	Kinds         []tensorKind `json:"kinds"`           // in the order of the tensors
+
+	path     string
+	elements int
 }
 
 type tensorInfo struct {
@@ -126,19 +134,28 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), cfg: cfg}
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg}
 	ids, err := ck.StopTokens()
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	for _, layer := range model.StateShapes(cfg, 1, 0) {
+	for _, layer := range blocks.States(cfg) {
 		for _, s := range layer {
-			n, _ := tensor.Count(s.Shape) // of a valid configuration
-			info.StateBytes += n * tensor.F32.Size()
+			if s.Grows {
+				info.TokenBytes += s.Size() * tensor.F32.Size()
+			} else {
+				info.StateBytes += s.Size() * tensor.F32.Size()
+			}
 		}
 	}
+	for _, layer := range cfg.Blocks() {
+		for _, b := range layer {
+			info.Blocks[b]++
+		}
+	}
+	canonical := canonicalNames(ck)
 	for _, t := range ck.Tensors() {
-		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
+		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File}, cmp.Or(canonical[t.Name], t.Name))
 		info.Parameters += t.Elems()
 	}
 	idle, ok := unread(ck)
@@ -162,14 +179,25 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 
 func newListing(path, layout, family, keys string) listing {
 	return listing{Layout: layout, Family: family, Config: jsonobj.Standard(keys), DTypes: map[string]int{},
-		Tensors: []tensorInfo{}, Problems: []string{}, path: path}
+		Tensors: []tensorInfo{}, Problems: []string{}, Kinds: []tensorKind{}, path: path}
 }
 
-// add takes a tensor on the list. The caller counts its parameters.
-func (l *listing) add(t tensorInfo) {
+// canonicalNames returns the canonical names of a checkpoint's tensors by those that its layout has for them.
+func canonicalNames(ck *loader.Checkpoint) map[string]string {
+	canonical := map[string]string{}
+	table, _ := names.Table(ck.Config()) // of a configuration that was read
+	for _, spec := range table {
+		canonical[ck.StoredName(spec.Name)] = spec.Name
+	}
+	return canonical
+}
+
+// add takes a tensor on the list; name is its canonical name, or its own. The caller counts its parameters.
+func (l *listing) add(t tensorInfo, name string) {
 	l.DTypes[t.DType]++
 	l.Bytes += t.Bytes
 	l.Tensors = append(l.Tensors, t)
+	l.addKind(t, kindOf(name))
 }
 
 // sizes lists the sizes that make a model's shape.
@@ -199,11 +227,19 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"family", info.Family},
 		{"parameters", thousands(info.Parameters)},
 		{"weights", info.weights()},
+	}
+	lines = append(lines, info.kindLines()...)
+	lines = append(lines, [][2]string{
 		{"head", head},
 		{"shape", sizes(info.cfg)},
-		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
-		{"memory", bytesText(info.Memory) + " of weights and state for one sequence"},
+	}...)
+	if len(info.Blocks) > 1 {
+		lines = append(lines, [2]string{"blocks", info.blocks()})
 	}
+	lines = append(lines, [][2]string{
+		{"state", info.state()},
+		{"memory", bytesText(info.Memory) + " of weights and state for one sequence"},
+	}...)
 	if len(info.StopTokens) > 0 {
 		lines = append(lines, [2]string{"ends", "a text at the tokens " + formatIDs(info.StopTokens)})
 	}
@@ -211,6 +247,29 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		lines = append(lines, [2]string{"fingerprint", info.Fingerprint})
 	}
 	return info.printLines(w, lines, tensors)
+}
+
+// blocks counts the kinds of blocks, the most frequent first.
+func (info *inspection) blocks() string {
+	kinds := slices.SortedFunc(maps.Keys(info.Blocks), func(a, b config.Block) int {
+		return cmp.Or(cmp.Compare(info.Blocks[b], info.Blocks[a]), cmp.Compare(a, b))
+	})
+	list := make([]string, len(kinds))
+	for i, b := range kinds {
+		list[i] = fmt.Sprintf("%d × %s", info.Blocks[b], b)
+	}
+	return strings.Join(list, ", ")
+}
+
+// state is the line about what a sequence needs.
+func (info *inspection) state() string {
+	switch {
+	case info.TokenBytes == 0:
+		return bytesText(info.StateBytes) + " per sequence, whatever its length"
+	case info.StateBytes == 0:
+		return bytesText(info.TokenBytes) + " per token of a sequence"
+	}
+	return fmt.Sprintf("%s per sequence, and %s per token of it", bytesText(info.StateBytes), bytesText(info.TokenBytes))
 }
 
 // printLines writes the path, these lines, the problems and, if asked for, the tensors.

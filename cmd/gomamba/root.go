@@ -91,6 +91,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 		newChatCmd(s),
 		newTokenizeCmd(s),
 		newScoreCmd(s),
+		newImatrixCmd(s),
 		newInitCmd(s),
 		newBenchCmd(s),
 		newDoctorCmd(s),

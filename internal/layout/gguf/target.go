@@ -11,8 +11,8 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/gguf"
-	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
@@ -22,6 +22,9 @@ import (
 // (convert_hf_to_gguf.py and conversion/mamba.py), and one key of our own that keeps config.json whole.
 type target struct {
 	general, vocabulary, ends []gguf.KV
+
+	choices    map[string]choice // by the tensor's name in the file; the others keep their dtypes
+	unmeasured int               // matrices that an importance matrix does not have
 }
 
 func newTarget() write.Target { return &target{} }
@@ -36,12 +39,15 @@ func (g *target) Prepare(p *write.Plan) error {
 		return &badfile.UnsupportedError{File: p.From.Path, Where: "dtype",
 			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose %s", p.Recipe.DType(), badfile.Or(known))}
 	}
-	if _, _, err := encodeConfig(p.Config); err != nil {
+	model, _, err := encodeConfig(p.Config)
+	if err != nil {
+		return err
+	}
+	if err := g.choose(p, model); err != nil {
 		return err
 	}
 	if g.vocabulary = p.Texts.Keys; g.vocabulary == nil {
 		var notes []string
-		var err error
 		if g.vocabulary, notes, err = vocabularyOf(&p.Texts, p.Config); err != nil {
 			return err
 		}
@@ -51,22 +57,11 @@ func (g *target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (*target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source) {
+func (g *target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
 	stored, _ := names.ToGGUF(p.Config, spec.Name) // Prepare refused the tensors without a place
-	dtype := p.Recipe.Choose(t.DType, stored.Shape)
-	if stored.F32 || dtype == tensor.F64 {
-		dtype = tensor.F32
-	}
-	var change func(int, []float32) error
-	if stored.NegExp {
-		change = func(_ int, values []float32) error {
-			kernel.NegExp(values, values)
-			return nil
-		}
-	}
-	return write.Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: dtype, Shape: stored.Shape,
-			Transform: transform(spec, stored)},
-		write.Cast(t, stored.Name, dtype, stored.Shape, change)
+	source, err := g.source(p, t, stored)
+	return write.Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: source.DType, Shape: stored.Shape,
+		Transform: transform(spec, stored)}, source, err
 }
 
 // keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
@@ -91,7 +86,7 @@ func transform(spec names.Spec, stored names.GGUF) string {
 	return strings.Join(parts, ", ")
 }
 
-// Finish adds what only the file as a whole can tell: zeros where llama.cpp demands a bias that the model lacks, and the
+// Finish adds what depends on the file as a whole: zeros where llama.cpp demands a bias that the model lacks, and the
 // order of llama.cpp's converter, which is that of the sorted Hugging Face names.
 func (g *target) Finish(p *write.Plan) {
 	if zeros := names.GGUFZeros(p.Config); len(zeros) > 0 {
@@ -104,7 +99,7 @@ func (g *target) Finish(p *write.Plan) {
 		}
 		p.Note("the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
-	noteFallbacks(p)
+	g.noteChoices(p)
 	p.Sort(func(s write.Step) string { return names.CanonicalGGUF(p.Config, s.To) }, cmp.Compare)
 	parameters := 0
 	for _, s := range p.Steps {
@@ -118,31 +113,11 @@ func (g *target) Finish(p *write.Plan) {
 	}
 }
 
-// noteFallbacks says which matrices have rows that are not whole blocks of what the recipe has for them.
-func noteFallbacks(p *write.Plan) {
-	if p.Recipe.Keeps() {
-		return
-	}
-	best := p.Recipe.DType()
-	for _, d := range p.Recipe.Chain()[1:] {
-		n := 0
-		for _, s := range p.Steps {
-			if s.DType == d {
-				n++
-			}
-		}
-		if block, _ := best.Block(); n > 0 {
-			p.Note(fmt.Sprintf("%s written as %s, not %s: row length not a multiple of %d", badfile.Count(n, "matrix"), d, best, block))
-		}
-	}
-}
-
 // fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
 // first of quantized ones.
 func fileType(p *write.Plan) uint32 {
-	if !p.Recipe.Keeps() {
-		t, _ := p.Recipe.FileType() // Prepare refused those without one
-		return t
+	if f, ok := p.Recipe.FileType(); ok {
+		return f.Number
 	}
 	for _, kv := range p.From.Keys {
 		if kv.Key != keyFileType {
@@ -160,8 +135,10 @@ func fileType(p *write.Plan) uint32 {
 			best, size, quantized = s.DType, n, q
 		}
 	}
-	t, _ := recipe.Of(best).FileType()
-	return t
+	if f := filetype.Of(best); f != nil {
+		return f.Number
+	}
+	return 0
 }
 
 // keys returns all keys of the file, in the order of llama.cpp's converter.
@@ -175,7 +152,7 @@ func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
 	kvs = append(kvs,
 		gguf.KV{Key: keyFileType, Value: gguf.Of(fileType(p))},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
-	return slices.Concat(kvs, g.vocabulary, own, g.ends), nil
+	return slices.Concat(kvs, g.vocabulary, own, g.ends, importanceKeys(p)), nil
 }
 
 // sizeLabel writes a number of parameters as llama.cpp does: two significant digits at least, such as 129M or 2.8B

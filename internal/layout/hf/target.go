@@ -33,16 +33,26 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 // Prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
 func (Target) Prepare(p *write.Plan) error {
 	dtype := p.Recipe.DType()
-	if dtype.Quantized() {
+	switch {
+	case dtype.Quantized():
 		return &badfile.UnsupportedError{Where: "dtype", Detail: fmt.Sprintf("only GGUF has %s; write a .gguf file, or choose f32, f16 or bf16", dtype)}
+	case len(p.Overrides) > 0:
+		return &badfile.UnsupportedError{Where: "tensor type", Detail: "only in GGUF files do tensors have dtypes of their own"}
+	case p.Importance != nil:
+		return &badfile.UnsupportedError{Where: "importance matrix", Detail: "is of use only if weights are quantized, and only GGUF has blocks"}
 	}
+	blocks := quantized(p.From.Tensors)
 	if dtype == 0 && p.From.AlwaysF32 != nil {
-		dtype = p.From.Matrix
-		if blocks := quantized(p.From.Tensors); len(blocks) > 0 {
+		if dtype = p.From.Matrix; len(blocks) > 0 {
 			dtype = tensor.F32
-			p.Note(fmt.Sprintf("only GGUF has %[1]s: the weights are written as F32, each value as %[1]s has it; "+
-				"what quantizing lost does not come back", badfile.Or(blocks)))
 		}
+	}
+	if len(blocks) > 0 {
+		how := "each value as %[1]s has it"
+		if dtype != tensor.F32 && dtype != tensor.F64 {
+			how = "rounded from the values of %[1]s"
+		}
+		p.Note(fmt.Sprintf("only GGUF has %[1]s: the weights are written as %[2]s, "+how+"; what quantizing lost does not come back", badfile.Or(blocks), dtype))
 	}
 	if dtype == 0 {
 		for _, t := range p.From.Tensors {
@@ -67,8 +77,8 @@ func dtypeName(d tensor.DType) (string, error) {
 
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
 // value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
-func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source) {
-	dtype := p.Recipe.Choose(t.DType, spec.Shape)
+func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+	dtype := p.Recipe.Choose(t.DType)
 	if p.Recipe.Keeps() && p.From.AlwaysF32 != nil {
 		if len(quantized(p.From.Tensors)) > 0 {
 			dtype = tensor.F32
@@ -76,7 +86,8 @@ func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step,
 			dtype = p.From.Matrix
 		}
 	}
-	return write.Plain(spec, t, names.ToHF(p.Config, spec.Name), dtype)
+	step, source := write.Plain(spec, t, names.ToHF(p.Config, spec.Name), dtype)
+	return step, source, nil
 }
 
 // quantized returns the dtypes among a checkpoint's weights that only GGUF can store.

@@ -36,11 +36,11 @@ func (t target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (m target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source) {
-	step, source := m.Target.Step(p, spec, t)
+func (m target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+	step, source, err := m.Target.Step(p, spec, t)
 	step.To = names.ToMistral(spec.Name)
 	source.Name = step.To
-	return step, source
+	return step, source, err
 }
 
 // Finish stores the head of a tied model a second time: mistral-inference demands every name of the state dict.

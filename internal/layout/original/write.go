@@ -37,11 +37,11 @@ func (t target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (o target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source) {
-	step, source := o.Target.Step(p, spec, t)
+func (o target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+	step, source, err := o.Target.Step(p, spec, t)
 	step.To = names.ToOriginal(spec.Name)
 	source.Name = step.To
-	return step, source
+	return step, source, err
 }
 
 // Finish puts the tensors in the order of the original code's state dict.

@@ -22,8 +22,8 @@ type Scratch struct {
 // the values on their way, in place; first is the index of the first.
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
-// rounded once where the target is F64 or F32. A value that the target cannot hold is an error: a finite one that would
-// become infinite, and in a block one that is not finite, which would take the others along.
+// rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
+// unless it is t's and nothing changes.
 func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	if t.DType == dtype && change == nil {
@@ -35,19 +35,8 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 		return s
 	}
 	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
-		stored := t.Piece(first, end)
-		mmap.Fetch(stored.Data)
-		var values []float32
-		if stored.DType == tensor.F32 && change == nil {
-			values = tensor.Float32s(stored)
-		} else {
-			values = room(&s.values, end-first)
-			tensor.WidenF32(values, stored.DType, stored.Data)
-		}
-		if err := sound(stored, values, first); err != nil {
-			return nil, err
-		}
-		if err := fits(s, stored, values, dtype, first); err != nil {
+		values, err := s.read(t, dtype, first, end, change != nil)
+		if err != nil {
 			return nil, err
 		}
 		if change != nil {
@@ -62,11 +51,32 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 	return s
 }
 
-// room returns n elements of buf, which grows where it has less.
+// read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
+// that the caller changes them.
+func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
+	stored := t.Piece(first, end)
+	mmap.Fetch(stored.Data)
+	var values []float32
+	if stored.DType == tensor.F32 && !owned {
+		values = tensor.Float32s(stored)
+	} else {
+		values = room(&s.values, end-first)
+		tensor.WidenF32(values, stored.DType, stored.Data)
+	}
+	if err := sound(stored, values, first); err != nil {
+		return nil, err
+	}
+	return values, fits(s, stored, values, dtype, first)
+}
+
+// room returns n elements of buf, which grows if it has fewer.
 func room[E any](buf *[]E, n int) []E {
 	*buf = slices.Grow((*buf)[:0], n)
 	return (*buf)[:n]
 }
+
+// maxScale is what blocks hold at least, those of NVFP4 apart: their scales are F16, and codes go from 1 up.
+const maxScale = 65504
 
 // sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
 // and a dtype without blocks would hide where they come from.
@@ -93,7 +103,11 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 	infinite := func(i int, v any, limit, use string) error {
 		return fmt.Errorf("element %d is %v, which is beyond %s and would become infinite; %s", first+i, v, limit, use)
 	}
-	if largest, overflow, ok := to.Range(); ok && !(float64(kernel.MaxAbs(values)) < overflow) {
+	largest, overflow, ok := to.Range()
+	if !ok && to.Quantized() {
+		largest, overflow, ok = maxScale, math.Nextafter(maxScale, math.Inf(1)), true
+	}
+	if ok && !(float64(kernel.MaxAbs(values)) < overflow) {
 		for i, v := range values {
 			switch a := math.Abs(float64(v)); {
 			case to.Quantized() && !(a < overflow):

@@ -8,7 +8,9 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
+	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/gguf"
+	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -19,8 +21,8 @@ type Target interface {
 	// Prepare settles the configuration, and refuses by key what the layout cannot hold.
 	Prepare(p *Plan) error
 	// Step decides how one tensor is stored.
-	Step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source)
-	// Finish adds and orders what only the plan as a whole can tell.
+	Step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source, error)
+	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
 	Files(p *Plan, limit int64) (int, error)
@@ -34,6 +36,10 @@ type Plan struct {
 	Config config.Config // as the target states it
 	Recipe recipe.Recipe
 	Texts  Texts
+
+	Overrides  []filetype.Override // dtypes of tensors by their GGUF names
+	Importance *imatrix.Matrix     // of the columns of matrices, by GGUF names; nil: none
+	Requantize bool                // blocks of another dtype may be quantized again
 
 	Steps   []Step
 	Sources []Source // one for each step

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/internal/atomicfile"
+	"github.com/gomamba/gomamba/internal/imatrix"
+	"github.com/gomamba/gomamba/internal/stream"
+	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/model/importance"
+	"github.com/gomamba/gomamba/text"
+)
+
+// imatrixFlags are the flags of the imatrix command.
+type imatrixFlags struct {
+	out, tokenizer string
+	chunk, piece   int
+	to             *destination // of out
+}
+
+func newImatrixCmd(s *settings) *cobra.Command {
+	f := &imatrixFlags{}
+	cmd := &cobra.Command{
+		Use:   "imatrix MODEL TEXT --out FILE",
+		Short: "Measure on a text which columns of the weights matter, for convert --imatrix",
+		Long: `imatrix runs the network over a text and writes, for every matrix in its blocks, the
+mean square of each column of its inputs: llama.cpp's importance matrix, a GGUF file
+that llama-quantize reads too. convert --imatrix spends the error of quantizing where
+these are small. The text is run in chunks, each from an empty state. TEXT may be a
+pipe, or - for stdin; some 100 kB of what the model is to be used for are enough.
+What is written replaces nothing but such a file.`,
+		Example: `  gomamba imatrix mamba-2.8b calibration.txt --out mamba-2.8b.imatrix.gguf
+  gomamba convert mamba-2.8b mamba-2.8b-iq3.gguf --dtype iq3_xxs \
+      --imatrix mamba-2.8b.imatrix.gguf`,
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.out == "" {
+				return usagef("expected --out: there is nowhere to write to")
+			}
+			file, err := input(cmd, "TEXT", args[1])
+			if err != nil {
+				return err
+			}
+			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
+				return f.run(cmd, s, ck, m, file)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.out, "out", "", "file to write, - is stdout")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	intVar(flags, &f.chunk, "chunk", "", importance.Chunk, 1, 1<<20, "", "tokens to run at a time, from an empty state")
+	pieceVar(flags, &f.piece)
+	return cmd
+}
+
+func (f *imatrixFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, path string) (err error) {
+	if f.to, err = output(cmd, "--out", f.out, replaceableImatrix, false); err != nil {
+		return err
+	}
+	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
+	if err != nil {
+		return err
+	}
+	in, size, err := openText(cmd, path)
+	if err != nil {
+		return err
+	}
+	defer closing(&err, in)
+	c := importance.NewCollector(m, f.chunk)
+	if _, _, err := runText(cmd, text.Past{All: true}, t, in, size, f.piece, c.Add); err != nil {
+		return err
+	}
+	if err := m.Changed(); err != nil {
+		return err
+	}
+	dataset := filepath.Base(path)
+	if stream.Is(path) {
+		dataset = "stdin"
+	}
+	opts := atomicfile.Options{Replace: replaceableImatrix, Apart: sessionOf(cmd).files()}
+	if err := c.Write(cmd.Context(), f.to.path, dataset, opts); err != nil {
+		return err
+	}
+	if err := f.to.deliver(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(results(cmd), "%s: importance of %d matrices over %s tokens\n", f.to.name, c.Matrices(), thousands(int(c.Tokens())))
+	return err
+}
+
+// replaceableImatrix refuses to replace a file that is not an importance matrix.
+func replaceableImatrix(path string) error {
+	m, err := imatrix.Open(path)
+	if err != nil {
+		return notReplaced(path, "an importance matrix")
+	}
+	return m.Close()
+}
