@@ -53,7 +53,7 @@ type KeyDiff struct {
 
 // Diff compares the weights and settings of two checkpoints of any layouts, tensor by tensor under canonical names.
 // The head of a tied model is its embedding, and a bias that one side lacks is zero, as GGUF has it; neither is a
-// difference by itself. A_log of one side may be the A of a GGUF file taken back: where it differs, A decides.
+// difference by itself. A_log of one side may come from the A of a GGUF file: if it differs, A decides.
 //
 // Both are read once, in memory that does not grow with the models; progress counts the bytes of a's tensors. Errors: those
 // of Check of either, ctx.Err, and a file that changes while it is read.
@@ -115,7 +115,7 @@ func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
 }
 
 // pair returns the tensors to compare with each other, and files away those that only one side has. A bias that one side
-// lacks gets zeros for a partner where there is something for it to be added to.
+// lacks is compared with zeros if there is something to add it to.
 func (d *Difference) pair(inA, inB []tensor.Tensor) (xs, ys []tensor.Tensor) {
 	byNameA, byNameB := byName(inA), byName(inB)
 	for _, x := range inA {

@@ -144,7 +144,7 @@ func TestDiffAndFingerprint(t *testing.T) {
 			false, []string{skip}, 0.5},
 		{"a NaN", "untied", func(_ *config.MambaConfig, ts tensors) { set(ts[skip], 0, float32(math.NaN())) },
 			false, []string{skip}, math.Inf(1)},
-		{"A_log by less than A can tell", "untied", func(_ *config.MambaConfig, ts tensors) {
+		{"A_log by less than A shows", "untied", func(_ *config.MambaConfig, ts tensors) {
 			set(ts[aLog], 0, math.Nextafter32(first(ts, aLog), 0))
 		}, true, nil, 0},
 		{"A_log by more", "untied", func(_ *config.MambaConfig, ts tensors) { set(ts[aLog], 0, first(ts, aLog)+1) },
@@ -226,7 +226,7 @@ func TestFingerprintOfFloat64(t *testing.T) {
 		t.Error("a float64 counts as the float32 nearest to it")
 	}
 	if wide(0) != wide(math.Copysign(0, -1)) {
-		t.Error("0 and -0 are told apart")
+		t.Error("0 and -0 are distinguished")
 	}
 }
 

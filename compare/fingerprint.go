@@ -30,17 +30,17 @@ import (
 //	layer_norm_epsilon 1e-05                      the shortest decimal of the float32
 //	residual_in_fp32 true                         always: float32 arithmetic has no other
 //	mixer_rms_eps 1e-06                           of FalconMamba
-//	state_size 128                                of Mamba-2, whose shapes do not tell it from n_groups
+//	state_size 128                                of Mamba-2, whose shapes show only its product with n_groups
 //	n_groups 8
 //	time_step_limit 0.001 +Inf                    of Mamba-2 if it limits anything
 //	<name> <shape> <digest>                       for each tensor in the order of the name table, such as
 //	backbone.norm_f.weight [768] 5f70bf18...      with Hugging Face's name and shape
 //
 // Sizes follow from the shapes. lm_head.weight is left out where its values are those of the embedding, tied or not,
-// and so is a bias of in_proj, out_proj or conv1d that is zero throughout, which GGUF has where a model has none.
+// and so is a bias of in_proj, out_proj or conv1d that is zero throughout, which GGUF has even if a model does not.
 //
 // The digest of a tensor is the SHA-256 of the SHA-256 of its blocks of 2^20 elements. A block is hashed in pieces of
-// 4096 elements: the byte 'f' and the elements as little-endian float32 where that holds all of them exactly, else 'd'
+// 4096 elements: the byte 'f' and the elements as little-endian float32 if that holds all of them exactly, else 'd'
 // and float64. Zeros count as +0 and NaNs as 0x7fc00000 or 0x7ff8000000000000. For A_log, A = -exp(A_log) is hashed, the
 // float32 that the network computes from the float32 A_log: A is what GGUF stores, and A_log does not always come back
 // from it. (llama.cpp's own converter takes a coarser exp: its A, and so the fingerprint, is often another.)

@@ -116,7 +116,7 @@ func TestSpellings(t *testing.T) {
 			}},
 		{"empty list and null of token ids", `{"model_type": "mamba", "bos_token_id": null, "eos_token_id": []}`,
 			func(c *MambaConfig) bool { return c.EosTokenID.List && len(c.EosTokenID.IDs) == 0 }},
-		{"null where the base class takes it", `{"model_type": "mamba", "output_hidden_states": null, "quantization_config": null}`,
+		{"null if the base class accepts it", `{"model_type": "mamba", "output_hidden_states": null, "quantization_config": null}`,
 			func(c *MambaConfig) bool { return !c.OutputHiddenStates }},
 		{"unknown keys", `{"z": [1,{"é":NaN}], "model_type": "mamba", "a": 1e999, "time_step_limit": [0.0, Infinity], "Hidden_Size": 5}`,
 			func(c *MambaConfig) bool {

@@ -128,7 +128,7 @@ func Differing(a, b Config) []string {
 	return append(keys, slices.Sorted(maps.Keys(theirs))...)
 }
 
-// Value returns what config.json says under key for c, as JSON; empty where it says nothing.
+// Value returns what config.json says under key for c, as JSON; empty if it says nothing.
 func Value(c Config, key string) string {
 	for _, e := range append(stated(c), c.Shared().Extra...) {
 		if e.Key == key {

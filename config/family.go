@@ -27,13 +27,13 @@ type twin struct {
 	flag string // a key with which other programs' files of that family mean this one
 }
 
-// product is two sizes of which the shapes of tensors show only the product.
+// product is two sizes whose product is all that the shapes of tensors show.
 type product struct {
 	keys [2]string // of config.json; where neither is known, the first keeps its default
 	of   func(shown Sizes) int
 }
 
-// Block is a kind of block, of which the layers of a network are made.
+// Block is a kind of block; layers are made of them.
 type Block string
 
 // The kinds of blocks.
@@ -41,6 +41,7 @@ const (
 	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
 	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
+	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
 )
 
 // uniform is a network of layers that are one block each, all of a kind.

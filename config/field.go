@@ -24,7 +24,7 @@ type field struct {
 	// unsupported marks a key whose value, when it is a string, can be sound and yet beyond this library.
 	unsupported bool
 
-	// ignored marks a key of which a value that makes no sense is ignored with a note, which says why.
+	// ignored marks a key whose bad values are ignored with a note that says why.
 	ignored string
 
 	decides Decides       // of a family's field

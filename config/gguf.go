@@ -105,7 +105,7 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	return keys, []GGUFKey{{Key: ggufOwn, Value: string(whole)}}, nil
 }
 
-// ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds where it is there and agrees
+// ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds if it is there and agrees
 // with the others, else from the keys of llama.cpp.
 //
 // Errors name file and key: *badfile.FormatError for keys that are missing, wrong or contradict each other,
@@ -223,12 +223,12 @@ func derivedConfig(f GGUFKeys, tensors GGUFTensors, e *entry, sizes Sizes, eps f
 			return nil, err
 		}
 	}
-	s.UseConvBias = tensors.ConvBias         // llama.cpp demands it; its converter leaves it out all the same where a model has none
+	s.UseConvBias = tensors.ConvBias         // llama.cpp demands it; its converter still leaves it out if a model does not have one
 	s.Expand = max(1, sizes["I"]/sizes["D"]) // intermediate_size states the width, expand may not be 0
 	return c, s.takeTokens(f)
 }
 
-// takeTokens reads the ids that generation goes by; a file without them has none.
+// takeTokens reads the ids that generation uses, if the file has them.
 func (c *Common) takeTokens(f GGUFKeys) error {
 	id := func(key string) (*int, error) {
 		if !f.Has(key) {

@@ -69,7 +69,7 @@ func TestNotPureMamba2(t *testing.T) {
 		original(`, "rmsnorm": false`, ``):               "ssm_cfg.rmsnorm: found false",
 		original(`, "D_has_hdim": true`, ``):             "ssm_cfg.D_has_hdim: found true",
 		original(`, "d_ssm": 32`, ``):                    "ssm_cfg.d_ssm: found 32",
-		original(`, "dt_rank": 3`, ``):                   "ssm_cfg.dt_rank: is no key",
+		original(`, "dt_rank": 3`, ``):                   "ssm_cfg.dt_rank: unknown key",
 		original(``, `, "rms_norm": false`):              "rms_norm: found false",
 		original(``, `, "d_intermediate": 64`):           "d_intermediate: found 64",
 		original(``, `, "attn_layer_idx": [1]`):          "attn_layer_idx: found",
@@ -91,7 +91,7 @@ func TestNotPureMamba2(t *testing.T) {
 			t.Errorf("%s: error %v (%T), want an UnsupportedError with %q", text, err, err, key)
 		}
 	}
-	// The same keys with what every pure model has are no news.
+	// The same keys with the values of every pure model are not reported.
 	text := hf + `"norm_before_gate": false, "rmsnorm": true, "D_has_hdim": false, "d_ssm": null, "rms_norm": true, "attn_layer_idx": []}`
 	if _, err := ParseHF("config.json", []byte(text)); err != nil {
 		t.Errorf("%s: %v", text, err)

@@ -79,7 +79,7 @@ func parseMistral(data []byte) (Config, error) {
 	}
 	s := c.Shared()
 	s.Extra, s.notes = append(s.Extra, rest.Extra...), notes
-	bos := 1 // the ids of its SentencePiece tokenizer, which has no padding
+	bos := 1 // the ids of its SentencePiece tokenizer, which does not have padding
 	s.BosTokenID, s.EosTokenID, s.PadTokenID = &bos, TokenIDs{IDs: []int{2}}, nil
 	return c, c.Validate()
 }

@@ -13,7 +13,7 @@ import (
 const codestralParams = `{"dim": 4096, "n_layers": 64, "vocab_size": 32768, "n_groups": 8, "rms_norm": true, "residual_in_fp32": true,
 	"fused_add_norm": true, "pad_vocab_size_multiple": 1, "tie_embeddings": false, "model_type": "mamba"}`
 
-// TestParseMistral reads Codestral's parameters, of which all the rest is mamba_ssm's default: that is what transformers'
+// TestParseMistral reads Codestral's parameters; all the rest is mamba_ssm's default: that is what transformers'
 // own defaults describe too, but for the tokens.
 func TestParseMistral(t *testing.T) {
 	if !IsMistral([]byte(codestralParams)) || IsOriginal([]byte(codestralParams)) {

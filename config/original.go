@@ -109,7 +109,7 @@ func decodeOnly(keys jsonobj.Members, within string, fields []field, known []str
 	}
 	for _, e := range rest.Extra {
 		if !slices.Contains(known, e.Key) {
-			return unsupported(within+e.Key, "is no key of mamba_ssm's configuration of a pure Mamba model")
+			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting for a pure Mamba model")
 		}
 	}
 	return nil
@@ -250,7 +250,7 @@ func (c *Common) fusedAddNorm() bool {
 }
 
 // unpadded returns a vocab_size and a multiple that pad up to the rows there are: those the model came with, or else
-// the rows themselves, with the usual multiple where it divides them.
+// the rows themselves, with the usual multiple if it divides them.
 func (c *Common) unpadded(usual int) (vocab, multiple int) {
 	vocab = c.VocabSize
 	if n, ok := c.extraInt(keyUnpadded); ok && 0 < n && n <= vocab {

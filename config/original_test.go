@@ -94,7 +94,7 @@ func TestParseOriginalRefuses(t *testing.T) {
 }
 
 // TestEncodeOriginal takes transformers configs to the original layout: every value that it can hold comes back, what
-// it cannot hold is left out where it only matters for initialisation, and is an error by key where it changes results.
+// it cannot hold is left out if it only matters for initialisation, and is an error by key if it changes results.
 func TestEncodeOriginal(t *testing.T) {
 	for _, test := range []struct {
 		edit func(c *MambaConfig)

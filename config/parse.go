@@ -168,7 +168,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 		case class != "":
 			return class, nil
 		case len(classes) > 0:
-			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), stranger(""))
+			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), unknownModel(""))
 		}
 		if err := otherLayout(keys); err != nil {
 			return "", err
@@ -186,7 +186,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 	}
 	family := Family(modelType)
 	if entryOf(family) == nil {
-		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), stranger(modelType))
+		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), unknownModel(modelType))
 	}
 	if !has(keys, "hidden_size") {
 		if err := otherLayout(keys); err != nil {
@@ -205,8 +205,8 @@ var hybrids = []string{
 	"bamba", "falcon_h1", "granitemoehybrid", "hymba", "jamba", "llamba", "nemotron_h", "plamo2", "samba", "zamba", "zamba2",
 }
 
-// stranger says what a model type means that has no family here.
-func stranger(modelType string) string {
+// unknownModel explains a model type that does not have a family here.
+func unknownModel(modelType string) string {
 	what := "a config of another architecture"
 	if slices.Contains(hybrids, modelType) {
 		what = "a hybrid, in which Mamba blocks are mixed with others"

@@ -43,7 +43,7 @@ func (c *Common) fitExpand(inner int) {
 	}
 }
 
-// Product returns the product of two sizes of a family, of which tensors that show these show no more, and their keys. If
+// Product returns the product of two sizes of a family, if tensors show only that, and their keys. If
 // neither is known, the first keeps its default. ok is false for a family whose tensors show every size; the product is 0
 // if these do not show it.
 func Product(f Family, shown Sizes) (n int, keys [2]string, ok bool) {

@@ -137,7 +137,7 @@ type Options struct {
 
 	Threads int // that work on pieces of tensors; 0: all cores. The bytes written are the same
 
-	// SkipChecksums leaves the checksums of the source unread, which costs one reading of it where it has them.
+	// SkipChecksums leaves the checksums of the source unread, which saves reading it once more if it has them.
 	SkipChecksums bool
 
 	// Inputs are files and folders that are read, beside the source of a Plan: the destination may not fall on one.

@@ -239,7 +239,7 @@ func TestOldMamba2GGUF(t *testing.T) {
 	}
 }
 
-// TestGGUFContradiction tells a file whose metadata and tensors disagree in its own names.
+// TestGGUFContradiction reports a file whose metadata and tensors disagree in its own names.
 func TestGGUFContradiction(t *testing.T) {
 	f, err := gguf.Open(converted(t, random(t, small(), tensor.F32), place(t, convert.GGUF), convert.Request{To: convert.GGUF}))
 	if err != nil {

@@ -58,7 +58,7 @@ func settings(t *testing.T, path string) string {
 }
 
 // TestThroughGGUFAndBack takes checkpoints to GGUF and back: the same bits, 16-bit weights included, but for A_log of
-// float32, of which GGUF keeps the exponential; and every value of the configuration.
+// float32, whose exponential GGUF stores; and every value of the configuration.
 func TestThroughGGUFAndBack(t *testing.T) {
 	for _, name := range []string{"default", "bf16", "f16", "untied", "noconvbias", "oddstate", "dtrank", "eps", "smalldt"} {
 		src, dir := "../fixtures/mamba1/"+name, t.TempDir()

@@ -158,7 +158,7 @@ func TestTrustTensors(t *testing.T) {
 	}
 }
 
-// TestDamagedPyTorchFileIsNoticed flips one bit of a weight, which only the archive's checksum can tell.
+// TestDamagedPyTorchFileIsNoticed flips one bit of a weight, which only the archive's checksum shows.
 func TestDamagedPyTorchFileIsNoticed(t *testing.T) {
 	src := converted(t, "../fixtures/mamba1/default", filepath.Join(t.TempDir(), "src"), convert.Request{To: convert.Original})
 	path := filepath.Join(src, "pytorch_model.bin")

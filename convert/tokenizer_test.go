@@ -69,7 +69,7 @@ func checkIDs(t *testing.T, style, path string) {
 	if err := json.Unmarshal(data, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	named := func(text string) bool { // to SentencePiece these are no tokens
+	named := func(text string) bool { // to SentencePiece these are not tokens
 		return style == "sentencepiece" && (strings.Contains(text, "<s>") || strings.Contains(text, "</s>") || strings.Contains(text, "<unk>"))
 	}
 	n := 0

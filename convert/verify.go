@@ -13,7 +13,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Verify opens what Write has written and compares every tensor's bits with what the plan makes of the source.
+// Verify opens what Write has written and compares every tensor's bits with what the plan turns the source into.
 // The error is a *badfile.FormatError that names the first tensor that differs.
 func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) (err error) {
 	done, err := use(ctx, opts.Threads, p.ck)

@@ -149,7 +149,7 @@ func (d *doctor) fit(cfg config.Config) config.Config {
 	return fitted
 }
 
-// inferred are the keys that tensors show, those among them of which they show only the product.
+// inferred are the keys that tensors show, and those of which they show only the product.
 func inferred(cfg config.Config) []string {
 	keys := []string{"expand"}
 	for _, s := range config.Settings(cfg) {

@@ -54,7 +54,7 @@ func Unsound(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions
 	return found, nil
 }
 
-// Partial is a file of which a download has only a part.
+// Partial is a file that a download has only a part of.
 type Partial struct {
 	File            string
 	Found, Expected int64  // bytes

@@ -23,7 +23,7 @@ type tally struct {
 	first    int // the first of these in the tensor
 }
 
-// add counts values, of which the first is number at of the tensor, in blocks of some elements.
+// add counts values, the first of which is number at of the tensor, in blocks of some elements.
 func (c *tally) add(values []float64, at, elems int) {
 	for i := 0; i < len(values); i += elems {
 		before := c.nan + c.inf

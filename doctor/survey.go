@@ -22,7 +22,7 @@ import (
 type Survey struct {
 	Path, Layout string
 	Model        string // what the configuration calls the architecture; empty if it does not say
-	Config       string // as it is stored, as JSON; empty for GGUF, whose keys are no such thing
+	Config       string // as it is stored, as JSON; empty for GGUF, whose keys are not JSON
 	Tensors      []Stored
 	// Blocks is the number of blocks, and SSM lists those that have a state space model, by the name of its A.
 	Blocks int
@@ -142,7 +142,7 @@ func (s *Survey) takeGGUF() error {
 	return f.Close()
 }
 
-// countBlocks goes by names such as "model.layers.4.mamba.A_log" and "blk.4.ssm_a".
+// countBlocks counts by names such as "model.layers.4.mamba.A_log" and "blk.4.ssm_a".
 func (s *Survey) countBlocks() {
 	for _, t := range s.Tensors {
 		parts := strings.Split(t.Name, ".")

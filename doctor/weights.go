@@ -112,7 +112,7 @@ func (d *doctor) shardsOf(index string) []string {
 	return filenames.In(d.src.Dir, stem+"-*-of-*."+ending)
 }
 
-// shards maps shards by their index, or as they are found where that fails for the index alone.
+// shards maps shards by their index, or as they are found if only the index is at fault.
 func (d *doctor) shards(name string) {
 	path := filepath.Join(d.src.Dir, name)
 	err := error(&badfile.FormatError{File: path, Detail: "missing, though there are shards"})

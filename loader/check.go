@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Severity tells whether a checkpoint with a problem can be used.
+// Severity says whether a checkpoint with a problem can be used.
 type Severity uint8
 
 // A Warning leaves the checkpoint usable, an Error does not.
@@ -32,7 +32,7 @@ type Problem struct {
 	Severity Severity
 	Text     string // one line: file, tensor or key, what was found, what was expected
 	Fixable  bool   // package doctor can write a copy that follows the tensors
-	Remedy   string // of a Warning: what a conversion to the same layout has instead; empty for an Error
+	Remedy   string // of a Warning: what a conversion to the same layout writes instead; empty for an Error
 }
 
 // fault is a problem together with the kind of error it becomes.
@@ -183,7 +183,7 @@ func (x *examination) sort(i int, t tensor.Tensor) {
 	}
 }
 
-// settleMisnamed returns the names that misnamed tensors stand for. Where the right name is there as well, the wrong one
+// settleMisnamed returns the names that misnamed tensors stand for. If the right name is there as well, the wrong one
 // is left over.
 func (x *examination) settleMisnamed() map[string]bool {
 	meant := make(map[string]bool)

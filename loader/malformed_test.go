@@ -30,7 +30,7 @@ func oneLine(t *testing.T, message, dir string) {
 	}
 }
 
-// isUnsupported tells the two kinds of error apart, and fails for any other.
+// isUnsupported distinguishes the two kinds of error, and fails for any other.
 func isUnsupported(t *testing.T, err error) bool {
 	t.Helper()
 	var format *badfile.FormatError

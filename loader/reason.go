@@ -26,7 +26,7 @@ func lookUp(cfg config.Config, name string) (names.Spec, bool) {
 	return table[i], true
 }
 
-// shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers where a single
+// shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers if a single
 // key decides: "state_size is 16 there, 8 by the tensor". The sizes of a copy of the configuration are turned to see
 // which dimensions move with them, so that the reason comes out of the name table itself.
 func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
@@ -130,8 +130,8 @@ func (ck *Checkpoint) spelled(key string) string {
 	return config.Spelling(ck.layout.Name, ck.cfg.Family(), key)
 }
 
-// storedName is the name under which this layout stores the tensor of a canonical name.
-func (ck *Checkpoint) storedName(name string) string {
+// StoredName is the name under which the layout stores the tensor of a canonical name.
+func (ck *Checkpoint) StoredName(name string) string {
 	if ck.layout.StoredName == nil {
 		return name
 	}

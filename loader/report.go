@@ -136,7 +136,7 @@ func (x *examination) unknownModel(required int) bool {
 		}
 	}
 	x.add(fault{detail: fmt.Sprintf("found %s, expected %d tensors of a %s model, such as %s; %s",
-		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.storedName(example.Name)), verdict)})
+		found, required, x.ck.cfg.Family(), badfile.Quote(x.ck.StoredName(example.Name)), verdict)})
 	return true
 }
 
@@ -154,11 +154,11 @@ func (x *examination) reportMisshapen() {
 	if rest := x.misshape[1:]; len(rest) > 0 {
 		others := make([]string, 0, len(rest))
 		for _, m := range rest {
-			others = append(others, x.ck.storedName(m.Name))
+			others = append(others, x.ck.StoredName(m.Name))
 		}
 		detail += fmt.Sprintf("; wrong likewise: %s", badfile.QuoteList(others))
 	}
-	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.storedName(t.Name)), detail: detail})
+	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.StoredName(t.Name)), detail: detail})
 }
 
 func (x *examination) reportMistyped() {
@@ -171,7 +171,7 @@ func (x *examination) reportMistyped() {
 	if more := len(x.mistyped) - 1; more > 0 {
 		detail += fmt.Sprintf("; wrong likewise: %s", badfile.Count(more, "more tensor"))
 	}
-	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.storedName(t.Name)), detail: detail, unsupported: true})
+	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.StoredName(t.Name)), detail: detail, unsupported: true})
 }
 
 func (x *examination) reportMissing(required int) {
@@ -180,7 +180,7 @@ func (x *examination) reportMissing(required int) {
 	}
 	list := make([]string, 0, len(x.missing))
 	for _, s := range x.missing {
-		list = append(list, x.ck.storedName(s.Name))
+		list = append(list, x.ck.StoredName(s.Name))
 	}
 	detail := fmt.Sprintf("%d of %d tensors missing: %s", len(list), required, badfile.QuoteList(list))
 	if shard, ok := x.ck.weights.Lacking[list[0]]; ok {
@@ -210,7 +210,7 @@ func (x *examination) reportLeftOver() {
 	}
 	list := make([]string, 0, len(x.leftOver))
 	for _, name := range x.leftOver {
-		list = append(list, x.ck.storedName(name))
+		list = append(list, x.ck.StoredName(name))
 	}
 	detail := fmt.Sprintf("found %s that %s leaves no place for: %s", badfile.Count(len(list), "tensor"), x.ck.settings(), badfile.QuoteList(list))
 	if reason := x.ck.presenceReason(x.leftOver[0], x.blocks()); reason != "" {

@@ -168,13 +168,13 @@ func TestUnknownNames(t *testing.T) {
 						t.Cleanup(func() { ck.Close() })
 						err = ck.Check()
 					}
-					mended, findings, mendErr := doctor.Examine(dir)
-					if mended != nil {
-						mended.Close()
+					repaired, findings, doctorErr := doctor.Examine(dir)
+					if repaired != nil {
+						repaired.Close()
 					}
 					for _, f := range findings { // nothing is made up of what is not known
-						if strings.Contains(f.Problem, filenames.Config) || mendErr != nil {
-							t.Errorf("Mend: %v, %v", f, mendErr)
+						if strings.Contains(f.Problem, filenames.Config) || doctorErr != nil {
+							t.Errorf("doctor: %v, %v", f, doctorErr)
 						}
 					}
 					if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "blocks, config.json says") {
@@ -245,7 +245,7 @@ func TestIndexQuirks(t *testing.T) {
 			}
 			ck, findings, err := doctor.Examine(dir)
 			if err != nil || ck == nil {
-				t.Fatalf("Mend: %v, %v", findings, err)
+				t.Fatalf("doctor: %v, %v", findings, err)
 			}
 			defer ck.Close()
 			if want := min(len(test.want), 1); len(findings) != want {
@@ -304,7 +304,7 @@ func TestOtherNames(t *testing.T) {
 			layouttest.WriteTensors(t, filepath.Join(dir, "reference.safetensors"), []tensor.Tensor{tensor.Of("logits", []float32{1}, 1)})
 			ck, findings, err := doctor.Examine(dir)
 			if err != nil || ck == nil || len(findings) == 0 || !strings.Contains(findings[0].Problem, name+": holds the weights, and no program looks for them under that name") {
-				t.Errorf("%s: Mend: %v, %v", name, findings, err)
+				t.Errorf("%s: doctor: %v, %v", name, findings, err)
 			} else if err := ck.Close(); err != nil {
 				t.Error(err)
 			}
@@ -343,7 +343,7 @@ func TestAdapter(t *testing.T) {
 			}
 			ck, findings, err := doctor.Examine(dir)
 			if err != nil || ck == nil || len(findings) != 1 || !strings.Contains(findings[0].Problem, "adapter") {
-				t.Fatalf("Mend: %v, %v", findings, err)
+				t.Fatalf("doctor: %v, %v", findings, err)
 			}
 			if err := ck.Close(); err != nil {
 				t.Error(err)

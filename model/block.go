@@ -18,17 +18,25 @@ type block interface {
 	forward(c *chunk)
 }
 
+// binder hands out tensors by name: a loader.Binder.
+type binder interface {
+	Take(name string) tensor.Tensor
+	Err() error
+}
+
 // newBlock binds the tensors of a block, which are under b, and reserves its scratch.
-func newBlock(kind blocks.Kind, b *loader.Binder, s *scratch, cfg config.Config) block {
-	switch kind {
+func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block {
+	switch step.Kind {
 	case blocks.Mamba1:
 		return newMamba1(b, s, config.Selective(cfg))
 	case blocks.FalconMamba:
 		return newFalcon(b, s, cfg.(*config.FalconMambaConfig))
 	case blocks.Mamba2:
 		return newMamba2(b, s, cfg.(*config.Mamba2Config))
+	case blocks.SelfAttention:
+		return newAttention(b, s, step.Attention)
 	}
-	panic(fmt.Sprintf("model: no block of kind %q", kind))
+	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
 }
 
 // step is a norm and the block that reads what it gives: hidden += block(norm(hidden)).
@@ -61,9 +69,10 @@ func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
 	for l, kinds := range blocks.Layers(cfg) {
 		var steps []step
 		layer, at := b.Layer(l), 0
-		for _, k := range kinds {
-			n := len(k.Kind.States(cfg))
-			steps = append(steps, step{vector(layer, k.Norm), newBlock(k.Kind, layer.Under(k.Under), s, cfg), at, at + n})
+		for i := range kinds {
+			k := &kinds[i]
+			n := len(k.States(cfg))
+			steps = append(steps, step{vector(layer, k.Norm), newBlock(k, layer.Under(k.Under), s, cfg), at, at + n})
 			at += n
 		}
 		w.layers = append(w.layers, steps)
@@ -78,7 +87,7 @@ type weight struct {
 }
 
 // matrix binds a two-dimensional weight, without copying it.
-func matrix(b *loader.Binder, name string) weight {
+func matrix(b binder, name string) weight {
 	t := b.Take(name)
 	if b.Err() != nil {
 		return weight{}
@@ -87,7 +96,7 @@ func matrix(b *loader.Binder, name string) weight {
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.
-func vector(b *loader.Binder, name string) []float32 {
+func vector(b binder, name string) []float32 {
 	t := b.Take(name)
 	if b.Err() != nil {
 		return nil
@@ -96,7 +105,7 @@ func vector(b *loader.Binder, name string) []float32 {
 }
 
 // optional is vector for a tensor that the configuration may do without; nil then.
-func optional(b *loader.Binder, name string, wanted bool) []float32 {
+func optional(b binder, name string, wanted bool) []float32 {
 	if !wanted {
 		return nil
 	}

@@ -29,9 +29,10 @@ type Cache struct {
 // StateShape is what a layer keeps of some sequences under one name.
 type StateShape struct {
 	// Name is that of transformers: "conv_states", the last K inputs of the convolution, oldest first, zeros where a sequence
-	// was shorter; "ssm_states", what the scan carries on.
+	// was shorter; "ssm_states", what the scan carries on; "key_states" and "value_states" of attention.
 	Name string
-	// Shape is [B, I, K] of conv states, in Mamba-2 [B, C, K], and [B, I, N] of SSM states, in Mamba-2 [B, H, P, N].
+	// Shape is [B, I, K] of conv states, in Mamba-2 [B, C, K], and [B, I, N] of SSM states, in Mamba-2 [B, H, P, N]; of keys and
+	// values [B, heads, T, width], T the tokens of the longest sequence, with zeros before the shorter ones.
 	Shape []int
 }
 
@@ -42,27 +43,32 @@ type State[F any] struct {
 }
 
 // StateShapes describes the states that each layer of a network keeps of B sequences, in the order in which it moves them on.
-func StateShapes(cfg config.Config, sequences int) [][]StateShape {
+// Those that grow with the context are of tokens tokens.
+func StateShapes(cfg config.Config, sequences, tokens int) [][]StateShape {
 	var all [][]StateShape
 	for _, layer := range blocks.States(cfg) {
 		var shapes []StateShape
 		for i := range layer {
-			shapes = append(shapes, StateShape{layer[i].Name, layer[i].Of(sequences)})
+			shapes = append(shapes, StateShape{layer[i].Name, layer[i].Of(sequences, tokens)})
 		}
 		all = append(all, shapes)
 	}
 	return all
 }
 
+// Tokens returns how many tokens of each sequence the states that grow hold; nil if none grows.
+func (c *Cache) Tokens() []int { return c.states.Lengths() }
+
 // Layers returns the number of layers.
 func (c *Cache) Layers() int { return len(c.states) }
 
-// States returns the states of a layer, in the order of StateShapes. Their values are the cache's own.
+// States returns the states of a layer, in the order of StateShapes. Their values are the cache's own, but for states that
+// grow, which are copied.
 func (c *Cache) States(layer int) []State[float32] {
 	var all []State[float32]
 	for i := range c.states[layer] {
 		s := &c.states[layer][i]
-		all = append(all, State[float32]{StateShape{s.Name, s.Spec.Of(c.Sequences)}, s.All()})
+		all = append(all, State[float32]{StateShape{s.Name, s.Spec.Of(c.Sequences, c.states.Longest())}, s.All()})
 	}
 	return all
 }

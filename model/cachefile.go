@@ -115,6 +115,9 @@ func digest(s *Snapshot, g *generation) string {
 			add(layer[i].All())
 		}
 	}
+	for _, n := range s.Cache.states.Lengths() {
+		sum.Write(binary.LittleEndian.AppendUint64(buf[:0], uint64(n)))
+	}
 	add(s.Logits)
 	for _, key := range slices.Sorted(maps.Keys(s.Notes)) {
 		fmt.Fprintf(sum, "%q%q", key, s.Notes[key])
@@ -152,7 +155,7 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 		meta[metaModel] = m.fingerprint
 	}
 	c := s.Cache
-	entries := slices.Concat(blocks.Entries(m.states, c.Sequences, tensor.F32), c.scans.entries(m.states, c.Sequences), g.entries(c.Sequences))
+	entries := slices.Concat(blocks.Entries(m.states, c.Sequences, c.states.Longest(), tensor.F32), c.scans.entries(m.states, c.Sequences), g.entries(c.Sequences))
 	if s.Logits != nil {
 		entries = append(entries, safetensors.Entry{
 			Name: dump.Logits, DType: tensor.F32, Shape: []int{c.Sequences, 1, len(s.Logits) / c.Sequences}})

@@ -42,7 +42,7 @@ func (c *Cache) readyScan(m *Model) {
 func scanned(layer []blocks.Spec, sequences int) []int {
 	for i := range layer {
 		if layer[i].Scanned {
-			return layer[i].Of(sequences)
+			return layer[i].Of(sequences, 0)
 		}
 	}
 	return nil

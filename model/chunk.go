@@ -63,9 +63,9 @@ type chunk struct {
 	carries []kernel.Carry
 
 	// What runs in parallel now. The tasks are made once, so that a token allocates nothing.
-	run      channelFunc
-	channels int
-	norm     rowNorm
+	run             channelFunc
+	channels, block int // of them that make a piece of work
+	norm            rowNorm
 
 	running, norming *parallel.Task
 }
@@ -124,9 +124,12 @@ func (c *chunk) matMul(y []float32, w *weight, x []float32, xStride int, bias []
 type channelFunc func(c *chunk, row span, lo, hi int)
 
 // eachChannel calls run for blocks of the channels of every sequence, in parallel.
-func (c *chunk) eachChannel(channels int, run channelFunc) {
-	c.channels, c.run = channels, run
-	n := len(c.spans) * channelBlocks(channels)
+func (c *chunk) eachChannel(channels int, run channelFunc) { c.each(channels, channelBlock, run) }
+
+// each calls run for the channels of every sequence, block of them at a time, in parallel.
+func (c *chunk) each(channels, block int, run channelFunc) {
+	c.channels, c.block, c.run = channels, block, run
+	n := len(c.spans) * c.blocks()
 	grain := 1
 	if c.width < longTokens {
 		grain = max(1, n/(2*c.model.pool.Threads())) // to read states takes longer than to move them: in few long streams
@@ -134,14 +137,14 @@ func (c *chunk) eachChannel(channels int, run channelFunc) {
 	c.model.pool.RunTask(c.running, n, grain)
 }
 
-func channelBlocks(channels int) int { return (channels + channelBlock - 1) / channelBlock }
+func (c *chunk) blocks() int { return (c.channels + c.block - 1) / c.block }
 
 // runBlocks calls c.run for the blocks from to to, counted over all sequences.
 func (c *chunk) runBlocks(from, to int) {
-	each := channelBlocks(c.channels)
+	each := c.blocks()
 	for i := from; i < to; i++ {
-		lo := i % each * channelBlock
-		c.run(c, c.spans[i/each], lo, min(lo+channelBlock, c.channels))
+		lo := i % each * c.block
+		c.run(c, c.spans[i/each], lo, min(lo+c.block, c.channels))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -32,7 +31,7 @@ type mamba1 struct {
 	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba1(b *loader.Binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
+func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	m := &mamba1{
 		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
 		inProj:  matrix(b, "in_proj.weight"),
@@ -58,7 +57,7 @@ func newMamba1(b *loader.Binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 }
 
 // newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
-func newFalcon(b *loader.Binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
+func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
 	m := newMamba1(b, s, &cfg.MambaConfig)
 	m.falcon, m.normEps = true, cfg.MixerRMSEps
 	m.normed = []int{m.rank, m.states, m.states}

@@ -6,7 +6,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -33,7 +32,7 @@ type mamba2 struct {
 	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba2(b *loader.Binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
+func newMamba2(b binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
 	m := &mamba2{
 		inner: cfg.DInner(), channels: cfg.ConvChannels(), heads: cfg.NumHeads,
 		bc: cfg.NGroups * cfg.StateSize, groups: slices.Repeat([]int{cfg.DInner() / cfg.NGroups}, cfg.NGroups),

@@ -25,7 +25,7 @@ func dtypeOf[T Element]() DType {
 	}
 }
 
-// littleEndian tells whether the host stores numbers as checkpoints do. A variable only for the tests,
+// littleEndian reports whether the host stores numbers as checkpoints do. A variable only for the tests,
 // which run the portable path on every machine.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 

@@ -120,7 +120,7 @@ var dtypes = [...]codec{
 	IQ1_M: iq1_m, IQ1_S: iq1_s, TQ2_0: tq2_0, TQ1_0: tq1_0, MXFP4: mxfp4, NVFP4: nvfp4, Q2_0: q2_0, Q1_0: q1_0,
 }
 
-// foreign is the codec of a dtype of which only the size is known.
+// foreign is the codec of a dtype whose size is all that is known.
 func foreign(name string, elems, bytes int, torch string) codec {
 	return codec{name: name, elems: elems, bytes: bytes, kind: foreignKind, torch: torch, ggml: notInGGML}
 }

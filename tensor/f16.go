@@ -40,7 +40,7 @@ func widenF16(dst []float32, src []byte) {
 // F16ToF32 widens an IEEE 754 half-precision number exactly, as VCVTPH2PS does:
 // a signalling NaN comes out quiet, with sign and payload kept.
 func F16ToF32(h uint16) float32 {
-	// With exponent and mantissa moved to their place the exponent is 112 too small. Multiplying by 2^112 mends
+	// With exponent and mantissa moved to their place the exponent is 112 too small. Multiplying by 2^112 repairs
 	// it without rounding, and normalises subnormals on the way. Kept small enough to be inlined.
 	b := math.Float32bits(math.Float32frombits(uint32(h&0x7fff)<<13) * 0x1p112)
 	if h&0x7c00 == 0x7c00 { // infinity or NaN: the largest exponent here too

@@ -1,7 +1,7 @@
 package tensor
 
 // The types of this file and those beside it named for IQ1, IQ2 and IQ3 store, for a few weights together, the number of a
-// row of a table (package codebook), and scales and signs apart.
+// row of a table (package codebook), and scales and signs beside it.
 
 // signed sets x, of eight or four elements as row, to the elements of row times d, element j negative if bit j of signs is set.
 func signed[F float32 | float64](x []F, row []float32, d F, signs byte) {

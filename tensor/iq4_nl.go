@@ -23,7 +23,7 @@ func dequantizeIQ4NL[F float32 | float64](dst []F, src []byte) {
 	}
 }
 
-// fourBits sets x to d times the values of the codes in q, of which the low four bits are the first half of x.
+// fourBits sets x to d times the values of the codes in q, whose low four bits are the first half of x.
 func fourBits[F float32 | float64](x []F, q []byte, d F, values *[16]float32) {
 	low, high := x[:len(q)], x[len(q):2*len(q)]
 	for i, c := range q {

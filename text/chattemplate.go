@@ -32,7 +32,7 @@ func (t *Tokenizer) ChatTemplate() (*ChatTemplate, error) {
 }
 
 // ParseChatTemplate reads a chat template in Jinja, as transformers' apply_chat_template understands it. from stands for
-// its file in errors. A template can reach nothing but the conversation and the tokenizer's named tokens.
+// its file in errors. A template can reach only the conversation and the tokenizer's named tokens.
 func (t *Tokenizer) ParseChatTemplate(source, from string) (*ChatTemplate, error) {
 	template, err := jinja.Parse(source)
 	if err != nil {

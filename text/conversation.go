@@ -112,7 +112,7 @@ func (d *Conversation) prompt(ctx context.Context) error {
 }
 
 // render returns the text of the conversation and its ids. Models begin and end answers with white space that some
-// templates write themselves, so the last answer goes without it where only then the text goes on from what was run.
+// templates write themselves, so the last answer leaves it out if only then the text continues what was run.
 func (d *Conversation) render(ctx context.Context) (text string, ids []int64, err error) {
 	for {
 		if text, err = d.template.Render(d.Messages(), true); err != nil {
@@ -133,7 +133,7 @@ func (d *Conversation) render(ctx context.Context) (text string, ids []int64, er
 	}
 }
 
-// after returns the ids of a text that follow those of its beginning; ok is false where there are none.
+// after returns the ids of a text that follow those of its beginning; ok is false if there are none.
 func (d *Conversation) after(ctx context.Context, beginning, text string, ids []int64) (rest []int64, ok bool, err error) {
 	if beginning == "" || !strings.HasPrefix(text, beginning) {
 		return nil, false, nil

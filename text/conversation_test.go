@@ -164,7 +164,7 @@ func TestPromptGivenUp(t *testing.T) {
 	}
 }
 
-// TestSavedElsewhere refuses a state without a conversation, where a template needs one.
+// TestSavedElsewhere refuses a state without a conversation if a template needs one.
 func TestSavedElsewhere(t *testing.T) {
 	d, m := newConversation(t, chatML)
 	path := filepath.Join(t.TempDir(), "state.safetensors")

@@ -21,7 +21,7 @@ const maxPast = 64
 // notePast is the note of a cache file that holds what its sequences go on from, as JSON.
 const notePast = "past"
 
-// Add returns the past with the tokens that follow, of which it keeps the last.
+// Add returns the past with the tokens that follow, keeping only the last ones.
 func (p Past) Add(ids []int64) Past {
 	if len(ids) == 0 {
 		return p

@@ -130,7 +130,7 @@ func EachPiece(in io.Reader, t *Tokenizer, n int, use func(text string) error) e
 	var rest []byte
 	for {
 		have := len(rest)
-		rest = append(rest, make([]byte, max(n, have))...) // twice as much where no cut was found
+		rest = append(rest, make([]byte, max(n, have))...) // twice as much if no cut was found
 		got, err := io.ReadFull(in, rest[have:])
 		rest = rest[:have+got]
 		if err == io.EOF || err == io.ErrUnexpectedEOF {

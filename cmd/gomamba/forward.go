@@ -238,7 +238,7 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		state = &model.Snapshot{Cache: m.NewCache(b.Sequences)}
 	}
 	cache := state.Cache
-	out, err := f.create(m, &b, want, tensor.F32)
+	out, err := f.create(m, &b, want, tensor.F32, after(cache.Tokens(), &b))
 	if err != nil {
 		return err
 	}
@@ -323,7 +323,7 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 
 // writeOracle writes float64 results.
 func (f *forwardFlags) writeOracle(cmd *cobra.Command, m *model.Model, b *model.Batch, want model.Want, res *reference.Output[float64], cache *reference.Cache[float64]) error {
-	out, err := f.create(m, b, want, tensor.F64)
+	out, err := f.create(m, b, want, tensor.F64, cache.Tokens())
 	if err != nil {
 		return err
 	}

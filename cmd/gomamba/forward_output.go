@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,8 +21,9 @@ type forwardOutput struct {
 	entries []safetensors.Entry
 }
 
-// create starts the file of --out and writes the input to it.
-func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType) (*forwardOutput, error) {
+// create starts the file of --out and writes the input to it. held are the tokens in the cache, once the batch is done, of
+// each sequence, nil if no state grows.
+func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, dtype tensor.DType, held []int) (*forwardOutput, error) {
 	if f.out == "" {
 		return &forwardOutput{}, nil
 	}
@@ -43,10 +45,13 @@ func (f *forwardFlags) create(m *model.Model, b *model.Batch, want model.Want, d
 		}
 	}
 	if f.cache {
-		for l, layer := range model.StateShapes(m.Config(), B) {
+		for l, layer := range model.StateShapes(m.Config(), B, slices.Max(append(held, 1))) {
 			for _, s := range layer {
 				entries = append(entries, safetensors.Entry{Name: dump.State(s.Name, l), DType: dtype, Shape: s.Shape})
 			}
+		}
+		if held != nil {
+			entries = append(entries, safetensors.Entry{Name: dump.CacheTokens, DType: tensor.I64, Shape: []int{B}})
 		}
 	}
 	w, err := dump.Create(f.to.path, entries, nil)
@@ -93,6 +98,17 @@ func writePart(out *forwardOutput, b *model.Batch, p *model.Part, hidden, vocab 
 type states[F float32 | float64] interface {
 	Layers() int
 	States(layer int) []model.State[F]
+	Tokens() []int
+}
+
+// after returns the tokens that a cache will hold when it has seen the batch too.
+func after(held []int, b *model.Batch) []int {
+	held = slices.Clone(held)
+	for seq := range held {
+		from, to := b.Real(seq)
+		held[seq] += to - from
+	}
+	return held
 }
 
 // writeStates writes the states of a cache.
@@ -102,6 +118,11 @@ func writeStates[F float32 | float64](w *dump.Writer, cache states[F]) error {
 			if err := dump.Write(w, dump.State(s.Name, l), 0, s.Values); err != nil {
 				return err
 			}
+		}
+	}
+	for seq, n := range cache.Tokens() {
+		if err := dump.Write(w, dump.CacheTokens, seq, []int64{int64(n)}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func newInspectCmd(s *settings) *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "Show what a checkpoint holds and what is wrong with it",
 		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
-and prints layout, family, sizes, dtypes, the state that a sequence needs (constant
+and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the state that a sequence needs (constant
 in its length), the memory that running one sequence fills (weights, mapped from the
 file, and state), and every problem found. A checkpoint that no command can use, such
 as a hybrid or one with quantized weights, is listed all the same, with the reason.
@@ -109,7 +110,11 @@ type listing struct {
 	Tensors    []tensorInfo    `json:"tensors"`
 	Problems   []string        `json:"problems"`
 
-	path string
+	BitsPerWeight float64      `json:"bits_per_weight"` // of all tensors
+	Kinds         []tensorKind `json:"kinds"`           // in the order of the tensors
+
+	path     string
+	elements int
 }
 
 type tensorInfo struct {
@@ -131,14 +136,15 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	for _, layer := range model.StateShapes(cfg, 1) {
+	for _, layer := range model.StateShapes(cfg, 1, 0) {
 		for _, s := range layer {
 			n, _ := tensor.Count(s.Shape) // of a valid configuration
 			info.StateBytes += n * tensor.F32.Size()
 		}
 	}
+	canonical := canonicalNames(ck)
 	for _, t := range ck.Tensors() {
-		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File})
+		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File}, cmp.Or(canonical[t.Name], t.Name))
 		info.Parameters += t.Elems()
 	}
 	idle, ok := unread(ck)
@@ -162,14 +168,25 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 
 func newListing(path, layout, family, keys string) listing {
 	return listing{Layout: layout, Family: family, Config: jsonobj.Standard(keys), DTypes: map[string]int{},
-		Tensors: []tensorInfo{}, Problems: []string{}, path: path}
+		Tensors: []tensorInfo{}, Problems: []string{}, Kinds: []tensorKind{}, path: path}
 }
 
-// add takes a tensor on the list. The caller counts its parameters.
-func (l *listing) add(t tensorInfo) {
+// canonicalNames returns the canonical names of a checkpoint's tensors by those that its layout has for them.
+func canonicalNames(ck *loader.Checkpoint) map[string]string {
+	canonical := map[string]string{}
+	table, _ := names.Table(ck.Config()) // of a configuration that was read
+	for _, spec := range table {
+		canonical[ck.StoredName(spec.Name)] = spec.Name
+	}
+	return canonical
+}
+
+// add takes a tensor on the list; name is its canonical name, or its own. The caller counts its parameters.
+func (l *listing) add(t tensorInfo, name string) {
 	l.DTypes[t.DType]++
 	l.Bytes += t.Bytes
 	l.Tensors = append(l.Tensors, t)
+	l.addKind(t, kindOf(name))
 }
 
 // sizes lists the sizes that make a model's shape.
@@ -199,11 +216,14 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"family", info.Family},
 		{"parameters", thousands(info.Parameters)},
 		{"weights", info.weights()},
+	}
+	lines = append(lines, info.kindLines()...)
+	lines = append(lines, [][2]string{
 		{"head", head},
 		{"shape", sizes(info.cfg)},
 		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
 		{"memory", bytesText(info.Memory) + " of weights and state for one sequence"},
-	}
+	}...)
 	if len(info.StopTokens) > 0 {
 		lines = append(lines, [2]string{"ends", "a text at the tokens " + formatIDs(info.StopTokens)})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/doctor"
@@ -28,7 +29,7 @@ func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error 
 	}
 	l := newListing(s.Path, s.Layout, s.Model, cmp.Or(s.Config, "{}"))
 	for _, t := range s.Tensors {
-		l.add(tensorInfo(t))
+		l.add(tensorInfo(t), t.Name)
 		n, _ := tensor.Count(t.Shape) // of a file that was read
 		l.Parameters += n
 	}
@@ -36,13 +37,12 @@ func survey(w io.Writer, path string, reason error, asJSON, tensors bool) error 
 	if asJSON {
 		return printJSON(w, l)
 	}
-	return l.printLines(w, [][2]string{
+	return l.printLines(w, slices.Concat([][2]string{
 		{"layout", l.Layout},
 		{"family", cmp.Or(shortName(l.Family), "not stated")},
 		{"elements", thousands(l.Parameters)},
 		{"weights", l.weights()},
-		{"blocks", blocksText(s)},
-	}, tensors)
+	}, l.kindLines(), [][2]string{{"blocks", blocksText(s)}}), tensors)
 }
 
 // shortName is a name from somebody's file: as it is if it is plain, else quoted.

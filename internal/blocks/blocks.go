@@ -18,6 +18,8 @@ const (
 	Mamba1      = Kind(config.BlockMamba1)      // the selective state-space mixer of Mamba
 	FalconMamba = Kind(config.BlockFalconMamba) // that of Mamba, with norms of dt, B and C
 	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
+
+	SelfAttention = Kind(config.BlockAttention) // causal, with heads that share keys and values
 )
 
 // Step is what a layer does to the residual stream: x += block(norm(x)).
@@ -25,6 +27,18 @@ type Step struct {
 	Norm  string // the weight of the norm, within the layer
 	Under string // the prefix of the block's tensors, within the layer
 	Kind  Kind
+
+	Attention *Attention // of SelfAttention
+}
+
+// Attention describes a block of SelfAttention.
+type Attention struct {
+	Heads, KeyHeads, Dim int     // of queries, of keys and values, values in each
+	Scale                float64 // of scores: Dim^-½, or attention_multiplier
+	KeyScale             float64 // of keys: 1, or key_multiplier
+	Bias, OutBias        bool    // of q_proj, k_proj and v_proj, and of o_proj
+	Turned               int     // channels of a head that a rotary embedding turns, the first ones; 0: none
+	Theta                float64 // of that embedding: rope_theta
 }
 
 // Layers returns the steps of every layer, in order.
@@ -34,7 +48,7 @@ func Layers(cfg config.Config) [][]Step {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
-			steps = append(steps, Step{norm, under, Kind(b)})
+			steps = append(steps, Step{Norm: norm, Under: under, Kind: Kind(b)})
 		}
 		layers = append(layers, steps)
 	}
@@ -49,11 +63,20 @@ func Has(cfg config.Config, kind Kind) bool {
 // Spec describes a state that a block keeps.
 type Spec struct {
 	Name  string // as transformers calls it, and files: dump.ConvStates, for one
-	Shape []int  // for each sequence
+	Shape []int  // for each sequence, of one token if it grows
+	// Grows says that the state has a row for every token: [heads, width] for each, in pages of kernel.PageTokens. Columns lays
+	// a page out as [heads, width, PageTokens], for sums over tokens, rather than [heads, PageTokens, width].
+	Grows, Columns bool
 	// Scanned says that a scan over the tokens moves the state on. One that is divided by time needs more than the state to
 	// continue: a kernel.Carry.
 	Scanned bool
 }
+
+// The states of attention, by their place in States.
+const (
+	Keys = iota // after the rotary embedding
+	Values
+)
 
 // The states of Mamba's mixers, by their place in States.
 const (
@@ -77,11 +100,18 @@ var states = map[Kind][]state{
 
 var convStates = state{dump.ConvStates, []string{"C", "K"}, false}
 
-// States describes what a block of this kind keeps, in the order in which it moves them on.
-func (k Kind) States(cfg config.Config) []Spec {
+// States describes what the block keeps, in the order in which it moves them on.
+func (s *Step) States(cfg config.Config) []Spec {
+	if a := s.Attention; s.Kind == SelfAttention {
+		shape := []int{a.KeyHeads, a.Dim}
+		return []Spec{
+			Keys:   {Name: dump.KeyStates, Shape: shape, Grows: true},
+			Values: {Name: dump.ValueStates, Shape: shape, Grows: true, Columns: true},
+		}
+	}
 	sizes := config.SizesOf(cfg)
 	var specs []Spec
-	for _, s := range states[k] {
+	for _, s := range states[s.Kind] {
 		spec := Spec{Name: s.name, Scanned: s.scanned}
 		for _, symbol := range s.shape {
 			spec.Shape = append(spec.Shape, sizes[symbol])
@@ -96,15 +126,15 @@ func States(cfg config.Config) [][]Spec {
 	var all [][]Spec
 	for _, steps := range Layers(cfg) {
 		var specs []Spec
-		for _, s := range steps {
-			specs = append(specs, s.Kind.States(cfg)...)
+		for i := range steps {
+			specs = append(specs, steps[i].States(cfg)...)
 		}
 		all = append(all, specs)
 	}
 	return all
 }
 
-// Size returns the number of values of one sequence.
+// Size returns the number of values of one sequence, or of one token of it if the state grows.
 func (s *Spec) Size() int {
 	n := 1
 	for _, d := range s.Shape {
@@ -113,5 +143,11 @@ func (s *Spec) Size() int {
 	return n
 }
 
-// Of returns the shape of a number of sequences, [B, Shape...].
-func (s *Spec) Of(sequences int) []int { return append([]int{sequences}, s.Shape...) }
+// Of returns the shape of a number of sequences, [B, Shape...], or [B, heads, T, width] of a state that grows and holds tokens
+// tokens of the longest sequence.
+func (s *Spec) Of(sequences, tokens int) []int {
+	if s.Grows {
+		return []int{sequences, s.Shape[0], tokens, s.Shape[1]}
+	}
+	return append([]int{sequences}, s.Shape...)
+}

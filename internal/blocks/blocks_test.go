@@ -21,6 +21,66 @@ var layers = [][]Spec{
 	{{Name: dump.ConvStates, Shape: []int{2, 4}}},
 }
 
+// TestGrowth takes keys and values of two sequences of different length through a copy and a file.
+func TestGrowth(t *testing.T) {
+	layers := [][]Spec{{
+		{Name: dump.KeyStates, Shape: []int{2, 3}, Grows: true},
+		{Name: dump.ValueStates, Shape: []int{2, 3}, Grows: true, Columns: true},
+	}}
+	lengths := []int{70, 5}
+	set := New[float64](layers, 2)
+	row := func(seq, head, t int) []float64 {
+		v := float64(1000*seq + 100*head + t)
+		return []float64{v, v + 0.25, v + 0.5}
+	}
+	for i := range set[0] {
+		for seq, n := range lengths {
+			set[0][i].Grow(seq, n)
+			for head := range 2 {
+				for t := range n {
+					set[0][i].Put(seq, head, t, row(seq, head, t))
+				}
+			}
+		}
+	}
+	keys, values := set[0][0].Pages(0)[1], set[0][1].Pages(0)[1]
+	if want := row(0, 1, 67); !slices.Equal(keys[(64+3)*3:][:3], want) || values[(3+1)*64+3] != want[1] || values[3*64+6] != 0 {
+		t.Error("pages are not laid out as described")
+	}
+	other := set.Repeat(1)
+	other[0][0].Put(0, 0, 0, []float64{9, 9, 9})
+	if set[0][0].All()[0] == 9 {
+		t.Error("a copy shares pages")
+	}
+	path := filepath.Join(t.TempDir(), "dump.safetensors")
+	w, err := dump.Create(path, Entries(layers, 2, set.Longest(), tensor.F64), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Write(w, set), w.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := dump.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	back, err := Read[float64](d, layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, _ := d.Tensor("cache.key_states.0"); !slices.Equal(x.Shape, []int{2, 2, 70, 3}) || !slices.Equal(back.Lengths(), lengths) {
+		t.Errorf("keys %v of %v tokens", x.Shape, back.Lengths())
+	}
+	for i := range back[0] {
+		for seq := range lengths {
+			if !slices.EqualFunc(back[0][i].Pages(seq), set[0][i].Pages(seq), slices.Equal) {
+				t.Errorf("%s of sequence %d are not what was written", back[0][i].Name, seq)
+			}
+		}
+	}
+}
+
 func TestFile(t *testing.T) {
 	const sequences = 2
 	path := filepath.Join(t.TempDir(), "dump.safetensors")
@@ -32,7 +92,7 @@ func TestFile(t *testing.T) {
 			}
 		}
 	}
-	w, err := dump.Create(path, Entries(layers, sequences, tensor.F32), nil)
+	w, err := dump.Create(path, Entries(layers, sequences, 0, tensor.F32), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,17 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Entries announces the tensors in which states are written.
-func Entries(specs [][]Spec, sequences int, dtype tensor.DType) (entries []safetensors.Entry) {
+// Entries announces the tensors in which states of sequences are written, which hold tokens of the longest if they grow.
+func Entries(specs [][]Spec, sequences, tokens int, dtype tensor.DType) (entries []safetensors.Entry) {
+	grow := false
 	for l, layer := range specs {
 		for i := range layer {
-			entries = append(entries, safetensors.Entry{Name: dump.State(layer[i].Name, l), DType: dtype, Shape: layer[i].Of(sequences)})
+			entries = append(entries, safetensors.Entry{Name: dump.State(layer[i].Name, l), DType: dtype, Shape: layer[i].Of(sequences, tokens)})
+			grow = grow || layer[i].Grows
 		}
+	}
+	if grow {
+		entries = append(entries, safetensors.Entry{Name: dump.CacheTokens, DType: tensor.I64, Shape: []int{sequences}})
 	}
 	return entries
 }
@@ -25,9 +30,14 @@ func Entries(specs [][]Spec, sequences int, dtype tensor.DType) (entries []safet
 func Write[F float32 | float64](w *dump.Writer, set Set[F]) error {
 	for l, layer := range set {
 		for i := range layer {
-			if err := dump.Write(w, dump.State(layer[i].Name, l), 0, layer[i].all); err != nil {
+			if err := dump.Write(w, dump.State(layer[i].Name, l), 0, layer[i].All()); err != nil {
 				return err
 			}
+		}
+	}
+	for seq, n := range set.Lengths() {
+		if err := dump.Write(w, dump.CacheTokens, seq, []int64{int64(n)}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -38,10 +48,44 @@ func Read[F float32 | float64](d *dump.Dump, specs [][]Spec) (Set[F], error) {
 	if err := check(d, specs); err != nil {
 		return nil, err
 	}
-	return build(specs, func(l int, s *Spec) []F {
-		t, _ := d.Tensor(dump.State(s.Name, l))
-		return dump.Values[F](t)
-	}), nil
+	set := New[F](specs, d.Batch())
+	for l, layer := range set {
+		for i := range layer {
+			t, _ := d.Tensor(dump.State(layer[i].Name, l))
+			tokens, err := lengths(d, &layer[i].Spec, t)
+			if err != nil {
+				return nil, err
+			}
+			layer[i].fill(dump.Values[F](t), tokens)
+		}
+	}
+	return set, nil
+}
+
+// lengths returns how many tokens of each sequence t holds, if it grows: those of dump.CacheTokens, or all.
+func lengths(d *dump.Dump, s *Spec, t tensor.Tensor) ([]int, error) {
+	if !s.Grows {
+		return nil, nil
+	}
+	longest := t.Shape[2]
+	tokens := slices.Repeat([]int{longest}, d.Batch())
+	counts, ok := d.Tensor(dump.CacheTokens)
+	if !ok {
+		return tokens, nil
+	}
+	values, ok := tensor.Int64s(counts)
+	if !ok || len(values) != len(tokens) {
+		return nil, &badfile.FormatError{File: d.Path(), Where: "tensor " + badfile.Quote(dump.CacheTokens),
+			Detail: fmt.Sprintf("found %s %v, expected I64 [%d]", counts.DType, counts.Shape, len(tokens))}
+	}
+	for seq, n := range values {
+		if n < 0 || n > int64(longest) {
+			return nil, &badfile.FormatError{File: d.Path(), Where: "tensor " + badfile.Quote(dump.CacheTokens),
+				Detail: fmt.Sprintf("found %d tokens of sequence %d, expected 0 to %d", n, seq, longest)}
+		}
+		tokens[seq] = int(n)
+	}
+	return tokens, nil
 }
 
 func check(d *dump.Dump, specs [][]Spec) error {
@@ -71,7 +115,11 @@ func check(d *dump.Dump, specs [][]Spec) error {
 	for l := range specs {
 		for i := range specs[l] {
 			t, _ := d.Tensor(dump.State(specs[l][i].Name, l))
-			if want := specs[l][i].Of(d.Batch()); !slices.Equal(t.Shape, want) {
+			tokens := 0
+			if len(t.Shape) == 4 {
+				tokens = t.Shape[2]
+			}
+			if want := specs[l][i].Of(d.Batch(), tokens); !slices.Equal(t.Shape, want) {
 				return bad("tensor "+badfile.Quote(t.Name), "found shape %v, the model has %v: made with another model?", t.Shape, want)
 			}
 		}

@@ -7,6 +7,8 @@
 //	hidden_states.{i}      F32 [B, T, D], i < L: after block i; i = L: after the final norm
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
+//	cache.key_states.{l}, cache.value_states.{l}  F32 [B, key heads, T, head size]; zeros before shorter sequences
+//	cache.tokens           I64 [B], the tokens of each sequence that keys and values hold; absent: T
 //
 // and, in a file that generation goes on from:
 //
@@ -59,15 +61,22 @@ const (
 
 // Names of the states of a block.
 const (
-	ConvStates = "conv_states"
-	SSMStates  = "ssm_states"
+	ConvStates  = "conv_states"
+	SSMStates   = "ssm_states"
+	KeyStates   = "key_states"
+	ValueStates = "value_states"
 )
+
+// CacheTokens names how many tokens of each sequence the states that grow hold.
+const CacheTokens = cachePrefix + "tokens"
 
 // states are the states that a block may have, in the order in which it moves them on, and what their dimensions are: one of
 // several lists.
 var states = []state{
 	{ConvStates, "conv states", [][]string{{axisBatch, "channels", "conv kernel"}}},
 	{SSMStates, "SSM states", [][]string{{axisBatch, "channels", "state size"}, {axisBatch, "heads", "head size", "state size"}}},
+	{KeyStates, "keys", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
+	{ValueStates, "values", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
 }
 
 // HiddenState names the hidden states after block i, or after the final norm when i is the number of blocks.
@@ -106,7 +115,7 @@ const (
 	kindHidden
 	kindLogits
 	kindGeneration
-	kindScan // not computed but kept: whoever reads it checks it
+	kindScan // CacheTokens too: not computed but kept: whoever reads it checks it
 )
 
 // part is a tensor of a dump: its kind and, where the kind has many, its index.
@@ -132,6 +141,9 @@ func parse(e safetensors.Entry) (p part, ok bool) {
 		return p, true
 	case Logits:
 		p.kind = kindLogits
+		return p, true
+	case CacheTokens:
+		p.kind = kindScan
 		return p, true
 	case SeenIDs, SeenAges, RandomState:
 		p.kind = kindGeneration

@@ -18,7 +18,7 @@ var keyedEnds = []struct {
 	spelled []string
 }{
 	{"eos_token_id", nil},
-	{"eot_token_id", nil}, // of which all are among spelledEnds
+	{"eot_token_id", nil}, // all are among spelledEnds
 	{"eom_token_id", nil},
 	{"fim_pad_token_id", []string{"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}},
 	{"fim_rep_token_id", []string{"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}},

@@ -231,7 +231,7 @@ func (c *cursor) value() Value {
 	return v
 }
 
-// element reads one value that is no array and returns its bytes.
+// element reads one value that is not an array and returns its bytes.
 func (c *cursor) element(k Kind) []byte {
 	if c.err == nil && !k.valid() {
 		c.bad("is of unknown kind %d", uint32(k))

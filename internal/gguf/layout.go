@@ -132,7 +132,7 @@ func checkEntries(entries []Entry) (sizes []uint64, err error) {
 		size, ok := e.Type.ByteCount(e.Shape)
 		if !ok {
 			block, _ := e.Type.Block()
-			return bad("%s %v does not fit a file, or its rows are no multiple of %d", e.Type, e.Shape, block)
+			return bad("%s %v does not fit a file, or its row length is not a multiple of %d", e.Type, e.Shape, block)
 		}
 		sizes[i] = uint64(size)
 	}

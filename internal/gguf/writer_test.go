@@ -173,7 +173,7 @@ func TestLayoutErrors(t *testing.T) {
 		"type":           {nil, []Entry{{"a", 5, nil}}, `tensor "a": has the unknown type 5`},
 		"dimensions":     {nil, []Entry{{"a", F32, []int{1, 1, 1, 1, 1}}}, "has 5 dimensions"},
 		"dimension":      {nil, []Entry{{"a", F32, []int{3, 0}}}, "shape [3 0] has a dimension below 1"},
-		"row":            {nil, []Entry{{"a", Q8_0, []int{32, 33}}}, "Q8_0 [32 33] does not fit a file, or its rows are no multiple of 32"},
+		"row":            {nil, []Entry{{"a", Q8_0, []int{32, 33}}}, "Q8_0 [32 33] does not fit a file, or its row length is not a multiple of 32"},
 		"overflow":       {nil, []Entry{{"a", F32, []int{math.MaxInt}}}, "does not fit a file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,5 +14,5 @@ type Opened struct {
 // sets it, for package doctor: it is not part of what loader offers to programs, which cannot have Weights.
 var Assemble func(path, layout string, cfg config.Config, w *Weights) (checkpoint any, err error)
 
-// Inside returns what a *loader.Checkpoint was made of; of one that is closed there are no weights. It is set as Assemble.
+// Inside returns what a *loader.Checkpoint was made of; a closed one does not have weights. It is set as Assemble.
 var Inside func(checkpoint any) *Opened

@@ -18,7 +18,7 @@ func ConfigIs(dir, name string, is func(data []byte) bool) bool {
 	return err == nil && is(data)
 }
 
-// WholeConfig reads a config by parse, and the transformers config beside it where it says the same and more.
+// WholeConfig reads a config by parse, and the transformers config beside it if it says the same and more.
 func WholeConfig(path string, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
 	data, err := jsonobj.ReadFile(path, config.MaxFile)
 	if err != nil {

@@ -72,7 +72,7 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 	{"*.distcp", "a PyTorch distributed checkpoint", "merge it with torch.distributed.checkpoint.format_utils and save it with save_pretrained"},
 }
 
-// NoMatch says what a folder that is no checkpoint of a known layout holds, and what would work.
+// NoMatch says what a folder that is not a checkpoint of a known layout holds, and what would work.
 func NoMatch(dir string) error {
 	found, err := list(dir)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// NotLinked explains the error of opening path where it is a link that leads nowhere.
+// NotLinked explains the error of opening path if it is a link that leads nowhere.
 func NotLinked(path string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err

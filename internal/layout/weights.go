@@ -23,8 +23,8 @@ type Weights struct {
 	ConfigName string // of the file with the configuration; empty: config.json
 	Source     string // the file that speaks for all in messages: the single weight file or the index of the shards
 	Files      []Mapped
-	Tensors    []tensor.Tensor   // in file order, file by file, under canonical names where the layout has others
-	Listed     []tensor.Tensor   // as they are stored, where that differs; else nil
+	Tensors    []tensor.Tensor   // in file order, file by file, under canonical names if the layout has others
+	Listed     []tensor.Tensor   // as they are stored, if that differs; else nil
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Notes      []Note            // what is odd about the files and harms nothing

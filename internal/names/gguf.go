@@ -15,7 +15,7 @@ type GGUF struct {
 	Zeros bool // llama.cpp demands the tensor of a model that does not have it: zeros then
 }
 
-// The GGUF names that tell the size of the vocabulary and whether the head is the embedding.
+// The GGUF names that show the size of the vocabulary and whether the head is the embedding.
 const (
 	EmbeddingGGUF = "token_embd.weight"
 	HeadGGUF      = "output.weight"

@@ -113,7 +113,7 @@ func variantOf(name string) variant {
 	return variant{}
 }
 
-// Misshapen explains a shape that differs from the one s wants, where the difference is a known habit of another
+// Misshapen explains a shape that differs from the one s wants, if the difference is a known habit of another
 // program. It answers for the names of the table only.
 func Misshapen(s Spec, shape []int) (why string, ok bool) {
 	if !strings.HasSuffix(s.Name, ".conv1d.weight") || len(s.Shape) != 3 {

@@ -13,10 +13,10 @@ import (
 // IsALog reports whether name is that of a tensor whose exponential the network takes.
 func IsALog(name string) bool { return strings.HasSuffix(name, ".mixer.A_log") }
 
-// LogNeg sets aLog[i] to a value whose -exp, as kernel.NegExp computes it, is a[i] to the bit, where there is one. Many
+// LogNeg sets aLog[i] to a value whose -exp, as kernel.NegExp computes it, is a[i] to the bit, if there is one. Many
 // float32 have the same -exp where A_log is small: taken is the one of bfloat16, else of float16, nearest to log(-a), and
 // else the nearest float32. So what was a 16-bit A_log comes back exactly unless it is nearer to 0 than 2.5e-4,
-// where float32 A cannot tell its neighbours apart. Where no float32 has this -exp, which happens only to an a that was
+// if its neighbours have the same float32 A. If no float32 has this -exp, which happens only to an a that was
 // not made from one, the result is the float32 nearest to log(-a). The bits are the same on every machine.
 // A value that is not a finite negative number has no logarithm: that is an error, with its index.
 func LogNeg(aLog, a []float32) error {

@@ -111,3 +111,42 @@ func log(f, n, low float64) float64 {
 	low += float64(s*(half+even+odd)) + float64(n*ln2Low)
 	return float64(n*ln2High) - ((half - low) - f)
 }
+
+// π/2 in three parts. The first two times an integer of up to 20 bits are exact.
+const (
+	halfPiHigh = 0x1.921fb544p+00
+	halfPiMid  = 0x1.0b4611a6p-34
+	halfPiLow  = 0x1.3198a2e037073p-69
+)
+
+// Sincos returns the sine and the cosine of x, which is at most 2^20 in magnitude: within one unit of the last place of the larger.
+func Sincos(x float64) (sin, cos float64) {
+	k := math.RoundToEven(x * (2 / math.Pi))
+	r := x - float64(k*halfPiHigh)
+	low := float64(k * halfPiMid)
+	r, low = r-low, ((r-(r-low))-low)-float64(k*halfPiLow)
+	z := float64(r * r)
+	s := 1.0/6227020800 - float64(z*(1.0/1307674368000))
+	s = 1.0/39916800 - float64(z*s)
+	s = 1.0/362880 - float64(z*s)
+	s = 1.0/5040 - float64(z*s)
+	s = 1.0/120 - float64(z*s)
+	s = 1.0/6 - float64(z*s)
+	c := 1.0/87178291200 - float64(z*(1.0/20922789888000))
+	c = 1.0/479001600 - float64(z*c)
+	c = 1.0/3628800 - float64(z*c)
+	c = 1.0/40320 - float64(z*c)
+	c = 1.0/720 - float64(z*c)
+	c = 1.0/24 - float64(z*c)
+	sin = r + (low - float64(float64(r*z)*s))
+	cos = 1 - (float64(z*0.5) - (float64(float64(z*z)*c) - float64(r*low)))
+	switch int64(k) & 3 {
+	case 1:
+		return cos, -sin
+	case 2:
+		return -sin, -cos
+	case 3:
+		return -cos, sin
+	}
+	return sin, cos
+}

@@ -121,3 +121,26 @@ func TestSameBits(t *testing.T) {
 		t.Errorf("hash %#016x, want %#016x", got, want)
 	}
 }
+
+// TestSincos takes angles of positions times frequencies, as rotary embeddings do.
+func TestSincos(t *testing.T) {
+	h := fnv.New64a()
+	for position := range 2000 {
+		for i := range 8 {
+			x := float64(position*position/7) * Exp(-float64(i)*1.7)
+			sin, cos := Sincos(x)
+			if s, c := math.Sincos(x); math.Abs(sin-s) > 0x1p-52 || math.Abs(cos-c) > 0x1p-52 {
+				t.Errorf("Sincos(%v) = %v, %v, expected %v, %v", x, sin, cos, s, c)
+			}
+			for _, y := range []float64{sin, cos} {
+				bits := math.Float64bits(y)
+				for i := range 8 {
+					h.Write([]byte{byte(bits >> (8 * i))})
+				}
+			}
+		}
+	}
+	if got, want := h.Sum64(), uint64(0xa40677186da309aa); got != want {
+		t.Errorf("hash %#016x, want %#016x", got, want)
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 // addedToken is a token that is found in the text itself, before the model sees it.
 type addedToken struct {
-	content        string // what is looked for: normalized where the text is
+	content        string // what is looked for: normalized if the text is
 	id             int32
 	singleWord     bool // not inside of a word
 	lstrip, rstrip bool // takes the white space beside it along

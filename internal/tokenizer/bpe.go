@@ -20,7 +20,7 @@ type bpe struct {
 	merges       map[uint64]merge
 	unknown      int32 // for characters without a token; -1: they are left out
 	fuseUnknown  bool  // a run of unknown characters is one token
-	byteFallback bool  // characters without a token become those of their bytes, <0x0A>, where there are all of them
+	byteFallback bool  // characters without a token become those of their bytes, <0x0A>, if there are all of them
 	ignoreMerges bool  // a word that is a token as a whole needs no merges
 	ascii        [utf8.RuneSelf]int32
 	bytes        [256]int32 // the tokens of byteFallback; -1: none

@@ -146,7 +146,7 @@ func byteToken(token string) (b byte, ok bool) {
 	return b, true
 }
 
-// text takes what is UTF-8 from the pending bytes; with all, everything. Byte tokens that are no text as a run are
+// text takes what is UTF-8 from the pending bytes; with all, everything. Byte tokens that are not text as a run are
 // U+FFFD each; elsewhere the bytes of a broken character are one.
 func (d *Decoder) text(all bool) string {
 	if d.isByte && d.t.decoding.judgeRuns && !utf8.Valid(d.pending) {

@@ -15,5 +15,5 @@
 //	post-processor    tokens before and after a text, such as <s>
 //
 // Ids are those of tokenizers 0.23.3, to which belong the tables of Unicode properties in tables.go.
-// Text that is not UTF-8, which that library does not take, is encoded byte by byte where the vocabulary has all bytes.
+// Text that is not UTF-8, which that library does not take, is encoded byte by byte if the vocabulary has all bytes.
 package tokenizer

@@ -12,7 +12,7 @@ import (
 const prefixGGUF = "tokenizer.ggml."
 
 // FromGGUF builds the tokenizer that the keys of a GGUF file describe. path stands for the file in errors, which are
-// *badfile.FormatError, *badfile.UnsupportedError, and ErrNone where the file has token ids alone.
+// *badfile.FormatError, *badfile.UnsupportedError, and ErrNone if the file has token ids alone.
 func FromGGUF(path string, kvs []gguf.KV) (*Tokenizer, error) {
 	t, err := newKeys(path, kvs).build()
 	if err != nil {
@@ -121,7 +121,7 @@ func (k *keys) build() (*Tokenizer, error) {
 // settings reads what is not in the vocabulary.
 func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 	if v, ok := k.values["tokenizer.chat_template"]; ok {
-		// Another kind of value is no template; llama.cpp takes no notice of one either.
+		// Another kind of value is not a template; llama.cpp ignores one too.
 		t.config.ChatTemplate, _ = v.Str()
 	}
 	for _, end := range []struct {

@@ -48,7 +48,7 @@ func inFile(path string, err error) error {
 func fromJSON(top object) *Tokenizer {
 	m, ok := top.object("model")
 	if !ok {
-		top.fail("model", "missing: this is no tokenizer.json")
+		top.fail("model", "missing: this is not a tokenizer.json")
 		return nil
 	}
 	model := readBPE(m)
@@ -181,7 +181,7 @@ func pairOf(v jsonobj.Value) (left, right string, ok bool) {
 	return left, right, okLeft && okRight
 }
 
-// newTokenizer returns a tokenizer with no more than a model.
+// newTokenizer returns a tokenizer with only a model.
 func newTokenizer(m *bpe) *Tokenizer {
 	t := &Tokenizer{model: m, tokens: make(map[int32]string, len(m.vocab)), special: map[int32]bool{}, unused: map[int32]bool{}}
 	t.raw, t.cooked = newFinder(nil), newFinder(nil)
@@ -201,7 +201,7 @@ func (t *Tokenizer) finish() {
 	t.cuts = t.mayCut()
 }
 
-// cutWords lets a tokenizer whose words are whole texts work word by word, where that gives the same ids: where every
+// cutWords lets a tokenizer whose words are whole texts work word by word, if that gives the same ids: if every
 // word begins with a mark, as "▁", that stands nowhere else in what merges make.
 func (t *Tokenizer) cutWords() {
 	id, ok := t.model.vocab[spaceMark]
@@ -267,7 +267,7 @@ func readToken(o object) added {
 // maxAdded bounds the length of an added token, by which the search for them may slow down.
 const maxAdded = 1 << 12
 
-// addTokens adds tokens as the tokenizers library does: an id is that of the vocabulary, where the token is in it, or the
+// addTokens adds tokens as the tokenizers library does: an id is that of the vocabulary, if the token is in it, or the
 // next free one, whatever the file says.
 func (t *Tokenizer) addTokens(tokens []added) {
 	t.added, t.special = tokens, map[int32]bool{}

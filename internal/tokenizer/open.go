@@ -39,7 +39,7 @@ func (e *noTokenizer) Error() string {
 func (e *noTokenizer) Is(target error) bool { return target == ErrNone }
 
 // Open reads the tokenizer at path: a tokenizer.json, a SentencePiece model, a GGUF file, or a checkpoint's folder, or a file
-// in it, that has one of these. Errors: ErrNone where a folder has none, *badfile.FormatError,
+// in it, that has one of these. Errors: ErrNone if a folder does not have one, *badfile.FormatError,
 // *badfile.UnsupportedError, or a wrapped I/O error.
 func Open(path string) (*Tokenizer, error) {
 	info, err := files.Stat(path)

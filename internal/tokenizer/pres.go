@@ -26,7 +26,7 @@ func (p Pre) steps() ([]step, error) {
 }
 
 // Pres are the names that llama.cpp's converter gives to pre-tokenizers, with what llama.cpp makes of them
-// (src/llama-vocab.cpp), but for Falcon's, of which it has an approximation: there it is the model's own tokenizer.json.
+// (src/llama-vocab.cpp), except Falcon's, which it approximates: there it is the model's own tokenizer.json.
 // Of several names for the same the first one is written.
 var Pres = []Pre{
 	{Name: "olmo", NFC: true, Split: byteLevel}, // GPT-NeoX

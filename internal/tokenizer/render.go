@@ -15,7 +15,7 @@ import (
 
 // RenderGGUF renders the tokenizer that the keys of a GGUF file describe as a tokenizer.json, and makes sure that every
 // token has the same id, bytes and meaning in it. path stands for the file in errors. Those of FromGGUF, and a
-// *badfile.UnsupportedError for a vocabulary of which a tokenizer.json would make other ids.
+// *badfile.UnsupportedError for a vocabulary that would have other ids as a tokenizer.json.
 func RenderGGUF(path string, kvs []gguf.KV) ([]byte, error) {
 	k := newKeys(path, kvs)
 	t, err := k.build()
@@ -167,7 +167,7 @@ func (r *rendering) check() error {
 			return other("remove_extra_whitespaces", "found true, which no tokenizer.json of such a model has")
 		}
 		if r.prefixed() && slices.ContainsFunc(r.pieces, func(p piece) bool { return p.kind == definedPiece }) {
-			return other("token_type", "found tokens that the user defined, in front of which a tokenizer.json would look for a space")
+			return other("token_type", "found tokens that the user defined, before which a tokenizer.json would look for a space")
 		}
 	}
 	return nil

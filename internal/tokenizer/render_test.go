@@ -7,7 +7,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 )
 
-// A vocabulary of which a tokenizer.json would make other ids is refused, by what is in the way.
+// A vocabulary that would have other ids as a tokenizer.json is refused, by what is in the way.
 func TestRenderRefused(t *testing.T) {
 	bytes := func(pre string, tokens []string, types []int32) []gguf.KV {
 		return []gguf.KV{

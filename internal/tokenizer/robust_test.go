@@ -28,7 +28,7 @@ func TestLongWord(t *testing.T) {
 	}
 }
 
-// Bytes that are no text keep their values where the vocabulary has all bytes.
+// Bytes that are not text keep their values if the vocabulary has all bytes.
 func TestInvalidUTF8(t *testing.T) {
 	for _, style := range []string{"neox", "falcon", "llama", "sentencepiece"} {
 		tok, err := Open(filepath.Join(fixtures, style))

@@ -86,7 +86,7 @@ func (m *pieceModel) check() error {
 	}
 	switch {
 	case len(m.pieces) == 0:
-		return &badfile.FormatError{Where: "pieces", Detail: "none: this is no SentencePiece model"}
+		return &badfile.FormatError{Where: "pieces", Detail: "none: this is not a SentencePiece model"}
 	case m.modelType != 2:
 		return unsupported("trainer_spec.model_type", "found %d, expected 2 (BPE): give the tokenizer.json instead", m.modelType)
 	case m.suffix || !m.escape:

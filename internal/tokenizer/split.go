@@ -10,7 +10,7 @@ type step interface {
 	run(e *encoder, next int, s string, at place)
 }
 
-// place is where a piece begins, on which it depends whether a space is put in front.
+// place is where a piece begins, which decides whether a space is put in front.
 type place int
 
 const (

@@ -17,12 +17,12 @@ type Tokenizer struct {
 	size    int            // the highest id, and one
 
 	raw       *finder // added tokens that are found in the text as it is
-	control   *finder // in place of raw, where only a chat template may write them
+	control   *finder // in place of raw, if only a chat template may write them
 	normalize []normalizer
 	cooked    *finder // added tokens that are found in normalized text
 	added     []added // both, of a tokenizer.json
 	steps     []step
-	cached    int  // the step from which a piece's ids depend on nothing but its text
+	cached    int  // the step from which a piece's ids depend only on its text
 	cuts      bool // texts may be cut before a space, see Cut
 	model     *bpe
 
@@ -36,7 +36,7 @@ type Tokenizer struct {
 // normalizer changes a text before it is cut.
 type normalizer struct {
 	apply func(s string, at place) string
-	local bool // what becomes of a piece that goes on with a space depends on nothing but the piece
+	local bool // what becomes of a piece that goes on with a space depends only on the piece
 	marks bool // spaces become spaceMark
 }
 
@@ -116,7 +116,7 @@ type encoder struct {
 
 const (
 	maxCached    = 128     // longer pieces are seldom seen again
-	maxCacheCost = 8 << 20 // when it is reached, the cache begins anew
+	maxCacheCost = 8 << 20 // when it is reached, the cache is emptied
 )
 
 // Encode returns the ids of a text. With special, those that the post-processor puts around it are included.

@@ -2,7 +2,7 @@
 //
 // A FormatError says the file itself is wrong: truncated, contradictory, not what its name promises.
 // An UnsupportedError says the file is fine and this program cannot use it.
-// Callers tell them apart with errors.As; users read one line that names the file,
+// Callers distinguish them with errors.As; users read one line that names the file,
 // the place in it, what was found and what was expected.
 package badfile
 

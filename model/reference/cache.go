@@ -23,6 +23,9 @@ func NewCache[F constraints.Float](cfg config.Config, sequences int) *Cache[F] {
 	return &Cache[F]{Sequences: sequences, states: blocks.New[F](blocks.States(cfg), sequences)}
 }
 
+// Tokens returns how many tokens of each sequence the states that grow hold; nil if none grows.
+func (c *Cache[F]) Tokens() []int { return c.states.Lengths() }
+
 // Layers returns the number of layers.
 func (c *Cache[F]) Layers() int { return len(c.states) }
 
@@ -31,7 +34,7 @@ func (c *Cache[F]) States(layer int) []model.State[F] {
 	var all []model.State[F]
 	for i := range c.states[layer] {
 		s := &c.states[layer][i]
-		all = append(all, model.State[F]{StateShape: model.StateShape{Name: s.Name, Shape: s.Spec.Of(c.Sequences)}, Values: s.All()})
+		all = append(all, model.State[F]{StateShape: model.StateShape{Name: s.Name, Shape: s.Spec.Of(c.Sequences, c.states.Longest())}, Values: s.All()})
 	}
 	return all
 }
@@ -51,7 +54,7 @@ func LoadCache(cfg config.Config, path string) (c *Cache[float64], err error) {
 
 // SaveCache writes the states to a dump as F64. The file appears whole or not at all.
 func SaveCache(cfg config.Config, path string, c *Cache[float64]) error {
-	w, err := dump.Create(path, blocks.Entries(blocks.States(cfg), c.Sequences, tensor.F64), nil)
+	w, err := dump.Create(path, blocks.Entries(blocks.States(cfg), c.Sequences, c.states.Longest(), tensor.F64), nil)
 	if err != nil {
 		return err
 	}

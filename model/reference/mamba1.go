@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
-	"github.com/gomamba/gomamba/loader"
 )
 
 // mamba1 is the mixer of Mamba-1 and FalconMamba.
@@ -17,7 +16,7 @@ type mamba1[F constraints.Float] struct {
 }
 
 // mix is Algorithm 2 inside the gated block of figure 3.             u [B·T, D] → [B·T, D]
-func (m *mamba1[F]) mix(b *loader.Binder, u []F, states []blocks.State[F]) []F {
+func (m *mamba1[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 	conv, ssm := &states[blocks.Conv], &states[blocks.SSM]
 	I, N, R := m.cfg.DInner(), m.cfg.StateSize, m.cfg.TimeStepRank
 	xz := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", m.cfg.UseBias)) // [B·T, 2I]

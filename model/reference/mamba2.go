@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
-	"github.com/gomamba/gomamba/loader"
 )
 
 // mamba2 is the mixer of Mamba-2.
@@ -15,7 +14,7 @@ type mamba2[F constraints.Float] struct {
 }
 
 // mix is the block of section 7.                                     u [B·T, D] → [B·T, D]
-func (m *mamba2[F]) mix(b *loader.Binder, u []F, states []blocks.State[F]) []F {
+func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 	conv, ssm := &states[blocks.Conv], &states[blocks.SSM]
 	cfg := m.cfg
 	I, C, H, P, G := cfg.DInner(), cfg.ConvChannels(), cfg.NumHeads, cfg.HeadDim, cfg.NGroups

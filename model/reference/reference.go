@@ -65,11 +65,12 @@ func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, cache.Layers(), b.Sequences, cfg.NumHiddenLayers)
 	}
-	o := &oracle[F]{variant: as, family: ck.Config(), cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: loader.NewBinder(ck), pool: parallel.NewPool(0), ctx: ctx}
+	bind := loader.NewBinder(ck)
+	o := &oracle[F]{variant: as, family: ck.Config(), cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: bind, pool: parallel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]
 	err := mmap.Guard(func() (err error) {
-		out, err = o.run(ctx, cache, want)
+		out, err = o.run(ctx, bind, cache, want)
 		return err
 	})
 	return out, err
@@ -82,9 +83,15 @@ type oracle[F constraints.Float] struct {
 	cfg     *config.Common // of the family
 	batch   model.Batch
 	rows    int // B·T
-	bind    *loader.Binder
+	bind    binder
 	pool    *parallel.Pool // threads only: no arithmetic comes from there
 	ctx     context.Context
+}
+
+// binder hands out tensors by name: a loader.Binder.
+type binder interface {
+	Take(name string) tensor.Tensor
+	Err() error
 }
 
 // checkEvery is how many tokens of a product are computed between two looks at the context.
@@ -94,11 +101,11 @@ const checkEvery = 1 << 10
 func (o *oracle[F]) stopped() bool { return o.ctx.Err() != nil }
 
 // block computes a block for the normed inputs u [B·T, D], moving its states on.
-type block[F constraints.Float] func(b *loader.Binder, u []F, states []blocks.State[F]) []F
+type block[F constraints.Float] func(b binder, u []F, states []blocks.State[F]) []F
 
-// block returns the block of a kind.
-func (o *oracle[F]) block(kind blocks.Kind) block[F] {
-	switch kind {
+// block returns the block of a step.
+func (o *oracle[F]) block(step *blocks.Step) block[F] {
+	switch step.Kind {
 	case blocks.Mamba1:
 		return (&mamba1[F]{oracle: o, cfg: config.Selective(o.family)}).mix
 	case blocks.FalconMamba:
@@ -106,11 +113,13 @@ func (o *oracle[F]) block(kind blocks.Kind) block[F] {
 		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
 	case blocks.Mamba2:
 		return (&mamba2[F]{oracle: o, cfg: o.family.(*config.Mamba2Config)}).mix
+	case blocks.SelfAttention:
+		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
 	}
-	panic(fmt.Sprintf("reference: no block of kind %q", kind))
+	panic(fmt.Sprintf("reference: no block of kind %q", step.Kind))
 }
 
-func (o *oracle[F]) run(ctx context.Context, cache *Cache[F], want model.Want) (*Output[F], error) {
+func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F], want model.Want) (*Output[F], error) {
 	D := o.cfg.HiddenSize
 	out := &Output[F]{}
 	hidden := make([]F, o.rows*D)
@@ -126,12 +135,13 @@ func (o *oracle[F]) run(ctx context.Context, cache *Cache[F], want model.Want) (
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		layer, states := o.bind.Layer(l), cache.states[l]
-		for _, s := range steps {
-			n := len(s.Kind.States(o.family))
+		layer, states := bind.Layer(l), cache.states[l]
+		for i := range steps {
+			s := &steps[i]
+			n := len(s.States(o.family))
 			u := o.norm(hidden, layer.Take(s.Norm))
 			o.clearPadding(u, D)
-			for i, v := range o.block(s.Kind)(layer.Under(s.Under), u, states[:n]) {
+			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
 				hidden[i] += v
 			}
 			o.narrowState(hidden)
@@ -239,7 +249,7 @@ func rmsNorm[F constraints.Float](x, weight []F, eps F) {
 }
 
 // bias returns a bias that the configuration may do without; nil then.
-func (o *oracle[F]) bias(b *loader.Binder, name string, used bool) []F {
+func (o *oracle[F]) bias(b binder, name string, used bool) []F {
 	if !used {
 		return nil
 	}
@@ -266,7 +276,7 @@ func (o *oracle[F]) lastTokens(v []F) []F {
 	return last
 }
 
-func (o *oracle[F]) vector(b *loader.Binder, name string) []F { return o.values(b.Take(name)) }
+func (o *oracle[F]) vector(b binder, name string) []F { return o.values(b.Take(name)) }
 
 // values returns a tensor's elements in type F.
 func (o *oracle[F]) values(t tensor.Tensor) []F {

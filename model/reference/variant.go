@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/exp/constraints"
 
-	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -95,7 +94,7 @@ func (o *oracle[F]) narrowState(v []F) []F {
 }
 
 // outProj is the last projection of a mixer, of y [B·T, I].
-func (o *oracle[F]) outProj(b *loader.Binder, y, bias []F) []F {
+func (o *oracle[F]) outProj(b binder, y, bias []F) []F {
 	o.narrow(y)
 	if o.variant.Rescaled {
 		root := F(math.Sqrt(float64(o.cfg.NumHiddenLayers)))

@@ -15,7 +15,7 @@ import (
 )
 
 // FuzzConfig feeds the keys of arbitrary GGUF files. A configuration that is accepted is valid, and comes back from its
-// own keys where it can be written.
+// own keys if it can be written.
 func FuzzConfig(f *testing.F) {
 	for _, seed := range hostile.Seeds(".gguf") {
 		f.Add(seed, 16, true)

@@ -65,7 +65,7 @@ func (g *target) addEnd(key string, ids []int64) {
 // noteEnds says where llama.cpp ends a text and the source does not, and the other way round.
 func (g *target) noteEnds(p *write.Plan, ids, ends []int64) {
 	if more := lacking(ends, ids); len(more) > 0 {
-		p.Note("in a GGUF file a text ends at " + g.tokenList(more) + " too, where the source goes on")
+		p.Note("in a GGUF file a text ends at " + g.tokenList(more) + " too, but not in the source")
 	}
 	if fewer := lacking(ids, ends); len(fewer) > 0 {
 		p.Note(fmt.Sprintf("llama.cpp does not have a key for the end of a text at %s: only gomamba ends there, by the key %s",

@@ -11,7 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 )
 
-// TestModelIDs takes names apart as gguf-py does (fixtures/modelids.py).
+// TestModelIDs parses names as gguf-py does (fixtures/modelids.py).
 func TestModelIDs(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "modelids.json"))
 	if err != nil {

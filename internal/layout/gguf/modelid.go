@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// modelID is what a repository's or folder's name tells, by the rules of llama.cpp's converter
+// modelID is what a repository's or folder's name says, by the rules of llama.cpp's converter
 // (gguf-py/gguf/metadata.py, get_model_id_components).
 type modelID struct {
 	name, owner                          string // empty: not told, as all others
@@ -35,7 +35,7 @@ const (
 	roleType
 )
 
-// parseModelID takes an id such as "tiiuae/falcon-mamba-7b-instruct" apart. parameters tells a size from a length of the
+// parseModelID takes an id such as "tiiuae/falcon-mamba-7b-instruct" into its parts. parameters distinguishes a size from a length of the
 // context.
 func parseModelID(id string, parameters int) modelID {
 	m := modelID{name: id}

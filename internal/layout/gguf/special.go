@@ -30,7 +30,7 @@ type special struct {
 	adds  []gguf.KV
 }
 
-// specialKeys returns the keys of a tokenizer, of which parsed is the tokenizer.json if it has one, and those of its chat
+// specialKeys returns the keys of a tokenizer, whose tokenizer.json is parsed if it has one, and those of its chat
 // templates.
 func specialKeys(x *write.Texts, parsed *tokenizerJSON, cfg *config.Common) ([]gguf.KV, []string, error) {
 	dir, t := x.Dir, x.Open()
@@ -179,7 +179,7 @@ func (s *special) pair(items []templateItem, first, last string) {
 	}
 }
 
-// template takes the first and the last token of a template; empty for the text itself. Where the last one is not the end
+// template takes the first and the last token of a template; empty for the text itself. If the last one is not the end
 // that tokenizer_config.json names, it becomes the end, and that one the end of a turn.
 func (s *special) template(first, last string) {
 	if first != "" {

@@ -86,7 +86,7 @@ func transform(spec names.Spec, stored names.GGUF) string {
 	return strings.Join(parts, ", ")
 }
 
-// Finish adds what only the file as a whole can tell: zeros where llama.cpp demands a bias that the model lacks, and the
+// Finish adds what depends on the file as a whole: zeros where llama.cpp demands a bias that the model lacks, and the
 // order of llama.cpp's converter, which is that of the sorted Hugging Face names.
 func (g *target) Finish(p *write.Plan) {
 	if zeros := names.GGUFZeros(p.Config); len(zeros) > 0 {

@@ -22,7 +22,7 @@ type Scratch struct {
 // the values on their way, in place; first is the index of the first.
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
-// rounded once where the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
+// rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
 // unless it is t's and nothing changes.
 func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
@@ -69,7 +69,7 @@ func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owne
 	return values, fits(s, stored, values, dtype, first)
 }
 
-// room returns n elements of buf, which grows where it has less.
+// room returns n elements of buf, which grows if it has fewer.
 func room[E any](buf *[]E, n int) []E {
 	*buf = slices.Grow((*buf)[:0], n)
 	return (*buf)[:n]

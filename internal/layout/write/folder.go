@@ -31,7 +31,7 @@ func Folder(dst string, need int64, opts Options, fill func(dir *atomicfile.Dir)
 // Parser reads a layout's own config.
 type Parser = func(file string, data []byte) (config.Config, error)
 
-// WriteConfig writes a layout's own config, beside it the transformers config where the way back by parse would not give
+// WriteConfig writes a layout's own config, beside it the transformers config if the way back by parse would not give
 // it, and what belongs to text.
 func (p *Plan) WriteConfig(dir *atomicfile.Dir, name string, text []byte, parse Parser) error {
 	if err := Small(dir, name, text); err != nil {

@@ -38,7 +38,7 @@ func Generation(cfg config.Config) ([]byte, error) {
 	return JSON(keys)
 }
 
-// generationOf returns the generation_config.json of the source. Where it has none, or none that transformers reads,
+// generationOf returns the generation_config.json of the source. If it does not have one that transformers reads,
 // it is the one that follows from the configuration, with the ends of texts that the source has without it.
 func (p *Plan) generationOf() ([]byte, error) {
 	text, err := p.From.Generation()
@@ -46,7 +46,7 @@ func (p *Plan) generationOf() ([]byte, error) {
 		return text, err
 	}
 	if p.From.Unread != nil {
-		p.Note(p.From.Unread.Error() + ": written anew from the configuration, as transformers reads it")
+		p.Note(p.From.Unread.Error() + ": written again from the configuration, as transformers reads it")
 	}
 	cfg := p.From.Config.Clone()
 	SetStops(cfg, p.From.Stops)

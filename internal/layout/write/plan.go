@@ -22,7 +22,7 @@ type Target interface {
 	Prepare(p *Plan) error
 	// Step decides how one tensor is stored.
 	Step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source, error)
-	// Finish adds and orders what only the plan as a whole can tell.
+	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
 	Files(p *Plan, limit int64) (int, error)

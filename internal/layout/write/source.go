@@ -15,7 +15,7 @@ type Source struct {
 	Piece func(s *Scratch, first, end int) ([]byte, error)
 }
 
-// Bytes returns the size of the tensor, of which the shape has been checked.
+// Bytes returns the size of the tensor, whose shape has been checked.
 func (s Source) Bytes() int64 {
 	n, _ := tensor.ByteCount(s.DType, s.Shape)
 	return int64(n)

@@ -19,7 +19,7 @@ import (
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
-// Texts are where a plan takes the tokenizer and the chat templates from.
+// Texts are the sources of a plan's tokenizer and chat templates.
 type Texts struct {
 	Dir   string    // folder of their files; "": none
 	Main  string    // the tokenizer, if it was given as a file of its own and not by its folder

@@ -7,10 +7,11 @@ import (
 )
 
 // A block of Q2_K has 16 scales and minima, 64 bytes of codes, d and dmin.
-var q2_k = blockType{name: "Q2K", elems: 256, bytes: 84, group: 1, scratch: 128 + 256, abreast: 4, prepare: prepareQ2K}
+var q2_k = blockType{name: "Q2K", elems: 256, bytes: 84, group: 1, scratch: 128 + 256, abreast: 4, inScratch: true, prepare: prepareQ2K}
 
 func prepareQ2K(u *unpacker, p Register, _ int) weights {
-	d, dmin := u.half(Mem{Base: p, Disp: 80}), u.half(Mem{Base: p, Disp: 82})
+	units := u.lastHalves(Mem{Base: p, Disp: 76}, 2)
+	d, dmin := units[0], units[1]
 	u.sixteen(func(first int, v VecVirtual) {
 		low := u.reg()
 		VPMOVZXBD(Mem{Base: p, Disp: first}, v)

@@ -7,7 +7,7 @@ import (
 )
 
 // A block of Q3_K has 32 bytes with the highest bits of codes, 64 bytes with the others, 12 bytes of scales, and d.
-var q3_k = blockType{name: "Q3K", elems: 256, bytes: 110, group: 1, scratch: 64 + 256, abreast: 2, prepare: prepareQ3K}
+var q3_k = blockType{name: "Q3K", elems: 256, bytes: 110, group: 1, scratch: 64 + 256, abreast: 2, inScratch: true, prepare: prepareQ3K}
 
 func prepareQ3K(u *unpacker, p Register, _ int) weights {
 	scales, upper := XMM(), XMM()
@@ -19,7 +19,7 @@ func prepareQ3K(u *unpacker, p Register, _ int) weights {
 	u.pick(0x0f0f0f0f, upper, scales)
 	VPAND(u.word(0x3f3f3f3f), scales, scales)
 	VPSUBB(u.word(0x20202020), scales, scales)
-	u.scale16(scales, u.half(Mem{Base: p, Disp: 108}))
+	u.scale16(scales, u.lastHalves(Mem{Base: p, Disp: 102}, 1)[0])
 	if u.wide {
 		return u.weightsQ3K(p)
 	}

@@ -56,13 +56,13 @@ func (u *unpacker) scaleAt(offset int, minimum bool) (scale Mem, low *Mem) {
 	return u.scratch.Offset(offset), low
 }
 
-var q5_0 = blockType{name: "Q50", elems: 32, bytes: 22, group: groupOf32, scratch: 64 + 32*groupOf32, abreast: 4,
+var q5_0 = blockType{name: "Q50", elems: 32, bytes: 22, group: groupOf32, scratch: 64 + 32*groupOf32, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halves(p, every(22, blocks)...)
 		return u.fiveBits(p, blocks, 22, 2, 4, -16, false)
 	}}
 
-var q5_1 = blockType{name: "Q51", elems: 32, bytes: 24, group: groupOf32, scratch: 64 + 32*groupOf32, abreast: 4,
+var q5_1 = blockType{name: "Q51", elems: 32, bytes: 24, group: groupOf32, scratch: 64 + 32*groupOf32, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halfPairs(p, every(24, blocks)...)
 		return u.fiveBits(p, blocks, 24, 4, 8, 0, true)

@@ -30,7 +30,7 @@ var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64,
 	}}
 
 // A block of Q5_K has d, dmin, 12 bytes of scales, 32 bytes with the highest bits of codes, and 128 bytes with the others.
-var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 + 256, abreast: 4,
+var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 + 256, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.kScales(p)
 		if u.wide {

@@ -7,9 +7,9 @@ import (
 )
 
 // A block of Q6_K has 128 bytes with the lower four bits of codes, 64 bytes with the upper two, 16 signed scales, and d.
-var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 + 256, abreast: 4,
+var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 + 256, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
-		u.scaleBytes(Mem{Base: p, Disp: 192}, u.half(Mem{Base: p, Disp: 208}))
+		u.scaleBytes(Mem{Base: p, Disp: 192}, u.lastHalves(Mem{Base: p, Disp: 202}, 1)[0])
 		if u.wide {
 			u.joinQ6KWide(p)
 		} else {

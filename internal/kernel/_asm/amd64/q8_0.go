@@ -14,7 +14,7 @@ const (
 	q8Bytes = 2 + q8Elems
 )
 
-var q8_0 = blockType{name: "Q8", elems: q8Elems, bytes: q8Bytes, group: groupOf32, scratch: 64, abreast: 4,
+var q8_0 = blockType{name: "Q8", elems: q8Elems, bytes: q8Bytes, group: groupOf32, scratch: 64, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, blocks int) weights {
 		u.halves(p, every(q8Bytes, blocks)...)
 		return func(part int) []VecVirtual {

@@ -6,40 +6,37 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// halves writes the float16 at offsets from p to the beginning of scratch, as float32 one after the other. There are up to 8.
+// halves writes the float16 at offsets from p to the beginning of scratch, as float32 one after the other. Each must have six
+// bytes of its block behind it: a conversion from memory takes four at a time, and no shuffle.
 func (u *unpacker) halves(p Register, offsets ...int) {
-	v := XMM()
 	for i, at := range offsets {
-		if i == 0 {
-			VPBROADCASTW(Mem{Base: p, Disp: at}, v)
-		} else {
-			VPINSRW(U8(i), Mem{Base: p, Disp: at}, v, v)
-		}
+		v := XMM()
+		VCVTPH2PS(Mem{Base: p, Disp: at}, v)
+		VMOVSS(v, u.scratch.Offset(4*i))
 	}
-	u.storeHalves(v, len(offsets))
 }
 
-// halfPairs is halves for two float16 at each of up to 4 offsets, of which the second changes its sign.
+// halfPairs is halves for two float16 at each offset, of which the second changes its sign.
 func (u *unpacker) halfPairs(p Register, offsets ...int) {
-	v := XMM()
 	for i, at := range offsets {
-		if i == 0 {
-			VMOVD(Mem{Base: p, Disp: at}, v)
-		} else {
-			VPINSRD(U8(i), Mem{Base: p, Disp: at}, v, v)
-		}
+		v := XMM()
+		VCVTPH2PS(Mem{Base: p, Disp: at}, v)
+		VXORPS(u.bits(1<<63), v, v)
+		VMOVSD(v, u.scratch.Offset(8*i))
 	}
-	VPXOR(u.word(1<<31), v, v)
-	u.storeHalves(v, 2*len(offsets))
 }
 
-func (u *unpacker) storeHalves(v VecVirtual, n int) {
-	wide := v
-	if n > 4 {
-		wide = YMM()
+// lastHalves returns registers full of the last n of the four float16 at m. The beginning of scratch is lost.
+func (u *unpacker) lastHalves(m Mem, n int) (full []VecVirtual) {
+	v := XMM()
+	VCVTPH2PS(m, v)
+	VMOVUPS(v, u.scratch)
+	for i := 4 - n; i < 4; i++ {
+		d := u.reg()
+		VBROADCASTSS(u.scratch.Offset(4*i), d)
+		full = append(full, d)
 	}
-	VCVTPH2PS(v, wide)
-	VMOVUPS(wide, u.scratch)
+	return full
 }
 
 // half returns a register full of the float16 at m.
@@ -114,12 +111,9 @@ func (u *unpacker) kScales(p Register) {
 	SHRL(U8(4), lastOfMinima)
 	s, m := collect(scales, last), collect(minima, lastOfMinima)
 	VPUNPCKLBW(m, s, s)
-	d := u.reg()
-	words := Register(d.AsX())
-	if u.wide {
-		words = d.AsY()
-	}
-	VPBROADCASTD(Mem{Base: p}, words)
-	VCVTPH2PS(words, d)
+	both, d := XMM(), u.reg()
+	VCVTPH2PS(Mem{Base: p}, both)
+	VMOVSD(both, u.scratch)
+	VBROADCASTSD(u.scratch, d)
 	u.scale16(s, d)
 }

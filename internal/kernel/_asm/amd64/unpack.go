@@ -97,45 +97,44 @@ func (u *unpacker) sixteen(emit func(first int, v VecVirtual)) []VecVirtual {
 
 // signed returns 16 signed bytes times the float32 at scale.
 func (u *unpacker) signed(codes, scale Mem) []VecVirtual {
+	by := u.scaling(scale, nil)
 	return u.sixteen(func(first int, v VecVirtual) {
 		VPMOVSXBD(codes.Offset(first), v)
 		VCVTDQ2PS(v, v)
-		u.scaleBy(scale, v)
+		by(v)
 	})
 }
 
 // unsigned returns 16 bytes times the float32 at scale, less the one at low.
 func (u *unpacker) unsigned(codes, scale, low Mem) []VecVirtual {
+	by := u.scaling(scale, &low)
 	return u.sixteen(func(first int, v VecVirtual) {
 		VPMOVZXBD(codes.Offset(first), v)
 		VCVTDQ2PS(v, v)
-		u.scaleAndShift(scale, low, v)
+		by(v)
 	})
 }
 
-// scaleBy multiplies v with the float32 at scale.
-func (u *unpacker) scaleBy(scale Mem, v VecVirtual) {
-	if u.wide {
-		VMULPS_BCST(scale, v, v)
-		return
+// scaling returns what multiplies registers with the float32 at scale and subtracts the one at low, if there is one.
+func (u *unpacker) scaling(scale Mem, low *Mem) func(v VecVirtual) {
+	if u.wide && low == nil {
+		return func(v VecVirtual) { VMULPS_BCST(scale, v, v) }
 	}
-	s := YMM()
-	VBROADCASTSS(scale, s)
-	VMULPS(s, v, v)
-}
-
-// scaleAndShift multiplies v with the float32 at scale and subtracts the one at low.
-func (u *unpacker) scaleAndShift(scale, low Mem, v VecVirtual) {
 	s := u.reg()
 	VBROADCASTSS(scale, s)
-	if u.wide {
-		VFMSUB213PS_BCST(low, s, v)
-		return
+	switch {
+	case u.wide:
+		return func(v VecVirtual) { VFMSUB213PS_BCST(*low, s, v) }
+	case low == nil:
+		return func(v VecVirtual) { VMULPS(s, v, v) }
 	}
 	l := YMM()
-	VBROADCASTSS(low, l)
-	VFMSUB213PS(l, s, v)
+	VBROADCASTSS(*low, l)
+	return func(v VecVirtual) { VFMSUB213PS(l, s, v) }
 }
+
+// scaleBy multiplies v with the float32 at scale.
+func (u *unpacker) scaleBy(scale Mem, v VecVirtual) { u.scaling(scale, nil)(v) }
 
 // pick keeps the bits of a that mask has, and takes the others from b.
 func (u *unpacker) pick(mask uint32, b, a VecVirtual) {
@@ -232,17 +231,11 @@ func (u *unpacker) table(l levels, scale Mem, low *Mem) func(n nibbles) []VecVir
 			VMOVDQU(u.list(l.words()...), values)
 			VPSHUFB(codes, values, codes)
 		}
-		return u.sixteen(func(first int, v VecVirtual) {
-			if first > 0 {
-				VPSRLDQ(U8(8), codes, codes)
-			}
+		by := u.scaling(scale, low)
+		return u.eachSixteen(codes, func(_ int, codes Register, v VecVirtual) {
 			VPMOVSXBD(codes, v)
 			VCVTDQ2PS(v, v)
-			if low == nil {
-				u.scaleBy(scale, v)
-			} else {
-				u.scaleAndShift(scale, *low, v)
-			}
+			by(v)
 		})
 	}
 }

@@ -1,0 +1,81 @@
+package reference
+
+import (
+	"math"
+
+	"golang.org/x/exp/constraints"
+
+	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/samebits"
+)
+
+// attention is causal self-attention with shared keys and values.
+type attention[F constraints.Float] struct {
+	*oracle[F]
+	*blocks.Attention
+}
+
+// mix is softmax(q·kᵀ·scale)·v, head by head.                        u [B·T, D] → [B·T, D]
+func (m *attention[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
+	keys, values := &states[blocks.Keys], &states[blocks.Values]
+	q := m.linear(b.Take("q_proj.weight"), u, m.bias(b, "q_proj.bias", m.Bias)) // [B·T, q, hd]
+	k := m.linear(b.Take("k_proj.weight"), u, m.bias(b, "k_proj.bias", m.Bias)) // [B·T, kv, hd]
+	v := m.linear(b.Take("v_proj.weight"), u, m.bias(b, "v_proj.bias", m.Bias)) // [B·T, kv, hd]
+	for i := range k {
+		k[i] *= F(m.KeyScale)
+	}
+	m.narrow(k)
+	y := make([]F, len(q))
+	for seq := range m.batch.Sequences {
+		from, to := m.batch.Real(seq)
+		for t := from; t < to && !m.stopped(); t++ {
+			row, position := seq*m.batch.Tokens+t, keys.Tokens(seq)
+			keys.Grow(seq, 1)
+			values.Grow(seq, 1)
+			for head := range m.KeyHeads {
+				at := (row*m.KeyHeads + head) * m.Dim
+				keys.Put(seq, head, position, m.turn(k[at:][:m.Dim], position))
+				values.Put(seq, head, position, v[at:][:m.Dim])
+			}
+			for head := range m.Heads {
+				at := (row*m.Heads + head) * m.Dim
+				m.attend(y[at:][:m.Dim], m.turn(q[at:][:m.Dim], position), keys, values, seq, head/(m.Heads/m.KeyHeads))
+			}
+		}
+	}
+	return m.linear(b.Take("o_proj.weight"), m.narrow(y), m.bias(b, "o_proj.bias", m.OutBias))
+}
+
+// attend sets y to what the query q finds in a head of keys and values.
+func (m *attention[F]) attend(y, q []F, keys, values *blocks.State[F], seq, head int) {
+	row, weights := make([]F, m.Dim), make([]F, keys.Tokens(seq))
+	most := F(math.Inf(-1))
+	for t := range weights {
+		keys.Row(seq, head, t, row)
+		weights[t] = dot(q, row) * F(m.Scale)
+		most = max(most, weights[t])
+	}
+	var sum F
+	for t := range weights {
+		weights[t] = exp(weights[t] - most)
+		sum += weights[t]
+	}
+	for t, w := range weights {
+		values.Row(seq, head, t, row)
+		for i, v := range row {
+			y[i] += F(narrowed(m.oracle, w/sum) * v)
+		}
+	}
+}
+
+// turn returns x with the rotary embedding of a position: pairs (i, i + n/2) of the first n channels turn by
+// position · theta^(-2i/n).
+func (m *attention[F]) turn(x []F, position int) []F {
+	y, half := append([]F(nil), x...), m.Turned/2
+	for i := range half {
+		sin, cos := samebits.Sincos(float64(position) * samebits.Exp(float64(-2*i)/float64(m.Turned)*samebits.Log(m.Theta)))
+		y[i] = F(x[i]*F(cos)) - F(x[half+i]*F(sin))
+		y[half+i] = F(x[half+i]*F(cos)) + F(x[i]*F(sin))
+	}
+	return m.narrow(y)
+}
