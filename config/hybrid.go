@@ -236,3 +236,11 @@ func scaleField(key string, p *float64) field {
 	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
 	return f
 }
+
+// mixerWords says the sizes of the Mamba-2 blocks, if there are any.
+func mixerWords(c Config, m *Mixer2) string {
+	if !slices.ContainsFunc(c.Blocks(), func(layer []Block) bool { return slices.Contains(layer, BlockMamba2) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s of %d, n_groups %d, ", badfile.Count(m.MambaNumHeads, "head"), m.MambaHeadDim, m.NGroups)
+}

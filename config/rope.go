@@ -85,13 +85,13 @@ func oddRope(m jsonobj.Members) string {
 	for _, key := range []string{"rope_type", "type"} {
 		if v, ok := m.Get(key); ok {
 			if name, _ := v.Text(); name != "default" {
-				return fmt.Sprintf("found the %s %s", key, v)
+				return fmt.Sprintf("found the %s %s", key, v.Compact())
 			}
 		}
 	}
 	if v, ok := m.Get("partial_rotary_factor"); ok {
 		if part, isNumber := v.Float(); !isNumber || part != 1 {
-			return fmt.Sprintf("found the partial_rotary_factor %s", v)
+			return fmt.Sprintf("found the partial_rotary_factor %s", v.Compact())
 		}
 	}
 	return ""
