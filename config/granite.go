@@ -118,6 +118,9 @@ func (c *GraniteHybridConfig) Validate() error {
 			return err
 		}
 	}
+	if c.LogitsScaling == 0 {
+		return formatError("logits_scaling", "found 0, expected a number to divide by")
+	}
 	if c.NumLocalExperts > 0 && c.NumExpertsPerTok > c.NumLocalExperts {
 		return formatError("num_experts_per_tok", "found %d, expected at most num_local_experts %d", c.NumExpertsPerTok, c.NumLocalExperts)
 	}
