@@ -14,8 +14,8 @@ import (
 //go:embed bitmaps.bin
 var bitmaps []byte
 
-// Tables are the tables, rows in the order of their numbers. They lie together, so that assembly needs one pointer to them.
-// The elements of IQ2 and IQ3 are magnitudes.
+// Tables are the tables, rows in the order of their numbers. Assembly of package kernel has one
+// pointer to them and knows where each begins. The elements of IQ2 and IQ3 are magnitudes.
 //
 // IQ1 has 8g+1 for the elements g of a row of iq1s_grid, -1 to 1, in its first half, and 8g-1 in the second: eight times what
 // a block of that type means by them with either of its shifts, 1/8 and -1/8. IQ1_M has the same table as IQ1_S.
