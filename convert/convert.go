@@ -91,7 +91,7 @@ func ParseTensorType(s string) (t TensorType, err error) {
 		return t, fmt.Errorf("%q: %w", pattern, err)
 	}
 	var known []string
-	for _, d := range TensorDTypes() {
+	for _, d := range tensorDTypes() {
 		if strings.EqualFold(name, d.String()) {
 			t.DType = d
 			return t, nil
@@ -101,8 +101,8 @@ func ParseTensorType(s string) (t TensorType, err error) {
 	return t, fmt.Errorf("type %q: expected %s", name, badfile.Or(known))
 }
 
-// TensorDTypes lists the dtypes that a TensorType may have.
-func TensorDTypes() (dtypes []tensor.DType) {
+// tensorDTypes lists the dtypes that a TensorType may have.
+func tensorDTypes() (dtypes []tensor.DType) {
 	for d := range tensor.DTypes() {
 		if _, ok := d.GGML(); ok && (quantize.Supports(d) || d == tensor.F32 || d == tensor.F16 || d == tensor.BF16) {
 			dtypes = append(dtypes, d)

@@ -26,7 +26,7 @@ func newImatrixCmd(s *settings) *cobra.Command {
 	f := &imatrixFlags{}
 	cmd := &cobra.Command{
 		Use:   "imatrix MODEL TEXT --out FILE",
-		Short: "Measure on a text which columns of the weights matter, for convert --imatrix",
+		Short: "Measure which columns of the weights matter on a text",
 		Long: `imatrix runs the network over a text and writes, for every matrix in its blocks, the
 mean square of each column of its inputs: llama.cpp's importance matrix, a GGUF file
 that llama-quantize reads too. convert --imatrix spends the error of quantizing where

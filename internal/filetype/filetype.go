@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -105,8 +106,8 @@ func (f *Type) Assign(m Model, tensors []Tensor, importance bool, overrides []Ov
 		c, ok := fit(want, t.Shape)
 		if !ok {
 			block, _ := want.Block()
-			return nil, fmt.Errorf("tensor %s: rows of %d are not whole blocks of %s, which have %d, and nothing takes its place; choose another dtype",
-				t.Name, t.Shape[len(t.Shape)-1], want, block)
+			return nil, fmt.Errorf("%s: rows of %d are not whole blocks of %s, which have %d, and nothing takes its place; choose another dtype",
+				badfile.Tensor(t.Name), t.Shape[len(t.Shape)-1], want, block)
 		}
 		c.Importance = f.needsImportance(t.Name, c.DType)
 		choices[i] = c

@@ -126,7 +126,7 @@ func BenchmarkHeadScan(b *testing.B) {
 
 func BenchmarkNarrow(b *testing.B) {
 	src := vectors(rand.New(rand.NewPCG(1, 1)), 1<<17, "normal")
-	for _, dt := range []tensor.DType{tensor.F16, tensor.BF16, tensor.Q8_0} {
+	for _, dt := range []tensor.DType{tensor.F16, tensor.BF16} {
 		dst := make([]byte, dt.Bytes(len(src)))
 		b.Run(dt.String(), func(b *testing.B) {
 			b.SetBytes(int64(4 * len(src)))

@@ -70,7 +70,7 @@ func widen(dst []float32, d tensor.DType, src []byte) {
 func Narrow(dst []byte, d tensor.DType, src []float32) {
 	n := 0
 	if leaf := cpu.formats[d].narrow; leaf != nil {
-		if n = whole(len(src)); n > 0 { // all of them if they are blocks, which are longer
+		if n = whole(len(src)); n > 0 {
 			leaf(&dst[:d.Bytes(n)][0], &src[0], n)
 		}
 	}

@@ -897,19 +897,7 @@ DATA constantsAVX2<>+1312(SB)/8, $0x7fffffff7fffffff
 DATA constantsAVX2<>+1320(SB)/8, $0x7fffffff7fffffff
 DATA constantsAVX2<>+1328(SB)/8, $0x7fffffff7fffffff
 DATA constantsAVX2<>+1336(SB)/8, $0x7fffffff7fffffff
-DATA constantsAVX2<>+1344(SB)/8, $0x0000000400000000
-DATA constantsAVX2<>+1352(SB)/8, $0x0000000500000001
-DATA constantsAVX2<>+1360(SB)/8, $0x0000000600000002
-DATA constantsAVX2<>+1368(SB)/8, $0x0000000700000003
-DATA constantsAVX2<>+1376(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1384(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1392(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1400(SB)/8, $0x3f0000003f000000
-DATA constantsAVX2<>+1408(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1416(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1424(SB)/8, $0x42ff000042ff0000
-DATA constantsAVX2<>+1432(SB)/8, $0x42ff000042ff0000
-GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1440
+GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1344
 
 // func scanStepAVX2(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 // Requires: AVX, AVX2, FMA3
@@ -1358,105 +1346,6 @@ block:
 	VMOVD        X1, AX
 	VZEROUPPER
 	MOVL         AX, ret+16(FP)
-	RET
-
-// func quantizeQ8AVX2(dst *byte, src *float32, n int)
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeQ8AVX2(SB), NOSPLIT, $0-24
-	MOVQ    dst+0(FP), AX
-	MOVQ    src+8(FP), CX
-	MOVQ    n+16(FP), DX
-	VMOVDQU constantsAVX2<>+1344(SB), Y0
-
-block:
-	VMOVUPS      (CX), Y2
-	VPAND        constantsAVX2<>+1312(SB), Y2, Y1
-	VMOVUPS      32(CX), Y3
-	VPAND        constantsAVX2<>+1312(SB), Y3, Y4
-	VPMAXUD      Y4, Y1, Y1
-	VMOVUPS      64(CX), Y4
-	VPAND        constantsAVX2<>+1312(SB), Y4, Y5
-	VPMAXUD      Y5, Y1, Y1
-	VMOVUPS      96(CX), Y5
-	VPAND        constantsAVX2<>+1312(SB), Y5, Y6
-	VPMAXUD      Y6, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X6
-	VPMAXUD      X6, X1, X1
-	VPSHUFD      $0x4e, X1, X6
-	VPMAXUD      X6, X1, X1
-	VPSHUFD      $0xb1, X1, X6
-	VPMAXUD      X6, X1, X1
-	VDIVSS       constantsAVX2<>+32(SB), X1, X1
-	VXORPS       X7, X7, X7
-	VCMPSS       $0x04, X7, X1, X7
-	VMOVSS       constantsAVX2<>+288(SB), X6
-	VDIVSS       X1, X6, X6
-	VANDPS       X7, X6, X6
-	VCVTPS2PH    $0x00, X1, X1
-	VPEXTRW      $0x00, X1, (AX)
-	VBROADCASTSS X6, Y1
-	VMULPS       Y1, Y2, Y2
-	VROUNDPS     $0x03, Y2, Y6
-	VSUBPS       Y6, Y2, Y7
-	VANDPS       constantsAVX2<>+1312(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+768(SB), Y2, Y8
-	VORPS        constantsAVX2<>+288(SB), Y8, Y8
-	VANDPS       Y7, Y8, Y8
-	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+1312(SB), Y2, Y2
-	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y2, Y2
-	VCVTTPS2DQ   Y6, Y6
-	VPAND        Y2, Y6, Y2
-	VMULPS       Y1, Y3, Y3
-	VROUNDPS     $0x03, Y3, Y6
-	VSUBPS       Y6, Y3, Y7
-	VANDPS       constantsAVX2<>+1312(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+768(SB), Y3, Y8
-	VORPS        constantsAVX2<>+288(SB), Y8, Y8
-	VANDPS       Y7, Y8, Y8
-	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+1312(SB), Y3, Y3
-	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y3, Y3
-	VCVTTPS2DQ   Y6, Y6
-	VPAND        Y3, Y6, Y3
-	VMULPS       Y1, Y4, Y4
-	VROUNDPS     $0x03, Y4, Y6
-	VSUBPS       Y6, Y4, Y7
-	VANDPS       constantsAVX2<>+1312(SB), Y7, Y7
-	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y7, Y7
-	VANDPS       constantsAVX2<>+768(SB), Y4, Y8
-	VORPS        constantsAVX2<>+288(SB), Y8, Y8
-	VANDPS       Y7, Y8, Y8
-	VADDPS       Y8, Y6, Y6
-	VANDPS       constantsAVX2<>+1312(SB), Y4, Y4
-	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y4, Y4
-	VCVTTPS2DQ   Y6, Y6
-	VPAND        Y4, Y6, Y4
-	VMULPS       Y1, Y5, Y5
-	VROUNDPS     $0x03, Y5, Y1
-	VSUBPS       Y1, Y5, Y6
-	VANDPS       constantsAVX2<>+1312(SB), Y6, Y6
-	VCMPPS       $0x0d, constantsAVX2<>+1376(SB), Y6, Y6
-	VANDPS       constantsAVX2<>+768(SB), Y5, Y7
-	VORPS        constantsAVX2<>+288(SB), Y7, Y7
-	VANDPS       Y6, Y7, Y7
-	VADDPS       Y7, Y1, Y1
-	VANDPS       constantsAVX2<>+1312(SB), Y5, Y5
-	VCMPPS       $0x01, constantsAVX2<>+1408(SB), Y5, Y5
-	VCVTTPS2DQ   Y1, Y1
-	VPAND        Y5, Y1, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPACKSSWB    Y4, Y2, Y2
-	VPERMD       Y2, Y0, Y2
-	VMOVDQU      Y2, 2(AX)
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x22, AX
-	SUBQ         $0x20, DX
-	JNZ          block
-	VZEROUPPER
 	RET
 
 // func stepHeadTwoAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)

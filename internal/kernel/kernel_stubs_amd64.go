@@ -113,12 +113,6 @@ func narrowBF16AVX2(dst *byte, src *float32, n int)
 //go:noescape
 func maxAbsBitsAVX2(v *float32, n int) uint32
 
-// quantizeQ8AVX2 encodes src[:n] as Q8_0 blocks into dst, as tensor.NarrowF32 does.
-// n is a positive multiple of 32.
-//
-//go:noescape
-func quantizeQ8AVX2(dst *byte, src *float32, n int)
-
 // stepHeadTwoAVX2 does what stepHeadGeneric does for 2·rounds channels.
 // states is a positive multiple of 16, rounds is positive.
 //

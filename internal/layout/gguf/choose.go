@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -31,8 +32,10 @@ func (g *target) choose(p *write.Plan, model []gguf.KV) error {
 		return err
 	}
 	var tensors []filetype.Tensor
+	seen := map[string]bool{}
 	for _, spec := range table {
-		if stored, ok := names.ToGGUF(p.Config, spec.Name); ok && !spec.Optional {
+		if stored, ok := names.ToGGUF(p.Config, spec.Name); ok && !spec.Optional && !seen[stored.Name] {
+			seen[stored.Name] = true
 			tensors = append(tensors, filetype.Tensor{Name: stored.Name, Shape: stored.Shape})
 		}
 	}
@@ -142,7 +145,7 @@ func (g *target) noImportance(p *write.Plan, name string, dtype tensor.DType) er
 		Detail: fmt.Sprintf("%s is useless without an importance matrix", dtype)})
 }
 
-// noteChoices says which matrices did not get what the recipe has for them, and why.
+// noteChoices says which matrices did not get what the recipe has for them, and why, and which were quantized and are not.
 func (g *target) noteChoices(p *write.Plan) {
 	type fallback struct{ from, to tensor.DType }
 	counts := map[fallback]int{}
@@ -161,6 +164,15 @@ func (g *target) noteChoices(p *write.Plan) {
 			block = 32 // of the smallest blocks, which would have been next
 		}
 		p.Note(fmt.Sprintf("%s written as %s, not %s: row length not a multiple of %d", badfile.Count(counts[f], "matrix"), f.to, f.from, block))
+	}
+	widened := map[tensor.DType]int{}
+	for _, s := range p.Steps {
+		if s.FromDType.Quantized() && !s.DType.Quantized() {
+			widened[s.DType]++
+		}
+	}
+	for _, d := range slices.Sorted(maps.Keys(widened)) {
+		p.Note(fmt.Sprintf("%s written as %s from blocks: what quantizing lost does not come back", badfile.Count(widened[d], "matrix"), d))
 	}
 	if n := g.unmeasured; n > 0 {
 		p.Note(fmt.Sprintf("%s does not have the importance of %s: all columns count the same there", p.Importance.Path(), badfile.Count(n, "matrix")))

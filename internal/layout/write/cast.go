@@ -75,7 +75,7 @@ func room[E any](buf *[]E, n int) []E {
 	return (*buf)[:n]
 }
 
-// maxScale is what blocks hold at least, those of NVFP4 apart: their scales are F16, and codes go from 1 up.
+// maxScale is what blocks hold at least whose scales are F16, for their codes go from 1 up.
 const maxScale = 65504
 
 // sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
@@ -105,7 +105,10 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 	}
 	largest, overflow, ok := to.Range()
 	if !ok && to.Quantized() {
-		largest, overflow, ok = maxScale, math.Nextafter(maxScale, math.Inf(1)), true
+		if largest, ok = maxScale, true; to == tensor.NVFP4 {
+			largest = 6 * 448 // its scales are E4M3
+		}
+		overflow = math.Nextafter(largest, math.Inf(1))
 	}
 	if ok && !(float64(kernel.MaxAbs(values)) < overflow) {
 		for i, v := range values {

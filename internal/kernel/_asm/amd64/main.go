@@ -60,7 +60,7 @@ func main() {
 		widen(s)
 	}
 	k := newConstants("AVX2", 4)
-	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, addSquares, scaleRow, narrowF16, narrowBF16, maxAbsBits, quantizeQ8} {
+	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, addSquares, scaleRow, narrowF16, narrowBF16, maxAbsBits} {
 		f(k)
 	}
 	headStep(2)
