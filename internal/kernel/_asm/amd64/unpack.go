@@ -176,7 +176,7 @@ func (u *unpacker) move(src, dst Op) {
 	VMOVDQU(src, dst)
 }
 
-// level16 are what the 16 codes of four bits stand for.
+// levels are what the 16 codes of four bits stand for.
 type levels [16]int8
 
 // linear are levels one apart.
