@@ -16,7 +16,7 @@ type codec struct {
 	// For weights, which are floats or blocks of them; nil for all else. dst and src have the same number of elements.
 	widen32 func(dst []float32, src []byte) // exact, but for F64
 	widen64 func(dst []float64, src []byte) // exact
-	narrow  func(dst []byte, src []float32) // to the nearest, or as the reference quantizer does; nil: cannot be encoded here
+	narrow  func(dst []byte, src []float32) // to the nearest, or as the reference quantizer does; nil: encoding takes a search
 
 	largest  float64 // finite magnitude that it holds; 0: any of float32
 	overflow float64 // the first magnitude that does not become finite; 0: no finite float32 is checked
@@ -25,7 +25,7 @@ type codec struct {
 // notInGGML is the number of a type that GGUF files cannot hold.
 const notInGGML = -1
 
-// Narrows reports whether NarrowF32 encodes to d. Blocks can be read without that.
+// Narrows reports whether NarrowF32 encodes to d. To encode most blocks, scales are searched for elsewhere.
 func (d DType) Narrows() bool { return d.Float() && dtypes[d].narrow != nil }
 
 // checkConvert panics unless count elements of dt take exactly size bytes and dt is a float.
@@ -60,7 +60,7 @@ func WidenF64(dst []float64, dt DType, src []byte) {
 func NarrowF32(dst []byte, dt DType, src []float32) {
 	checkConvert("NarrowF32", len(src), dt, len(dst))
 	if !dt.Narrows() {
-		panic(fmt.Sprintf("tensor: NarrowF32 to %s, which can only be read", dt))
+		panic(fmt.Sprintf("tensor: NarrowF32 to %s, to which values are not simply rounded", dt))
 	}
 	dtypes[dt].narrow(dst, src)
 }
