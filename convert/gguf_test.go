@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -205,6 +206,30 @@ func TestEpsilonOfLlamaCpp(t *testing.T) {
 	got := openFixture(t, bare).Config().(*config.FalconMambaConfig)
 	if cfg.MixerRMSEps == cfg.LayerNormEpsilon || got.MixerRMSEps != cfg.LayerNormEpsilon {
 		t.Errorf("mixer_rms_eps %v, want %v", got.MixerRMSEps, cfg.LayerNormEpsilon)
+	}
+}
+
+// TestScaledWeights refuses a scale of a whole weight by name, and ignores one that is for activations.
+func TestScaledWeights(t *testing.T) {
+	f, err := gguf.Open("../fixtures/quantized/codes.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for name, want := range map[string]string{
+		"blk.1.ssm_in.scale":       `tensor "blk.1.ssm_in.scale": is a scale of all of "blk.1.ssm_in.weight", of type NVFP4, which this program does not apply`,
+		"blk.1.ssm_in.input_scale": "",
+	} {
+		path := filepath.Join(t.TempDir(), "x.gguf")
+		one := gguf.Tensor{Name: name, Shape: []int{1}, Data: tensor.Bytes([]float32{0.5})}
+		writeGGUF(t, path, f.KVs(), append(slices.Clone(f.Tensors()), one))
+		ck, err := loader.Open(path, loader.Options{})
+		if err == nil {
+			err = errors.Join(ck.Check(), ck.Close())
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

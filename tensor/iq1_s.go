@@ -38,7 +38,7 @@ func dequantizeIQ1S[F float32 | float64](dst []F, src []byte) {
 // shifted sets x to d times row q of the table of IQ1, whose shift is its highest bit.
 func shifted[F float32 | float64](x []F, q int, d F) {
 	d /= 8
-	for j, g := range codebook.Tables.IQ1[q&4095] {
+	for j, g := range codebook.IQ1[q&4095] {
 		x[j] = F(g) * d
 	}
 }

@@ -25,7 +25,7 @@ func dequantizeIQ2S[F float32 | float64](dst []F, src []byte) {
 		for k := range 32 {
 			q := int(src[2+k]) | int(src[66+k/4]>>(2*(k%4))&3)<<8
 			l := d * (0.5 + F(nibble(src[74+k/4], k/2))) / 4
-			signed(dst[8*k:][:8], codebook.Tables.IQ2S[q][:], l, src[34+k])
+			signed(dst[8*k:][:8], codebook.IQ2S[q][:], l, src[34+k])
 		}
 	}
 }

@@ -27,7 +27,7 @@ func dequantizeIQ2XS[F float32 | float64](dst []F, src []byte) {
 		for k := range 32 {
 			q := binary.LittleEndian.Uint16(src[2+2*k:])
 			l := d * (0.5 + F(nibble(src[66+k/4], k/2))) / 4
-			signed(dst[8*k:][:8], codebook.Tables.IQ2XS[q&511][:], l, codebook.Signs(byte(q>>9)))
+			signed(dst[8*k:][:8], codebook.IQ2XS[q&511][:], l, codebook.Signs(byte(q>>9)))
 		}
 	}
 }

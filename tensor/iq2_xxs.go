@@ -30,7 +30,7 @@ func dequantizeIQ2XXS[F float32 | float64](dst []F, src []byte) {
 			b := binary.LittleEndian.Uint32(part[4:])
 			l := d * (0.5 + F(b>>28)) / 4
 			for k, q := range part[:4] {
-				signed(dst[32*s+8*k:][:8], codebook.Tables.IQ2XXS[q][:], l, codebook.Signs(byte(b>>(7*k))))
+				signed(dst[32*s+8*k:][:8], codebook.IQ2XXS[q][:], l, codebook.Signs(byte(b>>(7*k))))
 			}
 		}
 	}

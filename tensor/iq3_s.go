@@ -25,7 +25,7 @@ func dequantizeIQ3S[F float32 | float64](dst []F, src []byte) {
 		for r := range 64 {
 			q := int(src[2+r]) | int(src[66+r/8]>>(r%8)&1)<<8
 			l := d * (1 + 2*F(nibble(src[106+r/16], r/8)))
-			signed(dst[4*r:][:4], codebook.Tables.IQ3S[q][:], l, src[74+r/2]>>(4*(r%2)))
+			signed(dst[4*r:][:4], codebook.IQ3S[q][:], l, src[74+r/2]>>(4*(r%2)))
 		}
 	}
 }

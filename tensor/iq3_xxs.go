@@ -30,8 +30,8 @@ func dequantizeIQ3XXS[F float32 | float64](dst []F, src []byte) {
 			for k := range 4 {
 				q, x := src[2+8*s+2*k:][:2], dst[32*s+8*k:][:8]
 				signs := codebook.Signs(byte(b >> (7 * k)))
-				signed(x[:4], codebook.Tables.IQ3XXS[q[0]][:], l, signs)
-				signed(x[4:], codebook.Tables.IQ3XXS[q[1]][:], l, signs>>4)
+				signed(x[:4], codebook.IQ3XXS[q[0]][:], l, signs)
+				signed(x[4:], codebook.IQ3XXS[q[1]][:], l, signs>>4)
 			}
 		}
 	}

@@ -45,8 +45,9 @@ It plans every tensor first: where it comes from, what it is called, which dtype
 gets and what happens to its values. --dry-run prints that plan. What the target cannot
 hold is refused by key before anything is written. Then the tensors are streamed, in
 memory that does not grow with the model. DST appears whole or not at all. With --force
-it replaces a checkpoint, once it is complete: a GGUF file, or a folder with nothing else
-in it, and never a file that SRC is read from. The same input gives the same bytes.
+it replaces a checkpoint, once it is complete: a GGUF file or its parts, or a folder with
+nothing else in it, and never a file that SRC is read from. The same input gives the same
+bytes. A tokenizer goes along; a folder made from a GGUF file has a tokenizer.json.
 
 For a GGUF file --dtype takes llama-quantize's names, and gives each tensor the type that
 llama-quantize gives it for that architecture, with its fallbacks. From the largest:

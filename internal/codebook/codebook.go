@@ -31,6 +31,13 @@ var Tables struct {
 	Signs  [256][8]uint32
 }
 
+// The same by their own names.
+var (
+	IQ2XXS, IQ2XS, IQ2S = &Tables.IQ2XXS, &Tables.IQ2XS, &Tables.IQ2S
+	IQ1                 = &Tables.IQ1
+	IQ3XXS, IQ3S        = &Tables.IQ3XXS, &Tables.IQ3S
+)
+
 func init() {
 	t, left := &Tables, bitmaps
 	eights := func(rows [][8]float32) {

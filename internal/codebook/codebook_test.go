@@ -14,14 +14,14 @@ func TestTables(t *testing.T) {
 			t.Errorf("%s: SHA-256 %s, want %s", name, got, want)
 		}
 	}
-	check("IQ2_XXS", "05826b5d3e472a3a78f196be62ac78acf81df0f909626e12ab9fa2a5d490dd54", flat8(Tables.IQ2XXS[:]))
-	check("IQ2_XS", "06e47aaca60b4dc1d9b5a3f34540437058a6b142b4d7a59d5ded769b4d1bf1de", flat8(Tables.IQ2XS[:]))
-	check("IQ2_S", "e1aa1473412b0552c2174c30ef22ab4073f6a181b85a17056e8249bd2932fd88", flat8(Tables.IQ2S[:]))
-	check("IQ3_XXS", "46e35f5a997efdee6c99ce57854c8a0d4f0ff8ca57e5e8a60c0793ea580acf5d", flat4(Tables.IQ3XXS[:]))
-	check("IQ3_S", "bd1af4945a1717c65610b0284e4628b9a1ba3b306fae3a06f6e5f597356e349f", flat4(Tables.IQ3S[:]))
+	check("IQ2_XXS", "05826b5d3e472a3a78f196be62ac78acf81df0f909626e12ab9fa2a5d490dd54", flat8(IQ2XXS[:]))
+	check("IQ2_XS", "06e47aaca60b4dc1d9b5a3f34540437058a6b142b4d7a59d5ded769b4d1bf1de", flat8(IQ2XS[:]))
+	check("IQ2_S", "e1aa1473412b0552c2174c30ef22ab4073f6a181b85a17056e8249bd2932fd88", flat8(IQ2S[:]))
+	check("IQ3_XXS", "46e35f5a997efdee6c99ce57854c8a0d4f0ff8ca57e5e8a60c0793ea580acf5d", flat4(IQ3XXS[:]))
+	check("IQ3_S", "bd1af4945a1717c65610b0284e4628b9a1ba3b306fae3a06f6e5f597356e349f", flat4(IQ3S[:]))
 	for half, shift := range []int8{1, -1} {
 		var table []byte
-		for _, row := range Tables.IQ1[half*2048:][:2048] {
+		for _, row := range IQ1[half*2048:][:2048] {
 			for _, v := range row {
 				table = append(table, byte((v-shift)/8))
 			}

@@ -18,8 +18,9 @@ import (
 const (
 	// MaxDepth is how deeply arrays and objects may nest, the outermost object included.
 	MaxDepth = 1000
-	// MaxKeys is how many keys one object may have. A shard index has one for each tensor.
-	MaxKeys = 1 << 17
+	// MaxKeys is how many keys one object may have. A shard index has one for each tensor, a vocabulary one for each token:
+	// the largest published ones have 262,144.
+	MaxKeys = 1 << 19
 )
 
 // Kind is the type of a JSON value. Integers and floats differ by spelling, as in Python: 32 is one, 32.0 the other.

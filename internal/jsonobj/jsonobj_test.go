@@ -57,7 +57,7 @@ func TestParseRefuses(t *testing.T) {
 	for i := range MaxKeys + 1 {
 		fmt.Fprintf(&wide, `,"%x":0`, i)
 	}
-	if _, err := Parse([]byte("{" + wide.String()[1:] + "}")); err == nil || !strings.Contains(err.Error(), "more than 131072 keys") {
+	if _, err := Parse([]byte("{" + wide.String()[1:] + "}")); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("more than %d keys", MaxKeys)) {
 		t.Errorf("%d keys: %v", MaxKeys+1, err)
 	}
 	deepest := strings.Repeat(`{"a":`, MaxDepth) + "1" + strings.Repeat("}", MaxDepth)

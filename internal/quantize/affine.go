@@ -2,8 +2,8 @@ package quantize
 
 // offsets is how many origins of the codes of a block with a minimum are tried, each with affineBins scales.
 const (
-	offsets    = 5
-	affineBins = 48
+	offsets    = 3
+	affineBins = 40
 )
 
 // affineCodes are codes 0 to max for values scale·q - min, scale at least 0.

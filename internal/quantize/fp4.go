@@ -8,7 +8,7 @@ import (
 // valuesE2M1 are twice the values of E2M1 in ascending order, as the codes of a table ascend; both zeros are 0 here.
 var valuesE2M1 = [16]int8{-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12}
 
-var codesE2M1 = &codes{max: 15, table: newLadders(&valuesE2M1), from: 7, to: 20}
+var codesE2M1 = &codes{max: 15, table: newLadders(&valuesE2M1), from: 7, to: 20, bins: 48}
 
 // e2m1 is the E2M1 of a code.
 func e2m1(code int8) byte {
@@ -55,7 +55,7 @@ var scalesE8M0 = func() (s [253]float64) {
 func encodeMXFP4(b *block, dst []byte) {
 	p := &b.profiles[0]
 	p.measure(codesE2M1, b.x, b.w)
-	scale, _ := p.best()
+	scale := p.best()
 	_, exponent := math.Frexp(scale) // scale < 2^exponent
 	dst[0] = byte(b.scaleOf(b.q[:], b.x, b.w, p.xx, scalesE8M0[:], exponent+128))
 	for i := range 16 {
@@ -79,7 +79,7 @@ func encodeNVFP4(b *block, dst []byte) {
 		x, w := b.x[16*j:][:16], b.w[16*j:][:16]
 		p := &b.profiles[0]
 		p.measure(codesE2M1, x, w)
-		scale, _ := p.best()
+		scale := p.best()
 		largest := 0.0
 		for _, v := range x {
 			largest = max(largest, math.Abs(v))

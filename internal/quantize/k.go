@@ -4,9 +4,9 @@ import "encoding/binary"
 
 var (
 	superQ3 = &superCodes{size: 16, lowest: -32, highest: 31, from: 24, to: 33, tries: 19,
-		codes: &codes{min: -4, max: 3, from: 2.2, to: 6}}
+		codes: &codes{min: -4, max: 3, from: 2.2, to: 6, bins: 32}}
 	superQ6 = &superCodes{size: 16, lowest: -128, highest: 127, from: 100, to: 128, tries: 19,
-		codes: &codes{min: -32, max: 31, from: 26, to: 36}}
+		codes: &codes{min: -32, max: 31, from: 26, to: 36, bins: 32}}
 	superIQ4 = &superCodes{size: 32, lowest: -32, highest: 31, from: 24, to: 33, tries: 19, codes: codesIQ4}
 )
 
@@ -62,9 +62,9 @@ func encodeIQ4XS(b *block, dst []byte) {
 
 var (
 	superQ2 = &superAffine{size: 16, highest: 15, from: 11, to: 16.5, tries: 12,
-		affineCodes: &affineCodes{max: 3, from: 2, to: 4.5, first: -0.5, step: 0.25}}
+		affineCodes: &affineCodes{max: 3, from: 2, to: 4.5, first: -0.3, step: 0.4}}
 	superQ4 = &superAffine{size: 32, highest: 63, from: 52, to: 64, tries: 10,
-		affineCodes: &affineCodes{max: 15, from: 12.5, to: 19, first: -0.3, step: 0.25}}
+		affineCodes: &affineCodes{max: 15, from: 12.5, to: 19, first: -0.2, step: 0.4}}
 	superQ5 = &superAffine{size: 32, highest: 63, from: 52, to: 64, tries: 10,
 		affineCodes: &affineCodes{max: 31, from: 27, to: 35.5, first: -0.4, step: 0.3}}
 )

@@ -7,6 +7,7 @@ type codes struct {
 	min, max int      // the codes, which are their own values unless there is a table
 	table    *ladders // for values that are not evenly spaced
 	from, to float64  // the scales worth a look: what the largest magnitude becomes in steps
+	bins     int      // how many of them are looked at
 }
 
 // sums are what decides the error of a scale s and codes q: Σ w·x·q and Σ w·q². Beside xx = Σ w·x², the error is
@@ -17,16 +18,18 @@ func (s sums) error(xx, scale float64) float64 {
 	return xx - float64(2*scale*s.xq) + float64(scale*scale*s.qq)
 }
 
-// bins is how many scales a profile covers, of either sign.
-const bins = 80
+// maxBins is how many scales a profile covers at most, of either sign.
+const maxBins = 80
 
 // profile has the sums of the codes that x/scale rounds to, for a range of scales: element i those of the inverse scale
 // low + i/perBin, in pos if it is positive, and in neg those of its negative.
 type profile struct {
 	xx       float64 // Σ w·x²
+	least    float64 // the error of the best scale
 	low      float64
 	perBin   float64
-	pos, neg [bins]sums
+	pos, neg []sums
+	array    [2 * maxBins]sums
 }
 
 // measure fills p for values x of weights w.
@@ -40,18 +43,21 @@ func (p *profile) measure(c *codes, x, w []float64) {
 		xx += float64(w[i] * float64(v*v))
 	}
 	p.xx, p.perBin = xx, 0
-	p.pos, p.neg = [bins]sums{}, [bins]sums{}
+	p.pos, p.neg = p.array[:c.bins], p.array[c.bins:2*c.bins]
+	clear(p.pos)
+	clear(p.neg)
 	if amax == 0 {
 		return
 	}
 	p.low = c.from / amax
-	p.perBin = (bins - 1) * amax / (c.to - c.from)
-	var both [bins]sums
+	p.perBin = float64(c.bins-1) * amax / (c.to - c.from)
+	var array [maxBins]sums
+	both := array[:c.bins]
 	if c.table != nil {
-		p.unevenSteps(&p.pos, x, w, &c.table.up, &c.table.down)
-		p.unevenSteps(&p.neg, x, w, &c.table.down, &c.table.up)
+		p.unevenSteps(p.pos, x, w, &c.table.up, &c.table.down)
+		p.unevenSteps(p.neg, x, w, &c.table.down, &c.table.up)
 	} else {
-		p.evenSteps(&both, c, x, w)
+		p.evenSteps(both, c, x, w)
 	}
 	var b, pos, neg sums
 	for i := range both {
@@ -68,8 +74,9 @@ func (p *profile) measure(c *codes, x, w []float64) {
 
 // evenSteps notes the steps of codes that are integers. Those that scales of both signs take are noted in both; if the
 // codes go further down than up, the last step is taken by negative elements in p.pos and by positive ones in p.neg.
-func (p *profile) evenSteps(both *[bins]sums, c *codes, x, w []float64) {
+func (p *profile) evenSteps(both []sums, c *codes, x, w []float64) {
 	low, perBin, limit := p.low, p.perBin, c.max
+	last := float64(len(both) - 1)
 	var first sums
 	for i, v := range x {
 		a, wi := math.Abs(v), w[i]
@@ -81,14 +88,14 @@ func (p *profile) evenSteps(both *[bins]sums, c *codes, x, w []float64) {
 		stride := perBin / a
 		at := float64((f+0.5)*stride) - float64(low*perBin)
 		rise := float64(wi * float64(2*f+1))
-		for ; k < limit && at < bins-1; k++ {
+		for ; k < limit && at < last; k++ {
 			s := &both[int(at)+1]
 			s.xq += wa
 			s.qq += rise
 			at += stride
 			rise += wi + wi
 		}
-		if k == limit && -c.min > limit && at < bins-1 {
+		if k == limit && -c.min > limit && at < last {
 			s := &p.pos[max(0, int(at)+1)]
 			if v > 0 {
 				s = &p.neg[max(0, int(at)+1)]
@@ -116,7 +123,7 @@ type ladder struct {
 }
 
 // unevenSteps notes the steps of one sign of scales, of which same are the values of elements of that sign.
-func (p *profile) unevenSteps(into *[bins]sums, x, w []float64, same, other *ladder) {
+func (p *profile) unevenSteps(into []sums, x, w []float64, same, other *ladder) {
 	for i, v := range x {
 		l := same
 		if v < 0 {
@@ -136,7 +143,7 @@ func (p *profile) unevenSteps(into *[bins]sums, x, w []float64, same, other *lad
 		offset := float64(p.low * p.perBin)
 		for ; k < len(l.middle); k++ {
 			at := float64(l.middle[k]*stride) - offset
-			if !(at < bins-1) {
+			if !(at < float64(len(into)-1)) {
 				break
 			}
 			next := l.value[k+1]
@@ -188,8 +195,8 @@ func (l *ladder) fill() {
 	}
 }
 
-// best returns the scale of the least error and that error.
-func (p *profile) best() (scale, err float64) {
+// best returns the scale of the least error, which is p.least from then on.
+func (p *profile) best() float64 {
 	best, sign := sums{0, 1}, 1.0
 	for i := range p.pos {
 		if s := p.pos[i]; float64(s.xq*s.xq)*best.qq > float64(best.xq*best.xq)*s.qq {
@@ -199,8 +206,9 @@ func (p *profile) best() (scale, err float64) {
 			best, sign = s, -1
 		}
 	}
-	scale = sign * best.xq / best.qq
-	return scale, best.error(p.xx, best.xq/best.qq)
+	scale := best.xq / best.qq
+	p.least = best.error(p.xx, scale)
+	return sign * scale
 }
 
 // bestHalf is best among scales that are rounded to F16.
@@ -225,11 +233,11 @@ func (p *profile) at(scale float64) float64 {
 	if scale == 0 || p.perBin == 0 {
 		return p.xx
 	}
-	side := &p.pos
+	side := p.pos
 	if scale < 0 {
-		side, scale = &p.neg, -scale
+		side, scale = p.neg, -scale
 	}
-	i := int(max(0, min(bins-1, float64((1/scale-p.low)*p.perBin)+0.5)))
+	i := int(max(0, min(float64(len(side)-1), float64((1/scale-p.low)*p.perBin)+0.5)))
 	return side[i].error(p.xx, scale)
 }
 

@@ -9,8 +9,8 @@ import (
 func (b *block) single(c *codes) (bits uint16) {
 	p := &b.profiles[0]
 	p.measure(c, b.x, b.w)
-	scale, err := p.best()
-	if err < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
+	scale := p.best()
+	if p.least < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
 		scale = p.bestHalf()
 	}
 	best := math.Inf(1)
@@ -33,9 +33,9 @@ func (b *block) single(c *codes) (bits uint16) {
 // Blocks of 32 with one scale. Below the smallest inverse scale too much is lost to wide steps, above the largest to
 // clipping; the range was chosen by the error on Gaussian weights and on those of trained models.
 var (
-	codesQ4 = &codes{min: -8, max: 7, from: 5.5, to: 11}
-	codesQ5 = &codes{min: -16, max: 15, from: 12, to: 20}
-	codesQ8 = &codes{min: -127, max: 127, from: 108, to: 129}
+	codesQ4 = &codes{min: -8, max: 7, from: 5.5, to: 11, bins: 48}
+	codesQ5 = &codes{min: -16, max: 15, from: 12, to: 20, bins: 48}
+	codesQ8 = &codes{min: -127, max: 127, from: 108, to: 129, bins: 80}
 )
 
 func encodeQ4_0(b *block, dst []byte) {
@@ -66,7 +66,7 @@ func encodeQ8_0(b *block, dst []byte) {
 // valuesIQ4 are the values of IQ4_NL and IQ4_XS (kvalues_iq4nl of ggml-common.h).
 var valuesIQ4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-var codesIQ4 = &codes{max: 15, table: newLadders(&valuesIQ4), from: 85, to: 165}
+var codesIQ4 = &codes{max: 15, table: newLadders(&valuesIQ4), from: 85, to: 165, bins: 48}
 
 func encodeIQ4NL(b *block, dst []byte) {
 	binary.LittleEndian.PutUint16(dst, b.single(codesIQ4))

@@ -29,7 +29,7 @@ func (b *block) symmetric(c *superCodes) *superBlock {
 	for j := range n {
 		p := &b.profiles[j]
 		p.measure(c.codes, b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size])
-		scales[j], _ = p.best()
+		scales[j] = p.best()
 		if math.Abs(scales[j]) > math.Abs(largest) {
 			largest = scales[j]
 		}
@@ -75,6 +75,9 @@ func (b *block) multiply(s *superBlock, c *superCodes, scales *[16]float64, d fl
 		p := &b.profiles[j]
 		x, w := b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size]
 		near := round(clamp(float64(scales[j]*t), float64(c.lowest), float64(c.highest)))
+		if p.nearlyExact(w, scales[j]) {
+			near = p.bestMultiplier(c, d, near)
+		}
 		best := math.Inf(1)
 		var sum sums
 		for m := max(c.lowest, near-1); m <= min(c.highest, near+1); m++ {
@@ -91,4 +94,25 @@ func (b *block) multiply(s *superBlock, c *superCodes, scales *[16]float64, d fl
 		qq += float64(m * m * sum.qq)
 	}
 	s.refit = xq * inverse(qq)
+}
+
+// nearlyExact reports whether codes fit values much better than rounding to steps of scale usually does, as when all are the
+// same. Then many scales do, and which of them is near to a multiple of d matters more than which is the best.
+func (p *profile) nearlyExact(w []float64, scale float64) bool {
+	sum := 0.0
+	for _, v := range w {
+		sum += v
+	}
+	return p.least < 0.02*float64(scale*scale*sum)
+}
+
+// bestMultiplier returns the multiplier of d that leaves the least error, if it is less than that of near.
+func (p *profile) bestMultiplier(c *superCodes, d float64, near int) int {
+	least := p.at(d * float64(near))
+	for m := c.lowest; m <= c.highest; m++ {
+		if err := p.at(d * float64(m)); err < least {
+			near, least = m, err
+		}
+	}
+	return near
 }

@@ -110,7 +110,7 @@ func (b *block) affineError(c *superAffine, d, dmin, limit float64) float64 {
 			if fit.err >= best {
 				continue
 			}
-			below := math.Floor(min(float64(fit.scale*t), float64(c.highest)-1))
+			below := math.Floor(clamp(float64(fit.scale*t), 0, float64(c.highest)-1))
 			for _, m := range [2]float64{below, below + 1} {
 				scale := d * m
 				least := max(0, float64(float64(scale*fit.q)-f.x)*perW)
@@ -136,12 +136,15 @@ func (b *block) multiplyAffine(s *superBlock, c *superAffine, d, dmin float64) {
 	for j := range 256 / c.size {
 		f := &b.fits[j]
 		x, w := b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size]
-		nearScale := round(min(float64(f.fit[0].scale*t), float64(c.highest)))
-		nearMin := round(min(float64(f.fit[0].min*tmin), float64(c.highest)))
+		nearScale := round(clamp(float64(f.fit[0].scale*t), 0, float64(c.highest)))
+		nearMin := round(clamp(float64(f.fit[0].min*tmin), 0, float64(c.highest)))
 		best := math.Inf(1)
 		var sum affineSums
 		for l := max(0, nearScale-1); l <= min(c.highest, nearScale+1); l++ {
 			for m := max(0, nearMin-1); m <= min(c.highest, nearMin+1); m++ {
+				if l != nearScale && m != nearMin {
+					continue
+				}
 				scale, least := d*float64(l), dmin*float64(m)
 				try := c.encode(b.tmp[:], x, w, scale, least)
 				if err := f.error(&try, scale, least); err < best {
