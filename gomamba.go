@@ -56,6 +56,7 @@ type Options struct {
 	Strict       bool   // treat unknown tensors as an error
 	TrustTensors bool   // rebuild the sizes of a configuration that contradicts the tensors from these
 	ParallelScan bool   // divide the scan of long prompts by time, see model.Options
+	DtFloor      bool   // raise dt as transformers does in full passes of Nemotron-H, see model.Options
 	Tokenizer    string // for a model without: a file, a folder or OWNER/NAME on the hub
 
 	// Progress is called as a download or other long work goes on, never from two goroutines at a time. It may be nil.
@@ -106,7 +107,7 @@ func OpenWith(ctx context.Context, name string, opts Options) (*Model, error) {
 		}
 		m.tokenizer = func() (*text.Tokenizer, error) { return t, nil }
 	}
-	if m.net, err = model.New(m.ck, model.Options{Threads: opts.Threads, ParallelScan: opts.ParallelScan}); err != nil {
+	if m.net, err = model.New(m.ck, model.Options{Threads: opts.Threads, ParallelScan: opts.ParallelScan, DtFloor: opts.DtFloor}); err != nil {
 		return nil, errors.Join(err, m.ck.Close())
 	}
 	return m, nil

@@ -10,11 +10,13 @@ import (
 // Family names an architecture as model_type spells it in config.json.
 type Family string
 
-// The families of pure Mamba checkpoints.
+// The families of pure Mamba checkpoints, and of hybrids.
 const (
-	Mamba       Family = "mamba"
-	FalconMamba Family = "falcon_mamba"
-	Mamba2      Family = "mamba2"
+	Mamba         Family = "mamba"
+	FalconMamba   Family = "falcon_mamba"
+	Mamba2        Family = "mamba2"
+	NemotronH     Family = "nemotron_h"
+	GraniteHybrid Family = "granitemoehybrid"
 )
 
 // Config is one resolved configuration: every default filled in, every derived size computed.
@@ -155,6 +157,8 @@ const (
 	maxWidth  = 1 << 28 // V, D, I, R
 	maxInner  = 1 << 16 // N, K, E
 	maxLayers = 1 << 12
+	// maxExperts bounds those of all layers that have tensors of their own. The largest published model has some 20,000.
+	maxExperts = 1 << 17
 	// maxBytes bounds weights and states of the whole model at 8 bytes an element.
 	maxBytes = 1 << 62
 )

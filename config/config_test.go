@@ -198,8 +198,8 @@ func TestRefused(t *testing.T) {
 		{mamba + `"d_model": 768, "n_layer": 24}`, true, "original state-spaces layout"},
 		{`{"dim": 4096, "n_layers": 64, "n_groups": 8}`, true, "mistral's parameters"},
 		{`{"d_model": 768, "n_layer": 24, "ssm_cfg": {}}`, true, "original state-spaces layout"},
-		{`{"model_type": "jamba"}`, true, `model_type: "jamba" is a hybrid, in which Mamba blocks are mixed with others; only pure models`},
-		{`{"architectures": ["LlamaForCausalLM"]}`, true, `architectures: "LlamaForCausalLM" is a config of another architecture; only pure models`},
+		{`{"model_type": "jamba"}`, true, `model_type: "jamba" is a hybrid, in which Mamba blocks are mixed with others; only models`},
+		{`{"architectures": ["LlamaForCausalLM"]}`, true, `architectures: "LlamaForCausalLM" is a config of another architecture; only models`},
 		{`{"model_type": 1}`, false, "model_type: found 1"},
 		{`{"hidden_size": 64}`, false, "model_type: missing"},
 	} {

@@ -65,14 +65,21 @@ type Knob struct {
 
 // Knobs lists what decides tensors, the family's own keys first. Turning one may leave a configuration that is not valid.
 func Knobs(c Config) []Knob {
-	fields, common := c.fields(), len(c.Shared().fields())
-	var list []Knob
-	for _, f := range slices.Concat(fields[common:], fields[:common]) {
-		if f.decides != Nothing && (f.size != nil || f.on != nil) {
-			list = append(list, Knob{f.key, f.size, f.on})
+	var shared []string
+	for _, f := range c.Shared().fields() {
+		shared = append(shared, f.key)
+	}
+	var own, common []Knob
+	for _, f := range c.fields() {
+		switch k := (Knob{f.key, f.size, f.on}); {
+		case f.decides == Nothing, f.size == nil && f.on == nil:
+		case slices.Contains(shared, f.key):
+			common = append(common, k)
+		default:
+			own = append(own, k)
 		}
 	}
-	return list
+	return append(own, common...)
 }
 
 // departing returns the first field that decides something and has values in a and b, of one family, that compute

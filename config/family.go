@@ -13,13 +13,14 @@ type entry struct {
 	classes []string // of transformers, the language model first
 	fresh   func() Config
 	twin    twin
+	hybrid  bool      // no tensor shows which blocks there are: only the configuration says so
 	product *product  // nil: shapes show every size
 	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
 	gguf    llamaCpp
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2}
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {
@@ -42,6 +43,10 @@ const (
 	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
 	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
+	BlockMLP         Block = "mlp"          // down(relu(up)²)
+	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
+	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
+	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
 )
 
 // uniform is a network of layers that are one block each, all of a kind.
@@ -77,6 +82,20 @@ func Title(f Family) string {
 		return e.title
 	}
 	return string(f)
+}
+
+// Hybrid reports whether the layers of a family differ in their blocks.
+func Hybrid(f Family) bool {
+	e := entryOf(f)
+	return e != nil && e.hybrid
+}
+
+// KeyOfLayers returns the key that says how many layers there are: num_hidden_layers, or the list of Nemotron-H.
+func KeyOfLayers(f Family) string {
+	if f == NemotronH {
+		return keyLayers
+	}
+	return "num_hidden_layers"
 }
 
 // Plain returns the family that stands for all that have the same tensors as f: Mamba for FalconMamba, else f itself.

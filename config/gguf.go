@@ -67,7 +67,8 @@ type GGUFTensors struct {
 	ConvBias bool // there is a bias of a convolution
 }
 
-// Architecture returns how llama.cpp names the architecture of c: "mamba", which includes FalconMamba, or "mamba2".
+// Architecture returns how llama.cpp names the architecture of c: "mamba", which includes FalconMamba, or "mamba2". Empty: GGUF is
+// not written for the family.
 func Architecture(c Config) string { return entryOf(c.Family()).gguf.arch }
 
 // SentencePieceFirst reports whether llama.cpp's converter looks for a SentencePiece vocabulary of such a model before it
@@ -152,7 +153,7 @@ func ggufFamily(f GGUFKeys) (*entry, error) {
 	var known []string
 	for _, e := range families {
 		if e.gguf.arch != arch {
-			if name := strconv.Quote(e.gguf.arch); !slices.Contains(known, name) {
+			if name := strconv.Quote(e.gguf.arch); e.gguf.arch != "" && !slices.Contains(known, name) {
 				known = append(known, name)
 			}
 			continue

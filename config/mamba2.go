@@ -205,12 +205,17 @@ func (c *Mamba2Config) settle(shown Sizes) {
 	if c.NumHeads > 0 && inner%c.NumHeads == 0 && inner > 0 {
 		c.HeadDim = inner / c.NumHeads
 	}
-	switch both := groupedStates(shown); {
-	case both <= 0 || both == c.NGroups*c.StateSize:
-	case both%c.StateSize == 0:
-		c.NGroups = both / c.StateSize
-	case both%c.NGroups == 0:
-		c.StateSize = both / c.NGroups
+	divideStates(groupedStates(shown), &c.NGroups, &c.StateSize)
+}
+
+// divideStates adapts groups and states of a group to their product, if it is known and they do not make it.
+func divideStates(product int, groups, states *int) {
+	switch {
+	case product <= 0 || product == *groups**states:
+	case product%*states == 0:
+		*groups = product / *states
+	case product%*groups == 0:
+		*states = product / *groups
 	}
 }
 

@@ -168,7 +168,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 		case class != "":
 			return class, nil
 		case len(classes) > 0:
-			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), unknownModel(""))
+			return "", unsupported(f.key, "%s is %s", badfile.Quote(classes[0]), unknownModel(classes[0]))
 		}
 		if err := otherLayout(keys); err != nil {
 			return "", err
@@ -200,9 +200,18 @@ func detect(keys jsonobj.Members) (Family, error) {
 	return family, nil
 }
 
-// hybrids are the model types of transformers whose blocks are not all Mamba blocks.
+// hybrids are the model types whose blocks are not all Mamba blocks, and which are not families here.
 var hybrids = []string{
-	"bamba", "falcon_h1", "granitemoehybrid", "hymba", "jamba", "llamba", "nemotron_h", "plamo2", "samba", "zamba", "zamba2",
+	"bamba", "falcon_h1", "hymba", "jamba", "llamba", "plamo2", "samba", "zamba", "zamba2",
+}
+
+// nemotrons are relatives of Nemotron-H: model types and classes, and what they have in place of its list of blocks.
+var nemotrons = map[string]string{
+	"nemotron_h_puzzle":                "a Nemotron-H in which every block has sizes of its own",
+	"NemotronHPuzzleForCausalLM":       "a Nemotron-H in which every block has sizes of its own",
+	"NemotronH_Nano_VL_V2":             "a Nemotron-H that reads pictures",
+	"nemotron_h_omni":                  "a Nemotron-H that reads pictures and sound",
+	"NemotronH_Nano_Omni_Reasoning_V3": "a Nemotron-H that reads pictures and sound",
 }
 
 // unknownModel explains a model type that does not have a family here.
@@ -211,11 +220,14 @@ func unknownModel(modelType string) string {
 	if slices.Contains(hybrids, modelType) {
 		what = "a hybrid, in which Mamba blocks are mixed with others"
 	}
+	if relative := nemotrons[modelType]; relative != "" {
+		what = relative
+	}
 	var own []string
 	for _, e := range families {
 		own = append(own, strconv.Quote(string(e.family)))
 	}
-	return fmt.Sprintf("%s; only pure models of the families %s can be converted and run", what, and(own))
+	return fmt.Sprintf("%s; only models of the families %s are supported", what, and(own))
 }
 
 // and lists words as in a sentence.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/model"
 )
@@ -58,6 +59,7 @@ var variety = []string{
 	"mamba1/default", "mamba1/oddstate", "mamba1/bf16", "mamba1/f16", "mamba1/usebias", "mamba1/conv3",
 	"mamba1/noconvbias", "mamba1/sharded", "falcon/default", "falcon/odd", "falcon/sharded",
 	"mamba2/default", "mamba2/groups4", "mamba2/groups8", "mamba2/limit", "mamba2/odd", "mamba2/published", "mamba2/sharded",
+	"nemotron/dense", "nemotron/latent", "nemotron/bias", "nemotron/sharded", "granite/moe", "granite/rope", "granite/attentionmoe",
 }
 
 // TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a
@@ -164,12 +166,20 @@ func columns(b model.Batch, from, to int) model.Batch {
 	return c
 }
 
-// statesOf returns the states of one sequence, layer by layer.
+// statesOf returns the states of one sequence, layer by layer; of keys and values those of each head apart, without the zeros
+// before them.
 func statesOf(c *model.Cache, row int) (all [][]float32) {
 	for l := range c.Layers() {
 		for _, s := range c.States(l) {
 			size := len(s.Values) / c.Sequences
-			all = append(all, s.Values[row*size:][:size])
+			values := s.Values[row*size:][:size]
+			if s.Name != dump.KeyStates && s.Name != dump.ValueStates {
+				all = append(all, values)
+				continue
+			}
+			for head := range slices.Chunk(values, s.Shape[2]*s.Shape[3]) {
+				all = append(all, head[(s.Shape[2]-c.Tokens()[row])*s.Shape[3]:])
+			}
 		}
 	}
 	return all

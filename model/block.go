@@ -32,14 +32,18 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	case blocks.FalconMamba:
 		return newFalcon(b, s, cfg.(*config.FalconMambaConfig))
 	case blocks.Mamba2:
-		return newMamba2(b, s, cfg.(*config.Mamba2Config))
+		return newMamba2(b, s, step.Mamba2)
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
+	case blocks.MLP, blocks.SwiGLU:
+		return newMLP(b, s, step.MLP)
+	case blocks.MoE, blocks.SwiGLUMoE:
+		return newExperts(b, s, step.Experts)
 	}
 	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
 }
 
-// step is a norm and the block that reads what it gives: hidden += block(norm(hidden)).
+// step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)).
 type step struct {
 	norm       []float32 // [D]
 	block      block
@@ -54,10 +58,12 @@ type weights struct {
 	normF      []float32     // [D]
 	eps        float64
 	width      []int // D: the whole of a row is normed
+	scales     blocks.Scales
+	embedding  bool // is hidden state 0
 }
 
 // bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
-func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
+func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights, error) {
 	b, cfg := loader.NewBinder(ck), ck.Config()
 	w := &weights{
 		embeddings: matrix(b, names.Embedding).Matrix,
@@ -65,8 +71,10 @@ func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
 		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
+		scales:     blocks.ScalesOf(cfg),
+		embedding:  blocks.EmbeddingShown(cfg),
 	}
-	for l, kinds := range blocks.Layers(cfg) {
+	for l, kinds := range network {
 		var steps []step
 		layer, at := b.Layer(l), 0
 		for i := range kinds {
@@ -83,7 +91,8 @@ func bind(ck *loader.Checkpoint, s *scratch) (*weights, error) {
 // weight is a matrix of a block.
 type weight struct {
 	kernel.Matrix
-	name string // canonical, of the tensor
+	name           string // canonical, of the tensor
+	index, stacked int    // which of how many matrices of the tensor it is
 }
 
 // matrix binds a two-dimensional weight, without copying it.
@@ -92,7 +101,7 @@ func matrix(b binder, name string) weight {
 	if b.Err() != nil {
 		return weight{}
 	}
-	return weight{kernel.NewMatrix(t), t.Name}
+	return weight{kernel.NewMatrix(t), t.Name, 0, 1}
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.

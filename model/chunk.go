@@ -61,6 +61,8 @@ type chunk struct {
 	// Of the current block: its states, and for a parallel scan where each sequence stands.
 	states  []blocks.State[float32]
 	carries []kernel.Carry
+	routes  routes // of a mixture of experts
+	whole   [1]span
 
 	// What runs in parallel now. The tasks are made once, so that a token allocates nothing.
 	run             channelFunc
@@ -109,14 +111,31 @@ func (c *chunk) resize(rows, logitRows int) {
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
 func (c *chunk) matMul(y []float32, w *weight, x []float32, xStride int, bias []float32) {
+	c.matMulOf(tokens{c.spans, c.rows}, y, w, x, xStride, bias)
+}
+
+// tokens are rows of which spans hold tokens.
+type tokens struct {
+	spans []span
+	rows  int
+}
+
+// gathered are n rows that all hold tokens.
+func (c *chunk) gathered(n int) tokens {
+	c.whole[0] = span{tokens: n}
+	return tokens{c.whole[:], n}
+}
+
+// matMulOf is matMul for some rows.
+func (c *chunk) matMulOf(t tokens, y []float32, w *weight, x []float32, xStride int, bias []float32) {
 	if c.inputs != nil {
-		for _, s := range c.spans {
-			c.inputs(Inputs{Weight: w.name, Matrices: 1, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
+		for _, s := range t.spans {
+			c.inputs(Inputs{Weight: w.name, Matrix: w.index, Matrices: w.stacked, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
 		}
 	}
-	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, c.rows)
+	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, t.rows)
 	if bias != nil {
-		kernel.AddBias(y[:c.rows*w.Rows], bias)
+		kernel.AddBias(y[:t.rows*w.Rows], bias)
 	}
 }
 

@@ -43,7 +43,8 @@ type Inputs struct {
 // Its slices are valid until the function that receives it returns.
 type Part struct {
 	Start, Width int // positions Start to Start+Width of every sequence
-	// Hidden [L+1][B, Width, D]: entry i < L is the residual stream after block i, entry L is after the final norm.
+	// Hidden [L+1][B, Width, D]: entry i < L is the residual stream after block i, of hybrids before block i; entry L is after the
+	// final norm.
 	Hidden [][]float32
 	// Logits [B, Width, V] with LogitsAll; with LogitsLast [B, 1, V] in a part of its own with Width 0.
 	Logits []float32
@@ -210,6 +211,7 @@ func (p *pass) all() error {
 	}
 	c.resize(0, b.Sequences)
 	kernel.MatMul(p.m.pool, c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
+	kernel.Scale(c.logits, 1/p.m.weights.scales.Logits)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
 }
@@ -222,15 +224,19 @@ func (p *pass) chunk() error {
 		id := p.batch.IDs[row/c.width*p.batch.Tokens+c.start+row%c.width]
 		w.embeddings.Row(c.hidden[row*D:][:D], int(id))
 	}
+	kernel.Scale(c.hidden, w.scales.Embeddings)
 	p.part = Part{Start: c.start, Width: c.width, Hidden: p.part.Hidden[:0]}
+	if w.embedding {
+		p.keep()
+	}
 	for l := range w.layers {
 		if err := p.ctx.Err(); err != nil {
 			return err
 		}
 		m.layer(c, l, p.cache)
 		p.meter.Add(c.width)
-		if p.want.HiddenStates {
-			p.part.Hidden = append(p.part.Hidden, p.keep(l))
+		if !w.embedding || l+1 < len(w.layers) {
+			p.keep()
 		}
 	}
 	if p.want.Logits == LogitsNone && !p.want.HiddenStates {
@@ -243,6 +249,7 @@ func (p *pass) chunk() error {
 	switch p.want.Logits {
 	case LogitsAll:
 		kernel.MatMul(m.pool, c.logits, &w.head, c.u, D, c.rows)
+		kernel.Scale(c.logits, 1/w.scales.Logits)
 		p.part.Logits = c.logits
 	case LogitsLast:
 		p.keepLast()
@@ -250,13 +257,17 @@ func (p *pass) chunk() error {
 	return p.visit(&p.part)
 }
 
-// keep returns a copy of the residual stream after layer l, which the next block changes.
-func (p *pass) keep(l int) []float32 {
-	if l == len(p.hidden) {
+// keep adds a copy of the residual stream, which the next block changes, to the hidden states if they are wanted.
+func (p *pass) keep() {
+	if !p.want.HiddenStates {
+		return
+	}
+	i := len(p.part.Hidden)
+	if i == len(p.hidden) {
 		p.hidden = append(p.hidden, nil)
 	}
-	p.hidden[l] = append(p.hidden[l][:0], p.c.hidden...)
-	return p.hidden[l]
+	p.hidden[i] = append(p.hidden[i][:0], p.c.hidden...)
+	p.part.Hidden = append(p.part.Hidden, p.hidden[i])
 }
 
 // keepLast remembers the final norm's output at the last token of each sequence that ends in the chunk.
@@ -268,7 +279,7 @@ func (p *pass) keepLast() {
 	}
 }
 
-// layer adds the blocks of layer l to the residual stream: hidden += block(norm(hidden)), one after the other.
+// layer adds the blocks of layer l to the residual stream: hidden += scale · block(norm(hidden)), one after the other.
 func (m *Model) layer(c *chunk, l int, cache *Cache) {
 	if cache.scans != nil {
 		c.carries = cache.scans[l]
@@ -279,7 +290,7 @@ func (m *Model) layer(c *chunk, l int, cache *Cache) {
 		c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
 		c.states = cache.states[l][s.from:s.upTo]
 		s.block.forward(c)
-		kernel.Add(c.hidden, c.out)
+		kernel.AddScaled(c.hidden, c.out, m.weights.scales.Residual)
 	}
 	c.states, c.carries = nil, nil
 }

@@ -3,7 +3,6 @@ package model
 import (
 	"slices"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
@@ -32,31 +31,31 @@ type mamba2 struct {
 	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba2(b binder, s *scratch, cfg *config.Mamba2Config) *mamba2 {
+func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 	m := &mamba2{
-		inner: cfg.DInner(), channels: cfg.ConvChannels(), heads: cfg.NumHeads,
-		bc: cfg.NGroups * cfg.StateSize, groups: slices.Repeat([]int{cfg.DInner() / cfg.NGroups}, cfg.NGroups),
+		inner: sizes.Inner(), channels: sizes.Channels(), heads: sizes.Heads,
+		bc: sizes.Groups * sizes.StateSize, groups: slices.Repeat([]int{sizes.Inner() / sizes.Groups}, sizes.Groups),
 		inProj: matrix(b, "in_proj.weight"),
-		inBias: optional(b, "in_proj.bias", cfg.UseBias),
+		inBias: optional(b, "in_proj.bias", sizes.Bias),
 		scan: kernel.HeadScan{
-			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, States: cfg.StateSize,
-			DtBias: vector(b, "dt_bias"), DtMin: cfg.TimeStepLimit[0], DtMax: cfg.TimeStepLimit[1],
+			Heads: sizes.Heads, HeadDim: sizes.HeadDim, Groups: sizes.Groups, States: sizes.StateSize,
+			DtBias: vector(b, "dt_bias"), DtMin: sizes.Limit[0], DtMax: sizes.Limit[1],
 		},
-		norm: vector(b, "norm.weight"), normEps: cfg.LayerNormEpsilon,
+		norm: vector(b, "norm.weight"), normEps: sizes.NormEps,
 		outProj: matrix(b, "out_proj.weight"),
-		outBias: optional(b, "out_proj.bias", cfg.UseBias),
+		outBias: optional(b, "out_proj.bias", sizes.Bias),
 	}
 	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
 	m.convolving, m.recurring = m.convolve, m.recur
-	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [C, 1, K], [C]
-	aLog, skip := b.Take("A_log"), vector(b, "D")                                         // [H], [H]
+	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", sizes.ConvBias) // [C, 1, K], [C]
+	aLog, skip := b.Take("A_log"), vector(b, "D")                                        // [H], [H]
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.channels)
 		m.scan.A = make([]float32, m.heads)
 		tensor.WidenF32(m.scan.A, aLog.DType, aLog.Data)
 		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
 		for c := range m.inner {
-			m.scan.D = append(m.scan.D, skip[c/cfg.HeadDim])
+			m.scan.D = append(m.scan.D, skip[c/sizes.HeadDim])
 		}
 	}
 	return m

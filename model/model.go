@@ -27,6 +27,7 @@ type Model struct {
 	ck           *loader.Checkpoint
 	gate         gate.Gate
 	fingerprint  string // Options.Fingerprint
+	dtFloor      bool   // Options.DtFloor
 }
 
 // Options choose how a model runs. The zero value is the usual choice.
@@ -36,6 +37,10 @@ type Options struct {
 	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
 	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
 	ParallelScan bool
+	// DtFloor raises the dt of Nemotron-H to its time_step_min, as transformers does where it computes several tokens at a time
+	// on a CPU, and nothing else does: not its training, not transformers' own single steps. Here it is for any number of tokens.
+	// Other families do not have such a limit: New refuses it.
+	DtFloor bool
 	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. compare.Fingerprint
 	// makes one of the weights; empty: cache files say nothing and are not refused for it.
 	Fingerprint string
@@ -44,8 +49,8 @@ type Options struct {
 // New binds the weights of an open checkpoint, which must stay open while the model is in use: after its Close, as after
 // that of the model, every call fails with loader.ErrClosed.
 // Nothing but small vectors is copied, so it takes milliseconds whatever the size.
-// Errors are those of the checkpoint: tensors that are missing or do not fit the configuration; and a number of threads
-// that makes no sense.
+// Errors are those of the checkpoint: tensors that are missing or do not fit the configuration; a number of threads
+// that makes no sense; and Options.DtFloor of a family that does not have it.
 func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := parallel.CheckThreads(opts.Threads); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -58,9 +63,13 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 		return nil, err
 	}
 	ck.ReadAhead()
-	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, fingerprint: opts.Fingerprint}
-	err := mmap.Guard(func() (err error) { // small vectors are copied
-		m.weights, err = bind(ck, &m.scratch)
+	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, fingerprint: opts.Fingerprint, dtFloor: opts.DtFloor}
+	network, err := blocks.Network(m.cfg, opts.DtFloor)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ck.Path(), err)
+	}
+	err = mmap.Guard(func() (err error) { // small vectors are copied
+		m.weights, err = bind(ck, &m.scratch, network)
 		return err
 	})
 	if err != nil {
@@ -82,6 +91,9 @@ func (m *Model) Threads() int {
 	}
 	return m.pool.Threads()
 }
+
+// DtFloor returns Options.DtFloor.
+func (m *Model) DtFloor() bool { return m.dtFloor }
 
 // Changed reports whether a file of the weights was truncated, rewritten or replaced since it was opened: results so far
 // may mix old and new bytes.

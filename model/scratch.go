@@ -24,4 +24,4 @@ func (s *scratch) reserve(name string, width int) array {
 }
 
 // resized returns v with n values, which may be anything. It keeps memory that is large enough.
-func resized(v []float32, n int) []float32 { return slices.Grow(v[:0], n)[:n] }
+func resized[T any](v []T, n int) []T { return slices.Grow(v[:0], n)[:n] }

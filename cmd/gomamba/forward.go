@@ -79,6 +79,7 @@ float32 results are judged. It holds all results in memory.`,
 	flags.StringVar(&f.cacheOut, "cache-out", "", "write the cache to a file of its own, - is stdout")
 	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
 	addScanFlag(cmd, s)
+	addFloorFlag(cmd, s)
 	return cmd
 }
 
@@ -310,7 +311,7 @@ func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, w
 			}
 		}
 		ctx, stop := watched(cmd.Context(), cmd)
-		res, err := reference.Forward(ctx, ck, b, cache, want)
+		res, err := reference.ForwardAs(ctx, ck, b, cache, want, reference.Variant{DtFloor: s.dtFloor})
 		if stop(); err != nil {
 			return err
 		}

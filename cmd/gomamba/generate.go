@@ -98,6 +98,7 @@ cache is refused for another model.
 	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
 	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
 	f.sampling.define(flags)
+	addFloorFlag(cmd, s)
 	return cmd
 }
 

@@ -15,10 +15,10 @@ import (
 	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
-	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -90,7 +90,10 @@ type inspection struct {
 	listing
 	Tied       bool `json:"tied"`
 	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
+	TokenBytes int  `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
 	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
+
+	Blocks map[config.Block]int `json:"blocks"` // of each kind
 
 	StopTokens []int64 `json:"stop_tokens"` // the ids that end a text
 
@@ -131,15 +134,23 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), cfg: cfg}
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg}
 	ids, err := ck.StopTokens()
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	for _, layer := range model.StateShapes(cfg, 1, 0) {
+	for _, layer := range blocks.States(cfg) {
 		for _, s := range layer {
-			n, _ := tensor.Count(s.Shape) // of a valid configuration
-			info.StateBytes += n * tensor.F32.Size()
+			if s.Grows {
+				info.TokenBytes += s.Size() * tensor.F32.Size()
+			} else {
+				info.StateBytes += s.Size() * tensor.F32.Size()
+			}
+		}
+	}
+	for _, layer := range cfg.Blocks() {
+		for _, b := range layer {
+			info.Blocks[b]++
 		}
 	}
 	canonical := canonicalNames(ck)
@@ -191,9 +202,12 @@ func (l *listing) add(t tensorInfo, name string) {
 
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
-	c := cfg.Shared()
-	return fmt.Sprintf("%s, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
-		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, cfg.Summary(), c.VocabSize)
+	c, mixer := cfg.Shared(), ""
+	if !config.Hybrid(cfg.Family()) || blocks.Has(cfg, blocks.Mamba2) {
+		mixer = fmt.Sprintf("d_inner %d, d_state %d, d_conv %d, ", cfg.DInner(), c.StateSize, c.ConvKernel)
+	}
+	return fmt.Sprintf("%s, hidden_size %d, %s%s, vocab_size %d",
+		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, mixer, cfg.Summary(), c.VocabSize)
 }
 
 // weights is the line about bytes and dtypes.
@@ -221,7 +235,12 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 	lines = append(lines, [][2]string{
 		{"head", head},
 		{"shape", sizes(info.cfg)},
-		{"state", bytesText(info.StateBytes) + " per sequence, whatever its length"},
+	}...)
+	if len(info.Blocks) > 1 {
+		lines = append(lines, [2]string{"blocks", info.blocks()})
+	}
+	lines = append(lines, [][2]string{
+		{"state", info.state()},
 		{"memory", bytesText(info.Memory) + " of weights and state for one sequence"},
 	}...)
 	if len(info.StopTokens) > 0 {
@@ -231,6 +250,29 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		lines = append(lines, [2]string{"fingerprint", info.Fingerprint})
 	}
 	return info.printLines(w, lines, tensors)
+}
+
+// blocks counts the kinds of blocks, the most frequent first.
+func (info *inspection) blocks() string {
+	kinds := slices.SortedFunc(maps.Keys(info.Blocks), func(a, b config.Block) int {
+		return cmp.Or(cmp.Compare(info.Blocks[b], info.Blocks[a]), cmp.Compare(a, b))
+	})
+	list := make([]string, len(kinds))
+	for i, b := range kinds {
+		list[i] = fmt.Sprintf("%d × %s", info.Blocks[b], b)
+	}
+	return strings.Join(list, ", ")
+}
+
+// state is the line about what a sequence needs.
+func (info *inspection) state() string {
+	switch {
+	case info.TokenBytes == 0:
+		return bytesText(info.StateBytes) + " per sequence, whatever its length"
+	case info.StateBytes == 0:
+		return bytesText(info.TokenBytes) + " per token of a sequence"
+	}
+	return fmt.Sprintf("%s per sequence, and %s per token of it", bytesText(info.StateBytes), bytesText(info.TokenBytes))
 }
 
 // printLines writes the path, these lines, the problems and, if asked for, the tensors.

@@ -65,7 +65,7 @@ func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use f
 		return err
 	}
 	defer closing(&err, ck)
-	opts := model.Options{Threads: s.threads, ParallelScan: s.parallelScan}
+	opts := model.Options{Threads: s.threads, ParallelScan: s.parallelScan, DtFloor: s.dtFloor}
 	if caches {
 		if opts.Fingerprint, err = fingerprint(cmd, s, ck); err != nil {
 			return err

@@ -18,6 +18,7 @@ type settings struct {
 	strict  bool
 
 	parallelScan bool // of the commands that have --scan
+	dtFloor      bool // of those that have --dt-floor
 }
 
 // loading are the settings as the loader takes them.

@@ -67,6 +67,7 @@ with its log-likelihood (natural logarithm; null if it is not scored).`,
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
 	pieceVar(flags, &f.piece)
+	addFloorFlag(cmd, s)
 	return cmd
 }
 

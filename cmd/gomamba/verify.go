@@ -99,6 +99,7 @@ status is 0 for the first two, and 1 for the others.`,
 	cmd.Flags().Float64Var(&tol.Rel, "rtol", 0, "relative tolerance, instead of calibration")
 	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too; - is stdout")
 	addScanFlag(cmd, s)
+	addFloorFlag(cmd, s)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

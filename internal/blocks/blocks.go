@@ -20,6 +20,11 @@ const (
 	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
 
 	SelfAttention = Kind(config.BlockAttention) // causal, with heads that share keys and values
+
+	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
+	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
+	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
+	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
 
 // Step is what a layer does to the residual stream: x += block(norm(x)).
@@ -28,8 +33,27 @@ type Step struct {
 	Under string // the prefix of the block's tensors, within the layer
 	Kind  Kind
 
-	Attention *Attention // of SelfAttention
+	Mamba2    *Mamba2Sizes // of Mamba2
+	Attention *Attention   // of SelfAttention
+	MLP       *MLPSizes    // of MLP and SwiGLU
+	Experts   *ExpertSizes // of MoE and SwiGLUMoE
 }
+
+// Mamba2Sizes describes a block of Mamba2.
+type Mamba2Sizes struct {
+	Heads, HeadDim, Groups, StateSize, Kernel int // H, P, G, N, K
+
+	Bias, ConvBias bool       // of in_proj and out_proj, and of conv1d
+	Limit          [2]float64 // of dt, after the softplus
+	NormEps        float64    // of the gated norm
+	Chunk          int        // of the chunked algorithm; decides no result
+}
+
+// Inner returns the width of the mixer: I = H·P.
+func (m *Mamba2Sizes) Inner() int { return m.Heads * m.HeadDim }
+
+// Channels returns those of the convolution, x, B and C: C = I + 2·G·N.
+func (m *Mamba2Sizes) Channels() int { return m.Inner() + 2*m.Groups*m.StateSize }
 
 // Attention describes a block of SelfAttention.
 type Attention struct {
@@ -48,11 +72,28 @@ func Layers(cfg config.Config) [][]Step {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
-			steps = append(steps, Step{Norm: norm, Under: under, Kind: Kind(b)})
+			step := Step{Norm: norm, Under: under, Kind: Kind(b)}
+			step.describe(cfg)
+			steps = append(steps, step)
 		}
 		layers = append(layers, steps)
 	}
 	return layers
+}
+
+// describe fills in what blocks of some kinds vary in.
+func (s *Step) describe(cfg config.Config) {
+	switch cfg := cfg.(type) {
+	case *config.Mamba2Config:
+		s.Mamba2 = &Mamba2Sizes{
+			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, StateSize: cfg.StateSize, Kernel: cfg.ConvKernel,
+			Bias: cfg.UseBias, ConvBias: cfg.UseConvBias, Limit: cfg.TimeStepLimit, NormEps: cfg.LayerNormEpsilon, Chunk: cfg.ChunkSize,
+		}
+	case *config.NemotronHConfig:
+		s.nemotron(cfg)
+	case *config.GraniteHybridConfig:
+		s.granite(cfg)
+	}
 }
 
 // Has reports whether any layer has a block of this kind.
@@ -95,15 +136,21 @@ type state struct {
 var states = map[Kind][]state{
 	Mamba1:      {Conv: convStates, SSM: {dump.SSMStates, []string{"I", "N"}, true}},
 	FalconMamba: {Conv: convStates, SSM: {dump.SSMStates, []string{"I", "N"}, true}},
-	Mamba2:      {Conv: convStates, SSM: {dump.SSMStates, []string{"H", "P", "N"}, true}},
 }
 
 var convStates = state{dump.ConvStates, []string{"C", "K"}, false}
 
 // States describes what the block keeps, in the order in which it moves them on.
 func (s *Step) States(cfg config.Config) []Spec {
-	if a := s.Attention; s.Kind == SelfAttention {
-		shape := []int{a.KeyHeads, a.Dim}
+	switch s.Kind {
+	case Mamba2:
+		m := s.Mamba2
+		return []Spec{
+			Conv: {Name: dump.ConvStates, Shape: []int{m.Channels(), m.Kernel}},
+			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.HeadDim, m.StateSize}, Scanned: true},
+		}
+	case SelfAttention:
+		shape := []int{s.Attention.KeyHeads, s.Attention.Dim}
 		return []Spec{
 			Keys:   {Name: dump.KeyStates, Shape: shape, Grows: true},
 			Values: {Name: dump.ValueStates, Shape: shape, Grows: true, Columns: true},

@@ -10,6 +10,10 @@ const (
 	Blocks   = Backbone + "layers." // of a block; its index follows
 )
 
+// MultiToken starts the names of the layers that predict further tokens, which stand beside a hybrid's network and which
+// transformers ignores.
+const MultiToken = "mtp."
+
 // blockPrefix starts the patterns of tensors that every block has; {i} is the block's index.
 const blockPrefix = Blocks + "{i}."
 

@@ -18,7 +18,7 @@ type initial func(cfg config.Config) Draw
 // PyTorch's default.
 func Initial(cfg config.Config, spec Spec) Draw {
 	layer, rest := indexed(spec.Name, blockPrefix)
-	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.name == rest })
+	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.is(rest) })
 	if r.init == nil {
 		return uniform(1 / math.Sqrt(float64(spec.Shape[len(spec.Shape)-1])))
 	}

@@ -28,7 +28,7 @@ const ggufBlock = "blk.{i}."
 // format cannot hold, such as the bias of a projection.
 func ToGGUF(cfg config.Config, name string) (stored GGUF, ok bool) {
 	layer, rest := indexed(name, blockPrefix)
-	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.name == rest && r.gguf.name != "" })
+	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.is(rest) && r.gguf.name != "" })
 	if r == nil {
 		return GGUF{}, false
 	}

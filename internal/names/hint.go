@@ -39,13 +39,13 @@ const Adapter = "an adapter (PEFT) that is not merged"
 // in a dot. The order is that of the answers: what is more telling comes first.
 var variants = slices.Concat(variantsOfOthers, variantsOfBlocks(), variantsOfHybrids)
 
-// variantsOfBlocks lists the names that only one of the known kinds of blocks has, in any layout.
+// variantsOfBlocks lists the names that only one of the kinds of blocks of pure families has, in any layout.
 func variantsOfBlocks() []variant {
 	var list []variant
 	listed := make(map[*block]bool)
 	for _, t := range tables {
 		for _, k := range t.blocks {
-			if listed[k.block] {
+			if listed[k.block] || t.hybrid != nil {
 				continue
 			}
 			listed[k.block] = true

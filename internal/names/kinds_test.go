@@ -27,7 +27,7 @@ func TestKindsOfLayers(t *testing.T) {
 	}}
 	defer func(was []table) { tables = was }(tables)
 	tables = append(slices.Clone(tables), table{
-		"mixed", []row{rowEmbedding}, []kind{{attends, &attention}, {config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead},
+		"mixed", []row{rowEmbedding}, []kind{{attends, &attention}, {config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil,
 	})
 	cfg := mixed{config.NewMamba2()}
 	cfg.HiddenSize, cfg.NumHeads, cfg.HeadDim = 8, 3, 5 // heads need not make up a multiple of the width

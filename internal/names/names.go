@@ -29,8 +29,13 @@ func Table(cfg config.Config) ([]Spec, error) {
 	return list(cfg, func(k kind) []row { return k.rows })
 }
 
-// StateDict is Table in the order of transformers' state dict.
+// StateDict is Table in the order in which transformers writes its state dict.
 func StateDict(cfg config.Config) ([]Spec, error) {
+	if t := tableOf(cfg.Family()); t != nil && t.hybrid != nil {
+		specs, err := Table(cfg)
+		t.sortInside(specs)
+		return specs, err
+	}
 	return list(cfg, func(k kind) []row {
 		rows := slices.Clone(k.rows)
 		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(rank(k.transformers, a.name), rank(k.transformers, b.name)) })
@@ -67,8 +72,17 @@ func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
 func instantiate(cfg config.Config, rows []row, sizes config.Sizes) []Spec {
 	var specs []Spec
 	for _, r := range rows {
-		if r.when == "" || config.On(cfg, r.when) {
-			specs = append(specs, Spec{Name: r.name, Shape: r.shape.of(sizes), Optional: r.optional != "" && config.On(cfg, r.optional), Layer: -1})
+		if r.when != "" && !config.On(cfg, r.when) {
+			continue
+		}
+		spec := Spec{Name: r.name, Shape: r.shape.of(sizes), Optional: r.optional != "" && config.On(cfg, r.optional), Layer: -1}
+		if r.each == "" {
+			specs = append(specs, spec)
+			continue
+		}
+		for e := range sizes[r.each] {
+			spec.Name = r.of(e)
+			specs = append(specs, spec)
 		}
 	}
 	return specs
@@ -99,7 +113,7 @@ func ZeroIfAbsent(name string) bool {
 	}
 	for _, t := range tables {
 		for _, k := range t.blocks {
-			if slices.ContainsFunc(k.rows, func(r row) bool { return r.name == rest && r.when != "" }) {
+			if slices.ContainsFunc(k.rows, func(r row) bool { return r.is(rest) && strings.HasSuffix(rest, "bias") && r.when != "" }) {
 				return true
 			}
 		}

@@ -17,6 +17,9 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 	}
 	look := func(prefix string, rows []row) {
 		for _, r := range rows {
+			if r.each != "" {
+				r.name = r.of(0)
+			}
 			if shape, ok := shapes[prefix+r.name]; ok {
 				r.shape.show(shape, sizes)
 			}
@@ -57,6 +60,9 @@ func FamilyOf(has func(name string) bool) config.Family {
 	}
 	for _, t := range tables {
 		for _, k := range t.blocks {
+			if t.hybrid != nil {
+				continue
+			}
 			if own, _ := k.distinct(); len(own) > 0 && has(Blocks+"0."+own[0]) {
 				return config.Plain(t.family)
 			}

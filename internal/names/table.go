@@ -2,6 +2,8 @@ package names
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 )
@@ -12,6 +14,7 @@ type table struct {
 	before []row
 	blocks []kind
 	after  []row
+	hybrid *hybrid // nil: a pure family
 }
 
 // kind is a kind of block that a family has, and its tensors.
@@ -22,9 +25,11 @@ type kind struct {
 
 // tables are those of all families.
 var tables = []table{
-	{config.Mamba, []row{rowEmbedding}, []kind{{config.BlockMamba1, &mamba1}}, []row{rowNormF, rowHead}},
-	{config.FalconMamba, []row{rowEmbedding}, []kind{{config.BlockFalconMamba, &mamba1}}, []row{rowNormF, rowHead}},
-	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}},
+	{config.Mamba, []row{rowEmbedding}, []kind{{config.BlockMamba1, &mamba1}}, []row{rowNormF, rowHead}, nil},
+	{config.FalconMamba, []row{rowEmbedding}, []kind{{config.BlockFalconMamba, &mamba1}}, []row{rowNormF, rowHead}, nil},
+	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
+	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
+	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
 }
 
 // The tensors outside the mixers, which all families have in common.
@@ -48,9 +53,11 @@ type block struct {
 	transformers, mambaSSM []string
 }
 
-// row is one tensor. Names of a block's tensors follow the prefix of the block.
+// row is one tensor, or one of each expert. Names of a block's tensors follow the prefix of the block.
 type row struct {
-	name     string // canonical, as Hugging Face has it
+	name     string // canonical, as Hugging Face has it; {e} stands for the number of an expert
+	each     string // the symbol of the number of experts; empty: it is one tensor
+	inside   string // as transformers has it in memory, of all experts together; empty: the same
 	original string // as mamba_ssm has it; empty: the same
 	shape    dims
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
@@ -66,6 +73,32 @@ type place struct {
 	f32      bool // always as F32
 	demanded bool // of every model, with zeros if it does not have the tensor
 	shape    dims // nil: as PyTorch shapes it
+}
+
+// expertIndex stands for the number of an expert.
+const expertIndex = "{e}"
+
+// is reports whether the row's tensor, or one of them, has a name.
+func (r *row) is(name string) bool {
+	if r.each == "" {
+		return r.name == name
+	}
+	_, ok := r.expert(name)
+	return ok
+}
+
+// expert returns the number of the expert that a name of the row has.
+func (r *row) expert(name string) (n int, ok bool) {
+	before, after, _ := strings.Cut(r.name, expertIndex)
+	rest, ok := strings.CutPrefix(name, before)
+	index, ends := strings.CutSuffix(rest, after)
+	n, err := strconv.Atoi(index)
+	return n, ok && ends && err == nil && n >= 0 && strconv.Itoa(n) == index
+}
+
+// of names the tensor of an expert.
+func (r *row) of(expert int) string {
+	return strings.Replace(r.name, expertIndex, strconv.Itoa(expert), 1)
 }
 
 // tableOf returns the table of a family, nil if there is none.
@@ -136,11 +169,11 @@ func (t *table) has(name string) bool {
 		}
 	}
 	return slices.ContainsFunc(lists, func(rows []row) bool {
-		return slices.ContainsFunc(rows, func(r row) bool { return r.name == rest })
+		return slices.ContainsFunc(rows, func(r row) bool { return r.is(rest) })
 	})
 }
 
-// known reports whether name is in the table of any family.
+// known reports whether name is in the table of any pure family.
 func known(name string) bool {
-	return slices.ContainsFunc(tables, func(t table) bool { return t.has(name) })
+	return slices.ContainsFunc(tables, func(t table) bool { return t.hybrid == nil && t.has(name) })
 }

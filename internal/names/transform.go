@@ -11,7 +11,7 @@ import (
 )
 
 // IsALog reports whether name is that of a tensor whose exponential the network takes.
-func IsALog(name string) bool { return strings.HasSuffix(name, ".mixer.A_log") }
+func IsALog(name string) bool { return strings.HasSuffix(name, ".A_log") }
 
 // LogNeg sets aLog[i] to a value whose -exp, as kernel.NegExp computes it, is a[i] to the bit, if there is one. Many
 // float32 have the same -exp where A_log is small: taken is the one of bfloat16, else of float16, nearest to log(-a), and

@@ -87,7 +87,7 @@ func commonPrefix(listed, names []string) (prefix string, err error) {
 	first, other := -1, -1 // indices of names with two prefixes
 	for i, name := range names {
 		switch before, ok := blockTensor(name); {
-		case !ok:
+		case !ok, strings.HasPrefix(name, MultiToken):
 		case before == "":
 			return "", nil // of others, that is another model's
 		case first < 0:

@@ -158,3 +158,16 @@ func renamed(t *testing.T, from string, to func(name string) string) string {
 	}
 	return path
 }
+
+// TestFloor judges a full pass of transformers in which it raises dt, which is explained, and is what a network with the same
+// floor computes.
+func TestFloor(t *testing.T) {
+	dir := filepath.Join(fixtureDir, "nemotron", "floor")
+	ref := filepath.Join(dir, "ref.safetensors")
+	if r := verify(t, dir, ref, nil); r.Verdict != parity.RoundingOnly || !strings.Contains(r.Hint, "time_step_min, 0.02") {
+		t.Errorf("%s, explained by %q", r.Verdict, r.Hint)
+	}
+	if r := verify(t, dir, filepath.Join(fixtureDir, "nemotron", "dense", "ref.safetensors"), nil); r.Verdict != parity.Different || r.Hint != "" {
+		t.Errorf("of another model: %s, explained by %q", r.Verdict, r.Hint)
+	}
+}

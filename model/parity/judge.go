@@ -42,7 +42,7 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, referenc
 	var r *Report
 	if tol != nil || q.compare(&comparison{}, own).Verdict == Identical {
 		r = q.compare(&comparison{report: &Report{Judge: "our float32 results"}, tolerance: tol}, own)
-	} else if r, err = q.explain(ref); err != nil {
+	} else if r, err = q.explainFloored(ref); err != nil {
 		return nil, err
 	}
 	r.NotCompared = foreign

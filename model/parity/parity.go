@@ -116,6 +116,7 @@ func ours(ctx context.Context, m *model.Model, b model.Batch, want model.Want) (
 // textbook runs the textbook recurrence, or a variant of it, in type F from a fresh cache.
 func textbook[F float32 | float64](ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want, as reference.Variant) (*results, error) {
 	var zero F
+	as.DtFloor = as.DtFloor || m.DtFloor()
 	ctx = progress.Stage(ctx, fmt.Sprintf("%T oracle%v", zero, as))
 	cache := reference.NewCache[F](m.Config(), b.Sequences)
 	out, err := reference.ForwardAs(ctx, ck, b, cache, want, as)
@@ -169,11 +170,18 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	c.report.Tensors = append(c.report.Tensors, t)
 }
 
-// mask leaves out the positions of padding, which have no meaning. States have no positions.
+// mask leaves out the positions of padding, which have no meaning. Of states only keys and values have positions, and ours are
+// where transformers has them if sequences end together.
 func (c *comparison) mask(name string, shape []int) func(i int) bool {
-	if c.batch.Mask == nil || len(shape) != 3 || shape[1] != c.batch.Tokens || layerOf(name, math.MaxInt) >= 0 && !isHidden(name) {
-		return nil
+	tokens := c.batch.Tokens
+	switch {
+	case c.batch.Mask == nil:
+	case isKeys(name) && len(shape) == 4 && shape[2] == tokens:
+		heads, width := shape[1], shape[3]
+		return func(i int) bool { return c.batch.Mask[i/(heads*tokens*width)*tokens+i/width%tokens] == 1 }
+	case len(shape) == 3 && shape[1] == tokens && (layerOf(name, math.MaxInt) < 0 || isHidden(name)):
+		width := shape[2]
+		return func(i int) bool { return c.batch.Mask[i/width] == 1 }
 	}
-	width := shape[2]
-	return func(i int) bool { return c.batch.Mask[i/width] == 1 }
+	return nil
 }

@@ -68,6 +68,11 @@ func isHidden(name string) bool {
 	return strings.HasPrefix(name, strings.TrimSuffix(dump.HiddenState(0), "0"))
 }
 
+func isKeys(name string) bool {
+	return strings.HasPrefix(name, strings.TrimSuffix(dump.State(dump.KeyStates, 0), "0")) ||
+		strings.HasPrefix(name, strings.TrimSuffix(dump.State(dump.ValueStates, 0), "0"))
+}
+
 // allowance is how far rounding may carry a tensor, by the package comment's rule.
 type allowance struct {
 	samples []*results // float32 computations

@@ -3,24 +3,22 @@ package reference
 import (
 	"golang.org/x/exp/constraints"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 )
 
 // mamba2 is the mixer of Mamba-2.
 type mamba2[F constraints.Float] struct {
 	*oracle[F]
-	cfg *config.Mamba2Config
+	*blocks.Mamba2Sizes
 }
 
 // mix is the block of section 7.                                     u [B·T, D] → [B·T, D]
 func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 	conv, ssm := &states[blocks.Conv], &states[blocks.SSM]
-	cfg := m.cfg
-	I, C, H, P, G := cfg.DInner(), cfg.ConvChannels(), cfg.NumHeads, cfg.HeadDim, cfg.NGroups
+	I, C, H, P, G := m.Inner(), m.Channels(), m.Heads, m.HeadDim, m.Groups
 	width := I + C + H
-	zxBCdt := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", cfg.UseBias)) // [B·T, I+C+H]
-	xBC := m.convolve(zxBCdt[I:], width, C, conv, m.vector(b, "conv1d.weight"), m.bias(b, "conv1d.bias", cfg.UseConvBias))
+	zxBCdt := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", m.Bias)) // [B·T, I+C+H]
+	xBC := m.convolve(zxBCdt[I:], width, C, conv, m.vector(b, "conv1d.weight"), m.bias(b, "conv1d.bias", m.ConvBias))
 	A, skip, dtBias := m.vector(b, "A_log"), m.vector(b, "D"), m.vector(b, "dt_bias") // [H]
 	norm := m.vector(b, "norm.weight")                                                // [I]
 	y, dt := make([]F, m.rows*I), make([]F, m.batch.Tokens)
@@ -33,11 +31,11 @@ func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 			}
 			for t := range to - from {
 				v := narrowed(m.oracle, softplus(zxBCdt[(row+t)*width+I+C+h]+dtBias[h]))
-				dt[t] = min(max(v, F(cfg.TimeStepLimit[0])), F(cfg.TimeStepLimit[1]))
+				dt[t] = min(max(v, F(m.Limit[0])), F(m.Limit[1]))
 			}
-			s := m.head(h, ssm.Of(seq)[h*P*cfg.StateSize:], xBC[row*C:], y[row*I:])
+			s := m.head(h, ssm.Of(seq)[h*P*m.StateSize:], xBC[row*C:], y[row*I:])
 			s.scan(dt[:to-from], -exp(A[h]), m.variant.Chunked)
-			m.narrowState(s.state[:P*cfg.StateSize])
+			m.narrowState(s.state[:P*m.StateSize])
 		}
 		for t := row; t < row+to-from && !m.stopped(); t++ {
 			x, z, out := xBC[t*C:][:I], zxBCdt[t*width:][:I], y[t*I:][:I]
@@ -45,11 +43,11 @@ func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 				out[c] = narrowed(m.oracle, out[c]+F(skip[c/P]*x[c])) * narrowed(m.oracle, silu(z[c]))
 			}
 			for lo := 0; lo < I; lo += I / G {
-				rmsNorm(out[lo:lo+I/G], norm[lo:lo+I/G], F(cfg.LayerNormEpsilon))
+				rmsNorm(out[lo:lo+I/G], norm[lo:lo+I/G], F(m.NormEps))
 			}
 		}
 	}
-	return m.outProj(b, y, m.bias(b, "out_proj.bias", cfg.UseBias))
+	return m.outProj(b, y, m.bias(b, "out_proj.bias", m.Bias))
 }
 
 // head is what one head scans. Token t of x, b and c is at t times xStride, of y at t times yStride.
@@ -64,12 +62,12 @@ type head[F constraints.Float] struct {
 
 // head takes the part of head h from rows of xBC [T, C] and y [T, I], which begin with its first token.
 func (m *mamba2[F]) head(h int, state, xBC, y []F) *head[F] {
-	P, N, G := m.cfg.HeadDim, m.cfg.StateSize, m.cfg.NGroups
-	B := m.cfg.DInner() + h/(m.cfg.NumHeads/G)*N // where the B of its group stands
+	P, N, G := m.HeadDim, m.StateSize, m.Groups
+	B := m.Inner() + h/(m.Heads/G)*N // where the B of its group stands
 	return &head[F]{
-		dim: P, states: N, chunk: m.cfg.ChunkSize, state: state,
+		dim: P, states: N, chunk: m.Chunk, state: state,
 		x: xBC[h*P:], b: xBC[B:], c: xBC[B+G*N:], y: y[h*P:],
-		xStride: m.cfg.ConvChannels(), yStride: m.cfg.DInner(), stopped: m.stopped,
+		xStride: m.Channels(), yStride: m.Inner(), stopped: m.stopped,
 	}
 }
 

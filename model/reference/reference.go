@@ -112,15 +112,23 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		cfg := o.family.(*config.FalconMambaConfig)
 		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
 	case blocks.Mamba2:
-		return (&mamba2[F]{oracle: o, cfg: o.family.(*config.Mamba2Config)}).mix
+		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
 	case blocks.SelfAttention:
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
+	case blocks.MLP, blocks.SwiGLU:
+		return (&mlp[F]{o, step.MLP}).mix
+	case blocks.MoE, blocks.SwiGLUMoE:
+		return (&experts[F]{o, step.Experts}).mix
 	}
 	panic(fmt.Sprintf("reference: no block of kind %q", step.Kind))
 }
 
 func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F], want model.Want) (*Output[F], error) {
-	D := o.cfg.HiddenSize
+	network, err := blocks.Network(o.family, o.variant.DtFloor)
+	if err != nil {
+		return nil, err
+	}
+	D, scales := o.cfg.HiddenSize, blocks.ScalesOf(o.family)
 	out := &Output[F]{}
 	hidden := make([]F, o.rows*D)
 	embeddings := o.bind.Take(names.Embedding)
@@ -130,8 +138,15 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		}
 		copy(hidden[row*D:], o.values(slice(embeddings, int(id), D)))
 	}
+	for i := range hidden {
+		hidden[i] *= F(scales.Embeddings)
+	}
+	o.narrow(hidden)
+	if want.HiddenStates && blocks.EmbeddingShown(o.family) {
+		out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
+	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
-	for l, steps := range blocks.Layers(o.family) {
+	for l, steps := range network {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -142,12 +157,12 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 			u := o.norm(hidden, layer.Take(s.Norm))
 			o.clearPadding(u, D)
 			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
-				hidden[i] += v
+				hidden[i] += narrowed(o, F(v*F(scales.Residual)))
 			}
 			o.narrowState(hidden)
 			states = states[n:]
 		}
-		if want.HiddenStates {
+		if want.HiddenStates && len(out.HiddenStates) < len(network) {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 		}
 		meter.Add(1)
@@ -158,17 +173,26 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	switch want.Logits {
 	case model.LogitsAll:
-		out.Logits = o.linear(o.bind.Take(names.Head), final, nil)
+		out.Logits = o.logits(final, F(scales.Logits))
 	case model.LogitsLast:
-		out.Logits = o.linear(o.bind.Take(names.Head), o.lastTokens(final), nil)
+		out.Logits = o.logits(o.lastTokens(final), F(scales.Logits))
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
+}
+
+// logits are those of rows of the final norm's output.
+func (o *oracle[F]) logits(final []F, divisor F) []F {
+	y := o.linear(o.bind.Take(names.Head), final, nil)
+	for i := range y {
+		y[i] /= divisor
+	}
+	return o.narrow(y)
 }
 
 // convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
 // [B, C, K] holds the inputs before the first token.
 func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
-	K := o.cfg.ConvKernel
+	K := state.Shape[1]
 	out := make([]F, o.rows*channels)
 	for seq := range o.batch.Sequences {
 		from, to := o.batch.Real(seq)

@@ -25,6 +25,9 @@ type Variant struct {
 	// most scans do so.
 	WideStates bool
 
+	// DtFloor raises the dt of Nemotron-H to its time_step_min: model.Options.DtFloor. Other families refuse it.
+	DtFloor bool
+
 	// Rescaled divides out_proj.weight by the square root of the number of layers, as transformers 5 does while loading
 	// if rescale_prenorm_residual is true.
 	Rescaled bool
@@ -44,6 +47,9 @@ func (v Variant) String() string {
 	}
 	if v.Rescaled {
 		text += " with rescaled weights"
+	}
+	if v.DtFloor {
+		text += " with dt of time_step_min at least"
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -29,7 +30,7 @@ const Name = "hf"
 
 // Layout is the layout of transformers.
 var Layout = layout.Layout{
-	Name: Name, Match: Match, Open: open,
+	Name: Name, Match: Match, Open: open, StoredName: names.ToHF,
 	Stops: stops, Generation: layout.Generation, NewTarget: newTarget,
 }
 
@@ -56,12 +57,53 @@ func open(src layout.Source) (config.Config, *layout.Weights, error) {
 	if err != nil {
 		return nil, nil, layout.NotLinked(path, err)
 	}
-	w, err := layout.OpenWeights(src, "")
+	w, err := layout.OpenWeights(src, names.Alternative(cfg))
 	if err != nil {
 		return nil, nil, err
 	}
-	SettleMLX(w)
+	Settle(cfg, w)
 	return cfg, w, nil
+}
+
+// Settle gives tensors their canonical names and shapes.
+func Settle(cfg config.Config, w *layout.Weights) {
+	w.Rename(func(name string) string { return names.FromHF(cfg, name) })
+	splitExperts(cfg, w)
+	SettleMLX(w)
+}
+
+// splitExperts takes apart tensors that hold a weight of every expert, [E, ...], where the canonical ones are one for each.
+func splitExperts(cfg config.Config, w *layout.Weights) {
+	var apart []tensor.Tensor
+	for i, t := range w.Tensors {
+		var experts []string
+		if len(t.Shape) == 3 {
+			experts = names.Experts(cfg, t.Name, t.Shape[0])
+		}
+		if experts != nil && apart == nil {
+			apart = slices.Clone(w.Tensors[:i])
+		}
+		if apart == nil {
+			continue
+		}
+		if experts == nil {
+			apart = append(apart, t)
+			continue
+		}
+		each := t.Elems() / max(len(experts), 1)
+		for e, name := range experts {
+			part := t.Piece(e*each, (e+1)*each)
+			part.Name, part.Shape = name, t.Shape[1:]
+			apart = append(apart, part)
+		}
+	}
+	if apart == nil {
+		return
+	}
+	if w.Listed == nil {
+		w.Listed = w.Tensors
+	}
+	w.Tensors = apart
 }
 
 // SettleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:

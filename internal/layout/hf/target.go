@@ -26,7 +26,7 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := len(split(sources, cmp.Or(limit, DefaultShardSize)))
+	n := len(split(sources, cmp.Or(limit, DefaultShardSize), names.Together(p.Config)))
 	return n, write.CheckFiles(n)
 }
 
@@ -86,7 +86,7 @@ func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step,
 			dtype = p.From.Matrix
 		}
 	}
-	step, source := write.Plain(spec, t, spec.Name, dtype)
+	step, source := write.Plain(spec, t, names.ToHF(p.Config, spec.Name), dtype)
 	return step, source, nil
 }
 

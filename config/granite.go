@@ -1,0 +1,311 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// GraniteHybridConfig mirrors the class GraniteMoeHybridConfig of transformers 5.24
+// (models/granitemoehybrid/configuration_granitemoehybrid.py): layers of Mamba-2 or attention, each followed by SwiGLU,
+// with experts or without. Models of attention alone are of the same class. StateSize is mamba_d_state, ConvKernel
+// mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps.
+type GraniteHybridConfig struct {
+	Common
+	Layers []Block // the first block of each layer: BlockMamba2 or BlockAttention
+	Mixer2
+	QueryHeads
+	HeadDimStated bool       // otherwise head_dim is D/q
+	TimeStepLimit [2]float64 // dt is clamped to it after the softplus; (0, +Inf) changes nothing
+
+	AttentionBias     bool    // of all four projections
+	PositionEmbedding string  // "rope", or nothing else: "nope", or empty for null
+	Rope              Rope    // counts with "rope"
+	IntermediateSize  int     // of an expert, and of nothing else
+	SharedSize        int     // shared_intermediate_size, the SwiGLU of every layer
+	NumLocalExperts   int     // E; 0: none
+	NumExpertsPerTok  int     // k
+	EmbeddingScale    float64 // embedding_multiplier
+	ResidualScale     float64 // residual_multiplier, of what every block adds
+	AttentionScale    float64 // attention_multiplier, of scores
+	LogitsScaling     float64 // a divisor
+}
+
+// NewGraniteHybrid returns the defaults of transformers 5.24.
+func NewGraniteHybrid() *GraniteHybridConfig {
+	bos := 1
+	return &GraniteHybridConfig{
+		Common: Common{
+			Architectures:    []string{"GraniteMoeHybridForCausalLM"},
+			VocabSize:        32000,
+			HiddenSize:       4096,
+			StateSize:        256,
+			NumHiddenLayers:  32,
+			LayerNormEpsilon: 1e-6,
+			BosTokenID:       &bos,
+			EosTokenID:       TokenIDs{IDs: []int{2}},
+			Expand:           2,
+			ConvKernel:       4,
+			UseConvBias:      true,
+			HiddenAct:        "silu",
+			InitializerRange: 0.02,
+			TimeStepMin:      0.001, // these three only draw new weights: there are no such keys
+			TimeStepMax:      0.1,
+			TimeStepFloor:    1e-4,
+			UseCache:         true,
+		},
+		Layers:           repeated(BlockMamba2, 32),
+		Mixer2:           Mixer2{MambaNumHeads: 128, MambaHeadDim: 64, NGroups: 1, ChunkSize: 256},
+		QueryHeads:       QueryHeads{NumAttentionHeads: 32, NumKeyValueHeads: 32, HeadDim: 128},
+		TimeStepLimit:    noLimit,
+		Rope:             Rope{Theta: defaultTheta},
+		IntermediateSize: 11008,
+		SharedSize:       1024,
+		NumLocalExperts:  8,
+		NumExpertsPerTok: 2,
+		EmbeddingScale:   1,
+		ResidualScale:    1,
+		AttentionScale:   1,
+		LogitsScaling:    1,
+	}
+}
+
+var entryGraniteHybrid = entry{
+	family:  GraniteHybrid,
+	title:   "Granite 4.0",
+	classes: []string{"GraniteMoeHybridForCausalLM", "GraniteMoeHybridModel"},
+	fresh:   func() Config { return NewGraniteHybrid() },
+	hybrid:  true,
+	gguf:    llamaCpp{writable: func(Config) error { return noLayoutBut(GraniteHybrid, "GGUF") }},
+}
+
+const keyLayerTypes = "layer_types"
+
+var graniteKinds = []Block{BlockMamba2, BlockAttention}
+
+func repeated(b Block, n int) []Block {
+	list := make([]Block, n)
+	for i := range list {
+		list[i] = b
+	}
+	return list
+}
+
+// Family returns GraniteHybrid.
+func (c *GraniteHybridConfig) Family() Family { return GraniteHybrid }
+
+// DInner returns mamba_n_heads*mamba_d_head, which Validate makes sure is mamba_expand*hidden_size.
+func (c *GraniteHybridConfig) DInner() int { return c.inner() }
+
+// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
+func (c *GraniteHybridConfig) ConvChannels() int { return c.inner() + 2*c.NGroups*c.StateSize }
+
+// Positions reports whether keys and queries are turned by their positions.
+func (c *GraniteHybridConfig) Positions() bool { return c.PositionEmbedding == "rope" }
+
+// Validate implements Config.
+func (c *GraniteHybridConfig) Validate() error {
+	fields := c.fields()
+	if err := checkFields(fields); err != nil {
+		return err
+	}
+	if err := c.checkHeads(); err != nil {
+		return err
+	}
+	if c.Positions() {
+		if err := c.Rope.check(c.HeadDim); err != nil {
+			return err
+		}
+	}
+	if c.NumLocalExperts > 0 && c.NumExpertsPerTok > c.NumLocalExperts {
+		return formatError("num_experts_per_tok", "found %d, expected at most num_local_experts %d", c.NumExpertsPerTok, c.NumLocalExperts)
+	}
+	if err := c.checkSize(); err != nil {
+		return err
+	}
+	return checkExtra(c.Extra, fields)
+}
+
+// checkHeads reports heads that do not make up their channels, and a list that is not as long as the layers are many.
+func (c *GraniteHybridConfig) checkHeads() error {
+	if len(c.Layers) != c.NumHiddenLayers {
+		return formatError(keyLayerTypes, "found %s, expected num_hidden_layers %d", badfile.Count(len(c.Layers), "layer"), c.NumHiddenLayers)
+	}
+	inner, err := c.expanded()
+	if err != nil {
+		return err
+	}
+	if int64(c.MambaNumHeads)*int64(c.MambaHeadDim) != int64(inner) {
+		return formatError("mamba_n_heads", "found %d, which times mamba_d_head %d makes %d channels; expected mamba_expand*hidden_size = %d",
+			c.MambaNumHeads, c.MambaHeadDim, int64(c.MambaNumHeads)*int64(c.MambaHeadDim), inner)
+	}
+	if err := c.Mixer2.check("mamba_n_heads", "mamba_n_groups", c.StateSize); err != nil {
+		return err
+	}
+	return c.QueryHeads.check()
+}
+
+// checkSize bounds the weights and the states of one sequence together.
+func (c *GraniteHybridConfig) checkSize() error {
+	d := float64(c.HiddenSize)
+	of := map[Block]float64{
+		BlockMamba2:    c.Mixer2.weights(d, float64(c.StateSize), float64(c.ConvKernel)),
+		BlockAttention: c.QueryHeads.weights(d),
+	}
+	sum := 2 * float64(c.VocabSize) * d
+	for _, b := range c.Layers {
+		sum += of[b] + d*(3*float64(c.SharedSize)+1) + float64(c.NumLocalExperts)*d*(3*float64(c.IntermediateSize)+1)
+	}
+	return checkBytes(sum)
+}
+
+// Clone implements Config.
+func (c *GraniteHybridConfig) Clone() Config {
+	d := *c
+	d.Common = c.Common.clone()
+	d.Layers = append([]Block(nil), c.Layers...)
+	return &d
+}
+
+// EncodeHF implements Config.
+func (c *GraniteHybridConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
+
+// EncodeOriginal implements Config: mamba_ssm has no such model.
+func (c *GraniteHybridConfig) EncodeOriginal() ([]byte, error) {
+	return nil, noLayoutBut(GraniteHybrid, "the original layout")
+}
+
+// EncodeMistral implements Config: mistral has no such model.
+func (c *GraniteHybridConfig) EncodeMistral() ([]byte, error) {
+	return nil, noLayoutBut(GraniteHybrid, "mistral's layout")
+}
+
+// Blocks implements Config.
+func (c *GraniteHybridConfig) Blocks() [][]Block {
+	feed := BlockSwiGLU
+	if c.NumLocalExperts > 0 {
+		feed = BlockSwiGLUMoE
+	}
+	list := make([][]Block, len(c.Layers))
+	for i, b := range c.Layers {
+		list[i] = []Block{b, feed}
+	}
+	return list
+}
+
+// Summary implements Config.
+func (c *GraniteHybridConfig) Summary() string {
+	s := mixerWords(c, &c.Mixer2) + fmt.Sprintf("%s, shared_intermediate_size %d", c.words(), c.SharedSize)
+	if c.NumLocalExperts > 0 {
+		s += fmt.Sprintf(", %d experts of %d, %d for each token", c.NumLocalExperts, c.IntermediateSize, c.NumExpertsPerTok)
+	}
+	return s
+}
+
+func (c *GraniteHybridConfig) fields() []field {
+	return append(c.QueryHeads.fields(),
+		classesField("architectures", &c.Architectures).deciding(Nothing),
+		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
+		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
+		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
+		layersField(keyLayerTypes, &c.Layers, graniteKinds...).deciding(Results),
+		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
+		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
+		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
+		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
+		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
+		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+
+		c.headDimField().deciding(Results), // the shapes show its products with the heads
+		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
+		positionField("position_embedding_type", &c.PositionEmbedding).deciding(Results),
+		ropeField("rope_parameters", &c.Rope, c.Positions).deciding(Results),
+		scaleField("embedding_multiplier", &c.EmbeddingScale).deciding(Results),
+		scaleField("residual_multiplier", &c.ResidualScale).deciding(Results),
+		scaleField("attention_multiplier", &c.AttentionScale).deciding(Results),
+		scaleField("logits_scaling", &c.LogitsScaling).deciding(Results),
+
+		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
+		intField("shared_intermediate_size", &c.SharedSize, 1, maxWidth).deciding(Tensors),
+		intField("num_local_experts", &c.NumLocalExperts, 0, maxInner).deciding(Tensors),
+		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results),
+
+		intField("mamba_n_heads", &c.MambaNumHeads, 1, maxWidth).deciding(Tensors),
+		rankField("mamba_d_head", &c.MambaHeadDim).deciding(Tensors),
+		intField("mamba_n_groups", &c.NGroups, 1, maxInner).deciding(Results),
+		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Results), // the shapes show its product with mamba_n_groups
+		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors),
+		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors),
+		intField("mamba_chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
+		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
+		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
+		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results),
+
+		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
+		boolField("use_cache", &c.UseCache).deciding(Nothing),
+		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
+		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
+		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
+	)
+}
+
+// headDimField is a key that is written only if the file states it, which null does not.
+func (c *GraniteHybridConfig) headDimField() field {
+	f := intField("head_dim", &c.HeadDim, 1, maxInner)
+	decodeInt, show := f.decode, f.text
+	f.decode = func(v jsonobj.Value) bool { c.HeadDimStated = true; return decodeInt(v) }
+	f.text = func() string {
+		if c.HeadDimStated {
+			return show()
+		}
+		return ""
+	}
+	return f
+}
+
+func (c *GraniteHybridConfig) handles() []handle {
+	queries, keys := c.widths()
+	return append(c.Mixer2.handles(),
+		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
+		size("Q", &queries), size("KV", &keys), size("F", &c.IntermediateSize), size("S", &c.SharedSize), size("E", &c.NumLocalExperts),
+		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("attention_bias", &c.AttentionBias),
+		toggle("tie_word_embeddings", &c.TieWordEmbeddings),
+	)
+}
+
+func (c *GraniteHybridConfig) settle(shown Sizes) {
+	c.fitExpand(shown["I"])
+	c.Mixer2.settle(shown, &c.StateSize)
+}
+
+func (c *GraniteHybridConfig) parse(keys jsonobj.Members) error {
+	keys = respelled(keys, map[string]string{keyLayers: keyLayerTypes})
+	if odd := oddLayer(keys, keyLayerTypes, graniteKinds...); odd != "" {
+		return formatError(keyLayerTypes, `%s, expected "linear_attention" (or "mamba") or "full_attention" (or "attention")`, odd)
+	}
+	c.MambaHeadDim, c.NumKeyValueHeads = rankAuto, 0
+	if _, err := decode(keys, c.fields(), &c.Common); err != nil {
+		return err
+	}
+	if err := c.Rope.settle(keys, c.Positions()); err != nil {
+		return err
+	}
+	if !has(keys, keyLayerTypes) && 0 < c.NumHiddenLayers && c.NumHiddenLayers <= maxLayers {
+		c.Layers = repeated(BlockMamba2, c.NumHiddenLayers)
+	}
+	if c.NumKeyValueHeads == 0 {
+		c.NumKeyValueHeads = c.NumAttentionHeads
+	}
+	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
+		c.HeadDim = c.HiddenSize / c.NumAttentionHeads
+	}
+	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
+		inner, err := c.expanded()
+		if err != nil {
+			return err
+		}
+		c.MambaHeadDim = inner / c.MambaNumHeads
+	}
+	return c.Validate()
+}

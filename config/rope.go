@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
+)
+
+// defaultTheta is the base of a rotary embedding that states none.
+const defaultTheta = 10000
+
+// Rope is the rotary embedding of attention: the plain one, which turns whole heads. Others are kept where nothing is turned,
+// and refused where something is.
+type Rope struct {
+	Theta  float64 // the base
+	stated string  // rope_parameters as the file has it, if it is not how text spells Theta
+}
+
+// ropeField is the object rope_parameters. used reports whether anything is turned.
+func ropeField(key string, p *Rope, used func() bool) field {
+	return field{
+		key: key,
+		decode: func(v jsonobj.Value) bool {
+			if v.Kind() == jsonobj.Null {
+				return true
+			}
+			p.stated = v.Compact()
+			_, ok := v.Members()
+			return ok
+		},
+		check: always,
+		found: func() string { return badfile.Quote(p.text()) },
+		want:  "an object",
+		text:  p.text,
+		same: func() string {
+			if !used() {
+				return ""
+			}
+			return strconv.FormatFloat(p.Theta, 'g', -1, 32)
+		},
+	}
+}
+
+// text renders rope_parameters.
+func (r *Rope) text() string {
+	if r.stated != "" {
+		return r.stated
+	}
+	return `{"rope_theta":` + formatFloat(r.Theta) + `,"rope_type":"default"}`
+}
+
+// settle resolves rope_parameters and the older keys: rope_theta, which stands back, and rope_scaling, which does not.
+func (r *Rope) settle(keys jsonobj.Members, used bool) error {
+	r.Theta = defaultTheta
+	lists := []jsonobj.Members{keys}
+	for _, key := range []string{"rope_parameters", "rope_scaling"} {
+		if v, ok := keys.Get(key); ok {
+			if m, isObject := v.Members(); isObject {
+				lists = append(lists, m)
+				if odd := oddRope(m); odd != "" && used {
+					return unsupported(key, "%s; only the plain embedding of whole heads is supported", odd)
+				}
+			}
+		}
+	}
+	for _, m := range lists {
+		if v, ok := m.Get("rope_theta"); ok && v.Kind() != jsonobj.Null {
+			theta, isNumber := v.Float()
+			if !isNumber {
+				return formatError("rope_theta", "found %s, expected a number", v)
+			}
+			r.Theta = theta
+		}
+	}
+	if r.stated == (&Rope{Theta: r.Theta}).text() {
+		r.stated = ""
+	}
+	return nil
+}
+
+// oddRope says what makes an embedding other than the plain one.
+func oddRope(m jsonobj.Members) string {
+	for _, key := range []string{"rope_type", "type"} {
+		if v, ok := m.Get(key); ok {
+			if name, _ := v.Text(); name != "default" {
+				return fmt.Sprintf("found the %s %s", key, v.Compact())
+			}
+		}
+	}
+	if v, ok := m.Get("partial_rotary_factor"); ok {
+		if part, isNumber := v.Float(); !isNumber || part != 1 {
+			return fmt.Sprintf("found the partial_rotary_factor %s", v.Compact())
+		}
+	}
+	return ""
+}
+
+// check reports a base that turns nothing, and heads that have no halves.
+func (r *Rope) check(width int) error {
+	switch {
+	case !(r.Theta > 0) || r.Theta > 1e30:
+		return formatError("rope_theta", "found %s, expected a positive number", formatFloat(r.Theta))
+	case width%2 != 0:
+		return formatError("head_dim", "found %d, expected an even number: positions turn pairs of channels", width)
+	}
+	return nil
+}
+
+// positionField is the kind of positions: "rope", or none.
+func positionField(key string, p *string) field {
+	f := stringField(key, p)
+	decodeText := f.decode
+	f.decode = func(v jsonobj.Value) bool {
+		if v.Kind() == jsonobj.Null {
+			*p = ""
+			return true
+		}
+		return decodeText(v)
+	}
+	f.check = func() bool { return *p == "" || *p == "rope" || *p == "nope" }
+	f.want, f.unsupported = `"rope", "nope" or null`, true
+	f.text = func() string {
+		if *p == "" {
+			return "null"
+		}
+		return quote(*p)
+	}
+	f.same = func() string {
+		if *p == "rope" {
+			return *p
+		}
+		return ""
+	}
+	return f
+}

@@ -1,0 +1,42 @@
+package blocks
+
+// MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(gate·x) * up·x) with a gate, and without one the
+// squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
+type MLPSizes struct {
+	Up, Down string
+	Gate     string // the module of the gate of SwiGLU; "": there is no such module
+	Fused    bool   // Up holds the rows of the gate too, before its own: SwiGLU
+	Width    int    // F
+	Bias     bool
+}
+
+// Rows returns the rows of Up.
+func (m *MLPSizes) Rows() int {
+	if m.Fused {
+		return 2 * m.Width
+	}
+	return m.Width
+}
+
+// ExpertSizes describes a block of MoE or SwiGLUMoE.
+type ExpertSizes struct {
+	Router string // the module whose weight is [Count, D]
+	Count  int    // of experts, E
+	Chosen int    // of them for each token, k
+
+	// Sigmoid: a score is sigmoid(logit), and experts are chosen by scores plus Correction, within the ChosenGroups best of
+	// Groups. Otherwise the largest logits choose, and the weights are their softmax.
+	Sigmoid              bool
+	Correction           string // a tensor [Count]
+	Groups, ChosenGroups int
+	Normed               bool    // the weights of a token are divided by their sum
+	Scaling              float64 // then multiplied by it
+
+	Each   string    // what the names of the experts' own tensors begin with, before the index; "": tensors hold all experts, [E, ·, ·]
+	Expert MLPSizes  // what each expert is
+	Latent int       // width of what experts read and give, Z; 0: D
+	Into   string    // the module to that width, [Z, D]
+	OutOf  string    // the module back, [D, Z]
+	Bias   bool      // of Into and OutOf
+	Shared *MLPSizes // what every token passes beside its experts; nil: nothing
+}

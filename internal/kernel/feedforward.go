@@ -1,0 +1,117 @@
+package kernel
+
+import (
+	"sync"
+
+	"github.com/gomamba/gomamba/internal/parallel"
+)
+
+// SwiGLU sets up[t, i] = silu(gate[t, i])·up[t, i], rounded once, for rows rows of width values, which are stride apart in both
+// (Shazeer 2020, arXiv:2002.05202).
+func SwiGLU(p *parallel.Pool, up, gate []float32, stride, width, rows int) {
+	activate(p, activation{up: up, gate: gate, stride: stride, width: width}, rows)
+}
+
+// SquaredReLU sets y[i] = max(y[i], 0)², and leaves NaN (So and others 2021, arXiv:2109.08668).
+func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
+	activate(p, activation{up: y, stride: stride, width: width}, rows)
+}
+
+// activation is what is being activated.
+type activation struct {
+	up, gate             []float32 // no gate: a squared ReLU
+	stride, width, parts int
+}
+
+// activatedAtOnce is how many values make a piece of work.
+const activatedAtOnce = 2048
+
+// activating is an activation under way.
+type activating struct {
+	activation
+	task *parallel.Task
+}
+
+// activations are kept from one to the next, so that one allocates nothing.
+var activations = sync.Pool{New: func() any {
+	a := &activating{}
+	a.task = parallel.NewTask(func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			a.piece(i)
+		}
+	})
+	return a
+}}
+
+func activate(p *parallel.Pool, what activation, rows int) {
+	what.parts = (what.width + activatedAtOnce - 1) / activatedAtOnce
+	a := activations.Get().(*activating)
+	a.activation = what
+	p.RunTask(a.task, rows*what.parts, max(1, 4*activatedAtOnce/what.width))
+	a.activation = activation{}
+	activations.Put(a)
+}
+
+// piece activates a part of one row.
+func (a *activation) piece(i int) {
+	from := i % a.parts * activatedAtOnce
+	at, n := i/a.parts*a.stride+from, min(activatedAtOnce, a.width-from)
+	up := a.up[at:][:n]
+	if a.gate == nil {
+		squaredReLU(up)
+		return
+	}
+	swiGLU(up, a.gate[at:][:n])
+}
+
+func squaredReLU(y []float32) {
+	for i, v := range y {
+		if v < 0 {
+			v = 0
+		}
+		y[i] = v * v
+	}
+}
+
+func swiGLU(up, gates []float32) {
+	for len(up) > 0 {
+		n := min(len(up), len(ones))
+		gate(up[:n], zeros[:n], ones[:n], up[:n], gates[:n])
+		up, gates = up[n:], gates[n:]
+	}
+}
+
+// zeros and ones make of gate a product with silu alone.
+var (
+	zeros [64]float64
+	ones  = filled()
+)
+
+func filled() (v [64]float32) {
+	for i := range v {
+		v[i] = 1
+	}
+	return v
+}
+
+// AddScaled sets y += scale·x, rounding once.
+func AddScaled(y, x []float32, scale float64) {
+	if scale == 1 {
+		Add(y, x)
+		return
+	}
+	x = x[:len(y)]
+	for i, v := range x {
+		y[i] = float32(float64(y[i]) + float64(float64(v)*scale))
+	}
+}
+
+// Scale sets x = scale·x.
+func Scale(x []float32, scale float64) {
+	if scale == 1 {
+		return
+	}
+	for i, v := range x {
+		x[i] = float32(float64(v) * scale)
+	}
+}

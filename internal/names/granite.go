@@ -1,0 +1,36 @@
+package names
+
+import "github.com/gomamba/gomamba/config"
+
+// The blocks of Granite 4.0 (transformers 5.24, models/granitemoehybrid/modeling_granitemoehybrid.py). Gate and up are one
+// matrix, the gate's rows first.
+var (
+	graniteNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "norm.weight"}
+	graniteBlocks = []kind{
+		{config.BlockMamba2, &graniteMamba2}, {config.BlockAttention, &graniteAttention},
+		{config.BlockSwiGLU, &graniteMLP}, {config.BlockSwiGLUMoE, &graniteMoE},
+	}
+
+	graniteMamba2    = mamba2Under("input_layernorm.weight", "mamba.", "mamba_proj_bias", "mamba_conv_bias")
+	graniteAttention = attentionUnder("input_layernorm.weight", "self_attn.", "attention_bias")
+
+	graniteMLP = block{title: "SwiGLU blocks", norm: graniteNorm.name, under: "", rows: append([]row{graniteNorm}, graniteShared...)}
+
+	graniteMoE = block{
+		title: "blocks of SwiGLU experts",
+		norm:  graniteNorm.name,
+		under: "",
+		rows: append([]row{
+			graniteNorm,
+			{name: "block_sparse_moe.router.layer.weight", inside: "block_sparse_moe.router.weight", shape: dims{"=E", "D"}},
+			{name: "block_sparse_moe.input_linear.weight", inside: "block_sparse_moe.experts.gate_up_proj", shape: dims{"E", "2F", "D"}},
+			{name: "block_sparse_moe.output_linear.weight", inside: "block_sparse_moe.experts.down_proj", shape: dims{"E", "D", "=F"}},
+		}, graniteShared...),
+	}
+
+	graniteNorm   = row{name: "post_attention_layernorm.weight", shape: dims{"D"}, init: ones}
+	graniteShared = []row{
+		{name: "shared_mlp.input_linear.weight", shape: dims{"2S", "D"}},
+		{name: "shared_mlp.output_linear.weight", shape: dims{"D", "=S"}},
+	}
+)

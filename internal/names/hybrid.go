@@ -1,0 +1,171 @@
+package names
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+)
+
+// hybrid is how Hugging Face's files name what the tables of pure families have as "backbone." and more: canonical names
+// are those of pure families.
+type hybrid struct {
+	prefix    string   // in files
+	others    []string // prefixes that are read as well
+	embedding string   // after the prefix
+	norm      string   // after the prefix
+}
+
+// ToHF returns the name that the tensor of a canonical name has in Hugging Face's files.
+func ToHF(cfg config.Config, name string) string {
+	t := tableOf(cfg.Family())
+	if t == nil || t.hybrid == nil {
+		return name
+	}
+	rest, ok := strings.CutPrefix(name, Backbone)
+	switch h := t.hybrid; {
+	case name == Embedding:
+		return h.prefix + h.embedding
+	case name == FinalNorm:
+		return h.prefix + h.norm
+	case ok:
+		return h.prefix + rest
+	}
+	return name
+}
+
+// Alternative returns the prefix under which a family's names are read without being taken for wrapped; empty: there is none.
+func Alternative(cfg config.Config) string {
+	if t := tableOf(cfg.Family()); t != nil && t.hybrid != nil && len(t.hybrid.others) > 0 {
+		return t.hybrid.others[0]
+	}
+	return ""
+}
+
+// FromHF is the reverse of ToHF, and takes the names for which transformers has tensors in memory, too. A name that is not
+// one of the family's stays as it is.
+func FromHF(cfg config.Config, name string) string {
+	t := tableOf(cfg.Family())
+	if t == nil || t.hybrid == nil {
+		return name
+	}
+	bare, h := name, t.hybrid
+	for _, prefix := range append([]string{h.prefix}, h.others...) {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			bare = rest
+			break
+		}
+	}
+	switch {
+	case bare == h.embedding:
+		return Embedding
+	case bare == h.norm:
+		return FinalNorm
+	case strings.HasPrefix(bare, "layers."):
+		layer, rest := indexed(Backbone+bare, blockPrefix)
+		if r := t.find(cfg, layer, func(r *row) bool { return r.each == "" && r.inside != "" && r.inside == rest }); layer >= 0 && r != nil {
+			rest = r.name
+		} else if layer < 0 {
+			return name
+		}
+		return instance(blockPrefix, layer, rest)
+	}
+	return name
+}
+
+// Experts names the tensors of experts for which a canonical name stands, of a tensor with a weight of every one of them. They
+// are nil if it does not, or if the model has another number of them.
+func Experts(cfg config.Config, name string, experts int) []string {
+	layer, rest := indexed(name, blockPrefix)
+	t := tableOf(cfg.Family())
+	if layer < 0 || t == nil {
+		return nil
+	}
+	r := t.find(cfg, layer, func(r *row) bool { return r.each != "" && (r.inside == rest || r.inside+".weight" == rest) })
+	if r == nil || config.SizesOf(cfg)[r.each] != experts {
+		return nil
+	}
+	list := make([]string, experts)
+	for e := range list {
+		list[e] = instance(blockPrefix, layer, r.of(e))
+	}
+	return list
+}
+
+// sortInside puts specs in the order in which transformers writes a family whose names it changes: that of its names in
+// memory, part by part, numbers by their value (core_model_loading.py, revert_weight_conversion).
+func (t *table) sortInside(specs []Spec) {
+	keys := make(map[string][]string, len(specs))
+	for _, s := range specs {
+		keys[s.Name] = strings.Split(t.inside(s.Name), ".")
+	}
+	slices.SortStableFunc(specs, func(a, b Spec) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
+}
+
+// inside returns the name of a tensor in memory; the number of an expert follows it.
+func (t *table) inside(name string) string {
+	layer, rest := indexed(name, blockPrefix)
+	if layer < 0 {
+		return strings.Replace(name, Backbone, "model.", 1)
+	}
+	for _, k := range t.blocks {
+		for i := range k.rows {
+			r := &k.rows[i]
+			if r.inside == "" || !r.is(rest) {
+				continue
+			}
+			e, _ := r.expert(rest)
+			rest = r.inside
+			if r.each != "" {
+				rest += "." + strconv.Itoa(e)
+			}
+		}
+	}
+	return instance("model.layers.{i}.", layer, rest)
+}
+
+// Together returns a function of the names in Hugging Face's files: what a tensor is a part of in the memory of transformers;
+// empty: it is whole.
+func Together(cfg config.Config) func(name string) string {
+	t := tableOf(cfg.Family())
+	return func(name string) string {
+		layer, rest := indexed(FromHF(cfg, name), blockPrefix)
+		if t == nil || layer < 0 {
+			return ""
+		}
+		if r := t.find(cfg, layer, func(r *row) bool { return r.each != "" && r.is(rest) }); r != nil {
+			return instance(blockPrefix, layer, r.inside)
+		}
+		return ""
+	}
+}
+
+// Buffer reports whether the tensor of a name is not a parameter to PyTorch.
+func Buffer(name string) bool { return strings.HasSuffix(name, ".gate.e_score_correction_bias") }
+
+func comparePart(a, b string) int {
+	x, errA := strconv.Atoi(a)
+	y, errB := strconv.Atoi(b)
+	if errA == nil && errB == nil {
+		return cmp.Compare(x, y)
+	}
+	return strings.Compare(a, b)
+}
+
+// attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
+// its biases; empty: it never has any.
+func attentionUnder(norm, under, bias string) block {
+	rows := []row{{name: norm, shape: dims{"D"}, init: ones}}
+	for _, p := range []struct {
+		name  string
+		shape dims
+	}{{"q_proj", dims{"Q", "D"}}, {"k_proj", dims{"KV", "D"}}, {"v_proj", dims{"KV", "D"}}, {"o_proj", dims{"D", "Q"}}} {
+		rows = append(rows, row{name: under + p.name + ".weight", shape: p.shape})
+		if bias != "" {
+			rows = append(rows, row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias})
+		}
+	}
+	return block{title: "attention blocks", norm: norm, under: under, rows: rows}
+}
