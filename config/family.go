@@ -13,6 +13,7 @@ type entry struct {
 	classes []string // of transformers, the language model first
 	fresh   func() Config
 	twin    twin
+	hybrid  bool      // no tensor shows which blocks there are: only the configuration says so
 	product *product  // nil: shapes show every size
 	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
 	gguf    llamaCpp
@@ -81,6 +82,20 @@ func Title(f Family) string {
 		return e.title
 	}
 	return string(f)
+}
+
+// Hybrid reports whether the layers of a family differ in their blocks.
+func Hybrid(f Family) bool {
+	e := entryOf(f)
+	return e != nil && e.hybrid
+}
+
+// KeyOfLayers returns the key that says how many layers there are: num_hidden_layers, or the list of Nemotron-H.
+func KeyOfLayers(f Family) string {
+	if f == NemotronH {
+		return keyLayers
+	}
+	return "num_hidden_layers"
 }
 
 // Plain returns the family that stands for all that have the same tensors as f: Mamba for FalconMamba, else f itself.

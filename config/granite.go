@@ -76,6 +76,7 @@ var entryGraniteHybrid = entry{
 	title:   "Granite 4.0",
 	classes: []string{"GraniteMoeHybridForCausalLM", "GraniteMoeHybridModel"},
 	fresh:   func() Config { return NewGraniteHybrid() },
+	hybrid:  true,
 	gguf:    llamaCpp{writable: func(Config) error { return noLayoutBut(GraniteHybrid, "GGUF") }},
 }
 
@@ -195,8 +196,7 @@ func (c *GraniteHybridConfig) Blocks() [][]Block {
 
 // Summary implements Config.
 func (c *GraniteHybridConfig) Summary() string {
-	s := fmt.Sprintf("%s of %d, n_groups %d, %v, shared_intermediate_size %d",
-		badfile.Count(c.MambaNumHeads, "head"), c.MambaHeadDim, c.NGroups, &c.QueryHeads, c.SharedSize)
+	s := mixerWords(c, &c.Mixer2) + fmt.Sprintf("%s, shared_intermediate_size %d", c.words(), c.SharedSize)
 	if c.NumLocalExperts > 0 {
 		s += fmt.Sprintf(", %d experts of %d, %d for each token", c.NumLocalExperts, c.IntermediateSize, c.NumExpertsPerTok)
 	}

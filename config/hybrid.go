@@ -94,8 +94,8 @@ func (a *QueryHeads) weights(d float64) float64 {
 	return d*2*(float64(queries)+float64(keys)+1) + float64(queries) + 2*float64(keys)
 }
 
-// String says the sizes in words.
-func (a *QueryHeads) String() string {
+// words says the sizes.
+func (a *QueryHeads) words() string {
 	return fmt.Sprintf("attention %s of %d, %d of keys", badfile.Count(a.NumAttentionHeads, "head"), a.HeadDim, a.NumKeyValueHeads)
 }
 
@@ -235,4 +235,12 @@ func scaleField(key string, p *float64) field {
 	f.want = "a finite number"
 	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
 	return f
+}
+
+// mixerWords says the sizes of the Mamba-2 blocks, if there are any.
+func mixerWords(c Config, m *Mixer2) string {
+	if !slices.ContainsFunc(c.Blocks(), func(layer []Block) bool { return slices.Contains(layer, BlockMamba2) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s of %d, n_groups %d, ", badfile.Count(m.MambaNumHeads, "head"), m.MambaHeadDim, m.NGroups)
 }

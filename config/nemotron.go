@@ -76,6 +76,7 @@ var entryNemotronH = entry{
 	title:   "Nemotron-H",
 	classes: []string{"NemotronHForCausalLM", "NemotronHModel"},
 	fresh:   func() Config { return NewNemotronH() },
+	hybrid:  true,
 	gguf:    llamaCpp{writable: func(Config) error { return noLayoutBut(NemotronH, "GGUF") }},
 }
 
@@ -210,7 +211,7 @@ func (c *NemotronHConfig) Blocks() [][]Block {
 
 // Summary implements Config.
 func (c *NemotronHConfig) Summary() string {
-	s := fmt.Sprintf("%s of %d, n_groups %d, %v", badfile.Count(c.MambaNumHeads, "head"), c.MambaHeadDim, c.NGroups, &c.QueryHeads)
+	s := mixerWords(c, &c.Mixer2) + c.words()
 	if c.has(BlockMLP) {
 		s += fmt.Sprintf(", intermediate_size %d", c.IntermediateSize)
 	}

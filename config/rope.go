@@ -15,7 +15,7 @@ const defaultTheta = 10000
 // and refused where something is.
 type Rope struct {
 	Theta  float64 // the base
-	stated string  // rope_parameters as the file has it; empty: it has none
+	stated string  // rope_parameters as the file has it, if it is not how text spells Theta
 }
 
 // ropeField is the object rope_parameters. used reports whether anything is turned.
@@ -23,10 +23,10 @@ func ropeField(key string, p *Rope, used func() bool) field {
 	return field{
 		key: key,
 		decode: func(v jsonobj.Value) bool {
-			p.stated = v.Compact()
 			if v.Kind() == jsonobj.Null {
 				return true
 			}
+			p.stated = v.Compact()
 			_, ok := v.Members()
 			return ok
 		},
@@ -45,7 +45,7 @@ func ropeField(key string, p *Rope, used func() bool) field {
 
 // text renders rope_parameters.
 func (r *Rope) text() string {
-	if r.stated != "" && r.stated != "null" {
+	if r.stated != "" {
 		return r.stated
 	}
 	return `{"rope_theta":` + formatFloat(r.Theta) + `,"rope_type":"default"}`
@@ -74,6 +74,9 @@ func (r *Rope) settle(keys jsonobj.Members, used bool) error {
 			r.Theta = theta
 		}
 	}
+	if r.stated == (&Rope{Theta: r.Theta}).text() {
+		r.stated = ""
+	}
 	return nil
 }
 
@@ -82,13 +85,13 @@ func oddRope(m jsonobj.Members) string {
 	for _, key := range []string{"rope_type", "type"} {
 		if v, ok := m.Get(key); ok {
 			if name, _ := v.Text(); name != "default" {
-				return fmt.Sprintf("found the %s %s", key, v)
+				return fmt.Sprintf("found the %s %s", key, v.Compact())
 			}
 		}
 	}
 	if v, ok := m.Get("partial_rotary_factor"); ok {
 		if part, isNumber := v.Float(); !isNumber || part != 1 {
-			return fmt.Sprintf("found the partial_rotary_factor %s", v)
+			return fmt.Sprintf("found the partial_rotary_factor %s", v.Compact())
 		}
 	}
 	return ""

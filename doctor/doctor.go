@@ -149,8 +149,30 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 	return ck.(*loader.Checkpoint), nil
 }
 
-// family infers from the tensors what a model is. If several families have such tensors, it is the plain one.
+// hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.
+func (d *doctor) hybrid() config.Config {
+	if v, _ := d.raw.Get(keyModelType); d.layout != hf.Name || !isHybrid(v) {
+		return nil
+	}
+	cfg, err := d.parseText(object(d.raw))
+	if err != nil {
+		return nil
+	}
+	return cfg
+}
+
+// isHybrid reports whether a model_type is that of a hybrid.
+func isHybrid(modelType jsonobj.Value) bool {
+	name, _ := modelType.Text()
+	return config.Hybrid(config.Family(name))
+}
+
+// family infers from the tensors what a model is. If several families have such tensors, it is the plain one. Those of a
+// hybrid do not show it.
 func (d *doctor) family() config.Family {
+	if v, _ := d.raw.Get(keyModelType); isHybrid(v) {
+		return ""
+	}
 	return names.FamilyOf(func(name string) bool {
 		return slices.ContainsFunc(d.w.Tensors, func(t tensor.Tensor) bool { return t.Name == name })
 	})

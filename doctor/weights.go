@@ -37,7 +37,9 @@ func (d *doctor) open() bool {
 		return false
 	}
 	d.w.NoteAdapter(d.src.Dir)
-	if d.layout == hf.Name {
+	if cfg := d.hybrid(); cfg != nil {
+		hf.Settle(cfg, d.w)
+	} else if d.layout == hf.Name {
 		hf.SettleMLX(d.w)
 	}
 	d.lacksFormat()
@@ -160,7 +162,9 @@ func (d *doctor) rename() bool {
 	}
 	d.w.SetNames(u.Names)
 	own := ""
-	if d.layout == mistral.Name {
+	if cfg := d.hybrid(); cfg != nil {
+		own = names.Alternative(cfg)
+	} else if d.layout == mistral.Name {
 		own = names.MistralPrefix
 	}
 	d.w.NoteWrapper(u, own)

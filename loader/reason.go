@@ -74,7 +74,7 @@ func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
 func (ck *Checkpoint) presenceReason(name string, blocks int) string {
 	if layers := ck.cfg.Shared().NumHiddenLayers; blocks != layers {
 		if i, ok := block(name); ok && i >= min(blocks, layers) {
-			return fmt.Sprintf("%s is %d, the files hold %s", ck.spelled("num_hidden_layers"), layers, badfile.Count(blocks, "block"))
+			return fmt.Sprintf("%s is %d, the files hold %s", ck.spelled(config.KeyOfLayers(ck.cfg.Family())), layers, badfile.Count(blocks, "block"))
 		}
 	}
 	turned := ck.cfg.Clone()

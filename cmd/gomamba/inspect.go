@@ -202,9 +202,12 @@ func (l *listing) add(t tensorInfo, name string) {
 
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
-	c := cfg.Shared()
-	return fmt.Sprintf("%s, hidden_size %d, d_inner %d, d_state %d, d_conv %d, %s, vocab_size %d",
-		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, cfg.DInner(), c.StateSize, c.ConvKernel, cfg.Summary(), c.VocabSize)
+	c, mixer := cfg.Shared(), ""
+	if !config.Hybrid(cfg.Family()) || blocks.Has(cfg, blocks.Mamba2) {
+		mixer = fmt.Sprintf("d_inner %d, d_state %d, d_conv %d, ", cfg.DInner(), c.StateSize, c.ConvKernel)
+	}
+	return fmt.Sprintf("%s, hidden_size %d, %s%s, vocab_size %d",
+		badfile.Count(c.NumHiddenLayers, "layer"), c.HiddenSize, mixer, cfg.Summary(), c.VocabSize)
 }
 
 // weights is the line about bytes and dtypes.

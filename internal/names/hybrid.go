@@ -126,6 +126,25 @@ func (t *table) inside(name string) string {
 	return instance("model.layers.{i}.", layer, rest)
 }
 
+// Together returns a function of the names in Hugging Face's files: what a tensor is a part of in the memory of transformers;
+// empty: it is whole.
+func Together(cfg config.Config) func(name string) string {
+	t := tableOf(cfg.Family())
+	return func(name string) string {
+		layer, rest := indexed(FromHF(cfg, name), blockPrefix)
+		if t == nil || layer < 0 {
+			return ""
+		}
+		if r := t.find(cfg, layer, func(r *row) bool { return r.each != "" && r.is(rest) }); r != nil {
+			return instance(blockPrefix, layer, r.inside)
+		}
+		return ""
+	}
+}
+
+// Buffer reports whether the tensor of a name is not a parameter to PyTorch.
+func Buffer(name string) bool { return strings.HasSuffix(name, ".gate.e_score_correction_bias") }
+
 func comparePart(a, b string) int {
 	x, errA := strconv.Atoi(a)
 	y, errB := strconv.Atoi(b)

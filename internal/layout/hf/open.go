@@ -61,10 +61,15 @@ func open(src layout.Source) (config.Config, *layout.Weights, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	Settle(cfg, w)
+	return cfg, w, nil
+}
+
+// Settle gives tensors their canonical names and shapes.
+func Settle(cfg config.Config, w *layout.Weights) {
 	w.Rename(func(name string) string { return names.FromHF(cfg, name) })
 	splitExperts(cfg, w)
 	SettleMLX(w)
-	return cfg, w, nil
 }
 
 // splitExperts takes apart tensors that hold a weight of every expert, [E, ...], where the canonical ones are one for each.

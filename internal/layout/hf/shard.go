@@ -21,6 +21,7 @@ func inOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) 
 	}
 	given := make(map[string]write.Source, len(sources))
 	for _, s := range sources {
+		s.Name = names.ToHF(cfg, names.FromHF(cfg, s.Name))
 		if _, twice := given[s.Name]; twice {
 			return nil, contradiction(s.Name, "given twice")
 		}
@@ -48,8 +49,8 @@ func inOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) 
 		delete(given, name)
 	}
 	for _, s := range sources {
-		if _, left := given[s.Name]; left {
-			return nil, contradiction(s.Name, "is not a tensor of this configuration")
+		if name := names.ToHF(cfg, names.FromHF(cfg, s.Name)); given[name].Name != "" {
+			return nil, contradiction(name, "is not a tensor of this configuration")
 		}
 	}
 	return ordered, nil
@@ -61,22 +62,30 @@ func contradiction(name, detail string) error {
 
 // split fills shards in the order of the sources. A tensor that would make the current shard larger than limit begins
 // a new one; a tensor that is larger by itself gets a shard of its own, before the current one.
-// The rule is split_state_dict_into_shards_factory of huggingface_hub (serialization/_base.py).
-func split(sources []write.Source, limit int64) []write.Safetensors {
+// Experts that lie in one tensor in memory stay together. The rule is split_state_dict_into_shards_factory of huggingface_hub
+// (serialization/_base.py).
+func split(sources []write.Source, limit int64, together func(name string) string) []write.Safetensors {
 	var shards []write.Safetensors
 	var current []write.Source
 	size := int64(0)
-	for _, s := range sources {
-		n := s.Bytes()
+	for len(sources) > 0 {
+		count, n := 1, sources[0].Bytes()
+		whole := together(sources[0].Name)
+		for whole != "" && count < len(sources) && together(sources[count].Name) == whole {
+			n += sources[count].Bytes()
+			count++
+		}
+		unit := sources[:count:count]
+		sources = sources[count:]
 		if n > limit {
-			shards = append(shards, write.Safetensors{Sources: []write.Source{s}})
+			shards = append(shards, write.Safetensors{Sources: unit})
 			continue
 		}
 		if size+n > limit {
 			shards = append(shards, write.Safetensors{Sources: current})
 			current, size = nil, 0
 		}
-		current = append(current, s)
+		current = append(current, unit...)
 		size += n
 	}
 	if len(current) > 0 {
@@ -100,7 +109,9 @@ func encodeIndex(shards []write.Safetensors) ([]byte, error) {
 		for _, src := range s.Sources {
 			files[src.Name] = s.File
 			size += src.Bytes()
-			parameters += src.Bytes() / int64(src.DType.Size())
+			if !names.Buffer(src.Name) {
+				parameters += src.Bytes() / int64(src.DType.Size())
+			}
 		}
 	}
 	return write.JSON(map[string]any{

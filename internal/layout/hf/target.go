@@ -26,7 +26,7 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := len(split(sources, cmp.Or(limit, DefaultShardSize)))
+	n := len(split(sources, cmp.Or(limit, DefaultShardSize), names.Together(p.Config)))
 	return n, write.CheckFiles(n)
 }
 

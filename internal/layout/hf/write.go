@@ -9,6 +9,7 @@ import (
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/names"
 )
 
 // DefaultShardSize is what save_pretrained of transformers 5.24 takes: 50 GB.
@@ -38,7 +39,7 @@ func Write(ctx context.Context, dst string, cfg config.Config, sources []write.S
 	if opts.MaxShardSize < 0 {
 		return fmt.Errorf("shard size: found %d bytes, expected a positive number", opts.MaxShardSize)
 	}
-	shards := split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize))
+	shards := split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize), names.Together(cfg))
 	if err := write.CheckFiles(len(shards)); err != nil {
 		return err
 	}
