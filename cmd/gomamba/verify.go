@@ -173,11 +173,7 @@ func printReport(w io.Writer, r *parity.Report) error {
 		fmt.Fprintf(w, ": %s", badfile.Printable(r.Reason))
 	}
 	if d := r.FirstDivergence; d != nil {
-		where := "after the last layer"
-		if d.Layer >= 0 {
-			where = fmt.Sprintf("in layer %d", d.Layer)
-		}
-		fmt.Fprintf(w, ": %s first, %s, at %v: got %.9g, the reference has %.9g", d.Tensor, where, d.Index, float64(d.Got), float64(d.Want))
+		fmt.Fprintf(w, ": %s first, %s, at %v: got %.9g, the reference has %.9g", d.Tensor, d.Where(), d.Index, float64(d.Got), float64(d.Want))
 	}
 	if r.Hint != "" {
 		fmt.Fprintf(w, "\nexplanation: %s", r.Hint)

@@ -171,3 +171,23 @@ func TestFloor(t *testing.T) {
 		t.Errorf("of another model: %s, explained by %q", r.Verdict, r.Hint)
 	}
 }
+
+// TestHybridBlame names the block that computes a hidden state of hybrids, which stands one later than in other families.
+func TestHybridBlame(t *testing.T) {
+	moe, latent := filepath.Join(fixtureDir, "nemotron", "moe"), filepath.Join(fixtureDir, "nemotron", "unnormed", "ref.safetensors")
+	for left, want := range map[string]parity.Divergence{
+		"":              {Tensor: dump.HiddenState(0), Layer: -1},
+		"hidden_states": {Tensor: dump.State(dump.ConvStates, 0), Layer: 0},
+	} {
+		ref := renamed(t, latent, func(name string) string {
+			if left != "" && strings.HasPrefix(name, left) {
+				return ""
+			}
+			return name
+		})
+		r := verify(t, moe, ref, nil)
+		if d := r.FirstDivergence; d == nil || d.Tensor != want.Tensor || d.Layer != want.Layer {
+			t.Errorf("without %q: blamed %+v", left, d)
+		}
+	}
+}

@@ -194,8 +194,8 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 	if c.report == nil {
 		c.report = &Report{}
 	}
-	c.batch, c.layers = &q.batch, q.m.Config().Shared().NumHiddenLayers
-	for _, name := range ordered(q.theirs) {
+	c.between(q.m, &q.batch)
+	for _, name := range c.ordered(q.theirs) {
 		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], q.theirs.values[name])
 	}
 	c.report.conclude()
@@ -204,9 +204,10 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 
 // stored returns the 16-bit dtype that the weights of the projections are stored in, or 0.
 func stored(ck *loader.Checkpoint) tensor.DType {
-	t, _ := ck.Tensor(names.Blocks + "0.mixer.out_proj.weight")
-	if t.DType == tensor.BF16 || t.DType == tensor.F16 {
-		return t.DType
+	for _, t := range ck.Tensors() {
+		if len(t.Shape) == 2 && strings.HasPrefix(t.Name, names.Blocks) && (t.DType == tensor.BF16 || t.DType == tensor.F16) {
+			return t.DType
+		}
 	}
 	return 0
 }

@@ -1,11 +1,14 @@
 package parity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/internal/numcheck"
 	"github.com/gomamba/gomamba/internal/progress"
@@ -39,7 +42,8 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		return nil, err
 	}
 	r := &Report{Judge: "float64 oracle"}
-	c := &comparison{report: r, batch: &b, layers: m.Config().Shared().NumHiddenLayers}
+	c := &comparison{report: r}
+	c.between(m, &b)
 	if tol == nil {
 		sample, err := textbook[float32](ctx, ck, m, b, want, reference.Variant{})
 		if err != nil {
@@ -48,7 +52,7 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		c.allow = newAllowance(truth, sample)
 	}
 	c.tolerance = tol
-	for _, name := range ordered(own) {
+	for _, name := range c.ordered(own) {
 		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
 	}
 	r.conclude()
@@ -131,8 +135,44 @@ type comparison struct {
 	report    *Report
 	batch     *model.Batch
 	layers    int
+	embedding bool // hidden state 0 is the embedding, and i the output of block i-1
 	tolerance *Tolerance
 	allow     *allowance // where there is no tolerance
+}
+
+// between says what is compared: results of m for a batch.
+func (c *comparison) between(m *model.Model, b *model.Batch) {
+	cfg := m.Config()
+	c.batch, c.layers, c.embedding = b, cfg.Shared().NumHiddenLayers, blocks.EmbeddingShown(cfg)
+}
+
+// layerOf returns the index of the block that computes a tensor, or -1.
+func (c *comparison) layerOf(name string) int {
+	l := layerOf(name, c.layers)
+	if c.embedding && isHidden(name) && l >= 0 {
+		return l - 1
+	}
+	return l
+}
+
+// ordered lists the tensors of r in the order the network computes them.
+func (c *comparison) ordered(r *results) []string {
+	list := dump.Ordered(slices.Collect(maps.Keys(r.values)))
+	if !c.embedding {
+		return list
+	}
+	stage := func(name string) int {
+		switch l := layerOf(name, math.MaxInt); {
+		case l < 0:
+			return math.MaxInt // logits
+		case isHidden(name):
+			return 2*l - 1
+		default:
+			return 2 * l
+		}
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return cmp.Compare(stage(a), stage(b)) })
+	return list
 }
 
 // add measures what against the judge's values. got and want are ours and the reference's, for the divergence.
@@ -140,7 +180,7 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	mask := c.mask(name, shape)
 	if i := numcheck.NonFinite(got); i >= 0 && c.report.NonFinite == "" {
 		c.report.NonFinite = fmt.Sprintf("%s is %v at %v", name, got[i], coordinates(i, shape))
-		if l := layerOf(name, c.layers); l >= 0 {
+		if l := c.layerOf(name); l >= 0 {
 			c.report.NonFinite += fmt.Sprintf(", in block %d", l)
 		}
 	}
@@ -163,7 +203,7 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	t.Passed = first < 0
 	if !t.Passed && c.report.FirstDivergence == nil {
 		c.report.FirstDivergence = &Divergence{
-			Tensor: name, Layer: layerOf(name, c.layers), Index: coordinates(first, shape),
+			Tensor: name, Layer: c.layerOf(name), Index: coordinates(first, shape),
 			Got: tensor.Number(got[first]), Want: tensor.Number(want[first]),
 		}
 	}

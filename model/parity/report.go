@@ -1,9 +1,11 @@
 package parity
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -47,6 +49,17 @@ type Divergence struct {
 	Index  []int         `json:"index"` // one number for each dimension
 	Got    tensor.Number `json:"got"`   // ours
 	Want   tensor.Number `json:"want"`  // the reference's
+}
+
+// Where says where in the network the tensor is computed, such as "in layer 3".
+func (d *Divergence) Where() string {
+	switch {
+	case d.Layer >= 0:
+		return fmt.Sprintf("in layer %d", d.Layer)
+	case d.Tensor == dump.HiddenState(0):
+		return "before the first layer" // a hybrid's embedding
+	}
+	return "after the last layer"
 }
 
 // Tensor is the comparison of one tensor.

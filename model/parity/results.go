@@ -1,9 +1,7 @@
 package parity
 
 import (
-	"maps"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/dump"
@@ -60,9 +58,6 @@ func wide[F float32 | float64](v []F) []float64 {
 	}
 	return w
 }
-
-// ordered lists the tensors of r in the order the network computes them.
-func ordered(r *results) []string { return dump.Ordered(slices.Collect(maps.Keys(r.values))) }
 
 func isHidden(name string) bool {
 	return strings.HasPrefix(name, strings.TrimSuffix(dump.HiddenState(0), "0"))

@@ -69,11 +69,13 @@ func (m *attention[F]) attend(y, q []F, keys, values *blocks.State[F], seq, head
 }
 
 // turn returns x with the rotary embedding of a position: pairs (i, i + n/2) of the first n channels turn by
-// position · theta^(-2i/n).
+// position · theta^(-2i/n). Angles are of type F: in float32, where their error grows with the position, as implementations compute
+// them.
 func (m *attention[F]) turn(x []F, position int) []F {
 	y, half := append([]F(nil), x...), m.Turned/2
 	for i := range half {
-		sin, cos := samebits.Sincos(float64(position) * samebits.Exp(float64(-2*i)/float64(m.Turned)*samebits.Log(m.Theta)))
+		frequency := F(samebits.Exp(float64(-2*i) / float64(m.Turned) * samebits.Log(m.Theta)))
+		sin, cos := samebits.Sincos(float64(F(position) * frequency))
 		y[i] = F(x[i]*F(cos)) - F(x[half+i]*F(sin))
 		y[half+i] = F(x[half+i]*F(cos)) + F(x[i]*F(sin))
 	}
