@@ -70,7 +70,8 @@ interop: build .venv/installed .venv/judged ## compare with the readers of every
 	llama=$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python); \
 	.venv/bin/python fixtures/interop_layouts.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	.venv/bin/python fixtures/interop_sources.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
-	{ test -z "$$llama" || .venv/bin/python fixtures/interop_text.py --gomamba ./gomamba -n $(ROUNDS); }
+	{ test -z "$$llama" || { .venv/bin/python fixtures/interop_text.py --gomamba ./gomamba -n $(ROUNDS) && \
+	.venv/bin/python fixtures/interop_quantize.py --gomamba ./gomamba; }; }
 	.venv/bin/python fixtures/interop_page.py --gomamba ./gomamba
 
 pictures: ## the pictures and badges of README.md, from fixtures/measured

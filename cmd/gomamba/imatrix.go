@@ -6,8 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gomamba/gomamba/internal/atomicfile"
-	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -59,7 +57,7 @@ What is written replaces nothing but such a file.`,
 }
 
 func (f *imatrixFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, path string) (err error) {
-	if f.to, err = output(cmd, "--out", f.out, replaceableImatrix, false); err != nil {
+	if f.to, err = output(cmd, "--out", f.out, importance.Replaceable, false); err != nil {
 		return err
 	}
 	t, err := tokenizerOf(cmd, s, ck, f.tokenizer)
@@ -82,8 +80,7 @@ func (f *imatrixFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	if stream.Is(path) {
 		dataset = "stdin"
 	}
-	opts := atomicfile.Options{Replace: replaceableImatrix, Apart: sessionOf(cmd).files()}
-	if err := c.Write(cmd.Context(), f.to.path, dataset, opts); err != nil {
+	if err := c.Write(cmd.Context(), f.to.path, dataset, sessionOf(cmd).files()...); err != nil {
 		return err
 	}
 	if err := f.to.deliver(); err != nil {
@@ -91,13 +88,4 @@ func (f *imatrixFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 	}
 	_, err = fmt.Fprintf(results(cmd), "%s: importance of %d matrices over %s tokens\n", f.to.name, c.Matrices(), thousands(int(c.Tokens())))
 	return err
-}
-
-// replaceableImatrix refuses to replace a file that is not an importance matrix.
-func replaceableImatrix(path string) error {
-	m, err := imatrix.Open(path)
-	if err != nil {
-		return notReplaced(path, "an importance matrix")
-	}
-	return m.Close()
 }

@@ -89,10 +89,19 @@ func (c *Collector) add(in model.Inputs) {
 	s.Counts[in.Matrix] += in.Rows
 }
 
+// Replaceable refuses to replace a file that is not an importance matrix.
+func Replaceable(path string) error {
+	m, err := imatrix.Open(path)
+	if err != nil {
+		return fmt.Errorf("%s: is not an importance matrix, and only such a file is replaced: remove it first, or choose another name", path)
+	}
+	return m.Close()
+}
+
 // Write runs what is left of the text, and writes the importance matrix to path, in the form that llama-quantize reads. dataset
-// is the text's name in it. opts are those of the file. Errors: those of Add and of atomicfile, and one for a text that is empty
-// or that makes the model's numbers overflow.
-func (c *Collector) Write(ctx context.Context, path, dataset string, opts atomicfile.Options) error {
+// is the text's name in it. path falls on none of inputs, which are files that were read, and replaces nothing but an importance
+// matrix. Errors: those of Add and of the file, and one for a text that is empty or that makes the model's numbers overflow.
+func (c *Collector) Write(ctx context.Context, path, dataset string, inputs ...string) error {
 	if len(c.ids) > 0 {
 		if err := c.run(ctx, c.ids); err != nil {
 			return err
@@ -119,7 +128,7 @@ func (c *Collector) Write(ctx context.Context, path, dataset string, opts atomic
 		sums[stored.Name] = *s
 	}
 	about := imatrix.About{Datasets: []string{dataset}, Chunks: c.chunks, ChunkSize: c.chunk}
-	return imatrix.Write(path, about, sums, opts)
+	return imatrix.Write(path, about, sums, atomicfile.Options{Replace: Replaceable, Apart: inputs})
 }
 
 // maxSum is the largest sum that the file holds.

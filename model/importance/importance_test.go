@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
@@ -86,7 +85,7 @@ func measured(t *testing.T, path string, ids []int64) *imatrix.Matrix {
 		}
 	}
 	dst := filepath.Join(t.TempDir(), "m")
-	if err := c.Write(context.Background(), dst, "text", atomicfile.Options{}); err != nil {
+	if err := c.Write(context.Background(), dst, "text"); err != nil {
 		t.Fatal(err)
 	}
 	if c.Tokens() != int64(len(ids)) {
