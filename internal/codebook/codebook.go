@@ -4,6 +4,7 @@ package codebook
 
 import (
 	_ "embed"
+	"iter"
 	"math/bits"
 )
 
@@ -14,8 +15,8 @@ import (
 //go:embed bitmaps.bin
 var bitmaps []byte
 
-// Tables are the tables, rows in the order of their numbers. They lie together, so that assembly needs one pointer to them.
-// The elements of IQ2 and IQ3 are magnitudes.
+// Tables are the tables, rows in the order of their numbers. Assembly of package kernel has one
+// pointer to them and knows where each begins. The elements of IQ2 and IQ3 are magnitudes.
 //
 // IQ1 has 8g+1 for the elements g of a row of iq1s_grid, -1 to 1, in its first half, and 8g-1 in the second: eight times what
 // a block of that type means by them with either of its shifts, 1/8 and -1/8. IQ1_M has the same table as IQ1_S.
@@ -41,42 +42,58 @@ var (
 func init() {
 	t, left := &Tables, bitmaps
 	eights := func(rows [][8]float32) {
-		left = expand(left, []float32{8, 25, 43}, 8, func(row, digit int, v float32) { rows[row][digit] = v })
+		for row, vector := range next(&left, 3*3*3*3*3*3*3*3) {
+			for i := range rows[row] {
+				rows[row][i] = [...]float32{8, 25, 43}[vector%3]
+				vector /= 3
+			}
+		}
+	}
+	fours := func(rows [][4]float32, values [8]float32) {
+		for row, vector := range next(&left, 8*8*8*8) {
+			for i := range rows[row] {
+				rows[row][i] = values[vector%8]
+				vector /= 8
+			}
+		}
 	}
 	eights(t.IQ2XXS[:])
 	eights(t.IQ2XS[:])
 	eights(t.IQ2S[:])
-	left = expand(left, []int8{-8, 0, 8}, 8, func(row, digit int, v int8) {
-		t.IQ1[row][digit], t.IQ1[row+len(t.IQ1)/2][digit] = v+1, v-1
-	})
-	left = expand(left, []float32{4, 12, 20, 28, 36, 44, 52, 62}, 4, func(row, digit int, v float32) { t.IQ3XXS[row][digit] = v })
-	expand(left, []float32{1, 3, 5, 7, 9, 11, 13, 15}, 4, func(row, digit int, v float32) { t.IQ3S[row][digit] = v })
+	first, second := t.IQ1[:len(t.IQ1)/2], t.IQ1[len(t.IQ1)/2:]
+	for row, vector := range next(&left, 3*3*3*3*3*3*3*3) {
+		for i := range first[row] {
+			v := int8(vector%3)*8 - 8
+			first[row][i], second[row][i] = v+1, v-1
+			vector /= 3
+		}
+	}
+	fours(t.IQ3XXS[:], [...]float32{4, 12, 20, 28, 36, 44, 52, 62})
+	fours(t.IQ3S[:], [...]float32{1, 3, 5, 7, 9, 11, 13, 15})
 	for signs := range t.Signs {
-		for i := range 8 {
+		for i := range t.Signs[signs] {
 			t.Signs[signs][i] = uint32(signs) >> i << 31
 		}
 	}
 }
 
-// expand calls set for the elements of every row in the bitmap that left begins with, whose digits mean the values. It
-// returns what follows the bitmap.
-func expand[T any](left []byte, values []T, digits int, set func(row, digit int, v T)) []byte {
-	vectors := 1
-	for range digits {
-		vectors *= len(values)
-	}
-	size, row := (vectors+7)/8, 0
-	for i, b := range left[:size] {
-		for ; b != 0; b &= b - 1 {
-			number := 8*i + bits.TrailingZeros8(b)
-			for digit := range digits {
-				set(row, digit, values[number%len(values)])
-				number /= len(values)
+// next yields the rows of the bitmap that left begins with, counted, and their numbers among so many vectors. It takes the
+// bitmap from left.
+func next(left *[]byte, vectors int) iter.Seq2[int, uint] {
+	size := (vectors + 7) / 8
+	bitmap := (*left)[:size]
+	*left = (*left)[size:]
+	return func(yield func(int, uint) bool) {
+		row := 0
+		for i, b := range bitmap {
+			for ; b != 0; b &= b - 1 {
+				if !yield(row, uint(8*i+bits.TrailingZeros8(b))) {
+					return
+				}
+				row++
 			}
-			row++
 		}
 	}
-	return left[size:]
 }
 
 // Signs returns the signs of eight weights for the seven bits that IQ2_XXS, IQ2_XS and IQ3_XXS store: bit i is set if weight i

@@ -35,8 +35,9 @@ type affineWalk [affineBins]affineSums
 
 // error is the weighted squared error of scale and min with the codes of s.
 func (f *affineFits) error(s *affineSums, scale, min float64) float64 {
-	return f.xx + float64(scale*(float64(scale*s.qq)-float64(2*s.xq)-float64(2*min*s.q))) +
-		float64(min*(float64(2*f.x)+float64(min*f.w)))
+	byScale := float64(scale*s.qq) - float64(2*s.xq) - float64(min*(s.q+s.q))
+	byMin := float64(min*f.w) + float64(2*f.x)
+	return f.xx + float64(scale*byScale) + float64(min*byMin)
 }
 
 // solve completes s by least squares. Unless signed, min is 0 where it would be negative.

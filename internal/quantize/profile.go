@@ -15,7 +15,7 @@ type codes struct {
 type sums struct{ xq, qq float64 }
 
 func (s sums) error(xx, scale float64) float64 {
-	return xx - float64(2*scale*s.xq) + float64(scale*scale*s.qq)
+	return xx + float64(scale*(float64(scale*s.qq)-float64(2*s.xq)))
 }
 
 // maxBins is how many scales a profile covers at most, of either sign.

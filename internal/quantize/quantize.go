@@ -10,6 +10,7 @@ package quantize
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/gomamba/gomamba/tensor"
@@ -19,6 +20,7 @@ import (
 type encoder struct {
 	encode          func(b *block, dst []byte) // one block, of b.x and b.w
 	needsImportance bool
+	alike           bool // importance counts alike for values of all sizes
 }
 
 // block is one block on its way into bytes, and what its encoder needs meanwhile.
@@ -50,9 +52,12 @@ func NeedsImportance(d tensor.DType) bool { return encoders[d].needsImportance }
 // Row encodes src, whole blocks of one row of a matrix, as dtype d into dst. importance is the mean square of the input
 // that each of the columns is multiplied with, or nil if all count the same.
 //
-// What is kept small is the sum of importance times squared error. The bytes of a block depend on nothing but its values
-// and its columns' importance. A value or importance that is not finite, or a negative importance, is an error, and so are
-// values that the dtype cannot reach. Row panics if Supports(d) is false or lengths do not match.
+// What is kept small is the sum of squared errors or, with importance, of importance times squared error, counted somewhat
+// more for large values: errors of columns are not independent of each other. Both were chosen by the logits of trained
+// models. The bytes of a block depend on nothing but its values and its columns' importance.
+//
+// Values out of the dtype's range become the nearest that it has. A value or importance that is not finite, or a negative
+// importance, is an error. Row panics if Supports(d) is false or lengths do not match.
 func Row(dst []byte, d tensor.DType, src, importance []float32) error {
 	if !Supports(d) {
 		panic(fmt.Sprintf("quantize: Row of %s", d))
@@ -62,24 +67,21 @@ func Row(dst []byte, d tensor.DType, src, importance []float32) error {
 		panic(fmt.Sprintf("quantize: %d elements with %d of importance into %d bytes of %s",
 			len(src), len(importance), len(dst), d))
 	}
-	return encodeRow(dst, encoders[d].encode, elems, bytes, src, importance)
-}
-
-// encodeRow is Row by an encoder for blocks of elems elements in bytes bytes.
-func encodeRow(dst []byte, encode func(*block, []byte), elems, bytes int, src, importance []float32) error {
+	e := &encoders[d]
 	b := blocks.Get().(*block)
 	defer blocks.Put(b)
 	for i := 0; i < len(src); i += elems {
-		if err := b.load(src[i:i+elems], importance, i); err != nil {
+		if err := b.load(src[i:i+elems], importance, i, e.alike); err != nil {
 			return err
 		}
-		encode(b, dst[i/elems*bytes:][:bytes])
+		e.encode(b, dst[i/elems*bytes:][:bytes])
 	}
 	return nil
 }
 
-// load readies b for the values src, which are elements at and after first of their row.
-func (b *block) load(src, importance []float32, first int) error {
+// load readies b for the values src, which are elements at and after first of their row. Their importance grows with their
+// size unless they are alike.
+func (b *block) load(src, importance []float32, first int, alike bool) error {
 	b.x, b.w = b.values[:len(src)], b.weights[:len(src)]
 	for i, v := range src {
 		x := float64(v)
@@ -91,25 +93,29 @@ func (b *block) load(src, importance []float32, first int) error {
 	if importance == nil {
 		return nil
 	}
+	square := 0.0
+	for _, x := range b.x {
+		square += float64(x * x)
+	}
+	square /= float64(len(src))
 	sum := 0.0
 	for i, v := range importance[first : first+len(src)] {
 		h := float64(v)
 		if h-h != 0 || h < 0 {
 			return fmt.Errorf("importance of column %d is %v: expected a finite value that is not negative", first+i, v)
 		}
-		b.w[i] = h
-		sum += h
-	}
-	if sum == 0 {
-		for i := range b.w {
-			b.w[i] = 1
+		if b.w[i] = h; !alike {
+			b.w[i] = float64(h * math.Sqrt(float64(4*square)+float64(b.x[i]*b.x[i])))
 		}
-		return nil
+		sum += b.w[i]
 	}
-	// An input that was never seen still decides what nothing else does.
-	scale := float64(len(src)) / sum
-	for i, h := range b.w {
-		b.w[i] = float64(h*scale) + 1e-6
+	// A column without importance still decides what nothing else does.
+	scale, least := inverse(sum/float64(len(src))), 1e-6
+	if sum == 0 {
+		least = 1
+	}
+	for i, w := range b.w {
+		b.w[i] = float64(w*scale) + least
 	}
 	return nil
 }

@@ -28,5 +28,5 @@ var encoders = [256]encoder{
 	tensor.MXFP4:   {encode: encodeMXFP4},
 	tensor.NVFP4:   {encode: encodeNVFP4},
 	tensor.Q2_0:    {encode: encodeQ2},
-	tensor.Q1_0:    {encode: encodeQ1},
+	tensor.Q1_0:    {encode: encodeQ1, alike: true},
 }
