@@ -78,11 +78,15 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 		return nil, err
 	}
 	d := &Difference{OnlyInA: []string{}, OnlyInB: []string{}}
-	xs, ys := d.pair(inA, inB)
+	xs, ys := d.pair(a.Config(), b.Config(), inA, inB)
 	if d.Tensors, err = compareTensors(ctx, opts.Threads, xs, ys, opts.Progress); err != nil {
 		return nil, err
 	}
-	d.Config = compareConfigs(a.Config(), b.Config())
+	cfgA, cfgB := a.Config(), b.Config()
+	for i, t := range d.Tensors {
+		d.Tensors[i].Name = names.ToHF(cfgA, t.Name)
+	}
+	d.Config = compareConfigs(cfgA, cfgB)
 	d.Identical = len(d.OnlyInA)+len(d.OnlyInB) == 0 &&
 		!slices.ContainsFunc(d.Tensors, func(t TensorDiff) bool { return !t.Same() }) &&
 		!slices.ContainsFunc(d.Config, func(k KeyDiff) bool { return k.Results })
@@ -116,13 +120,13 @@ func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
 
 // pair returns the tensors to compare with each other, and files away those that only one side has. A bias that one side
 // lacks is compared with zeros if there is something to add it to.
-func (d *Difference) pair(inA, inB []tensor.Tensor) (xs, ys []tensor.Tensor) {
+func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys []tensor.Tensor) {
 	byNameA, byNameB := byName(inA), byName(inB)
 	for _, x := range inA {
 		y, ok := byNameB[x.Name]
 		if !ok {
 			if !lacksBias(byNameB, x.Name) {
-				d.OnlyInA = append(d.OnlyInA, x.Name)
+				d.OnlyInA = append(d.OnlyInA, names.ToHF(a, x.Name))
 				continue
 			}
 			y = zeros(x)
@@ -134,7 +138,7 @@ func (d *Difference) pair(inA, inB []tensor.Tensor) (xs, ys []tensor.Tensor) {
 			continue
 		}
 		if !lacksBias(byNameA, y.Name) {
-			d.OnlyInB = append(d.OnlyInB, y.Name)
+			d.OnlyInB = append(d.OnlyInB, names.ToHF(b, y.Name))
 			continue
 		}
 		xs, ys = append(xs, zeros(y)), append(ys, y)

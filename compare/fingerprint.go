@@ -28,11 +28,13 @@ import (
 //	gomamba fingerprint 1
 //	model_type mamba
 //	layer_norm_epsilon 1e-05                      the shortest decimal of the float32
-//	residual_in_fp32 true                         always: float32 arithmetic has no other
+//	residual_in_fp32 true                         always, but not of hybrids: float32 arithmetic has no other
 //	mixer_rms_eps 1e-06                           of FalconMamba
 //	state_size 128                                of Mamba-2, whose shapes show only its product with n_groups
 //	n_groups 8
 //	time_step_limit 0.001 +Inf                    of Mamba-2 if it limits anything
+//	layers_block_type ["linear_attention",...]    of Nemotron-H, as all keys of hybrids that decide a result, in the order of
+//	                                              their table, of blocks that the model has: layer_types, embedding_multiplier
 //	<name> <shape> <digest>                       for each tensor in the order of the name table, such as
 //	backbone.norm_f.weight [768] 5f70bf18...      with Hugging Face's name and shape
 //
@@ -56,7 +58,8 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 	if err := ck.Check(); err != nil {
 		return "", err
 	}
-	lines := decisiveLines(ck.Config())
+	cfg := ck.Config()
+	lines := decisiveLines(cfg)
 	tensors, err := weightsOf(ck, !ck.Tied())
 	if err != nil {
 		return "", err
@@ -78,7 +81,7 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 			continue // see above
 		}
 		shape := strings.ReplaceAll(fmt.Sprint(t.Shape), " ", ",")
-		lines = append(lines, fmt.Sprintf("%s %s %x", t.Name, shape, d.sum))
+		lines = append(lines, fmt.Sprintf("%s %s %x", names.ToHF(cfg, t.Name), shape, d.sum))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n") + "\n"))
 	return hex.EncodeToString(sum[:]), nil
@@ -91,6 +94,9 @@ func decisiveLines(cfg config.Config) []string {
 		if s.Decides == config.Results && s.Canonical != "" {
 			lines = append(lines, s.Key+" "+s.Canonical)
 		}
+	}
+	if config.Hybrid(cfg.Family()) {
+		return lines
 	}
 	return slices.Insert(lines, 3, "residual_in_fp32 true")
 }

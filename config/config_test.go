@@ -200,6 +200,8 @@ func TestRefused(t *testing.T) {
 		{`{"d_model": 768, "n_layer": 24, "ssm_cfg": {}}`, true, "original state-spaces layout"},
 		{`{"model_type": "jamba"}`, true, `model_type: "jamba" is a hybrid, in which Mamba blocks are mixed with others; only models`},
 		{`{"architectures": ["LlamaForCausalLM"]}`, true, `architectures: "LlamaForCausalLM" is a config of another architecture; only models`},
+		{`{"model_type": "nemotron_h_puzzle", "hidden_size": 8}`, true, `"nemotron_h_puzzle" is a Nemotron-H in which every block has sizes of its own`},
+		{`{"architectures": ["NemotronH_Nano_VL_V2"]}`, true, `"NemotronH_Nano_VL_V2" is a Nemotron-H that reads pictures`},
 		{`{"model_type": 1}`, false, "model_type: found 1"},
 		{`{"hidden_size": 64}`, false, "model_type: missing"},
 	} {

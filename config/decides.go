@@ -27,6 +27,14 @@ func (f field) deciding(d Decides) field {
 	return f
 }
 
+// counting returns f for a key that decides results only where used says so: elsewhere all its values are one.
+func (f field) counting(used bool) field {
+	if !used {
+		f.same = func() string { return "" }
+	}
+	return f
+}
+
 // canonical is Setting.Canonical.
 func (f field) canonical() string {
 	if f.same != nil {

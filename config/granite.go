@@ -118,6 +118,9 @@ func (c *GraniteHybridConfig) Validate() error {
 			return err
 		}
 	}
+	if c.LogitsScaling == 0 {
+		return formatError("logits_scaling", "found 0, expected a number to divide by")
+	}
 	if c.NumLocalExperts > 0 && c.NumExpertsPerTok > c.NumLocalExperts {
 		return formatError("num_experts_per_tok", "found %d, expected at most num_local_experts %d", c.NumExpertsPerTok, c.NumLocalExperts)
 	}
@@ -204,7 +207,8 @@ func (c *GraniteHybridConfig) Summary() string {
 }
 
 func (c *GraniteHybridConfig) fields() []field {
-	return append(c.QueryHeads.fields(),
+	mixers, attention := countBlocks(c.Layers, BlockMamba2) > 0, countBlocks(c.Layers, BlockAttention) > 0
+	return append(c.QueryHeads.fields(attention),
 		classesField("architectures", &c.Architectures).deciding(Nothing),
 		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
 		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
@@ -217,30 +221,30 @@ func (c *GraniteHybridConfig) fields() []field {
 		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
 		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
 
-		c.headDimField().deciding(Results), // the shapes show its products with the heads
+		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
 		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
-		positionField("position_embedding_type", &c.PositionEmbedding).deciding(Results),
-		ropeField("rope_parameters", &c.Rope, c.Positions).deciding(Results),
+		positionField("position_embedding_type", &c.PositionEmbedding).deciding(Results).counting(attention),
+		ropeField("rope_parameters", &c.Rope, c.Positions).deciding(Results).counting(attention),
 		scaleField("embedding_multiplier", &c.EmbeddingScale).deciding(Results),
 		scaleField("residual_multiplier", &c.ResidualScale).deciding(Results),
-		scaleField("attention_multiplier", &c.AttentionScale).deciding(Results),
+		scaleField("attention_multiplier", &c.AttentionScale).deciding(Results).counting(attention),
 		scaleField("logits_scaling", &c.LogitsScaling).deciding(Results),
 
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
 		intField("shared_intermediate_size", &c.SharedSize, 1, maxWidth).deciding(Tensors),
 		intField("num_local_experts", &c.NumLocalExperts, 0, maxInner).deciding(Tensors),
-		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results),
+		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(c.NumLocalExperts > 0),
 
 		intField("mamba_n_heads", &c.MambaNumHeads, 1, maxWidth).deciding(Tensors),
 		rankField("mamba_d_head", &c.MambaHeadDim).deciding(Tensors),
-		intField("mamba_n_groups", &c.NGroups, 1, maxInner).deciding(Results),
-		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Results), // the shapes show its product with mamba_n_groups
+		intField("mamba_n_groups", &c.NGroups, 1, maxInner).deciding(Results).counting(mixers),
+		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Results).counting(mixers), // the shapes show its product with mamba_n_groups
 		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors),
 		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors),
 		intField("mamba_chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
 		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
 		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
-		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results),
+		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results).counting(mixers),
 
 		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
 		boolField("use_cache", &c.UseCache).deciding(Nothing),

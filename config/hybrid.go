@@ -64,11 +64,11 @@ type QueryHeads struct {
 	HeadDim           int // hd
 }
 
-// fields are those of all families of hybrids.
-func (a *QueryHeads) fields() []field {
+// fields are those of all families of hybrids. used says that the model has attention.
+func (a *QueryHeads) fields(used bool) []field {
 	return []field{
-		intField("num_attention_heads", &a.NumAttentionHeads, 1, maxInner).deciding(Results),
-		nullableField(intField("num_key_value_heads", &a.NumKeyValueHeads, 1, maxInner), &a.NumKeyValueHeads, 0).deciding(Results),
+		intField("num_attention_heads", &a.NumAttentionHeads, 1, maxInner).deciding(Results).counting(used),
+		nullableField(intField("num_key_value_heads", &a.NumKeyValueHeads, 1, maxInner), &a.NumKeyValueHeads, 0).deciding(Results).counting(used),
 	}
 }
 

@@ -225,7 +225,8 @@ func (c *NemotronHConfig) fields() []field {
 	mlp := stringField("mlp_hidden_act", &c.MLPHiddenAct)
 	mlp.check = func() bool { return c.MLPHiddenAct == "relu2" }
 	mlp.want, mlp.unsupported = `"relu2"`, true
-	return append(c.QueryHeads.fields(),
+	mixers, attention, experts := c.has(BlockMamba2), c.has(BlockAttention), c.has(BlockMoE)
+	return append(c.QueryHeads.fields(attention),
 		classesField("architectures", &c.Architectures).deciding(Nothing),
 		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
 		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
@@ -234,12 +235,12 @@ func (c *NemotronHConfig) fields() []field {
 		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
 		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
 		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		intField("head_dim", &c.HeadDim, 1, maxInner).deciding(Results), // the shapes show its products with the heads
+		intField("head_dim", &c.HeadDim, 1, maxInner).deciding(Results).counting(attention), // the shapes show its products with the heads
 
-		intField("ssm_state_size", &c.StateSize, 1, maxInner).deciding(Results), // the shapes show its product with n_groups
+		intField("ssm_state_size", &c.StateSize, 1, maxInner).deciding(Results).counting(mixers), // the shapes show its product with n_groups
 		intField("mamba_num_heads", &c.MambaNumHeads, 1, maxWidth).deciding(Tensors),
 		intField("mamba_head_dim", &c.MambaHeadDim, 1, maxWidth).deciding(Tensors),
-		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results),
+		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).counting(mixers),
 		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors),
 		activationField("mamba_hidden_act", &c.HiddenAct).deciding(Nothing),
 		boolField("use_bias", &c.UseBias).deciding(Tensors),
@@ -255,14 +256,14 @@ func (c *NemotronHConfig) fields() []field {
 		boolField("mlp_bias", &c.MLPBias).deciding(Tensors),
 
 		intField("n_routed_experts", &c.NRoutedExperts, 1, maxInner).deciding(Tensors),
-		intField("num_experts_per_tok", &c.NumExpertsPerTok, 1, maxInner).deciding(Results),
+		intField("num_experts_per_tok", &c.NumExpertsPerTok, 1, maxInner).deciding(Results).counting(experts),
 		intField("moe_intermediate_size", &c.MoEIntermediateSize, 1, maxWidth).deciding(Tensors),
 		intField("moe_shared_expert_intermediate_size", &c.MoESharedExpertIntermediateSize, 1, maxWidth).deciding(Tensors),
 		nullableField(intField("moe_latent_size", &c.MoELatentSize, 0, maxWidth), &c.MoELatentSize, 0).deciding(Tensors),
-		intField("n_group", &c.NGroup, 1, maxInner).deciding(Results),
-		intField("topk_group", &c.TopKGroup, 1, maxInner).deciding(Results),
-		boolField("norm_topk_prob", &c.NormTopKProb).deciding(Results),
-		scaleField("routed_scaling_factor", &c.RoutedScalingFactor).deciding(Results),
+		intField("n_group", &c.NGroup, 1, maxInner).deciding(Results).counting(experts),
+		intField("topk_group", &c.TopKGroup, 1, maxInner).deciding(Results).counting(experts),
+		boolField("norm_topk_prob", &c.NormTopKProb).deciding(Results).counting(experts),
+		scaleField("routed_scaling_factor", &c.RoutedScalingFactor).deciding(Results).counting(experts),
 
 		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
 		boolField("use_cache", &c.UseCache).deciding(Nothing),

@@ -118,6 +118,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	steps := make([]Step, len(p.Steps))
 	for i, s := range p.Steps {
 		steps[i] = Step(s)
+		steps[i].From = names.ToHF(p.From.Config, s.From)
 	}
 	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
 }

@@ -28,10 +28,11 @@ func newInspectCmd(s *settings) *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "Show what a checkpoint holds and what is wrong with it",
 		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
-and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the state that a sequence needs (constant
-in its length), the memory that running one sequence fills (weights, mapped from the
-file, and state), and every problem found. A checkpoint that no command can use, such
-as a hybrid or one with quantized weights, is listed all the same, with the reason.
+and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the state
+that a sequence needs (constant in its length, but for the keys and values of a hybrid's
+attention), the memory that running one sequence fills (weights, mapped from the file,
+and state), and every problem found. A checkpoint that no command can use, such as one
+with weights quantized by other programs, is listed all the same, with the reason.
 The exit status is 1 where files are damaged or contradict each other.
 With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
 the same model, whatever their layouts, dtypes and shards.`,
