@@ -17,6 +17,9 @@
 //	H, P     num_heads and head_dim of Mamba-2; I = H·P
 //	G        n_groups of Mamba-2: head h reads B and C of group h / (H/G)
 //	C        channels of the convolution: I, in Mamba-2 I + 2·G·N
+//	q, kv    heads of queries, and of keys and values; hd channels of each
+//	F        width of a feed-forward block, or of an expert
+//	E, k     experts, and how many of them a token passes; Z the width of what they read, if it is not D
 //
 //	dt       Δ, the step size of the discretisation, one for each channel and token, in Mamba-2 for each head
 //	A, D     parameters of the state space model, stored as A_log and D
@@ -31,8 +34,9 @@
 // belongs to one call and depends on its chunk size, not on the length of the prompt.
 //
 // A model is a list of layers, and a layer a list of steps, hidden += block(norm(hidden)): block.go. Every kind of block has a
-// file: mamba1.go is the mixer of Mamba-1 and FalconMamba, mamba2.go that of Mamba-2. A block names the states that it
-// keeps and the scratch that it works in.
+// file: mamba1.go is the mixer of Mamba-1 and FalconMamba, mamba2.go that of Mamba-2; attention.go, mlp.go and experts.go are
+// what hybrids have between such mixers, and routes.go chooses experts. A block names the states that it keeps and the scratch
+// that it works in.
 //
 // A forward pass always continues from a cache: a prompt is a continuation of the empty one, and a generation step is
 // a pass over one token. Results are the same bits however a prompt is cut, batched, padded or threaded.

@@ -4,7 +4,7 @@
 //	input_ids              I64 [B, T]
 //	attention_mask         I64 [B, T], 0 for padding, 1 for a token
 //	logits                 F32 [B, T, V], or [B, 1, V] for the last position only
-//	hidden_states.{i}      F32 [B, T, D], i < L: after block i; i = L: after the final norm
+//	hidden_states.{i}      F32 [B, T, D], i < L: after block i, of hybrids before block i; i = L: after the final norm
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
 //	cache.key_states.{l}, cache.value_states.{l}  F32 [B, key heads, T, head size]; zeros before shorter sequences
@@ -79,7 +79,8 @@ var states = []state{
 	{ValueStates, "values", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
 }
 
-// HiddenState names the hidden states after block i, or after the final norm when i is the number of blocks.
+// HiddenState names the hidden states after block i, of hybrids before block i, or after the final norm when i is the number of
+// blocks.
 func HiddenState(i int) string { return hiddenPrefix + strconv.Itoa(i) }
 
 type state struct {

@@ -7,7 +7,8 @@
 // Sources: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", sections 3.2 to 3.4 and
 // Algorithm 2; Zuo and others, "Falcon Mamba: The First Competitive Attention-free 7B Language Model", for the norms of
 // dt, B and C; Dao and Gu, "Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State
-// Space Duality", sections 2.1 and 7, for Mamba-2. What the papers leave open is as in transformers' models: softplus is the identity above 20, RMS norms
+// Space Duality", sections 2.1 and 7, for Mamba-2; for hybrids the papers that model/attention.go, mlp.go and experts.go name.
+// What the papers leave open is as in transformers' models: softplus is the identity above 20, RMS norms
 // have their epsilon under the root.
 package reference
 
