@@ -102,11 +102,13 @@ func TestOneBitPattern(t *testing.T) {
 
 // TestLongPromptInWindows crosses the boundaries of the windows that long prompts are worked in.
 func TestLongPromptInWindows(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
-	ids := someIDs(m, 600, 3)
-	whole := inPieces(t, m, ids, []int{600}, keep)
-	if !inPieces(t, m, ids, []int{255, 1, 2, 300, 42}, keep).same(whole) {
-		t.Error("600 tokens in pieces: other bits than whole")
+	for _, name := range []string{"mamba1/default", "nemotron/moe", "granite/attentionmoe"} {
+		_, m := open(t, filepath.Join(fixtureDir, name), model.Options{})
+		ids := someIDs(m, 600, 3)
+		whole := inPieces(t, m, ids, []int{600}, keep)
+		if !inPieces(t, m, ids, []int{255, 1, 2, 300, 42}, keep).same(whole) {
+			t.Errorf("%s, 600 tokens in pieces: other bits than whole", name)
+		}
 	}
 }
 
@@ -188,7 +190,7 @@ func statesOf(c *model.Cache, row int) (all [][]float32) {
 // TestParallelScan holds the scan that is divided by time to the sequential one, to rounding, and to its own bits: however a
 // prompt is cut, beside others, on any number of threads, and through a file.
 func TestParallelScan(t *testing.T) {
-	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd"} {
+	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd", "nemotron/moe", "granite/dense"} {
 		path := filepath.Join(fixtureDir, name)
 		_, sequential := open(t, path, model.Options{})
 		_, m := open(t, path, model.Options{Threads: 3, ParallelScan: true})
