@@ -77,7 +77,7 @@ interop: build .venv/installed .venv/judged ## compare with the readers of every
 pictures: ## the pictures and badges of README.md, from fixtures/measured
 	go run ./internal/pictures
 
-badges: ## count the tests by running them, and draw badges and pictures anew
+badges: ## count the tests by running them, and draw badges and pictures again
 	go run ./internal/pictures tests
 
 memory: build .venv/installed ## measure memory over the length of a prompt, and draw it (Linux; needs Python)

@@ -65,8 +65,13 @@ func (r Recipe) DType() tensor.DType { return r.dtype }
 // Quantizes reports whether the recipe is for blocks, which only GGUF files hold.
 func (r Recipe) Quantizes() bool { return r.dtype.Quantized() }
 
-// FileType returns the file type of llama.cpp. ok is false for what it does not have.
-func (r Recipe) FileType() (f *filetype.Type, ok bool) { return r.file, r.file != nil }
+// FileType returns general.file_type of a GGUF file (llama.h, llama_ftype). ok is false for what llama.cpp does not have.
+func (r Recipe) FileType() (number uint32, ok bool) {
+	if r.file == nil {
+		return 0, false
+	}
+	return r.file.Number, true
+}
 
 // Keeps reports whether each tensor keeps its own dtype.
 func (r Recipe) Keeps() bool { return r.dtype == 0 }

@@ -10,7 +10,7 @@ const (
 type affineCodes struct {
 	max         int
 	from, to    float64 // the scales worth a look: what the range of the values becomes in steps
-	first, step float64 // where code 0 lies, in steps above the least value: first + i·step, for i < offsets
+	first, step float64 // where code 0 is tried, in steps above the least value: first + i·step
 	signed      bool    // whether the minimum may be negative, so that all values lie above 0
 }
 

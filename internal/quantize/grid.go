@@ -10,7 +10,7 @@ type gridCodes struct {
 	*vectors
 	levels     int
 	middle     [2]float64 // between levels, if they are three
-	perLevel   float64    // if they are eight, which lie next to even multiples of its inverse
+	perLevel   float64    // if they are eight: one over the distance between them
 	shift      [2]float64 // that rows may have; the second for rows with numbers from the table's length on
 	shifts     int        // how many of them there are
 	shared     bool       // one shift for the whole sub-block
@@ -28,7 +28,7 @@ type gridCodes struct {
 type gridBlock struct {
 	d          uint16
 	multiplier [16]int
-	row        [64]uint16 // with half the table's length added for the other shift
+	row        [64]uint16 // with the table's length added for the other shift
 	err, refit float64
 }
 
@@ -77,8 +77,8 @@ func (b *block) grid(c *gridCodes) *gridBlock {
 	return best
 }
 
-// split takes the signs of b.x away. If they must be even, the element that matters least is made negative where its sign
-// would be positive, or positive where it would be negative: its magnitude becomes negative.
+// split moves the signs of b.x to b.signs and leaves magnitudes. If an even number must be negative and is not, the sign of the
+// element that costs least is turned, and its magnitude becomes negative.
 func (b *block) split(even bool) {
 	for i := range b.signs {
 		x, w := b.x[8*i:][:8], b.w[8*i:][:8]
@@ -200,7 +200,8 @@ func (b *block) gridError(c *gridCodes, d, limit float64) float64 {
 	return total
 }
 
-// multiplyGrid rounds the scales to odd multiples of d, to the neighbour that leaves the least error, and finds all rows anew.
+// multiplyGrid rounds the scales to odd multiples of d, to the neighbour that leaves the least error, and finds the
+// rows for them.
 func (b *block) multiplyGrid(s *gridBlock, c *gridCodes, d float64) {
 	s.d, d = half(d / c.unit)
 	d *= c.unit

@@ -47,7 +47,7 @@ func (g *target) choose(p *write.Plan, model []gguf.KV) error {
 				"names are those of GGUF files, such as blk.0.ssm_in.weight", o.Pattern)}
 		}
 	}
-	file, _ := p.Recipe.FileType()
+	file, _ := filetype.Parse(p.Recipe.String()) // nil if each tensor keeps its dtype
 	choices, err := file.Assign(modelOf(p, model), tensors, p.Importance != nil, p.Overrides)
 	if err != nil {
 		return &badfile.UnsupportedError{Detail: err.Error()}

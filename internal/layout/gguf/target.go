@@ -116,8 +116,8 @@ func (g *target) Finish(p *write.Plan) {
 // fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
 // first of quantized ones.
 func fileType(p *write.Plan) uint32 {
-	if f, ok := p.Recipe.FileType(); ok {
-		return f.Number
+	if n, ok := p.Recipe.FileType(); ok {
+		return n
 	}
 	for _, kv := range p.From.Keys {
 		if kv.Key != keyFileType {
