@@ -135,6 +135,13 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	add := func(spec names.Spec, stored tensor.Tensor) error {
+		step, source, err := target.Step(p, spec, stored)
+		if err == nil {
+			p.Add(step, source)
+		}
+		return err
+	}
 	bind := loader.NewBinder(ck)
 	for _, spec := range table {
 		if spec.Optional {
@@ -144,11 +151,14 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		step, source, err := target.Step(p, spec, stored)
-		if err != nil {
+		if err := add(spec, stored); err != nil {
 			return err
 		}
-		p.Add(step, source)
+	}
+	for _, t := range ck.Further() {
+		if err := add(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}, t); err != nil {
+			return err
+		}
 	}
 	target.Finish(p)
 	return nil

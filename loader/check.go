@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
@@ -178,6 +180,8 @@ func (x *examination) sort(i int, t tensor.Tensor) {
 		x.misnamed = append(x.misnamed, t.Name)
 	case wanted, names.Own(x.ck.cfg, name):
 		x.leftOver = append(x.leftOver, t.Name)
+	case strings.HasPrefix(name, names.MultiToken) && config.Hybrid(x.ck.cfg.Family()) && t.DType.Float():
+		x.ck.further = append(x.ck.further, t)
 	default:
 		x.foreign = append(x.foreign, t.Name)
 	}

@@ -44,6 +44,8 @@ type Checkpoint struct {
 	spec  map[string]names.Spec // the name table of cfg
 	found map[string]int        // name in the table to index in weights.tensors
 
+	further []tensor.Tensor // see Further
+
 	faults []fault
 	head   func() headState
 	gate   gate.Gate
@@ -141,6 +143,15 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 		return tensor.Tensor{}, false
 	}
 	return ck.weights.Tensors[i], true
+}
+
+// Further returns the tensors by which a hybrid predicts further tokens, named "mtp." and more: transformers ignores them and
+// no model here runs them, but a copy keeps them. What Tensors says about data holds for them.
+func (ck *Checkpoint) Further() []tensor.Tensor {
+	if ck.usable() != nil {
+		return nil
+	}
+	return ck.further
 }
 
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.

@@ -21,9 +21,12 @@ const (
 	heads, groups = 4, 2
 )
 
-// Tensors returns the weights of the model of a family: "mamba" or "mamba2". A_log lies where no two values have the
-// same exponential.
+// Tensors returns the weights of the model of a family: "mamba", "mamba2" or "nemotron_h". A_log lies where no two values
+// have the same exponential.
 func Tensors(family string) []Tensor {
+	if family == "nemotron_h" {
+		return nemotron()
+	}
 	list := []Tensor{draw("backbone.embeddings.weight", vocab, width)}
 	for l := range layers {
 		block := fmt.Sprintf("backbone.layers.%d.", l)

@@ -3,6 +3,7 @@ package hf
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -49,7 +50,13 @@ func inOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) 
 		delete(given, name)
 	}
 	for _, s := range sources {
-		if name := names.ToHF(cfg, names.FromHF(cfg, s.Name)); given[name].Name != "" {
+		name := names.ToHF(cfg, names.FromHF(cfg, s.Name))
+		further, left := given[name]
+		switch {
+		case !left:
+		case config.Hybrid(cfg.Family()) && strings.HasPrefix(name, names.MultiToken):
+			ordered = append(ordered, further)
+		default:
 			return nil, contradiction(name, "is not a tensor of this configuration")
 		}
 	}
