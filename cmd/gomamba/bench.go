@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
@@ -134,7 +135,7 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 	if err != nil {
 		return err
 	}
-	largest := 0
+	largest, share := 0, blocks.Shares(m.Config())
 	for _, spec := range specs {
 		switch {
 		case spec.Name == names.Embedding && !ck.Tied():
@@ -146,12 +147,12 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 		if !ok {
 			continue // optional
 		}
-		r.WeightBytes += len(t.Data)
+		r.WeightBytes += int(share(spec.Name) * float64(len(t.Data)))
 		if len(t.Data) > largest {
 			largest, r.DType = len(t.Data), t.DType.String()
 		}
-		if strings.HasSuffix(spec.Name, "_proj.weight") {
-			r.prefillFLOPs += 2 * float64(spec.Shape[0]) * float64(spec.Shape[1])
+		if strings.HasSuffix(spec.Name, "_proj.weight") || strings.HasSuffix(spec.Name, "_linear.weight") {
+			r.prefillFLOPs += 2 * share(spec.Name) * float64(t.Elems())
 		}
 	}
 	return nil

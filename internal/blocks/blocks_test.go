@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors/safetensorstest"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -151,6 +153,22 @@ func TestOtherStates(t *testing.T) {
 		}
 		if err := d.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestShares lists what a token reads of two layers with experts, of which tensors are of one expert each, or of all.
+func TestShares(t *testing.T) {
+	nemotron, granite := config.NewNemotronH(), config.NewGraniteHybrid()
+	for cfg, want := range map[config.Config]map[string]float64{
+		nemotron: {"0.mixer.in_proj.weight": 1, "1.mixer.experts.7.up_proj.weight": 0.25, "1.mixer.shared_experts.up_proj.weight": 1, "1.mixer.gate.weight": 1},
+		granite:  {"1.block_sparse_moe.input_linear.weight": 0.25, "1.block_sparse_moe.output_linear.weight": 0.25, "1.shared_mlp.input_linear.weight": 1},
+	} {
+		share := Shares(cfg)
+		for name, part := range want {
+			if got := share(names.Blocks + name); got != part {
+				t.Errorf("%s: %v of it is read, expected %v", name, got, part)
+			}
 		}
 	}
 }

@@ -1,5 +1,13 @@
 package blocks
 
+import (
+	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/names"
+)
+
 // MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(gate·x) * up·x) with a gate, and without one the
 // squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
 type MLPSizes struct {
@@ -39,4 +47,33 @@ type ExpertSizes struct {
 	OutOf  string    // the module back, [D, Z]
 	Bias   bool      // of Into and OutOf
 	Shared *MLPSizes // what every token passes beside its experts; nil: nothing
+}
+
+// Shares returns which part of a tensor a token reads: of the experts' weights those of the experts that it passes, of all others
+// the whole.
+func Shares(cfg config.Config) func(name string) float64 {
+	routed := make(map[string]float64) // by how names begin
+	for l, steps := range Layers(cfg) {
+		for i := range steps {
+			x, under := steps[i].Experts, names.Blocks+strconv.Itoa(l)+"."+steps[i].Under
+			if x == nil {
+				continue
+			}
+			modules := []string{x.Each}
+			if x.Each == "" {
+				modules = []string{x.Expert.Up, x.Expert.Down}
+			}
+			for _, module := range modules {
+				routed[under+module] = float64(x.Chosen) / float64(x.Count)
+			}
+		}
+	}
+	return func(name string) float64 {
+		for prefix, share := range routed {
+			if strings.HasPrefix(name, prefix) {
+				return share
+			}
+		}
+		return 1
+	}
 }

@@ -34,7 +34,7 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, referenc
 	if err != nil {
 		return nil, err
 	}
-	theirs, reason := answers(ref, own)
+	theirs, reason := answers(ref, &b, own)
 	if reason != "" {
 		return incomparable(reason)
 	}

@@ -36,7 +36,11 @@ func collect[F float32 | float64](m *model.Model, b model.Batch, logits []F, hid
 	}
 	for l := range cache.Layers() {
 		for _, s := range cache.States(l) {
-			r.set(dump.State(s.Name, l), s.Shape, wide(s.Values))
+			name, shape, values := dump.State(s.Name, l), s.Shape, wide(s.Values)
+			if isKeys(name) {
+				shape, values = placed(&b, shape, values)
+			}
+			r.set(name, shape, values)
 		}
 	}
 	return r
@@ -61,11 +65,6 @@ func wide[F float32 | float64](v []F) []float64 {
 
 func isHidden(name string) bool {
 	return strings.HasPrefix(name, strings.TrimSuffix(dump.HiddenState(0), "0"))
-}
-
-func isKeys(name string) bool {
-	return strings.HasPrefix(name, strings.TrimSuffix(dump.State(dump.KeyStates, 0), "0")) ||
-		strings.HasPrefix(name, strings.TrimSuffix(dump.State(dump.ValueStates, 0), "0"))
 }
 
 // allowance is how far rounding may carry a tensor, by the package comment's rule.
