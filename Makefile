@@ -64,6 +64,7 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/interop_hybrids.py --gomamba ./gomamba -n $(ROUNDS)
 	.venv/bin/python fixtures/interop_hub.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_tokenizers.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_templates.py --gomamba ./gomamba --templates .venv/llama.cpp/models/templates
