@@ -83,7 +83,7 @@ func (c *Collector) add(in model.Inputs) {
 	squares := s.Squares[in.Matrix]
 	for row := range in.Rows {
 		for i, v := range in.X[row*in.Stride:][:in.Cols] {
-			squares[i] += float64(v) * float64(v)
+			squares[i] += float64(float64(v) * float64(v))
 		}
 	}
 	s.Counts[in.Matrix] += in.Rows

@@ -102,7 +102,7 @@ func annotateSize(part string, parameters int) (string, role) {
 	if parameters == 0 || err != nil {
 		return part, roleSize
 	}
-	size := number * math.Pow(1000, float64(strings.Index(" KMBT", part[n-1:])))
+	size := float64(number * math.Pow(1000, float64(strings.Index(" KMBT", part[n-1:]))))
 	if math.Abs(size-float64(parameters)) > float64(7*parameters/8) {
 		return part[:n-1] + strings.ToLower(part[n-1:]), roleFinetune // as likely a length of the context
 	}
