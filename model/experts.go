@@ -42,24 +42,29 @@ func newExperts(b binder, s *scratch, sizes *blocks.ExpertSizes) *experts {
 		width = sizes.Latent
 		m.into, m.intoBias = matrix(b, sizes.Into+".weight"), optional(b, sizes.Into+".bias", sizes.Bias)
 		m.outOf, m.outOfBias = matrix(b, sizes.OutOf+".weight"), optional(b, sizes.OutOf+".bias", sizes.Bias)
-		m.latent = s.reserve("latent", width)
+		m.latent, m.sum = s.reserve("latent", width), s.reserve("expert sums", width)
 	}
-	m.in, m.out, m.sum = s.reserve("expert inputs", width), s.reserve("expert outputs", width), s.reserve("expert sums", width)
-	if sizes.Each != "" {
-		for e := range m.each {
-			m.each[e] = *newMLP(under{b, sizes.Each + strconv.Itoa(e) + "."}, s, &sizes.Expert)
-		}
-	} else {
-		up, down := stacked(b, sizes.Expert.Up+".weight", sizes.Count), stacked(b, sizes.Expert.Down+".weight", sizes.Count)
-		for e := range m.each {
-			m.each[e] = *reserveMLP(s, &sizes.Expert)
-			m.each[e].up, m.each[e].down = up[e], down[e]
-		}
-	}
+	m.in, m.out = s.reserve("expert inputs", width), s.reserve("expert outputs", width)
+	m.bindEach(b, s)
 	if sizes.Shared != nil {
 		m.shared, m.beside = newMLP(b, s, sizes.Shared), s.reserve("shared expert", m.router.Cols)
 	}
 	return m
+}
+
+// bindEach binds the experts, which have tensors of their own or share them.
+func (m *experts) bindEach(b binder, s *scratch) {
+	if m.Each != "" {
+		for e := range m.each {
+			m.each[e] = *newMLP(under{b, m.Each + strconv.Itoa(e) + "."}, s, &m.Expert)
+		}
+		return
+	}
+	up, down := stacked(b, m.Expert.Up+".weight", m.Count), stacked(b, m.Expert.Down+".weight", m.Count)
+	for e := range m.each {
+		m.each[e] = *reserveMLP(s, &m.Expert)
+		m.each[e].up, m.each[e].down = up[e], down[e]
+	}
 }
 
 // under hands out the tensors whose names begin with a prefix.
@@ -88,20 +93,19 @@ func stacked(b binder, name string, n int) []weight {
 
 // forward implements block.
 func (m *experts) forward(c *chunk) {
-	logits, x := c.scratch[m.logits], c.u
-	in, out, sum, Z := c.scratch[m.in], c.scratch[m.out], c.scratch[m.sum], m.router.Cols
+	logits, in, out := c.scratch[m.logits], c.scratch[m.in], c.scratch[m.out]
+	x, sum, Z := c.u, c.out, m.router.Cols // without a latent space
 
 	// 1. Choice of k experts for each token.            u [B·T, D] → logits [B·T, E] → experts and weights [B·T, k]
 	c.matMul(logits, &m.router, c.u, m.router.Cols, nil)
 	c.routes.choose(m, c, logits)
 
-	// 2. Projection into the latent space, if there is one.     u [B·T, D] → x [B·T, Z]
+	// 2. Projection into the latent space, if there is one.
+	//                                                   u [B·T, D] → x [B·T, Z]
 	if m.Latent > 0 {
-		Z, x = m.Latent, c.scratch[m.latent]
+		Z = m.Latent
+		x, sum = c.scratch[m.latent], c.scratch[m.sum][:c.rows*Z]
 		c.matMul(x, &m.into, c.u, m.into.Cols, m.intoBias)
-		sum = sum[:c.rows*Z]
-	} else {
-		sum = c.out
 	}
 
 	// 3. Each expert in turn, for the tokens that chose it, so that a token's sum has the order of the experts:
