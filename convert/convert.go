@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
@@ -87,8 +88,12 @@ func ParseTensorType(s string) (t TensorType, err error) {
 	if !found || pattern == "" {
 		return t, fmt.Errorf("%q: expected PATTERN=TYPE, such as ssm_out=q6_k", s)
 	}
-	if t.Pattern, err = regexp.Compile("(?i)" + pattern); err != nil {
-		return t, fmt.Errorf("%q: %w", pattern, err)
+	_, err = regexp.Compile(pattern) // its error quotes what was given
+	if err == nil {
+		t.Pattern, err = regexp.Compile(filetype.AnyCase + pattern)
+	}
+	if err != nil {
+		return t, err
 	}
 	var known []string
 	for _, d := range tensorDTypes() {

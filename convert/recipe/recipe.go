@@ -33,7 +33,9 @@ func of(f *filetype.Type) Recipe { return Recipe{f.Name, f.Weights(), f} }
 // Parse returns the recipe of that name, one of llama-quantize's or what PyTorch or other tools have for a plain dtype, such as
 // bfloat16 or fp32. Case does not matter.
 func Parse(name string) (r Recipe, ok bool) {
-	name = strings.ToLower(name)
+	if name = strings.ToLower(name); name == "" { // as PyTorch calls what it does not have
+		return Recipe{}, false
+	}
 	for _, r := range All() {
 		if name == r.name || name == r.dtype.Torch() || r.name[0] == 'f' && name == "fp"+r.name[1:] {
 			return r, true

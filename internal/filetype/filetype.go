@@ -61,6 +61,12 @@ type Override struct {
 	DType   tensor.DType
 }
 
+// AnyCase is what a pattern of an Override begins with if case does not matter. Messages leave it out.
+const AnyCase = "(?i)"
+
+// String returns the pattern as it was given.
+func (o Override) String() string { return strings.TrimPrefix(o.Pattern.String(), AnyCase) }
+
 // Choice is the dtype of a tensor.
 type Choice struct {
 	DType tensor.DType // 0: that of the source, as for everything that is not a matrix of weights

@@ -19,6 +19,7 @@ var f32, _ = gguf.TypeOf(tensor.F32)
 
 const (
 	typeKey      = "general.type"
+	fileType     = "imatrix"
 	datasetsKey  = "imatrix.datasets"
 	chunksKey    = "imatrix.chunk_count"
 	chunkSizeKey = "imatrix.chunk_size"
@@ -33,7 +34,11 @@ func (m *Matrix) readGGUF(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := f.Lookup("general.architecture"); ok {
+	kind, err := f.Str(typeKey)
+	if err != nil {
+		return err
+	}
+	if _, ok := f.Lookup("general.architecture"); ok && kind != fileType { // gguf-py writes one into every file
 		return m.bad("", "is a model, expected an importance matrix")
 	}
 	if m.Datasets, err = f.Strings(datasetsKey); err != nil {
@@ -86,7 +91,7 @@ type Sums struct {
 // Errors: those of atomicfile, and of gguf.Layout.
 func Write(path string, about About, sums map[string]Sums, opts atomicfile.Options) (err error) {
 	kvs := []gguf.KV{
-		{Key: typeKey, Value: gguf.Of("imatrix")},
+		{Key: typeKey, Value: gguf.Of(fileType)},
 		{Key: datasetsKey, Value: gguf.ArrayOf(about.Datasets)},
 		{Key: chunksKey, Value: gguf.Of(uint32(about.Chunks))},
 		{Key: chunkSizeKey, Value: gguf.Of(uint32(about.ChunkSize))},

@@ -71,9 +71,11 @@ func open(t testing.TB, data []byte) (*Matrix, error) {
 	return m, err
 }
 
-// TestForms reads the same importance from both forms.
+// TestForms reads the same importance from both forms, and from what gguf-py writes.
 func TestForms(t *testing.T) {
+	tensors := map[string][]float64{"a.in_sum2": {8, 4, 2, 1, 1, 1}, "a.counts": {2, 0, 1}, "b.in_sum2": {3}, "b.counts": {2}}
 	for form, data := range map[string][]byte{
+		"gguf-py": modern(t, append(about(), gguf.KV{Key: "general.architecture", Value: gguf.Of("")}), tensors),
 		"gguf": modern(t, about(), map[string][]float64{
 			"a.in_sum2": {8, 4, 2, 1, 1, 1}, "a.counts": {2, 0, 1}, "b.in_sum2": {3}, "b.counts": {2}, "a.in_sum": {1, 1, 1, 1, 1, 1}}),
 		".dat": legacy(2, "a", 2, 6, 8.0, 4.0, 2.0, 2.0, 2.0, 2.0, "b", 0, 1, 1.5, 3, "wiki.txt"),

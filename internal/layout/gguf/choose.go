@@ -44,7 +44,7 @@ func (g *target) choose(p *write.Plan, model []gguf.KV) error {
 			return filetype.Quantizable(t.Name, t.Shape) && o.Pattern.MatchString(t.Name)
 		}) {
 			return &badfile.UnsupportedError{Where: "tensor type", Detail: fmt.Sprintf("%q matches no matrix of the model: "+
-				"names are those of GGUF files, such as blk.0.ssm_in.weight", o.Pattern)}
+				"names are those of GGUF files, such as blk.0.ssm_in.weight", o)}
 		}
 	}
 	file, _ := filetype.Parse(p.Recipe.String()) // nil if each tensor keeps its dtype

@@ -78,6 +78,9 @@ func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 		}
 		w.Listed = append(w.Listed, p)
 	}
+	if kind, _ := f.Str("general.type"); vocab == 0 && kind != "" && kind != "model" {
+		return nil, nil, &badfile.UnsupportedError{File: path, Where: "general.type", Detail: fmt.Sprintf("is %s: expected a model", badfile.Quote(kind))}
+	}
 	if vocab == 0 {
 		return nil, nil, &badfile.FormatError{File: path, Where: `tensor "token_embd.weight"`, Detail: "missing or not a matrix; the model's vocabulary is its rows"}
 	}
