@@ -92,10 +92,13 @@ func Hybrid(f Family) bool {
 
 // KeyOfLayers returns the key that says how many layers there are: num_hidden_layers, or the list of Nemotron-H.
 func KeyOfLayers(f Family) string {
-	if f == NemotronH {
-		return keyLayers
+	c := entryOf(f).fresh()
+	for _, x := range c.fields() {
+		if x.size == &c.Shared().NumHiddenLayers {
+			return x.key
+		}
 	}
-	return "num_hidden_layers"
+	return keyLayers
 }
 
 // Plain returns the family that stands for all that have the same tensors as f: Mamba for FalconMamba, else f itself.

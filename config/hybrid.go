@@ -125,7 +125,7 @@ type word struct {
 	spelling []string
 }
 
-// mixers are the words of all families.
+// layerWords are those of all families.
 var layerWords = []word{
 	{BlockMamba2, []string{"linear_attention", "mamba"}},
 	{BlockAttention, []string{"full_attention", "attention"}},
