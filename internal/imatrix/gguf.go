@@ -34,7 +34,7 @@ func (m *Matrix) readGGUF(data []byte) error {
 	if err != nil {
 		return err
 	}
-	kind, _ := f.Str(typeKey) // may be missing
+	kind, _ := f.Str(typeKey)                                              // may be missing
 	if _, ok := f.Lookup("general.architecture"); ok && kind != fileType { // gguf-py writes one into every file
 		return m.bad("", "is a model, expected an importance matrix")
 	}
