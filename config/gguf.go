@@ -168,7 +168,7 @@ func ggufFamily(f GGUFKeys) (*entry, error) {
 			return e, nil
 		}
 	}
-	return nil, unsupported(ggufArchitecture, "found %s; only pure Mamba models, %s, are supported", badfile.Quote(arch), and(known))
+	return nil, unsupported(ggufArchitecture, "found %s; of GGUF files only pure Mamba models, %s, are read", badfile.Quote(arch), and(known))
 }
 
 // readSizes reads the keys of llama.cpp.

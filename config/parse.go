@@ -272,12 +272,12 @@ func refuseVariants(keys jsonobj.Members) error {
 	}
 	if v, ok := keys.Get("d_intermediate"); ok && v.Kind() != jsonobj.Null {
 		if n, isInt := v.Int(); !isInt || n != 0 {
-			return unsupported("d_intermediate", "found %s: MLP blocks between mixers; only pure Mamba models are supported", v)
+			return unsupported("d_intermediate", "found %s: MLP blocks between mixers; of the original layout only pure Mamba models are read", v)
 		}
 	}
 	if v, ok := keys.Get("attn_layer_idx"); ok && v.Kind() != jsonobj.Null {
 		if _, isEmpty := v.Elems(0); !isEmpty {
-			return unsupported("attn_layer_idx", "found %s: hybrid attention model; only pure Mamba models are supported",
+			return unsupported("attn_layer_idx", "found %s: hybrid attention model; of the original layout only pure Mamba models are read",
 				badfile.Quote(v.Compact()))
 		}
 	}

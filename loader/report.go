@@ -110,7 +110,7 @@ func (x *examination) hybrid() bool {
 		verb = "has"
 	}
 	x.add(fault{unsupported: true, detail: fmt.Sprintf("found a hybrid model: %s (%s) %s projections but no A_log and D, "+
-		"as attention blocks; only pure Mamba models are supported", badfile.Count(len(attention), "block"), listed, verb)})
+		"as attention blocks; a model of this family does not have them", badfile.Count(len(attention), "block"), listed, verb)})
 	return true
 }
 
