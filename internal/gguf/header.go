@@ -312,7 +312,7 @@ func (c *cursor) tensor(alignment uint64, next *uint64) Tensor {
 	}
 	switch {
 	case offset%alignment != 0:
-		c.bad("its data begins at %d, no multiple of the alignment %d", offset, alignment)
+		c.bad("its data begins at %d, which is not a multiple of the alignment %d", offset, alignment)
 	case offset < *next:
 		c.bad("its data begins at %d and overlaps that of the tensor before: expected %d, where that ends", offset, *next)
 	case offset > *next:

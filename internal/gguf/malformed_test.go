@@ -101,7 +101,7 @@ var malformed = []struct {
 	{"row", begin(1, 0).info("a", Q8_0, 0, 48, 2).zeros(200), `tensor "a": shape [2 48]: rows of Q8_0 must be a multiple of 32`},
 	{"scalar block", begin(1, 0).info("a", 12, 0).zeros(200), `rows of Q4_K must be a multiple of 256`},
 	{"offset cut", begin(1, 0).info("a", F32, 0, 1)[:50], `tensor "a": truncated or damaged`},
-	{"offset unaligned", begin(2, 0).info("a", F32, 0, 1).info("b", F32, 33, 1).align(32).zeros(80), `tensor "b": its data begins at 33, no multiple of the alignment 32`},
+	{"offset unaligned", begin(2, 0).info("a", F32, 0, 1).info("b", F32, 33, 1).align(32).zeros(80), `tensor "b": its data begins at 33, which is not a multiple of the alignment 32`},
 	{"offset not 0", begin(1, 0).info("a", F32, 32, 1).align(32).zeros(64), `tensor "a": its data begins at 32 and leaves a hole: expected 0`},
 	{"hole", begin(2, 0).info("a", F32, 0, 1).info("b", F32, 64, 1).align(32).zeros(96), `tensor "b": its data begins at 64 and leaves a hole: expected 32`},
 	{"overlap", begin(2, 0).info("a", F32, 0, 9).info("b", F32, 32, 1).align(32).zeros(96), `tensor "b": its data begins at 32 and overlaps that of the tensor before: expected 64`},

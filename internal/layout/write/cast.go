@@ -114,7 +114,7 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 		for i, v := range values {
 			switch a := math.Abs(float64(v)); {
 			case to.Quantized() && !(a < overflow):
-				return fmt.Errorf("element %d is %v: a block of %s holds finite values up to %.0f; use bf16 or f32", first+i, v, to, largest)
+				return fmt.Errorf("element %d is %v: %s is written from finite values up to %.0f; use bf16 or f32", first+i, v, to, largest)
 			case a >= overflow && !math.IsInf(a, 0):
 				return infinite(i, v, fmt.Sprintf("the largest %s, %.8g,", to, largest), wider)
 			}
