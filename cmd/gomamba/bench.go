@@ -105,7 +105,7 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 			Scan:  scanValue{&s.parallelScan}.String(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
 		}
-		if err := benchStep(cmd.Context(), m, m.NewCache(1), 0); err != nil {
+		if err := benchStep(cmd.Context(), m, m.NewCache(1), prompt.ID(0, m.Config().Shared().VocabSize)); err != nil {
 			return err
 		}
 		r.FirstTokenS = time.Since(start).Seconds()
@@ -224,7 +224,7 @@ func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, erro
 // a machine is shared.
 func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int) (seconds, rate float64, err error) {
 	const warmUp, turn = 8, 16
-	cache := m.NewCache(1)
+	cache, vocabulary := m.NewCache(1), m.Config().Shared().VocabSize
 	var reading, decoding time.Duration
 	var bytes int
 	for t := range warmUp + f.tokens {
@@ -234,7 +234,7 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 			reading += time.Since(start)
 		}
 		start := time.Now()
-		if err := benchStep(ctx, m, cache, t); err != nil {
+		if err := benchStep(ctx, m, cache, prompt.ID(t, vocabulary)); err != nil {
 			return 0, 0, err
 		}
 		if t >= warmUp {
@@ -244,9 +244,9 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 	return decoding.Seconds(), float64(bytes) / reading.Seconds(), nil
 }
 
-// benchStep takes the t-th id of the prompt in, with its logits.
-func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, t int) error {
-	return m.Stream(ctx, model.Single([]int64{prompt.ID(t, m.Config().Shared().VocabSize)}), cache, model.Want{Logits: model.LogitsLast}, nil)
+// benchStep takes one id in, with its logits.
+func benchStep(ctx context.Context, m *model.Model, cache *model.Cache, id int64) error {
+	return m.Stream(ctx, model.Single([]int64{id}), cache, model.Want{Logits: model.LogitsLast}, nil)
 }
 
 // median returns the middle of v, which it sorts.

@@ -29,7 +29,7 @@ func MatMul(p *parallel.Pool, y []float32, w *Matrix, x []float32, xStride, toke
 	// For a few tokens, reading the weights is the work: the first token brings rows into a second-level cache, in a few long
 	// streams, and the others find them there.
 	if tokens <= cpu.formats[w.dtype].few {
-		grain := min(sliceBytes/w.dtype.Bytes(w.Cols), w.Rows/(2*p.Threads())) + 3
+		grain := min(sliceBytes/w.rowBytes, w.Rows/(2*p.Threads())) + 3
 		p.RunTask(m.few, w.Rows, grain&^3)
 	} else {
 		p.RunTask(m.many, m.divide(p.Threads()), 1)

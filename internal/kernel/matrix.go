@@ -6,8 +6,9 @@ import "github.com/gomamba/gomamba/tensor"
 type Matrix struct {
 	Rows, Cols int
 
-	dtype tensor.DType
-	data  []byte // if they are F32, in the byte order of this machine and aligned
+	dtype    tensor.DType
+	data     []byte // if they are F32, in the byte order of this machine and aligned
+	rowBytes int    // of data for a row
 }
 
 // NewMatrix returns the matrix of a two-dimensional tensor of one of tensor.Floats, without copying it, but for F64, which is
@@ -17,6 +18,7 @@ func NewMatrix(t tensor.Tensor) Matrix {
 	if t.DType == tensor.F32 || t.DType == tensor.F64 {
 		m.dtype, m.data = tensor.F32, stored(tensor.Float32s(t))
 	}
+	m.rowBytes = m.dtype.Bytes(m.Cols)
 	return m
 }
 
@@ -26,17 +28,20 @@ func (m *Matrix) Row(dst []float32, i int) {
 }
 
 // widen sets dst to the rows lo to hi.
-func (m *Matrix) widen(dst []float32, lo, hi int) {
+func (m *Matrix) widen(dst []float32, lo, hi int) { m.decode(dst, m.rows(lo, hi)) }
+
+// decode sets dst to the elements of src, which is part of the matrix.
+func (m *Matrix) decode(dst []float32, src []byte) {
 	if m.dtype == tensor.F32 {
-		copy(dst, floats(m.rows(lo, hi)))
+		copy(dst, floats(src))
 		return
 	}
-	widen(dst, m.dtype, m.rows(lo, hi))
+	widen(dst, m.dtype, src)
 }
 
 // rows returns the rows lo to hi, as far as there are such rows.
 func (m *Matrix) rows(lo, hi int) []byte {
-	return m.data[m.dtype.Bytes(min(lo, m.Rows)*m.Cols):m.dtype.Bytes(min(hi, m.Rows)*m.Cols)]
+	return m.data[min(lo, m.Rows)*m.rowBytes : min(hi, m.Rows)*m.rowBytes]
 }
 
 // mulVec sets y to the product of the rows from lo on, len(y) of them, with x.
@@ -45,7 +50,7 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 		m.mulVecPadded(y, x, lo)
 		return
 	}
-	mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.dtype.Bytes(m.Cols))
+	mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.rowBytes)
 }
 
 // paddedRows is how many rows mulVecPadded copies at a time.
@@ -60,8 +65,9 @@ func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	clear(*rows)
 	for len(y) > 0 {
 		n := min(len(y), paddedRows)
+		src := m.rows(lo, lo+n)
 		for r := range n {
-			m.widen((*rows)[r*cols:][:m.Cols], lo+r, lo+r+1)
+			m.decode((*rows)[r*cols:][:m.Cols], src[r*m.rowBytes:][:m.rowBytes])
 		}
 		mulFloats(y[:n], (*rows)[:n*cols], *v)
 		y, lo = y[n:], lo+n
