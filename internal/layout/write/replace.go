@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/gguf"
 )
 
 // Replaces returns the judge of what may be replaced, none unless it was asked for.
@@ -73,7 +74,8 @@ func chatTemplates(dir, name string) bool {
 		!slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) != ".jinja" })
 }
 
-// ReplaceableGGUF refuses to replace a file that is not a GGUF file.
+// ReplaceableGGUF refuses to replace a file that is not a GGUF file, or is one of something else than a model, as an
+// importance matrix. A damaged one may be replaced.
 func ReplaceableGGUF(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -83,6 +85,14 @@ func ReplaceableGGUF(path string) error {
 	var magic [4]byte
 	if _, err := io.ReadFull(f, magic[:]); err != nil || !bytes.Equal(magic[:], []byte("GGUF")) {
 		return fmt.Errorf("%s: is not a GGUF file, and is not replaced by one; remove it first, or choose another destination", path)
+	}
+	g, err := gguf.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer g.Close()
+	if kind, _ := g.Str("general.type"); kind == "imatrix" || kind == "adapter" {
+		return fmt.Errorf("%s: holds an %s, and is not replaced by a model; remove it first, or choose another destination", path, kind)
 	}
 	return nil
 }
