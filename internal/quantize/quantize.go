@@ -18,9 +18,8 @@ import (
 
 // encoder writes the blocks of one dtype.
 type encoder struct {
-	encode          func(b *block, dst []byte) // one block, of b.x and b.w
-	needsImportance bool
-	alike           bool // importance counts alike for values of all sizes
+	encode func(b *block, dst []byte) // one block, of b.x and b.w
+	alike  bool                       // importance counts alike for values of all sizes
 }
 
 // block is one block on its way into bytes, and what its encoder needs meanwhile.
@@ -45,9 +44,6 @@ var blocks = sync.Pool{New: func() any { return new(block) }}
 
 // Supports reports whether Row encodes d.
 func Supports(d tensor.DType) bool { return encoders[d].encode != nil }
-
-// NeedsImportance reports whether blocks of d are of little use unless their scales are chosen by importance.
-func NeedsImportance(d tensor.DType) bool { return encoders[d].needsImportance }
 
 // Row encodes src, whole blocks of one row of a matrix, as dtype d into dst. importance is the mean square of the input
 // that each of the columns is multiplied with, or nil if all count the same.
