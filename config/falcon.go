@@ -60,13 +60,13 @@ func (c *FalconMambaConfig) Clone() Config {
 // EncodeHF implements Config.
 func (c *FalconMambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// EncodeOriginal implements Config: mamba_ssm has no such model.
+// EncodeOriginal implements Config: mamba_ssm does not have such a model.
 func (c *FalconMambaConfig) EncodeOriginal() ([]byte, error) {
 	return nil, unsupported(keyModelType, "found %q: the original layout has no norms on dt, B and C, and its code would compute "+
 		"other results from these weights; choose hf or gguf", FalconMamba)
 }
 
-// EncodeMistral implements Config: mistral has no such model.
+// EncodeMistral implements Config: mistral does not have such a model.
 func (c *FalconMambaConfig) EncodeMistral() ([]byte, error) {
 	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf or gguf", FalconMamba)
 }

@@ -50,7 +50,7 @@ func NewGraniteHybrid() *GraniteHybridConfig {
 			UseConvBias:      true,
 			HiddenAct:        "silu",
 			InitializerRange: 0.02,
-			TimeStepMin:      0.001, // these three only draw new weights: there are no such keys
+			TimeStepMin:      0.001, // these three only draw new weights; no key states them
 			TimeStepMax:      0.1,
 			TimeStepFloor:    1e-4,
 			UseCache:         true,
@@ -174,12 +174,12 @@ func (c *GraniteHybridConfig) Clone() Config {
 // EncodeHF implements Config.
 func (c *GraniteHybridConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// EncodeOriginal implements Config: mamba_ssm has no such model.
+// EncodeOriginal implements Config: mamba_ssm does not have such a model.
 func (c *GraniteHybridConfig) EncodeOriginal() ([]byte, error) {
 	return nil, noLayoutBut(GraniteHybrid, "the original layout")
 }
 
-// EncodeMistral implements Config: mistral has no such model.
+// EncodeMistral implements Config: mistral does not have such a model.
 func (c *GraniteHybridConfig) EncodeMistral() ([]byte, error) {
 	return nil, noLayoutBut(GraniteHybrid, "mistral's layout")
 }

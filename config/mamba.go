@@ -240,7 +240,7 @@ func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 	return encodeOriginal(c, stated)
 }
 
-// EncodeMistral implements Config: mistral has no such model.
+// EncodeMistral implements Config: mistral does not have such a model.
 func (c *MambaConfig) EncodeMistral() ([]byte, error) {
 	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf, original or gguf", Mamba)
 }

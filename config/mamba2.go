@@ -86,7 +86,7 @@ func completeMamba2(c Config, stated Sizes) error {
 			inner, heads)
 	}
 	if inner%width != 0 {
-		return unsupported("mamba2.ssm.inner_size", "found %d, expected a multiple of the width %d: transformers has no such model",
+		return unsupported("mamba2.ssm.inner_size", "found %d, expected a multiple of the width %d: transformers does not have such a model",
 			inner, width)
 	}
 	c.(*Mamba2Config).TimeStepRank = (width + 15) / 16

@@ -190,12 +190,12 @@ func (c *NemotronHConfig) Clone() Config {
 // EncodeHF implements Config.
 func (c *NemotronHConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// EncodeOriginal implements Config: mamba_ssm has no such model.
+// EncodeOriginal implements Config: mamba_ssm does not have such a model.
 func (c *NemotronHConfig) EncodeOriginal() ([]byte, error) {
 	return nil, noLayoutBut(NemotronH, "the original layout")
 }
 
-// EncodeMistral implements Config: mistral has no such model.
+// EncodeMistral implements Config: mistral does not have such a model.
 func (c *NemotronHConfig) EncodeMistral() ([]byte, error) {
 	return nil, noLayoutBut(NemotronH, "mistral's layout")
 }

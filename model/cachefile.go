@@ -20,10 +20,14 @@ import (
 
 // Keys of a cache file's metadata.
 const (
-	metaModel  = "gomamba.model"  // Options.Fingerprint of the model it was made with
-	metaDigest = "gomamba.sha256" // of the values, see digest
-	metaNote   = "gomamba.note."  // what the caller says, by its own key
+	metaModel  = "gomamba.model"    // Options.Fingerprint of the model it was made with
+	metaDigest = "gomamba.sha256"   // of the values, see digest
+	metaFloor  = "gomamba.dt_floor" // floored, if it was made with Options.DtFloor
+	metaNote   = "gomamba.note."    // what the caller says, by its own key
 )
+
+// floored is the value of metaFloor.
+const floored = "true"
 
 // LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next where
 // it holds them for one position ([B, 1, V], else nil). Errors are those of LoadSnapshot.
@@ -37,7 +41,7 @@ func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 
 // LoadSnapshot reads what SaveSnapshot has written, or the states in another dump: tokens seen are its input_ids then.
 // Errors name the tensor that is missing or does not fit the model. A file of SaveSnapshot is refused when its values are
-// not those written, and when it was made with a model of another fingerprint.
+// not those written, and when it was made with a model of another fingerprint or another Options.DtFloor.
 func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
 	if err := m.enter(); err != nil {
 		return nil, err
@@ -88,6 +92,14 @@ func (m *Model) checkOrigin(d *dump.Dump, s *Snapshot, g *generation) error {
 	if made, ok := meta[metaModel]; ok && m.fingerprint != "" && made != m.fingerprint {
 		return &badfile.FormatError{File: d.Path(), Where: "cache",
 			Detail: fmt.Sprintf("made with another model: its fingerprint is %s, this model's %s", badfile.Quote(made[:min(12, len(made))]), badfile.Quote(m.fingerprint[:min(12, len(m.fingerprint))]))}
+	}
+	if _, ours := meta[metaDigest]; ours && (meta[metaFloor] == floored) != m.dtFloor {
+		made, now := "without a floor of dt", "has one"
+		if !m.dtFloor {
+			made, now = "with a floor of dt", "does not have one"
+		}
+		return &badfile.FormatError{File: d.Path(), Where: "cache",
+			Detail: fmt.Sprintf("made %s, and this model %s: go on as it was made", made, now)}
 	}
 	if sum, ok := meta[metaDigest]; ok && sum != digest(s, g) || !ok && meta[metaModel] != "" {
 		return &badfile.FormatError{File: d.Path(), Where: "cache", Detail: "damaged: the values are not those that were written"}
@@ -153,6 +165,9 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 	}
 	if m.fingerprint != "" {
 		meta[metaModel] = m.fingerprint
+	}
+	if m.dtFloor {
+		meta[metaFloor] = floored
 	}
 	c := s.Cache
 	entries := slices.Concat(blocks.Entries(m.states, c.Sequences, c.states.Longest(), tensor.F32), c.scans.entries(m.states, c.Sequences), g.entries(c.Sequences))
