@@ -28,7 +28,7 @@ func MatMul(p *parallel.Pool, y []float32, w *Matrix, x []float32, xStride, toke
 	m.y, m.w, m.x, m.xStride, m.tokens = y, w, x, xStride, tokens
 	// For a few tokens, reading the weights is the work: the first token brings rows into a second-level cache, in a few long
 	// streams, and the others find them there.
-	if tokens <= cpu.formats[w.dtype].few {
+	if tokens <= w.few() {
 		grain := min(sliceBytes/w.rowBytes, w.Rows/(2*p.Threads())) + 3
 		p.RunTask(m.few, w.Rows, grain&^3)
 	} else {
