@@ -102,7 +102,12 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 	if chosen {
 		dtype = c.DType
 	}
-	if stored.F32 || dtype == tensor.F64 {
+	blocks, regroups := t.Coding.(tensor.Blocks)
+	block, _ := tensor.NVFP4.Block()
+	if regroups && (!chosen || dtype == tensor.NVFP4) && !stored.F32 && t.Shape[len(t.Shape)-1]%block == 0 {
+		return write.Blocks(blocks, stored.Name, stored.Shape), nil
+	}
+	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
 	}
 	if dtype == t.DType || !dtype.Quantized() {
@@ -117,7 +122,7 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 	}
 	if t.DType.Quantized() && !p.Requantize {
 		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(stored.Name),
-			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", t.DType, dtype)})
+			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", t.Type(), dtype)})
 	}
 	var importance []float32
 	if p.Importance != nil {

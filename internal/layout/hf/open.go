@@ -1,6 +1,7 @@
 package hf
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,9 @@ func open(src layout.Source) (config.Config, *layout.Weights, error) {
 	w, err := layout.OpenWeights(src, names.Alternative(cfg))
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := Assemble(path, cfg, w); err != nil {
+		return nil, nil, errors.Join(err, w.Close())
 	}
 	Settle(cfg, w)
 	return cfg, w, nil

@@ -68,6 +68,7 @@ type Step struct {
 	From      string // name in the source
 	File      string // that holds it
 	FromDType tensor.DType
+	Coding    string // of a source of dtype Coded; else empty
 	To        string // name in the target
 	DType     tensor.DType
 	Shape     []int  // in the target, outermost dimension first
@@ -96,9 +97,17 @@ func (p *Plan) Sort(name func(Step) string, compare func(a, b string) int) {
 	}
 }
 
+// CodingOf names the coding of a tensor; empty: it has none.
+func CodingOf(t tensor.Tensor) string {
+	if t.Coding == nil {
+		return ""
+	}
+	return t.Type()
+}
+
 // Plain is the step of a tensor that only changes its name and dtype.
 func Plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
-	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape},
+	return Step{From: t.Name, File: t.File, FromDType: t.DType, Coding: CodingOf(t), To: name, DType: dtype, Shape: spec.Shape},
 		Cast(t, name, dtype, spec.Shape, nil)
 }
 
