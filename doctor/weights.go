@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -30,6 +31,13 @@ func (d *doctor) open() bool {
 	}
 	if d.w == nil {
 		return false
+	}
+	if d.layout == hf.Name {
+		if err := hf.Assemble(d.file, config.QuantizationIn(d.raw), d.w); err != nil {
+			d.unfixable(err)
+			d.giveUp()
+			return false
+		}
 	}
 	if !d.rename() {
 		d.giveUp()

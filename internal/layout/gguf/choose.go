@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -102,9 +103,7 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 	if chosen {
 		dtype = c.DType
 	}
-	blocks, regroups := t.Coding.(tensor.Blocks)
-	block, _ := tensor.NVFP4.Block()
-	if regroups && (!chosen || dtype == tensor.NVFP4) && !stored.F32 && t.Shape[len(t.Shape)-1]%block == 0 {
+	if blocks, ok := regroups(t, stored); ok && (!chosen || dtype == tensor.NVFP4) {
 		return write.Blocks(blocks, stored.Name, stored.Shape), nil
 	}
 	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
@@ -138,6 +137,20 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 		return write.Source{}, g.noImportance(p, stored.Name, dtype)
 	}
 	return write.Quantize(t, stored.Name, dtype, stored.Shape, importance), nil
+}
+
+// scaled are the weights that llama.cpp multiplies by a scale of the whole (llama-model.cpp, load_tensors): with one for another
+// it does not load a file.
+var scaled = regexp.MustCompile(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
+
+// regroups reports whether the codes of a weight can be moved into blocks of NVFP4.
+func regroups(t tensor.Tensor, stored names.GGUF) (tensor.Blocks, bool) {
+	blocks, ok := t.Coding.(tensor.Blocks)
+	if !ok || stored.F32 {
+		return nil, false
+	}
+	elems, _ := tensor.NVFP4.Block()
+	return blocks, t.Shape[len(t.Shape)-1]%elems == 0 && (blocks.Scale() == 1 || scaled.MatchString(stored.Name))
 }
 
 // noImportance is the error of a dtype that is useless without.

@@ -63,7 +63,10 @@ func (g *target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.St
 	step := write.Step{From: t.Name, File: t.File, FromDType: t.DType, Coding: write.CodingOf(t), To: stored.Name, DType: source.DType, Shape: stored.Shape,
 		Transform: transform(spec, stored)}
 	if blocks, ok := t.Coding.(tensor.Blocks); ok && err == nil && source.DType == tensor.NVFP4 {
-		if scale := blocks.Scale(); scale != 1 {
+		switch scale := blocks.Scale(); {
+		case !(math.Abs(float64(scale)) <= math.MaxFloat32):
+			return step, source, &badfile.FormatError{File: t.File, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its scale is %v, expected a finite number", scale)}
+		case scale != 1:
 			g.addScale(p, step, scale)
 		}
 		step.Transform = "regrouped"
@@ -74,7 +77,7 @@ func (g *target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.St
 // addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives.
 func (g *target) addScale(p *write.Plan, of write.Step, scale float32) {
 	one := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, []float32{scale}, 1)
-	p.Add(write.Step{From: of.From, File: of.File, FromDType: of.FromDType, Coding: of.Coding, To: one.Name, DType: tensor.F32, Shape: one.Shape, Transform: transformScale},
+	p.Add(write.Step{From: of.From, File: of.File, FromDType: tensor.F32, To: one.Name, DType: tensor.F32, Shape: one.Shape, Transform: transformScale},
 		write.Cast(one, one.Name, tensor.F32, one.Shape, nil))
 }
 

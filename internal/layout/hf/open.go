@@ -62,7 +62,7 @@ func open(src layout.Source) (config.Config, *layout.Weights, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := Assemble(path, cfg, w); err != nil {
+	if err := Assemble(path, cfg.Shared().Quantization, w); err != nil {
 		return nil, nil, errors.Join(err, w.Close())
 	}
 	Settle(cfg, w)
