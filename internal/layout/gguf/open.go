@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/tags"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -30,6 +31,7 @@ var Layout = layout.Layout{
 	Name: Name, Ending: ending, Asked: asked, Match: match, Open: Open,
 	Settings: "its metadata", StoredName: storedName, AlwaysF32: alwaysF32,
 	Stops: stops, Generation: generation, NewTarget: newTarget,
+	Repo: layout.Repo{Choose: tags.Default},
 }
 
 // asked recognises a file by its name or by its first bytes: programs that keep models by their hash give them no ending.

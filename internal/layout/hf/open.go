@@ -32,6 +32,7 @@ const Name = "hf"
 var Layout = layout.Layout{
 	Name: Name, Match: Match, Open: open, StoredName: names.ToHF,
 	Stops: stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Config}, Weights: filenames.UsualSafetensors, Pickles: filenames.UsualPickles},
 }
 
 // Match reports whether a folder has the files of the layout.

@@ -33,6 +33,7 @@ var Layout = layout.Layout{
 	Name: Name, OneFile: true, Asked: asked, Match: match, Open: open,
 	StoredName: func(_ config.Config, name string) string { return names.ToMistral(name) },
 	Stops:      layout.Stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Params, filenames.Config}, Weights: []string{filenames.Consolidated, filenames.ModelFile}},
 }
 
 // asked recognises the files of the layout by name, whatever else their folder holds.

@@ -24,6 +24,7 @@ var Layout = layout.Layout{
 	Name: Name, OneFile: true, Match: match, Open: open,
 	StoredName: func(_ config.Config, name string) string { return names.ToOriginal(name) },
 	Stops:      layout.Stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Config}, Weights: filenames.UsualSafetensors, Pickles: filenames.UsualPickles},
 }
 
 func match(src layout.Source) bool {
