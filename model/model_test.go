@@ -218,8 +218,11 @@ func TestSequencesAreEachAlone(t *testing.T) {
 // TestDamagedCacheIsRefused flips every byte of a cache file in turn. What is refused is said in a line; what is not must
 // have the values that were saved.
 func TestDamagedCacheIsRefused(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: "f00d"})
-	_, other := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: "beef"})
+	named := func(name string) *model.Model {
+		_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: func() (string, error) { return name, nil }})
+		return m
+	}
+	m, other := named("f00d"), named("beef")
 	cache := m.NewCache(1)
 	logits := make([]float32, 128)
 	if _, err := m.Forward(context.Background(), model.Single([]int64{1, 2, 3}), cache, model.Want{}); err != nil {

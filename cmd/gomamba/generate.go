@@ -75,7 +75,7 @@ cache is refused for another model.
 				return err
 			}
 			f.seeded = cmd.Flags().Changed("seed")
-			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
+			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
 				var err error
 				if f.cacheTo, err = output(cmd, "--cache-out", f.cacheOut, dump.Replaceable, false); err != nil {
 					return err
