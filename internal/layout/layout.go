@@ -18,6 +18,11 @@ type Layout struct {
 	Match func(src Source) bool
 	// Open reads the configuration and maps the weights. Tensors get their canonical names, shapes and values.
 	Open func(src Source) (config.Config, *Weights, error)
+	// Folder is how to open it in parts, which a damaged checkpoint needs. It is nil if the configuration is in the file of
+	// weights.
+	Folder *Folder
+	// List lists what the files hold, whether or not it can be used.
+	List func(src Source) (*Listing, error)
 
 	Repo Repo // what a repository on the hub has of it
 
