@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	addedRows   = 6  // whose sums are in registers at once
+	addedRows   = 6 // whose sums are in registers at once
 	addedAtOnce = 8 // products that are added in float32
 	pageTokens  = 64
 )
