@@ -130,7 +130,9 @@ func (c *chunk) gathered(n int) tokens {
 func (c *chunk) matMulOf(t tokens, y []float32, w *weight, x []float32, xStride int, bias []float32) {
 	if c.inputs != nil {
 		for _, s := range t.spans {
-			c.inputs(Inputs{Weight: w.name, Matrix: w.index, Matrices: w.stacked, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
+			for _, name := range w.names {
+				c.inputs(Inputs{Weight: name, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
+			}
 		}
 	}
 	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, t.rows)

@@ -45,26 +45,13 @@ func newExperts(b binder, s *scratch, sizes *blocks.ExpertSizes) *experts {
 		m.latent, m.sum = s.reserve("latent", width), s.reserve("expert sums", width)
 	}
 	m.in, m.out = s.reserve("expert inputs", width), s.reserve("expert outputs", width)
-	m.bindEach(b, s)
+	for e := range m.each {
+		m.each[e] = *newMLP(under{b, m.Each + strconv.Itoa(e) + "."}, s, &m.Expert)
+	}
 	if sizes.Shared != nil {
 		m.shared, m.beside = newMLP(b, s, sizes.Shared), s.reserve("shared expert", m.router.Cols)
 	}
 	return m
-}
-
-// bindEach binds the experts, which have tensors of their own or share them.
-func (m *experts) bindEach(b binder, s *scratch) {
-	if m.Each != "" {
-		for e := range m.each {
-			m.each[e] = *newMLP(under{b, m.Each + strconv.Itoa(e) + "."}, s, &m.Expert)
-		}
-		return
-	}
-	up, down := stacked(b, m.Expert.Up+".weight", m.Count), stacked(b, m.Expert.Down+".weight", m.Count)
-	for e := range m.each {
-		m.each[e] = *reserveMLP(s, &m.Expert)
-		m.each[e].up, m.each[e].down = up[e], down[e]
-	}
 }
 
 // under hands out the tensors whose names begin with a prefix.
@@ -75,21 +62,6 @@ type under struct {
 
 // Take implements binder.
 func (u under) Take(name string) tensor.Tensor { return u.binder.Take(u.prefix + name) }
-
-// stacked binds a tensor that holds a matrix for each of n experts, without copying it.
-func stacked(b binder, name string, n int) []weight {
-	t, all := b.Take(name), make([]weight, n)
-	if b.Err() != nil {
-		return all
-	}
-	size := t.Shape[1] * t.Shape[2]
-	for e := range all {
-		one := t.Piece(e*size, (e+1)*size)
-		one.Shape = t.Shape[1:]
-		all[e] = weight{kernel.NewMatrix(one), t.Name, e, n}
-	}
-	return all
-}
 
 // forward implements block.
 func (m *experts) forward(c *chunk) {

@@ -11,25 +11,27 @@ type mlp struct {
 	*blocks.MLPSizes
 
 	gate, up, down             weight    // [F, D], or nothing; [F, D], or [2F, D] with the gate's rows first; [D, F]
-	gateBias, upBias, downBias []float32 // [F], [F] or [2F], [D], or nil
+	gateBias, upBias, downBias []float32 // [F], [F], [D], or nil
+	fused                      bool      // up has the gate's rows
 
 	gates, wide array // [rows, F], [rows, F or 2F]
 }
 
 func newMLP(b binder, s *scratch, sizes *blocks.MLPSizes) *mlp {
-	m := reserveMLP(s, sizes)
-	m.up, m.upBias = matrix(b, sizes.Up+".weight"), optional(b, sizes.Up+".bias", sizes.Bias)
+	m := &mlp{MLPSizes: sizes}
 	m.down, m.downBias = matrix(b, sizes.Down+".weight"), optional(b, sizes.Down+".bias", sizes.Bias)
-	if sizes.Gate != "" {
-		m.gate, m.gateBias = matrix(b, sizes.Gate+".weight"), optional(b, sizes.Gate+".bias", sizes.Bias)
+	if sizes.Gate != "" && !sizes.Bias {
+		m.up, m.fused = together(b, sizes.Gate+".weight", sizes.Up+".weight")
 	}
-	return m
-}
-
-func reserveMLP(s *scratch, sizes *blocks.MLPSizes) *mlp {
-	m := &mlp{MLPSizes: sizes, wide: s.reserve("up_proj", sizes.Rows())}
+	if m.fused {
+		m.wide = s.reserve("up_proj", 2*sizes.Width)
+		return m
+	}
+	m.wide = s.reserve("up_proj", sizes.Width)
+	m.up, m.upBias = matrix(b, sizes.Up+".weight"), optional(b, sizes.Up+".bias", sizes.Bias)
 	if sizes.Gate != "" {
 		m.gates = s.reserve("gate_proj", sizes.Width)
+		m.gate, m.gateBias = matrix(b, sizes.Gate+".weight"), optional(b, sizes.Gate+".bias", sizes.Bias)
 	}
 	return m
 }
@@ -39,14 +41,14 @@ func (m *mlp) forward(c *chunk) { m.run(c, tokens{c.spans, c.rows}, c.out, c.u) 
 
 // run sets y [rows, D] to what the block makes of x [rows, D].
 func (m *mlp) run(c *chunk, t tokens, y, x []float32) {
-	pool, wide, F, stride := c.model.pool, c.scratch[m.wide], m.Width, m.Rows()
+	pool, wide, F, stride := c.model.pool, c.scratch[m.wide], m.Width, m.up.Rows
 
 	// 1. Projection up, and of the gate.                x [rows, D] → [rows, F], [rows, F]
 	c.matMulOf(t, wide, &m.up, x, m.up.Cols, m.upBias)
 
 	// 2. Activation: max(up, 0)², or silu(gate)·up.     [rows, F], over up
 	switch {
-	case m.Fused:
+	case m.fused:
 		kernel.SwiGLU(pool, wide[F:], wide, stride, F, t.rows)
 		wide = wide[F:]
 	case m.Gate != "":

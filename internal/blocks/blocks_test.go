@@ -157,12 +157,12 @@ func TestOtherStates(t *testing.T) {
 	}
 }
 
-// TestShares lists what a token reads of two layers with experts, of which tensors are of one expert each, or of all.
+// TestShares lists what a token reads of two layers with experts.
 func TestShares(t *testing.T) {
 	nemotron, granite := config.NewNemotronH(), config.NewGraniteHybrid()
 	for cfg, want := range map[config.Config]map[string]float64{
 		nemotron: {"0.mixer.in_proj.weight": 1, "1.mixer.experts.7.up_proj.weight": 0.25, "1.mixer.shared_experts.up_proj.weight": 1, "1.mixer.gate.weight": 1},
-		granite:  {"1.block_sparse_moe.input_linear.weight": 0.25, "1.block_sparse_moe.output_linear.weight": 0.25, "1.shared_mlp.input_linear.weight": 1},
+		granite:  {"1.block_sparse_moe.experts.0.gate_proj.weight": 0.25, "1.block_sparse_moe.router.layer.weight": 1, "1.shared_mlp.up_proj.weight": 1},
 	} {
 		share := Shares(cfg)
 		for name, part := range want {
