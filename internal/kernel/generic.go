@@ -37,7 +37,10 @@ var generic = isa{
 	scaleRow: func(y, x, weight *float32, scale float64, n int) {
 		scaleRowGeneric(at(y, n), at(x, n), at(weight, n), scale)
 	},
-	addTo:       func(y, x *float32, n int) { addToGeneric(at(y, n), at(x, n)) },
+	addTo: func(y, x *float32, n int) { addToGeneric(at(y, n), at(x, n)) },
+	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) {
+		roundTrialsGeneric(t, at(x, n), at(w, n), lo, hi)
+	},
 	xor:         func(data *byte, quarter int) uint64 { return xorGeneric(at(data, 4*quarter)) },
 	multiplyAdd: multiplyAddGeneric,
 }

@@ -42,6 +42,9 @@ type isa struct {
 	// addTo is addToGeneric of n elements.
 	addTo func(y, x *float32, n int)
 
+	// roundTrials is roundTrialsGeneric of n elements, any number.
+	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
+
 	// fetch brings lines of memory, cacheLine bytes each, into the second-level cache, fetchRows the line at p and those at
 	// every stride values from there. Both are nil if the CPU does that best by itself.
 	fetch     func(p *float32, lines int)

@@ -105,6 +105,12 @@ func prefetchRowsAVX512(p *float32, stride int, rows int)
 //go:noescape
 func addToAVX512(y *float32, x *float32, n int)
 
+// roundTrialsAVX512 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func roundTrialsAVX512(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 

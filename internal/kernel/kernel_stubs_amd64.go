@@ -135,5 +135,11 @@ func xorAVX2(data *byte, quarter int) uint64
 //go:noescape
 func addToAVX2(y *float32, x *float32, n int)
 
+// roundTrialsAVX2 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func roundTrialsAVX2(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX2 does 96·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX2(rounds int)

@@ -67,6 +67,7 @@ func main() {
 	headStep(1)
 	read()
 	addTo("AVX2", YMM, 8)
+	roundTrials("AVX2", YMM, 8)
 	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }
