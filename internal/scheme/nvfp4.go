@@ -93,8 +93,8 @@ func (c *nvfp4) Widen(dst []float32, first int) {
 	})
 }
 
-// Scale returns what the blocks of Blocks are multiplied by.
-func (c *nvfp4) Scale() float32 {
+// Scale implements tensor.Blocks.
+func (c *nvfp4) Scale(int) float32 {
 	if c.divides {
 		return 1 / c.global
 	}

@@ -25,9 +25,10 @@ type target struct {
 
 	choices    map[string]choice // by the tensor's name in the file; the others keep their dtypes
 	unmeasured int               // matrices that an importance matrix does not have
+	f32        map[string]bool   // tensors that are F32 whatever the file type, by name in the file
 }
 
-func newTarget() write.Target { return &target{} }
+func newTarget() write.Target { return &target{f32: map[string]bool{}} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
@@ -56,29 +57,40 @@ func (g *target) Prepare(p *write.Plan) error {
 	return g.keepEnds(p)
 }
 
+// Wholes implements write.Target.
+func (*target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InGGUF(cfg) }
+
 // Step implements write.Target.
-func (g *target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
-	stored, _ := names.ToGGUF(p.Config, spec.Name) // Prepare refused the tensors without a place
-	source, err := g.source(p, t, stored)
-	step := write.Step{From: t.Name, File: t.File, FromDType: t.DType, Coding: write.CodingOf(t), To: stored.Name, DType: source.DType, Shape: stored.Shape,
-		Transform: transform(spec, stored)}
-	if blocks, ok := t.Coding.(tensor.Blocks); ok && err == nil && source.DType == tensor.NVFP4 {
-		switch scale := blocks.Scale(); {
-		case !(math.Abs(float64(scale)) <= math.MaxFloat32):
-			return step, source, &badfile.FormatError{File: t.File, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its scale is %v, expected a finite number", scale)}
-		case scale != 1:
-			g.addScale(p, step, scale)
-		}
-		step.Transform = "regrouped"
+func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
+	g.f32[stored.Name] = stored.F32
+	source, err := g.source(p, parts, stored)
+	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
+	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
+		err = g.addScale(p, step, parts)
 	}
 	return step, source, err
 }
 
-// addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives.
-func (g *target) addScale(p *write.Plan, of write.Step, scale float32) {
-	one := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, []float32{scale}, 1)
-	p.Add(write.Step{From: of.From, File: of.File, FromDType: tensor.F32, To: one.Name, DType: tensor.F32, Shape: one.Shape, Transform: transformScale},
-		write.Cast(one, one.Name, tensor.F32, one.Shape, nil))
+// addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives, a number for each of its parts; none if
+// all are 1.
+func (g *target) addScale(p *write.Plan, of write.Step, parts []tensor.Tensor) error {
+	scales, plain := make([]float32, len(parts)), true
+	for i, t := range parts {
+		scales[i] = t.Coding.(tensor.Blocks).Scale(0)
+		if !(math.Abs(float64(scales[i])) <= math.MaxFloat32) {
+			return &badfile.FormatError{File: t.File, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its scale is %v, expected a finite number", scales[i])}
+		}
+		plain = plain && scales[i] == 1
+	}
+	if plain {
+		return nil
+	}
+	t := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, scales, len(scales))
+	p.Add(write.Step{From: of.From, File: of.File, FromDType: tensor.F32, To: t.Name, DType: tensor.F32, Shape: t.Shape, Transform: transformScale},
+		write.Cast([]tensor.Tensor{t}, t.Name, tensor.F32, t.Shape, nil))
+	return nil
 }
 
 // How the names of a weight and of a number that it is multiplied by end, and of one for its input.
@@ -98,14 +110,19 @@ const transformZeros = "zeros"
 const transformScale = "scale"
 
 // transform says what changes on the way into a GGUF file beside name and type.
-func transform(spec names.Spec, stored names.GGUF) string {
+func transform(w names.Whole, stored names.GGUF) string {
 	var parts []string
 	if stored.NegExp {
 		parts = append(parts, "A = -exp(A_log)")
 	}
+	if stored.Heads > 0 {
+		parts = append(parts, "interleave")
+	}
 	switch {
-	case slices.Equal(spec.Shape, stored.Shape):
-	case len(spec.Shape) == 3:
+	case len(w.Parts) > 1:
+		parts = append(parts, "stack")
+	case slices.Equal(w.Shape, stored.Shape):
+	case len(w.Shape) == 3:
 		parts = append(parts, "squeeze")
 	default:
 		parts = append(parts, "reshape")
@@ -147,7 +164,7 @@ func (g *target) Finish(p *write.Plan) {
 
 // fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
 // first of quantized ones.
-func fileType(p *write.Plan) uint32 {
+func (g *target) fileType(p *write.Plan) uint32 {
 	if n, ok := p.Recipe.FileType(); ok {
 		return n
 	}
@@ -160,10 +177,9 @@ func fileType(p *write.Plan) uint32 {
 		}
 	}
 	best, size, quantized := tensor.F32, 0, false
-	for i, s := range p.Sources {
-		stored, ok := names.ToGGUF(p.Config, p.Steps[i].From)
+	for _, s := range p.Sources {
 		n, _ := tensor.Count(s.Shape) // of a valid configuration
-		if q := s.DType.Quantized(); (!ok || !stored.F32) && (q && !quantized || q == quantized && n > size) {
+		if q := s.DType.Quantized(); !g.f32[s.Name] && (q && !quantized || q == quantized && n > size) {
 			best, size, quantized = s.DType, n, q
 		}
 	}
@@ -182,7 +198,7 @@ func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.Config))}}, g.general...)
 	kvs = append(kvs, model...)
 	kvs = append(kvs,
-		gguf.KV{Key: keyFileType, Value: gguf.Of(fileType(p))},
+		gguf.KV{Key: keyFileType, Value: gguf.Of(g.fileType(p))},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
 	return slices.Concat(kvs, g.vocabulary, own, g.ends, importanceKeys(p)), nil
 }

@@ -1,17 +1,16 @@
-package hf
+package layout
 
 import (
 	"errors"
 
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/scheme"
 )
 
 // Assemble puts quantized weights together that are stored as several tensors each. Tensors have their stored names yet; file is
 // that of the configuration, and quantization what it says about them, see config.Common.
-func Assemble(file, quantization string, w *layout.Weights) error {
+func (w *Weights) Assemble(file, quantization string) error {
 	var r *scheme.Result
 	err := mmap.Guard(func() (err error) { // small tensors are read
 		r, err = scheme.Assemble(w.Tensors, quantization)
@@ -21,7 +20,7 @@ func Assemble(file, quantization string, w *layout.Weights) error {
 		bad.File = file
 	}
 	if err != nil {
-		return layout.InFile(file, err)
+		return InFile(file, err)
 	}
 	if len(r.Found) == 0 && quantization != "" {
 		w.Note(file, "", "not stated in a copy", "says that weights are quantized, and all of them are stored as they are; so they are used")
