@@ -37,7 +37,7 @@ func LoadHF(path string) (Config, error) {
 // the defaults of transformers 5.24, null is accepted where transformers accepts it.
 //
 // Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
-// when it describes what this library does not run (another family, another layout, quantized weights).
+// when it describes what this library does not run (another family, another layout).
 func ParseHF(file string, data []byte) (Config, error) {
 	return read(file, data, parseHF)
 }
