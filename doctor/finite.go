@@ -89,7 +89,7 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptio
 		var values [finiteElems]float64
 		for first := b.First; first < b.End; first += finiteElems {
 			part := values[:min(finiteElems, b.End-first)]
-			tensor.WidenF64(part, t.DType, t.Piece(first, first+len(part)).Data)
+			t.Piece(first, first+len(part)).Widen64(part)
 			elems, _ := t.DType.Block()
 			if !t.DType.Quantized() {
 				elems = len(part) // which block does not matter

@@ -156,11 +156,11 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	}
 	canonical := canonicalNames(ck)
 	for _, t := range ck.Tensors() {
-		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File}, cmp.Or(canonical[t.Name], t.Name))
+		info.add(tensorInfo{t.Name, t.Type(), t.Shape, t.Size(), t.File}, cmp.Or(canonical[t.Name], t.Name))
 		info.Parameters += t.Elems()
 	}
 	idle, ok := unread(ck)
-	info.Memory = info.Bytes - len(idle.Data) + info.StateBytes
+	info.Memory = info.Bytes - idle.Size() + info.StateBytes
 	if ok && info.Tied {
 		info.Parameters -= idle.Elems()
 		embedding, _ := ck.Tensor(names.Embedding)

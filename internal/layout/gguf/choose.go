@@ -103,7 +103,10 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	if chosen {
 		dtype = c.DType
 	}
-	if stored.F32 || dtype == tensor.F64 {
+	if blocks, ok := regrouped(parts); ok && (!chosen || dtype == tensor.NVFP4) && !stored.F32 {
+		return write.Blocks(blocks, stored.Name, stored.Shape), nil
+	}
+	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
 	}
 	if dtype == was || !dtype.Quantized() {
@@ -111,7 +114,7 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	}
 	if i := slices.IndexFunc(parts, func(t tensor.Tensor) bool { return t.DType.Quantized() }); i >= 0 && !p.Requantize {
 		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: parts[i].File, Where: badfile.Tensor(stored.Name),
-			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", parts[i].DType, dtype)})
+			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", parts[i].Type(), dtype)})
 	}
 	var importance []float32
 	if p.Importance != nil {
@@ -130,6 +133,14 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 		return write.QuantizeRows(parts[0], stored.Name, dtype, stored.Shape, importance, stored.Row), nil
 	}
 	return write.Quantize(parts, stored.Name, dtype, stored.Shape, importance), nil
+}
+
+// regrouped returns the blocks of a weight that NVFP4 takes as they are.
+func regrouped(parts []tensor.Tensor) (tensor.Blocks, bool) {
+	t := parts[0]
+	blocks, ok := t.Coding.(tensor.Blocks)
+	block, _ := tensor.NVFP4.Block()
+	return blocks, ok && len(parts) == 1 && t.Shape[len(t.Shape)-1]%block == 0
 }
 
 // plain is the source of a tensor that keeps its dtype or gets a plain one.
