@@ -288,6 +288,12 @@ func refuseVariants(keys jsonobj.Members) error {
 // under the first.
 var quantizations = []string{"quantization_config", "quantization"}
 
+// QuantizationIn returns what Common.Quantization is for a config.json with these keys.
+func QuantizationIn(keys jsonobj.Members) string {
+	_, text := takeQuantization(keys)
+	return text
+}
+
 // takeQuantization takes what is said about quantized weights out of the keys: a copy has other weights.
 func takeQuantization(keys jsonobj.Members) (rest jsonobj.Members, text string) {
 	rest = slices.DeleteFunc(slices.Clone(keys), func(m jsonobj.Member) bool {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -19,6 +20,11 @@ import (
 // open maps whatever weights the folder holds, and puts their names right.
 func (d *doctor) open() bool {
 	if d.openFolder(); d.w == nil {
+		return false
+	}
+	if err := d.w.Assemble(d.file, config.QuantizationIn(d.raw)); err != nil {
+		d.unfixable(err)
+		d.giveUp()
 		return false
 	}
 	if !d.rename() {

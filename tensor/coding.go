@@ -25,6 +25,13 @@ type part struct {
 	first int
 }
 
+func partOf(c Coding, first int) Coding {
+	if b, ok := c.(Blocks); ok {
+		return blocksPart{part{c, first}, b}
+	}
+	return part{c, first}
+}
+
 func (p part) Widen(dst []float32, first int) { p.Coding.Widen(dst, p.first+first) }
 
 // coded is the codec of tensors that have a Coding.

@@ -62,7 +62,7 @@ func (t Tensor) Elems() int {
 // or, for a dtype of blocks, they are not whole ones.
 func (t Tensor) Piece(first, end int) Tensor {
 	if t.Coding != nil {
-		t.Coding, t.Shape = part{t.Coding, first}, []int{end - first}
+		t.Coding, t.Shape = partOf(t.Coding, first), []int{end - first}
 		return t
 	}
 	t.Data, t.Shape = t.Data[t.DType.Bytes(first):t.DType.Bytes(end)], []int{end - first}

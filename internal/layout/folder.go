@@ -25,9 +25,6 @@ type Folder struct {
 
 	// Prefix returns what the layout itself has before all names, and training code did not put there. cfg may be nil.
 	Prefix func(cfg config.Config) string
-	// Join puts weights together that are stored as several tensors each, by their stored names. file is that of the
-	// configuration. Join may be nil.
-	Join func(file string, cfg config.Config, w *Weights) error
 	// Canonical returns the canonical name of a stored one. If it is nil they are the same, or Settle renames.
 	Canonical func(name string) string
 	// Settle gives tensors their canonical names and shapes, as far as these follow from more than a name. cfg is nil
@@ -51,12 +48,10 @@ func (f *Folder) Open(src Source) (config.Config, *Weights, error) {
 		return nil, nil, err
 	}
 	w.ConfigName = filepath.Base(file)
-	w.NoteAdapter(src.Dir)
-	if f.Join != nil {
-		if err := f.Join(file, cfg, w); err != nil {
-			return nil, nil, errors.Join(err, w.Close())
-		}
+	if err := w.Assemble(file, cfg.Shared().Quantization); err != nil {
+		return nil, nil, errors.Join(err, w.Close())
 	}
+	w.NoteAdapter(src.Dir)
 	if f.Canonical != nil {
 		w.Rename(f.Canonical)
 	}

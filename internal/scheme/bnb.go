@@ -12,7 +12,7 @@ import (
 // values and absmax is that of a block of consecutive weights, whatever their rows. Two codes a byte, the high four bits first.
 // With double quantization absmax is a code too: nested_quant_map[code]·nested_absmax + nested_offset, each step rounded.
 var bnb4 = scheme{
-	name: "bitsandbytes 4-bit", parts: []string{partWeight, "weight.absmax", "weight.quant_map"},
+	program: "bitsandbytes", parts: []string{partWeight, "weight.absmax", "weight.quant_map"},
 	optional: []string{"weight.nested_absmax", "weight.nested_quant_map", statePart + "nf4", statePart + "fp4"},
 	match: func(m *module) bool {
 		return m.has("weight.absmax") || m.has(statePart+"nf4") || m.has(statePart+"fp4")
@@ -143,7 +143,7 @@ func (c *fourBits) Widen(dst []float32, first int) {
 // The 8-bit weights of bitsandbytes, LLM.int8 (functional.py, int8_vectorwise_dequant): w = (code·SCB)·(1/127), SCB that of a
 // row, rounded after each product.
 var bnb8 = scheme{
-	name: "bitsandbytes 8-bit", parts: []string{partWeight, "SCB"}, optional: []string{"weight_format"},
+	program: "bitsandbytes", parts: []string{partWeight, "SCB"}, optional: []string{"weight_format"},
 	match: func(m *module) bool { return m.has("SCB") },
 	weight: func(m *module) (tensor.Coding, []int, error) {
 		codes, err := m.codes(partWeight, 2, tensor.I8)

@@ -13,7 +13,7 @@ import (
 // stream over a column of words, low bits first; qzeros [groups, O·bits/32] one zero point for each row and group; g_idx the group
 // of each column. w = scale·(code - zero). What is stored in the format "gptq" is zero - 1, in "gptq_v2" zero itself.
 var gptq = scheme{
-	name: "GPTQ", parts: []string{"qweight", "qzeros", "scales"}, optional: []string{"g_idx"},
+	program: "GPTQ", parts: []string{"qweight", "qzeros", "scales"}, optional: []string{"g_idx"},
 	match: func(m *module) bool {
 		return m.has("g_idx") || m.has("qweight") && m.settings.text("quant_method") == "gptq" || m.has("qweight") && !m.packedByRows()
 	},
@@ -23,7 +23,7 @@ var gptq = scheme{
 // AWQ (version gemm) has the codes of eight rows of the weight in a word: qweight [I, O/8], qzeros [groups, O/8]. Row 8j + r is in
 // the bits from 4·awqOrder[r] on. w = scale·(code - zero).
 var awq = scheme{
-	name: "AWQ", parts: []string{"qweight", "qzeros", "scales"},
+	program: "AWQ", parts: []string{"qweight", "qzeros", "scales"},
 	match: func(m *module) bool { return m.has("qweight") },
 	weight: func(m *module) (tensor.Coding, []int, error) {
 		if v := m.settings.text("version"); v != "" && v != "gemm" && v != "GEMM" {

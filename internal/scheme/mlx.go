@@ -12,7 +12,7 @@ import (
 // mode is affine, a bias: w = scale·code + bias. The other modes have floats for codes and 8-bit scales: mxfp4 and mxfp8 powers
 // of two, nvfp4 E4M3 floats. There may be more dimensions, of experts.
 var mlx = scheme{
-	name: "MLX", parts: []string{partWeight, "scales"}, optional: []string{"biases"},
+	program: "MLX", parts: []string{partWeight, "scales"}, optional: []string{"biases"},
 	match: func(m *module) bool {
 		return m.has("scales") && (m.has(partWeight, tensor.U32) || m.has("biases"))
 	},

@@ -12,7 +12,7 @@ const nvfp4Group = 16
 // NVFP4 of ModelOpt (nvfp4_tensor.py, dequantize): w = E2M1·(scale·scale_2), the bracket rounded to float32. Two codes a byte,
 // the low four bits first; a scale, E4M3, for 16 columns; scale_2 for the weight.
 var nvfp4ModelOpt = scheme{
-	name: "NVFP4 of ModelOpt", parts: []string{partWeight, "weight_scale", "weight_scale_2"}, optional: []string{"pre_quant_scale"},
+	program: "ModelOpt", parts: []string{partWeight, "weight_scale", "weight_scale_2"}, optional: []string{"pre_quant_scale"},
 	match: func(m *module) bool {
 		return m.has("weight_scale_2") || m.has(partWeight, tensor.U8) && m.has("weight_scale")
 	},
@@ -31,7 +31,7 @@ var nvfp4ModelOpt = scheme{
 
 // NVFP4 of compressed-tensors (nvfp4-pack-quantized): the same, but w = E2M1·(scale/global_scale).
 var nvfp4Compressed = scheme{
-	name: "NVFP4 of compressed-tensors", parts: []string{"weight_packed", "weight_scale", "weight_global_scale"},
+	program: "compressed-tensors", parts: []string{"weight_packed", "weight_scale", "weight_global_scale"},
 	match: func(m *module) bool {
 		return m.has("weight_global_scale") || m.has("weight_packed", tensor.U8)
 	},
@@ -93,8 +93,8 @@ func (c *nvfp4) Widen(dst []float32, first int) {
 	})
 }
 
-// Scale returns what the blocks of Blocks are multiplied by.
-func (c *nvfp4) Scale() float32 {
+// Scale implements tensor.Blocks.
+func (c *nvfp4) Scale(int) float32 {
 	if c.divides {
 		return 1 / c.global
 	}

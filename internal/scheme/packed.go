@@ -12,7 +12,7 @@ import (
 // 2^(bits-1) added. A row of codes is a stream of bits, low ones first, padded to whole words; those of z run along the rows of
 // the weight. With g_idx a column says of which group it is.
 var packed = scheme{
-	name: "compressed-tensors", parts: []string{"weight_packed", "weight_scale", "weight_shape"},
+	program: "compressed-tensors", parts: []string{"weight_packed", "weight_scale", "weight_shape"},
 	optional: []string{"weight_zero_point", "weight_g_idx"},
 	match:    func(m *module) bool { return m.has("weight_packed", tensor.I32) || m.has("weight_shape") },
 	weight: func(m *module) (tensor.Coding, []int, error) {

@@ -11,7 +11,7 @@ import (
 // block. The codes are E4M3 floats in ModelOpt's FP8, in the formats float-quantized of compressed-tensors and fp8 of
 // transformers (finegrained_fp8.py, which calls the scales weight_scale_inv), or signed integers in int-quantized.
 var scaledBytes = scheme{
-	name: "FP8 or INT8 with scales", parts: []string{partWeight}, optional: []string{"weight_scale", "weight_scale_inv", "weight_zero_point", "pre_quant_scale"},
+	parts: []string{partWeight}, optional: []string{"weight_scale", "weight_scale_inv", "weight_zero_point", "pre_quant_scale"},
 	match: func(m *module) bool {
 		scale := m.has("weight_scale") || m.has("weight_scale_inv")
 		return m.has(partWeight, tensor.F8_E4M3) && (scale || len(m.parts[partWeight].Shape) == 2) || m.has(partWeight, tensor.I8) && scale

@@ -16,8 +16,8 @@ import (
 // scheme is one way to store a weight in several tensors. They are named after the module that the weight belongs to:
 // "MODULE.weight", "MODULE.weight_scale".
 type scheme struct {
-	name  string   // of the program or format, for people
-	parts []string // what follows the module's name; required unless optional has them too
+	program string   // that writes such weights; empty: several do
+	parts   []string // what follows the module's name; required unless optional has them too
 	// optional are parts that a weight may do without.
 	optional []string
 	// match reports whether the tensors of a module are a weight of this scheme.
@@ -71,7 +71,7 @@ func Assemble(stored []tensor.Tensor, quantization string) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		found[s.name]++
+		found[m.label(s, t.Coding)]++
 		for i, part := range used {
 			if taken[part] = true; i == 0 {
 				built[part] = t
@@ -131,12 +131,24 @@ func (m *module) scheme() *scheme {
 	return nil
 }
 
+// programs are those that quant_method stands for.
+var programs = map[string]string{"modelopt": "ModelOpt", "compressed-tensors": "compressed-tensors", "fp8": "transformers"}
+
+// label names what is found: the coding, and the program if that does not say it.
+func (m *module) label(s *scheme, c tensor.Coding) string {
+	program := cmp.Or(s.program, programs[m.settings.text("quant_method")])
+	if program == "" || strings.HasPrefix(c.String(), program) {
+		return c.String()
+	}
+	return c.String() + " of " + program
+}
+
 // build returns the weight of a module and the names of the tensors that it takes in, first the one with the codes.
 func (m *module) build(s *scheme) (t tensor.Tensor, used []string, err error) {
 	codes, there := m.parts[s.parts[0]]
 	for _, part := range s.parts {
 		if !m.has(part) {
-			return t, nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + part), Detail: "missing; " + s.name + " stores one for every weight"}
+			return t, nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + part), Detail: "missing; " + s.program + " stores one for every such weight"}
 		}
 	}
 	for _, part := range slices.Concat(s.parts, s.optional) {

@@ -17,7 +17,7 @@ func WithScale(w, scale tensor.Tensor) (tensor.Tensor, error) {
 	}
 	c := wholeScale{stored{w.Data, scale.Data}, w, numbers{scale.DType, scale.Data}, w.Elems() / matrices}
 	t := tensor.OfCoding(w.Name, &c, w.Shape, w.File)
-	if w.DType == tensor.NVFP4 && matrices == 1 {
+	if w.DType == tensor.NVFP4 {
 		t.Coding = &scaledBlocks{c}
 	}
 	return t, nil
@@ -54,7 +54,7 @@ func (c *wholeScale) Widen(dst []float32, first int) {
 type scaledBlocks struct{ wholeScale }
 
 // Scale implements tensor.Blocks.
-func (c *scaledBlocks) Scale() float32 { return c.scales.at(0) }
+func (c *scaledBlocks) Scale(first int) float32 { return c.scales.at(first / c.each) }
 
 // Blocks implements tensor.Blocks.
 func (c *scaledBlocks) Blocks(dst []byte, first int) error {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -103,8 +104,8 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	if chosen {
 		dtype = c.DType
 	}
-	if blocks, ok := regrouped(parts); ok && (!chosen || dtype == tensor.NVFP4) && !stored.F32 {
-		return write.Blocks(blocks, stored.Name, stored.Shape), nil
+	if (!chosen || dtype == tensor.NVFP4) && regroups(parts, stored) {
+		return write.Blocks(parts, stored.Name, stored.Shape, stored.Row), nil
 	}
 	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
@@ -135,14 +136,6 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	return write.Quantize(parts, stored.Name, dtype, stored.Shape, importance), nil
 }
 
-// regrouped returns the blocks of a weight that NVFP4 takes as they are.
-func regrouped(parts []tensor.Tensor) (tensor.Blocks, bool) {
-	t := parts[0]
-	blocks, ok := t.Coding.(tensor.Blocks)
-	block, _ := tensor.NVFP4.Block()
-	return blocks, ok && len(parts) == 1 && t.Shape[len(t.Shape)-1]%block == 0
-}
-
 // plain is the source of a tensor that keeps its dtype or gets a plain one.
 func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.Source {
 	if stored.Heads > 0 {
@@ -156,6 +149,19 @@ func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.S
 		}
 	}
 	return write.Cast(parts, stored.Name, dtype, stored.Shape, change)
+}
+
+// scaled are the weights that llama.cpp multiplies by a scale of the whole (llama-model.cpp, load_tensors): with one for another
+// it does not load a file.
+var scaled = regexp.MustCompile(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
+
+// regroups reports whether the codes of a weight can be moved into blocks of NVFP4.
+func regroups(parts []tensor.Tensor, stored names.GGUF) bool {
+	elems, _ := tensor.NVFP4.Block()
+	return !stored.F32 && !slices.ContainsFunc(parts, func(t tensor.Tensor) bool {
+		blocks, ok := t.Coding.(tensor.Blocks)
+		return !ok || t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled.MatchString(stored.Name)
+	})
 }
 
 // noImportance is the error of a dtype that is useless without.

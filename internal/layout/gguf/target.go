@@ -66,20 +66,31 @@ func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	g.f32[stored.Name] = stored.F32
 	source, err := g.source(p, parts, stored)
 	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
-	if blocks, ok := regrouped(parts); ok && err == nil && source.DType == tensor.NVFP4 {
-		if scale := blocks.Scale(); scale != 1 {
-			g.addScale(p, step, scale)
-		}
-		step.Transform = "regrouped"
+	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
+		err = g.addScale(p, step, parts)
 	}
 	return step, source, err
 }
 
-// addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives.
-func (g *target) addScale(p *write.Plan, of write.Step, scale float32) {
-	one := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, []float32{scale}, 1)
-	p.Add(write.Step{From: of.From, File: of.File, FromDType: of.FromDType, Coding: of.Coding, To: one.Name, DType: tensor.F32, Shape: one.Shape, Transform: transformScale},
-		write.Cast([]tensor.Tensor{one}, one.Name, tensor.F32, one.Shape, nil))
+// addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives, a number for each of its parts; none if
+// all are 1.
+func (g *target) addScale(p *write.Plan, of write.Step, parts []tensor.Tensor) error {
+	scales, plain := make([]float32, len(parts)), true
+	for i, t := range parts {
+		scales[i] = t.Coding.(tensor.Blocks).Scale(0)
+		if !(math.Abs(float64(scales[i])) <= math.MaxFloat32) {
+			return &badfile.FormatError{File: t.File, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its scale is %v, expected a finite number", scales[i])}
+		}
+		plain = plain && scales[i] == 1
+	}
+	if plain {
+		return nil
+	}
+	t := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, scales, len(scales))
+	p.Add(write.Step{From: of.From, File: of.File, FromDType: tensor.F32, To: t.Name, DType: tensor.F32, Shape: t.Shape, Transform: transformScale},
+		write.Cast([]tensor.Tensor{t}, t.Name, tensor.F32, t.Shape, nil))
+	return nil
 }
 
 // How the names of a weight and of a number that it is multiplied by end, and of one for its input.

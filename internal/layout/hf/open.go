@@ -39,7 +39,7 @@ var Layout = layout.Layout{
 var folder = &layout.Folder{
 	Config: layout.InFolder(filenames.Config), Weights: layout.WeightsOf,
 	Parse: config.ParseHF, Encode: config.Config.EncodeHF, Whole: true,
-	Prefix: prefix, Join: Assemble, Settle: settle,
+	Prefix: prefix, Settle: settle,
 }
 
 // others are the tensors of transformers' memory, which some programs save as they are.

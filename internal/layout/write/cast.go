@@ -24,7 +24,7 @@ type Scratch struct {
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
-// unless it is that of the parts and nothing changes. Coded parts do not have one.
+// unless it is t's and nothing changes. A coded t has none of these.
 func Cast(parts []tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	return stack(name, dtype, shape, len(parts), func(s *Scratch, i, first, end int) ([]byte, error) {
 		return cast(s, parts[i], dtype, first, end, change)
@@ -41,7 +41,7 @@ func Rows(t tensor.Tensor, name string, dtype tensor.DType, shape []int, from fu
 
 // cast returns the elements first to end of t as dtype.
 func cast(s *Scratch, t tensor.Tensor, dtype tensor.DType, first, end int, change func(first int, values []float32) error) ([]byte, error) {
-	if t.DType == dtype && t.Coding == nil && change == nil {
+	if t.DType == dtype && change == nil {
 		data := t.Piece(first, end).Data
 		mmap.Fetch(data)
 		return data, nil

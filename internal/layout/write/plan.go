@@ -99,14 +99,6 @@ func (p *Plan) Sort(name func(Step) string, compare func(a, b string) int) {
 	}
 }
 
-// CodingOf names the coding of a tensor; empty: it has none.
-func CodingOf(t tensor.Tensor) string {
-	if t.Coding == nil {
-		return ""
-	}
-	return t.Type()
-}
-
 // Plain is the step of a tensor that only changes its name and dtype.
 func (p *Plan) Plain(w names.Whole, parts []tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
 	return p.StepOf(w, parts, Step{To: name, DType: dtype, Shape: w.Shape}), Cast(parts, name, dtype, w.Shape, nil)
@@ -114,7 +106,10 @@ func (p *Plan) Plain(w names.Whole, parts []tensor.Tensor, name string, dtype te
 
 // StepOf completes a step with where the tensor comes from.
 func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
-	s.From, s.File, s.FromDType, s.Coding = names.ToHF(p.From.Config, parts[0].Name), parts[0].File, Common(parts), CodingOf(parts[0])
+	s.From, s.File, s.FromDType = names.ToHF(p.From.Config, parts[0].Name), parts[0].File, Common(parts)
+	if s.FromDType == tensor.Coded {
+		s.Coding = parts[0].Type()
+	}
 	if len(parts) > 1 {
 		s.From = names.Origin(p.From.Config, w.Parts)
 	}
