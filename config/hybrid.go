@@ -213,6 +213,19 @@ func respelled(keys jsonobj.Members, current map[string]string) jsonobj.Members 
 	return list
 }
 
+// onlyHF is embedded by the configurations of families that only Hugging Face's layout holds.
+type onlyHF struct{ family Family }
+
+// EncodeOriginal implements Config: mamba_ssm does not have such a model.
+func (o onlyHF) EncodeOriginal() ([]byte, error) {
+	return nil, noLayoutBut(o.family, "the original layout")
+}
+
+// EncodeMistral implements Config: mistral does not have such a model.
+func (o onlyHF) EncodeMistral() ([]byte, error) {
+	return nil, noLayoutBut(o.family, "mistral's layout")
+}
+
 // noLayoutBut is the error of another layout for a family that only Hugging Face's holds.
 func noLayoutBut(f Family, layout string) error {
 	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose hf", f, layout)

@@ -165,6 +165,9 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		}
 	}
 	target.Finish(p)
+	for i, s := range p.Steps {
+		p.Sources[i].From, p.Sources[i].File = ck.StoredName(s.From), s.File
+	}
 	return nil
 }
 

@@ -21,6 +21,8 @@ func (d *doctor) config(cfg config.Config) config.Config {
 	}
 	family := d.family()
 	switch {
+	case d.lostHybrid(cfg, err):
+		return nil
 	case err != nil && (family == "" || !repairable(err)):
 		if d.damage.err != nil {
 			d.unfixable(d.damage.err)
