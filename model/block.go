@@ -36,7 +36,7 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
 	case blocks.MLP, blocks.SwiGLU:
-		return newMLP(b, s, step.MLP)
+		return newMLP(b, s, step.MLP, 1)
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return newExperts(b, s, step.Experts)
 	}

@@ -26,8 +26,8 @@ var layers = [][]Spec{
 // TestGrowth takes keys and values of two sequences of different length through a copy and a file.
 func TestGrowth(t *testing.T) {
 	layers := [][]Spec{{
-		{Name: dump.KeyStates, Shape: []int{2, 3}, Grows: true},
-		{Name: dump.ValueStates, Shape: []int{2, 3}, Grows: true, Columns: true},
+		{Name: dump.KeyStates, Shape: []int{2, 3}, Grows: true, Columns: true},
+		{Name: dump.ValueStates, Shape: []int{2, 3}, Grows: true},
 	}}
 	lengths := []int{70, 5}
 	set := New[float64](layers, 2)
@@ -46,7 +46,7 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 	keys, values := set[0][0].Pages(0)[1], set[0][1].Pages(0)[1]
-	if want := row(0, 1, 67); !slices.Equal(keys[(64+3)*3:][:3], want) || values[(3+1)*64+3] != want[1] || values[3*64+6] != 0 {
+	if want := row(0, 1, 67); !slices.Equal(values[(64+3)*3:][:3], want) || keys[(3+1)*64+3] != want[1] || keys[3*64+6] != 0 {
 		t.Error("pages are not laid out as described")
 	}
 	other := set.Repeat(1)
