@@ -105,7 +105,7 @@ func prefetchRowsAVX512(p *float32, stride int, rows int)
 //go:noescape
 func addToAVX512(y *float32, x *float32, n int)
 
-// roundTrialsAVX512 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// roundTrialsAVX512 completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
 // n is positive.
 //
 //go:noescape

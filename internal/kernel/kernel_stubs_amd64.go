@@ -135,7 +135,7 @@ func xorAVX2(data *byte, quarter int) uint64
 //go:noescape
 func addToAVX2(y *float32, x *float32, n int)
 
-// roundTrialsAVX2 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// roundTrialsAVX2 completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
 // n is positive.
 //
 //go:noescape
