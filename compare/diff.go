@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blockwise"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -58,7 +59,7 @@ type KeyDiff struct {
 // Both are read once, in memory that does not grow with the models; progress counts the bytes of a's tensors. Errors: those
 // of Check of either, ctx.Err, and a file that changes while it is read.
 func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions) (*Difference, error) {
-	done, err := use(ctx, opts.Threads, a, b)
+	done, err := call.Begin(ctx, "compare", opts.Threads, a, b)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 	}
 	cfgA, cfgB := a.Config(), b.Config()
 	for i, t := range d.Tensors {
-		d.Tensors[i].Name = names.ToHF(cfgA, t.Name)
+		d.Tensors[i].Name = names.Spelled(cfgA, t.Name)
 	}
 	d.Config = compareConfigs(cfgA, cfgB)
 	d.Identical = len(d.OnlyInA)+len(d.OnlyInB) == 0 &&
@@ -126,7 +127,7 @@ func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys 
 		y, ok := byNameB[x.Name]
 		if !ok {
 			if !lacksBias(byNameB, x.Name) {
-				d.OnlyInA = append(d.OnlyInA, names.ToHF(a, x.Name))
+				d.OnlyInA = append(d.OnlyInA, names.Spelled(a, x.Name))
 				continue
 			}
 			y = zeros(x)
@@ -138,7 +139,7 @@ func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys 
 			continue
 		}
 		if !lacksBias(byNameA, y.Name) {
-			d.OnlyInB = append(d.OnlyInB, names.ToHF(b, y.Name))
+			d.OnlyInB = append(d.OnlyInB, names.Spelled(b, y.Name))
 			continue
 		}
 		xs, ys = append(xs, zeros(y)), append(ys, y)

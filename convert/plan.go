@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -118,7 +119,6 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	steps := make([]Step, len(p.Steps))
 	for i, s := range p.Steps {
 		steps[i] = Step(s)
-		steps[i].From = names.ToHF(p.From.Config, s.From)
 	}
 	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
 }
@@ -131,32 +131,35 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		}
 		return err
 	}
-	table, err := names.Table(p.Config)
+	wholes, err := target.Wholes(p.Config)
 	if err != nil {
 		return err
 	}
-	add := func(spec names.Spec, stored tensor.Tensor) error {
-		step, source, err := target.Step(p, spec, stored)
+	add := func(w names.Whole, parts ...tensor.Tensor) error {
+		step, source, err := target.Step(p, w, parts)
 		if err == nil {
 			p.Add(step, source)
 		}
 		return err
 	}
 	bind := loader.NewBinder(ck)
-	for _, spec := range table {
-		if spec.Optional {
+	for _, w := range wholes {
+		if w.Optional {
 			continue // the head of a tied model is its embedding
 		}
-		stored := bind.Take(spec.Name)
+		var parts []tensor.Tensor
+		for _, spec := range w.Parts {
+			parts = append(parts, bind.Take(spec.Name))
+		}
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		if err := add(spec, stored); err != nil {
+		if err := add(w, parts...); err != nil {
 			return err
 		}
 	}
 	for _, t := range ck.Further() {
-		if err := add(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}, t); err != nil {
+		if err := add(names.Single(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}), t); err != nil {
 			return err
 		}
 	}
@@ -184,7 +187,7 @@ func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 // Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
 // all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
-	done, err := use(ctx, opts.Threads, p.ck)
+	done, err := call.Begin(ctx, "convert", opts.Threads, p.ck)
 	if err != nil {
 		return err
 	}
