@@ -213,9 +213,9 @@ func respelled(keys jsonobj.Members, current map[string]string) jsonobj.Members 
 	return list
 }
 
-// noLayoutBut is the error of another layout for a family that only Hugging Face's holds.
-func noLayoutBut(f Family, layout string) error {
-	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose hf", f, layout)
+// notIn is the error of a layout that does not hold hybrids.
+func notIn(f Family, layout string) error {
+	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose hf or gguf", f, layout)
 }
 
 // countBlocks counts the layers that are such a block.

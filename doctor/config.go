@@ -20,6 +20,9 @@ func (d *doctor) config(cfg config.Config) config.Config {
 		cfg, err = d.parse()
 	}
 	family := d.family()
+	if cfg != nil && config.Hybrid(cfg.Family()) {
+		family = "" // which the tensors of a hybrid do not show
+	}
 	switch {
 	case err != nil && (family == "" || !repairable(err)):
 		if d.damage.err != nil {

@@ -33,7 +33,7 @@ var descriptive = []string{
 var related = []string{"name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url"}
 
 // general gathers the description of a plan's source. note says what of it could not be read.
-func general(p *write.Plan, parameters int) (kvs []gguf.KV, note string) {
+func general(p *write.Plan, size parameters) (kvs []gguf.KV, note string) {
 	if kept := sourceDescription(p.From.Keys); kept != nil {
 		return kept, ""
 	}
@@ -43,18 +43,18 @@ func general(p *write.Plan, parameters int) (kvs []gguf.KV, note string) {
 	if err != nil {
 		note = fmt.Sprintf("%v: no license and no tags are taken from it", err)
 	}
-	d.takeCard(card, parameters)
+	d.takeCard(card, size.all)
 	for _, e := range p.Config.Shared().Extra {
 		if e.Key == "_name_or_path" {
 			v, _ := jsonobj.ParseValue(e.Value)
 			if id, ok := v.Text(); ok && strings.Count(id, "/") <= 1 && id != "" {
-				d.takeID(parseModelID(id, parameters))
+				d.takeID(parseModelID(id, size.all))
 			}
 		}
 	}
-	d.takeID(parseModelID(folderID(dir), parameters))
+	d.takeID(parseModelID(folderID(dir), size.all))
 	d.sampling = readSampling(filepath.Join(dir, filenames.Generation))
-	d.set("size_label", sizeLabel(parameters))
+	d.set("size_label", size.label())
 	return d.keys(), note
 }
 
