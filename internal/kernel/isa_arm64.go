@@ -21,5 +21,17 @@ var neon = func() isa {
 		tile: []tileFunc{1: tile4x1NEON, 2: tile4x2NEON, 3: tile4x3NEON, 4: tile4x4NEON, 5: tile4x5NEON, 6: tile4x6NEON},
 	}
 	s.maxAbsBits = maxAbsBitsNEON
+
+	s.scanStep = scanStep{one: scanStepNEON}
+	s.headStep = headStep{two: stepHeadTwoNEON, one: stepHeadOneNEON}
+	s.conv, s.gate, s.softplus, s.negExp = convNEON, gateNEON, softplusNEON, negExpNEON
+	s.squares = func(x *float32, n int) (lane [8]float64) {
+		addSquaresNEON(&lane[0], x, n)
+		return lane
+	}
+	s.scaleRow, s.addTo = scaleRowNEON, addToNEON
+
+	s.xor = xorNEON
+	s.multiplyAdd = func(n int) { multiplyAddNEON(n / (2 * 4 * 24)) }
 	return s
 }()

@@ -2365,10 +2365,1431 @@ block:
 	FMOVS F4, ret+16(FP)
 	RET
 
+// func negExpNEON(a, aLog *float32, n int)
+TEXT ·negExpNEON(SB), NOSPLIT, $0-24
+	MOVD a+0(FP), R0
+	MOVD aLog+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 48(R20), F24
+	FMOVQ 64(R20), F25
+	FMOVQ 80(R20), F26
+	FMOVQ 96(R20), F27
+	FMOVQ 112(R20), F28
+eight:
+	FLDPQ 0(R1), (F29, F30)
+	WORD $0x0e617ba8 // fcvtl v8.2d, v29.2s
+	WORD $0x4e617ba9 // fcvtl2 v9.2d, v29.4s
+	WORD $0x0e617bca // fcvtl v10.2d, v30.2s
+	WORD $0x4e617bcb // fcvtl2 v11.2d, v30.4s
+	WORD $0x4ef9f508 // fmin v8.2d, v8.2d, v25.2d
+	WORD $0x4ef9f529 // fmin v9.2d, v9.2d, v25.2d
+	WORD $0x4ef9f54a // fmin v10.2d, v10.2d, v25.2d
+	WORD $0x4ef9f56b // fmin v11.2d, v11.2d, v25.2d
+	WORD $0x4e78f508 // fmax v8.2d, v8.2d, v24.2d
+	WORD $0x4e78f529 // fmax v9.2d, v9.2d, v24.2d
+	WORD $0x4e78f54a // fmax v10.2d, v10.2d, v24.2d
+	WORD $0x4e78f56b // fmax v11.2d, v11.2d, v24.2d
+	WORD $0x6e7add08 // fmul v8.2d, v8.2d, v26.2d
+	WORD $0x6e7add29 // fmul v9.2d, v9.2d, v26.2d
+	WORD $0x6e7add4a // fmul v10.2d, v10.2d, v26.2d
+	WORD $0x6e7add6b // fmul v11.2d, v11.2d, v26.2d
+	WORD $0x4e7bd50c // fadd v12.2d, v8.2d, v27.2d
+	WORD $0x4e7bd52d // fadd v13.2d, v9.2d, v27.2d
+	WORD $0x4e7bd54e // fadd v14.2d, v10.2d, v27.2d
+	WORD $0x4e7bd56f // fadd v15.2d, v11.2d, v27.2d
+	WORD $0x4efbd590 // fsub v16.2d, v12.2d, v27.2d
+	WORD $0x4efbd5b1 // fsub v17.2d, v13.2d, v27.2d
+	WORD $0x4efbd5d2 // fsub v18.2d, v14.2d, v27.2d
+	WORD $0x4efbd5f3 // fsub v19.2d, v15.2d, v27.2d
+	WORD $0x4ef0d508 // fsub v8.2d, v8.2d, v16.2d
+	WORD $0x4ef1d529 // fsub v9.2d, v9.2d, v17.2d
+	WORD $0x4ef2d54a // fsub v10.2d, v10.2d, v18.2d
+	WORD $0x4ef3d56b // fsub v11.2d, v11.2d, v19.2d
+	FMOVQ 128(R20), F16
+	FMOVQ 128(R20), F17
+	FMOVQ 128(R20), F18
+	FMOVQ 128(R20), F19
+	FMOVQ 144(R20), F20
+	FMOVQ 144(R20), F21
+	FMOVQ 144(R20), F22
+	FMOVQ 144(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 160(R20), F16
+	FMOVQ 160(R20), F17
+	FMOVQ 160(R20), F18
+	FMOVQ 160(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 176(R20), F20
+	FMOVQ 176(R20), F21
+	FMOVQ 176(R20), F22
+	FMOVQ 176(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 192(R20), F16
+	FMOVQ 192(R20), F17
+	FMOVQ 192(R20), F18
+	FMOVQ 192(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 208(R20), F20
+	FMOVQ 208(R20), F21
+	FMOVQ 208(R20), F22
+	FMOVQ 208(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 224(R20), F16
+	FMOVQ 224(R20), F17
+	FMOVQ 224(R20), F18
+	FMOVQ 224(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 240(R20), F20
+	FMOVQ 240(R20), F21
+	FMOVQ 240(R20), F22
+	FMOVQ 240(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 112(R20), F16
+	FMOVQ 112(R20), F17
+	FMOVQ 112(R20), F18
+	FMOVQ 112(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	WORD $0x4f74558c // shl v12.2d, v12.2d, #52
+	WORD $0x4f7455ad // shl v13.2d, v13.2d, #52
+	WORD $0x4f7455ce // shl v14.2d, v14.2d, #52
+	WORD $0x4f7455ef // shl v15.2d, v15.2d, #52
+	WORD $0x4eec8608 // add v8.2d, v16.2d, v12.2d
+	WORD $0x4eed8629 // add v9.2d, v17.2d, v13.2d
+	WORD $0x4eee864a // add v10.2d, v18.2d, v14.2d
+	WORD $0x4eef866b // add v11.2d, v19.2d, v15.2d
+	WORD $0x6ee0f908 // fneg v8.2d, v8.2d
+	WORD $0x6ee0f929 // fneg v9.2d, v9.2d
+	WORD $0x6ee0f94a // fneg v10.2d, v10.2d
+	WORD $0x6ee0f96b // fneg v11.2d, v11.2d
+	WORD $0x0e61691d // fcvtn v29.2s, v8.2d
+	WORD $0x4e61693d // fcvtn2 v29.4s, v9.2d
+	WORD $0x0e61695e // fcvtn v30.2s, v10.2d
+	WORD $0x4e61697e // fcvtn2 v30.4s, v11.2d
+	FSTPQ (F29, F30), 0(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUB $8, R2
+	CBNZ R2, eight
+	RET
+
+// func gateNEON(y *float32, sums *float64, d, x, z *float32, n int)
+TEXT ·gateNEON(SB), NOSPLIT, $0-48
+	MOVD y+0(FP), R0
+	MOVD sums+8(FP), R1
+	MOVD d+16(FP), R2
+	MOVD x+24(FP), R3
+	MOVD z+32(FP), R4
+	MOVD n+40(FP), R5
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 48(R20), F24
+	FMOVQ 64(R20), F25
+	FMOVQ 80(R20), F26
+	FMOVQ 96(R20), F27
+	FMOVQ 112(R20), F28
+eight:
+	FLDPQ 0(R2), (F29, F30)
+	WORD $0x0e617ba4 // fcvtl v4.2d, v29.2s
+	WORD $0x4e617ba5 // fcvtl2 v5.2d, v29.4s
+	WORD $0x0e617bc6 // fcvtl v6.2d, v30.2s
+	WORD $0x4e617bc7 // fcvtl2 v7.2d, v30.4s
+	FLDPQ 0(R3), (F29, F30)
+	WORD $0x0e617ba8 // fcvtl v8.2d, v29.2s
+	WORD $0x4e617ba9 // fcvtl2 v9.2d, v29.4s
+	WORD $0x0e617bca // fcvtl v10.2d, v30.2s
+	WORD $0x4e617bcb // fcvtl2 v11.2d, v30.4s
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	FLDPQ 0(R4), (F29, F30)
+	WORD $0x0e617ba4 // fcvtl v4.2d, v29.2s
+	WORD $0x4e617ba5 // fcvtl2 v5.2d, v29.4s
+	WORD $0x0e617bc6 // fcvtl v6.2d, v30.2s
+	WORD $0x4e617bc7 // fcvtl2 v7.2d, v30.4s
+	WORD $0x6ee0f888 // fneg v8.2d, v4.2d
+	WORD $0x6ee0f8a9 // fneg v9.2d, v5.2d
+	WORD $0x6ee0f8ca // fneg v10.2d, v6.2d
+	WORD $0x6ee0f8eb // fneg v11.2d, v7.2d
+	WORD $0x4ef9f508 // fmin v8.2d, v8.2d, v25.2d
+	WORD $0x4ef9f529 // fmin v9.2d, v9.2d, v25.2d
+	WORD $0x4ef9f54a // fmin v10.2d, v10.2d, v25.2d
+	WORD $0x4ef9f56b // fmin v11.2d, v11.2d, v25.2d
+	WORD $0x4e78f508 // fmax v8.2d, v8.2d, v24.2d
+	WORD $0x4e78f529 // fmax v9.2d, v9.2d, v24.2d
+	WORD $0x4e78f54a // fmax v10.2d, v10.2d, v24.2d
+	WORD $0x4e78f56b // fmax v11.2d, v11.2d, v24.2d
+	WORD $0x6e7add08 // fmul v8.2d, v8.2d, v26.2d
+	WORD $0x6e7add29 // fmul v9.2d, v9.2d, v26.2d
+	WORD $0x6e7add4a // fmul v10.2d, v10.2d, v26.2d
+	WORD $0x6e7add6b // fmul v11.2d, v11.2d, v26.2d
+	WORD $0x4e7bd50c // fadd v12.2d, v8.2d, v27.2d
+	WORD $0x4e7bd52d // fadd v13.2d, v9.2d, v27.2d
+	WORD $0x4e7bd54e // fadd v14.2d, v10.2d, v27.2d
+	WORD $0x4e7bd56f // fadd v15.2d, v11.2d, v27.2d
+	WORD $0x4efbd590 // fsub v16.2d, v12.2d, v27.2d
+	WORD $0x4efbd5b1 // fsub v17.2d, v13.2d, v27.2d
+	WORD $0x4efbd5d2 // fsub v18.2d, v14.2d, v27.2d
+	WORD $0x4efbd5f3 // fsub v19.2d, v15.2d, v27.2d
+	WORD $0x4ef0d508 // fsub v8.2d, v8.2d, v16.2d
+	WORD $0x4ef1d529 // fsub v9.2d, v9.2d, v17.2d
+	WORD $0x4ef2d54a // fsub v10.2d, v10.2d, v18.2d
+	WORD $0x4ef3d56b // fsub v11.2d, v11.2d, v19.2d
+	FMOVQ 128(R20), F16
+	FMOVQ 128(R20), F17
+	FMOVQ 128(R20), F18
+	FMOVQ 128(R20), F19
+	FMOVQ 144(R20), F20
+	FMOVQ 144(R20), F21
+	FMOVQ 144(R20), F22
+	FMOVQ 144(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 160(R20), F16
+	FMOVQ 160(R20), F17
+	FMOVQ 160(R20), F18
+	FMOVQ 160(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 176(R20), F20
+	FMOVQ 176(R20), F21
+	FMOVQ 176(R20), F22
+	FMOVQ 176(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 192(R20), F16
+	FMOVQ 192(R20), F17
+	FMOVQ 192(R20), F18
+	FMOVQ 192(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 208(R20), F20
+	FMOVQ 208(R20), F21
+	FMOVQ 208(R20), F22
+	FMOVQ 208(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 224(R20), F16
+	FMOVQ 224(R20), F17
+	FMOVQ 224(R20), F18
+	FMOVQ 224(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 240(R20), F20
+	FMOVQ 240(R20), F21
+	FMOVQ 240(R20), F22
+	FMOVQ 240(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 112(R20), F16
+	FMOVQ 112(R20), F17
+	FMOVQ 112(R20), F18
+	FMOVQ 112(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	WORD $0x4f74558c // shl v12.2d, v12.2d, #52
+	WORD $0x4f7455ad // shl v13.2d, v13.2d, #52
+	WORD $0x4f7455ce // shl v14.2d, v14.2d, #52
+	WORD $0x4f7455ef // shl v15.2d, v15.2d, #52
+	WORD $0x4eec8608 // add v8.2d, v16.2d, v12.2d
+	WORD $0x4eed8629 // add v9.2d, v17.2d, v13.2d
+	WORD $0x4eee864a // add v10.2d, v18.2d, v14.2d
+	WORD $0x4eef866b // add v11.2d, v19.2d, v15.2d
+	WORD $0x4e7cd508 // fadd v8.2d, v8.2d, v28.2d
+	WORD $0x4e7cd529 // fadd v9.2d, v9.2d, v28.2d
+	WORD $0x4e7cd54a // fadd v10.2d, v10.2d, v28.2d
+	WORD $0x4e7cd56b // fadd v11.2d, v11.2d, v28.2d
+	WORD $0x6e68fc84 // fdiv v4.2d, v4.2d, v8.2d
+	WORD $0x6e69fca5 // fdiv v5.2d, v5.2d, v9.2d
+	WORD $0x6e6afcc6 // fdiv v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bfce7 // fdiv v7.2d, v7.2d, v11.2d
+	WORD $0x6e64dc04 // fmul v4.2d, v0.2d, v4.2d
+	WORD $0x6e65dc25 // fmul v5.2d, v1.2d, v5.2d
+	WORD $0x6e66dc46 // fmul v6.2d, v2.2d, v6.2d
+	WORD $0x6e67dc67 // fmul v7.2d, v3.2d, v7.2d
+	WORD $0x0e61689d // fcvtn v29.2s, v4.2d
+	WORD $0x4e6168bd // fcvtn2 v29.4s, v5.2d
+	WORD $0x0e6168de // fcvtn v30.2s, v6.2d
+	WORD $0x4e6168fe // fcvtn2 v30.4s, v7.2d
+	FSTPQ (F29, F30), 0(R0)
+	ADD $64, R1
+	ADD $32, R0
+	ADD $32, R2
+	ADD $32, R3
+	ADD $32, R4
+	SUB $8, R5
+	CBNZ R5, eight
+	RET
+
+// func convNEON(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k, n int)
+TEXT ·convNEON(SB), NOSPLIT, $0-56
+	MOVD out+0(FP), R0
+	MOVD rows+8(FP), R1
+	MOVD taps+16(FP), R2
+	MOVD tapStride+24(FP), R3
+	MOVD bias+32(FP), R4
+	MOVD k+40(FP), R5
+	MOVD n+48(FP), R6
+	LSL $2, R3
+	MOVD ZR, R7
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 48(R20), F24
+	FMOVQ 64(R20), F25
+	FMOVQ 80(R20), F26
+	FMOVQ 96(R20), F27
+	FMOVQ 112(R20), F28
+eight:
+	FLDPQ 0(R4), (F29, F30)
+	WORD $0x0e617ba0 // fcvtl v0.2d, v29.2s
+	WORD $0x4e617ba1 // fcvtl2 v1.2d, v29.4s
+	WORD $0x0e617bc2 // fcvtl v2.2d, v30.2s
+	WORD $0x4e617bc3 // fcvtl2 v3.2d, v30.4s
+	MOVD R1, R8
+	MOVD R2, R9
+	MOVD R5, R10
+tap:
+	MOVD.P 24(R8), R11
+	ADD R7, R11
+	FLDPQ 0(R9), (F29, F30)
+	WORD $0x0e617ba4 // fcvtl v4.2d, v29.2s
+	WORD $0x4e617ba5 // fcvtl2 v5.2d, v29.4s
+	WORD $0x0e617bc6 // fcvtl v6.2d, v30.2s
+	WORD $0x4e617bc7 // fcvtl2 v7.2d, v30.4s
+	FLDPQ 0(R11), (F29, F30)
+	WORD $0x0e617ba8 // fcvtl v8.2d, v29.2s
+	WORD $0x4e617ba9 // fcvtl2 v9.2d, v29.4s
+	WORD $0x0e617bca // fcvtl v10.2d, v30.2s
+	WORD $0x4e617bcb // fcvtl2 v11.2d, v30.4s
+	ADD R3, R9
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	SUB $1, R10
+	CBNZ R10, tap
+	WORD $0x6ee0f808 // fneg v8.2d, v0.2d
+	WORD $0x6ee0f829 // fneg v9.2d, v1.2d
+	WORD $0x6ee0f84a // fneg v10.2d, v2.2d
+	WORD $0x6ee0f86b // fneg v11.2d, v3.2d
+	WORD $0x4ef9f508 // fmin v8.2d, v8.2d, v25.2d
+	WORD $0x4ef9f529 // fmin v9.2d, v9.2d, v25.2d
+	WORD $0x4ef9f54a // fmin v10.2d, v10.2d, v25.2d
+	WORD $0x4ef9f56b // fmin v11.2d, v11.2d, v25.2d
+	WORD $0x4e78f508 // fmax v8.2d, v8.2d, v24.2d
+	WORD $0x4e78f529 // fmax v9.2d, v9.2d, v24.2d
+	WORD $0x4e78f54a // fmax v10.2d, v10.2d, v24.2d
+	WORD $0x4e78f56b // fmax v11.2d, v11.2d, v24.2d
+	WORD $0x6e7add08 // fmul v8.2d, v8.2d, v26.2d
+	WORD $0x6e7add29 // fmul v9.2d, v9.2d, v26.2d
+	WORD $0x6e7add4a // fmul v10.2d, v10.2d, v26.2d
+	WORD $0x6e7add6b // fmul v11.2d, v11.2d, v26.2d
+	WORD $0x4e7bd50c // fadd v12.2d, v8.2d, v27.2d
+	WORD $0x4e7bd52d // fadd v13.2d, v9.2d, v27.2d
+	WORD $0x4e7bd54e // fadd v14.2d, v10.2d, v27.2d
+	WORD $0x4e7bd56f // fadd v15.2d, v11.2d, v27.2d
+	WORD $0x4efbd590 // fsub v16.2d, v12.2d, v27.2d
+	WORD $0x4efbd5b1 // fsub v17.2d, v13.2d, v27.2d
+	WORD $0x4efbd5d2 // fsub v18.2d, v14.2d, v27.2d
+	WORD $0x4efbd5f3 // fsub v19.2d, v15.2d, v27.2d
+	WORD $0x4ef0d508 // fsub v8.2d, v8.2d, v16.2d
+	WORD $0x4ef1d529 // fsub v9.2d, v9.2d, v17.2d
+	WORD $0x4ef2d54a // fsub v10.2d, v10.2d, v18.2d
+	WORD $0x4ef3d56b // fsub v11.2d, v11.2d, v19.2d
+	FMOVQ 128(R20), F16
+	FMOVQ 128(R20), F17
+	FMOVQ 128(R20), F18
+	FMOVQ 128(R20), F19
+	FMOVQ 144(R20), F20
+	FMOVQ 144(R20), F21
+	FMOVQ 144(R20), F22
+	FMOVQ 144(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 160(R20), F16
+	FMOVQ 160(R20), F17
+	FMOVQ 160(R20), F18
+	FMOVQ 160(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 176(R20), F20
+	FMOVQ 176(R20), F21
+	FMOVQ 176(R20), F22
+	FMOVQ 176(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 192(R20), F16
+	FMOVQ 192(R20), F17
+	FMOVQ 192(R20), F18
+	FMOVQ 192(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 208(R20), F20
+	FMOVQ 208(R20), F21
+	FMOVQ 208(R20), F22
+	FMOVQ 208(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 224(R20), F16
+	FMOVQ 224(R20), F17
+	FMOVQ 224(R20), F18
+	FMOVQ 224(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 240(R20), F20
+	FMOVQ 240(R20), F21
+	FMOVQ 240(R20), F22
+	FMOVQ 240(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 112(R20), F16
+	FMOVQ 112(R20), F17
+	FMOVQ 112(R20), F18
+	FMOVQ 112(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	WORD $0x4f74558c // shl v12.2d, v12.2d, #52
+	WORD $0x4f7455ad // shl v13.2d, v13.2d, #52
+	WORD $0x4f7455ce // shl v14.2d, v14.2d, #52
+	WORD $0x4f7455ef // shl v15.2d, v15.2d, #52
+	WORD $0x4eec8608 // add v8.2d, v16.2d, v12.2d
+	WORD $0x4eed8629 // add v9.2d, v17.2d, v13.2d
+	WORD $0x4eee864a // add v10.2d, v18.2d, v14.2d
+	WORD $0x4eef866b // add v11.2d, v19.2d, v15.2d
+	WORD $0x4e7cd508 // fadd v8.2d, v8.2d, v28.2d
+	WORD $0x4e7cd529 // fadd v9.2d, v9.2d, v28.2d
+	WORD $0x4e7cd54a // fadd v10.2d, v10.2d, v28.2d
+	WORD $0x4e7cd56b // fadd v11.2d, v11.2d, v28.2d
+	WORD $0x6e68fc00 // fdiv v0.2d, v0.2d, v8.2d
+	WORD $0x6e69fc21 // fdiv v1.2d, v1.2d, v9.2d
+	WORD $0x6e6afc42 // fdiv v2.2d, v2.2d, v10.2d
+	WORD $0x6e6bfc63 // fdiv v3.2d, v3.2d, v11.2d
+	WORD $0x0e61681d // fcvtn v29.2s, v0.2d
+	WORD $0x4e61683d // fcvtn2 v29.4s, v1.2d
+	WORD $0x0e61685e // fcvtn v30.2s, v2.2d
+	WORD $0x4e61687e // fcvtn2 v30.4s, v3.2d
+	FSTPQ (F29, F30), 0(R0)
+	ADD $32, R0
+	ADD $32, R2
+	ADD $32, R4
+	ADD $32, R7
+	SUB $8, R6
+	CBNZ R6, eight
+	RET
+
+// func softplusNEON(dt, bias *float32, n int)
+TEXT ·softplusNEON(SB), NOSPLIT, $0-24
+	MOVD dt+0(FP), R0
+	MOVD bias+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 256(R20), F30
+sixteen:
+	FLDPQ 0(R0), (F16, F17)
+	FLDPQ 0(R1), (F20, F21)
+	FLDPQ 32(R0), (F18, F19)
+	FLDPQ 32(R1), (F22, F23)
+	WORD $0x4e34d600 // fadd v0.4s, v16.4s, v20.4s
+	WORD $0x4e35d621 // fadd v1.4s, v17.4s, v21.4s
+	WORD $0x4e36d642 // fadd v2.4s, v18.4s, v22.4s
+	WORD $0x4e37d663 // fadd v3.4s, v19.4s, v23.4s
+	WORD $0x4eb0d40c // fsub v12.4s, v0.4s, v16.4s
+	WORD $0x4eb1d42d // fsub v13.4s, v1.4s, v17.4s
+	WORD $0x4eb2d44e // fsub v14.4s, v2.4s, v18.4s
+	WORD $0x4eb3d46f // fsub v15.4s, v3.4s, v19.4s
+	WORD $0x4eacd408 // fsub v8.4s, v0.4s, v12.4s
+	WORD $0x4eadd429 // fsub v9.4s, v1.4s, v13.4s
+	WORD $0x4eaed44a // fsub v10.4s, v2.4s, v14.4s
+	WORD $0x4eafd46b // fsub v11.4s, v3.4s, v15.4s
+	WORD $0x4ea8d604 // fsub v4.4s, v16.4s, v8.4s
+	WORD $0x4ea9d625 // fsub v5.4s, v17.4s, v9.4s
+	WORD $0x4eaad646 // fsub v6.4s, v18.4s, v10.4s
+	WORD $0x4eabd667 // fsub v7.4s, v19.4s, v11.4s
+	WORD $0x4eacd68c // fsub v12.4s, v20.4s, v12.4s
+	WORD $0x4eadd6ad // fsub v13.4s, v21.4s, v13.4s
+	WORD $0x4eaed6ce // fsub v14.4s, v22.4s, v14.4s
+	WORD $0x4eafd6ef // fsub v15.4s, v23.4s, v15.4s
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
+	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
+	FMOVQ 272(R20), F28
+	VORR V28.B16, V0.B16, V16.B16
+	VORR V28.B16, V1.B16, V17.B16
+	VORR V28.B16, V2.B16, V18.B16
+	VORR V28.B16, V3.B16, V19.B16
+	WORD $0x4e601f88 // bic v8.16b, v28.16b, v0.16b
+	WORD $0x4e611f89 // bic v9.16b, v28.16b, v1.16b
+	WORD $0x4e621f8a // bic v10.16b, v28.16b, v2.16b
+	WORD $0x4e631f8b // bic v11.16b, v28.16b, v3.16b
+	VEOR V8.B16, V4.B16, V20.B16
+	VEOR V9.B16, V5.B16, V21.B16
+	VEOR V10.B16, V6.B16, V22.B16
+	VEOR V11.B16, V7.B16, V23.B16
+	FMOVQ 288(R20), F28
+	WORD $0x6eb0e788 // fcmgt v8.4s, v28.4s, v16.4s
+	WORD $0x6eb1e789 // fcmgt v9.4s, v28.4s, v17.4s
+	WORD $0x6eb2e78a // fcmgt v10.4s, v28.4s, v18.4s
+	WORD $0x6eb3e78b // fcmgt v11.4s, v28.4s, v19.4s
+	WORD $0x4e681e94 // bic v20.16b, v20.16b, v8.16b
+	WORD $0x4e691eb5 // bic v21.16b, v21.16b, v9.16b
+	WORD $0x4e6a1ed6 // bic v22.16b, v22.16b, v10.16b
+	WORD $0x4e6b1ef7 // bic v23.16b, v23.16b, v11.16b
+	WORD $0x4e3cf610 // fmax v16.4s, v16.4s, v28.4s
+	WORD $0x4e3cf631 // fmax v17.4s, v17.4s, v28.4s
+	WORD $0x4e3cf652 // fmax v18.4s, v18.4s, v28.4s
+	WORD $0x4e3cf673 // fmax v19.4s, v19.4s, v28.4s
+	FMOVQ 304(R20), F28
+	FMOVQ 320(R20), F29
+	WORD $0x6e3cde08 // fmul v8.4s, v16.4s, v28.4s
+	WORD $0x6e3cde29 // fmul v9.4s, v17.4s, v28.4s
+	WORD $0x6e3cde4a // fmul v10.4s, v18.4s, v28.4s
+	WORD $0x6e3cde6b // fmul v11.4s, v19.4s, v28.4s
+	WORD $0x4e218908 // frintn v8.4s, v8.4s
+	WORD $0x4e218929 // frintn v9.4s, v9.4s
+	WORD $0x4e21894a // frintn v10.4s, v10.4s
+	WORD $0x4e21896b // frintn v11.4s, v11.4s
+	WORD $0x6ea0f90c // fneg v12.4s, v8.4s
+	WORD $0x6ea0f92d // fneg v13.4s, v9.4s
+	WORD $0x6ea0f94e // fneg v14.4s, v10.4s
+	WORD $0x6ea0f96f // fneg v15.4s, v11.4s
+	VFMLA V28.S4, V16.S4, V12.S4
+	VFMLA V28.S4, V17.S4, V13.S4
+	VFMLA V28.S4, V18.S4, V14.S4
+	VFMLA V28.S4, V19.S4, V15.S4
+	VFMLA V29.S4, V16.S4, V12.S4
+	VFMLA V29.S4, V17.S4, V13.S4
+	VFMLA V29.S4, V18.S4, V14.S4
+	VFMLA V29.S4, V19.S4, V15.S4
+	VFMLA V28.S4, V20.S4, V12.S4
+	VFMLA V28.S4, V21.S4, V13.S4
+	VFMLA V28.S4, V22.S4, V14.S4
+	VFMLA V28.S4, V23.S4, V15.S4
+	FMOVQ 336(R20), F16
+	FMOVQ 336(R20), F17
+	FMOVQ 336(R20), F18
+	FMOVQ 336(R20), F19
+	FMOVQ 352(R20), F20
+	FMOVQ 352(R20), F21
+	FMOVQ 352(R20), F22
+	FMOVQ 352(R20), F23
+	VFMLA V12.S4, V16.S4, V20.S4
+	VFMLA V13.S4, V17.S4, V21.S4
+	VFMLA V14.S4, V18.S4, V22.S4
+	VFMLA V15.S4, V19.S4, V23.S4
+	FMOVQ 368(R20), F16
+	FMOVQ 368(R20), F17
+	FMOVQ 368(R20), F18
+	FMOVQ 368(R20), F19
+	VFMLA V12.S4, V20.S4, V16.S4
+	VFMLA V13.S4, V21.S4, V17.S4
+	VFMLA V14.S4, V22.S4, V18.S4
+	VFMLA V15.S4, V23.S4, V19.S4
+	FMOVQ 384(R20), F20
+	FMOVQ 384(R20), F21
+	FMOVQ 384(R20), F22
+	FMOVQ 384(R20), F23
+	VFMLA V12.S4, V16.S4, V20.S4
+	VFMLA V13.S4, V17.S4, V21.S4
+	VFMLA V14.S4, V18.S4, V22.S4
+	VFMLA V15.S4, V19.S4, V23.S4
+	FMOVQ 400(R20), F16
+	FMOVQ 400(R20), F17
+	FMOVQ 400(R20), F18
+	FMOVQ 400(R20), F19
+	VFMLA V12.S4, V20.S4, V16.S4
+	VFMLA V13.S4, V21.S4, V17.S4
+	VFMLA V14.S4, V22.S4, V18.S4
+	VFMLA V15.S4, V23.S4, V19.S4
+	FMOVQ 416(R20), F20
+	FMOVQ 416(R20), F21
+	FMOVQ 416(R20), F22
+	FMOVQ 416(R20), F23
+	VFMLA V12.S4, V16.S4, V20.S4
+	VFMLA V13.S4, V17.S4, V21.S4
+	VFMLA V14.S4, V18.S4, V22.S4
+	VFMLA V15.S4, V19.S4, V23.S4
+	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
+	WORD $0x6e2ddeb5 // fmul v21.4s, v21.4s, v13.4s
+	WORD $0x6e2eded6 // fmul v22.4s, v22.4s, v14.4s
+	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
+	WORD $0x4e3ed698 // fadd v24.4s, v20.4s, v30.4s
+	WORD $0x4e3ed6b9 // fadd v25.4s, v21.4s, v30.4s
+	WORD $0x4e3ed6da // fadd v26.4s, v22.4s, v30.4s
+	WORD $0x4e3ed6fb // fadd v27.4s, v23.4s, v30.4s
+	WORD $0x4ebed70c // fsub v12.4s, v24.4s, v30.4s
+	WORD $0x4ebed72d // fsub v13.4s, v25.4s, v30.4s
+	WORD $0x4ebed74e // fsub v14.4s, v26.4s, v30.4s
+	WORD $0x4ebed76f // fsub v15.4s, v27.4s, v30.4s
+	WORD $0x4eacd694 // fsub v20.4s, v20.4s, v12.4s
+	WORD $0x4eadd6b5 // fsub v21.4s, v21.4s, v13.4s
+	WORD $0x4eaed6d6 // fsub v22.4s, v22.4s, v14.4s
+	WORD $0x4eafd6f7 // fsub v23.4s, v23.4s, v15.4s
+	FMOVQ 432(R20), F28
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4f3f050c // sshr v12.4s, v8.4s, #1
+	WORD $0x4f3f052d // sshr v13.4s, v9.4s, #1
+	WORD $0x4f3f054e // sshr v14.4s, v10.4s, #1
+	WORD $0x4f3f056f // sshr v15.4s, v11.4s, #1
+	WORD $0x6eac8508 // sub v8.4s, v8.4s, v12.4s
+	WORD $0x6ead8529 // sub v9.4s, v9.4s, v13.4s
+	WORD $0x6eae854a // sub v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf856b // sub v11.4s, v11.4s, v15.4s
+	WORD $0x4ebc858c // add v12.4s, v12.4s, v28.4s
+	WORD $0x4ebc85ad // add v13.4s, v13.4s, v28.4s
+	WORD $0x4ebc85ce // add v14.4s, v14.4s, v28.4s
+	WORD $0x4ebc85ef // add v15.4s, v15.4s, v28.4s
+	WORD $0x4f37558c // shl v12.4s, v12.4s, #23
+	WORD $0x4f3755ad // shl v13.4s, v13.4s, #23
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
+	WORD $0x6e2cdf18 // fmul v24.4s, v24.4s, v12.4s
+	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
+	WORD $0x6e2edf5a // fmul v26.4s, v26.4s, v14.4s
+	WORD $0x6e2fdf7b // fmul v27.4s, v27.4s, v15.4s
+	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
+	WORD $0x6e2ddeb5 // fmul v21.4s, v21.4s, v13.4s
+	WORD $0x6e2eded6 // fmul v22.4s, v22.4s, v14.4s
+	WORD $0x6e2fdef7 // fmul v23.4s, v23.4s, v15.4s
+	WORD $0x4ebc8508 // add v8.4s, v8.4s, v28.4s
+	WORD $0x4ebc8529 // add v9.4s, v9.4s, v28.4s
+	WORD $0x4ebc854a // add v10.4s, v10.4s, v28.4s
+	WORD $0x4ebc856b // add v11.4s, v11.4s, v28.4s
+	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
+	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e28df18 // fmul v24.4s, v24.4s, v8.4s
+	WORD $0x6e29df39 // fmul v25.4s, v25.4s, v9.4s
+	WORD $0x6e2adf5a // fmul v26.4s, v26.4s, v10.4s
+	WORD $0x6e2bdf7b // fmul v27.4s, v27.4s, v11.4s
+	WORD $0x6e28de94 // fmul v20.4s, v20.4s, v8.4s
+	WORD $0x6e29deb5 // fmul v21.4s, v21.4s, v9.4s
+	WORD $0x6e2aded6 // fmul v22.4s, v22.4s, v10.4s
+	WORD $0x6e2bdef7 // fmul v23.4s, v23.4s, v11.4s
+	FMOVQ 448(R20), F8
+	FMOVQ 448(R20), F9
+	FMOVQ 448(R20), F10
+	FMOVQ 448(R20), F11
+	FMOVQ 464(R20), F16
+	FMOVQ 464(R20), F17
+	FMOVQ 464(R20), F18
+	FMOVQ 464(R20), F19
+	VFMLA V24.S4, V8.S4, V16.S4
+	VFMLA V25.S4, V9.S4, V17.S4
+	VFMLA V26.S4, V10.S4, V18.S4
+	VFMLA V27.S4, V11.S4, V19.S4
+	FMOVQ 480(R20), F8
+	FMOVQ 480(R20), F9
+	FMOVQ 480(R20), F10
+	FMOVQ 480(R20), F11
+	VFMLA V24.S4, V16.S4, V8.S4
+	VFMLA V25.S4, V17.S4, V9.S4
+	VFMLA V26.S4, V18.S4, V10.S4
+	VFMLA V27.S4, V19.S4, V11.S4
+	FMOVQ 496(R20), F16
+	FMOVQ 496(R20), F17
+	FMOVQ 496(R20), F18
+	FMOVQ 496(R20), F19
+	VFMLA V24.S4, V8.S4, V16.S4
+	VFMLA V25.S4, V9.S4, V17.S4
+	VFMLA V26.S4, V10.S4, V18.S4
+	VFMLA V27.S4, V11.S4, V19.S4
+	FMOVQ 512(R20), F8
+	FMOVQ 512(R20), F9
+	FMOVQ 512(R20), F10
+	FMOVQ 512(R20), F11
+	VFMLA V24.S4, V16.S4, V8.S4
+	VFMLA V25.S4, V17.S4, V9.S4
+	VFMLA V26.S4, V18.S4, V10.S4
+	VFMLA V27.S4, V19.S4, V11.S4
+	FMOVQ 528(R20), F16
+	FMOVQ 528(R20), F17
+	FMOVQ 528(R20), F18
+	FMOVQ 528(R20), F19
+	VFMLA V24.S4, V8.S4, V16.S4
+	VFMLA V25.S4, V9.S4, V17.S4
+	VFMLA V26.S4, V10.S4, V18.S4
+	VFMLA V27.S4, V11.S4, V19.S4
+	FMOVQ 544(R20), F8
+	FMOVQ 544(R20), F9
+	FMOVQ 544(R20), F10
+	FMOVQ 544(R20), F11
+	VFMLA V24.S4, V16.S4, V8.S4
+	VFMLA V25.S4, V17.S4, V9.S4
+	VFMLA V26.S4, V18.S4, V10.S4
+	VFMLA V27.S4, V19.S4, V11.S4
+	FMOVQ 560(R20), F16
+	FMOVQ 560(R20), F17
+	FMOVQ 560(R20), F18
+	FMOVQ 560(R20), F19
+	VFMLA V24.S4, V8.S4, V16.S4
+	VFMLA V25.S4, V9.S4, V17.S4
+	VFMLA V26.S4, V10.S4, V18.S4
+	VFMLA V27.S4, V11.S4, V19.S4
+	FMOVQ 576(R20), F8
+	FMOVQ 576(R20), F9
+	FMOVQ 576(R20), F10
+	FMOVQ 576(R20), F11
+	VFMLA V24.S4, V16.S4, V8.S4
+	VFMLA V25.S4, V17.S4, V9.S4
+	VFMLA V26.S4, V18.S4, V10.S4
+	VFMLA V27.S4, V19.S4, V11.S4
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	WORD $0x6e3bdd6b // fmul v11.4s, v11.4s, v27.4s
+	VFMLS V24.S4, V8.S4, V20.S4
+	VFMLS V25.S4, V9.S4, V21.S4
+	VFMLS V26.S4, V10.S4, V22.S4
+	VFMLS V27.S4, V11.S4, V23.S4
+	WORD $0x4e34d718 // fadd v24.4s, v24.4s, v20.4s
+	WORD $0x4e35d739 // fadd v25.4s, v25.4s, v21.4s
+	WORD $0x4e36d75a // fadd v26.4s, v26.4s, v22.4s
+	WORD $0x4e37d77b // fadd v27.4s, v27.4s, v23.4s
+	WORD $0x4e24d704 // fadd v4.4s, v24.4s, v4.4s
+	WORD $0x4e25d725 // fadd v5.4s, v25.4s, v5.4s
+	WORD $0x4e26d746 // fadd v6.4s, v26.4s, v6.4s
+	WORD $0x4e27d767 // fadd v7.4s, v27.4s, v7.4s
+	WORD $0x4e24d404 // fadd v4.4s, v0.4s, v4.4s
+	WORD $0x4e25d425 // fadd v5.4s, v1.4s, v5.4s
+	WORD $0x4e26d446 // fadd v6.4s, v2.4s, v6.4s
+	WORD $0x4e27d467 // fadd v7.4s, v3.4s, v7.4s
+	VEOR V28.B16, V28.B16, V28.B16
+	FMOVQ 592(R20), F29
+	WORD $0x6ebce408 // fcmgt v8.4s, v0.4s, v28.4s
+	WORD $0x6ebce429 // fcmgt v9.4s, v1.4s, v28.4s
+	WORD $0x6ebce44a // fcmgt v10.4s, v2.4s, v28.4s
+	WORD $0x6ebce46b // fcmgt v11.4s, v3.4s, v28.4s
+	WORD $0x6e781c88 // bsl v8.16b, v4.16b, v24.16b
+	WORD $0x6e791ca9 // bsl v9.16b, v5.16b, v25.16b
+	WORD $0x6e7a1cca // bsl v10.16b, v6.16b, v26.16b
+	WORD $0x6e7b1ceb // bsl v11.16b, v7.16b, v27.16b
+	WORD $0x6e20e7b0 // fcmge v16.4s, v29.4s, v0.4s
+	WORD $0x6e21e7b1 // fcmge v17.4s, v29.4s, v1.4s
+	WORD $0x6e22e7b2 // fcmge v18.4s, v29.4s, v2.4s
+	WORD $0x6e23e7b3 // fcmge v19.4s, v29.4s, v3.4s
+	WORD $0x6e601d10 // bsl v16.16b, v8.16b, v0.16b
+	WORD $0x6e611d31 // bsl v17.16b, v9.16b, v1.16b
+	WORD $0x6e621d52 // bsl v18.16b, v10.16b, v2.16b
+	WORD $0x6e631d73 // bsl v19.16b, v11.16b, v3.16b
+	FSTPQ (F16, F17), 0(R0)
+	FSTPQ (F18, F19), 32(R0)
+	ADD $64, R0
+	ADD $64, R1
+	SUB $16, R2
+	CBNZ R2, sixteen
+	RET
+
+// func scanStepNEON(h, rate, b, c, dt, x *float32, sums *float64, states, channels int)
+TEXT ·scanStepNEON(SB), NOSPLIT, $0-72
+	MOVD h+0(FP), R0
+	MOVD rate+8(FP), R1
+	MOVD b+16(FP), R2
+	MOVD c+24(FP), R3
+	MOVD dt+32(FP), R4
+	MOVD x+40(FP), R5
+	MOVD sums+48(FP), R6
+	MOVD states+56(FP), R7
+	MOVD channels+64(FP), R8
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 608(R20), F27
+	FMOVQ 624(R20), F28
+	FMOVQ 256(R20), F29
+	FMOVQ 432(R20), F30
+channel:
+	VLD1R (R4), [V25.S4]
+	VLD1R (R5), [V26.S4]
+	ADD $4, R4
+	ADD $4, R5
+	WORD $0x6e3adf3a // fmul v26.4s, v25.4s, v26.4s
+	VEOR V24.B16, V24.B16, V24.B16
+	MOVD R2, R10
+	MOVD R3, R11
+	MOVD R7, R9
+states:
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x6e39dc00 // fmul v0.4s, v0.4s, v25.4s
+	WORD $0x6e39dc21 // fmul v1.4s, v1.4s, v25.4s
+	WORD $0x6e39dc42 // fmul v2.4s, v2.4s, v25.4s
+	WORD $0x6e39dc63 // fmul v3.4s, v3.4s, v25.4s
+	WORD $0x4e3bf400 // fmax v0.4s, v0.4s, v27.4s
+	WORD $0x4e3bf421 // fmax v1.4s, v1.4s, v27.4s
+	WORD $0x4e3bf442 // fmax v2.4s, v2.4s, v27.4s
+	WORD $0x4e3bf463 // fmax v3.4s, v3.4s, v27.4s
+	WORD $0x4ebcf400 // fmin v0.4s, v0.4s, v28.4s
+	WORD $0x4ebcf421 // fmin v1.4s, v1.4s, v28.4s
+	WORD $0x4ebcf442 // fmin v2.4s, v2.4s, v28.4s
+	WORD $0x4ebcf463 // fmin v3.4s, v3.4s, v28.4s
+	WORD $0x4e218808 // frintn v8.4s, v0.4s
+	WORD $0x4e218829 // frintn v9.4s, v1.4s
+	WORD $0x4e21884a // frintn v10.4s, v2.4s
+	WORD $0x4e21886b // frintn v11.4s, v3.4s
+	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+	WORD $0x4ea9d421 // fsub v1.4s, v1.4s, v9.4s
+	WORD $0x4eaad442 // fsub v2.4s, v2.4s, v10.4s
+	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	FLDPQ 0(R0), (F4, F5)
+	FLDPQ 32(R0), (F6, F7)
+	WORD $0x4ebe8508 // add v8.4s, v8.4s, v30.4s
+	WORD $0x4ebe8529 // add v9.4s, v9.4s, v30.4s
+	WORD $0x4ebe854a // add v10.4s, v10.4s, v30.4s
+	WORD $0x4ebe856b // add v11.4s, v11.4s, v30.4s
+	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
+	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f37556b // shl v11.4s, v11.4s, #23
+	WORD $0x6e28dc84 // fmul v4.4s, v4.4s, v8.4s
+	WORD $0x6e29dca5 // fmul v5.4s, v5.4s, v9.4s
+	WORD $0x6e2adcc6 // fmul v6.4s, v6.4s, v10.4s
+	WORD $0x6e2bdce7 // fmul v7.4s, v7.4s, v11.4s
+	FMOVQ 336(R20), F12
+	FMOVQ 336(R20), F13
+	FMOVQ 336(R20), F14
+	FMOVQ 336(R20), F15
+	FMOVQ 352(R20), F16
+	FMOVQ 352(R20), F17
+	FMOVQ 352(R20), F18
+	FMOVQ 352(R20), F19
+	VFMLA V0.S4, V12.S4, V16.S4
+	VFMLA V1.S4, V13.S4, V17.S4
+	VFMLA V2.S4, V14.S4, V18.S4
+	VFMLA V3.S4, V15.S4, V19.S4
+	FMOVQ 368(R20), F12
+	FMOVQ 368(R20), F13
+	FMOVQ 368(R20), F14
+	FMOVQ 368(R20), F15
+	VFMLA V0.S4, V16.S4, V12.S4
+	VFMLA V1.S4, V17.S4, V13.S4
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	FMOVQ 384(R20), F16
+	FMOVQ 384(R20), F17
+	FMOVQ 384(R20), F18
+	FMOVQ 384(R20), F19
+	VFMLA V0.S4, V12.S4, V16.S4
+	VFMLA V1.S4, V13.S4, V17.S4
+	VFMLA V2.S4, V14.S4, V18.S4
+	VFMLA V3.S4, V15.S4, V19.S4
+	FMOVQ 400(R20), F12
+	FMOVQ 400(R20), F13
+	FMOVQ 400(R20), F14
+	FMOVQ 400(R20), F15
+	VFMLA V0.S4, V16.S4, V12.S4
+	VFMLA V1.S4, V17.S4, V13.S4
+	VFMLA V2.S4, V18.S4, V14.S4
+	VFMLA V3.S4, V19.S4, V15.S4
+	FMOVQ 416(R20), F16
+	FMOVQ 416(R20), F17
+	FMOVQ 416(R20), F18
+	FMOVQ 416(R20), F19
+	VFMLA V0.S4, V12.S4, V16.S4
+	VFMLA V1.S4, V13.S4, V17.S4
+	VFMLA V2.S4, V14.S4, V18.S4
+	VFMLA V3.S4, V15.S4, V19.S4
+	WORD $0x6e20de10 // fmul v16.4s, v16.4s, v0.4s
+	WORD $0x6e21de31 // fmul v17.4s, v17.4s, v1.4s
+	WORD $0x6e22de52 // fmul v18.4s, v18.4s, v2.4s
+	WORD $0x6e23de73 // fmul v19.4s, v19.4s, v3.4s
+	WORD $0x4e3dd608 // fadd v8.4s, v16.4s, v29.4s
+	WORD $0x4e3dd629 // fadd v9.4s, v17.4s, v29.4s
+	WORD $0x4e3dd64a // fadd v10.4s, v18.4s, v29.4s
+	WORD $0x4e3dd66b // fadd v11.4s, v19.4s, v29.4s
+	WORD $0x4ebdd500 // fsub v0.4s, v8.4s, v29.4s
+	WORD $0x4ebdd521 // fsub v1.4s, v9.4s, v29.4s
+	WORD $0x4ebdd542 // fsub v2.4s, v10.4s, v29.4s
+	WORD $0x4ebdd563 // fsub v3.4s, v11.4s, v29.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea1d631 // fsub v17.4s, v17.4s, v1.4s
+	WORD $0x4ea2d652 // fsub v18.4s, v18.4s, v2.4s
+	WORD $0x4ea3d673 // fsub v19.4s, v19.4s, v3.4s
+	WORD $0x6e30dc90 // fmul v16.4s, v4.4s, v16.4s
+	WORD $0x6e31dcb1 // fmul v17.4s, v5.4s, v17.4s
+	WORD $0x6e32dcd2 // fmul v18.4s, v6.4s, v18.4s
+	WORD $0x6e33dcf3 // fmul v19.4s, v7.4s, v19.4s
+	FLDPQ 0(R10), (F20, F21)
+	FLDPQ 32(R10), (F22, F23)
+	VFMLA V26.S4, V20.S4, V16.S4
+	VFMLA V26.S4, V21.S4, V17.S4
+	VFMLA V26.S4, V22.S4, V18.S4
+	VFMLA V26.S4, V23.S4, V19.S4
+	VFMLA V8.S4, V4.S4, V16.S4
+	VFMLA V9.S4, V5.S4, V17.S4
+	VFMLA V10.S4, V6.S4, V18.S4
+	VFMLA V11.S4, V7.S4, V19.S4
+	FLDPQ 0(R11), (F20, F21)
+	FLDPQ 32(R11), (F22, F23)
+	FSTPQ (F16, F17), 0(R0)
+	FSTPQ (F18, F19), 32(R0)
+	VFMLA V20.S4, V16.S4, V24.S4
+	VFMLA V21.S4, V17.S4, V24.S4
+	VFMLA V22.S4, V18.S4, V24.S4
+	VFMLA V23.S4, V19.S4, V24.S4
+	ADD $64, R0
+	ADD $64, R1
+	ADD $64, R10
+	ADD $64, R11
+	SUB $16, R9
+	CBNZ R9, states
+	WORD $0x0e617b00 // fcvtl v0.2d, v24.2s
+	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	WORD $0x6e60d400 // faddp v0.2d, v0.2d, v0.2d
+	FMOVD.P F0, 8(R6)
+	SUB $1, R8
+	CBNZ R8, channel
+	RET
+
+// func addSquaresNEON(lanes *float64, x *float32, n int)
+TEXT ·addSquaresNEON(SB), NOSPLIT, $0-24
+	MOVD lanes+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FLDPQ 0(R0), (F0, F1)
+	FLDPQ 32(R0), (F2, F3)
+eight:
+	FLDPQ 0(R1), (F8, F9)
+	WORD $0x0e617904 // fcvtl v4.2d, v8.2s
+	WORD $0x4e617905 // fcvtl2 v5.2d, v8.4s
+	WORD $0x0e617926 // fcvtl v6.2d, v9.2s
+	WORD $0x4e617927 // fcvtl2 v7.2d, v9.4s
+	VFMLA V4.D2, V4.D2, V0.D2
+	VFMLA V5.D2, V5.D2, V1.D2
+	VFMLA V6.D2, V6.D2, V2.D2
+	VFMLA V7.D2, V7.D2, V3.D2
+	ADD $32, R1
+	SUB $8, R2
+	CBNZ R2, eight
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	RET
+
+// func scaleRowNEON(y, x, weight *float32, scale float64, n int)
+TEXT ·scaleRowNEON(SB), NOSPLIT, $0-40
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD weight+16(FP), R2
+	MOVD n+32(FP), R3
+	FMOVD scale+24(FP), F16
+	VDUP V16.D[0], V16.D2
+eight:
+	FLDPQ 0(R1), (F17, F18)
+	WORD $0x0e617a20 // fcvtl v0.2d, v17.2s
+	WORD $0x4e617a21 // fcvtl2 v1.2d, v17.4s
+	WORD $0x0e617a42 // fcvtl v2.2d, v18.2s
+	WORD $0x4e617a43 // fcvtl2 v3.2d, v18.4s
+	FLDPQ 0(R2), (F17, F18)
+	WORD $0x0e617a24 // fcvtl v4.2d, v17.2s
+	WORD $0x4e617a25 // fcvtl2 v5.2d, v17.4s
+	WORD $0x0e617a46 // fcvtl v6.2d, v18.2s
+	WORD $0x4e617a47 // fcvtl2 v7.2d, v18.4s
+	WORD $0x6e70dc00 // fmul v0.2d, v0.2d, v16.2d
+	WORD $0x6e70dc21 // fmul v1.2d, v1.2d, v16.2d
+	WORD $0x6e70dc42 // fmul v2.2d, v2.2d, v16.2d
+	WORD $0x6e70dc63 // fmul v3.2d, v3.2d, v16.2d
+	WORD $0x6e64dc00 // fmul v0.2d, v0.2d, v4.2d
+	WORD $0x6e65dc21 // fmul v1.2d, v1.2d, v5.2d
+	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
+	WORD $0x6e67dc63 // fmul v3.2d, v3.2d, v7.2d
+	WORD $0x0e616811 // fcvtn v17.2s, v0.2d
+	WORD $0x4e616831 // fcvtn2 v17.4s, v1.2d
+	WORD $0x0e616852 // fcvtn v18.2s, v2.2d
+	WORD $0x4e616872 // fcvtn2 v18.4s, v3.2d
+	FSTPQ (F17, F18), 0(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R3
+	CBNZ R3, eight
+	RET
+
+// func addToNEON(y, x *float32, n int)
+TEXT ·addToNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+sixteen:
+	FLDPQ 0(R0), (F0, F1)
+	FLDPQ 0(R1), (F4, F5)
+	FLDPQ 32(R0), (F2, F3)
+	FLDPQ 32(R1), (F6, F7)
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD $64, R0
+	ADD $64, R1
+	SUB $16, R2
+	CBNZ R2, sixteen
+	RET
+
+// func xorNEON(data *byte, quarter int) uint64
+TEXT ·xorNEON(SB), NOSPLIT, $0-24
+	MOVD data+0(FP), R0
+	MOVD quarter+8(FP), R4
+	ADD R4, R0, R1
+	ADD R4, R1, R2
+	ADD R4, R2, R3
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+line:
+	FLDPQ 0(R0), (F0, F1)
+	FLDPQ 32(R0), (F2, F3)
+	ADD $64, R0
+	VEOR V0.B16, V16.B16, V16.B16
+	VEOR V1.B16, V17.B16, V17.B16
+	VEOR V2.B16, V18.B16, V18.B16
+	VEOR V3.B16, V19.B16, V19.B16
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	ADD $64, R1
+	VEOR V0.B16, V16.B16, V16.B16
+	VEOR V1.B16, V17.B16, V17.B16
+	VEOR V2.B16, V18.B16, V18.B16
+	VEOR V3.B16, V19.B16, V19.B16
+	FLDPQ 0(R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	ADD $64, R2
+	VEOR V0.B16, V16.B16, V16.B16
+	VEOR V1.B16, V17.B16, V17.B16
+	VEOR V2.B16, V18.B16, V18.B16
+	VEOR V3.B16, V19.B16, V19.B16
+	FLDPQ 0(R3), (F0, F1)
+	FLDPQ 32(R3), (F2, F3)
+	ADD $64, R3
+	VEOR V0.B16, V16.B16, V16.B16
+	VEOR V1.B16, V17.B16, V17.B16
+	VEOR V2.B16, V18.B16, V18.B16
+	VEOR V3.B16, V19.B16, V19.B16
+	SUB $64, R4
+	CBNZ R4, line
+	VEOR V17.B16, V16.B16, V16.B16
+	VEOR V19.B16, V18.B16, V18.B16
+	VEOR V18.B16, V16.B16, V16.B16
+	VMOV V16.D[0], R0
+	VMOV V16.D[1], R1
+	EOR R1, R0
+	MOVD R0, ret+16(FP)
+	RET
+
+// func multiplyAddNEON(rounds int)
+TEXT ·multiplyAddNEON(SB), NOSPLIT, $0-8
+	MOVD rounds+0(FP), R0
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+round:
+	VFMLA V1.S4, V0.S4, V2.S4
+	VFMLA V1.S4, V0.S4, V3.S4
+	VFMLA V1.S4, V0.S4, V4.S4
+	VFMLA V1.S4, V0.S4, V5.S4
+	VFMLA V1.S4, V0.S4, V6.S4
+	VFMLA V1.S4, V0.S4, V7.S4
+	VFMLA V1.S4, V0.S4, V8.S4
+	VFMLA V1.S4, V0.S4, V9.S4
+	VFMLA V1.S4, V0.S4, V10.S4
+	VFMLA V1.S4, V0.S4, V11.S4
+	VFMLA V1.S4, V0.S4, V12.S4
+	VFMLA V1.S4, V0.S4, V13.S4
+	VFMLA V1.S4, V0.S4, V14.S4
+	VFMLA V1.S4, V0.S4, V15.S4
+	VFMLA V1.S4, V0.S4, V16.S4
+	VFMLA V1.S4, V0.S4, V17.S4
+	VFMLA V1.S4, V0.S4, V18.S4
+	VFMLA V1.S4, V0.S4, V19.S4
+	VFMLA V1.S4, V0.S4, V20.S4
+	VFMLA V1.S4, V0.S4, V21.S4
+	VFMLA V1.S4, V0.S4, V22.S4
+	VFMLA V1.S4, V0.S4, V23.S4
+	VFMLA V1.S4, V0.S4, V24.S4
+	VFMLA V1.S4, V0.S4, V25.S4
+	SUB $1, R0
+	CBNZ R0, round
+	RET
+
+// func stepHeadTwoNEON(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)
+TEXT ·stepHeadTwoNEON(SB), NOSPLIT, $0-72
+	MOVD sums+0(FP), R0
+	MOVD x+32(FP), R1
+	MOVD b+40(FP), R2
+	MOVD c+48(FP), R3
+	MOVD states+56(FP), R4
+	MOVD rounds+64(FP), R5
+	MOVD h+8(FP), R9
+	FMOVD dt+16(FP), F20
+	FMOVS high+24(FP), F16
+	FMOVS low+28(FP), F17
+	VDUP V16.S[0], V16.S4
+	VDUP V17.S[0], V17.S4
+channels:
+	FMOVS.P 4(R1), F18
+	FCVTSD F18, F18
+	FMULD F20, F18, F18
+	FCVTDS F18, F18
+	VDUP V18.S[0], V18.S4
+	FMOVS.P 4(R1), F19
+	FCVTSD F19, F19
+	FMULD F20, F19, F19
+	FCVTDS F19, F19
+	VDUP V19.S[0], V19.S4
+	ADD R4<<2, R9, R10
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	MOVD R2, R7
+	MOVD R3, R8
+	MOVD R4, R6
+states:
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 0(R8), (F4, F5)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 32(R8), (F6, F7)
+	FLDPQ 0(R9), (F8, F9)
+	FLDPQ 32(R9), (F10, F11)
+	WORD $0x6e31dd0c // fmul v12.4s, v8.4s, v17.4s
+	WORD $0x6e31dd2d // fmul v13.4s, v9.4s, v17.4s
+	WORD $0x6e31dd4e // fmul v14.4s, v10.4s, v17.4s
+	WORD $0x6e31dd6f // fmul v15.4s, v11.4s, v17.4s
+	VFMLA V18.S4, V0.S4, V12.S4
+	VFMLA V18.S4, V1.S4, V13.S4
+	VFMLA V18.S4, V2.S4, V14.S4
+	VFMLA V18.S4, V3.S4, V15.S4
+	VFMLA V16.S4, V8.S4, V12.S4
+	VFMLA V16.S4, V9.S4, V13.S4
+	VFMLA V16.S4, V10.S4, V14.S4
+	VFMLA V16.S4, V11.S4, V15.S4
+	FSTPQ (F12, F13), 0(R9)
+	FSTPQ (F14, F15), 32(R9)
+	VFMLA V4.S4, V12.S4, V24.S4
+	VFMLA V5.S4, V13.S4, V25.S4
+	VFMLA V6.S4, V14.S4, V26.S4
+	VFMLA V7.S4, V15.S4, V27.S4
+	ADD $64, R9
+	FLDPQ 0(R10), (F8, F9)
+	FLDPQ 32(R10), (F10, F11)
+	WORD $0x6e31dd0c // fmul v12.4s, v8.4s, v17.4s
+	WORD $0x6e31dd2d // fmul v13.4s, v9.4s, v17.4s
+	WORD $0x6e31dd4e // fmul v14.4s, v10.4s, v17.4s
+	WORD $0x6e31dd6f // fmul v15.4s, v11.4s, v17.4s
+	VFMLA V19.S4, V0.S4, V12.S4
+	VFMLA V19.S4, V1.S4, V13.S4
+	VFMLA V19.S4, V2.S4, V14.S4
+	VFMLA V19.S4, V3.S4, V15.S4
+	VFMLA V16.S4, V8.S4, V12.S4
+	VFMLA V16.S4, V9.S4, V13.S4
+	VFMLA V16.S4, V10.S4, V14.S4
+	VFMLA V16.S4, V11.S4, V15.S4
+	FSTPQ (F12, F13), 0(R10)
+	FSTPQ (F14, F15), 32(R10)
+	VFMLA V4.S4, V12.S4, V28.S4
+	VFMLA V5.S4, V13.S4, V29.S4
+	VFMLA V6.S4, V14.S4, V30.S4
+	VFMLA V7.S4, V15.S4, V31.S4
+	ADD $64, R10
+	ADD $64, R7
+	ADD $64, R8
+	SUB $16, R6
+	CBNZ R6, states
+	WORD $0x0e617b00 // fcvtl v0.2d, v24.2s
+	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
+	WORD $0x0e617b22 // fcvtl v2.2d, v25.2s
+	WORD $0x4e617b23 // fcvtl2 v3.2d, v25.4s
+	WORD $0x0e617b44 // fcvtl v4.2d, v26.2s
+	WORD $0x4e617b45 // fcvtl2 v5.2d, v26.4s
+	WORD $0x0e617b66 // fcvtl v6.2d, v27.2s
+	WORD $0x4e617b67 // fcvtl2 v7.2d, v27.4s
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	WORD $0x6e60d400 // faddp v0.2d, v0.2d, v0.2d
+	FMOVD.P F0, 8(R0)
+	WORD $0x0e617b80 // fcvtl v0.2d, v28.2s
+	WORD $0x4e617b81 // fcvtl2 v1.2d, v28.4s
+	WORD $0x0e617ba2 // fcvtl v2.2d, v29.2s
+	WORD $0x4e617ba3 // fcvtl2 v3.2d, v29.4s
+	WORD $0x0e617bc4 // fcvtl v4.2d, v30.2s
+	WORD $0x4e617bc5 // fcvtl2 v5.2d, v30.4s
+	WORD $0x0e617be6 // fcvtl v6.2d, v31.2s
+	WORD $0x4e617be7 // fcvtl2 v7.2d, v31.4s
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	WORD $0x6e60d400 // faddp v0.2d, v0.2d, v0.2d
+	FMOVD.P F0, 8(R0)
+	MOVD R10, R9
+	SUB $1, R5
+	CBNZ R5, channels
+	RET
+
+// func stepHeadOneNEON(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)
+TEXT ·stepHeadOneNEON(SB), NOSPLIT, $0-72
+	MOVD sums+0(FP), R0
+	MOVD x+32(FP), R1
+	MOVD b+40(FP), R2
+	MOVD c+48(FP), R3
+	MOVD states+56(FP), R4
+	MOVD rounds+64(FP), R5
+	MOVD h+8(FP), R9
+	FMOVD dt+16(FP), F20
+	FMOVS high+24(FP), F16
+	FMOVS low+28(FP), F17
+	VDUP V16.S[0], V16.S4
+	VDUP V17.S[0], V17.S4
+channels:
+	FMOVS.P 4(R1), F18
+	FCVTSD F18, F18
+	FMULD F20, F18, F18
+	FCVTDS F18, F18
+	VDUP V18.S[0], V18.S4
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	MOVD R2, R7
+	MOVD R3, R8
+	MOVD R4, R6
+states:
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 0(R8), (F4, F5)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 32(R8), (F6, F7)
+	FLDPQ 0(R9), (F8, F9)
+	FLDPQ 32(R9), (F10, F11)
+	WORD $0x6e31dd0c // fmul v12.4s, v8.4s, v17.4s
+	WORD $0x6e31dd2d // fmul v13.4s, v9.4s, v17.4s
+	WORD $0x6e31dd4e // fmul v14.4s, v10.4s, v17.4s
+	WORD $0x6e31dd6f // fmul v15.4s, v11.4s, v17.4s
+	VFMLA V18.S4, V0.S4, V12.S4
+	VFMLA V18.S4, V1.S4, V13.S4
+	VFMLA V18.S4, V2.S4, V14.S4
+	VFMLA V18.S4, V3.S4, V15.S4
+	VFMLA V16.S4, V8.S4, V12.S4
+	VFMLA V16.S4, V9.S4, V13.S4
+	VFMLA V16.S4, V10.S4, V14.S4
+	VFMLA V16.S4, V11.S4, V15.S4
+	FSTPQ (F12, F13), 0(R9)
+	FSTPQ (F14, F15), 32(R9)
+	VFMLA V4.S4, V12.S4, V24.S4
+	VFMLA V5.S4, V13.S4, V25.S4
+	VFMLA V6.S4, V14.S4, V26.S4
+	VFMLA V7.S4, V15.S4, V27.S4
+	ADD $64, R9
+	ADD $64, R7
+	ADD $64, R8
+	SUB $16, R6
+	CBNZ R6, states
+	WORD $0x0e617b00 // fcvtl v0.2d, v24.2s
+	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
+	WORD $0x0e617b22 // fcvtl v2.2d, v25.2s
+	WORD $0x4e617b23 // fcvtl2 v3.2d, v25.4s
+	WORD $0x0e617b44 // fcvtl v4.2d, v26.2s
+	WORD $0x4e617b45 // fcvtl2 v5.2d, v26.4s
+	WORD $0x0e617b66 // fcvtl v6.2d, v27.2s
+	WORD $0x4e617b67 // fcvtl2 v7.2d, v27.4s
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	WORD $0x6e60d400 // faddp v0.2d, v0.2d, v0.2d
+	FMOVD.P F0, 8(R0)
+	SUB $1, R5
+	CBNZ R5, channels
+	RET
+
 DATA constantsNEON<>+0(SB)/8, $0x0000000100000001
 DATA constantsNEON<>+8(SB)/8, $0x0000000100000001
 DATA constantsNEON<>+16(SB)/8, $0x00007fff00007fff
 DATA constantsNEON<>+24(SB)/8, $0x00007fff00007fff
 DATA constantsNEON<>+32(SB)/8, $0x0040000000400000
 DATA constantsNEON<>+40(SB)/8, $0x0040000000400000
-GLOBL constantsNEON<>(SB), RODATA|NOPTR, $48
+DATA constantsNEON<>+48(SB)/8, $0xc085e00000000000
+DATA constantsNEON<>+56(SB)/8, $0xc085e00000000000
+DATA constantsNEON<>+64(SB)/8, $0x4085e00000000000
+DATA constantsNEON<>+72(SB)/8, $0x4085e00000000000
+DATA constantsNEON<>+80(SB)/8, $0x3ff71547652b82fe
+DATA constantsNEON<>+88(SB)/8, $0x3ff71547652b82fe
+DATA constantsNEON<>+96(SB)/8, $0x4338000000000000
+DATA constantsNEON<>+104(SB)/8, $0x4338000000000000
+DATA constantsNEON<>+112(SB)/8, $0x3ff0000000000000
+DATA constantsNEON<>+120(SB)/8, $0x3ff0000000000000
+DATA constantsNEON<>+128(SB)/8, $0x3eb663487d8abc81
+DATA constantsNEON<>+136(SB)/8, $0x3eb663487d8abc81
+DATA constantsNEON<>+144(SB)/8, $0x3ef00ee071c7c030
+DATA constantsNEON<>+152(SB)/8, $0x3ef00ee071c7c030
+DATA constantsNEON<>+160(SB)/8, $0x3f24306c1165a375
+DATA constantsNEON<>+168(SB)/8, $0x3f24306c1165a375
+DATA constantsNEON<>+176(SB)/8, $0x3f55d872975c4ed2
+DATA constantsNEON<>+184(SB)/8, $0x3f55d872975c4ed2
+DATA constantsNEON<>+192(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsNEON<>+200(SB)/8, $0x3f83b2ab7f3b3217
+DATA constantsNEON<>+208(SB)/8, $0x3fac6b08defc25fd
+DATA constantsNEON<>+216(SB)/8, $0x3fac6b08defc25fd
+DATA constantsNEON<>+224(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsNEON<>+232(SB)/8, $0x3fcebfbdff7c5a79
+DATA constantsNEON<>+240(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsNEON<>+248(SB)/8, $0x3fe62e42fef7a78b
+DATA constantsNEON<>+256(SB)/8, $0x3f8000003f800000
+DATA constantsNEON<>+264(SB)/8, $0x3f8000003f800000
+DATA constantsNEON<>+272(SB)/8, $0x8000000080000000
+DATA constantsNEON<>+280(SB)/8, $0x8000000080000000
+DATA constantsNEON<>+288(SB)/8, $0xc2d00000c2d00000
+DATA constantsNEON<>+296(SB)/8, $0xc2d00000c2d00000
+DATA constantsNEON<>+304(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constantsNEON<>+312(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constantsNEON<>+320(SB)/8, $0x32a5706032a57060
+DATA constantsNEON<>+328(SB)/8, $0x32a5706032a57060
+DATA constantsNEON<>+336(SB)/8, $0x3921847d3921847d
+DATA constantsNEON<>+344(SB)/8, $0x3921847d3921847d
+DATA constantsNEON<>+352(SB)/8, $0x3aaf83da3aaf83da
+DATA constantsNEON<>+360(SB)/8, $0x3aaf83da3aaf83da
+DATA constantsNEON<>+368(SB)/8, $0x3c1d95d03c1d95d0
+DATA constantsNEON<>+376(SB)/8, $0x3c1d95d03c1d95d0
+DATA constantsNEON<>+384(SB)/8, $0x3d6357b73d6357b7
+DATA constantsNEON<>+392(SB)/8, $0x3d6357b73d6357b7
+DATA constantsNEON<>+400(SB)/8, $0x3e75fdef3e75fdef
+DATA constantsNEON<>+408(SB)/8, $0x3e75fdef3e75fdef
+DATA constantsNEON<>+416(SB)/8, $0x3f3172183f317218
+DATA constantsNEON<>+424(SB)/8, $0x3f3172183f317218
+DATA constantsNEON<>+432(SB)/8, $0x0000007f0000007f
+DATA constantsNEON<>+440(SB)/8, $0x0000007f0000007f
+DATA constantsNEON<>+448(SB)/8, $0x3b597ac93b597ac9
+DATA constantsNEON<>+456(SB)/8, $0x3b597ac93b597ac9
+DATA constantsNEON<>+464(SB)/8, $0xbca5841ebca5841e
+DATA constantsNEON<>+472(SB)/8, $0xbca5841ebca5841e
+DATA constantsNEON<>+480(SB)/8, $0x3d6c31953d6c3195
+DATA constantsNEON<>+488(SB)/8, $0x3d6c31953d6c3195
+DATA constantsNEON<>+496(SB)/8, $0xbddabce3bddabce3
+DATA constantsNEON<>+504(SB)/8, $0xbddabce3bddabce3
+DATA constantsNEON<>+512(SB)/8, $0x3e1d3d413e1d3d41
+DATA constantsNEON<>+520(SB)/8, $0x3e1d3d413e1d3d41
+DATA constantsNEON<>+528(SB)/8, $0xbe49ae50be49ae50
+DATA constantsNEON<>+536(SB)/8, $0xbe49ae50be49ae50
+DATA constantsNEON<>+544(SB)/8, $0x3e7f93713e7f9371
+DATA constantsNEON<>+552(SB)/8, $0x3e7f93713e7f9371
+DATA constantsNEON<>+560(SB)/8, $0xbeaaa6f8beaaa6f8
+DATA constantsNEON<>+568(SB)/8, $0xbeaaa6f8beaaa6f8
+DATA constantsNEON<>+576(SB)/8, $0x3effffe93effffe9
+DATA constantsNEON<>+584(SB)/8, $0x3effffe93effffe9
+DATA constantsNEON<>+592(SB)/8, $0x41a0000041a00000
+DATA constantsNEON<>+600(SB)/8, $0x41a0000041a00000
+DATA constantsNEON<>+608(SB)/8, $0xc2fc0000c2fc0000
+DATA constantsNEON<>+616(SB)/8, $0xc2fc0000c2fc0000
+DATA constantsNEON<>+624(SB)/8, $0x42fe000042fe0000
+DATA constantsNEON<>+632(SB)/8, $0x42fe000042fe0000
+GLOBL constantsNEON<>(SB), RODATA|NOPTR, $640

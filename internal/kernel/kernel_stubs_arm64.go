@@ -101,3 +101,67 @@ func narrowBF16NEON(dst *byte, src *float32, n int)
 //
 //go:noescape
 func maxAbsBitsNEON(v *float32, n int) uint32
+
+// negExpNEON sets a[i] to -exp(aLog[i]) for i < n, as NegExp does. n is a positive multiple of 8.
+//
+//go:noescape
+func negExpNEON(a, aLog *float32, n int)
+
+// gateNEON sets y[i] to (sums[i] + d[i]·x[i]) · silu(z[i]) for i < n, as gateGeneric does. n is a positive multiple of 8.
+//
+//go:noescape
+func gateNEON(y *float32, sums *float64, d, x, z *float32, n int)
+
+// convNEON sets out[c] to silu(bias[c] + Σ_i taps[i·tapStride + c]·rows[i][c]) for c < n, as convRowGeneric does.
+// k, the number of rows, is positive and n a positive multiple of 8.
+//
+//go:noescape
+func convNEON(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k, n int)
+
+// softplusNEON sets dt[i] to softplus(dt[i] + bias[i]) for i < n, as softplusRowGeneric does. n is a positive multiple of 16.
+//
+//go:noescape
+func softplusNEON(dt, bias *float32, n int)
+
+// scanStepNEON sets sums[i] to what stepGeneric returns for channel i, with h and rate [channels, states], b and c
+// [states], dt and x [channels]. states is a positive multiple of 16, channels is positive.
+//
+//go:noescape
+func scanStepNEON(h, rate, b, c, dt, x *float32, sums *float64, states, channels int)
+
+// addSquaresNEON adds x[i]², which is exact, to lanes[i mod 8] for i < n. n is a positive multiple of 8.
+//
+//go:noescape
+func addSquaresNEON(lanes *float64, x *float32, n int)
+
+// scaleRowNEON sets y[i] = x[i]·scale·weight[i] for i < n, as scaleRowGeneric does. n is a positive multiple of 8.
+//
+//go:noescape
+func scaleRowNEON(y, x, weight *float32, scale float64, n int)
+
+// addToNEON sets y[i] += x[i] for i < n. n is a positive multiple of 16.
+//
+//go:noescape
+func addToNEON(y, x *float32, n int)
+
+// xorNEON folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
+//
+//go:noescape
+func xorNEON(data *byte, quarter int) uint64
+
+// multiplyAddNEON does 96·rounds multiply-adds of float32 values. rounds is positive.
+//
+//go:noescape
+func multiplyAddNEON(rounds int)
+
+// stepHeadTwoNEON does what stepHeadGeneric does for 2·rounds channels.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func stepHeadTwoNEON(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)
+
+// stepHeadOneNEON does what stepHeadGeneric does for 1·rounds channels.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func stepHeadOneNEON(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)

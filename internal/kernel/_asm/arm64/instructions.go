@@ -16,7 +16,7 @@ var threes = map[string]uint32{
 	"fmax 4s": 0x4e20f400, "fmax 2d": 0x4e60f400, "fmin 4s": 0x4ea0f400, "fmin 2d": 0x4ee0f400,
 	"faddp 2d": 0x6e60d400,
 	"fcmgt 4s": 0x6ea0e400, "fcmge 4s": 0x6e20e400, "fcmeq 4s": 0x4e20e400,
-	"add 16b": 0x4e208400, "add 4s": 0x4ea08400, "add 2d": 0x4ee08400, "sub 16b": 0x6e208400,
+	"add 16b": 0x4e208400, "add 4s": 0x4ea08400, "add 2d": 0x4ee08400, "sub 16b": 0x6e208400, "sub 4s": 0x6ea08400,
 	"umax 4s": 0x6ea06400, "mul 16b": 0x4e209c00, "cmtst 16b": 0x4e208c00,
 	"bsl 16b": 0x6e601c00, "bit 16b": 0x6ea01c00, "bif 16b": 0x6ee01c00, "bic 16b": 0x4e601c00,
 	"zip1 16b": 0x4e003800, "zip2 16b": 0x4e007800, "zip1 8h": 0x4e403800, "zip2 8h": 0x4e407800,

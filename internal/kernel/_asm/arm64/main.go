@@ -21,9 +21,13 @@ func main() {
 	for _, s := range storedTypes[1:] {
 		widen(a, s)
 	}
-	for _, f := range []func(*asm){narrowF16, narrowBF16, maxAbsBits} {
+	for _, f := range []func(*asm){
+		narrowF16, narrowBF16, maxAbsBits, negExp, gate, conv, softplus, scanStep, addSquares, scaleRow, addTo, read, multiplyAdd,
+	} {
 		f(a)
 	}
+	headStep(a, 2)
+	headStep(a, 1)
 	a.write("kernel")
 }
 
