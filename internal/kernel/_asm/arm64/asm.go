@@ -110,6 +110,20 @@ func (a *asm) constant(d V, q quad) {
 	a.ldr(d, at, constantsR)
 }
 
+// bytes returns where n bytes of constants begin, a multiple of 16, that stand together.
+func (a *asm) bytes(n int, value func(i int) uint8) int {
+	first := bytesOf(value)
+	if at, ok := a.at[first]; ok {
+		return at
+	}
+	at := 16 * len(a.constants)
+	a.at[first] = at
+	for i := 0; i < n; i += 16 {
+		a.constants = append(a.constants, bytesOf(func(j int) uint8 { return value(i + j) }))
+	}
+	return at
+}
+
 // table returns the text of the constants.
 func (a *asm) table() string {
 	var s strings.Builder

@@ -17,7 +17,7 @@ var threes = map[string]uint32{
 	"faddp 2d": 0x6e60d400,
 	"fcmgt 4s": 0x6ea0e400, "fcmge 4s": 0x6e20e400, "fcmeq 4s": 0x4e20e400,
 	"add 16b": 0x4e208400, "add 4s": 0x4ea08400, "add 2d": 0x4ee08400, "sub 16b": 0x6e208400, "sub 4s": 0x6ea08400,
-	"umax 4s": 0x6ea06400, "mul 16b": 0x4e209c00, "cmtst 16b": 0x4e208c00,
+	"umax 4s": 0x6ea06400, "mul 16b": 0x4e209c00, "cmtst 16b": 0x4e208c00, "cmeq 16b": 0x6e208c00, "cmhi 16b": 0x6e203400, "ushl 16b": 0x6e204400,
 	"bsl 16b": 0x6e601c00, "bit 16b": 0x6ea01c00, "bif 16b": 0x6ee01c00, "bic 16b": 0x4e601c00,
 	"zip1 16b": 0x4e003800, "zip2 16b": 0x4e007800, "zip1 8h": 0x4e403800, "zip2 8h": 0x4e407800,
 	"zip1 4s": 0x4e803800, "zip1 2d": 0x4ec03800, "zip2 2d": 0x4ec07800, "uzp1 16b": 0x4e001800, "uzp2 16b": 0x4e005800,

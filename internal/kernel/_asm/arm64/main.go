@@ -29,6 +29,13 @@ func main() {
 	headStep(a, 2)
 	headStep(a, 1)
 	a.write("kernel")
+
+	a = newAsm("blocksNEON")
+	for i := range blockTypes {
+		dotBlocks(a, &blockTypes[i])
+		widenBlocks(a, &blockTypes[i])
+	}
+	a.write("blocks")
 }
 
 // write writes the assembly and the Go declarations of its functions into the folder that the command line names.
