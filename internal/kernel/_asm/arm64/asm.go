@@ -17,7 +17,6 @@ type asm struct {
 	constants []quad            // in its order
 	at        map[quad]int      // where each stands
 	params    map[string]string // operands of the function's parameters
-	labels    int
 }
 
 // V is a vector register, R a general one.
@@ -137,11 +136,10 @@ func (a *asm) table() string {
 }
 
 // Constants of which every element is the same.
-func double(v float64) quad  { b := math.Float64bits(v); return quad{b, b} }
-func single(v float32) quad  { return words(math.Float32bits(v)) }
-func words(v uint32) quad    { b := uint64(v)<<32 | uint64(v); return quad{b, b} }
-func sameByte(v uint8) quad  { return words(uint32(v) * 0x01010101) }
-func sameHalf(v uint16) quad { return words(uint32(v) * 0x00010001) }
+func double(v float64) quad { b := math.Float64bits(v); return quad{b, b} }
+func single(v float32) quad { return words(math.Float32bits(v)) }
+func words(v uint32) quad   { b := uint64(v)<<32 | uint64(v); return quad{b, b} }
+func sameByte(v uint8) quad { return words(uint32(v) * 0x01010101) }
 
 // bytesOf is the constant of 16 bytes.
 func bytesOf(value func(i int) uint8) (q quad) {

@@ -85,11 +85,6 @@ func (a *asm) tbl(d, n V, registers int, m V) {
 	a.word(0x4e000000|uint32(registers-1)<<13|uint32(m)<<16|uint32(n)<<5|uint32(d), "tbl v%d.16b, {%s}, v%d.16b", d, list, m)
 }
 
-// ext takes 16 bytes of n and m, which follows it, from byte at on.
-func (a *asm) ext(d, n, m V, at int) {
-	a.word(0x6e000000|uint32(m)<<16|uint32(at)<<11|uint32(n)<<5|uint32(d), "ext v%d.16b, v%d.16b, v%d.16b, #%d", d, n, m, at)
-}
-
 // fmulElement multiplies by one element of m, fmlaElement adds the product to d.
 func (a *asm) fmulElement(d, n, m V, i int) { a.byElement("fmul", 0x4f809000, d, n, m, i) }
 func (a *asm) fmlaElement(d, n, m V, i int) { a.byElement("fmla", 0x4f801000, d, n, m, i) }
