@@ -55,6 +55,7 @@ var neon = func() isa {
 		return lane
 	}
 	s.scaleRow, s.addTo = scaleRowNEON, addToNEON
+	s.addRows, s.weigh = addRowsNEON, weighNEON
 
 	s.xor = xorNEON
 	s.multiplyAdd = func(n int) { multiplyAddNEON(n / (2 * 4 * 24)) }

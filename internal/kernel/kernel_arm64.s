@@ -3398,6 +3398,652 @@ sixteen:
 	CBNZ R2, sixteen
 	RET
 
+// func addRowsNEON(y *float64, yStride int, x *float32, xStride int, w *float32, wStride, n, rows, columns int)
+TEXT ·addRowsNEON(SB), NOSPLIT, $0-72
+	MOVD y+0(FP), R0
+	MOVD x+16(FP), R3
+	MOVD w+32(FP), R6
+	MOVD n+48(FP), R9
+	MOVD columns+64(FP), R13
+	MOVD yStride+8(FP), R1
+	LSL $3, R1
+	MOVD xStride+24(FP), R4
+	LSL $2, R4
+	MOVD wStride+40(FP), R7
+	LSL $2, R7
+columns:
+	MOVD R0, R2
+	MOVD R3, R5
+	MOVD rows+56(FP), R11
+	SUBS $4, R11
+	BLT rest
+rows:
+	MOVD R6, R8
+	MOVD R9, R10
+	MOVD R5, R20
+	ADD R4, R5
+	MOVD R5, R21
+	ADD R4, R5
+	MOVD R5, R22
+	ADD R4, R5
+	MOVD R5, R23
+	ADD R4, R5
+group4:
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	SUBS $8, R10
+	BLT few4
+	FLDPQ 0(R20), (F0, F1)
+	ADD $32, R20
+	FLDPQ 0(R21), (F2, F3)
+	ADD $32, R21
+	FLDPQ 0(R22), (F4, F5)
+	ADD $32, R22
+	FLDPQ 0(R23), (F6, F7)
+	ADD $32, R23
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f80110c // fmla v12.4s, v8.4s, v0.s[0]
+	WORD $0x4f80112d // fmla v13.4s, v9.4s, v0.s[0]
+	WORD $0x4f80114e // fmla v14.4s, v10.4s, v0.s[0]
+	WORD $0x4f80116f // fmla v15.4s, v11.4s, v0.s[0]
+	WORD $0x4f821110 // fmla v16.4s, v8.4s, v2.s[0]
+	WORD $0x4f821131 // fmla v17.4s, v9.4s, v2.s[0]
+	WORD $0x4f821152 // fmla v18.4s, v10.4s, v2.s[0]
+	WORD $0x4f821173 // fmla v19.4s, v11.4s, v2.s[0]
+	WORD $0x4f841114 // fmla v20.4s, v8.4s, v4.s[0]
+	WORD $0x4f841135 // fmla v21.4s, v9.4s, v4.s[0]
+	WORD $0x4f841156 // fmla v22.4s, v10.4s, v4.s[0]
+	WORD $0x4f841177 // fmla v23.4s, v11.4s, v4.s[0]
+	WORD $0x4f861118 // fmla v24.4s, v8.4s, v6.s[0]
+	WORD $0x4f861139 // fmla v25.4s, v9.4s, v6.s[0]
+	WORD $0x4f86115a // fmla v26.4s, v10.4s, v6.s[0]
+	WORD $0x4f86117b // fmla v27.4s, v11.4s, v6.s[0]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa0110c // fmla v12.4s, v8.4s, v0.s[1]
+	WORD $0x4fa0112d // fmla v13.4s, v9.4s, v0.s[1]
+	WORD $0x4fa0114e // fmla v14.4s, v10.4s, v0.s[1]
+	WORD $0x4fa0116f // fmla v15.4s, v11.4s, v0.s[1]
+	WORD $0x4fa21110 // fmla v16.4s, v8.4s, v2.s[1]
+	WORD $0x4fa21131 // fmla v17.4s, v9.4s, v2.s[1]
+	WORD $0x4fa21152 // fmla v18.4s, v10.4s, v2.s[1]
+	WORD $0x4fa21173 // fmla v19.4s, v11.4s, v2.s[1]
+	WORD $0x4fa41114 // fmla v20.4s, v8.4s, v4.s[1]
+	WORD $0x4fa41135 // fmla v21.4s, v9.4s, v4.s[1]
+	WORD $0x4fa41156 // fmla v22.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41177 // fmla v23.4s, v11.4s, v4.s[1]
+	WORD $0x4fa61118 // fmla v24.4s, v8.4s, v6.s[1]
+	WORD $0x4fa61139 // fmla v25.4s, v9.4s, v6.s[1]
+	WORD $0x4fa6115a // fmla v26.4s, v10.4s, v6.s[1]
+	WORD $0x4fa6117b // fmla v27.4s, v11.4s, v6.s[1]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f80190c // fmla v12.4s, v8.4s, v0.s[2]
+	WORD $0x4f80192d // fmla v13.4s, v9.4s, v0.s[2]
+	WORD $0x4f80194e // fmla v14.4s, v10.4s, v0.s[2]
+	WORD $0x4f80196f // fmla v15.4s, v11.4s, v0.s[2]
+	WORD $0x4f821910 // fmla v16.4s, v8.4s, v2.s[2]
+	WORD $0x4f821931 // fmla v17.4s, v9.4s, v2.s[2]
+	WORD $0x4f821952 // fmla v18.4s, v10.4s, v2.s[2]
+	WORD $0x4f821973 // fmla v19.4s, v11.4s, v2.s[2]
+	WORD $0x4f841914 // fmla v20.4s, v8.4s, v4.s[2]
+	WORD $0x4f841935 // fmla v21.4s, v9.4s, v4.s[2]
+	WORD $0x4f841956 // fmla v22.4s, v10.4s, v4.s[2]
+	WORD $0x4f841977 // fmla v23.4s, v11.4s, v4.s[2]
+	WORD $0x4f861918 // fmla v24.4s, v8.4s, v6.s[2]
+	WORD $0x4f861939 // fmla v25.4s, v9.4s, v6.s[2]
+	WORD $0x4f86195a // fmla v26.4s, v10.4s, v6.s[2]
+	WORD $0x4f86197b // fmla v27.4s, v11.4s, v6.s[2]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa0190c // fmla v12.4s, v8.4s, v0.s[3]
+	WORD $0x4fa0192d // fmla v13.4s, v9.4s, v0.s[3]
+	WORD $0x4fa0194e // fmla v14.4s, v10.4s, v0.s[3]
+	WORD $0x4fa0196f // fmla v15.4s, v11.4s, v0.s[3]
+	WORD $0x4fa21910 // fmla v16.4s, v8.4s, v2.s[3]
+	WORD $0x4fa21931 // fmla v17.4s, v9.4s, v2.s[3]
+	WORD $0x4fa21952 // fmla v18.4s, v10.4s, v2.s[3]
+	WORD $0x4fa21973 // fmla v19.4s, v11.4s, v2.s[3]
+	WORD $0x4fa41914 // fmla v20.4s, v8.4s, v4.s[3]
+	WORD $0x4fa41935 // fmla v21.4s, v9.4s, v4.s[3]
+	WORD $0x4fa41956 // fmla v22.4s, v10.4s, v4.s[3]
+	WORD $0x4fa41977 // fmla v23.4s, v11.4s, v4.s[3]
+	WORD $0x4fa61918 // fmla v24.4s, v8.4s, v6.s[3]
+	WORD $0x4fa61939 // fmla v25.4s, v9.4s, v6.s[3]
+	WORD $0x4fa6195a // fmla v26.4s, v10.4s, v6.s[3]
+	WORD $0x4fa6197b // fmla v27.4s, v11.4s, v6.s[3]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f81110c // fmla v12.4s, v8.4s, v1.s[0]
+	WORD $0x4f81112d // fmla v13.4s, v9.4s, v1.s[0]
+	WORD $0x4f81114e // fmla v14.4s, v10.4s, v1.s[0]
+	WORD $0x4f81116f // fmla v15.4s, v11.4s, v1.s[0]
+	WORD $0x4f831110 // fmla v16.4s, v8.4s, v3.s[0]
+	WORD $0x4f831131 // fmla v17.4s, v9.4s, v3.s[0]
+	WORD $0x4f831152 // fmla v18.4s, v10.4s, v3.s[0]
+	WORD $0x4f831173 // fmla v19.4s, v11.4s, v3.s[0]
+	WORD $0x4f851114 // fmla v20.4s, v8.4s, v5.s[0]
+	WORD $0x4f851135 // fmla v21.4s, v9.4s, v5.s[0]
+	WORD $0x4f851156 // fmla v22.4s, v10.4s, v5.s[0]
+	WORD $0x4f851177 // fmla v23.4s, v11.4s, v5.s[0]
+	WORD $0x4f871118 // fmla v24.4s, v8.4s, v7.s[0]
+	WORD $0x4f871139 // fmla v25.4s, v9.4s, v7.s[0]
+	WORD $0x4f87115a // fmla v26.4s, v10.4s, v7.s[0]
+	WORD $0x4f87117b // fmla v27.4s, v11.4s, v7.s[0]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa1110c // fmla v12.4s, v8.4s, v1.s[1]
+	WORD $0x4fa1112d // fmla v13.4s, v9.4s, v1.s[1]
+	WORD $0x4fa1114e // fmla v14.4s, v10.4s, v1.s[1]
+	WORD $0x4fa1116f // fmla v15.4s, v11.4s, v1.s[1]
+	WORD $0x4fa31110 // fmla v16.4s, v8.4s, v3.s[1]
+	WORD $0x4fa31131 // fmla v17.4s, v9.4s, v3.s[1]
+	WORD $0x4fa31152 // fmla v18.4s, v10.4s, v3.s[1]
+	WORD $0x4fa31173 // fmla v19.4s, v11.4s, v3.s[1]
+	WORD $0x4fa51114 // fmla v20.4s, v8.4s, v5.s[1]
+	WORD $0x4fa51135 // fmla v21.4s, v9.4s, v5.s[1]
+	WORD $0x4fa51156 // fmla v22.4s, v10.4s, v5.s[1]
+	WORD $0x4fa51177 // fmla v23.4s, v11.4s, v5.s[1]
+	WORD $0x4fa71118 // fmla v24.4s, v8.4s, v7.s[1]
+	WORD $0x4fa71139 // fmla v25.4s, v9.4s, v7.s[1]
+	WORD $0x4fa7115a // fmla v26.4s, v10.4s, v7.s[1]
+	WORD $0x4fa7117b // fmla v27.4s, v11.4s, v7.s[1]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f81190c // fmla v12.4s, v8.4s, v1.s[2]
+	WORD $0x4f81192d // fmla v13.4s, v9.4s, v1.s[2]
+	WORD $0x4f81194e // fmla v14.4s, v10.4s, v1.s[2]
+	WORD $0x4f81196f // fmla v15.4s, v11.4s, v1.s[2]
+	WORD $0x4f831910 // fmla v16.4s, v8.4s, v3.s[2]
+	WORD $0x4f831931 // fmla v17.4s, v9.4s, v3.s[2]
+	WORD $0x4f831952 // fmla v18.4s, v10.4s, v3.s[2]
+	WORD $0x4f831973 // fmla v19.4s, v11.4s, v3.s[2]
+	WORD $0x4f851914 // fmla v20.4s, v8.4s, v5.s[2]
+	WORD $0x4f851935 // fmla v21.4s, v9.4s, v5.s[2]
+	WORD $0x4f851956 // fmla v22.4s, v10.4s, v5.s[2]
+	WORD $0x4f851977 // fmla v23.4s, v11.4s, v5.s[2]
+	WORD $0x4f871918 // fmla v24.4s, v8.4s, v7.s[2]
+	WORD $0x4f871939 // fmla v25.4s, v9.4s, v7.s[2]
+	WORD $0x4f87195a // fmla v26.4s, v10.4s, v7.s[2]
+	WORD $0x4f87197b // fmla v27.4s, v11.4s, v7.s[2]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa1190c // fmla v12.4s, v8.4s, v1.s[3]
+	WORD $0x4fa1192d // fmla v13.4s, v9.4s, v1.s[3]
+	WORD $0x4fa1194e // fmla v14.4s, v10.4s, v1.s[3]
+	WORD $0x4fa1196f // fmla v15.4s, v11.4s, v1.s[3]
+	WORD $0x4fa31910 // fmla v16.4s, v8.4s, v3.s[3]
+	WORD $0x4fa31931 // fmla v17.4s, v9.4s, v3.s[3]
+	WORD $0x4fa31952 // fmla v18.4s, v10.4s, v3.s[3]
+	WORD $0x4fa31973 // fmla v19.4s, v11.4s, v3.s[3]
+	WORD $0x4fa51914 // fmla v20.4s, v8.4s, v5.s[3]
+	WORD $0x4fa51935 // fmla v21.4s, v9.4s, v5.s[3]
+	WORD $0x4fa51956 // fmla v22.4s, v10.4s, v5.s[3]
+	WORD $0x4fa51977 // fmla v23.4s, v11.4s, v5.s[3]
+	WORD $0x4fa71918 // fmla v24.4s, v8.4s, v7.s[3]
+	WORD $0x4fa71939 // fmla v25.4s, v9.4s, v7.s[3]
+	WORD $0x4fa7195a // fmla v26.4s, v10.4s, v7.s[3]
+	WORD $0x4fa7197b // fmla v27.4s, v11.4s, v7.s[3]
+	B added4
+few4:
+	ADD $8, R10, R12
+	MOVD ZR, R10
+one4:
+	VLD1R (R20), [V0.S4]
+	ADD $4, R20
+	VLD1R (R21), [V1.S4]
+	ADD $4, R21
+	VLD1R (R22), [V2.S4]
+	ADD $4, R22
+	VLD1R (R23), [V3.S4]
+	ADD $4, R23
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	VFMLA V0.S4, V8.S4, V12.S4
+	VFMLA V0.S4, V9.S4, V13.S4
+	VFMLA V0.S4, V10.S4, V14.S4
+	VFMLA V0.S4, V11.S4, V15.S4
+	VFMLA V1.S4, V8.S4, V16.S4
+	VFMLA V1.S4, V9.S4, V17.S4
+	VFMLA V1.S4, V10.S4, V18.S4
+	VFMLA V1.S4, V11.S4, V19.S4
+	VFMLA V2.S4, V8.S4, V20.S4
+	VFMLA V2.S4, V9.S4, V21.S4
+	VFMLA V2.S4, V10.S4, V22.S4
+	VFMLA V2.S4, V11.S4, V23.S4
+	VFMLA V3.S4, V8.S4, V24.S4
+	VFMLA V3.S4, V9.S4, V25.S4
+	VFMLA V3.S4, V10.S4, V26.S4
+	VFMLA V3.S4, V11.S4, V27.S4
+	SUB $1, R12
+	CBNZ R12, one4
+added4:
+	MOVD R2, R12
+	WORD $0x0e617980 // fcvtl v0.2d, v12.2s
+	WORD $0x4e617981 // fcvtl2 v1.2d, v12.4s
+	FLDPQ 0(R12), (F4, F5)
+	WORD $0x0e6179a2 // fcvtl v2.2d, v13.2s
+	WORD $0x4e6179a3 // fcvtl2 v3.2d, v13.4s
+	FLDPQ 32(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	WORD $0x0e6179c0 // fcvtl v0.2d, v14.2s
+	WORD $0x4e6179c1 // fcvtl2 v1.2d, v14.4s
+	FLDPQ 64(R12), (F4, F5)
+	WORD $0x0e6179e2 // fcvtl v2.2d, v15.2s
+	WORD $0x4e6179e3 // fcvtl2 v3.2d, v15.4s
+	FLDPQ 96(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 64(R12)
+	FSTPQ (F2, F3), 96(R12)
+	ADD R1, R12
+	WORD $0x0e617a00 // fcvtl v0.2d, v16.2s
+	WORD $0x4e617a01 // fcvtl2 v1.2d, v16.4s
+	FLDPQ 0(R12), (F4, F5)
+	WORD $0x0e617a22 // fcvtl v2.2d, v17.2s
+	WORD $0x4e617a23 // fcvtl2 v3.2d, v17.4s
+	FLDPQ 32(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	WORD $0x0e617a40 // fcvtl v0.2d, v18.2s
+	WORD $0x4e617a41 // fcvtl2 v1.2d, v18.4s
+	FLDPQ 64(R12), (F4, F5)
+	WORD $0x0e617a62 // fcvtl v2.2d, v19.2s
+	WORD $0x4e617a63 // fcvtl2 v3.2d, v19.4s
+	FLDPQ 96(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 64(R12)
+	FSTPQ (F2, F3), 96(R12)
+	ADD R1, R12
+	WORD $0x0e617a80 // fcvtl v0.2d, v20.2s
+	WORD $0x4e617a81 // fcvtl2 v1.2d, v20.4s
+	FLDPQ 0(R12), (F4, F5)
+	WORD $0x0e617aa2 // fcvtl v2.2d, v21.2s
+	WORD $0x4e617aa3 // fcvtl2 v3.2d, v21.4s
+	FLDPQ 32(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	WORD $0x0e617ac0 // fcvtl v0.2d, v22.2s
+	WORD $0x4e617ac1 // fcvtl2 v1.2d, v22.4s
+	FLDPQ 64(R12), (F4, F5)
+	WORD $0x0e617ae2 // fcvtl v2.2d, v23.2s
+	WORD $0x4e617ae3 // fcvtl2 v3.2d, v23.4s
+	FLDPQ 96(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 64(R12)
+	FSTPQ (F2, F3), 96(R12)
+	ADD R1, R12
+	WORD $0x0e617b00 // fcvtl v0.2d, v24.2s
+	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
+	FLDPQ 0(R12), (F4, F5)
+	WORD $0x0e617b22 // fcvtl v2.2d, v25.2s
+	WORD $0x4e617b23 // fcvtl2 v3.2d, v25.4s
+	FLDPQ 32(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	WORD $0x0e617b40 // fcvtl v0.2d, v26.2s
+	WORD $0x4e617b41 // fcvtl2 v1.2d, v26.4s
+	FLDPQ 64(R12), (F4, F5)
+	WORD $0x0e617b62 // fcvtl v2.2d, v27.2s
+	WORD $0x4e617b63 // fcvtl2 v3.2d, v27.4s
+	FLDPQ 96(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 64(R12)
+	FSTPQ (F2, F3), 96(R12)
+	ADD R1, R12
+	CBNZ R10, group4
+	MOVD R12, R2
+	SUBS $4, R11
+	BGE rows
+rest:
+	ADDS $4, R11
+	BEQ done
+row:
+	MOVD R6, R8
+	MOVD R9, R10
+	MOVD R5, R20
+	ADD R4, R5
+group1:
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	SUBS $8, R10
+	BLT few1
+	FLDPQ 0(R20), (F0, F1)
+	ADD $32, R20
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f80110c // fmla v12.4s, v8.4s, v0.s[0]
+	WORD $0x4f80112d // fmla v13.4s, v9.4s, v0.s[0]
+	WORD $0x4f80114e // fmla v14.4s, v10.4s, v0.s[0]
+	WORD $0x4f80116f // fmla v15.4s, v11.4s, v0.s[0]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa0110c // fmla v12.4s, v8.4s, v0.s[1]
+	WORD $0x4fa0112d // fmla v13.4s, v9.4s, v0.s[1]
+	WORD $0x4fa0114e // fmla v14.4s, v10.4s, v0.s[1]
+	WORD $0x4fa0116f // fmla v15.4s, v11.4s, v0.s[1]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f80190c // fmla v12.4s, v8.4s, v0.s[2]
+	WORD $0x4f80192d // fmla v13.4s, v9.4s, v0.s[2]
+	WORD $0x4f80194e // fmla v14.4s, v10.4s, v0.s[2]
+	WORD $0x4f80196f // fmla v15.4s, v11.4s, v0.s[2]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa0190c // fmla v12.4s, v8.4s, v0.s[3]
+	WORD $0x4fa0192d // fmla v13.4s, v9.4s, v0.s[3]
+	WORD $0x4fa0194e // fmla v14.4s, v10.4s, v0.s[3]
+	WORD $0x4fa0196f // fmla v15.4s, v11.4s, v0.s[3]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f81110c // fmla v12.4s, v8.4s, v1.s[0]
+	WORD $0x4f81112d // fmla v13.4s, v9.4s, v1.s[0]
+	WORD $0x4f81114e // fmla v14.4s, v10.4s, v1.s[0]
+	WORD $0x4f81116f // fmla v15.4s, v11.4s, v1.s[0]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa1110c // fmla v12.4s, v8.4s, v1.s[1]
+	WORD $0x4fa1112d // fmla v13.4s, v9.4s, v1.s[1]
+	WORD $0x4fa1114e // fmla v14.4s, v10.4s, v1.s[1]
+	WORD $0x4fa1116f // fmla v15.4s, v11.4s, v1.s[1]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4f81190c // fmla v12.4s, v8.4s, v1.s[2]
+	WORD $0x4f81192d // fmla v13.4s, v9.4s, v1.s[2]
+	WORD $0x4f81194e // fmla v14.4s, v10.4s, v1.s[2]
+	WORD $0x4f81196f // fmla v15.4s, v11.4s, v1.s[2]
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	WORD $0x4fa1190c // fmla v12.4s, v8.4s, v1.s[3]
+	WORD $0x4fa1192d // fmla v13.4s, v9.4s, v1.s[3]
+	WORD $0x4fa1194e // fmla v14.4s, v10.4s, v1.s[3]
+	WORD $0x4fa1196f // fmla v15.4s, v11.4s, v1.s[3]
+	B added1
+few1:
+	ADD $8, R10, R12
+	MOVD ZR, R10
+one1:
+	VLD1R (R20), [V0.S4]
+	ADD $4, R20
+	FLDPQ 0(R8), (F8, F9)
+	FLDPQ 32(R8), (F10, F11)
+	ADD R7, R8
+	VFMLA V0.S4, V8.S4, V12.S4
+	VFMLA V0.S4, V9.S4, V13.S4
+	VFMLA V0.S4, V10.S4, V14.S4
+	VFMLA V0.S4, V11.S4, V15.S4
+	SUB $1, R12
+	CBNZ R12, one1
+added1:
+	MOVD R2, R12
+	WORD $0x0e617980 // fcvtl v0.2d, v12.2s
+	WORD $0x4e617981 // fcvtl2 v1.2d, v12.4s
+	FLDPQ 0(R12), (F4, F5)
+	WORD $0x0e6179a2 // fcvtl v2.2d, v13.2s
+	WORD $0x4e6179a3 // fcvtl2 v3.2d, v13.4s
+	FLDPQ 32(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	WORD $0x0e6179c0 // fcvtl v0.2d, v14.2s
+	WORD $0x4e6179c1 // fcvtl2 v1.2d, v14.4s
+	FLDPQ 64(R12), (F4, F5)
+	WORD $0x0e6179e2 // fcvtl v2.2d, v15.2s
+	WORD $0x4e6179e3 // fcvtl2 v3.2d, v15.4s
+	FLDPQ 96(R12), (F6, F7)
+	WORD $0x4e60d480 // fadd v0.2d, v4.2d, v0.2d
+	WORD $0x4e61d4a1 // fadd v1.2d, v5.2d, v1.2d
+	WORD $0x4e62d4c2 // fadd v2.2d, v6.2d, v2.2d
+	WORD $0x4e63d4e3 // fadd v3.2d, v7.2d, v3.2d
+	FSTPQ (F0, F1), 64(R12)
+	FSTPQ (F2, F3), 96(R12)
+	ADD R1, R12
+	CBNZ R10, group1
+	MOVD R12, R2
+	SUB $1, R11
+	CBNZ R11, row
+done:
+	ADD $128, R0
+	ADD $64, R6
+	SUB $16, R13
+	CBNZ R13, columns
+	RET
+
+// func weighNEON(w *float32, scores *float64, scale, most float64) (top, sum float64)
+TEXT ·weighNEON(SB), NOSPLIT, $0-48
+	MOVD w+0(FP), R0
+	MOVD scores+8(FP), R1
+	FMOVD scale+16(FP), F29
+	FMOVD most+24(FP), F30
+	VDUP V29.D[0], V29.D2
+	VDUP V30.D[0], V30.D2
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 48(R20), F24
+	FMOVQ 64(R20), F25
+	FMOVQ 80(R20), F26
+	FMOVQ 96(R20), F27
+	FMOVQ 112(R20), F28
+	MOVD R1, R2
+	MOVD $8, R3
+scale:
+	FLDPQ 0(R2), (F4, F5)
+	FLDPQ 32(R2), (F6, F7)
+	WORD $0x6e7ddc84 // fmul v4.2d, v4.2d, v29.2d
+	WORD $0x6e7ddca5 // fmul v5.2d, v5.2d, v29.2d
+	WORD $0x6e7ddcc6 // fmul v6.2d, v6.2d, v29.2d
+	WORD $0x6e7ddce7 // fmul v7.2d, v7.2d, v29.2d
+	WORD $0x4e64c7de // fmaxnm v30.2d, v30.2d, v4.2d
+	WORD $0x4e65c7de // fmaxnm v30.2d, v30.2d, v5.2d
+	WORD $0x4e66c7de // fmaxnm v30.2d, v30.2d, v6.2d
+	WORD $0x4e67c7de // fmaxnm v30.2d, v30.2d, v7.2d
+	FSTPQ (F4, F5), 0(R2)
+	FSTPQ (F6, F7), 32(R2)
+	ADD $64, R2
+	SUB $1, R3
+	CBNZ R3, scale
+	WORD $0x6e7ec7de // fmaxnmp v30.2d, v30.2d, v30.2d
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	MOVD $8, R3
+eight:
+	FLDPQ 0(R1), (F8, F9)
+	FLDPQ 32(R1), (F10, F11)
+	WORD $0x4efed508 // fsub v8.2d, v8.2d, v30.2d
+	WORD $0x4efed529 // fsub v9.2d, v9.2d, v30.2d
+	WORD $0x4efed54a // fsub v10.2d, v10.2d, v30.2d
+	WORD $0x4efed56b // fsub v11.2d, v11.2d, v30.2d
+	WORD $0x4ef9f508 // fmin v8.2d, v8.2d, v25.2d
+	WORD $0x4ef9f529 // fmin v9.2d, v9.2d, v25.2d
+	WORD $0x4ef9f54a // fmin v10.2d, v10.2d, v25.2d
+	WORD $0x4ef9f56b // fmin v11.2d, v11.2d, v25.2d
+	WORD $0x4e78f508 // fmax v8.2d, v8.2d, v24.2d
+	WORD $0x4e78f529 // fmax v9.2d, v9.2d, v24.2d
+	WORD $0x4e78f54a // fmax v10.2d, v10.2d, v24.2d
+	WORD $0x4e78f56b // fmax v11.2d, v11.2d, v24.2d
+	WORD $0x6e7add08 // fmul v8.2d, v8.2d, v26.2d
+	WORD $0x6e7add29 // fmul v9.2d, v9.2d, v26.2d
+	WORD $0x6e7add4a // fmul v10.2d, v10.2d, v26.2d
+	WORD $0x6e7add6b // fmul v11.2d, v11.2d, v26.2d
+	WORD $0x4e7bd50c // fadd v12.2d, v8.2d, v27.2d
+	WORD $0x4e7bd52d // fadd v13.2d, v9.2d, v27.2d
+	WORD $0x4e7bd54e // fadd v14.2d, v10.2d, v27.2d
+	WORD $0x4e7bd56f // fadd v15.2d, v11.2d, v27.2d
+	WORD $0x4efbd590 // fsub v16.2d, v12.2d, v27.2d
+	WORD $0x4efbd5b1 // fsub v17.2d, v13.2d, v27.2d
+	WORD $0x4efbd5d2 // fsub v18.2d, v14.2d, v27.2d
+	WORD $0x4efbd5f3 // fsub v19.2d, v15.2d, v27.2d
+	WORD $0x4ef0d508 // fsub v8.2d, v8.2d, v16.2d
+	WORD $0x4ef1d529 // fsub v9.2d, v9.2d, v17.2d
+	WORD $0x4ef2d54a // fsub v10.2d, v10.2d, v18.2d
+	WORD $0x4ef3d56b // fsub v11.2d, v11.2d, v19.2d
+	FMOVQ 128(R20), F16
+	FMOVQ 128(R20), F17
+	FMOVQ 128(R20), F18
+	FMOVQ 128(R20), F19
+	FMOVQ 144(R20), F20
+	FMOVQ 144(R20), F21
+	FMOVQ 144(R20), F22
+	FMOVQ 144(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 160(R20), F16
+	FMOVQ 160(R20), F17
+	FMOVQ 160(R20), F18
+	FMOVQ 160(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 176(R20), F20
+	FMOVQ 176(R20), F21
+	FMOVQ 176(R20), F22
+	FMOVQ 176(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 192(R20), F16
+	FMOVQ 192(R20), F17
+	FMOVQ 192(R20), F18
+	FMOVQ 192(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 208(R20), F20
+	FMOVQ 208(R20), F21
+	FMOVQ 208(R20), F22
+	FMOVQ 208(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 224(R20), F16
+	FMOVQ 224(R20), F17
+	FMOVQ 224(R20), F18
+	FMOVQ 224(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 240(R20), F20
+	FMOVQ 240(R20), F21
+	FMOVQ 240(R20), F22
+	FMOVQ 240(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 112(R20), F16
+	FMOVQ 112(R20), F17
+	FMOVQ 112(R20), F18
+	FMOVQ 112(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	WORD $0x4f74558c // shl v12.2d, v12.2d, #52
+	WORD $0x4f7455ad // shl v13.2d, v13.2d, #52
+	WORD $0x4f7455ce // shl v14.2d, v14.2d, #52
+	WORD $0x4f7455ef // shl v15.2d, v15.2d, #52
+	WORD $0x4eec8608 // add v8.2d, v16.2d, v12.2d
+	WORD $0x4eed8629 // add v9.2d, v17.2d, v13.2d
+	WORD $0x4eee864a // add v10.2d, v18.2d, v14.2d
+	WORD $0x4eef866b // add v11.2d, v19.2d, v15.2d
+	WORD $0x0e61690c // fcvtn v12.2s, v8.2d
+	WORD $0x4e61692c // fcvtn2 v12.4s, v9.2d
+	WORD $0x0e61694d // fcvtn v13.2s, v10.2d
+	WORD $0x4e61696d // fcvtn2 v13.4s, v11.2d
+	FSTPQ (F12, F13), 0(R0)
+	WORD $0x0e617988 // fcvtl v8.2d, v12.2s
+	WORD $0x4e617989 // fcvtl2 v9.2d, v12.4s
+	WORD $0x0e6179aa // fcvtl v10.2d, v13.2s
+	WORD $0x4e6179ab // fcvtl2 v11.2d, v13.4s
+	WORD $0x4e68d400 // fadd v0.2d, v0.2d, v8.2d
+	WORD $0x4e69d421 // fadd v1.2d, v1.2d, v9.2d
+	WORD $0x4e6ad442 // fadd v2.2d, v2.2d, v10.2d
+	WORD $0x4e6bd463 // fadd v3.2d, v3.2d, v11.2d
+	ADD $64, R1
+	ADD $32, R0
+	SUB $1, R3
+	CBNZ R3, eight
+	WORD $0x4e62d400 // fadd v0.2d, v0.2d, v2.2d
+	WORD $0x4e63d421 // fadd v1.2d, v1.2d, v3.2d
+	WORD $0x4e61d400 // fadd v0.2d, v0.2d, v1.2d
+	WORD $0x6e60d400 // faddp v0.2d, v0.2d, v0.2d
+	FMOVD F30, top+32(FP)
+	FMOVD F0, sum+40(FP)
+	RET
+
 // func xorNEON(data *byte, quarter int) uint64
 TEXT ·xorNEON(SB), NOSPLIT, $0-24
 	MOVD data+0(FP), R0

@@ -144,6 +144,17 @@ func scaleRowNEON(y, x, weight *float32, scale float64, n int)
 //go:noescape
 func addToNEON(y, x *float32, n int)
 
+// addRowsNEON adds Σ_i x[r·xStride + i]·w[i·wStride:] for i < n, columns values, to y[r·yStride:] for each of some rows r, as
+// addRowsGeneric does. columns is a positive multiple of 16, n and rows are positive.
+//
+//go:noescape
+func addRowsNEON(y *float64, yStride int, x *float32, xStride int, w *float32, wStride, n, rows, columns int)
+
+// weighNEON sets w[i] to exp(scores[i]·scale - top) for the 64 scores of a page, as weighGeneric does.
+//
+//go:noescape
+func weighNEON(w *float32, scores *float64, scale, most float64) (top, sum float64)
+
 // xorNEON folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //
 //go:noescape

@@ -45,7 +45,7 @@ func (a *asm) word(op uint32, format string, args ...any) {
 
 func (a *asm) label(name string) { fmt.Fprintf(&a.text, "%s:\n", name) }
 
-// fn begins a function. signature is Go's, without a result or with one of 4 or 8 bytes; frame is its stack in bytes.
+// fn begins a function. signature is Go's; a result without a name is called ret. frame is its stack in bytes.
 func (a *asm) fn(name, signature string, frame int, doc ...string) {
 	fmt.Fprintf(&a.stubs, "\n// %s %s\n//\n//go:noescape\nfunc %s%s\n", name, strings.Join(doc, "\n// "), name, signature)
 	list, result, _ := strings.Cut(strings.TrimPrefix(signature, "("), ")")
@@ -60,20 +60,27 @@ func (a *asm) fn(name, signature string, frame int, doc ...string) {
 		a.params[name] = fmt.Sprintf("%s+%d(FP)", name, offset)
 		offset += size
 	}
-	var names []string
-	for _, part := range strings.Split(list, ", ") {
-		name, typ, typed := strings.Cut(part, " ")
-		names = append(names, name)
-		if typed {
-			for _, n := range names {
-				place(n, typ)
+	places := func(list string) {
+		var names []string
+		for _, part := range strings.Split(list, ", ") {
+			name, typ, typed := strings.Cut(part, " ")
+			names = append(names, name)
+			if typed {
+				for _, n := range names {
+					place(n, typ)
+				}
+				names = nil
 			}
-			names = nil
 		}
 	}
-	if result = strings.TrimSpace(result); result != "" {
+	places(list)
+	result = strings.Trim(result, " ()")
+	if result != "" {
 		offset = (offset + 7) &^ 7
-		place("ret", result)
+		if !strings.Contains(result, " ") {
+			result = "ret " + result
+		}
+		places(result)
 	}
 	flags := "NOSPLIT"
 	if frame > 0 {

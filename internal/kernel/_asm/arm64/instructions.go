@@ -14,7 +14,7 @@ var threes = map[string]uint32{
 	"fadd 4s": 0x4e20d400, "fadd 2d": 0x4e60d400, "fsub 4s": 0x4ea0d400, "fsub 2d": 0x4ee0d400,
 	"fmul 4s": 0x6e20dc00, "fmul 2d": 0x6e60dc00, "fdiv 2d": 0x6e60fc00,
 	"fmax 4s": 0x4e20f400, "fmax 2d": 0x4e60f400, "fmin 4s": 0x4ea0f400, "fmin 2d": 0x4ee0f400,
-	"faddp 2d": 0x6e60d400,
+	"faddp 2d": 0x6e60d400, "fmaxnm 2d": 0x4e60c400, "fmaxnmp 2d": 0x6e60c400,
 	"fcmgt 4s": 0x6ea0e400, "fcmge 4s": 0x6e20e400, "fcmeq 4s": 0x4e20e400,
 	"add 16b": 0x4e208400, "add 4s": 0x4ea08400, "add 2d": 0x4ee08400, "sub 16b": 0x6e208400, "sub 4s": 0x6ea08400,
 	"umax 4s": 0x6ea06400, "mul 16b": 0x4e209c00, "cmtst 16b": 0x4e208c00, "cmeq 16b": 0x6e208c00, "cmhi 16b": 0x6e203400, "ushl 16b": 0x6e204400,
