@@ -147,9 +147,15 @@ func ToHF(cfg config.Config, name string) string {
 	if t == nil || t.hybrid == nil {
 		return name
 	}
-	if layer, rest := indexed(name, blockPrefix); layer >= 0 {
-		if r := t.find(cfg, layer, func(r *row) bool { return r.file != "" && r.is(rest) }); r != nil {
-			name = instance(blockPrefix, layer, r.file)
+	layer, rest := indexed(name, blockPrefix)
+	if layer < 0 {
+		return Spelled(cfg, name)
+	}
+	for _, k := range t.blocks {
+		for i := range k.rows {
+			if r := &k.rows[i]; r.file != "" && r.is(rest) {
+				return Spelled(cfg, instance(blockPrefix, layer, r.file))
+			}
 		}
 	}
 	return Spelled(cfg, name)
