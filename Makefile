@@ -64,11 +64,11 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
-	.venv/bin/python fixtures/interop_hybrids.py --gomamba ./gomamba -n $(ROUNDS)
 	.venv/bin/python fixtures/interop_hub.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_tokenizers.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_templates.py --gomamba ./gomamba --templates .venv/llama.cpp/models/templates
 	llama=$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python); \
+	.venv/bin/python fixtures/interop_hybrids.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	.venv/bin/python fixtures/interop_layouts.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	.venv/bin/python fixtures/interop_sources.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	{ test -z "$$llama" || { .venv/bin/python fixtures/interop_text.py --gomamba ./gomamba -n $(ROUNDS) && \
