@@ -12,6 +12,7 @@ import (
 // with experts or without. Models of attention alone are of the same class. StateSize is mamba_d_state, ConvKernel
 // mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps.
 type GraniteHybridConfig struct {
+	notInOld
 	Common
 	Layers []Block // the first block of each layer: BlockMamba2 or BlockAttention
 	Mixer2
@@ -36,6 +37,7 @@ type GraniteHybridConfig struct {
 func NewGraniteHybrid() *GraniteHybridConfig {
 	bos := 1
 	return &GraniteHybridConfig{
+		notInOld: notInOld{GraniteHybrid},
 		Common: Common{
 			Architectures:    []string{"GraniteMoeHybridForCausalLM"},
 			VocabSize:        32000,
@@ -173,16 +175,6 @@ func (c *GraniteHybridConfig) Clone() Config {
 
 // EncodeHF implements Config.
 func (c *GraniteHybridConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
-
-// EncodeOriginal implements Config: mamba_ssm does not have such a model.
-func (c *GraniteHybridConfig) EncodeOriginal() ([]byte, error) {
-	return nil, notIn(GraniteHybrid, "the original layout")
-}
-
-// EncodeMistral implements Config: mistral does not have such a model.
-func (c *GraniteHybridConfig) EncodeMistral() ([]byte, error) {
-	return nil, notIn(GraniteHybrid, "mistral's layout")
-}
 
 // Blocks implements Config.
 func (c *GraniteHybridConfig) Blocks() [][]Block {

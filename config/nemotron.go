@@ -12,6 +12,7 @@ import (
 // mamba_hidden_act. The head is never tied, whatever tie_word_embeddings says. Keys that the class has and ignores, such as
 // time_step_limit and attention_bias, are extra keys here.
 type NemotronHConfig struct {
+	notInOld
 	Common         // TimeStepMin is a lower limit of dt in full passes of transformers on a CPU, and of no other program
 	Layers []Block // BlockMamba2, BlockAttention, BlockMLP or BlockMoE
 	Mixer2
@@ -35,6 +36,7 @@ type NemotronHConfig struct {
 func NewNemotronH() *NemotronHConfig {
 	pad, bos := 0, 1
 	return &NemotronHConfig{
+		notInOld: notInOld{NemotronH},
 		Common: Common{
 			Architectures:    []string{"NemotronHForCausalLM"},
 			VocabSize:        131072,
@@ -189,16 +191,6 @@ func (c *NemotronHConfig) Clone() Config {
 
 // EncodeHF implements Config.
 func (c *NemotronHConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
-
-// EncodeOriginal implements Config: mamba_ssm does not have such a model.
-func (c *NemotronHConfig) EncodeOriginal() ([]byte, error) {
-	return nil, notIn(NemotronH, "the original layout")
-}
-
-// EncodeMistral implements Config: mistral does not have such a model.
-func (c *NemotronHConfig) EncodeMistral() ([]byte, error) {
-	return nil, notIn(NemotronH, "mistral's layout")
-}
 
 // Blocks implements Config.
 func (c *NemotronHConfig) Blocks() [][]Block {

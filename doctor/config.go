@@ -24,6 +24,8 @@ func (d *doctor) config(cfg config.Config) config.Config {
 		family = "" // which the tensors of a hybrid do not show
 	}
 	switch {
+	case d.lostHybrid(cfg, err):
+		return nil
 	case err != nil && (family == "" || !repairable(err)):
 		if d.damage.err != nil {
 			d.unfixable(d.damage.err)

@@ -4,6 +4,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -161,26 +162,58 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 
 // hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.
 func (d *doctor) hybrid() config.Config {
-	if v, _ := d.raw.Get(keyModelType); !d.statesAll() || !isHybrid(v) {
+	if !d.statesAll() {
 		return nil
 	}
 	cfg, err := d.parseText(object(d.raw))
-	if err != nil {
+	if err != nil || !config.Hybrid(cfg.Family()) {
 		return nil
 	}
 	return cfg
 }
 
-// isHybrid reports whether a model_type is that of a hybrid.
-func isHybrid(modelType jsonobj.Value) bool {
-	name, _ := modelType.Text()
+// saysHybrid reports whether the model_type is that of a hybrid.
+func (d *doctor) saysHybrid() bool {
+	v, _ := d.raw.Get(keyModelType)
+	name, _ := v.Text()
 	return config.Hybrid(config.Family(name))
+}
+
+// lostHybrid says that the tensors are those of a hybrid whose configuration is lost, if they are; cfg and err are what became
+// of reading it. Its layers and most of its settings are nowhere else.
+func (d *doctor) lostHybrid(cfg config.Config, err error) bool {
+	name, family := d.ofHybrid()
+	if name == "" || err != nil && d.saysHybrid() && !d.damage.lost || err == nil && (!d.damage.lost || d.fits(cfg)) {
+		return false
+	}
+	what := "the tensors are those of " + config.Title(family) + " or another hybrid, such as " + badfile.Quote(name)
+	d.add("", "%v; %s, whose layers and settings only this file states: download it again", cmp.Or(d.damage.err, err), what)
+	return true
+}
+
+// ofHybrid is names.OfHybrid of the names in the files.
+func (d *doctor) ofHybrid() (name string, family config.Family) {
+	var list []string
+	stored := d.w.Listed
+	if stored == nil {
+		stored = d.w.Tensors
+	}
+	for _, t := range stored {
+		list = append(list, t.Name)
+	}
+	return names.OfHybrid(list)
+}
+
+// fits reports whether a configuration fits the tensors once they show its sizes.
+func (d *doctor) fits(cfg config.Config) bool {
+	ck, err := d.assembled(layout.Fit(d.sized(cfg), d.w.Tensors))
+	return err == nil && ck.Check() == nil
 }
 
 // family infers from the tensors what a model is. If several families have such tensors, it is the plain one. Those of a
 // hybrid do not show it.
 func (d *doctor) family() config.Family {
-	if v, _ := d.raw.Get(keyModelType); isHybrid(v) {
+	if name, _ := d.ofHybrid(); name != "" || d.saysHybrid() {
 		return ""
 	}
 	return names.FamilyOf(func(name string) bool {

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // description is what the general keys of a GGUF file say about a model, gathered as llama.cpp's converter does
@@ -73,14 +73,14 @@ func sourceDescription(kvs []gguf.KV) []gguf.KV {
 	return kept
 }
 
-var snapshot = regexp.MustCompile(`models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$`)
+var snapshot = lazy.Regexp(`models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$`)
 
 // folderID is the id that a folder's name stands for: that of the repository in the hub's cache.
 func folderID(dir string) string {
 	if whole, err := filepath.Abs(dir); err == nil {
 		dir = whole
 	}
-	if m := snapshot.FindStringSubmatch(dir); m != nil {
+	if m := snapshot().FindStringSubmatch(dir); m != nil {
 		return m[1] + "/" + m[2]
 	}
 	return filepath.Base(dir)
@@ -120,14 +120,14 @@ func (d *description) takeCard(card modelCard, parameters int) {
 }
 
 // hubURL is the address of a repository.
-var hubURL = regexp.MustCompile(`^https?://huggingface.co/([^/]+/[^/]+)$`)
+var hubURL = lazy.Regexp(`^https?://huggingface.co/([^/]+/[^/]+)$`)
 
 // relation describes another repository by its id or address.
 func relation(id string, parameters int) map[string]string {
 	r := make(map[string]string)
 	if strings.HasPrefix(id, "http://") || strings.HasPrefix(id, "https://") || strings.HasPrefix(id, "ssh://") {
 		r["repo_url"] = id
-		found := hubURL.FindStringSubmatch(id)
+		found := hubURL().FindStringSubmatch(id)
 		if found == nil {
 			return r
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/internal/tags"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -84,9 +85,6 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	vocab, head := 0, false
 	for _, t := range f.Tensors() {
 		p, err := t.Weight()
-		if err == nil {
-			err = refuseScale(f, t)
-		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -110,8 +108,13 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	err = mmap.Guard(func() (err error) {
-		w.Tensors, err = canonical(w.Listed, cfg)
+	err = mmap.Guard(func() error {
+		weights, inputs, err := applyScales(inOrder(w.Listed, cfg))
+		if err != nil {
+			return err
+		}
+		w.Activations = inputs
+		w.Tensors, err = canonical(weights, cfg)
 		return err
 	})
 	if err == nil && config.Hybrid(cfg.Family()) {
@@ -141,20 +144,31 @@ func refuseUnknown(tensors []tensor.Tensor, cfg config.Config) error {
 	return nil
 }
 
-// refuseScale refuses a scale of a whole weight: NVFP4 weights of other makers have one, by which their products are
-// multiplied. A scale of 1 is left out of the file.
-func refuseScale(f *gguf.File, t gguf.Tensor) error {
-	base, ok := strings.CutSuffix(t.Name, ".scale")
-	if !ok {
-		return nil
+// applyScales applies the scales of whole weights, which NVFP4 has, and leaves out those of their inputs, whose names it returns.
+func applyScales(listed []tensor.Tensor) (weights []tensor.Tensor, inputs []string, err error) {
+	byName := make(map[string]tensor.Tensor, len(listed))
+	for _, t := range listed {
+		byName[t.Name] = t
 	}
-	w, ok := f.Tensor(base + ".weight")
-	if !ok {
-		return nil
+	for _, t := range listed {
+		base, isScale := strings.CutSuffix(t.Name, scaleEnding)
+		if _, of := byName[base+weightEnding]; isScale && of {
+			continue
+		}
+		if base, isInput := strings.CutSuffix(t.Name, inputScaleEnding); isInput {
+			if _, of := byName[base+weightEnding]; of {
+				inputs = append(inputs, t.Name)
+				continue
+			}
+		}
+		if scale, ok := byName[strings.TrimSuffix(t.Name, weightEnding)+scaleEnding]; ok && strings.HasSuffix(t.Name, weightEnding) {
+			if t, err = scheme.WithScale(t, scale); err != nil {
+				return nil, nil, err
+			}
+		}
+		weights = append(weights, t)
 	}
-	return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
-		Detail: fmt.Sprintf("is a scale of all of %s, of type %s, which this program does not apply; use a file without such scales",
-			badfile.Quote(w.Name), w.Type)}
+	return weights, inputs, nil
 }
 
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
@@ -168,8 +182,7 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		shapes[spec.Name] = spec.Shape
 	}
 	var tensors []tensor.Tensor
-	logs := make(map[int]string)       // of tensors that hold A: index and stored name
-	turned := make(map[int]names.GGUF) // of tensors whose rows are interleaved: index
+	logs := make(map[int]string) // of tensors that hold A: index and stored name
 	for _, t := range listed {
 		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
@@ -190,17 +203,19 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		if stored.NegExp {
 			logs[len(tensors)] = stored.Name
 		}
-		if stored.Heads > 0 && slices.Equal(t.Shape, stored.Shape) {
-			turned[len(tensors)] = stored
-		}
 		tensors = append(tensors, t)
 	}
-	inOrder(tensors, turned)
 	return tensors, takeLogs(tensors, logs)
 }
 
 // inOrder gives interleaved rows the order that they have in Hugging Face's files, in copies. They are whole blocks.
-func inOrder(tensors []tensor.Tensor, turned map[int]names.GGUF) {
+func inOrder(listed []tensor.Tensor, cfg config.Config) []tensor.Tensor {
+	tensors, turned := slices.Clone(listed), make(map[int]names.GGUF)
+	for i, t := range listed {
+		if _, stored, ok := names.FromGGUF(cfg, t.Name); ok && stored.Heads > 0 && slices.Equal(t.Shape, stored.Shape) {
+			turned[i] = stored
+		}
+	}
 	pool := parallel.NewPool(0)
 	defer pool.Close()
 	order := slices.Sorted(maps.Keys(turned))
@@ -215,6 +230,7 @@ func inOrder(tensors []tensor.Tensor, turned map[int]names.GGUF) {
 			t.Data = rows
 		}
 	})
+	return tensors
 }
 
 // zero reports whether all elements are.
