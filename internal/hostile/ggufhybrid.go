@@ -9,8 +9,8 @@ import (
 const kindI32 = 5
 
 // hybridNames are what gguf's names do not cover.
-var hybridNames = strings.NewReplacer("mixer.q_proj", "attn_q", "mixer.k_proj", "attn_k", "mixer.v_proj", "attn_v", "mixer.o_proj", "attn_output",
-	"mixer.gate.e_score_correction_bias", "exp_probs_b.bias", "mixer.gate", "ffn_gate_inp", "mixer.experts.up_proj", "ffn_up_exps.weight",
+var hybridNames = strings.NewReplacer("mixer.q_proj", "attn_q", "mixer.k_proj", "attn_k", "mixer.v_proj", "attn_v",
+	"mixer.o_proj", "attn_output", "mixer.gate.e_score_correction_bias", "exp_probs_b.bias", "mixer.gate", "ffn_gate_inp", "mixer.experts.up_proj", "ffn_up_exps.weight",
 	"mixer.experts.down_proj", "ffn_down_exps.weight", "mixer.shared_experts.up_proj", "ffn_up_shexp", "mixer.shared_experts.down_proj", "ffn_down_shexp")
 
 // ints is an array of int32.
@@ -106,6 +106,14 @@ func ggufHybridEntries() []Entry {
 			c.keys = append(c.keys, pair{"nemotron_h_moe.nextn_predict_layers", kindU32, u32(n)})
 		})
 	}
+	plain := inGGUF(ggufHybrid().bytes()).good("gguf hybrid/plain").at("model.gguf")
+	plain.Family = "nemotron_h_moe"
+	ggufHybridTensors(with)
+	return append(list, plain)
+}
+
+// ggufHybridTensors are files whose tensors contradict their keys.
+func ggufHybridTensors(with func(name, want string, edit func(c *container))) {
 	tensor := func(name, want string, edit func(i *info)) {
 		with(name, want, func(c *container) {
 			for i := range c.list {
@@ -137,7 +145,4 @@ func ggufHybridEntries() []Entry {
 		c.list = append(c.list, info{name: "blk.1.attn_q.bias", dims: []uint64{queries}, data: make([]byte, 4*queries)})
 		c.lay()
 	})
-	plain := inGGUF(ggufHybrid().bytes()).good("gguf hybrid/plain").at("model.gguf")
-	plain.Family = "nemotron_h_moe"
-	return append(list, plain)
 }

@@ -87,7 +87,8 @@ func join(cfg config.Config, rows []row, sizes config.Sizes, stored func(*row) s
 	for i := range rows {
 		r := &rows[i]
 		name := stored(r)
-		if r.when != "" && !config.On(cfg, r.when) || r.each != "" && sizes[r.each] == 0 || slices.ContainsFunc(rows[:i], func(before row) bool { return name != "" && stored(&before) == name }) {
+		absent := r.when != "" && !config.On(cfg, r.when) || r.each != "" && sizes[r.each] == 0
+		if absent || name != "" && slices.ContainsFunc(rows[:i], func(before row) bool { return stored(&before) == name }) {
 			continue
 		}
 		together := rows[i : i+1]
