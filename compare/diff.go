@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blockwise"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -58,7 +59,7 @@ type KeyDiff struct {
 // Both are read once, in memory that does not grow with the models; progress counts the bytes of a's tensors. Errors: those
 // of Check of either, ctx.Err, and a file that changes while it is read.
 func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions) (*Difference, error) {
-	done, err := use(ctx, opts.Threads, a, b)
+	done, err := call.Begin(ctx, "compare", opts.Threads, a, b)
 	if err != nil {
 		return nil, err
 	}

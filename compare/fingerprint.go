@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blockwise"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -50,7 +51,7 @@ import (
 // Everything is read once, in memory that does not grow with the model. Errors: those of ck.Check, ctx.Err, and a file that
 // changes meanwhile.
 func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (string, error) {
-	done, err := use(ctx, opts.Threads, ck)
+	done, err := call.Begin(ctx, "compare", opts.Threads, ck)
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -60,7 +61,7 @@ type ReceiptOptions struct {
 // memory grows neither with the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
 func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, opts ReceiptOptions) (*Receipt, error) {
 	batch, threads := opts.Batch, opts.Threads
-	done, err := use(ctx, threads, before, after)
+	done, err := call.Begin(ctx, "compare", threads, before, after)
 	if err != nil {
 		return nil, err
 	}

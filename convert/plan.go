@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -184,7 +185,7 @@ func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 // Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
 // all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
-	done, err := use(ctx, opts.Threads, p.ck)
+	done, err := call.Begin(ctx, "convert", opts.Threads, p.ck)
 	if err != nil {
 		return err
 	}

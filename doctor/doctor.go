@@ -13,8 +13,6 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
-	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
-	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -51,7 +49,7 @@ func Examine(path string) (*loader.Checkpoint, []Finding, error) {
 // doctor collects what is wrong.
 type doctor struct {
 	src      layout.Source
-	layout   string
+	layout   layout.Layout
 	file     string          // of the configuration
 	raw      jsonobj.Members // its keys, as far as it has any
 	damage   damage          // of the file
@@ -69,13 +67,13 @@ func (d *doctor) unfixable(err error) { d.add("", "%v", err) }
 
 func (d *doctor) examine(path string) *loader.Checkpoint {
 	src, l, err := layouts.Detect(path)
-	d.src, d.layout = src, l.Name
+	d.src, d.layout = src, l
 	if err != nil {
-		d.layout = hf.Name
+		d.layout = layouts.Meant(src)
 	}
 	var cfg config.Config
-	if d.layout == gguflayout.Name {
-		if cfg, d.w, err = gguflayout.Open(d.src); err != nil {
+	if d.layout.Folder == nil {
+		if cfg, d.w, err = d.layout.Open(d.src); err != nil {
 			d.unfixable(err)
 			return nil
 		}
@@ -101,6 +99,18 @@ func (d *doctor) examine(path string) *loader.Checkpoint {
 	return ck
 }
 
+// folder is how the layout is opened in parts; for a layout that is a file, how a configuration is made for it.
+func (d *doctor) folder() *layout.Folder {
+	if d.layout.Folder != nil {
+		return d.layout.Folder
+	}
+	l, _ := layouts.Named(layouts.Default)
+	return l.Folder
+}
+
+// statesAll reports whether the file of the configuration states every setting.
+func (d *doctor) statesAll() bool { return d.layout.Folder != nil && d.layout.Folder.Whole }
+
 // giveUp gives the weights up. They are only read, so an error of closing them is of no interest.
 func (d *doctor) giveUp() { _ = d.w.Close() }
 
@@ -110,7 +120,7 @@ func (d *doctor) build(cfg config.Config) (*loader.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if family := d.family(); ck.Check() != nil && d.layout == hf.Name && family == cfg.Family() {
+	if family := d.family(); ck.Check() != nil && d.statesAll() && family == cfg.Family() {
 		// Its settings could not be fitted to the tensors one by one.
 		before := len(d.findings)
 		if again, err := d.assembled(d.remake(family)); err == nil && again.Check() == nil {
@@ -142,7 +152,7 @@ func headDiffers(ck *loader.Checkpoint) bool {
 
 // assembled is the checkpoint of a configuration.
 func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
-	ck, err := layout.Assemble(d.src.Dir, d.layout, cfg, d.w)
+	ck, err := layout.Assemble(d.src.Dir, d.layout.Name, cfg, d.w)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +161,7 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 
 // hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.
 func (d *doctor) hybrid() config.Config {
-	if v, _ := d.raw.Get(keyModelType); d.layout != hf.Name || !isHybrid(v) {
+	if v, _ := d.raw.Get(keyModelType); !d.statesAll() || !isHybrid(v) {
 		return nil
 	}
 	cfg, err := d.parseText(object(d.raw))

@@ -89,13 +89,11 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 type chat struct {
 	*text.Conversation
 	cmd         *cobra.Command
-	s           *settings
 	ck          *loader.Checkpoint
 	m           *model.Model
 	f           *chatFlags
 	t           *text.Tokenizer
 	limits      text.Limits
-	known       bool // whether the model knows its fingerprint
 	interactive bool
 }
 
@@ -126,7 +124,7 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 			return err
 		}
 	}
-	c := &chat{Conversation: text.NewConversation(t, g, opts), t: t, cmd: cmd, s: s, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
+	c := &chat{Conversation: text.NewConversation(t, g, opts), t: t, cmd: cmd, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
 	if err := c.greet(); err != nil {
 		return err
 	}
@@ -291,14 +289,6 @@ func (c *chat) command(name, arg string) error {
 		return fmt.Errorf("/%s: expected the name of a file", name)
 	case !needsFile:
 		return fmt.Errorf("/%s is not a command: /help lists them", name)
-	}
-	if !c.known { // all weights are read for it
-		print, err := fingerprint(c.cmd, c.s, c.ck)
-		if err != nil {
-			return err
-		}
-		c.m.Identify(print)
-		c.known = true
 	}
 	if name == "load" {
 		return c.Load(c.m, arg)

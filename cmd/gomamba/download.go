@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/tags"
 )
 
 // downloadFlags are the flags of the download command.
@@ -21,6 +22,7 @@ type downloadFlags struct {
 	token            string
 	workers          int
 	force, dryRun    bool
+	verify           bool
 	quiet, asJSON    bool
 	files            []string
 	tag              string // of a GGUF file, in place of files
@@ -44,6 +46,10 @@ any case; latest is Q4_K_M, or else Q8_0. FILES may be folders, with a slash at 
 takes a MODEL takes all of these as well, and then fetches by itself what it needs and
 the cache lacks.
 
+--verify downloads nothing: it compares what is in the cache, or in --local-dir, with the
+hashes that the hub announces, and names each file that differs, is missing or is extra;
+with FILES or --include, of these files alone. The status is 1 if there is any.
+
 The environment is that of huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT,
 HF_TOKEN (or the file that "hf auth login" writes), HF_HUB_OFFLINE. The token goes to
 the hub and nowhere else; public models are read even if the hub does not accept it.`,
@@ -54,7 +60,8 @@ the hub and nowhere else; public models are read even if the hub does not accept
   gomamba download https://hf.co/tiiuae/falcon-mamba-7b/blob/main/config.json
   gomamba download tiiuae/falcon-mamba-7b --local-dir falcon --exclude '*.gguf'
   gomamba download tiiuae/falcon-mamba-7b-Q4_K_M-GGUF:Q4_K_M
-  gomamba inspect $(gomamba download -q state-spaces/mamba-130m-hf)`,
+  gomamba inspect $(gomamba download -q state-spaces/mamba-130m-hf)
+  gomamba download state-spaces/mamba-130m-hf --verify`,
 		Args: usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.files = args[1:]
@@ -71,6 +78,7 @@ the hub and nowhere else; public models are read even if the hub does not accept
 	intVar(flags, &f.workers, "max-workers", "", 8, 1, 64, "", "files to fetch at a time")
 	flags.BoolVar(&f.force, "force-download", false, "fetch what is there already, too")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "list what would be fetched, and fetch nothing")
+	flags.BoolVar(&f.verify, "verify", false, "check the hashes of what is there, and fetch nothing")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the path and errors only")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: path, commit and files")
 	return cmd
@@ -84,6 +92,9 @@ func (f *downloadFlags) run(cmd *cobra.Command, repo string) error {
 		return err
 	}
 	req.Progress = bars.show
+	if f.verify {
+		return f.check(cmd, client, req, bars)
+	}
 	req.Plan = func(res *hub.Result) {
 		if len(res.Missing) > 0 && !f.quiet && !f.dryRun {
 			say(cmd, "gomamba: %s: fetching %s", req.Repo, toFetch(res))
@@ -110,6 +121,8 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 	switch {
 	case f.local != "" && f.cache != "":
 		return nil, nil, usagef("--local-dir and --cache-dir: expected one of them")
+	case f.verify && (f.force || f.dryRun):
+		return nil, nil, usagef("--verify fetches nothing: expected neither --force-download nor --dry-run with it")
 	case len(f.files) > 0 && len(f.include)+len(f.exclude) > 0:
 		return nil, nil, usagef("--include and --exclude choose among all files: expected none of them with FILES")
 	}
@@ -148,10 +161,10 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 	req := &hub.Request{Repo: ref.Repo, Revision: cmp.Or(ref.Revision, f.revision), LocalDir: f.local, Force: f.force, DryRun: f.dryRun, Workers: f.workers}
 	switch {
 	case ref.Tag != "":
-		req.Select = hub.Tagged(ref.Tag)
+		req.Select = tags.Choose(ref.Tag)
 	case len(f.files) > 0:
 		req.Select = hub.Named(f.files)
-	default:
+	case len(f.include)+len(f.exclude) > 0:
 		req.Select = byFlags(f.include, f.exclude)
 	}
 	return client, req, nil

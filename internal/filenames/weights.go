@@ -19,8 +19,14 @@ const (
 )
 
 // UsualWeights are the usual names in the order in which transformers looks for them (5.24, modeling_utils.py,
-// _get_resolved_checkpoint_files). Where there are several it is the same weights, so one of them will do.
-var UsualWeights = []string{ModelFile, ModelIndex, TorchFile, TorchIndex}
+// _get_resolved_checkpoint_files). If there are several they hold the same weights, so one of them will do.
+var UsualWeights = slices.Concat(UsualSafetensors, UsualPickles)
+
+// The usual names by their format.
+var (
+	UsualSafetensors = []string{ModelFile, ModelIndex}
+	UsualPickles     = []string{TorchFile, TorchIndex}
+)
 
 // endings are those of files of weights, whatever their names: Lightning's are .ckpt.
 var endings = []string{".safetensors", ".bin", ".pt", ".pth", ".ckpt"}

@@ -230,27 +230,6 @@ func (src Source) HasWeights() bool {
 		len(OtherWeights(src.Dir)) > 0
 }
 
-// OpenWeights maps the weights and takes wrappers off their names. own is as in unwrap.
-func OpenWeights(src Source, own string) (*Weights, error) {
-	path, err := WeightsOf(src)
-	if err != nil {
-		return nil, err
-	}
-	open := OpenSingle
-	if filenames.IsIndex(filepath.Base(path)) {
-		open = OpenShards
-	}
-	w, err := open(path, OpenFile)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.unwrap(own); err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	w.NoteAdapter(src.Dir)
-	return w, nil
-}
-
 // OpenSingle maps a file by open.
 func OpenSingle(path string, open func(path string) (File, error)) (*Weights, error) {
 	f, err := open(path)

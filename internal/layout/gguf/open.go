@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/tags"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -27,9 +28,10 @@ const ending = ".gguf"
 
 // Layout is the layout of llama.cpp: one file, or the parts of a split one, alone or in a folder that holds no other.
 var Layout = layout.Layout{
-	Name: Name, Ending: ending, Asked: asked, Match: match, Open: Open,
+	Name: Name, Ending: ending, Asked: asked, Match: match, Open: open, List: list,
 	Settings: "its metadata", StoredName: storedName, AlwaysF32: alwaysF32,
 	Stops: stops, Generation: generation, NewTarget: newTarget,
+	Repo: layout.Repo{Choose: tags.Default},
 }
 
 // asked recognises a file by its name or by its first bytes: programs that keep models by their hash give them no ending.
@@ -42,13 +44,33 @@ func match(src layout.Source) bool {
 	return ok
 }
 
-// Open reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
-// names and shapes; A becomes A_log, for which a copy is made.
-func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
-	path := src.Dir
-	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
-		path, _ = filenames.GGUF(path) // it matched
+// pathOf returns the path of the file, or of the one in a folder.
+func pathOf(src layout.Source) string {
+	if info, err := files.Stat(src.Dir); err == nil && info.IsDir() {
+		path, _ := filenames.GGUF(src.Dir) // it matched
+		return path
 	}
+	return src.Dir
+}
+
+// list lists tensors of any type that ggml knows.
+func list(src layout.Source) (*layout.Listing, error) {
+	f, err := gguf.Open(pathOf(src))
+	if err != nil {
+		return nil, err
+	}
+	arch, _ := f.Str("general.architecture")
+	l := &layout.Listing{Model: strings.Clone(arch)} // the file is closed before it is used
+	for _, t := range f.Tensors() {
+		l.Tensors = append(l.Tensors, layout.Listed{Name: strings.Clone(t.Name), DType: t.Type.String(), Shape: slices.Clone(t.Shape), Bytes: len(t.Data), File: t.File})
+	}
+	return l, f.Close()
+}
+
+// open reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
+// names and shapes; A becomes A_log, for which a copy is made.
+func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
+	path := pathOf(src)
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, nil, err

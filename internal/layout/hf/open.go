@@ -30,8 +30,15 @@ const Name = "hf"
 
 // Layout is the layout of transformers.
 var Layout = layout.Layout{
-	Name: Name, Match: Match, Open: open, StoredName: names.ToHF,
+	Name: Name, Match: Match, Open: folder.Open, Folder: folder, List: folder.List, StoredName: names.ToHF,
 	Stops: stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Config}, Weights: filenames.UsualSafetensors, Pickles: filenames.UsualPickles},
+}
+
+var folder = &layout.Folder{
+	Config: layout.InFolder(filenames.Config), Weights: layout.WeightsOf,
+	Parse: config.ParseHF, Encode: config.Config.EncodeHF, Whole: true,
+	Prefix: prefix, Settle: settle,
 }
 
 // Match reports whether a folder has the files of the layout.
@@ -50,26 +57,21 @@ func stops(o *layout.Opened) ([]int64, error) {
 	})
 }
 
-// open reads the configuration and maps the weights.
-func open(src layout.Source) (config.Config, *layout.Weights, error) {
-	path := filepath.Join(src.Dir, filenames.Config)
-	cfg, err := config.LoadHF(path)
-	if err != nil {
-		return nil, nil, layout.NotLinked(path, err)
+// prefix is that of the family's names, if it has another than pure families.
+func prefix(cfg config.Config) string {
+	if cfg == nil {
+		return ""
 	}
-	w, err := layout.OpenWeights(src, names.Alternative(cfg))
-	if err != nil {
-		return nil, nil, err
-	}
-	Settle(cfg, w)
-	return cfg, w, nil
+	return names.Alternative(cfg)
 }
 
-// Settle gives tensors their canonical names and shapes.
-func Settle(cfg config.Config, w *layout.Weights) {
-	w.Rename(func(name string) string { return names.FromHF(cfg, name) })
-	splitExperts(cfg, w)
-	SettleMLX(w)
+// settle gives tensors their canonical names and shapes.
+func settle(cfg config.Config, w *layout.Weights) {
+	if cfg != nil {
+		w.Rename(func(name string) string { return names.FromHF(cfg, name) })
+		splitExperts(cfg, w)
+	}
+	settleMLX(w)
 }
 
 // splitExperts takes apart tensors that hold a weight of every expert, [E, ...], where the canonical ones are one for each.
@@ -106,9 +108,9 @@ func splitExperts(cfg config.Config, w *layout.Weights) {
 	w.Tensors = apart
 }
 
-// SettleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
+// settleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
 // the elements lie in the same order.
-func SettleMLX(w *layout.Weights) {
+func settleMLX(w *layout.Weights) {
 	settled := slices.Clone(w.Tensors)
 	var first *tensor.Tensor // as it is stored
 	for i := range settled {

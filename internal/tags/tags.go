@@ -1,6 +1,9 @@
-package hub
+// Package tags chooses one GGUF file among many by a tag, after llama.cpp (common/download.cpp, find_best_model):
+// OWNER/NAME:Q4_K_M is the file whose name has Q4_K_M, whatever its case. Ollama knows the same tags, and whole names of files.
+package tags
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -10,9 +13,6 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// How a tag chooses one GGUF file of many, after llama.cpp (common/download.cpp, find_best_model): OWNER/NAME:Q4_K_M is the
-// file whose name has Q4_K_M, whatever its case. Ollama knows the same tags, and whole names of files.
-
 // Latest is the tag that stands for the default choice.
 const Latest = "latest"
 
@@ -20,36 +20,39 @@ const Latest = "latest"
 var defaultTags = []string{"Q4_K_M", "Q8_0"}
 
 var (
-	tagPattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	valid       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 	ownTag      = regexp.MustCompile(`[-.]([A-Za-z0-9_]+)$`)
 	quantizedAs = regexp.MustCompile(`^(?:I?Q[0-9]|TQ[0-9]|MXFP4|NVFP4|B?F16$|F32$|FP16$|FP32$)`)
-	ggufParts   = regexp.MustCompile(`-([0-9]{5})-of-([0-9]{5})$`)
+	partName    = regexp.MustCompile(`-([0-9]{5})-of-([0-9]{5})$`)
 )
+
+// Valid reports whether text can be a tag.
+func Valid(text string) bool { return valid.MatchString(text) }
 
 // notModels are in the names of GGUF files that are parts of a model or notes about one.
 var notModels = []string{"mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-"}
 
-// ggufModel is a GGUF file of a repository, or one that was split.
-type ggufModel struct {
+// model is a GGUF file of a repository, or one that was split.
+type model struct {
 	stem  string   // its path without .gguf, and without the number of a part
 	parts []string // paths, in order
 	count int      // how many there should be
 }
 
-// ggufModels lists the models among the files of a repository, in the order of their names.
-func ggufModels(names []string) (models []ggufModel) {
+// modelsIn lists the models among the files of a repository, in the order of their names.
+func modelsIn(names []string) (models []model) {
 	names = slices.Sorted(slices.Values(names))
 	for _, name := range names {
 		stem, ok := strings.CutSuffix(name, ".gguf")
 		if !ok || slices.ContainsFunc(notModels, func(part string) bool { return strings.Contains(path.Base(name), part) }) {
 			continue
 		}
-		m := ggufModel{stem: stem, count: 1}
-		if part := ggufParts.FindStringSubmatch(stem); part != nil {
+		m := model{stem: stem, count: 1}
+		if part := partName.FindStringSubmatch(stem); part != nil {
 			m.stem = strings.TrimSuffix(stem, part[0])
 			fmt.Sscanf(part[2], "%d", &m.count)
 		}
-		i := slices.IndexFunc(models, func(other ggufModel) bool { return other.stem == m.stem && other.count == m.count })
+		i := slices.IndexFunc(models, func(other model) bool { return other.stem == m.stem && other.count == m.count })
 		if i < 0 {
 			i = len(models)
 			models = append(models, m)
@@ -60,7 +63,7 @@ func ggufModels(names []string) (models []ggufModel) {
 }
 
 // tag is what a model's name ends in, such as Q4_K_M; empty if that is not how it is quantized.
-func (m ggufModel) tag() string {
+func (m model) tag() string {
 	if found := ownTag.FindStringSubmatch(m.stem); found != nil && quantizedAs.MatchString(strings.ToUpper(found[1])) {
 		return strings.ToUpper(found[1])
 	}
@@ -69,7 +72,7 @@ func (m ggufModel) tag() string {
 
 // has reports how a model's name has a tag: 3 it is the name of the file, or the tag at its end, 2 it is a word within, 1
 // llama.cpp takes it for one, 0 it does not have it.
-func (m ggufModel) has(tag string) int {
+func (m model) has(tag string) int {
 	stem, tag := strings.ToLower(m.stem), strings.ToLower(tag)
 	if name, ok := strings.CutSuffix(tag, ".gguf"); ok {
 		if name == stem || name == path.Base(stem) {
@@ -98,12 +101,12 @@ func (m ggufModel) has(tag string) int {
 	}
 }
 
-// Tags lists the tags by which the GGUF files of a repository are chosen: how they are quantized, or the name of a file.
-func Tags(names []string) (tags []string) {
-	models := ggufModels(names)
+// Of lists the tags by which the GGUF files of a repository are chosen: how they are quantized, or the name of a file.
+func Of(names []string) (tags []string) {
+	models := modelsIn(names)
 	for _, m := range models {
 		tag := m.tag()
-		if tag == "" || slices.ContainsFunc(models, func(other ggufModel) bool { return other.stem != m.stem && other.tag() == tag }) {
+		if tag == "" || slices.ContainsFunc(models, func(other model) bool { return other.stem != m.stem && other.tag() == tag }) {
 			tag = path.Base(m.stem) + ".gguf"
 		}
 		if !slices.Contains(tags, tag) {
@@ -113,12 +116,12 @@ func Tags(names []string) (tags []string) {
 	return tags
 }
 
-// Tagged selects the GGUF file that a tag chooses, or all parts of it. Latest is a Q4_K_M, else a Q8_0, else the first file.
-func Tagged(tag string) Select {
+// Choose returns what selects the GGUF file of a tag, or all parts of it. Latest is a Q4_K_M, else a Q8_0, else the first file.
+func Choose(tag string) func(names []string) ([]string, error) {
 	return func(names []string) ([]string, error) {
-		models := ggufModels(names)
+		models := modelsIn(names)
 		if len(models) == 0 {
-			return nil, fmt.Errorf("the tag %s chooses a GGUF file, and the repository does not have one: it holds %s", badfile.Quote(tag), some(names))
+			return nil, fmt.Errorf("the tag %s chooses a GGUF file, and the repository does not have one: it holds %s", badfile.Quote(tag), cmp.Or(badfile.QuoteList(names), "nothing"))
 		}
 		if !strings.EqualFold(tag, Latest) {
 			return tagged(models, tag, names)
@@ -132,8 +135,37 @@ func Tagged(tag string) Select {
 	}
 }
 
+// Default selects the GGUF file of a repository, or all parts of it: the only one, or the one that llama.cpp would choose by a
+// tag. It selects none if there is none.
+func Default(names []string) (found []string, err error) {
+	for _, name := range names {
+		if path.Ext(name) == ".gguf" {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	if len(found) == 0 {
+		return nil, nil
+	}
+	all := modelsIn(found)
+	switch {
+	case len(all) == 1:
+		return all[0].whole()
+	case len(all) == 0:
+		return nil, fmt.Errorf("no model among the GGUF files of the repository: found %s", badfile.QuoteList(found))
+	}
+	for _, tag := range defaultTags {
+		if len(matching(all, tag)) == 1 {
+			return tagged(all, tag, found)
+		}
+	}
+	tags := Of(found)
+	return nil, fmt.Errorf("%d GGUF files in the repository: choose one by its tag, as in OWNER/NAME:%s; there are %s",
+		len(all), tags[0], strings.Join(tags, ", "))
+}
+
 // matching returns the models that have a tag, as well as any has it.
-func matching(models []ggufModel, tag string) (found []ggufModel) {
+func matching(models []model, tag string) (found []model) {
 	best := 1
 	for _, m := range models {
 		how := m.has(tag)
@@ -148,11 +180,11 @@ func matching(models []ggufModel, tag string) (found []ggufModel) {
 }
 
 // tagged returns the files of the one model that has a tag.
-func tagged(models []ggufModel, tag string, names []string) ([]string, error) {
+func tagged(models []model, tag string, names []string) ([]string, error) {
 	found := matching(models, tag)
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("no GGUF file of the repository has the tag %s: choose one of %s", badfile.Quote(tag), strings.Join(Tags(names), ", "))
+		return nil, fmt.Errorf("no GGUF file of the repository has the tag %s: choose one of %s", badfile.Quote(tag), strings.Join(Of(names), ", "))
 	case 1:
 		return found[0].whole()
 	}
@@ -164,26 +196,9 @@ func tagged(models []ggufModel, tag string, names []string) ([]string, error) {
 }
 
 // whole returns all parts of a model.
-func (m ggufModel) whole() ([]string, error) {
+func (m model) whole() ([]string, error) {
 	if len(m.parts) != m.count {
 		return nil, fmt.Errorf("the repository has %d of the %d parts of %s.gguf", len(m.parts), m.count, m.stem)
 	}
 	return m.parts, nil
-}
-
-// Tags returns those of a repository in the cache, as far as the cache knows its files.
-func (c *Client) Tags(repo string) []string {
-	store := c.cached(repo)
-	commit, ok := store.commit(DefaultRevision)
-	if !ok {
-		return nil
-	}
-	l := readTree(store.dir, repo, commit)
-	if l == nil {
-		l = onDisk(&snapshot{store, commit})
-	}
-	if l == nil {
-		return nil
-	}
-	return Tags(l.Names())
 }
