@@ -85,7 +85,7 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 	}
 	cfgA, cfgB := a.Config(), b.Config()
 	for i, t := range d.Tensors {
-		d.Tensors[i].Name = names.ToHF(cfgA, t.Name)
+		d.Tensors[i].Name = names.Spelled(cfgA, t.Name)
 	}
 	d.Config = compareConfigs(cfgA, cfgB)
 	d.Identical = len(d.OnlyInA)+len(d.OnlyInB) == 0 &&
@@ -127,7 +127,7 @@ func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys 
 		y, ok := byNameB[x.Name]
 		if !ok {
 			if !lacksBias(byNameB, x.Name) {
-				d.OnlyInA = append(d.OnlyInA, names.ToHF(a, x.Name))
+				d.OnlyInA = append(d.OnlyInA, names.Spelled(a, x.Name))
 				continue
 			}
 			y = zeros(x)
@@ -139,7 +139,7 @@ func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys 
 			continue
 		}
 		if !lacksBias(byNameA, y.Name) {
-			d.OnlyInB = append(d.OnlyInB, names.ToHF(b, y.Name))
+			d.OnlyInB = append(d.OnlyInB, names.Spelled(b, y.Name))
 			continue
 		}
 		xs, ys = append(xs, zeros(y)), append(ys, y)

@@ -82,7 +82,7 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 			continue // see above
 		}
 		shape := strings.ReplaceAll(fmt.Sprint(t.Shape), " ", ",")
-		lines = append(lines, fmt.Sprintf("%s %s %x", names.ToHF(cfg, t.Name), shape, d.sum))
+		lines = append(lines, fmt.Sprintf("%s %s %x", names.Spelled(cfg, t.Name), shape, d.sum))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n") + "\n"))
 	return hex.EncodeToString(sum[:]), nil

@@ -119,7 +119,6 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	steps := make([]Step, len(p.Steps))
 	for i, s := range p.Steps {
 		steps[i] = Step(s)
-		steps[i].From = names.ToHF(p.From.Config, s.From)
 	}
 	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
 }
@@ -132,32 +131,35 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		}
 		return err
 	}
-	table, err := names.Table(p.Config)
+	wholes, err := target.Wholes(p.Config)
 	if err != nil {
 		return err
 	}
-	add := func(spec names.Spec, stored tensor.Tensor) error {
-		step, source, err := target.Step(p, spec, stored)
+	add := func(w names.Whole, parts ...tensor.Tensor) error {
+		step, source, err := target.Step(p, w, parts)
 		if err == nil {
 			p.Add(step, source)
 		}
 		return err
 	}
 	bind := loader.NewBinder(ck)
-	for _, spec := range table {
-		if spec.Optional {
+	for _, w := range wholes {
+		if w.Optional {
 			continue // the head of a tied model is its embedding
 		}
-		stored := bind.Take(spec.Name)
+		var parts []tensor.Tensor
+		for _, spec := range w.Parts {
+			parts = append(parts, bind.Take(spec.Name))
+		}
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		if err := add(spec, stored); err != nil {
+		if err := add(w, parts...); err != nil {
 			return err
 		}
 	}
 	for _, t := range ck.Further() {
-		if err := add(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}, t); err != nil {
+		if err := add(names.Single(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}), t); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func (b *Binder) Take(name string) tensor.Tensor {
 		*b.err = &badfile.FormatError{File: b.ck.weights.Source, Where: badfile.Tensor(name), Detail: "missing"}
 		return tensor.Tensor{}
 	}
-	return b.ck.weights.Tensors[i]
+	return b.ck.tensors[i]
 }
 
 // Err returns the first error, nil when every tensor asked for was there.

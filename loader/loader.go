@@ -40,9 +40,10 @@ type Checkpoint struct {
 	layout  layout.Layout
 	cfg     config.Config
 	weights *layout.Weights
+	tensors []tensor.Tensor // of the weights, taken apart to those of the name table
 
 	spec  map[string]names.Spec // the name table of cfg
-	found map[string]int        // name in the table to index in weights.tensors
+	found map[string]int        // name in the table to index in tensors
 
 	further []tensor.Tensor // see Further
 
@@ -142,7 +143,7 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 	if !ok || ck.usable() != nil {
 		return tensor.Tensor{}, false
 	}
-	return ck.weights.Tensors[i], true
+	return ck.tensors[i], true
 }
 
 // Further returns the tensors by which a hybrid predicts further tokens, named "mtp." and more: transformers ignores them and

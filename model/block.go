@@ -36,7 +36,7 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
 	case blocks.MLP, blocks.SwiGLU:
-		return newMLP(b, s, step.MLP)
+		return newMLP(b, s, step.MLP, 1)
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return newExperts(b, s, step.Experts)
 	}
@@ -91,8 +91,7 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 // weight is a matrix of a block.
 type weight struct {
 	kernel.Matrix
-	name           string // canonical, of the tensor
-	index, stacked int    // which of how many matrices of the tensor it is
+	names []string // canonical, of the tensors whose rows it has
 }
 
 // matrix binds a two-dimensional weight, without copying it.
@@ -101,7 +100,19 @@ func matrix(b binder, name string) weight {
 	if b.Err() != nil {
 		return weight{}
 	}
-	return weight{kernel.NewMatrix(t), t.Name, 0, 1}
+	return weight{kernel.NewMatrix(t), []string{t.Name}}
+}
+
+// together binds two matrices as one if the rows of the second lie after those of the first, as in files of Hugging Face's that
+// have them in one tensor.
+func together(b binder, first, second string) (both weight, ok bool) {
+	t, u := b.Take(first), b.Take(second)
+	n := len(t.Data)
+	if b.Err() != nil || t.DType != u.DType || len(u.Data) == 0 || cap(t.Data) <= n || &t.Data[:n+1][n] != &u.Data[0] {
+		return weight{}, false
+	}
+	t.Data, t.Shape = t.Data[:n+len(u.Data)], []int{t.Shape[0] + u.Shape[0], t.Shape[1]}
+	return weight{kernel.NewMatrix(t), []string{t.Name, u.Name}}, true
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.

@@ -32,11 +32,10 @@ type Want struct {
 // Inputs are rows that a matrix is multiplied with, one for each token. They are valid until the function that receives them
 // returns.
 type Inputs struct {
-	Weight           string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
-	Matrix, Matrices int    // which of how many the tensor holds
-	X                []float32
-	Rows, Cols       int
-	Stride           int // row i is X[i*Stride:][:Cols]
+	Weight     string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
+	X          []float32
+	Rows, Cols int
+	Stride     int // row i is X[i*Stride:][:Cols]
 }
 
 // Part is a piece of a forward pass's results: a window of positions, or the last logits.

@@ -3,6 +3,7 @@ package layout
 import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/names"
 )
 
 // Layout is one way to store a checkpoint: how it is recognised, read and written. Each is filled in by a package of its
@@ -30,6 +31,9 @@ type Layout struct {
 	Settings string
 	// StoredName returns the name that the tensor of a canonical name has in the files. If it is nil they are the same.
 	StoredName func(cfg config.Config, name string) string
+	// Wholes lists the tensors of a model as the files have them, and Others such that may take the place of some of these.
+	// If they are nil, files have the tensors of the name table, one by one.
+	Wholes, Others func(cfg config.Config) ([]names.Whole, error)
 	// AlwaysF32, unless nil, reports whether a tensor is stored as F32 whatever the dtype of the matrices.
 	AlwaysF32 func(cfg config.Config, name string) bool
 

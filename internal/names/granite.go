@@ -2,8 +2,8 @@ package names
 
 import "github.com/gomamba/gomamba/config"
 
-// The blocks of Granite 4.0 (transformers 5.24, models/granitemoehybrid/modeling_granitemoehybrid.py). Gate and up are one
-// matrix, the gate's rows first.
+// The blocks of Granite 4.0 (transformers 5.24, models/granitemoehybrid/modeling_granitemoehybrid.py). In files gate and
+// up are one matrix, the gate's rows first.
 var (
 	graniteNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "norm.weight"}
 	graniteBlocks = []kind{
@@ -23,14 +23,22 @@ var (
 		rows: append([]row{
 			graniteNorm,
 			{name: "block_sparse_moe.router.layer.weight", inside: "block_sparse_moe.router.weight", shape: dims{"=E", "D"}},
-			{name: "block_sparse_moe.input_linear.weight", inside: "block_sparse_moe.experts.gate_up_proj", shape: dims{"E", "2F", "D"}},
-			{name: "block_sparse_moe.output_linear.weight", inside: "block_sparse_moe.experts.down_proj", shape: dims{"E", "D", "=F"}},
+			graniteExpert("gate_proj", "input_linear", "gate_up_proj", dims{"F", "D"}),
+			graniteExpert("up_proj", "input_linear", "gate_up_proj", dims{"F", "D"}),
+			graniteExpert("down_proj", "output_linear", "down_proj", dims{"D", "=F"}),
 		}, graniteShared...),
 	}
 
 	graniteNorm   = row{name: "post_attention_layernorm.weight", shape: dims{"D"}, init: ones}
 	graniteShared = []row{
-		{name: "shared_mlp.input_linear.weight", shape: dims{"2S", "D"}},
+		{name: "shared_mlp.gate_proj.weight", file: "shared_mlp.input_linear.weight", shape: dims{"S", "D"}},
+		{name: "shared_mlp.up_proj.weight", file: "shared_mlp.input_linear.weight", shape: dims{"S", "D"}},
 		{name: "shared_mlp.output_linear.weight", shape: dims{"D", "=S"}},
 	}
 )
+
+// graniteExpert is a projection of each expert; in files and in memory all of a layer are in one tensor.
+func graniteExpert(name, file, inside string, shape dims) row {
+	return row{name: "block_sparse_moe.experts.{e}." + name + ".weight", each: "E", shape: shape,
+		file: "block_sparse_moe." + file + ".weight", inside: "block_sparse_moe.experts." + inside}
+}

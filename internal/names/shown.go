@@ -22,6 +22,8 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 			}
 			if shape, ok := shapes[prefix+r.name]; ok {
 				r.shape.show(shape, sizes)
+			} else if shape = shapes[prefix+r.file]; r.each != "" && len(shape) == 3 {
+				r.shape.show(shape[1:], sizes) // of all experts, not taken apart
 			}
 			weight := prefix + strings.TrimSuffix(r.name, "bias") + "weight"
 			if _, already := switches[r.when]; r.when != "" && !already && shapes[weight] != nil {

@@ -74,19 +74,16 @@ func (c *Collector) run(ctx context.Context, ids []int64) error {
 func (c *Collector) add(in model.Inputs) {
 	s := c.sums[in.Weight]
 	if s == nil {
-		s = &imatrix.Sums{Squares: make([][]float64, in.Matrices), Counts: make([]int, in.Matrices)}
-		for i := range s.Squares {
-			s.Squares[i] = make([]float64, in.Cols)
-		}
+		s = &imatrix.Sums{Squares: [][]float64{make([]float64, in.Cols)}, Counts: make([]int, 1)}
 		c.sums[in.Weight] = s
 	}
-	squares := s.Squares[in.Matrix]
+	squares := s.Squares[0]
 	for row := range in.Rows {
 		for i, v := range in.X[row*in.Stride:][:in.Cols] {
 			squares[i] += float64(float64(v) * float64(v))
 		}
 	}
-	s.Counts[in.Matrix] += in.Rows
+	s.Counts[0] += in.Rows
 }
 
 // Replaceable refuses to replace a file that is not an importance matrix.

@@ -96,28 +96,22 @@ func modelOf(p *write.Plan, keys []gguf.KV) filetype.Model {
 }
 
 // source decides how a tensor gets into the file: as it is, widened or rounded, or quantized.
-func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (write.Source, error) {
+func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF) (write.Source, error) {
 	c, chosen := g.choices[stored.Name]
-	dtype := t.DType
+	was := write.Common(parts)
+	dtype := was
 	if chosen {
 		dtype = c.DType
 	}
 	if stored.F32 || dtype == tensor.F64 {
 		dtype = tensor.F32
 	}
-	if dtype == t.DType || !dtype.Quantized() {
-		var change func(int, []float32) error
-		if stored.NegExp {
-			change = func(_ int, values []float32) error {
-				kernel.NegExp(values, values)
-				return nil
-			}
-		}
-		return write.Cast(t, stored.Name, dtype, stored.Shape, change), nil
+	if dtype == was || !dtype.Quantized() {
+		return plain(parts, dtype, stored), nil
 	}
-	if t.DType.Quantized() && !p.Requantize {
-		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(stored.Name),
-			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", t.DType, dtype)})
+	if i := slices.IndexFunc(parts, func(t tensor.Tensor) bool { return t.DType.Quantized() }); i >= 0 && !p.Requantize {
+		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: parts[i].File, Where: badfile.Tensor(stored.Name),
+			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", parts[i].DType, dtype)})
 	}
 	var importance []float32
 	if p.Importance != nil {
@@ -132,7 +126,25 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 	if importance == nil && c.Importance {
 		return write.Source{}, g.noImportance(p, stored.Name, dtype)
 	}
-	return write.Quantize(t, stored.Name, dtype, stored.Shape, importance), nil
+	if stored.Heads > 0 {
+		return write.QuantizeRows(parts[0], stored.Name, dtype, stored.Shape, importance, stored.Row), nil
+	}
+	return write.Quantize(parts, stored.Name, dtype, stored.Shape, importance), nil
+}
+
+// plain is the source of a tensor that keeps its dtype or gets a plain one.
+func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.Source {
+	if stored.Heads > 0 {
+		return write.Rows(parts[0], stored.Name, dtype, stored.Shape, stored.Row)
+	}
+	var change func(int, []float32) error
+	if stored.NegExp {
+		change = func(_ int, values []float32) error {
+			kernel.NegExp(values, values)
+			return nil
+		}
+	}
+	return write.Cast(parts, stored.Name, dtype, stored.Shape, change)
 }
 
 // noImportance is the error of a dtype that is useless without.

@@ -29,7 +29,7 @@ const ending = ".gguf"
 // Layout is the layout of llama.cpp: one file, or the parts of a split one, alone or in a folder that holds no other.
 var Layout = layout.Layout{
 	Name: Name, Ending: ending, Asked: asked, Match: match, Open: open, List: list,
-	Settings: "its metadata", StoredName: storedName, AlwaysF32: alwaysF32,
+	Settings: "its metadata", StoredName: storedName, Wholes: names.InGGUF, AlwaysF32: alwaysF32,
 	Stops: stops, Generation: generation, NewTarget: newTarget,
 	Repo: layout.Repo{Choose: tags.Default},
 }

@@ -25,9 +25,10 @@ type target struct {
 
 	choices    map[string]choice // by the tensor's name in the file; the others keep their dtypes
 	unmeasured int               // matrices that an importance matrix does not have
+	f32        map[string]bool   // tensors that are F32 whatever the file type, by name in the file
 }
 
-func newTarget() write.Target { return &target{} }
+func newTarget() write.Target { return &target{f32: map[string]bool{}} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
@@ -56,12 +57,15 @@ func (g *target) Prepare(p *write.Plan) error {
 	return g.keepEnds(p)
 }
 
+// Wholes implements write.Target.
+func (*target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InGGUF(cfg) }
+
 // Step implements write.Target.
-func (g *target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
-	stored, _ := names.ToGGUF(p.Config, spec.Name) // Prepare refused the tensors without a place
-	source, err := g.source(p, t, stored)
-	return write.Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: source.DType, Shape: stored.Shape,
-		Transform: transform(spec, stored)}, source, err
+func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
+	g.f32[stored.Name] = stored.F32
+	source, err := g.source(p, parts, stored)
+	return p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)}), source, err
 }
 
 // keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
@@ -71,14 +75,19 @@ const keyFileType = "general.file_type"
 const transformZeros = "zeros"
 
 // transform says what changes on the way into a GGUF file beside name and type.
-func transform(spec names.Spec, stored names.GGUF) string {
+func transform(w names.Whole, stored names.GGUF) string {
 	var parts []string
 	if stored.NegExp {
 		parts = append(parts, "A = -exp(A_log)")
 	}
+	if stored.Heads > 0 {
+		parts = append(parts, "interleave")
+	}
 	switch {
-	case slices.Equal(spec.Shape, stored.Shape):
-	case len(spec.Shape) == 3:
+	case len(w.Parts) > 1:
+		parts = append(parts, "stack")
+	case slices.Equal(w.Shape, stored.Shape):
+	case len(w.Shape) == 3:
 		parts = append(parts, "squeeze")
 	default:
 		parts = append(parts, "reshape")
@@ -115,7 +124,7 @@ func (g *target) Finish(p *write.Plan) {
 
 // fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
 // first of quantized ones.
-func fileType(p *write.Plan) uint32 {
+func (g *target) fileType(p *write.Plan) uint32 {
 	if n, ok := p.Recipe.FileType(); ok {
 		return n
 	}
@@ -128,10 +137,9 @@ func fileType(p *write.Plan) uint32 {
 		}
 	}
 	best, size, quantized := tensor.F32, 0, false
-	for i, s := range p.Sources {
-		stored, ok := names.ToGGUF(p.Config, p.Steps[i].From)
+	for _, s := range p.Sources {
 		n, _ := tensor.Count(s.Shape) // of a valid configuration
-		if q := s.DType.Quantized(); (!ok || !stored.F32) && (q && !quantized || q == quantized && n > size) {
+		if q := s.DType.Quantized(); !g.f32[s.Name] && (q && !quantized || q == quantized && n > size) {
 			best, size, quantized = s.DType, n, q
 		}
 	}
@@ -150,7 +158,7 @@ func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.Config))}}, g.general...)
 	kvs = append(kvs, model...)
 	kvs = append(kvs,
-		gguf.KV{Key: keyFileType, Value: gguf.Of(fileType(p))},
+		gguf.KV{Key: keyFileType, Value: gguf.Of(g.fileType(p))},
 		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
 	return slices.Concat(kvs, g.vocabulary, own, g.ends, importanceKeys(p)), nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout/write"
@@ -75,18 +76,21 @@ func dtypeName(d tensor.DType) (string, error) {
 	return "", fmt.Errorf("config.json has no name for dtype %s", d)
 }
 
+// Wholes implements write.Target.
+func (Target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InHF(cfg) }
+
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
 // value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
-func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
-	dtype := p.Recipe.Choose(t.DType)
+func (Target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	dtype := p.Recipe.Choose(write.Common(parts))
 	if p.Recipe.Keeps() && p.From.AlwaysF32 != nil {
 		if len(quantized(p.From.Tensors)) > 0 {
 			dtype = tensor.F32
-		} else if p.From.AlwaysF32(spec.Name) && survives(t, p.From.Matrix) {
+		} else if p.From.AlwaysF32(w.Parts[0].Name) && survives(parts, p.From.Matrix) {
 			dtype = p.From.Matrix
 		}
 	}
-	step, source := write.Plain(spec, t, names.ToHF(p.Config, spec.Name), dtype)
+	step, source := p.Plain(w, parts, names.ToHF(p.Config, w.Name), dtype)
 	return step, source, nil
 }
 
@@ -101,8 +105,12 @@ func quantized(tensors []tensor.Tensor) []tensor.DType {
 	return blocks
 }
 
-// survives reports whether every value of t is the same after a trip through dtype.
-func survives(t tensor.Tensor, dtype tensor.DType) bool {
+// survives reports whether every value of some tensors is the same after a trip through dtype.
+func survives(parts []tensor.Tensor, dtype tensor.DType) bool {
+	return !slices.ContainsFunc(parts, func(t tensor.Tensor) bool { return !survivesOne(t, dtype) })
+}
+
+func survivesOne(t tensor.Tensor, dtype tensor.DType) bool {
 	if !dtype.Float() || !t.DType.Float() {
 		return false
 	}

@@ -36,9 +36,9 @@ func (t target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (m target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
-	step, source, err := m.Target.Step(p, spec, t)
-	step.To = names.ToMistral(spec.Name)
+func (m target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	step, source, err := m.Target.Step(p, w, parts)
+	step.To = names.ToMistral(w.Name)
 	source.Name = step.To
 	return step, source, err
 }

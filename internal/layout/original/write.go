@@ -37,9 +37,9 @@ func (t target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (o target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
-	step, source, err := o.Target.Step(p, spec, t)
-	step.To = names.ToOriginal(spec.Name)
+func (o target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	step, source, err := o.Target.Step(p, w, parts)
+	step.To = names.ToOriginal(w.Name)
 	source.Name = step.To
 	return step, source, err
 }

@@ -15,40 +15,71 @@ import (
 type Scratch struct {
 	values  []float32
 	encoded []byte
+	joined  []byte // of several parts
 	wide    []float64
 }
 
-// Cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
-// the values on their way, in place; first is the index of the first.
+// Cast returns a source that is some tensors of one size, one after the other, under another name, shape and dtype. change,
+// which may be nil, maps the values on their way, in place; first is the index of the first in its tensor.
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
 // unless it is t's and nothing changes.
-func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
-	s := Source{Name: name, DType: dtype, Shape: shape}
+func Cast(parts []tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
+	return stack(name, dtype, shape, len(parts), func(s *Scratch, i, first, end int) ([]byte, error) {
+		return cast(s, parts[i], dtype, first, end, change)
+	})
+}
+
+// Rows is Cast for the rows of a matrix, or the elements of a vector, in another order: row i is that of index from(i).
+func Rows(t tensor.Tensor, name string, dtype tensor.DType, shape []int, from func(i int) int) Source {
+	cols := t.Elems() / shape[0]
+	return stack(name, dtype, shape, shape[0], func(s *Scratch, i, first, end int) ([]byte, error) {
+		return cast(s, t, dtype, from(i)*cols+first, from(i)*cols+end, nil)
+	})
+}
+
+// cast returns the elements first to end of t as dtype.
+func cast(s *Scratch, t tensor.Tensor, dtype tensor.DType, first, end int, change func(first int, values []float32) error) ([]byte, error) {
 	if t.DType == dtype && change == nil {
-		s.Piece = func(_ *Scratch, first, end int) ([]byte, error) {
-			data := t.Piece(first, end).Data
-			mmap.Fetch(data)
-			return data, nil
-		}
-		return s
+		data := t.Piece(first, end).Data
+		mmap.Fetch(data)
+		return data, nil
 	}
-	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
-		values, err := s.read(t, dtype, first, end, change != nil)
-		if err != nil {
+	values, err := s.read(t, dtype, first, end, change != nil)
+	if err != nil {
+		return nil, err
+	}
+	if change != nil {
+		if err := change(first, values); err != nil {
 			return nil, err
 		}
-		if change != nil {
-			if err := change(first, values); err != nil {
+	}
+	encoded := room(&s.encoded, dtype.Bytes(end-first))
+	kernel.Narrow(encoded, dtype, values)
+	return encoded, nil
+}
+
+// stack returns a source of n parts of one size, one after the other. piece returns elements of a part.
+func stack(name string, dtype tensor.DType, shape []int, n int, piece func(s *Scratch, part, first, end int) ([]byte, error)) Source {
+	elems, _ := tensor.Count(shape) // of a valid configuration
+	each := max(elems/n, 1)
+	return Source{Name: name, DType: dtype, Shape: shape, Piece: func(s *Scratch, first, end int) ([]byte, error) {
+		if part := first / each; end <= (part+1)*each {
+			return piece(s, part, first-part*each, end-part*each)
+		}
+		s.joined = s.joined[:0]
+		for at := first; at < end; {
+			part := at / each
+			next := min((part+1)*each, end)
+			encoded, err := piece(s, part, at-part*each, next-part*each)
+			if err != nil {
 				return nil, err
 			}
+			s.joined, at = append(s.joined, encoded...), next
 		}
-		encoded := room(&s.encoded, dtype.Bytes(end-first))
-		kernel.Narrow(encoded, dtype, values)
-		return encoded, nil
-	}
-	return s
+		return s.joined, nil
+	}}
 }
 
 // read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says

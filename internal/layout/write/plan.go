@@ -20,8 +20,10 @@ import (
 type Target interface {
 	// Prepare settles the configuration, and refuses by key what the layout cannot hold.
 	Prepare(p *Plan) error
-	// Step decides how one tensor is stored.
-	Step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source, error)
+	// Wholes lists the tensors that are stored, in the order of the name table.
+	Wholes(cfg config.Config) ([]names.Whole, error)
+	// Step decides how one of them is stored, of which the source has the parts.
+	Step(p *Plan, w names.Whole, parts []tensor.Tensor) (Step, Source, error)
 	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
@@ -97,9 +99,32 @@ func (p *Plan) Sort(name func(Step) string, compare func(a, b string) int) {
 }
 
 // Plain is the step of a tensor that only changes its name and dtype.
-func Plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
-	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape},
-		Cast(t, name, dtype, spec.Shape, nil)
+func (p *Plan) Plain(w names.Whole, parts []tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
+	return p.StepOf(w, parts, Step{To: name, DType: dtype, Shape: w.Shape}), Cast(parts, name, dtype, w.Shape, nil)
+}
+
+// StepOf completes a step with where the tensor comes from.
+func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
+	s.From, s.File, s.FromDType = names.ToHF(p.From.Config, parts[0].Name), parts[0].File, Common(parts)
+	if len(parts) > 1 {
+		s.From = names.Origin(p.From.Config, w.Parts)
+	}
+	return s
+}
+
+// Common returns the dtype of tensors, or one that holds them all.
+func Common(parts []tensor.Tensor) tensor.DType {
+	common := parts[0].DType
+	for _, t := range parts[1:] {
+		switch {
+		case t.DType == common:
+		case t.DType == tensor.F64 || common == tensor.F64:
+			common = tensor.F64
+		default:
+			common = tensor.F32
+		}
+	}
+	return common
 }
 
 // Options say how to write.

@@ -67,6 +67,8 @@ func main() {
 	headStep(1)
 	read()
 	addTo("AVX2", YMM, 8)
+	addRows("AVX2", YMM, 8, 2)
+	weigh(k)
 	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }
