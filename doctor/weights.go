@@ -22,6 +22,10 @@ func (d *doctor) open() bool {
 	if d.openFolder(); d.w == nil {
 		return false
 	}
+	if !d.nameHybrid() {
+		d.giveUp()
+		return false
+	}
 	if !d.rename() {
 		d.giveUp()
 		return false

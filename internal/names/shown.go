@@ -1,6 +1,7 @@
 package names
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,6 +72,33 @@ func FamilyOf(has func(name string) bool) config.Family {
 		}
 	}
 	return ""
+}
+
+// HybridOf returns the hybrid family whose feed-forward blocks have tensors of these names, as they are in files; empty: none.
+func HybridOf(list []string) config.Family {
+	for _, t := range tables {
+		if t.hybrid != nil && slices.ContainsFunc(list, t.feeds) {
+			return t.family
+		}
+	}
+	return ""
+}
+
+// feeds reports whether a name in a file is that of a feed-forward block of the family, beside its norm.
+func (t *table) feeds(name string) bool {
+	bare := name
+	for _, prefix := range append([]string{t.hybrid.prefix}, t.hybrid.others...) {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			bare = rest
+			break
+		}
+	}
+	_, rest := indexed(Backbone+bare, blockPrefix)
+	return rest != "" && slices.ContainsFunc(t.blocks, func(k kind) bool {
+		return k.Block != config.BlockMamba2 && k.Block != config.BlockAttention && slices.ContainsFunc(k.rows, func(r row) bool {
+			return rest != k.norm && (r.is(rest) || r.file == rest || r.inside == rest)
+		})
+	})
 }
 
 // distinct lists the names that only blocks of this kind have, canonical and in GGUF.
