@@ -120,6 +120,12 @@ func (q *inquiry) explain(ref *dump.Dump) (*Report, error) {
 	if r.Passed {
 		return r, nil
 	}
+	if counts, err := q.countsPadding(r); err != nil {
+		return nil, err
+	} else if counts {
+		r.Hint = hintPositions
+		return r, nil
+	}
 	dtype := arithmetic(ref, q.theirs)
 	if dtype != 0 {
 		if r, err = q.judge(reference.Variant{Narrow: dtype}); err != nil {
