@@ -209,7 +209,9 @@ func (o ChatOptions) template(t *text.Tokenizer) (*text.ChatTemplate, error) {
 
 // Say puts a message to the model and yields its answer piece by piece. It ends as Generate does. An answer that the caller
 // or ctx stops early is part of the conversation as far as it came; a message whose answer had not begun is not.
-func (c *Chat) Say(ctx context.Context, message string) iter.Seq2[string, error] { return c.SayAs(ctx, "user", message) }
+func (c *Chat) Say(ctx context.Context, message string) iter.Seq2[string, error] {
+	return c.SayAs(ctx, "user", message)
+}
 
 // SayAs is Say for what another role says, such as "tool" for what a function returned that the model called.
 func (c *Chat) SayAs(ctx context.Context, role, message string) iter.Seq2[string, error] {
