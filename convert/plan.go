@@ -49,7 +49,8 @@ type Step struct {
 	From      string       `json:"from"` // name in the source
 	File      string       `json:"file"` // that holds it
 	FromDType tensor.DType `json:"from_dtype"`
-	To        string       `json:"to"` // name in the target
+	Coding    string       `json:"coding,omitempty"` // of a source that is stored in several tensors, such as "NVFP4"
+	To        string       `json:"to"`               // name in the target
 	DType     tensor.DType `json:"dtype"`
 	Shape     []int        `json:"shape"`               // in the target, outermost dimension first
 	Transform string       `json:"transform,omitempty"` // what changes beside name and dtype

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // mamba2 is the mixer of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): the block of section 7, whose projections are
@@ -52,7 +51,7 @@ func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.channels)
 		m.scan.A = make([]float32, m.heads)
-		tensor.WidenF32(m.scan.A, aLog.DType, aLog.Data)
+		aLog.Widen32(m.scan.A)
 		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
 		for c := range m.inner {
 			m.scan.D = append(m.scan.D, skip[c/sizes.HeadDim])

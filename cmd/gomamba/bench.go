@@ -147,9 +147,9 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 		if !ok {
 			continue // optional
 		}
-		r.WeightBytes += int(share(spec.Name) * float64(len(t.Data)))
-		if len(t.Data) > largest {
-			largest, r.DType = len(t.Data), t.DType.String()
+		r.WeightBytes += int(share(spec.Name) * float64(t.Size()))
+		if size := t.Size(); size > largest {
+			largest, r.DType = size, t.Type()
 		}
 		if strings.HasSuffix(spec.Name, "_proj.weight") || strings.HasSuffix(spec.Name, "_linear.weight") {
 			r.prefillFLOPs += 2 * share(spec.Name) * float64(t.Elems())
@@ -204,8 +204,10 @@ func multiplyAdds(pool *parallel.Pool) float64 {
 func readWeights(pool *parallel.Pool, ck *loader.Checkpoint) int {
 	n := 0
 	for _, t := range ck.Tensors() {
-		kernel.Read(pool, t.Data)
-		n += len(t.Data)
+		for _, part := range t.Parts() {
+			kernel.Read(pool, part)
+			n += len(part)
+		}
 	}
 	return n
 }

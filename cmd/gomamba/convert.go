@@ -275,7 +275,7 @@ func printPlan(w io.Writer, plan *convert.Plan) error {
 				change = "quantized"
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", badfile.Printable(s.From), s.FromDType, badfile.Printable(s.To), s.DType, s.Shape, change)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", badfile.Printable(s.From), cmp.Or(s.Coding, s.FromDType.String()), badfile.Printable(s.To), s.DType, s.Shape, change)
 	}
 	fmt.Fprintf(tw, "%d tensors, %s\n", len(plan.Steps), bytesText(plan.Bytes()))
 	return tw.Flush()

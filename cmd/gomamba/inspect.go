@@ -94,6 +94,9 @@ type inspection struct {
 	TokenBytes int  `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
 	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
 
+	Schemes     []loader.Scheme `json:"schemes,omitempty"`           // by which other programs quantized weights
+	Activations []string        `json:"activation_scales,omitempty"` // tensors beside them that are not used
+
 	Blocks map[config.Block]int `json:"blocks"` // of each kind
 
 	StopTokens []int64 `json:"stop_tokens"` // the ids that end a text
@@ -135,7 +138,8 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg}
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg,
+		Schemes: ck.Schemes(), Activations: ck.Activations()}
 	ids, err := ck.StopTokens()
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
@@ -156,11 +160,11 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	}
 	canonical := canonicalNames(ck)
 	for _, t := range ck.Tensors() {
-		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File}, cmp.Or(canonical[t.Name], t.Name))
+		info.add(tensorInfo{t.Name, t.Type(), t.Shape, t.Size(), t.File}, cmp.Or(canonical[t.Name], t.Name))
 		info.Parameters += t.Elems()
 	}
 	idle, ok := unread(ck)
-	info.Memory = info.Bytes - len(idle.Data) + info.StateBytes
+	info.Memory = info.Bytes - idle.Size() + info.StateBytes
 	if ok && info.Tied {
 		info.Parameters -= idle.Elems()
 		embedding, _ := ck.Tensor(names.Embedding)
@@ -233,6 +237,7 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"weights", info.weights()},
 	}
 	lines = append(lines, info.kindLines()...)
+	lines = append(lines, info.schemeLines()...)
 	lines = append(lines, [][2]string{
 		{"head", head},
 		{"shape", sizes(info.cfg)},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -77,6 +78,21 @@ func (l *listing) kindLines() [][2]string {
 	for _, text := range order {
 		lines = append(lines, [2]string{title, text + ": " + strings.Join(of[text], ", ")})
 		title = ""
+	}
+	return lines
+}
+
+// schemeLines says by which schemes weights are quantized, and what is beside them that is not used.
+func (info *inspection) schemeLines() (lines [][2]string) {
+	var schemes []string
+	for _, s := range info.Schemes {
+		schemes = append(schemes, fmt.Sprintf("%s: %s", s.Scheme, badfile.Count(s.Weights, "weight")))
+	}
+	if schemes != nil {
+		lines = append(lines, [2]string{"quantized", strings.Join(schemes, ", ")})
+	}
+	if n := len(info.Activations); n > 0 {
+		lines = append(lines, [2]string{"not used", badfile.Count(n, "scale") + " of activations, such as " + badfile.Quote(info.Activations[0])})
 	}
 	return lines
 }

@@ -134,7 +134,7 @@ func unread(ck *loader.Checkpoint) (t tensor.Tensor, ok bool) {
 // tensorBytes is the size of all tensors of a checkpoint.
 func tensorBytes(ck *loader.Checkpoint) (n int64) {
 	for _, t := range ck.Tensors() {
-		n += int64(len(t.Data))
+		n += int64(t.Size())
 	}
 	return n
 }

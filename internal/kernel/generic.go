@@ -44,6 +44,9 @@ var generic = isa{
 	weigh: func(w *float32, scores *float64, scale, most float64) (top, sum float64) {
 		return weighGeneric((*[PageTokens]float32)(at(w, PageTokens)), (*[PageTokens]float64)(at(scores, PageTokens)), scale, most)
 	},
+	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) {
+		roundTrialsGeneric(t, at(x, n), at(w, n), lo, hi)
+	},
 	xor:         func(data *byte, quarter int) uint64 { return xorGeneric(at(data, 4*quarter)) },
 	multiplyAdd: multiplyAddGeneric,
 }

@@ -2354,6 +2354,79 @@ eight:
 	VZEROUPPER
 	RET
 
+// func roundTrialsAVX2(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+// Requires: AVX, AVX2
+TEXT ·roundTrialsAVX2(SB), NOSPLIT, $0-40
+	MOVQ         t+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS lo+32(FP), Y0
+	VBROADCASTSS hi+36(FP), Y1
+	MOVL         $0x4b400000, SI
+	VMOVD        SI, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+
+value:
+	VBROADCASTSS (CX), Y11
+	VBROADCASTSS (DX), Y13
+	VMULPS       (AX), Y11, Y11
+	VADDPS       64(AX), Y11, Y11
+	VMAXPS       Y0, Y11, Y12
+	VMINPS       Y1, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VSUBPS       Y12, Y11, Y11
+	VMULPS       Y11, Y13, Y14
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y3, Y3
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y4, Y4
+	VMULPS       Y12, Y14, Y12
+	VADDPS       Y12, Y5, Y5
+	VMULPS       Y11, Y14, Y14
+	VADDPS       Y14, Y6, Y6
+	VBROADCASTSS (CX), Y11
+	VBROADCASTSS (DX), Y13
+	VMULPS       32(AX), Y11, Y11
+	VADDPS       96(AX), Y11, Y11
+	VMAXPS       Y0, Y11, Y12
+	VMINPS       Y1, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VSUBPS       Y12, Y11, Y11
+	VMULPS       Y11, Y13, Y14
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y7, Y7
+	VMULPS       Y12, Y13, Y13
+	VADDPS       Y13, Y8, Y8
+	VMULPS       Y12, Y14, Y12
+	VADDPS       Y12, Y9, Y9
+	VMULPS       Y11, Y14, Y14
+	VADDPS       Y14, Y10, Y10
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	DECQ         BX
+	JNZ          value
+	VMOVUPS      Y3, 128(AX)
+	VMOVUPS      Y4, 192(AX)
+	VMOVUPS      Y5, 256(AX)
+	VMOVUPS      Y6, 320(AX)
+	VMOVUPS      Y7, 160(AX)
+	VMOVUPS      Y8, 224(AX)
+	VMOVUPS      Y9, 288(AX)
+	VMOVUPS      Y10, 352(AX)
+	VZEROUPPER
+	RET
+
 // func multiplyAddAVX2(rounds int)
 // Requires: AVX, FMA3
 TEXT ·multiplyAddAVX2(SB), NOSPLIT, $0-8

@@ -3699,6 +3699,53 @@ columns1done:
 	VZEROUPPER
 	RET
 
+// func roundTrialsAVX512(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+// Requires: AVX, AVX512F
+TEXT ·roundTrialsAVX512(SB), NOSPLIT, $0-40
+	MOVQ         t+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS lo+32(FP), Z0
+	VBROADCASTSS hi+36(FP), Z1
+	MOVL         $0x4b400000, SI
+	VMOVD        SI, X2
+	VBROADCASTSS X2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+
+value:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (DX), Z9
+	VMULPS       (AX), Z7, Z7
+	VADDPS       64(AX), Z7, Z7
+	VMAXPS       Z0, Z7, Z8
+	VMINPS       Z1, Z8, Z8
+	VADDPS       Z2, Z8, Z8
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z7, Z9, Z10
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z3, Z3
+	VMULPS       Z8, Z9, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       Z8, Z10, Z8
+	VADDPS       Z8, Z5, Z5
+	VMULPS       Z7, Z10, Z10
+	VADDPS       Z10, Z6, Z6
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	DECQ         BX
+	JNZ          value
+	VMOVUPS      Z3, 128(AX)
+	VMOVUPS      Z4, 192(AX)
+	VMOVUPS      Z5, 256(AX)
+	VMOVUPS      Z6, 320(AX)
+	VZEROUPPER
+	RET
+
 // func multiplyAddAVX512(rounds int)
 // Requires: AVX, AVX512F
 TEXT ·multiplyAddAVX512(SB), NOSPLIT, $0-8

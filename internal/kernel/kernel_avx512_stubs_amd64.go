@@ -111,6 +111,12 @@ func addToAVX512(y *float32, x *float32, n int)
 //go:noescape
 func addRowsAVX512(y *float64, yStride int, x *float32, xStride int, w *float32, wStride int, n int, rows int, columns int)
 
+// roundTrialsAVX512 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func roundTrialsAVX512(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 

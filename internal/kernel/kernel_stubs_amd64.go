@@ -146,5 +146,11 @@ func addRowsAVX2(y *float64, yStride int, x *float32, xStride int, w *float32, w
 //go:noescape
 func weighAVX2(w *float32, scores *float64, scale float64, most float64) (top float64, sum float64)
 
+// roundTrialsAVX2 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func roundTrialsAVX2(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX2 does 96·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX2(rounds int)

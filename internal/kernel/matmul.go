@@ -98,7 +98,7 @@ type product struct {
 // cache, in a few long streams, and the others find them there.
 func (m *product) divide(threads int) int {
 	w := m.W
-	m.threads, m.few = threads, m.Tokens <= cpu.formats[w.dtype].few
+	m.threads, m.few = threads, m.Tokens <= w.few()
 	if m.few {
 		m.rows = max(4, (min(sliceBytes/w.rowBytes, w.Rows/(2*threads))+3)&^3)
 		m.pieces = (w.Rows + m.rows - 1) / m.rows

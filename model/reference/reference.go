@@ -311,7 +311,7 @@ func (o *oracle[F]) values(t tensor.Tensor) []F {
 		return nil
 	}
 	wide := make([]float64, t.Elems())
-	tensor.WidenF64(wide, t.DType, t.Data)
+	t.Widen64(wide)
 	if same, ok := any(wide).([]F); ok {
 		return o.narrow(same)
 	}

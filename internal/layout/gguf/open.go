@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/internal/tags"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -84,9 +85,6 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	vocab, head := 0, false
 	for _, t := range f.Tensors() {
 		p, err := t.Weight()
-		if err == nil {
-			err = refuseScale(f, t)
-		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -110,27 +108,43 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	weights, inputs, err := applyScales(w.Listed)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.Activations = inputs
 	err = mmap.Guard(func() (err error) {
-		w.Tensors, err = canonical(w.Listed, cfg)
+		w.Tensors, err = canonical(weights, cfg)
 		return err
 	})
 	return cfg, w, err
 }
 
-// refuseScale refuses a scale of a whole weight: NVFP4 weights of other makers have one, by which their products are
-// multiplied. A scale of 1 is left out of the file.
-func refuseScale(f *gguf.File, t gguf.Tensor) error {
-	base, ok := strings.CutSuffix(t.Name, ".scale")
-	if !ok {
-		return nil
+// applyScales applies the scales of whole weights, which NVFP4 has, and leaves out those of their inputs, whose names it returns.
+func applyScales(listed []tensor.Tensor) (weights []tensor.Tensor, inputs []string, err error) {
+	byName := make(map[string]tensor.Tensor, len(listed))
+	for _, t := range listed {
+		byName[t.Name] = t
 	}
-	w, ok := f.Tensor(base + ".weight")
-	if !ok {
-		return nil
+	for _, t := range listed {
+		base, isScale := strings.CutSuffix(t.Name, scaleEnding)
+		if _, of := byName[base+weightEnding]; isScale && of {
+			continue
+		}
+		if base, isInput := strings.CutSuffix(t.Name, inputScaleEnding); isInput {
+			if _, of := byName[base+weightEnding]; of {
+				inputs = append(inputs, t.Name)
+				continue
+			}
+		}
+		if scale, ok := byName[strings.TrimSuffix(t.Name, weightEnding)+scaleEnding]; ok && strings.HasSuffix(t.Name, weightEnding) {
+			if t, err = scheme.WithScale(t, scale); err != nil {
+				return nil, nil, err
+			}
+		}
+		weights = append(weights, t)
 	}
-	return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
-		Detail: fmt.Sprintf("is a scale of all of %s, of type %s, which this program does not apply; use a file without such scales",
-			badfile.Quote(w.Name), w.Type)}
+	return weights, inputs, nil
 }
 
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.

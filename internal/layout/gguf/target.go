@@ -65,14 +65,49 @@ func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
 	g.f32[stored.Name] = stored.F32
 	source, err := g.source(p, parts, stored)
-	return p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)}), source, err
+	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
+	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
+		err = g.addScale(p, step, parts)
+	}
+	return step, source, err
 }
+
+// addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives, a number for each of its parts; none if
+// all are 1.
+func (g *target) addScale(p *write.Plan, of write.Step, parts []tensor.Tensor) error {
+	scales, plain := make([]float32, len(parts)), true
+	for i, t := range parts {
+		scales[i] = t.Coding.(tensor.Blocks).Scale(0)
+		if !(math.Abs(float64(scales[i])) <= math.MaxFloat32) {
+			return &badfile.FormatError{File: t.File, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its scale is %v, expected a finite number", scales[i])}
+		}
+		plain = plain && scales[i] == 1
+	}
+	if plain {
+		return nil
+	}
+	t := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, scales, len(scales))
+	p.Add(write.Step{From: of.From, File: of.File, FromDType: tensor.F32, To: t.Name, DType: tensor.F32, Shape: t.Shape, Transform: transformScale},
+		write.Cast([]tensor.Tensor{t}, t.Name, tensor.F32, t.Shape, nil))
+	return nil
+}
+
+// How the names of a weight and of a number that it is multiplied by end, and of one for its input.
+const (
+	weightEnding     = ".weight"
+	scaleEnding      = ".scale"
+	inputScaleEnding = ".input_scale"
+)
 
 // keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
 const keyFileType = "general.file_type"
 
 // transformZeros is the Transform of a tensor that the source does not have.
 const transformZeros = "zeros"
+
+// transformScale is that of a scale of a whole weight, which the source keeps in a tensor of its own too.
+const transformScale = "scale"
 
 // transform says what changes on the way into a GGUF file beside name and type.
 func transform(w names.Whole, stored names.GGUF) string {
@@ -109,10 +144,15 @@ func (g *target) Finish(p *write.Plan) {
 		p.Note("the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
 	g.noteChoices(p)
-	p.Sort(func(s write.Step) string { return names.CanonicalGGUF(p.Config, s.To) }, cmp.Compare)
+	p.Sort(func(s write.Step) string {
+		if base, scale := strings.CutSuffix(s.To, scaleEnding); scale {
+			return names.CanonicalGGUF(p.Config, base+weightEnding) + scaleEnding
+		}
+		return names.CanonicalGGUF(p.Config, s.To)
+	}, cmp.Compare)
 	parameters := 0
 	for _, s := range p.Steps {
-		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros { // of a valid configuration
+		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros && s.Transform != transformScale { // of a valid configuration
 			parameters += n
 		}
 	}

@@ -70,6 +70,7 @@ type Step struct {
 	From      string // name in the source
 	File      string // that holds it
 	FromDType tensor.DType
+	Coding    string // of a source of dtype Coded; else empty
 	To        string // name in the target
 	DType     tensor.DType
 	Shape     []int  // in the target, outermost dimension first
@@ -106,6 +107,9 @@ func (p *Plan) Plain(w names.Whole, parts []tensor.Tensor, name string, dtype te
 // StepOf completes a step with where the tensor comes from.
 func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
 	s.From, s.File, s.FromDType = names.ToHF(p.From.Config, parts[0].Name), parts[0].File, Common(parts)
+	if s.FromDType == tensor.Coded {
+		s.Coding = parts[0].Type()
+	}
 	if len(parts) > 1 {
 		s.From = names.Origin(p.From.Config, w.Parts)
 	}

@@ -43,6 +43,10 @@ var blockTypes = []blockType{
 	iq4_nl, iq4_xs, iq3_s, iq3_xxs, iq2_s, iq2_xs, iq2_xxs, iq1_m, iq1_s, tq2_0, tq1_0, mxfp4, nvfp4, q2_0, q1_0,
 }
 
+// ahead is how many bytes before it is needed a stream's memory is asked for. What the processor fetches by itself ends with
+// each page, and unpacking takes too long for the loads of the next page to begin in time.
+const ahead = 2048
+
 // blocks generates the functions of all block types.
 func blocks(isa string, wide bool) {
 	elems := map[bool]int{false: 4, true: 8}[wide]
@@ -113,6 +117,9 @@ func dotBlocks(b *blockType, streams int, k *constants, wide bool) {
 func multiplyBlocks(b *blockType, n int, u []*unpacker, ptr []Register, x Register, acc [][]VecVirtual) {
 	var weight []weights
 	for i, p := range ptr {
+		for line := 0; line < n*b.bytes; line += 64 {
+			PREFETCHT0(Mem{Base: p, Disp: ahead + line})
+		}
 		weight = append(weight, b.prepare(u[i], p, n))
 	}
 	for part := range n * b.elems / 16 {

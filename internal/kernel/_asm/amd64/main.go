@@ -69,6 +69,7 @@ func main() {
 	addTo("AVX2", YMM, 8)
 	addRows("AVX2", YMM, 8, 2)
 	weigh(k)
+	roundTrials("AVX2", YMM, 8)
 	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }
