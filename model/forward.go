@@ -150,7 +150,15 @@ func (m *Model) check(ctx context.Context, b *Batch, cache *Cache, want Want) er
 	if err := b.Check(m.cfg.Shared().VocabSize); err != nil {
 		return err
 	}
-	return cache.check(m, b.Sequences)
+	if err := cache.check(m, b.Sequences); err != nil {
+		return err
+	}
+	tokens := cache.states.Held()
+	for seq := range b.Sequences {
+		from, to := b.Real(seq)
+		tokens += to - from
+	}
+	return m.footprint.checkTokens(b.Sequences, int64(tokens))
 }
 
 // pass is one run over a batch. Its memory serves one after the other.

@@ -20,7 +20,7 @@ type Model struct {
 	weights      *weights
 	scratch      scratch         // of its blocks
 	states       [][]blocks.Spec // of every layer
-	memory       int             // bytes of the states and logits of a sequence
+	footprint    footprint       // of sequences
 	pool         *parallel.Pool
 	spare        sync.Pool // of *pass
 	parallelScan bool
@@ -79,7 +79,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.memory = memoryOf(m.cfg, m.states)
+	m.footprint = footprintOf(m.cfg, m.states)
 	m.pool = parallel.NewPool(opts.Threads)
 	m.spare.New = func() any { return m.newPass() }
 	return m, nil

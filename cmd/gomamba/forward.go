@@ -210,7 +210,7 @@ func checkBatch(m *model.Model, b *model.Batch) error {
 	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
 		return err
 	}
-	return model.CheckSequences(m.Config(), b.Sequences)
+	return model.CheckContext(m.Config(), b.Sequences, b.Tokens)
 }
 
 // run computes in float32, window by window.

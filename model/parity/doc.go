@@ -22,5 +22,13 @@
 // tried: weights that transformers rescales while loading, and the dtype that the checkpoint is stored in. One of Nemotron-H is
 // also judged with the lower limit of dt that transformers applies in full passes, and passes if that is what it holds.
 //
+// # Routers
+//
+// Where two experts nearly tie, rounding tips the choice, and everything after it differs by far more than rounding. All that
+// measures the allowance passes the experts that the oracle's routers choose, so that no such choice widens it. If a reference
+// fails at a token whose router had another choice nearby, it is judged again with that choice. If it then passes, or differs
+// only later, the report names layer, token, both experts and by how much their scores differ in float64. A reference passes if
+// no margin is larger than rounding may move the scores, by the rule above.
+//
 // The fast network itself, without a reference, is judged by the textbook's distance alone.
 package parity
