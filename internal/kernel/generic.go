@@ -11,7 +11,7 @@ import (
 var generic = isa{
 	name:    "go",
 	formats: newFormats(map[tensor.DType]format{tensor.F32: {dotOne: dotF32, few: 4}}),
-	tiling:  tiling{rows: 1, tokens: 1},
+	tiling:  tiling{rows: 1, tokens: 1, block: block1M},
 	maxAbsBits: func(v *float32, n int) uint32 {
 		return maxAbsBitsGeneric(at(v, n))
 	},
