@@ -37,7 +37,7 @@ func LoadHF(path string) (Config, error) {
 // the defaults of transformers 5.24, null is accepted where transformers accepts it.
 //
 // Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
-// when it describes what this library does not run (another family, another layout, quantized weights).
+// when it describes what this library does not run (another family, another layout).
 func ParseHF(file string, data []byte) (Config, error) {
 	return read(file, data, parseHF)
 }
@@ -178,13 +178,13 @@ func detect(keys jsonobj.Members) (Family, error) {
 		if has(keys, "d_model") || has(keys, "n_layer") || has(keys, "ssm_cfg") {
 			return "", originalLayout()
 		}
-		return "", formatError(keyModelType, `missing, and "architectures" is missing too; expected "mamba"`)
+		return "", formatError(keyModelType, `missing, and "architectures" is missing too; expected a family, such as "mamba"`)
 	}
 
 	v, _ := keys.Get(keyModelType)
 	modelType, ok := v.Text()
 	if !ok {
-		return "", formatError(keyModelType, `found %s, expected the string "mamba"`, v)
+		return "", formatError(keyModelType, `found %s, expected a string, such as "mamba"`, v)
 	}
 	family := Family(modelType)
 	if entryOf(family) == nil {

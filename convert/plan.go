@@ -159,12 +159,19 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 			return err
 		}
 	}
-	for _, t := range ck.Further() {
+	further := ck.Further()
+	if len(further) > 0 && !target.Further(p) {
+		further = nil
+	}
+	for _, t := range further {
 		if err := add(names.Single(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}), t); err != nil {
 			return err
 		}
 	}
 	target.Finish(p)
+	for i, s := range p.Steps {
+		p.Sources[i].From, p.Sources[i].File = ck.StoredName(s.From), s.File
+	}
 	return nil
 }
 

@@ -20,7 +20,12 @@ func (d *doctor) config(cfg config.Config) config.Config {
 		cfg, err = d.parse()
 	}
 	family := d.family()
+	if cfg != nil && config.Hybrid(cfg.Family()) {
+		family = "" // which the tensors of a hybrid do not show
+	}
 	switch {
+	case d.lostHybrid(cfg, err):
+		return nil
 	case err != nil && (family == "" || !repairable(err)):
 		if d.damage.err != nil {
 			d.unfixable(d.damage.err)
@@ -39,6 +44,10 @@ func (d *doctor) config(cfg config.Config) config.Config {
 			d.file, cfg.Family(), family)
 		cfg = d.remake(family)
 	default:
+		if d.unnamed != nil {
+			d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%v, but the tensors are those of %s; transformers chooses the model's class by it",
+				d.unnamed, config.Title(cfg.Family()))
+		}
 		d.lacksNames(cfg)
 		cfg = d.fit(cfg)
 	}

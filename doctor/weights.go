@@ -27,10 +27,7 @@ func (d *doctor) open() bool {
 		d.giveUp()
 		return false
 	}
-	if !d.nameHybrid() {
-		d.giveUp()
-		return false
-	}
+	d.nameHybrid()
 	if !d.rename() {
 		d.giveUp()
 		return false

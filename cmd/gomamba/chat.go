@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/text"
@@ -249,7 +249,7 @@ func (c *chat) read(from lines) (string, error) {
 }
 
 // commandLine is what a command looks like.
-var commandLine = regexp.MustCompile(`^/([a-z]+)(?:\s+(.*))?$`)
+var commandLine = lazy.Regexp(`^/([a-z]+)(?:\s+(.*))?$`)
 
 // turn does what a line says. What a user can correct is printed and is not an error, if there is a user.
 func (c *chat) turn(text string) error {
@@ -257,7 +257,7 @@ func (c *chat) turn(text string) error {
 		return nil
 	}
 	var err error
-	if m := commandLine.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+	if m := commandLine().FindStringSubmatch(strings.TrimSpace(text)); m != nil {
 		err = c.command(m[1], m[2])
 	} else {
 		err = c.exchange("user", text)

@@ -32,7 +32,7 @@ and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the
 that a sequence needs (constant in its length, but for the keys and values of a hybrid's
 attention), the memory that running one sequence fills (weights, mapped from the file,
 and state), and every problem found. A checkpoint that no command can use, such as one
-with weights quantized by other programs, is listed all the same, with the reason.
+with weights of a scheme that is not known, is listed all the same, with the reason.
 The exit status is 1 where files are damaged or contradict each other.
 With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
 the same model, whatever their layouts, dtypes and shards.`,

@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -22,7 +22,7 @@ type tensorKind struct {
 }
 
 // inLayer is the part of a tensor's name that numbers its layer.
-var inLayer = regexp.MustCompile(`^.*\.\d+\.`)
+var inLayer = lazy.Regexp(`^.*\.\d+\.`)
 
 // kindOf returns what kind of tensor a name is that of, whatever the layer: "in_proj" for
 // "backbone.layers.3.mixer.in_proj.weight". The embedding and the head are kinds of their own.
@@ -33,7 +33,7 @@ func kindOf(name string) string {
 	case names.Head:
 		return "lm_head"
 	}
-	kind := strings.TrimSuffix(strings.TrimPrefix(inLayer.ReplaceAllString(name, ""), names.Backbone), ".weight")
+	kind := strings.TrimSuffix(strings.TrimPrefix(inLayer().ReplaceAllString(name, ""), names.Backbone), ".weight")
 	if within, ok := strings.CutPrefix(kind, "mixer."); ok && within != "norm" { // which the layer has too
 		return within
 	}

@@ -74,30 +74,28 @@ func FamilyOf(has func(name string) bool) config.Family {
 	return ""
 }
 
-// HybridOf returns the hybrid family whose feed-forward blocks have tensors of these names, as they are in files; empty: none.
-func HybridOf(list []string) config.Family {
-	for _, t := range tables {
-		if t.hybrid != nil && slices.ContainsFunc(list, t.feeds) {
-			return t.family
+// OfHybrid returns the first of the names of tensors that only blocks of a hybrid have, under whatever prefix; and that
+// hybrid's family; empty: there is none.
+func OfHybrid(list []string) (name string, family config.Family) {
+	for _, name := range list {
+		_, rest, ok := strings.Cut("."+name, ".layers.")
+		_, rest, inside := strings.Cut(rest, ".")
+		if !ok || !inside {
+			continue
+		}
+		for _, t := range tables {
+			if t.hybrid != nil && t.names(rest) && !slices.ContainsFunc(tables, func(pure table) bool { return pure.hybrid == nil && pure.names(rest) }) {
+				return name, t.family
+			}
 		}
 	}
-	return ""
+	return "", ""
 }
 
-// feeds reports whether a name in a file is that of a feed-forward block of the family, beside its norm.
-func (t *table) feeds(name string) bool {
-	bare := name
-	for _, prefix := range append([]string{t.hybrid.prefix}, t.hybrid.others...) {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			bare = rest
-			break
-		}
-	}
-	_, rest := indexed(Backbone+bare, blockPrefix)
-	return rest != "" && slices.ContainsFunc(t.blocks, func(k kind) bool {
-		return k.Block != config.BlockMamba2 && k.Block != config.BlockAttention && slices.ContainsFunc(k.rows, func(r row) bool {
-			return rest != k.norm && (r.is(rest) || r.file == rest || r.inside == rest)
-		})
+// names reports whether a block of the family has a tensor of that name.
+func (t *table) names(name string) bool {
+	return slices.ContainsFunc(t.blocks, func(k kind) bool {
+		return slices.ContainsFunc(k.rows, func(r row) bool { return r.is(name) })
 	})
 }
 

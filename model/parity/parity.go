@@ -39,19 +39,28 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 	}
 	q := newInquiry(ctx, ck, m, b, want, own)
 	q.theirs, q.alone = own, true
-	if tol == nil {
-		first, err := q.judgeRouted(reference.Variant{}, nil)
+	r, err := q.selfChecked(tol)
+	if err == nil {
+		r.doubt()
+	}
+	return r, err
+}
+
+// selfChecked is SelfCheck's report.
+func (q *inquiry) selfChecked(tol *Tolerance) (*Report, error) {
+	if tol != nil {
+		known, err := q.oracle(false, nil)
 		if err != nil {
 			return nil, err
 		}
-		r, _, err := q.followRoutes(first)
-		return r, err
+		return q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, tolerance: tol}, known.truth), nil
 	}
-	known, err := q.oracle(false, nil)
+	first, err := q.judgeRouted(reference.Variant{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, tolerance: tol}, known.truth), nil
+	r, _, err := q.followRoutes(first)
+	return r, err
 }
 
 // question takes the prompt of a reference and what it holds results of. reason says why it cannot be compared.

@@ -117,7 +117,31 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 		w.Tensors, err = canonical(weights, cfg)
 		return err
 	})
+	if err == nil && config.Hybrid(cfg.Family()) {
+		err = refuseUnknown(w.Tensors, cfg)
+	}
 	return cfg, w, err
+}
+
+// refuseUnknown refuses tensors in the blocks of a hybrid that it does not have, such as biases: the network is another one with
+// them. Blocks after the last, by which further tokens are predicted, do not count.
+func refuseUnknown(tensors []tensor.Tensor, cfg config.Config) error {
+	wholes, err := names.InGGUF(cfg)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(wholes))
+	for _, w := range wholes {
+		known[w.Name] = true
+	}
+	for _, t := range tensors {
+		var layer int
+		if n, _ := fmt.Sscanf(t.Name, "blk.%d.", &layer); n == 1 && layer >= 0 && layer < cfg.Shared().NumHiddenLayers && !known[t.Name] {
+			return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
+				Detail: fmt.Sprintf("is not a tensor of a %s model that can be run", config.Title(cfg.Family()))}
+		}
+	}
+	return nil
 }
 
 // applyScales applies the scales of whole weights, which NVFP4 has, and leaves out those of their inputs, whose names it returns.
@@ -158,7 +182,8 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		shapes[spec.Name] = spec.Shape
 	}
 	var tensors []tensor.Tensor
-	logs := make(map[int]string) // of tensors that hold A: index and stored name
+	logs := make(map[int]string)       // of tensors that hold A: index and stored name
+	turned := make(map[int]names.GGUF) // of tensors whose rows are interleaved: index
 	for _, t := range listed {
 		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
@@ -179,9 +204,31 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		if stored.NegExp {
 			logs[len(tensors)] = stored.Name
 		}
+		if stored.Heads > 0 && slices.Equal(t.Shape, stored.Shape) {
+			turned[len(tensors)] = stored
+		}
 		tensors = append(tensors, t)
 	}
+	inOrder(tensors, turned)
 	return tensors, takeLogs(tensors, logs)
+}
+
+// inOrder gives interleaved rows the order that they have in Hugging Face's files, in copies. They are whole blocks.
+func inOrder(tensors []tensor.Tensor, turned map[int]names.GGUF) {
+	pool := parallel.NewPool(0)
+	defer pool.Close()
+	order := slices.Sorted(maps.Keys(turned))
+	pool.Run(len(order), 1, func(lo, hi int) {
+		for _, i := range order[lo:hi] {
+			t, stored := &tensors[i], turned[i]
+			rows, from := make([]byte, len(t.Data)), t.Data
+			size := len(rows) / stored.Shape[0]
+			for row := range stored.Shape[0] {
+				copy(rows[stored.Row(row)*size:][:size], from[row*size:])
+			}
+			t.Data = rows
+		}
+	})
 }
 
 // zero reports whether all elements are.

@@ -60,6 +60,12 @@ func (g *target) Prepare(p *write.Plan) error {
 // Wholes implements write.Target.
 func (*target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InGGUF(cfg) }
 
+// Further implements write.Target.
+func (*target) Further(p *write.Plan) bool {
+	p.Note("tensors " + names.MultiToken + "*, by which the model predicts further tokens, are left out: they change no result")
+	return false
+}
+
 // Step implements write.Target.
 func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
 	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
@@ -146,18 +152,12 @@ func (g *target) Finish(p *write.Plan) {
 	g.noteChoices(p)
 	p.Sort(func(s write.Step) string {
 		if base, scale := strings.CutSuffix(s.To, scaleEnding); scale {
-			return names.CanonicalGGUF(p.Config, base+weightEnding) + scaleEnding
+			return names.GGUFInHF(p.Config, base+weightEnding) + scaleEnding
 		}
-		return names.CanonicalGGUF(p.Config, s.To)
+		return names.GGUFInHF(p.Config, s.To)
 	}, cmp.Compare)
-	parameters := 0
-	for _, s := range p.Steps {
-		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros && s.Transform != transformScale { // of a valid configuration
-			parameters += n
-		}
-	}
 	var note string
-	if g.general, note = general(p, parameters); note != "" {
+	if g.general, note = general(p, count(p)); note != "" {
 		p.Note(note)
 	}
 }
@@ -196,11 +196,49 @@ func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
 		return nil, err
 	}
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.Config))}}, g.general...)
-	kvs = append(kvs, model...)
-	kvs = append(kvs,
-		gguf.KV{Key: keyFileType, Value: gguf.Of(g.fileType(p))},
-		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
-	return slices.Concat(kvs, g.vocabulary, own, g.ends, importanceKeys(p)), nil
+	kind := gguf.KV{Key: keyFileType, Value: gguf.Of(g.fileType(p))}
+	vocabulary := g.vocabulary
+	// Hybrids have the size of their vocabulary among their own keys, and the file type before it.
+	at := slices.IndexFunc(model, func(kv gguf.KV) bool { return strings.HasSuffix(kv.Key, gguf.KeyVocabSize) })
+	if at < 0 {
+		at = len(model)
+	} else {
+		vocabulary = slices.DeleteFunc(slices.Clone(vocabulary), func(kv gguf.KV) bool { return strings.HasSuffix(kv.Key, gguf.KeyVocabSize) })
+	}
+	kvs = append(kvs, slices.Insert(model, at, kind)...)
+	kvs = append(kvs, gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
+	return slices.Concat(kvs, vocabulary, own, g.ends, importanceKeys(p)), nil
+}
+
+// parameters counts the weights of a model.
+type parameters struct {
+	all       int
+	perExpert int // of an expert, of all layers
+	experts   int // of a layer
+}
+
+func count(p *write.Plan) (n parameters) {
+	for _, s := range p.Steps {
+		size, _ := tensor.Count(s.Shape) // of a valid configuration
+		if s.Transform == transformZeros || s.Transform == transformScale {
+			continue
+		}
+		n.all += size
+		if len(s.Shape) > 2 && strings.Contains(s.To, "_exps.") {
+			n.experts = s.Shape[0]
+			n.perExpert += size / s.Shape[0]
+		}
+	}
+	return n
+}
+
+// label is the size of a model as llama.cpp writes it, such as 2.8B, and with experts such as 64x1.2B, the size of the model with
+// one of them (gguf-py/gguf/utility.py, size_label).
+func (n parameters) label() string {
+	if n.experts == 0 {
+		return sizeLabel(n.all)
+	}
+	return fmt.Sprintf("%dx%s", n.experts, sizeLabel(n.all-(n.experts-1)*n.perExpert))
 }
 
 // sizeLabel writes a number of parameters as llama.cpp does: two significant digits at least, such as 129M or 2.8B

@@ -83,6 +83,9 @@ func dtypeName(d tensor.DType) (string, error) {
 // Wholes implements write.Target.
 func (Target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InHF(cfg) }
 
+// Further implements write.Target.
+func (Target) Further(*write.Plan) bool { return true }
+
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
 // value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
 func (Target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {

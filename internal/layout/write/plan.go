@@ -24,6 +24,8 @@ type Target interface {
 	Wholes(cfg config.Config) ([]names.Whole, error)
 	// Step decides how one of them is stored, of which the source has the parts.
 	Step(p *Plan, w names.Whole, parts []tensor.Tensor) (Step, Source, error)
+	// Further reports whether a hybrid's tensors that predict further tokens are stored. If not, it says so among the notes.
+	Further(p *Plan) bool
 	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
