@@ -153,14 +153,14 @@ func addRowsGeneric(y []float64, yStride int, x []float32, xStride int, w []floa
 			part := x[r*xStride+from:][:min(addedAtOnce, n-from)]
 			for column := 0; column < columns; column += lanes {
 				out := y[r*yStride+column:][:min(lanes, columns-column)]
-				var sums [lanes]float64
+				var sums [lanes]single
 				for i, v := range part {
 					for c, factor := range w[(from+i)*wStride+column:][:len(out)] {
-						sums[c] = fma32(float64(v), float64(factor), sums[c])
+						sums[c] = fma32(single(v), single(factor), sums[c])
 					}
 				}
 				for c := range out {
-					out[c] += sums[c]
+					out[c] += float64(sums[c])
 				}
 			}
 		}
