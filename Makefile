@@ -9,7 +9,7 @@ PYTHON     ?= python3
 SHAPES     ?=
 PEERS      ?=
 
-.PHONY: help demo test race lint fuzz faults bench bench-convert peers generate fixtures interop pictures badges memory \
+.PHONY: help demo test race lint fuzz faults bench bench-convert peers quants generate fixtures interop pictures badges memory \
 	build man clean test-arm64
 
 help: ## print this list
@@ -47,6 +47,12 @@ bench-convert: build ## conversions of an 11 GB checkpoint against cp, in BENCHD
 peers: ROUNDS = 5
 peers: build .venv/installed ## speed beside llama.cpp, mamba-rs, candle and transformers, in ROUNDS (5), of SHAPES and PEERS (all)
 	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --shapes '$(SHAPES)' --peers '$(PEERS)'
+
+quants: ROUNDS = 3
+quants: build .venv/installed ## speed of every quantized type beside llama.cpp, and its table and picture: ten minutes, and as many to quantize
+	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --starts 1 \
+		--shapes mamba-130m-quantized --peers gomamba,llama.cpp
+	go run ./internal/pictures
 
 generate: ## write the assembly anew from internal/kernel/_asm
 	go generate ./...

@@ -44,10 +44,6 @@ func (d *doctor) config(cfg config.Config) config.Config {
 			d.file, cfg.Family(), family)
 		cfg = d.remake(family)
 	default:
-		if d.unnamed != nil {
-			d.add(fmt.Sprintf("model_type is %q", cfg.Family()), "%v, but the tensors are those of %s; transformers chooses the model's class by it",
-				d.unnamed, config.Title(cfg.Family()))
-		}
 		d.lacksNames(cfg)
 		cfg = d.fit(cfg)
 	}

@@ -56,7 +56,6 @@ type doctor struct {
 	raw      jsonobj.Members // its keys, as far as it has any
 	damage   damage          // of the file
 	notes    []config.Note   // what else is odd about it
-	unnamed  error           // what was wrong with its model_type, if that of a hybrid has been put in its place
 	w        *layout.Weights
 	findings []Finding
 }
@@ -162,6 +161,33 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 	return ck.(*loader.Checkpoint), nil
 }
 
+// nameHybrid gives a configuration its model_type if it does not have one that can be read, and the tensors are those of a
+// hybrid. It reports false if there is nothing else that can be read: blocks and heads do not show in tensors.
+func (d *doctor) nameHybrid() bool {
+	v, stated := d.raw.Get(keyModelType)
+	if _, readable := v.Text(); readable || !d.statesAll() {
+		return true
+	}
+	_, family := d.ofHybrid()
+	switch {
+	case family == "":
+		return true
+	case len(d.raw) == 0 && d.damage.err != nil:
+		d.unfixable(fmt.Errorf("%w; the tensors are those of %s, whose blocks and heads only it states: download it again", d.damage.err, config.Title(family)))
+		return false
+	}
+	found := "missing"
+	if stated {
+		found = "found " + badfile.Quote(v.Compact())
+	}
+	d.add(fmt.Sprintf("model_type is %q", family), "%s: model_type: %s, but the tensors are those of %s; transformers chooses the model's class by it",
+		d.file, found, config.Title(family))
+	named, _ := jsonobj.ParseValue(strconv.Quote(string(family)))
+	d.raw = append(slices.DeleteFunc(slices.Clone(d.raw), func(m jsonobj.Member) bool { return m.Key == keyModelType }),
+		jsonobj.Member{Key: keyModelType, Value: named})
+	return true
+}
+
 // hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.
 func (d *doctor) hybrid() config.Config {
 	if !d.statesAll() {
@@ -172,23 +198,6 @@ func (d *doctor) hybrid() config.Config {
 		return nil
 	}
 	return cfg
-}
-
-// nameHybrid gives a configuration that states all but its model_type that of the hybrid whose tensors there are.
-func (d *doctor) nameHybrid() {
-	v, stated := d.raw.Get(keyModelType)
-	name, family := d.ofHybrid()
-	if _, readable := v.Text(); readable || !d.statesAll() || d.damage.err != nil || name == "" {
-		return
-	}
-	bad := &badfile.FormatError{File: d.file, Where: keyModelType, Detail: "missing"}
-	if stated {
-		bad.Detail = "found " + badfile.Quote(v.Compact())
-	}
-	named, _ := jsonobj.ParseValue(strconv.Quote(string(family)))
-	d.raw = append(slices.DeleteFunc(slices.Clone(d.raw), func(m jsonobj.Member) bool { return m.Key == keyModelType }),
-		jsonobj.Member{Key: keyModelType, Value: named})
-	d.unnamed = bad
 }
 
 // saysHybrid reports whether the model_type is that of a hybrid.
@@ -202,11 +211,11 @@ func (d *doctor) saysHybrid() bool {
 // of reading it. Its layers and most of its settings are nowhere else.
 func (d *doctor) lostHybrid(cfg config.Config, err error) bool {
 	name, family := d.ofHybrid()
-	if name == "" || err != nil && d.saysHybrid() && !d.damage.lost || err == nil && (!d.damage.lost && d.unnamed == nil || d.fits(cfg)) {
+	if name == "" || err != nil && d.saysHybrid() && !d.damage.lost || err == nil && (!d.damage.lost || d.fits(cfg)) {
 		return false
 	}
 	what := "the tensors are those of " + config.Title(family) + " or another hybrid, such as " + badfile.Quote(name)
-	d.add("", "%v; %s, whose layers and settings only this file states: download it again", cmp.Or(d.damage.err, err, d.unnamed), what)
+	d.add("", "%v; %s, whose layers and settings only this file states: download it again", cmp.Or(d.damage.err, err), what)
 	return true
 }
 

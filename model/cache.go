@@ -29,7 +29,7 @@ type Cache struct {
 // StateShape is what a layer keeps of some sequences under one name.
 type StateShape struct {
 	// Name is that of transformers: "conv_states", the last K inputs of the convolution, oldest first, zeros where a sequence
-	// was shorter; "ssm_states", what the scan carries on; "key_states" and "value_states" of attention.
+	// was shorter; "ssm_states", what the scan carries along; "key_states" and "value_states" of attention.
 	Name string
 	// Shape is [B, I, K] of conv states, in Mamba-2 [B, C, K], and [B, I, N] of SSM states, in Mamba-2 [B, H, P, N]; of keys and
 	// values [B, heads, T, width], T the tokens of the longest sequence, with zeros before the shorter ones.
@@ -162,10 +162,10 @@ func (m *Model) NewCache(sequences int) *Cache {
 	return c
 }
 
-// Clone returns an independent copy, from which a sequence may go on differently.
+// Clone returns an independent copy, from which a sequence may continue differently.
 func (c *Cache) Clone() *Cache { return c.Repeat(1) }
 
-// Repeat returns the cache of n times the sequences, from which each may go on differently. With n below 1 it holds
+// Repeat returns the cache of n times the sequences, from which each may continue differently. With n below 1 it holds
 // nothing, and every pass refuses it.
 func (c *Cache) Repeat(n int) *Cache {
 	if n < 1 {

@@ -36,8 +36,8 @@ func newChatCmd(s *settings) *cobra.Command {
 		Use:   "chat MODEL",
 		Short: "Talk with a model",
 		Long: `chat reads a line, prints the model's answer as it comes, and so on. The conversation is
-put to the model in the words of its chat template: that of tokenizer_config.json,
-chat_template.jinja or the GGUF file. A model without one goes on with what you type, as
+put to the model by its chat template: that of tokenizer_config.json,
+chat_template.jinja or the GGUF file. A model without one continues what you type, as
 generate does, up to an empty line. Each turn runs only what is new, however long the
 conversation is.
 
@@ -46,7 +46,7 @@ its lines. Arrow keys edit a line and recall earlier ones. Ctrl-C ends an answer
 what is typed, or ends the program; Ctrl-D ends the program. These lines are commands:
   /reset        forget the conversation
   /save FILE    keep it, and the model's state after it
-  /load FILE    go on from there; with --seed, draws begin again
+  /load FILE    continue from there; with --seed, draws begin again
   /tool TEXT    what a tool has returned that the model called
   /help         list these
 
@@ -77,7 +77,7 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 	flags := cmd.Flags()
 	flags.StringVar(&f.system, "system", "", "what the model reads before the conversation")
 	f.template.define(flags)
-	flags.BoolVar(&f.plain, "plain", false, "use no template: go on with what is typed")
+	flags.BoolVar(&f.plain, "plain", false, "use no template: continue what is typed")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "tokens of an answer at most (default 512, or 128 without a template)")
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer ends; may be repeated")
@@ -152,7 +152,7 @@ func isTerminal(stream any) bool {
 
 // greet says what there is to know, and tries the template: what is wrong with it shows before anything is typed.
 func (c *chat) greet() error {
-	how := "no chat template: it goes on with what you type"
+	how := "no chat template: it continues what you type"
 	switch {
 	case c.Template() != nil:
 		how = "with its chat template"
@@ -161,9 +161,9 @@ func (c *chat) greet() error {
 			return err
 		}
 	case c.f.system != "":
-		return usagef("--system needs a chat template, and %s has none: give --chat-template FILE", c.ck.Path())
+		return usagef("--system needs a chat template, and %s does not have one: give --chat-template FILE", c.ck.Path())
 	case c.f.template.inputs():
-		return usagef("--tools, --documents and --chat-var are for a chat template, and %s has none: give --chat-template FILE", c.ck.Path())
+		return usagef("--tools, --documents and --chat-var are for a chat template, and %s does not have one: give --chat-template FILE", c.ck.Path())
 	}
 	if c.interactive {
 		fmt.Fprintf(c.cmd.ErrOrStderr(), "%s, %s. Ctrl-C ends an answer, Ctrl-D the program; /help lists commands.\n", c.ck.Path(), how)

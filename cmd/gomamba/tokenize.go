@@ -94,7 +94,7 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *text.Tokenizer, name stri
 		return nil, err
 	}
 	if template == nil {
-		return nil, fmt.Errorf("%s has no chat template: give one with --chat-template FILE", name)
+		return nil, fmt.Errorf("%s does not have a chat template: give one with --chat-template FILE", name)
 	}
 	return func(conversation string) ([]int64, error) {
 		prompt, err := template.RenderJSON(conversation, true)

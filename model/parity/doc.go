@@ -4,7 +4,7 @@
 // # Calibration
 //
 // How far rounding may carry a correct float32 implementation depends on the model: a tame one keeps seven digits, a
-// chaotic one amplifies the last bit from layer to layer. So the allowance is measured on the model and prompt at hand.
+// chaotic one amplifies the last bit from layer to layer. So the allowance is measured on the given model and prompt.
 // Float32 computations that differ only in the order of their sums, the fast network and the textbook recurrence, are
 // run beside the float64 oracle; for Mamba-2 also its chunked form, which transformers and mamba_ssm use and which keeps
 // fewer digits where decay is strong. A reference value passes when it lies no farther from the oracle than

@@ -39,28 +39,24 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 	}
 	q := newInquiry(ctx, ck, m, b, want, own)
 	q.theirs, q.alone = own, true
-	r, err := q.selfChecked(tol)
-	if err == nil {
-		r.doubt()
-	}
-	return r, err
-}
-
-// selfChecked is SelfCheck's report.
-func (q *inquiry) selfChecked(tol *Tolerance) (*Report, error) {
-	if tol != nil {
-		known, err := q.oracle(false, nil)
+	if tol == nil {
+		first, err := q.judgeRouted(reference.Variant{}, nil)
 		if err != nil {
 			return nil, err
 		}
-		return q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, tolerance: tol}, known.truth), nil
+		r, _, err := q.followRoutes(first)
+		if err == nil {
+			r.doubt()
+		}
+		return r, err
 	}
-	first, err := q.judgeRouted(reference.Variant{}, nil)
+	known, err := q.oracle(false, nil)
 	if err != nil {
 		return nil, err
 	}
-	r, _, err := q.followRoutes(first)
-	return r, err
+	r := q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, tolerance: tol}, known.truth)
+	r.doubt()
+	return r, nil
 }
 
 // question takes the prompt of a reference and what it holds results of. reason says why it cannot be compared.
