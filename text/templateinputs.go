@@ -96,12 +96,9 @@ var openTag = regexp.MustCompile(`(?:<([A-Za-z_]+)>|\[([A-Z_]+)\])\s*$`)
 // begun returns the tag, such as <think>, with which a prompt begins the answer, and the white space behind it; empty if there
 // is none. The template also spells the tag that closes it.
 func (c *ChatTemplate) begun(prompt string) string {
-	at := openTag.FindStringSubmatchIndex(prompt)
-	switch {
-	case at == nil:
+	tag := openTag.FindStringSubmatch(prompt)
+	if tag == nil || !(tag[1] != "" && strings.Contains(c.text, "</"+tag[1]+">") || tag[2] != "" && strings.Contains(c.text, "[/"+tag[2]+"]")) {
 		return ""
-	case at[2] >= 0 && strings.Contains(c.text, "</"+prompt[at[2]:at[3]]+">"), at[4] >= 0 && strings.Contains(c.text, "[/"+prompt[at[4]:at[5]]+"]"):
-		return prompt[at[0]:]
 	}
-	return ""
+	return tag[0]
 }
