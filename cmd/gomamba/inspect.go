@@ -144,15 +144,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	for _, layer := range blocks.States(cfg) {
-		for _, s := range layer {
-			if s.Grows {
-				info.TokenBytes += s.Size() * tensor.F32.Size()
-			} else {
-				info.StateBytes += s.Size() * tensor.F32.Size()
-			}
-		}
-	}
+	info.StateBytes, info.TokenBytes = stateBytes(cfg)
 	for _, layer := range cfg.Blocks() {
 		for _, b := range layer {
 			info.Blocks[b]++
@@ -180,6 +172,20 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		info.Problems = append(info.Problems, line)
 	}
 	return info, nil
+}
+
+// stateBytes returns the bytes of the states of a sequence, and of those that grow for each of its tokens, in float32.
+func stateBytes(cfg config.Config) (fixed, grown int) {
+	for _, layer := range blocks.States(cfg) {
+		for _, s := range layer {
+			if s.Grows {
+				grown += s.Size() * tensor.F32.Size()
+			} else {
+				fixed += s.Size() * tensor.F32.Size()
+			}
+		}
+	}
+	return fixed, grown
 }
 
 func newListing(path, layout, family, keys string) listing {

@@ -53,7 +53,7 @@ var avx2 = isa{
 		tensor.Q2_0:    {dotFourQ20AVX2, dotOneQ20AVX2, widenQ20AVX2, nil, 3},
 		tensor.Q1_0:    {dotFourQ10AVX2, dotOneQ10AVX2, widenQ10AVX2, nil, 3},
 	}),
-	tiling:     tiling{rows: 2, tokens: 3, tile: []tileFunc{3: tileAVX2}},
+	tiling:     tiling{rows: 2, tokens: 3, tile: []tileFunc{3: tileAVX2}, block: block1M},
 	maxAbsBits: maxAbsBitsAVX2,
 
 	scanStep: scanStep{one: scanStepAVX2},
@@ -71,7 +71,7 @@ var avx2 = isa{
 	addRows:  addRowsAVX2,
 	weigh:    weighAVX2,
 
-	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX2(&t.T[0], x, w, n, lo, hi) },
+	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX2(&t.S[0], x, w, n, lo, hi) },
 
 	xor:         xorAVX2,
 	multiplyAdd: func(n int) { multiplyAddAVX2(n / (2 * 8 * 12)) },
@@ -117,7 +117,7 @@ var avx512 = func() isa {
 		tensor.Q1_0:    {dotFourQ10AVX512, dotOneQ10AVX512, widenQ10AVX512, nil, 3},
 	})
 	s.tiling = tiling{
-		rows: 4, tokens: 6,
+		rows: 4, tokens: 6, block: block1M,
 		tile:  []tileFunc{1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512},
 		chain: &chain{cols: 368, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
 	}
@@ -131,8 +131,8 @@ var avx512 = func() isa {
 		return lane
 	}
 	s.scaleRow, s.addTo = scaleRowAVX512, addToAVX512
+	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX512(&t.S[0], x, w, n, lo, hi) }
 	s.addRows, s.weigh = addRowsAVX512, weighAVX512
-	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX512(&t.T[0], x, w, n, lo, hi) }
 	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
 	return s

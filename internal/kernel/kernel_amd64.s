@@ -2361,6 +2361,28 @@ TEXT ·roundTrialsAVX2(SB), NOSPLIT, $0-40
 	MOVQ         x+8(FP), CX
 	MOVQ         w+16(FP), DX
 	MOVQ         n+24(FP), BX
+	VMOVUPS      (AX), Y0
+	MOVL         $0x3f800000, SI
+	VMOVD        SI, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x04, Y2, Y0, Y2
+	VANDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 128(AX)
+	VMULPS       64(AX), Y2, Y0
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      32(AX), Y0
+	MOVL         $0x3f800000, SI
+	VMOVD        SI, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x04, Y2, Y0, Y2
+	VANDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 160(AX)
+	VMULPS       96(AX), Y2, Y0
+	VMOVUPS      Y0, 224(AX)
 	VBROADCASTSS lo+32(FP), Y0
 	VBROADCASTSS hi+36(FP), Y1
 	MOVL         $0x4b400000, SI
@@ -2378,8 +2400,8 @@ TEXT ·roundTrialsAVX2(SB), NOSPLIT, $0-40
 value:
 	VBROADCASTSS (CX), Y11
 	VBROADCASTSS (DX), Y13
-	VMULPS       (AX), Y11, Y11
-	VADDPS       64(AX), Y11, Y11
+	VMULPS       128(AX), Y11, Y11
+	VADDPS       192(AX), Y11, Y11
 	VMAXPS       Y0, Y11, Y12
 	VMINPS       Y1, Y12, Y12
 	VADDPS       Y2, Y12, Y12
@@ -2396,8 +2418,8 @@ value:
 	VADDPS       Y14, Y6, Y6
 	VBROADCASTSS (CX), Y11
 	VBROADCASTSS (DX), Y13
-	VMULPS       32(AX), Y11, Y11
-	VADDPS       96(AX), Y11, Y11
+	VMULPS       160(AX), Y11, Y11
+	VADDPS       224(AX), Y11, Y11
 	VMAXPS       Y0, Y11, Y12
 	VMINPS       Y1, Y12, Y12
 	VADDPS       Y2, Y12, Y12
@@ -2416,14 +2438,148 @@ value:
 	ADDQ         $0x04, DX
 	DECQ         BX
 	JNZ          value
-	VMOVUPS      Y3, 128(AX)
-	VMOVUPS      Y4, 192(AX)
-	VMOVUPS      Y5, 256(AX)
-	VMOVUPS      Y6, 320(AX)
-	VMOVUPS      Y7, 160(AX)
-	VMOVUPS      Y8, 224(AX)
-	VMOVUPS      Y9, 288(AX)
-	VMOVUPS      Y10, 352(AX)
+	VMOVUPS      Y3, 256(AX)
+	VMOVUPS      Y4, 320(AX)
+	VMOVUPS      Y5, 384(AX)
+	VMOVUPS      Y6, 448(AX)
+	VMOVUPS      Y7, 288(AX)
+	VMOVUPS      Y8, 352(AX)
+	VMOVUPS      Y9, 416(AX)
+	VMOVUPS      Y10, 480(AX)
+	VMOVUPS      (AX), Y0
+	VMOVUPS      192(AX), Y1
+	VBROADCASTSS 832(AX), Y2
+	VBROADCASTSS 836(AX), Y3
+	VMOVUPS      256(AX), Y4
+	VMOVUPS      448(AX), Y5
+	VBROADCASTSS 844(AX), Y6
+	VMULPS       Y0, Y0, Y7
+	VMULPS       128(AX), Y3, Y8
+	VMULPS       Y2, Y1, Y9
+	VADDPS       Y9, Y8, Y8
+	VSUBPS       Y4, Y8, Y8
+	VMULPS       Y6, Y4, Y9
+	VMULPS       Y6, Y8, Y6
+	VMULPS       Y6, Y8, Y10
+	VSUBPS       Y10, Y5, Y10
+	VMOVUPS      64(AX), Y11
+	VBROADCASTSS 840(AX), Y12
+	VMULPS       Y2, Y11, Y13
+	VADDPS       Y3, Y3, Y3
+	VADDPS       Y3, Y13, Y3
+	VMULPS       Y3, Y11, Y3
+	VADDPS       Y3, Y12, Y3
+	VXORPS       Y11, Y11, Y11
+	VCMPPS       $0x00, Y11, Y0, Y11
+	VANDPS       Y3, Y11, Y11
+	VMULPS       Y5, Y7, Y3
+	VADDPS       Y11, Y3, Y3
+	VMOVUPS      Y3, 512(AX)
+	VMULPS       Y10, Y7, Y3
+	VADDPS       Y11, Y3, Y3
+	VMOVUPS      Y3, 576(AX)
+	VMOVUPS      384(AX), Y3
+	VMULPS       Y4, Y1, Y11
+	VSUBPS       Y11, Y3, Y3
+	VADDPS       Y1, Y1, Y11
+	VMULPS       Y8, Y11, Y8
+	VSUBPS       Y8, Y5, Y5
+	VMULPS       Y1, Y1, Y8
+	VMULPS       Y2, Y8, Y2
+	VADDPS       Y2, Y5, Y2
+	VDIVPS       320(AX), Y3, Y5
+	VMULPS       Y5, Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y2, Y7, Y2
+	VMOVUPS      Y2, 640(AX)
+	VMOVUPS      320(AX), Y2
+	VMULPS       Y9, Y4, Y3
+	VSUBPS       Y3, Y2, Y3
+	VMOVUPS      384(AX), Y5
+	VMULPS       Y4, Y6, Y4
+	VSUBPS       Y4, Y5, Y4
+	MOVL         $0x3727c5ac, CX
+	VMOVD        CX, X5
+	VBROADCASTSS X5, Y5
+	VMULPS       Y5, Y2, Y2
+	VMAXPS       Y3, Y2, Y3
+	VDIVPS       Y3, Y4, Y2
+	VMULPS       Y2, Y4, Y3
+	VSUBPS       Y3, Y10, Y3
+	VMULPS       Y3, Y7, Y3
+	VMOVUPS      Y3, 704(AX)
+	VSUBPS       Y6, Y1, Y1
+	VMULPS       Y9, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 768(AX)
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      224(AX), Y1
+	VBROADCASTSS 832(AX), Y2
+	VBROADCASTSS 836(AX), Y3
+	VMOVUPS      288(AX), Y4
+	VMOVUPS      480(AX), Y5
+	VBROADCASTSS 844(AX), Y6
+	VMULPS       Y0, Y0, Y7
+	VMULPS       160(AX), Y3, Y8
+	VMULPS       Y2, Y1, Y9
+	VADDPS       Y9, Y8, Y8
+	VSUBPS       Y4, Y8, Y8
+	VMULPS       Y6, Y4, Y9
+	VMULPS       Y6, Y8, Y6
+	VMULPS       Y6, Y8, Y10
+	VSUBPS       Y10, Y5, Y10
+	VMOVUPS      96(AX), Y11
+	VBROADCASTSS 840(AX), Y12
+	VMULPS       Y2, Y11, Y13
+	VADDPS       Y3, Y3, Y3
+	VADDPS       Y3, Y13, Y3
+	VMULPS       Y3, Y11, Y3
+	VADDPS       Y3, Y12, Y3
+	VXORPS       Y11, Y11, Y11
+	VCMPPS       $0x00, Y11, Y0, Y11
+	VANDPS       Y3, Y11, Y11
+	VMULPS       Y5, Y7, Y3
+	VADDPS       Y11, Y3, Y3
+	VMOVUPS      Y3, 544(AX)
+	VMULPS       Y10, Y7, Y3
+	VADDPS       Y11, Y3, Y3
+	VMOVUPS      Y3, 608(AX)
+	VMOVUPS      416(AX), Y3
+	VMULPS       Y4, Y1, Y11
+	VSUBPS       Y11, Y3, Y3
+	VADDPS       Y1, Y1, Y11
+	VMULPS       Y8, Y11, Y8
+	VSUBPS       Y8, Y5, Y5
+	VMULPS       Y1, Y1, Y8
+	VMULPS       Y2, Y8, Y2
+	VADDPS       Y2, Y5, Y2
+	VDIVPS       352(AX), Y3, Y5
+	VMULPS       Y5, Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y2, Y7, Y2
+	VMOVUPS      Y2, 672(AX)
+	VMOVUPS      352(AX), Y2
+	VMULPS       Y9, Y4, Y3
+	VSUBPS       Y3, Y2, Y3
+	VMOVUPS      416(AX), Y5
+	VMULPS       Y4, Y6, Y4
+	VSUBPS       Y4, Y5, Y4
+	MOVL         $0x3727c5ac, CX
+	VMOVD        CX, X5
+	VBROADCASTSS X5, Y5
+	VMULPS       Y5, Y2, Y2
+	VMAXPS       Y3, Y2, Y3
+	VDIVPS       Y3, Y4, Y2
+	VMULPS       Y2, Y4, Y3
+	VSUBPS       Y3, Y10, Y3
+	VMULPS       Y3, Y7, Y3
+	VMOVUPS      Y3, 736(AX)
+	VSUBPS       Y6, Y1, Y1
+	VMULPS       Y9, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 800(AX)
 	VZEROUPPER
 	RET
 

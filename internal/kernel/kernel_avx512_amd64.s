@@ -3706,6 +3706,17 @@ TEXT ·roundTrialsAVX512(SB), NOSPLIT, $0-40
 	MOVQ         x+8(FP), CX
 	MOVQ         w+16(FP), DX
 	MOVQ         n+24(FP), BX
+	VMOVUPS      (AX), Z0
+	MOVL         $0x3f800000, SI
+	VMOVD        SI, X1
+	VBROADCASTSS X1, Z1
+	VDIVPS       Z0, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VCMPPS       $0x04, Z2, Z0, K1
+	VMOVAPS.Z    Z1, K1, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       64(AX), Z2, Z0
+	VMOVUPS      Z0, 192(AX)
 	VBROADCASTSS lo+32(FP), Z0
 	VBROADCASTSS hi+36(FP), Z1
 	MOVL         $0x4b400000, SI
@@ -3717,32 +3728,99 @@ TEXT ·roundTrialsAVX512(SB), NOSPLIT, $0-40
 	VPXORD       Z6, Z6, Z6
 
 value:
-	VBROADCASTSS (CX), Z7
-	VBROADCASTSS (DX), Z9
-	VMULPS       (AX), Z7, Z7
-	VADDPS       64(AX), Z7, Z7
-	VMAXPS       Z0, Z7, Z8
-	VMINPS       Z1, Z8, Z8
-	VADDPS       Z2, Z8, Z8
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z8, Z7, Z7
-	VMULPS       Z7, Z9, Z10
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z3, Z3
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z4, Z4
-	VMULPS       Z8, Z10, Z8
-	VADDPS       Z8, Z5, Z5
-	VMULPS       Z7, Z10, Z10
-	VADDPS       Z10, Z6, Z6
+	VBROADCASTSS (CX), Z8
+	VBROADCASTSS (DX), Z10
+	VMULPS       128(AX), Z8, Z8
+	VADDPS       192(AX), Z8, Z8
+	VMAXPS       Z0, Z8, Z9
+	VMINPS       Z1, Z9, Z9
+	VADDPS       Z2, Z9, Z9
+	VSUBPS       Z2, Z9, Z9
+	VSUBPS       Z9, Z8, Z8
+	VMULPS       Z8, Z10, Z11
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z3, Z3
+	VMULPS       Z9, Z10, Z10
+	VADDPS       Z10, Z4, Z4
+	VMULPS       Z9, Z11, Z9
+	VADDPS       Z9, Z5, Z5
+	VMULPS       Z8, Z11, Z11
+	VADDPS       Z11, Z6, Z6
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, DX
 	DECQ         BX
 	JNZ          value
-	VMOVUPS      Z3, 128(AX)
-	VMOVUPS      Z4, 192(AX)
-	VMOVUPS      Z5, 256(AX)
-	VMOVUPS      Z6, 320(AX)
+	VMOVUPS      Z3, 256(AX)
+	VMOVUPS      Z4, 320(AX)
+	VMOVUPS      Z5, 384(AX)
+	VMOVUPS      Z6, 448(AX)
+	VMOVUPS      (AX), Z0
+	VMOVUPS      192(AX), Z1
+	VBROADCASTSS 832(AX), Z2
+	VBROADCASTSS 836(AX), Z3
+	VMOVUPS      256(AX), Z4
+	VMOVUPS      448(AX), Z5
+	VBROADCASTSS 844(AX), Z6
+	VMULPS       Z0, Z0, Z8
+	VMULPS       128(AX), Z3, Z9
+	VMULPS       Z2, Z1, Z10
+	VADDPS       Z10, Z9, Z9
+	VSUBPS       Z4, Z9, Z9
+	VMULPS       Z6, Z4, Z10
+	VMULPS       Z6, Z9, Z6
+	VMULPS       Z6, Z9, Z11
+	VSUBPS       Z11, Z5, Z11
+	VMOVUPS      64(AX), Z12
+	VBROADCASTSS 840(AX), Z13
+	VMULPS       Z2, Z12, Z14
+	VADDPS       Z3, Z3, Z3
+	VADDPS       Z3, Z14, Z3
+	VMULPS       Z3, Z12, Z3
+	VADDPS       Z3, Z13, Z3
+	VPXORD       Z7, Z7, Z7
+	VCMPPS       $0x00, Z7, Z0, K1
+	VMOVAPS.Z    Z3, K1, Z7
+	VMULPS       Z5, Z8, Z3
+	VADDPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 512(AX)
+	VMULPS       Z11, Z8, Z3
+	VADDPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 576(AX)
+	VMOVUPS      384(AX), Z3
+	VMULPS       Z4, Z1, Z7
+	VSUBPS       Z7, Z3, Z3
+	VADDPS       Z1, Z1, Z7
+	VMULPS       Z9, Z7, Z7
+	VSUBPS       Z7, Z5, Z5
+	VMULPS       Z1, Z1, Z7
+	VMULPS       Z2, Z7, Z2
+	VADDPS       Z2, Z5, Z2
+	VDIVPS       320(AX), Z3, Z5
+	VMULPS       Z5, Z3, Z3
+	VSUBPS       Z3, Z2, Z2
+	VMULPS       Z2, Z8, Z2
+	VMOVUPS      Z2, 640(AX)
+	VMOVUPS      320(AX), Z2
+	VMULPS       Z10, Z4, Z3
+	VSUBPS       Z3, Z2, Z3
+	VMOVUPS      384(AX), Z5
+	VMULPS       Z4, Z6, Z4
+	VSUBPS       Z4, Z5, Z4
+	MOVL         $0x3727c5ac, CX
+	VMOVD        CX, X5
+	VBROADCASTSS X5, Z5
+	VMULPS       Z5, Z2, Z2
+	VMAXPS       Z3, Z2, Z3
+	VDIVPS       Z3, Z4, Z2
+	VMULPS       Z2, Z4, Z3
+	VSUBPS       Z3, Z11, Z3
+	VMULPS       Z3, Z8, Z3
+	VMOVUPS      Z3, 704(AX)
+	VSUBPS       Z6, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VADDPS       Z2, Z1, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 768(AX)
 	VZEROUPPER
 	RET
 

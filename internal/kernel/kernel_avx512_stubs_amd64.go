@@ -111,7 +111,7 @@ func addToAVX512(y *float32, x *float32, n int)
 //go:noescape
 func addRowsAVX512(y *float64, yStride int, x *float32, xStride int, w *float32, wStride int, n int, rows int, columns int)
 
-// roundTrialsAVX512 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// roundTrialsAVX512 completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
 // n is positive.
 //
 //go:noescape

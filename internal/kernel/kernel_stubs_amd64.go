@@ -146,7 +146,7 @@ func addRowsAVX2(y *float64, yStride int, x *float32, xStride int, w *float32, w
 //go:noescape
 func weighAVX2(w *float32, scores *float64, scale float64, most float64) (top float64, sum float64)
 
-// roundTrialsAVX2 sets the sums of the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// roundTrialsAVX2 completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
 // n is positive.
 //
 //go:noescape
