@@ -29,7 +29,7 @@ const (
 // benchFlags are the flags of the bench command.
 type benchFlags struct {
 	prompt, context, tokens, rounds int
-	profile                string
+	profile                         string
 }
 
 func newBenchCmd(s *settings) *cobra.Command {
