@@ -65,12 +65,15 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/unicode_tables.py
 	.venv/bin/python fixtures/modelids.py
 	.venv/bin/python fixtures/templates.py
+	.venv/bin/python fixtures/tool_templates.py
 	.venv/bin/python fixtures/sampling.py
 	.venv/bin/python fixtures/attention.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
 	.venv/bin/python fixtures/interop_hybrids.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/router_ties.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/dt_floor.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_hub.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_tokenizers.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_templates.py --gomamba ./gomamba --templates .venv/llama.cpp/models/templates

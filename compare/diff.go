@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -34,7 +33,7 @@ type TensorDiff struct {
 	Name       string        `json:"name"`
 	A          string        `json:"a"` // dtype and shape
 	B          string        `json:"b"`
-	SameBits   bool          `json:"same_bits"`   // the same dtype and bytes
+	SameBits   bool          `json:"same_bits"`   // the same dtype and bytes, or coding and values
 	SameValues bool          `json:"same_values"` // equal after exact widening; NaN equals NaN
 	SameA      bool          `json:"same_a"`      // of A_log: A = -exp(A_log) is the same in float32, which is all that is used of it
 	OtherShape bool          `json:"other_shape"` // nothing to compare
@@ -163,6 +162,9 @@ func lacksBias(there map[string]tensor.Tensor, name string) bool {
 
 // zeros stands for a tensor that is absent.
 func zeros(like tensor.Tensor) tensor.Tensor {
+	if like.Coding != nil { // a bias, so small
+		return tensor.Of(like.Name, make([]float32, like.Elems()), like.Shape...)
+	}
 	return tensor.Tensor{Name: like.Name, DType: like.DType, Shape: like.Shape, Data: make([]byte, len(like.Data))}
 }
 
@@ -174,7 +176,7 @@ func describe(t tensor.Tensor) string {
 	if absent(t) {
 		return "absent"
 	}
-	return fmt.Sprintf("%s %v", t.DType, t.Shape)
+	return fmt.Sprintf("%s %v", t.Type(), t.Shape)
 }
 
 // compareTensors compares xs[i] with ys[i].
@@ -209,19 +211,19 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 
 // compareBlock compares two flat tensors of one name and length.
 func compareBlock(x, y tensor.Tensor) TensorDiff {
-	if x.DType == y.DType && bytes.Equal(x.Data, y.Data) {
+	if x.SameBytes(y) {
 		return TensorDiff{SameBits: true, SameValues: true, SameA: true}
 	}
-	d := TensorDiff{SameValues: true, SameA: names.IsALog(x.Name)}
+	d := TensorDiff{SameBits: x.Coding != nil && x.Type() == y.Type(), SameValues: true, SameA: names.IsALog(x.Name)}
 	var u, v [digestElems]float64
 	for first := 0; first < x.Elems(); first += digestElems {
 		end := min(first+digestElems, x.Elems())
 		px, py := x.Piece(first, end), y.Piece(first, end)
-		tensor.WidenF64(u[:end-first], px.DType, px.Data)
-		tensor.WidenF64(v[:end-first], py.DType, py.Data)
+		px.Widen64(u[:end-first])
+		py.Widen64(v[:end-first])
 		for i, got := range u[:end-first] {
 			if distance := numcheck.Distance(got, v[i]); distance > 0 {
-				d.SameValues = false
+				d.SameBits, d.SameValues = false, false
 				d.MaxAbs = max(d.MaxAbs, tensor.Number(distance))
 			}
 		}
@@ -234,8 +236,8 @@ func compareBlock(x, y tensor.Tensor) TensorDiff {
 func sameA(x, y tensor.Tensor) bool {
 	var a, b [digestElems]float32
 	n := x.Elems()
-	tensor.WidenF32(a[:n], x.DType, x.Data)
-	tensor.WidenF32(b[:n], y.DType, y.Data)
+	x.Widen32(a[:n])
+	y.Widen32(b[:n])
 	kernel.NegExp(a[:n], a[:n])
 	kernel.NegExp(b[:n], b[:n])
 	return slices.Equal(a[:n], b[:n])

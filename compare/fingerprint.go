@@ -151,14 +151,14 @@ func (h *hasher) hash(t tensor.Tensor) digested {
 	d := digested{zero: true}
 	for first := 0; first < t.Elems(); first += digestElems {
 		n := min(digestElems, t.Elems()-first)
-		piece := t.Piece(first, first+n).Data
+		piece := t.Piece(first, first+n)
 		exact := true
 		if t.DType == tensor.F64 && !names.IsALog(t.Name) {
-			tensor.WidenF64(h.wide[:n], t.DType, piece)
+			piece.Widen64(h.wide[:n])
 			exact = allFloat32(h.wide[:n])
 		}
 		if exact {
-			tensor.WidenF32(h.narrow[:n], t.DType, piece)
+			piece.Widen32(h.narrow[:n])
 			if names.IsALog(t.Name) {
 				kernel.NegExp(h.narrow[:n], h.narrow[:n])
 			}

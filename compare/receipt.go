@@ -126,7 +126,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 		}
 		a.Name, b.Name = spec.Name, spec.Name
 		pairs = append(pairs, [2]tensor.Tensor{a, b})
-		size += len(a.Data)
+		size += a.Size()
 	}
 	losses := make([]Loss, len(pairs))
 	errs := make([]error, len(pairs))
@@ -140,7 +140,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 				losses[i] = newLoss(pairs[i][0], pairs[i][1], stored.NegExp)
 				return nil
 			})
-			meter.Add(len(pairs[i][0].Data))
+			meter.Add(pairs[i][0].Size())
 		}
 	})
 	for i, loss := range losses {
@@ -167,7 +167,7 @@ func newLoss(a, b tensor.Tensor, negExp bool) Loss {
 			t      tensor.Tensor
 			values []float32
 		}{{a, x[:n]}, {b, y[:n]}} {
-			tensor.WidenF32(side.values, side.t.DType, side.t.Piece(first, first+n).Data)
+			side.t.Piece(first, first+n).Widen32(side.values)
 			if negExp {
 				kernel.NegExp(side.values, side.values)
 			}
@@ -183,7 +183,7 @@ func newLoss(a, b tensor.Tensor, negExp bool) Loss {
 			squares, errors = squares+float64(float64(v)*float64(v)), errors+float64(d*d)
 		}
 	}
-	return Loss{Name: a.Name, From: a.DType.String(), To: b.DType.String(), MaxAbs: tensor.Number(worst),
+	return Loss{Name: a.Name, From: a.Type(), To: b.Type(), MaxAbs: tensor.Number(worst),
 		MaxRel: tensor.Number(worst / largest), RMSRel: tensor.Number(math.Sqrt(errors / squares))}
 }
 

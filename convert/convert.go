@@ -104,7 +104,7 @@ func ParseTensorType(s string) (t TensorType, err error) {
 		}
 		known = append(known, strings.ToLower(d.String()))
 	}
-	return t, fmt.Errorf("type %q: expected %s", name, badfile.Or(known))
+	return t, fmt.Errorf("type %q: expected %s%s", name, badfile.Or(known), badfile.DidYouMean(name, known))
 }
 
 // tensorDTypes lists the dtypes that a TensorType may have.

@@ -49,7 +49,8 @@ type Step struct {
 	From      string       `json:"from"` // name in the source
 	File      string       `json:"file"` // that holds it
 	FromDType tensor.DType `json:"from_dtype"`
-	To        string       `json:"to"` // name in the target
+	Coding    string       `json:"coding,omitempty"` // of a source that is stored in several tensors, such as "NVFP4"
+	To        string       `json:"to"`               // name in the target
 	DType     tensor.DType `json:"dtype"`
 	Shape     []int        `json:"shape"`               // in the target, outermost dimension first
 	Transform string       `json:"transform,omitempty"` // what changes beside name and dtype
@@ -158,12 +159,19 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 			return err
 		}
 	}
-	for _, t := range ck.Further() {
+	further := ck.Further()
+	if len(further) > 0 && !target.Further(p) {
+		further = nil
+	}
+	for _, t := range further {
 		if err := add(names.Single(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}), t); err != nil {
 			return err
 		}
 	}
 	target.Finish(p)
+	for i, s := range p.Steps {
+		p.Sources[i].From, p.Sources[i].File = ck.StoredName(s.From), s.File
+	}
 	return nil
 }
 

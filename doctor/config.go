@@ -20,7 +20,12 @@ func (d *doctor) config(cfg config.Config) config.Config {
 		cfg, err = d.parse()
 	}
 	family := d.family()
+	if cfg != nil && config.Hybrid(cfg.Family()) {
+		family = "" // which the tensors of a hybrid do not show
+	}
 	switch {
+	case d.lostHybrid(cfg, err):
+		return nil
 	case err != nil && (family == "" || !repairable(err)):
 		if d.damage.err != nil {
 			d.unfixable(d.damage.err)

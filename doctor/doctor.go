@@ -4,9 +4,11 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -159,28 +161,87 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 	return ck.(*loader.Checkpoint), nil
 }
 
+// nameHybrid gives a configuration its model_type if it does not have one that can be read, and the tensors are those of a
+// hybrid. It reports false if there is nothing else that can be read: blocks and heads do not show in tensors.
+func (d *doctor) nameHybrid() bool {
+	v, stated := d.raw.Get(keyModelType)
+	if _, readable := v.Text(); readable || !d.statesAll() {
+		return true
+	}
+	_, family := d.ofHybrid()
+	switch {
+	case family == "":
+		return true
+	case len(d.raw) == 0 && d.damage.err != nil:
+		d.unfixable(fmt.Errorf("%w; the tensors are those of %s, whose blocks and heads only it states: download it again", d.damage.err, config.Title(family)))
+		return false
+	}
+	found := "missing"
+	if stated {
+		found = "found " + badfile.Quote(v.Compact())
+	}
+	d.add(fmt.Sprintf("model_type is %q", family), "%s: model_type: %s, but the tensors are those of %s; transformers chooses the model's class by it",
+		d.file, found, config.Title(family))
+	named, _ := jsonobj.ParseValue(strconv.Quote(string(family)))
+	d.raw = append(slices.DeleteFunc(slices.Clone(d.raw), func(m jsonobj.Member) bool { return m.Key == keyModelType }),
+		jsonobj.Member{Key: keyModelType, Value: named})
+	return true
+}
+
 // hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.
 func (d *doctor) hybrid() config.Config {
-	if v, _ := d.raw.Get(keyModelType); !d.statesAll() || !isHybrid(v) {
+	if !d.statesAll() {
 		return nil
 	}
 	cfg, err := d.parseText(object(d.raw))
-	if err != nil {
+	if err != nil || !config.Hybrid(cfg.Family()) {
 		return nil
 	}
 	return cfg
 }
 
-// isHybrid reports whether a model_type is that of a hybrid.
-func isHybrid(modelType jsonobj.Value) bool {
-	name, _ := modelType.Text()
+// saysHybrid reports whether the model_type is that of a hybrid.
+func (d *doctor) saysHybrid() bool {
+	v, _ := d.raw.Get(keyModelType)
+	name, _ := v.Text()
 	return config.Hybrid(config.Family(name))
+}
+
+// lostHybrid says that the tensors are those of a hybrid whose configuration is lost, if they are; cfg and err are what became
+// of reading it. Its layers and most of its settings are nowhere else.
+func (d *doctor) lostHybrid(cfg config.Config, err error) bool {
+	name, family := d.ofHybrid()
+	if name == "" || err != nil && d.saysHybrid() && !d.damage.lost || err == nil && (!d.damage.lost || d.fits(cfg)) {
+		return false
+	}
+	what := "the tensors are those of " + config.Title(family) + " or another hybrid, such as " + badfile.Quote(name)
+	d.add("", "%v; %s, whose layers and settings only this file states: download it again", cmp.Or(d.damage.err, err), what)
+	return true
+}
+
+// ofHybrid is names.OfHybrid of the names in the files.
+func (d *doctor) ofHybrid() (name string, family config.Family) {
+	var list []string
+	stored := d.w.Listed
+	if stored == nil {
+		stored = d.w.Tensors
+	}
+	for _, t := range stored {
+		list = append(list, t.Name)
+	}
+	return names.OfHybrid(list)
+}
+
+// fits reports whether a configuration fits the tensors once they show its sizes.
+func (d *doctor) fits(cfg config.Config) bool {
+	ck, err := d.assembled(layout.Fit(d.sized(cfg), d.w.Tensors))
+	return err == nil && ck.Check() == nil
 }
 
 // family infers from the tensors what a model is. If several families have such tensors, it is the plain one. Those of a
 // hybrid do not show it.
 func (d *doctor) family() config.Family {
-	if v, _ := d.raw.Get(keyModelType); isHybrid(v) {
+	if name, _ := d.ofHybrid(); name != "" || d.saysHybrid() {
 		return ""
 	}
 	return names.FamilyOf(func(name string) bool {

@@ -56,7 +56,9 @@ func (c *tally) join(after tally) {
 func (c tally) line(t tensor.Tensor) string {
 	elems, _ := t.DType.Block()
 	where := ""
-	if t.DType.Quantized() {
+	if t.Coding != nil {
+		where = fmt.Sprintf("of %s, whose scales are not finite or too large, ", t.Type())
+	} else if t.DType.Quantized() {
 		where = fmt.Sprintf("in %s of %s, the first of them block %d, ", badfile.Count(c.blocks, "block"), t.DType, c.first)
 		if len(t.Shape) > 0 && t.Shape[len(t.Shape)-1] >= elems {
 			row := t.Shape[len(t.Shape)-1] / elems
@@ -89,9 +91,9 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptio
 		var values [finiteElems]float64
 		for first := b.First; first < b.End; first += finiteElems {
 			part := values[:min(finiteElems, b.End-first)]
-			tensor.WidenF64(part, t.DType, t.Piece(first, first+len(part)).Data)
+			t.Piece(first, first+len(part)).Widen64(part)
 			elems, _ := t.DType.Block()
-			if !t.DType.Quantized() {
+			if !t.DType.Quantized() || t.Coding != nil {
 				elems = len(part) // which block does not matter
 			}
 			counts[n].add(part, first, elems)

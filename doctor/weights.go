@@ -1,13 +1,13 @@
 package doctor
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -20,6 +20,15 @@ import (
 // open maps whatever weights the folder holds, and puts their names right.
 func (d *doctor) open() bool {
 	if d.openFolder(); d.w == nil {
+		return false
+	}
+	if err := d.w.Assemble(d.file, config.QuantizationIn(d.raw)); err != nil {
+		d.unfixable(err)
+		d.giveUp()
+		return false
+	}
+	if !d.nameHybrid() {
+		d.giveUp()
 		return false
 	}
 	if !d.rename() {
@@ -201,7 +210,7 @@ func (d *doctor) reportNames(misnamed, same, different []string) {
 // sameData reports whether two tensors are equal in dtype, shape and bytes.
 func sameData(a, b tensor.Tensor) (same bool) {
 	err := mmap.Guard(func() error {
-		same = a.DType == b.DType && slices.Equal(a.Shape, b.Shape) && bytes.Equal(a.Data, b.Data)
+		same = slices.Equal(a.Shape, b.Shape) && a.SameBytes(b)
 		return nil
 	})
 	return same && err == nil

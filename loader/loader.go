@@ -23,6 +23,7 @@ import (
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -154,6 +155,17 @@ func (ck *Checkpoint) Further() []tensor.Tensor {
 	}
 	return ck.further
 }
+
+// Scheme is a way in which other programs store quantized weights, and how many weights are stored so.
+type Scheme = scheme.Found
+
+// Schemes lists the ways in which weights are stored in several tensors each. Tensors has these weights put together, of dtype
+// tensor.Coded.
+func (ck *Checkpoint) Schemes() []Scheme { return ck.weights.Schemes }
+
+// Activations names the tensors by which other programs scale activations before they round them. Nothing is rounded here, so
+// they are left out.
+func (ck *Checkpoint) Activations() []string { return ck.weights.Activations }
 
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
 func (ck *Checkpoint) ReadAhead() {

@@ -4,7 +4,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // mamba1 is the mixer of Mamba-1: the block of figure 3 around Algorithm 2 (SSM + selection) of the Mamba paper.
@@ -50,13 +49,13 @@ func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.inner)
 		m.scan.Rate = make([]float32, m.inner*m.states)
-		tensor.WidenF32(m.scan.Rate, aLog.DType, aLog.Data)
+		aLog.Widen32(m.scan.Rate)
 		kernel.DecayRates(m.scan.Rate, m.scan.Rate)
 	}
 	return m
 }
 
-// newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
+// newFalcon binds the mixer of FalconMamba, whose tensors are those of Mamba-1.
 func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
 	m := newMamba1(b, s, &cfg.MambaConfig)
 	m.falcon, m.normEps = true, cfg.MixerRMSEps

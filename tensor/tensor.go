@@ -13,6 +13,8 @@ type Tensor struct {
 	Shape []int  // row-major, last dimension contiguous; empty for a scalar
 	Data  []byte // little-endian, ByteCount(DType, Shape) bytes; read-only, often a mapped file
 	File  string // path of the file that holds it
+
+	Coding Coding // of dtype Coded, in place of Data; else nil
 }
 
 // Count returns the number of elements of a shape, 1 for an empty one.
@@ -46,8 +48,12 @@ func ByteCount(dt DType, shape []int) (n int, ok bool) {
 	return Count([]int{elems / block, size})
 }
 
-// Elems returns the number of elements, taken from the length of the data.
+// Elems returns the number of elements, taken from the length of the data, or for a coded tensor from the shape.
 func (t Tensor) Elems() int {
+	if t.Coding != nil {
+		n, _ := Count(t.Shape)
+		return n
+	}
 	block, size := t.DType.Block()
 	return len(t.Data) / size * block
 }
@@ -55,6 +61,10 @@ func (t Tensor) Elems() int {
 // Piece returns the elements first to end of t as a tensor of one dimension. It panics when there are no such elements
 // or, for a dtype of blocks, they are not whole ones.
 func (t Tensor) Piece(first, end int) Tensor {
+	if t.Coding != nil {
+		t.Coding, t.Shape = partOf(t.Coding, first), []int{end - first}
+		return t
+	}
 	t.Data, t.Shape = t.Data[t.DType.Bytes(first):t.DType.Bytes(end)], []int{end - first}
 	return t
 }
@@ -70,7 +80,7 @@ func Float32s(t Tensor) []float32 {
 		}
 	}
 	dst := make([]float32, t.Elems())
-	WidenF32(dst, t.DType, t.Data)
+	t.Widen32(dst)
 	return dst
 }
 
@@ -83,7 +93,7 @@ func Float64s(t Tensor) []float64 {
 		}
 	}
 	dst := make([]float64, t.Elems())
-	WidenF64(dst, t.DType, t.Data)
+	t.Widen64(dst)
 	return dst
 }
 

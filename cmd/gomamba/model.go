@@ -36,7 +36,7 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*load
 	return ck, nil
 }
 
-// warn says on stderr what the user should know, though the work goes on.
+// warn says on stderr what the user should know though the work continues.
 func warn(cmd *cobra.Command, text string) {
 	fmt.Fprintln(cmd.ErrOrStderr(), warning(cmd.ErrOrStderr(), text))
 }
@@ -110,7 +110,7 @@ func fingerprint(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (print 
 	return print, err
 }
 
-// closing closes c and keeps its error where there is no other.
+// closing closes c and keeps its error if there is no other.
 func closing(err *error, c interface{ Close() error }) {
 	if e := c.Close(); *err == nil {
 		*err = e
@@ -134,7 +134,7 @@ func unread(ck *loader.Checkpoint) (t tensor.Tensor, ok bool) {
 // tensorBytes is the size of all tensors of a checkpoint.
 func tensorBytes(ck *loader.Checkpoint) (n int64) {
 	for _, t := range ck.Tensors() {
-		n += int64(len(t.Data))
+		n += int64(t.Size())
 	}
 	return n
 }

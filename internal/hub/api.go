@@ -29,11 +29,11 @@ func (c *Client) list(ctx context.Context, repo, revision string, cached func(co
 	}
 	commit := revision
 	api := c.Endpoint + "/api/models/" + repo
-	if !commitPattern.MatchString(revision) {
+	if !commitPattern().MatchString(revision) {
 		if _, err := c.getJSON(ctx, api+"/revision/"+url.PathEscape(revision), &info); err != nil {
 			return nil, c.explain(err, repo, revision, "")
 		}
-		if commit = info.SHA; !commitPattern.MatchString(commit) {
+		if commit = info.SHA; !commitPattern().MatchString(commit) {
 			return nil, fmt.Errorf("%s named no commit for %s of %s; if HF_ENDPOINT is set, check that it is a hub", c.Site(), revision, repo)
 		}
 	}
@@ -128,7 +128,7 @@ func (c *Client) getJSON(ctx context.Context, address string, value any) (header
 		}
 		host := a.Request.URL.Host
 		if len(data) > maxAnswer {
-			return fmt.Errorf("%s answered with more than %d bytes, which is no answer of a hub", host, maxAnswer)
+			return fmt.Errorf("%s answered with more than %d bytes, which is not an answer of a hub", host, maxAnswer)
 		}
 		if err := json.Unmarshal(data, value); err != nil {
 			return fmt.Errorf("%s did not answer as a hub does but with %s; if HF_ENDPOINT is set, check it, else the way to the network",
@@ -154,13 +154,13 @@ type remote struct {
 // sum returns the hash by which the content is known, empty if there is none: the listing's, or an ETag that is one.
 func (r *remote) sum() string {
 	switch {
-	case sha256Pattern.MatchString(r.SHA256):
+	case sha256Pattern().MatchString(r.SHA256):
 		return r.SHA256
-	case sha256Pattern.MatchString(r.etag):
+	case sha256Pattern().MatchString(r.etag):
 		return r.etag
-	case commitPattern.MatchString(r.BlobID):
+	case commitPattern().MatchString(r.BlobID):
 		return r.BlobID
-	case commitPattern.MatchString(r.etag):
+	case commitPattern().MatchString(r.etag):
 		return r.etag
 	}
 	return ""
@@ -194,9 +194,9 @@ func (c *Client) stat(ctx context.Context, repo, revision string, f File) (r rem
 	switch {
 	case err != nil:
 		return r, c.explain(err, repo, revision, f.Path)
-	case !commitPattern.MatchString(r.commit):
+	case !commitPattern().MatchString(r.commit):
 		return r, fmt.Errorf("%s named no commit for %s; if HF_ENDPOINT is set, check that it is a hub", c.Site(), f.Path)
-	case !etagPattern.MatchString(r.etag), strings.HasSuffix(r.etag, ".incomplete"):
+	case !etagPattern().MatchString(r.etag), strings.HasSuffix(r.etag, ".incomplete"):
 		return r, fmt.Errorf("%s named %s by %s, expected a hash", c.Site(), f.Path, badfile.Quote(r.etag))
 	}
 	return r, nil
@@ -255,9 +255,9 @@ func (c *Client) explain(err error, repo, revision, file string) error {
 		return fmt.Errorf("%s: %s; without it, the hub does not show this repository; get a token at %s/settings/tokens: %w",
 			repo, c.invalidToken(), c.Site(), status)
 	case status.reason == "RevisionNotFound":
-		return fmt.Errorf("%s: has no revision %s: %w", repo, badfile.Quote(revision), status)
+		return fmt.Errorf("%s: does not have the revision %s: %w", repo, badfile.Quote(revision), status)
 	case status.reason == "EntryNotFound", status.code == http.StatusNotFound && file != "" && status.reason == "":
-		return fmt.Errorf("%s: has no file %s at %s: %w", repo, badfile.Quote(file), revision, status)
+		return fmt.Errorf("%s: does not have the file %s at %s: %w", repo, badfile.Quote(file), revision, status)
 	case status.reason == "RepoNotFound", status.code == http.StatusUnauthorized, status.code == http.StatusNotFound:
 		return fmt.Errorf("%s: no such repository on the hub; %s: %w", repo, advice, status)
 	}

@@ -34,12 +34,12 @@ func (s cached) blob(name string) string       { return filepath.Join(s.dir, "bl
 
 // commit returns the commit of a revision, as far as the cache knows.
 func (s cached) commit(revision string) (string, bool) {
-	if commitPattern.MatchString(revision) {
+	if commitPattern().MatchString(revision) {
 		return revision, true
 	}
 	data, err := os.ReadFile(filepath.Join(s.dir, "refs", filepath.FromSlash(revision)))
 	commit := strings.TrimSpace(string(data))
-	return commit, err == nil && commitPattern.MatchString(commit)
+	return commit, err == nil && commitPattern().MatchString(commit)
 }
 
 // setCommit notes which commit a revision is.
@@ -185,7 +185,7 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		// Some network file systems have no locks. Whatever happens then, only what has the right hash gets its name.
+		// Some network file systems do not have locks. Whatever happens then, only what has the right hash gets its name.
 		if errors.Is(err, errors.ErrUnsupported) {
 			return func() {}, nil
 		}

@@ -6,11 +6,11 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/internal/tags"
 )
 
@@ -67,7 +67,7 @@ func (c *Client) ParseRepo(arg string) (ref Ref, err error) {
 	return ref, err
 }
 
-// IsAddress reports whether an argument is an address of the web, and no path or name.
+// IsAddress reports whether an argument is an address of the web, and not a path or a name.
 func IsAddress(arg string) bool {
 	scheme, _, ok := strings.Cut(arg, "://")
 	return ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http"))
@@ -138,7 +138,7 @@ func splitRevision(parts []string) (revision, rest string) {
 }
 
 // Locate returns the folder or file of a model: from the cache if it is complete there, without asking the hub, or else
-// downloaded. plan is called with what will be fetched, before it is, and progress with how far that is.
+// downloaded. plan is called with what will be fetched, before it is, and progress with how much of a file has arrived.
 func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*Result), progress func(File, int64)) (string, error) {
 	req := Request{Repo: ref.Repo, Revision: ref.Revision, Select: ref.selects(choose), Plan: plan, Progress: progress}
 	if err := req.check(); err != nil {
@@ -154,7 +154,7 @@ func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*
 	}
 	inside := ref.Folder
 	switch {
-	case ref.File != "" && !shardPattern.MatchString(ref.File):
+	case ref.File != "" && !shardPattern().MatchString(ref.File):
 		inside = ref.File
 	case path.Ext(res.Files[0].Path) == ".gguf": // a folder that holds GGUF files is opened by one of them, since it may hold others
 		inside = res.Files[0].Path
@@ -165,7 +165,7 @@ func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*
 }
 
 // shardPattern is what the files of a split model are called.
-var shardPattern = regexp.MustCompile(`-[0-9]{5}-of-([0-9]{5})\.[a-z]+$`)
+var shardPattern = lazy.Regexp(`-[0-9]{5}-of-([0-9]{5})\.[a-z]+$`)
 
 // selects returns what chooses the files that are needed: those that choose would in the folder that is meant, and the one
 // that is named.
@@ -207,14 +207,14 @@ func (ref Ref) selects(choose Select) Select {
 
 // parts selects the GGUF file that is named, or all parts of it.
 func (ref Ref) parts(names []string) ([]string, error) {
-	m := shardPattern.FindStringSubmatch(ref.File)
+	m := shardPattern().FindStringSubmatch(ref.File)
 	if m == nil {
 		return Named([]string{ref.File})(names)
 	}
 	stem := ref.File[:len(ref.File)-len(m[0])]
 	var found []string
 	for _, name := range names {
-		if p := shardPattern.FindStringSubmatch(name); p != nil && p[1] == m[1] && name[:len(name)-len(p[0])] == stem {
+		if p := shardPattern().FindStringSubmatch(name); p != nil && p[1] == m[1] && name[:len(name)-len(p[0])] == stem {
 			found = append(found, name)
 		}
 	}

@@ -114,7 +114,7 @@ func (s *attended) weigh(a *Attention, query, n int) {
 }
 
 // weighGeneric sets w[i] = exp(scores[i]·scale - top), rounded to float32, where top is the largest of them, and of most, and returns
-// top and the sum of w in lanes, element i in lane i mod 8. It leaves anything in scores. A NaN is no maximum, but a weight.
+// top and the sum of w in lanes, element i in lane i mod 8. It leaves anything in scores. A NaN is never the maximum, but is a weight.
 func weighGeneric(w *[PageTokens]float32, scores *[PageTokens]float64, scale, most float64) (top, sum float64) {
 	top = most
 	for i, v := range scores {
@@ -153,14 +153,14 @@ func addRowsGeneric(y []float64, yStride int, x []float32, xStride int, w []floa
 			part := x[r*xStride+from:][:min(addedAtOnce, n-from)]
 			for column := 0; column < columns; column += lanes {
 				out := y[r*yStride+column:][:min(lanes, columns-column)]
-				var sums [lanes]float64
+				var sums [lanes]single
 				for i, v := range part {
 					for c, factor := range w[(from+i)*wStride+column:][:len(out)] {
-						sums[c] = fma32(float64(v), float64(factor), sums[c])
+						sums[c] = fma32(single(v), single(factor), sums[c])
 					}
 				}
 				for c := range out {
-					out[c] += sums[c]
+					out[c] += float64(sums[c])
 				}
 			}
 		}

@@ -48,6 +48,9 @@ func (f *Folder) Open(src Source) (config.Config, *Weights, error) {
 		return nil, nil, err
 	}
 	w.ConfigName = filepath.Base(file)
+	if err := w.Assemble(file, cfg.Shared().Quantization); err != nil {
+		return nil, nil, errors.Join(err, w.Close())
+	}
 	w.NoteAdapter(src.Dir)
 	if f.Canonical != nil {
 		w.Rename(f.Canonical)

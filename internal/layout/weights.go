@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -28,6 +29,9 @@ type Weights struct {
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Notes      []Note            // what is odd about the files and harms nothing
+
+	Schemes     []scheme.Found // by which weights are stored in several tensors; Tensors has them put together
+	Activations []string       // the scales of activations beside these, which are left out
 }
 
 // Note is something odd about a file.

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/gomamba/gomamba/config"
@@ -63,13 +64,14 @@ func FromGGUF(cfg config.Config, name string) (canonical string, stored GGUF, ok
 	return instance(blockPrefix, layer, r.name), r.stored(cfg, layer, 0), true
 }
 
-// CanonicalGGUF is FromGGUF for the name alone; empty: there is none.
-func CanonicalGGUF(cfg config.Config, name string) string {
+// GGUFInHF returns the name under which Hugging Face's files have a GGUF tensor, one with {e} for the number of an expert if they
+// have those of all experts one by one; empty: there is none.
+func GGUFInHF(cfg config.Config, name string) string {
 	layer, r := fromGGUF(cfg, name)
 	if r == nil {
 		return ""
 	}
-	return instance(blockPrefix, layer, r.name)
+	return Spelled(cfg, instance(blockPrefix, layer, cmp.Or(r.file, r.name)))
 }
 
 func fromGGUF(cfg config.Config, name string) (layer int, r *row) {

@@ -123,14 +123,22 @@ func comparePart(a, b string) int {
 // attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
 // its biases; empty: it never has any.
 func attentionUnder(norm, under, bias string) block {
-	rows := []row{{name: norm, shape: dims{"D"}, init: ones}}
+	rows := []row{{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf}}
 	for _, p := range []struct {
 		name  string
 		shape dims
-	}{{"q_proj", dims{"Q", "D"}}, {"k_proj", dims{"KV", "D"}}, {"v_proj", dims{"KV", "D"}}, {"o_proj", dims{"D", "Q"}}} {
-		rows = append(rows, row{name: under + p.name + ".weight", shape: p.shape})
+		gguf  place
+	}{
+		{"q_proj", dims{"Q", "D"}, place{name: "attn_q", heads: "q"}}, {"k_proj", dims{"KV", "D"}, place{name: "attn_k", heads: "kv"}},
+		{"v_proj", dims{"KV", "D"}, place{name: "attn_v"}}, {"o_proj", dims{"D", "Q"}, place{name: "attn_output"}},
+	} {
+		weight := row{name: under + p.name + ".weight", shape: p.shape, gguf: p.gguf}
+		weight.gguf.name += ".weight"
+		rows = append(rows, weight)
 		if bias != "" {
-			rows = append(rows, row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias})
+			r := row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias, gguf: p.gguf}
+			r.gguf.name, r.gguf.f32 = r.gguf.name+".bias", true
+			rows = append(rows, r)
 		}
 	}
 	return block{title: "attention blocks", norm: norm, under: under, rows: rows}

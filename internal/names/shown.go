@@ -1,6 +1,7 @@
 package names
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,6 +72,34 @@ func FamilyOf(has func(name string) bool) config.Family {
 		}
 	}
 	return ""
+}
+
+// OfHybrid returns the first of the names of tensors that only blocks of a hybrid have, under whatever prefix, and that
+// hybrid's family; empty: there is none, or no mixer beside it.
+func OfHybrid(list []string) (name string, family config.Family) {
+	if !slices.ContainsFunc(list, func(name string) bool { return strings.HasSuffix(name, ".A_log") }) {
+		return "", "" // another architecture
+	}
+	for _, name := range list {
+		_, rest, ok := strings.Cut("."+name, ".layers.")
+		_, rest, inside := strings.Cut(rest, ".")
+		if !ok || !inside || strings.HasSuffix(rest, "norm.weight") {
+			continue
+		}
+		for _, t := range tables {
+			if t.hybrid != nil && t.names(rest) && !slices.ContainsFunc(tables, func(pure table) bool { return pure.hybrid == nil && pure.names(rest) }) {
+				return name, t.family
+			}
+		}
+	}
+	return "", ""
+}
+
+// names reports whether a block of the family has a tensor of that name.
+func (t *table) names(name string) bool {
+	return slices.ContainsFunc(t.blocks, func(k kind) bool {
+		return slices.ContainsFunc(k.rows, func(r row) bool { return r.is(name) })
+	})
 }
 
 // distinct lists the names that only blocks of this kind have, canonical and in GGUF.

@@ -6,11 +6,11 @@ import (
 	"cmp"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // Latest is the tag that stands for the default choice.
@@ -20,14 +20,14 @@ const Latest = "latest"
 var defaultTags = []string{"Q4_K_M", "Q8_0"}
 
 var (
-	valid       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	ownTag      = regexp.MustCompile(`[-.]([A-Za-z0-9_]+)$`)
-	quantizedAs = regexp.MustCompile(`^(?:I?Q[0-9]|TQ[0-9]|MXFP4|NVFP4|B?F16$|F32$|FP16$|FP32$)`)
-	partName    = regexp.MustCompile(`-([0-9]{5})-of-([0-9]{5})$`)
+	valid       = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	ownTag      = lazy.Regexp(`[-.]([A-Za-z0-9_]+)$`)
+	quantizedAs = lazy.Regexp(`^(?:I?Q[0-9]|TQ[0-9]|MXFP4|NVFP4|B?F16$|F32$|FP16$|FP32$)`)
+	partName    = lazy.Regexp(`-([0-9]{5})-of-([0-9]{5})$`)
 )
 
 // Valid reports whether text can be a tag.
-func Valid(text string) bool { return valid.MatchString(text) }
+func Valid(text string) bool { return valid().MatchString(text) }
 
 // notModels are in the names of GGUF files that are parts of a model or notes about one.
 var notModels = []string{"mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-"}
@@ -48,7 +48,7 @@ func modelsIn(names []string) (models []model) {
 			continue
 		}
 		m := model{stem: stem, count: 1}
-		if part := partName.FindStringSubmatch(stem); part != nil {
+		if part := partName().FindStringSubmatch(stem); part != nil {
 			m.stem = strings.TrimSuffix(stem, part[0])
 			fmt.Sscanf(part[2], "%d", &m.count)
 		}
@@ -64,7 +64,7 @@ func modelsIn(names []string) (models []model) {
 
 // tag is what a model's name ends in, such as Q4_K_M; empty if that is not how it is quantized.
 func (m model) tag() string {
-	if found := ownTag.FindStringSubmatch(m.stem); found != nil && quantizedAs.MatchString(strings.ToUpper(found[1])) {
+	if found := ownTag().FindStringSubmatch(m.stem); found != nil && quantizedAs().MatchString(strings.ToUpper(found[1])) {
 		return strings.ToUpper(found[1])
 	}
 	return ""
@@ -80,7 +80,7 @@ func (m model) has(tag string) int {
 		}
 		return 0
 	}
-	if found := ownTag.FindStringSubmatch(stem); found != nil && found[1] == tag {
+	if found := ownTag().FindStringSubmatch(stem); found != nil && found[1] == tag {
 		return 3
 	}
 	best := 0

@@ -16,6 +16,7 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Chunk is how many tokens llama.cpp takes at a time.
@@ -122,7 +123,15 @@ func (c *Collector) Write(ctx context.Context, path, dataset string, inputs ...s
 				}
 			}
 		}
-		sums[stored.Name] = *s
+		all, ok := sums[stored.Name]
+		if matrices, _ := tensor.Count(stored.Shape[:len(stored.Shape)-2]); !ok { // of a valid configuration
+			all = imatrix.Sums{Squares: make([][]float64, matrices), Counts: make([]int, matrices)}
+			for i := range all.Squares {
+				all.Squares[i] = make([]float64, len(s.Squares[0])) // an expert may not have been reached
+			}
+			sums[stored.Name] = all
+		}
+		all.Squares[stored.Part], all.Counts[stored.Part] = s.Squares[0], s.Counts[0]
 	}
 	about := imatrix.About{Datasets: []string{dataset}, Chunks: c.chunks, ChunkSize: c.chunk}
 	return imatrix.Write(path, about, sums, atomicfile.Options{Replace: Replaceable, Apart: inputs})

@@ -32,6 +32,7 @@ type Report struct {
 	NotCompared []Foreign `json:"not_compared,omitempty"` // tensors of the reference that a dump gives no meaning to
 	Arithmetic  string    `json:"arithmetic,omitempty"`   // "BF16" or "F16" if the reference was judged as computed in that
 	Hint        string    `json:"hint,omitempty"`         // what explains a difference
+	Routes      []Route   `json:"routes,omitempty"`       // other choices of routers that explain one
 
 	NonFinite string `json:"non_finite,omitempty"` // the first of our own values that is not finite
 }
@@ -112,5 +113,14 @@ func (r *Report) conclude() {
 		if !t.Passed {
 			r.Passed, r.Verdict = false, Different
 		}
+	}
+}
+
+// doubt withdraws a verdict that passes although values of ours are not finite: a NaN agrees with every other, and says nothing
+// about how it came about.
+func (r *Report) doubt() {
+	if r.Passed && r.NonFinite != "" {
+		r.Reason = fmt.Sprintf("the model computes non-finite values: %s; what follows from them cannot be judged", r.NonFinite)
+		r.Passed, r.Verdict = false, NotComparable
 	}
 }

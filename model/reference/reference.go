@@ -87,6 +87,7 @@ type oracle[F constraints.Float] struct {
 	bind    binder
 	pool    *parallel.Pool // threads only: no arithmetic comes from there
 	ctx     context.Context
+	layer   int // at work
 }
 
 // binder hands out tensors by name: a loader.Binder.
@@ -148,6 +149,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
 	for l, steps := range network {
+		o.layer = l
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -309,7 +311,7 @@ func (o *oracle[F]) values(t tensor.Tensor) []F {
 		return nil
 	}
 	wide := make([]float64, t.Elems())
-	tensor.WidenF64(wide, t.DType, t.Data)
+	t.Widen64(wide)
 	if same, ok := any(wide).([]F); ok {
 		return o.narrow(same)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/quantize"
 	"github.com/gomamba/gomamba/tensor"
@@ -103,7 +104,10 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	if chosen {
 		dtype = c.DType
 	}
-	if stored.F32 || dtype == tensor.F64 {
+	if (!chosen || dtype == tensor.NVFP4) && regroups(parts, stored) {
+		return write.Blocks(parts, stored.Name, stored.Shape, stored.Row), nil
+	}
+	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
 	}
 	if dtype == was || !dtype.Quantized() {
@@ -111,7 +115,7 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	}
 	if i := slices.IndexFunc(parts, func(t tensor.Tensor) bool { return t.DType.Quantized() }); i >= 0 && !p.Requantize {
 		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: parts[i].File, Where: badfile.Tensor(stored.Name),
-			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", parts[i].DType, dtype)})
+			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", parts[i].Type(), dtype)})
 	}
 	var importance []float32
 	if p.Importance != nil {
@@ -145,6 +149,19 @@ func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.S
 		}
 	}
 	return write.Cast(parts, stored.Name, dtype, stored.Shape, change)
+}
+
+// scaled are the weights that llama.cpp multiplies by a scale of the whole (llama-model.cpp, load_tensors): with one for another
+// it does not load a file.
+var scaled = lazy.Regexp(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
+
+// regroups reports whether the codes of a weight can be moved into blocks of NVFP4.
+func regroups(parts []tensor.Tensor, stored names.GGUF) bool {
+	elems, _ := tensor.NVFP4.Block()
+	return !stored.F32 && !slices.ContainsFunc(parts, func(t tensor.Tensor) bool {
+		blocks, ok := t.Coding.(tensor.Blocks)
+		return !ok || t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled().MatchString(stored.Name)
+	})
 }
 
 // noImportance is the error of a dtype that is useless without.

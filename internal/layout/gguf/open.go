@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/internal/tags"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -84,9 +85,6 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	vocab, head := 0, false
 	for _, t := range f.Tensors() {
 		p, err := t.Weight()
-		if err == nil {
-			err = refuseScale(f, t)
-		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -110,31 +108,64 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	weights, scales, inputs := parted(w.Listed)
+	w.Activations = inputs
 	err = mmap.Guard(func() (err error) {
-		w.Tensors, err = canonical(w.Listed, cfg)
+		w.Tensors, err = canonical(weights, scales, cfg)
 		return err
 	})
+	if err == nil && config.Hybrid(cfg.Family()) {
+		err = refuseUnknown(w.Tensors, cfg)
+	}
 	return cfg, w, err
 }
 
-// refuseScale refuses a scale of a whole weight: NVFP4 weights of other makers have one, by which their products are
-// multiplied. A scale of 1 is left out of the file.
-func refuseScale(f *gguf.File, t gguf.Tensor) error {
-	base, ok := strings.CutSuffix(t.Name, ".scale")
-	if !ok {
-		return nil
+// refuseUnknown refuses tensors in the blocks of a hybrid that it does not have, such as biases: the network is another one with
+// them. Blocks after the last, by which further tokens are predicted, do not count.
+func refuseUnknown(tensors []tensor.Tensor, cfg config.Config) error {
+	wholes, err := names.InGGUF(cfg)
+	if err != nil {
+		return err
 	}
-	w, ok := f.Tensor(base + ".weight")
-	if !ok {
-		return nil
+	known := make(map[string]bool, len(wholes))
+	for _, w := range wholes {
+		known[w.Name] = true
 	}
-	return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
-		Detail: fmt.Sprintf("is a scale of all of %s, of type %s, which this program does not apply; use a file without such scales",
-			badfile.Quote(w.Name), w.Type)}
+	for _, t := range tensors {
+		var layer int
+		if n, _ := fmt.Sscanf(t.Name, "blk.%d.", &layer); n == 1 && layer >= 0 && layer < cfg.Shared().NumHiddenLayers && !known[t.Name] {
+			return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
+				Detail: fmt.Sprintf("is not a tensor of a %s model that can be run", config.Title(cfg.Family()))}
+		}
+	}
+	return nil
+}
+
+// parted takes out of a list the scales of whole weights, which NVFP4 has, by the names of these, and those of their inputs, which
+// are not used.
+func parted(listed []tensor.Tensor) (weights []tensor.Tensor, scales map[string]tensor.Tensor, inputs []string) {
+	there := make(map[string]bool, len(listed))
+	for _, t := range listed {
+		there[t.Name] = true
+	}
+	scales = map[string]tensor.Tensor{}
+	for _, t := range listed {
+		scaled, isScale := strings.CutSuffix(t.Name, scaleEnding)
+		fed, isInput := strings.CutSuffix(t.Name, inputScaleEnding)
+		switch {
+		case isScale && there[scaled+weightEnding]:
+			scales[scaled+weightEnding] = t
+		case isInput && there[fed+weightEnding]:
+			inputs = append(inputs, t.Name)
+		default:
+			weights = append(weights, t)
+		}
+	}
+	return weights, scales, inputs
 }
 
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
-func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
+func canonical(listed []tensor.Tensor, scales map[string]tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
 	table, err := names.Table(cfg)
 	if err != nil {
 		return nil, err
@@ -144,8 +175,13 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		shapes[spec.Name] = spec.Shape
 	}
 	var tensors []tensor.Tensor
-	logs := make(map[int]string) // of tensors that hold A: index and stored name
+	logs := make(map[int]string)       // of tensors that hold A: index and stored name
+	turned := make(map[int]names.GGUF) // of tensors whose rows are interleaved: index
+	scaled := make(map[int]tensor.Tensor)
 	for _, t := range listed {
+		if scale, ok := scales[t.Name]; ok {
+			scaled[len(tensors)] = scale
+		}
 		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
 			tensors = append(tensors, t)
@@ -165,9 +201,36 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		if stored.NegExp {
 			logs[len(tensors)] = stored.Name
 		}
+		if stored.Heads > 0 && slices.Equal(t.Shape, stored.Shape) {
+			turned[len(tensors)] = stored
+		}
 		tensors = append(tensors, t)
 	}
+	inOrder(tensors, turned)
+	for _, i := range slices.Sorted(maps.Keys(scaled)) {
+		if tensors[i], err = scheme.WithScale(tensors[i], scaled[i]); err != nil {
+			return nil, err
+		}
+	}
 	return tensors, takeLogs(tensors, logs)
+}
+
+// inOrder gives interleaved rows the order that they have in Hugging Face's files, in copies. They are whole blocks.
+func inOrder(tensors []tensor.Tensor, turned map[int]names.GGUF) {
+	pool := parallel.NewPool(0)
+	defer pool.Close()
+	order := slices.Sorted(maps.Keys(turned))
+	pool.Run(len(order), 1, func(lo, hi int) {
+		for _, i := range order[lo:hi] {
+			t, stored := &tensors[i], turned[i]
+			rows, from := make([]byte, len(t.Data)), t.Data
+			size := len(rows) / stored.Shape[0]
+			for row := range stored.Shape[0] {
+				copy(rows[stored.Row(row)*size:][:size], from[row*size:])
+			}
+			t.Data = rows
+		}
+	})
 }
 
 // zero reports whether all elements are.

@@ -25,7 +25,7 @@ type Scratch struct {
 //
 // Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
-// unless it is t's and nothing changes.
+// unless it is t's and nothing changes. A coded t has none of these.
 func Cast(parts []tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	return stack(name, dtype, shape, len(parts), func(s *Scratch, i, first, end int) ([]byte, error) {
 		return cast(s, parts[i], dtype, first, end, change)
@@ -93,7 +93,7 @@ func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owne
 		values = tensor.Float32s(stored)
 	} else {
 		values = room(&s.values, end-first)
-		tensor.WidenF32(values, stored.DType, stored.Data)
+		stored.Widen32(values)
 	}
 	if err := sound(stored, values, first); err != nil {
 		return nil, err
@@ -116,6 +116,10 @@ func sound(from tensor.Tensor, values []float32, first int) error {
 	bad := numcheck.NonFinite(values)
 	if bad < 0 {
 		return nil
+	}
+	if from.Coding != nil {
+		return fmt.Errorf("element %d is %v, for a scale of %s is not finite or too large; the file is damaged: download it again, or take another one",
+			first+bad, values[bad], from.Type())
 	}
 	elems, _ := from.DType.Block()
 	block := (first + bad) / elems
@@ -151,7 +155,7 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 		return nil
 	}
 	wide := room(&s.wide, len(values))
-	tensor.WidenF64(wide, from.DType, from.Data)
+	from.Widen64(wide)
 	for i, v := range values {
 		if math.IsInf(float64(v), 0) && !math.IsInf(wide[i], 0) {
 			return infinite(i, wide[i], "the largest F32", "use f64")

@@ -24,6 +24,8 @@ type Target interface {
 	Wholes(cfg config.Config) ([]names.Whole, error)
 	// Step decides how one of them is stored, of which the source has the parts.
 	Step(p *Plan, w names.Whole, parts []tensor.Tensor) (Step, Source, error)
+	// Further reports whether a hybrid's tensors that predict further tokens are stored. If not, it says so among the notes.
+	Further(p *Plan) bool
 	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
@@ -70,6 +72,7 @@ type Step struct {
 	From      string // name in the source
 	File      string // that holds it
 	FromDType tensor.DType
+	Coding    string // of a source of dtype Coded; else empty
 	To        string // name in the target
 	DType     tensor.DType
 	Shape     []int  // in the target, outermost dimension first
@@ -106,6 +109,9 @@ func (p *Plan) Plain(w names.Whole, parts []tensor.Tensor, name string, dtype te
 // StepOf completes a step with where the tensor comes from.
 func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
 	s.From, s.File, s.FromDType = names.ToHF(p.From.Config, parts[0].Name), parts[0].File, Common(parts)
+	if s.FromDType == tensor.Coded {
+		s.Coding = parts[0].Type()
+	}
 	if len(parts) > 1 {
 		s.From = names.Origin(p.From.Config, w.Parts)
 	}

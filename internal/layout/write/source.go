@@ -7,6 +7,9 @@ type Source struct {
 	Name  string // in the target
 	DType tensor.DType
 	Shape []int
+	// From is the stored name of the tensor that it is made of, File the file with that, for errors about what it holds. Both
+	// may be empty.
+	From, File string
 	// Write hands the little-endian elements to emit, in order and in pieces of any size, and stops at emit's first
 	// error. A piece may be overwritten when emit returns. Several sources are written at a time.
 	Write func(emit func(piece []byte) error) error

@@ -62,8 +62,7 @@ func blocks(isa string, wide bool) {
 func dotBlocks(b *blockType, streams int, k *constants, wide bool) {
 	name := fmt.Sprintf("dot%s%s%s", []string{1: "One", 4: "Four"}[streams], b.name, k.isa)
 	TEXT(name, 0, "func(y *float32, w *byte, x *float32, cols, rows int)")
-	Doc(fmt.Sprintf("%s sets y[r] to the dot product of row r of w [%d·rows, cols] with x, as dotGeneric does.", name, streams),
-		fmt.Sprintf("cols is a positive multiple of %d, rows is positive.", b.elems))
+	Doc(fmt.Sprintf("%s is dotGeneric of each row of w [%d·rows, cols]; cols is a multiple of %d.", name, streams, b.elems))
 	Pragma("noescape")
 	w, cols, rows := Load(Param("w"), GP64()), Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
 	abreast := 1
@@ -144,7 +143,7 @@ func multiplyBlocks(b *blockType, n int, u []*unpacker, ptr []Register, x Regist
 func widenBlocks(b *blockType, k *constants, wide bool) {
 	name := "widen" + b.name + k.isa
 	TEXT(name, 0, "func(dst *float32, src *byte, n int)")
-	Doc(name+" sets dst[:n] to the elements of src, as tensor.WidenF32 does.", fmt.Sprintf("n is a positive multiple of %d.", b.elems))
+	Doc(fmt.Sprintf("%s is tensor.WidenF32 of n elements; n is a multiple of %d.", name, b.elems))
 	Pragma("noescape")
 	dst, src, left := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	u := unpackers(b, 1, k, wide)[0]
