@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/blockwise"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
@@ -66,6 +67,9 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 	for _, ck := range []*loader.Checkpoint{a, b} {
 		if err := ck.Check(); err != nil {
 			return nil, err
+		}
+		if len(ck.Adapted()) > 0 {
+			return nil, &badfile.UnsupportedError{File: ck.Path(), Detail: "has an adapter that is not merged; compare what it is merged into"}
 		}
 	}
 	withHead := !a.Tied() || !b.Tied()

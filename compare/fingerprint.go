@@ -47,6 +47,12 @@ import (
 // float32 that the network computes from the float32 A_log: A is what GGUF stores, and A_log does not always come back
 // from it. (llama.cpp's own converter takes a coarser exp: its A, and so the fingerprint, is often another.)
 //
+// With an adapter there is one more line for each weight that it changes, after those of the weights that it changes:
+//
+//	adapter <name> <digest>                       the SHA-256 of what is added, set and replaced, as package delta says
+//
+// so a model that has an adapter and one that it was merged into have two fingerprints.
+//
 // Everything is read once, in memory that does not grow with the model. Errors: those of ck.Check, ctx.Err, and a file that
 // changes meanwhile.
 func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (string, error) {
@@ -82,6 +88,12 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 		}
 		shape := strings.ReplaceAll(fmt.Sprint(t.Shape), " ", ",")
 		lines = append(lines, fmt.Sprintf("%s %s %x", names.ToHF(cfg, t.Name), shape, d.sum))
+	}
+	bind := loader.NewBinder(ck)
+	for _, name := range ck.Adapted() {
+		if d := bind.Delta(name); d != nil {
+			lines = append(lines, fmt.Sprintf("adapter %s %x", names.ToHF(cfg, name), d.Digest()))
+		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n") + "\n"))
 	return hex.EncodeToString(sum[:]), nil

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -108,7 +109,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 		return err
 	}
 	x, y := loader.NewBinder(before), loader.NewBinder(after)
-	var pairs [][2]tensor.Tensor
+	var pairs [][2]weighed
 	size := 0 // bytes before
 	for _, spec := range table {
 		if spec.Optional {
@@ -124,7 +125,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 			return fmt.Errorf("tensor %s: %v before the conversion and %v after it", spec.Name, a.Shape, b.Shape)
 		}
 		a.Name, b.Name = spec.Name, spec.Name
-		pairs = append(pairs, [2]tensor.Tensor{a, b})
+		pairs = append(pairs, [2]weighed{{a, x.Delta(spec.Name)}, {b, y.Delta(spec.Name)}})
 		size += len(a.Data)
 	}
 	losses := make([]Loss, len(pairs))
@@ -135,9 +136,9 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	pool.Run(len(pairs), 1, func(lo, hi int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
 			stored, _ := names.ToGGUF(before.Config(), pairs[i][0].Name)
-			errs[i] = mmap.Guard(func() error {
-				losses[i] = newLoss(pairs[i][0], pairs[i][1], stored.NegExp)
-				return nil
+			errs[i] = mmap.Guard(func() (err error) {
+				losses[i], err = newLoss(pairs[i][0], pairs[i][1], stored.NegExp)
+				return err
 			})
 			meter.Add(len(pairs[i][0].Data))
 		}
@@ -155,18 +156,26 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	return ctx.Err()
 }
 
+// weighed is a tensor, and what an adapter changes in it.
+type weighed struct {
+	tensor.Tensor
+	delta *delta.Delta
+}
+
 // newLoss compares the values of two tensors of one shape, or minus their exponentials.
-func newLoss(a, b tensor.Tensor, negExp bool) Loss {
+func newLoss(a, b weighed, negExp bool) (Loss, error) {
 	const chunk = 4096 // whole blocks of every dtype
 	var x, y [chunk]float32
 	var largest, worst, squares, errors float64
 	for first := 0; first < a.Elems(); first += chunk {
 		n := min(chunk, a.Elems()-first)
 		for _, side := range []struct {
-			t      tensor.Tensor
+			t      weighed
 			values []float32
 		}{{a, x[:n]}, {b, y[:n]}} {
-			tensor.WidenF32(side.values, side.t.DType, side.t.Piece(first, first+n).Data)
+			if err := side.t.delta.Widen(side.values, side.t.Tensor, first); err != nil {
+				return Loss{}, err
+			}
 			if negExp {
 				kernel.NegExp(side.values, side.values)
 			}
@@ -183,7 +192,7 @@ func newLoss(a, b tensor.Tensor, negExp bool) Loss {
 		}
 	}
 	return Loss{Name: a.Name, From: a.DType.String(), To: b.DType.String(), MaxAbs: tensor.Number(worst),
-		MaxRel: tensor.Number(worst / largest), RMSRel: tensor.Number(math.Sqrt(errors / squares))}
+		MaxRel: tensor.Number(worst / largest), RMSRel: tensor.Number(math.Sqrt(errors / squares))}, nil
 }
 
 // add compares the predictions of two models along a sequence, a window at a time.

@@ -135,7 +135,7 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	add := func(spec names.Spec, stored tensor.Tensor) error {
+	add := func(spec names.Spec, stored write.Weight) error {
 		step, source, err := target.Step(p, spec, stored)
 		if err == nil {
 			p.Add(step, source)
@@ -151,12 +151,12 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		if err := add(spec, stored); err != nil {
+		if err := add(spec, write.Weight{Tensor: stored, Delta: bind.Delta(spec.Name)}); err != nil {
 			return err
 		}
 	}
 	for _, t := range ck.Further() {
-		if err := add(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}, t); err != nil {
+		if err := add(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}, write.Weight{Tensor: t}); err != nil {
 			return err
 		}
 	}

@@ -26,10 +26,10 @@ type attention struct {
 func newAttention(b binder, s *scratch, a *blocks.Attention) *attention {
 	m := &attention{
 		Attention: a,
-		qProj:     matrix(b, "q_proj.weight"), qBias: optional(b, "q_proj.bias", a.Bias),
-		kProj: matrix(b, "k_proj.weight"), kBias: optional(b, "k_proj.bias", a.Bias),
-		vProj: matrix(b, "v_proj.weight"), vBias: optional(b, "v_proj.bias", a.Bias),
-		oProj: matrix(b, "o_proj.weight"), oBias: optional(b, "o_proj.bias", a.OutBias),
+		qProj:     matrix(b, s, "q_proj.weight"), qBias: optional(b, "q_proj.bias", a.Bias),
+		kProj: matrix(b, s, "k_proj.weight"), kBias: optional(b, "k_proj.bias", a.Bias),
+		vProj: matrix(b, s, "v_proj.weight"), vBias: optional(b, "v_proj.bias", a.Bias),
+		oProj: matrix(b, s, "o_proj.weight"), oBias: optional(b, "o_proj.bias", a.OutBias),
 		head: kernel.Attention{Dim: a.Dim, Scale: a.Scale},
 		q:    s.reserve("q_proj", a.Heads*a.Dim), k: s.reserve("k_proj", a.KeyHeads*a.Dim), v: s.reserve("v_proj", a.KeyHeads*a.Dim),
 		turns: s.reserve("turns", a.Turned),

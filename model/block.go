@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -18,9 +19,11 @@ type block interface {
 	forward(c *chunk)
 }
 
-// binder hands out tensors by name: a loader.Binder.
+// binder hands out tensors by name, and what is to be changed in them: a loader.Binder.
 type binder interface {
 	Take(name string) tensor.Tensor
+	Delta(name string) *delta.Delta
+	Fail(name string, err error)
 	Err() error
 }
 
@@ -52,10 +55,10 @@ type step struct {
 
 // weights are all parameters of a network.
 type weights struct {
-	embeddings kernel.Matrix // [V, D]
-	head       kernel.Matrix // [V, D], the embeddings when tied
-	layers     [][]step      // [L]
-	normF      []float32     // [D]
+	embeddings table     // [V, D]
+	head       weight    // [V, D], the embeddings when tied
+	layers     [][]step  // [L]
+	normF      []float32 // [D]
 	eps        float64
 	width      []int // D: the whole of a row is normed
 	scales     blocks.Scales
@@ -66,8 +69,8 @@ type weights struct {
 func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights, error) {
 	b, cfg := loader.NewBinder(ck), ck.Config()
 	w := &weights{
-		embeddings: matrix(b, names.Embedding).Matrix,
-		head:       matrix(b, names.Head).Matrix,
+		embeddings: newTable(b, names.Embedding),
+		head:       matrix(b, s, names.Head),
 		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
@@ -91,26 +94,34 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 // weight is a matrix of a block.
 type weight struct {
 	kernel.Matrix
-	name           string // canonical, of the tensor
-	index, stacked int    // which of how many matrices of the tensor it is
+	change         *change // by an adapter, nil: none
+	name           string  // canonical, of the tensor
+	index, stacked int     // which of how many matrices of the tensor it is
 }
 
 // matrix binds a two-dimensional weight, without copying it.
-func matrix(b binder, name string) weight {
+func matrix(b binder, s *scratch, name string) weight {
 	t := b.Take(name)
 	if b.Err() != nil {
 		return weight{}
 	}
-	return weight{kernel.NewMatrix(t), t.Name, 0, 1}
+	return weight{kernel.NewMatrix(t), newChange(b, s, name, t, 0), t.Name, 0, 1}
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.
 func vector(b binder, name string) []float32 {
-	t := b.Take(name)
+	t, d := b.Take(name), b.Delta(name)
 	if b.Err() != nil {
 		return nil
 	}
-	return tensor.Float32s(t)
+	if d == nil {
+		return tensor.Float32s(t)
+	}
+	values := make([]float32, t.Elems())
+	if err := d.Widen(values, t, 0); err != nil {
+		b.Fail(name, err)
+	}
+	return values
 }
 
 // optional is vector for a tensor that the configuration may do without; nil then.

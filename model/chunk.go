@@ -133,9 +133,17 @@ func (c *chunk) matMulOf(t tokens, y []float32, w *weight, x []float32, xStride 
 			c.inputs(Inputs{Weight: w.name, Matrix: w.index, Matrices: w.stacked, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
 		}
 	}
-	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, t.rows)
+	c.product(y, w, x, xStride, t.rows)
 	if bias != nil {
 		kernel.AddBias(y[:t.rows*w.Rows], bias)
+	}
+}
+
+// product sets y [rows, w.Rows] to x·wᵀ, with what an adapter changes in w.
+func (c *chunk) product(y []float32, w *weight, x []float32, xStride, rows int) {
+	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, rows)
+	if w.change != nil {
+		w.change.apply(c, y, w.Rows, x, xStride, rows)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -32,7 +33,7 @@ type experts struct {
 func newExperts(b binder, s *scratch, sizes *blocks.ExpertSizes) *experts {
 	m := &experts{
 		ExpertSizes: sizes,
-		router:      matrix(b, sizes.Router+".weight"),
+		router:      matrix(b, s, sizes.Router+".weight"),
 		correction:  optional(b, sizes.Correction, sizes.Sigmoid),
 		each:        make([]mlp, sizes.Count),
 		logits:      s.reserve("router", sizes.Count),
@@ -40,8 +41,8 @@ func newExperts(b binder, s *scratch, sizes *blocks.ExpertSizes) *experts {
 	width := m.router.Cols
 	if sizes.Latent > 0 {
 		width = sizes.Latent
-		m.into, m.intoBias = matrix(b, sizes.Into+".weight"), optional(b, sizes.Into+".bias", sizes.Bias)
-		m.outOf, m.outOfBias = matrix(b, sizes.OutOf+".weight"), optional(b, sizes.OutOf+".bias", sizes.Bias)
+		m.into, m.intoBias = matrix(b, s, sizes.Into+".weight"), optional(b, sizes.Into+".bias", sizes.Bias)
+		m.outOf, m.outOfBias = matrix(b, s, sizes.OutOf+".weight"), optional(b, sizes.OutOf+".bias", sizes.Bias)
 		m.latent, m.sum = s.reserve("latent", width), s.reserve("expert sums", width)
 	}
 	m.in, m.out = s.reserve("expert inputs", width), s.reserve("expert outputs", width)
@@ -60,7 +61,7 @@ func (m *experts) bindEach(b binder, s *scratch) {
 		}
 		return
 	}
-	up, down := stacked(b, m.Expert.Up+".weight", m.Count), stacked(b, m.Expert.Down+".weight", m.Count)
+	up, down := stacked(b, s, m.Expert.Up+".weight", m.Count), stacked(b, s, m.Expert.Down+".weight", m.Count)
 	for e := range m.each {
 		m.each[e] = *reserveMLP(s, &m.Expert)
 		m.each[e].up, m.each[e].down = up[e], down[e]
@@ -76,8 +77,14 @@ type under struct {
 // Take implements binder.
 func (u under) Take(name string) tensor.Tensor { return u.binder.Take(u.prefix + name) }
 
+// Delta implements binder.
+func (u under) Delta(name string) *delta.Delta { return u.binder.Delta(u.prefix + name) }
+
+// Fail implements binder.
+func (u under) Fail(name string, err error) { u.binder.Fail(u.prefix+name, err) }
+
 // stacked binds a tensor that holds a matrix for each of n experts, without copying it.
-func stacked(b binder, name string, n int) []weight {
+func stacked(b binder, s *scratch, name string, n int) []weight {
 	t, all := b.Take(name), make([]weight, n)
 	if b.Err() != nil {
 		return all
@@ -86,7 +93,7 @@ func stacked(b binder, name string, n int) []weight {
 	for e := range all {
 		one := t.Piece(e*size, (e+1)*size)
 		one.Shape = t.Shape[1:]
-		all[e] = weight{kernel.NewMatrix(one), t.Name, e, n}
+		all[e] = weight{kernel.NewMatrix(one), newChange(b, s, name, t, e), t.Name, e, n}
 	}
 	return all
 }

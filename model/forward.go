@@ -209,8 +209,8 @@ func (p *pass) all() error {
 	if p.want.Logits != LogitsLast {
 		return nil
 	}
-	c.resize(0, b.Sequences)
-	kernel.MatMul(p.m.pool, c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
+	c.resize(b.Sequences, b.Sequences)
+	c.product(c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
 	kernel.Scale(c.logits, 1/p.m.weights.scales.Logits)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
@@ -248,7 +248,7 @@ func (p *pass) chunk() error {
 	}
 	switch p.want.Logits {
 	case LogitsAll:
-		kernel.MatMul(m.pool, c.logits, &w.head, c.u, D, c.rows)
+		c.product(c.logits, &w.head, c.u, D, c.rows)
 		kernel.Scale(c.logits, 1/w.scales.Logits)
 		p.part.Logits = c.logits
 	case LogitsLast:

@@ -4,7 +4,6 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // mamba1 is the mixer of Mamba-1: the block of figure 3 around Algorithm 2 (SSM + selection) of the Mamba paper.
@@ -34,24 +33,23 @@ type mamba1 struct {
 func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	m := &mamba1{
 		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
-		inProj:  matrix(b, "in_proj.weight"),
+		inProj:  matrix(b, s, "in_proj.weight"),
 		inBias:  optional(b, "in_proj.bias", cfg.UseBias),
-		xProj:   matrix(b, "x_proj.weight"),
-		dtProj:  matrix(b, "dt_proj.weight"),
+		xProj:   matrix(b, s, "x_proj.weight"),
+		dtProj:  matrix(b, s, "dt_proj.weight"),
 		scan:    kernel.Scan{States: cfg.StateSize, D: vector(b, "D"), DtBias: vector(b, "dt_proj.bias")},
-		outProj: matrix(b, "out_proj.weight"),
+		outProj: matrix(b, s, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
 	m.xz, m.x = s.reserve("in_proj", 2*m.inner), s.reserve("conv1d", m.inner)
 	m.dbc, m.dt = s.reserve("x_proj", m.rank+2*m.states), s.reserve("dt_proj", m.inner)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [I, 1, K], [I]
-	aLog := b.Take("A_log")
+	aLog := vector(b, "A_log")                                                            // [I, N]
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.inner)
 		m.scan.Rate = make([]float32, m.inner*m.states)
-		tensor.WidenF32(m.scan.Rate, aLog.DType, aLog.Data)
-		kernel.DecayRates(m.scan.Rate, m.scan.Rate)
+		kernel.DecayRates(m.scan.Rate, aLog)
 	}
 	return m
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // mamba2 is the mixer of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): the block of section 7, whose projections are
@@ -35,25 +34,24 @@ func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 	m := &mamba2{
 		inner: sizes.Inner(), channels: sizes.Channels(), heads: sizes.Heads,
 		bc: sizes.Groups * sizes.StateSize, groups: slices.Repeat([]int{sizes.Inner() / sizes.Groups}, sizes.Groups),
-		inProj: matrix(b, "in_proj.weight"),
+		inProj: matrix(b, s, "in_proj.weight"),
 		inBias: optional(b, "in_proj.bias", sizes.Bias),
 		scan: kernel.HeadScan{
 			Heads: sizes.Heads, HeadDim: sizes.HeadDim, Groups: sizes.Groups, States: sizes.StateSize,
 			DtBias: vector(b, "dt_bias"), DtMin: sizes.Limit[0], DtMax: sizes.Limit[1],
 		},
 		norm: vector(b, "norm.weight"), normEps: sizes.NormEps,
-		outProj: matrix(b, "out_proj.weight"),
+		outProj: matrix(b, s, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", sizes.Bias),
 	}
 	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", sizes.ConvBias) // [C, 1, K], [C]
-	aLog, skip := b.Take("A_log"), vector(b, "D")                                        // [H], [H]
+	aLog, skip := vector(b, "A_log"), vector(b, "D")                                     // [H], [H]
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.channels)
 		m.scan.A = make([]float32, m.heads)
-		tensor.WidenF32(m.scan.A, aLog.DType, aLog.Data)
-		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
+		kernel.NegExp(m.scan.A, aLog) // A = -exp(A_log)
 		for c := range m.inner {
 			m.scan.D = append(m.scan.D, skip[c/sizes.HeadDim])
 		}

@@ -18,10 +18,10 @@ type mlp struct {
 
 func newMLP(b binder, s *scratch, sizes *blocks.MLPSizes) *mlp {
 	m := reserveMLP(s, sizes)
-	m.up, m.upBias = matrix(b, sizes.Up+".weight"), optional(b, sizes.Up+".bias", sizes.Bias)
-	m.down, m.downBias = matrix(b, sizes.Down+".weight"), optional(b, sizes.Down+".bias", sizes.Bias)
+	m.up, m.upBias = matrix(b, s, sizes.Up+".weight"), optional(b, sizes.Up+".bias", sizes.Bias)
+	m.down, m.downBias = matrix(b, s, sizes.Down+".weight"), optional(b, sizes.Down+".bias", sizes.Bias)
 	if sizes.Gate != "" {
-		m.gate, m.gateBias = matrix(b, sizes.Gate+".weight"), optional(b, sizes.Gate+".bias", sizes.Bias)
+		m.gate, m.gateBias = matrix(b, s, sizes.Gate+".weight"), optional(b, sizes.Gate+".bias", sizes.Bias)
 	}
 	return m
 }

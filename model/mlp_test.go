@@ -11,11 +11,12 @@ import (
 )
 
 // given hands out tensors by name.
-type given map[string]tensor.Tensor
+type given struct {
+	unchanged
+	tensors map[string]tensor.Tensor
+}
 
-func (g given) Take(name string) tensor.Tensor { return g[name] }
-
-func (given) Err() error { return nil }
+func (g given) Take(name string) tensor.Tensor { return g.tensors[name] }
 
 // TestGateOfItsOwn computes SwiGLU with the gate in a matrix of its own, and with both in one, which fixtures have.
 func TestGateOfItsOwn(t *testing.T) {
@@ -28,10 +29,10 @@ func TestGateOfItsOwn(t *testing.T) {
 		return v
 	}
 	gate, up := values(F*D, 1), values(F*D, 2)
-	tensors := given{
+	tensors := given{tensors: map[string]tensor.Tensor{
 		"gate_proj.weight": tensor.Of("", gate, F, D), "up_proj.weight": tensor.Of("", up, F, D),
 		"both.weight": tensor.Of("", slices.Concat(gate, up), 2*F, D), "down.weight": tensor.Of("", values(D*F, 3), D, F),
-	}
+	}}
 	m := &Model{cfg: &config.MambaConfig{Common: config.Common{HiddenSize: D}}, pool: parallel.NewPool(2)}
 	defer m.pool.Close()
 	var outs [][]float32

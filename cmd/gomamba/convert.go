@@ -28,6 +28,7 @@ type convertFlags struct {
 	requantize             bool
 	dryRun, verify, asJSON bool
 	trust, receipt         bool
+	adapter                string       // that is merged; empty: none but one beside the weights
 	prompt                 forwardFlags // of the receipt
 	opts                   convert.Options
 }
@@ -71,6 +72,12 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0], args[1]) },
 	}
+	f.define(cmd)
+	return cmd
+}
+
+// define adds the flags of the commands that write a checkpoint.
+func (f *convertFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; gguf: see above")
@@ -91,7 +98,6 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
 	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
 	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST, not SRC's own: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
-	return cmd
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
@@ -102,7 +108,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if err := cmp.Or(checkDestination("DST", dst), f.checkReceipt()); err != nil {
 		return err
 	}
-	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust}, src)
+	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust, Adapter: f.adapter}, src)
 	if err != nil {
 		return err
 	}
@@ -137,6 +143,10 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
 	start := time.Now()
+	deltas, err := f.deltas(cmd, s, ck)
+	if err != nil {
+		return err
+	}
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 		f.opts.Progress, f.opts.Threads, f.opts.Inputs = progress, s.threads, sessionOf(cmd).files()
 		return plan.Write(cmd.Context(), dst, f.opts)
@@ -144,7 +154,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	done := converted{Path: plan.Result(dst), Layout: req.To, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
-		Seconds: time.Since(start).Seconds(), Verified: f.verify}
+		Seconds: time.Since(start).Seconds(), Verified: f.verify, Deltas: deltas}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 			return plan.Verify(cmd.Context(), dst, loader.ReadOptions{Threads: s.threads, Progress: progress})

@@ -99,6 +99,7 @@ cache is refused for another model.
 	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
 	f.sampling.define(flags)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 

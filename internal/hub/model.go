@@ -27,10 +27,18 @@ var (
 // no pickle.
 var weightFiles = slices.Insert(slices.Clone(filenames.UsualWeights), 2, filenames.Consolidated)
 
-// ModelFiles selects what it takes to run or convert a model. Of an adapter without its base model it selects the
-// configuration, which names that.
+// adapterWeights are the files that may hold an adapter's tensors, the best first.
+var adapterWeights = []string{filenames.AdapterModel, filenames.AdapterTorch}
+
+// ModelFiles selects what it takes to run or convert a model, with an adapter that lies beside it. An adapter may also be without
+// its base model, which its configuration names.
 func ModelFiles(names []string) ([]string, error) {
 	chosen := present(names, configFiles)
+	if slices.Contains(chosen, filenames.AdapterConfig) {
+		if weights := present(names, adapterWeights); len(weights) > 0 {
+			chosen = append(chosen, weights[0])
+		}
+	}
 	if len(chosen) > 0 {
 		if weights := present(names, weightFiles); len(weights) > 0 {
 			return withShards(chosen, names, weights[0]), nil

@@ -47,3 +47,11 @@ func fma32(w, x, c float64) float64 {
 	}
 	return float64(float32(t))
 }
+
+// FusedAdd sets sum += w·x, rounding each element once, as a product of matrices does that keeps its sums in registers.
+func FusedAdd(sum, x []float32, w float32) {
+	x = x[:len(sum)]
+	for i, v := range x {
+		sum[i] = float32(fma32(float64(w), float64(v), float64(sum[i])))
+	}
+}

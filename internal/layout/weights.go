@@ -247,7 +247,6 @@ func OpenWeights(src Source, own string) (*Weights, error) {
 	if err := w.unwrap(own); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	w.NoteAdapter(src.Dir)
 	return w, nil
 }
 

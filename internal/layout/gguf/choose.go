@@ -96,7 +96,7 @@ func modelOf(p *write.Plan, keys []gguf.KV) filetype.Model {
 }
 
 // source decides how a tensor gets into the file: as it is, widened or rounded, or quantized.
-func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (write.Source, error) {
+func (g *target) source(p *write.Plan, t write.Weight, stored names.GGUF) (write.Source, error) {
 	c, chosen := g.choices[stored.Name]
 	dtype := t.DType
 	if chosen {
@@ -105,7 +105,7 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 	if stored.F32 || dtype == tensor.F64 {
 		dtype = tensor.F32
 	}
-	if dtype == t.DType || !dtype.Quantized() {
+	if dtype == t.DType && t.Delta == nil || !dtype.Quantized() {
 		var change func(int, []float32) error
 		if stored.NegExp {
 			change = func(_ int, values []float32) error {
@@ -115,7 +115,7 @@ func (g *target) source(p *write.Plan, t tensor.Tensor, stored names.GGUF) (writ
 		}
 		return write.Cast(t, stored.Name, dtype, stored.Shape, change), nil
 	}
-	if t.DType.Quantized() && !p.Requantize {
+	if t.DType.Quantized() && t.DType != dtype && !p.Requantize {
 		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(stored.Name),
 			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", t.DType, dtype)})
 	}

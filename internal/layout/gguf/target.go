@@ -57,11 +57,11 @@ func (g *target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (g *target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+func (g *target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
 	stored, _ := names.ToGGUF(p.Config, spec.Name) // Prepare refused the tensors without a place
 	source, err := g.source(p, t, stored)
 	return write.Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: source.DType, Shape: stored.Shape,
-		Transform: transform(spec, stored)}, source, err
+		Transform: transform(spec, stored, t)}, source, err
 }
 
 // keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
@@ -71,8 +71,11 @@ const keyFileType = "general.file_type"
 const transformZeros = "zeros"
 
 // transform says what changes on the way into a GGUF file beside name and type.
-func transform(spec names.Spec, stored names.GGUF) string {
+func transform(spec names.Spec, stored names.GGUF, t write.Weight) string {
 	var parts []string
+	if change := t.Transform(); change != "" {
+		parts = append(parts, change)
+	}
 	if stored.NegExp {
 		parts = append(parts, "A = -exp(A_log)")
 	}

@@ -77,12 +77,12 @@ func dtypeName(d tensor.DType) (string, error) {
 
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
 // value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
-func (Target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+func (Target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
 	dtype := p.Recipe.Choose(t.DType)
 	if p.Recipe.Keeps() && p.From.AlwaysF32 != nil {
 		if len(quantized(p.From.Tensors)) > 0 {
 			dtype = tensor.F32
-		} else if p.From.AlwaysF32(spec.Name) && survives(t, p.From.Matrix) {
+		} else if p.From.AlwaysF32(spec.Name) && t.Delta == nil && survives(t.Tensor, p.From.Matrix) {
 			dtype = p.From.Matrix
 		}
 	}

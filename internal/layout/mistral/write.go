@@ -11,7 +11,6 @@ import (
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // target writes the layout of Mamba-Codestral, which mistral-inference reads: params.json, and one
@@ -36,7 +35,7 @@ func (t target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (m target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+func (m target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
 	step, source, err := m.Target.Step(p, spec, t)
 	step.To = names.ToMistral(spec.Name)
 	source.Name = step.To

@@ -12,7 +12,6 @@ import (
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/torchbin"
-	"github.com/gomamba/gomamba/tensor"
 )
 
 // target writes the layout of the state-spaces repositories: config.json with the 12 keys that mamba_ssm takes,
@@ -37,7 +36,7 @@ func (t target) Prepare(p *write.Plan) error {
 }
 
 // Step implements write.Target.
-func (o target) Step(p *write.Plan, spec names.Spec, t tensor.Tensor) (write.Step, write.Source, error) {
+func (o target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
 	step, source, err := o.Target.Step(p, spec, t)
 	step.To = names.ToOriginal(spec.Name)
 	source.Name = step.To

@@ -21,12 +21,12 @@ type Scratch struct {
 // Cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
 // the values on their way, in place; first is the index of the first.
 //
-// Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
+// What an adapter changes is applied in float32, before that. Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
 // unless it is t's and nothing changes.
-func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
+func Cast(t Weight, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
-	if t.DType == dtype && change == nil {
+	if t.DType == dtype && change == nil && t.Delta == nil {
 		s.Piece = func(_ *Scratch, first, end int) ([]byte, error) {
 			data := t.Piece(first, end).Data
 			mmap.Fetch(data)
@@ -53,11 +53,11 @@ func Cast(t tensor.Tensor, name string, dtype tensor.DType, shape []int, change 
 
 // read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
 // that the caller changes them.
-func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
+func (s *Scratch) read(t Weight, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
 	stored := t.Piece(first, end)
 	mmap.Fetch(stored.Data)
 	var values []float32
-	if stored.DType == tensor.F32 && !owned {
+	if stored.DType == tensor.F32 && !owned && t.Delta == nil {
 		values = tensor.Float32s(stored)
 	} else {
 		values = room(&s.values, end-first)
@@ -65,6 +65,12 @@ func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owne
 	}
 	if err := sound(stored, values, first); err != nil {
 		return nil, err
+	}
+	if t.Delta != nil {
+		if err := t.Delta.Apply(values, t.Tensor, first); err != nil {
+			return nil, err
+		}
+		stored.DType = tensor.F32 // as it is from now on
 	}
 	return values, fits(s, stored, values, dtype, first)
 }

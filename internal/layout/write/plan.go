@@ -21,7 +21,7 @@ type Target interface {
 	// Prepare settles the configuration, and refuses by key what the layout cannot hold.
 	Prepare(p *Plan) error
 	// Step decides how one tensor is stored.
-	Step(p *Plan, spec names.Spec, t tensor.Tensor) (Step, Source, error)
+	Step(p *Plan, spec names.Spec, t Weight) (Step, Source, error)
 	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
@@ -97,9 +97,20 @@ func (p *Plan) Sort(name func(Step) string, compare func(a, b string) int) {
 }
 
 // Plain is the step of a tensor that only changes its name and dtype.
-func Plain(spec names.Spec, t tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
-	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape},
+func Plain(spec names.Spec, t Weight, name string, dtype tensor.DType) (Step, Source) {
+	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape, Transform: t.Transform()},
 		Cast(t, name, dtype, spec.Shape, nil)
+}
+
+// Merged is the Transform of a weight that an adapter changes.
+const Merged = "adapter merged"
+
+// Transform says what happens to the values.
+func (t Weight) Transform() string {
+	if t.Delta == nil {
+		return ""
+	}
+	return Merged
 }
 
 // Options say how to write.

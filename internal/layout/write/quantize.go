@@ -11,7 +11,7 @@ import (
 // Quantize returns a source that is t in blocks, under another name. importance is the mean square of the input of each
 // column, for one matrix of t after the other; nil: all count the same. A value that is not finite is an error, for it would
 // take its block along, and so is one beyond the dtype's range.
-func Quantize(t tensor.Tensor, name string, dtype tensor.DType, shape []int, importance []float32) Source {
+func Quantize(t Weight, name string, dtype tensor.DType, shape []int, importance []float32) Source {
 	cols := shape[len(shape)-1]
 	rows := 1 // of each matrix
 	if len(shape) > 1 {

@@ -1,6 +1,15 @@
 package write
 
-import "github.com/gomamba/gomamba/tensor"
+import (
+	"github.com/gomamba/gomamba/internal/delta"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// Weight is a tensor of the checkpoint that is converted.
+type Weight struct {
+	tensor.Tensor
+	Delta *delta.Delta // what an adapter changes in it; nil: nothing
+}
 
 // Source is a tensor to be written.
 type Source struct {
