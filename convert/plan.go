@@ -32,6 +32,9 @@ type Request struct {
 	// file. "": the source's own.
 	Tokenizer string
 
+	// Vocabulary pads or cuts the rows of embedding and head.
+	Vocabulary Vocabulary
+
 	// The rest is for GGUF files.
 
 	// TensorTypes give single tensors other dtypes than the recipe does; the first that matches a tensor decides.
@@ -96,7 +99,13 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if p.From.Config.Shared().Rescales() {
 		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
+	rows := p.From.Config.Shared().VocabSize
+	p.Config.Shared().VocabSize = req.Vocabulary.of(rows)
 	if err := p.ReadTexts(req.Tokenizer, to.Ending == ""); err != nil {
+		return nil, err
+	}
+	used, err := settleVocabulary(ck, p)
+	if err != nil {
 		return nil, err
 	}
 	for _, t := range req.TensorTypes {
@@ -112,7 +121,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		p.Importance = m
 	}
 	target := to.NewTarget()
-	if err := fill(p, target, ck); err != nil {
+	if err := fill(p, target, ck, used); err != nil {
 		return nil, err
 	}
 	steps := make([]Step, len(p.Steps))
@@ -123,8 +132,8 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
 }
 
-// fill lets a target decide about every tensor.
-func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
+// fill lets a target decide about every tensor. used is how many ids stand for something.
+func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint, used int) error {
 	if err := target.Prepare(p); err != nil {
 		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
 			e.File = ck.Path() // whose configuration asks for it
@@ -151,7 +160,11 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		if err := add(spec, write.Weight{Tensor: stored, Delta: bind.Delta(spec.Name)}); err != nil {
+		w := write.Weight{Tensor: stored, Delta: bind.Delta(spec.Name)}
+		if ofVocabulary(spec.Name) {
+			w = w.Resized(spec.Shape[0], used)
+		}
+		if err := add(spec, w); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,8 @@ func adapt(src layout.Source, cfg config.Config, w *layout.Weights, opts Options
 		if info, err := files.Stat(src.Dir); err != nil || !info.IsDir() || !layout.Exists(filepath.Join(src.Dir, filenames.AdapterConfig)) {
 			return nil, nil
 		}
-		if opts.BaseAlone {
+		whole := layout.Exists(filepath.Join(src.Dir, filenames.AdapterModel)) || layout.Exists(filepath.Join(src.Dir, filenames.AdapterTorch))
+		if opts.BaseAlone || !whole {
 			w.NoteAdapter(src.Dir)
 			return nil, nil
 		}

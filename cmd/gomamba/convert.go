@@ -23,7 +23,7 @@ import (
 // convertFlags are the flags of the convert command.
 type convertFlags struct {
 	to, dtype, shard       string
-	imatrix                string
+	imatrix, vocabulary    string
 	tensorTypes            []string
 	requantize             bool
 	dryRun, verify, asJSON bool
@@ -58,6 +58,9 @@ first pattern (a regular expression) found in a tensor's GGUF name decides. --im
 takes an importance matrix, which gomamba imatrix or llama.cpp makes; below three bits
 some types demand one.
 
+--vocab-size pads or cuts embedding and head together; new rows are the mean of the
+others. It refuses to cut ids that the tokenizer or the configuration uses.
+
 --receipt reports what the conversion cost: the error of every tensor whose values
 changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
 of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
@@ -68,6 +71,7 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
   gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
+  gomamba convert mamba-2.8b-hf padded --vocab-size x64
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0], args[1]) },
@@ -84,6 +88,7 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices so named in GGUF")
 	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix to quantize by, in either form of llama.cpp")
+	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304, or x64: pad to a multiple")
 	flags.BoolVar(&f.requantize, "requantize", false, "quantize what is quantized already to another type")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
@@ -218,6 +223,15 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 		}
 	}
 	req.Requantize = f.requantize
+	if f.vocabulary != "" {
+		var err error
+		if req.Vocabulary, err = convert.ParseVocabulary(f.vocabulary); err != nil {
+			return req, usagef("--vocab-size %w", err)
+		}
+		if f.receipt {
+			return req, usagef("--receipt with --vocab-size: logits of two vocabularies cannot be compared; do one after the other")
+		}
+	}
 	for _, text := range f.tensorTypes {
 		t, err := convert.ParseTensorType(text)
 		if err != nil {

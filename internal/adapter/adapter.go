@@ -39,8 +39,10 @@ func Open(dir string, cfg config.Config) (_ *Adapter, err error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, filenames.AdapterModel)
-	if !layout.Exists(path) && layout.Exists(filepath.Join(dir, filenames.AdapterTorch)) {
-		path = filepath.Join(dir, filenames.AdapterTorch)
+	if !layout.Exists(path) {
+		if path = filepath.Join(dir, filenames.AdapterTorch); !layout.Exists(path) {
+			return nil, &badfile.FormatError{File: dir, Detail: "found " + filenames.AdapterConfig + " without " + filenames.AdapterModel + "; download it into the same folder"}
+		}
 	}
 	file, err := layout.OpenFile(path)
 	if err != nil {

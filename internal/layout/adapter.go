@@ -17,8 +17,7 @@ import (
 func (w *Weights) NoteAdapter(dir string) {
 	path := filepath.Join(dir, filenames.AdapterConfig)
 	if Exists(path) {
-		w.Note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: results are those of the base model alone; "+
-			"transformers with peft applies it; merge it into the base model with merge_and_unload and save that")
+		w.Note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: this is the base model alone")
 	}
 }
 

@@ -27,10 +27,10 @@ type Scratch struct {
 func Cast(t Weight, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
 	s := Source{Name: name, DType: dtype, Shape: shape}
 	if t.DType == dtype && change == nil && t.Delta == nil {
-		s.Piece = func(_ *Scratch, first, end int) ([]byte, error) {
-			data := t.Piece(first, end).Data
+		s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
+			data, err := t.bytes(s, first, end)
 			mmap.Fetch(data)
-			return data, nil
+			return data, err
 		}
 		return s
 	}
@@ -54,15 +54,19 @@ func Cast(t Weight, name string, dtype tensor.DType, shape []int, change func(fi
 // read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
 // that the caller changes them.
 func (s *Scratch) read(t Weight, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
-	stored := t.Piece(first, end)
+	stored, upTo := t.stored(first, end)
 	mmap.Fetch(stored.Data)
-	var values []float32
-	if stored.DType == tensor.F32 && !owned && t.Delta == nil {
-		values = tensor.Float32s(stored)
+	var all []float32
+	if stored.DType == tensor.F32 && !owned && t.Delta == nil && upTo == end {
+		all = tensor.Float32s(stored)
 	} else {
-		values = room(&s.values, end-first)
-		tensor.WidenF32(values, stored.DType, stored.Data)
+		all = room(&s.values, end-first)
+		if err := t.added(all[upTo-first:], upTo); err != nil {
+			return nil, err
+		}
+		tensor.WidenF32(all[:upTo-first], stored.DType, stored.Data)
 	}
+	values := all[:upTo-first]
 	if err := sound(stored, values, first); err != nil {
 		return nil, err
 	}
@@ -72,7 +76,7 @@ func (s *Scratch) read(t Weight, dtype tensor.DType, first, end int, owned bool)
 		}
 		stored.DType = tensor.F32 // as it is from now on
 	}
-	return values, fits(s, stored, values, dtype, first)
+	return all, fits(s, stored, values, dtype, first)
 }
 
 // room returns n elements of buf, which grows if it has fewer.

@@ -9,6 +9,8 @@ import (
 type Weight struct {
 	tensor.Tensor
 	Delta *delta.Delta // what an adapter changes in it; nil: nothing
+
+	fill func() ([]float32, error) // a row that is added, see Resized; nil: none are
 }
 
 // Source is a tensor to be written.
