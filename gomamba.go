@@ -34,6 +34,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/loader/badfile"
@@ -90,7 +91,7 @@ func Open(name string) (*Model, error) { return OpenWith(context.Background(), n
 func OpenWith(ctx context.Context, name string, opts Options) (*Model, error) {
 	opts.Progress = oneAtATime(opts.Progress)
 	m := &Model{progress: opts.Progress}
-	path, err := m.find(ctx, name, hub.ModelFiles, opts)
+	path, err := m.find(ctx, name, layouts.Files, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,8 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/internal/blockwise"
-	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/call"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -23,19 +24,19 @@ type Delta struct {
 // Deltas lists what the adapter of a checkpoint changes, in the order of the name table. The weights that it changes are read
 // once. Errors: those of ck.Check, ctx.Err, and a value that ceases to be finite.
 func Deltas(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) ([]Delta, error) {
-	done, err := use(ctx, opts.Threads, ck)
+	done, err := call.Begin(ctx, "compare", opts.Threads, ck)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	adapted, base := loader.NewBinder(ck), loader.NewBinder(ck).Unadapted()
-	var after []weighed
+	adapted, base := loader.NewBinder(ck).Apart(), loader.NewBinder(ck).Unadapted()
+	var after []changed
 	var before []tensor.Tensor
 	list := []Delta{}
 	for _, name := range ck.Adapted() {
 		x, d := adapted.Take(name), adapted.Delta(name)
-		after, before = append(after, weighed{x, d}), append(before, base.Take(name))
-		entry := Delta{Name: names.ToHF(ck.Config(), name), Shape: x.Shape}
+		after, before = append(after, changed{x, d}), append(before, base.Take(name))
+		entry := Delta{Name: ck.StoredName(name), Shape: x.Shape}
 		if d != nil && len(d.Products) > 0 {
 			entry.Rank = d.Products[0].Rank
 		}
@@ -71,13 +72,19 @@ func Deltas(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions)
 	return list, ck.Changed()
 }
 
+// changed is a tensor, and what is changed in it.
+type changed struct {
+	tensor.Tensor
+	delta *delta.Delta
+}
+
 // squares sums up the squares of the difference, and of the base model's values, in a block.
-func squares(after weighed, before tensor.Tensor, b blockwise.Block) (moved, size float64, err error) {
+func squares(after changed, before tensor.Tensor, b blockwise.Block) (moved, size float64, err error) {
 	const chunk = 4096 // whole blocks of every dtype
 	var x, y [chunk]float32
 	for first := b.First; first < b.End; first += chunk {
 		n := min(chunk, b.End-first)
-		tensor.WidenF32(x[:n], before.DType, before.Piece(first, first+n).Data)
+		before.Piece(first, first+n).Widen32(x[:n])
 		if err := after.delta.Widen(y[:n], after.Tensor, first); err != nil {
 			return 0, 0, err
 		}

@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -11,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/blockwise"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -34,7 +33,7 @@ type TensorDiff struct {
 	Name       string        `json:"name"`
 	A          string        `json:"a"` // dtype and shape
 	B          string        `json:"b"`
-	SameBits   bool          `json:"same_bits"`   // the same dtype and bytes
+	SameBits   bool          `json:"same_bits"`   // the same dtype and bytes, or coding and values
 	SameValues bool          `json:"same_values"` // equal after exact widening; NaN equals NaN
 	SameA      bool          `json:"same_a"`      // of A_log: A = -exp(A_log) is the same in float32, which is all that is used of it
 	OtherShape bool          `json:"other_shape"` // nothing to compare
@@ -59,7 +58,7 @@ type KeyDiff struct {
 // Both are read once, in memory that does not grow with the models; progress counts the bytes of a's tensors. Errors: those
 // of Check of either, ctx.Err, and a file that changes while it is read.
 func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions) (*Difference, error) {
-	done, err := use(ctx, opts.Threads, a, b)
+	done, err := call.Begin(ctx, "compare", opts.Threads, a, b)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +66,6 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 	for _, ck := range []*loader.Checkpoint{a, b} {
 		if err := ck.Check(); err != nil {
 			return nil, err
-		}
-		if len(ck.Adapted()) > 0 {
-			return nil, &badfile.UnsupportedError{File: ck.Path(), Detail: "has an adapter that is not merged; compare what it is merged into"}
 		}
 	}
 	withHead := !a.Tied() || !b.Tied()
@@ -88,7 +84,7 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 	}
 	cfgA, cfgB := a.Config(), b.Config()
 	for i, t := range d.Tensors {
-		d.Tensors[i].Name = names.ToHF(cfgA, t.Name)
+		d.Tensors[i].Name = names.Spelled(cfgA, t.Name)
 	}
 	d.Config = compareConfigs(cfgA, cfgB)
 	d.Identical = len(d.OnlyInA)+len(d.OnlyInB) == 0 &&
@@ -130,7 +126,7 @@ func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys 
 		y, ok := byNameB[x.Name]
 		if !ok {
 			if !lacksBias(byNameB, x.Name) {
-				d.OnlyInA = append(d.OnlyInA, names.ToHF(a, x.Name))
+				d.OnlyInA = append(d.OnlyInA, names.Spelled(a, x.Name))
 				continue
 			}
 			y = zeros(x)
@@ -142,7 +138,7 @@ func (d *Difference) pair(a, b config.Config, inA, inB []tensor.Tensor) (xs, ys 
 			continue
 		}
 		if !lacksBias(byNameA, y.Name) {
-			d.OnlyInB = append(d.OnlyInB, names.ToHF(b, y.Name))
+			d.OnlyInB = append(d.OnlyInB, names.Spelled(b, y.Name))
 			continue
 		}
 		xs, ys = append(xs, zeros(y)), append(ys, y)
@@ -166,6 +162,9 @@ func lacksBias(there map[string]tensor.Tensor, name string) bool {
 
 // zeros stands for a tensor that is absent.
 func zeros(like tensor.Tensor) tensor.Tensor {
+	if like.Coding != nil { // a bias, so small
+		return tensor.Of(like.Name, make([]float32, like.Elems()), like.Shape...)
+	}
 	return tensor.Tensor{Name: like.Name, DType: like.DType, Shape: like.Shape, Data: make([]byte, len(like.Data))}
 }
 
@@ -177,7 +176,7 @@ func describe(t tensor.Tensor) string {
 	if absent(t) {
 		return "absent"
 	}
-	return fmt.Sprintf("%s %v", t.DType, t.Shape)
+	return fmt.Sprintf("%s %v", t.Type(), t.Shape)
 }
 
 // compareTensors compares xs[i] with ys[i].
@@ -212,19 +211,19 @@ func compareTensors(ctx context.Context, threads int, xs, ys []tensor.Tensor, pr
 
 // compareBlock compares two flat tensors of one name and length.
 func compareBlock(x, y tensor.Tensor) TensorDiff {
-	if x.DType == y.DType && bytes.Equal(x.Data, y.Data) {
+	if x.SameBytes(y) {
 		return TensorDiff{SameBits: true, SameValues: true, SameA: true}
 	}
-	d := TensorDiff{SameValues: true, SameA: names.IsALog(x.Name)}
+	d := TensorDiff{SameBits: x.Coding != nil && x.Type() == y.Type(), SameValues: true, SameA: names.IsALog(x.Name)}
 	var u, v [digestElems]float64
 	for first := 0; first < x.Elems(); first += digestElems {
 		end := min(first+digestElems, x.Elems())
 		px, py := x.Piece(first, end), y.Piece(first, end)
-		tensor.WidenF64(u[:end-first], px.DType, px.Data)
-		tensor.WidenF64(v[:end-first], py.DType, py.Data)
+		px.Widen64(u[:end-first])
+		py.Widen64(v[:end-first])
 		for i, got := range u[:end-first] {
 			if distance := numcheck.Distance(got, v[i]); distance > 0 {
-				d.SameValues = false
+				d.SameBits, d.SameValues = false, false
 				d.MaxAbs = max(d.MaxAbs, tensor.Number(distance))
 			}
 		}
@@ -237,8 +236,8 @@ func compareBlock(x, y tensor.Tensor) TensorDiff {
 func sameA(x, y tensor.Tensor) bool {
 	var a, b [digestElems]float32
 	n := x.Elems()
-	tensor.WidenF32(a[:n], x.DType, x.Data)
-	tensor.WidenF32(b[:n], y.DType, y.Data)
+	x.Widen32(a[:n])
+	y.Widen32(b[:n])
 	kernel.NegExp(a[:n], a[:n])
 	kernel.NegExp(b[:n], b[:n])
 	return slices.Equal(a[:n], b[:n])

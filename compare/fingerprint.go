@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blockwise"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -47,16 +48,10 @@ import (
 // float32 that the network computes from the float32 A_log: A is what GGUF stores, and A_log does not always come back
 // from it. (llama.cpp's own converter takes a coarser exp: its A, and so the fingerprint, is often another.)
 //
-// With an adapter there is one more line for each weight that it changes, after those of the weights that it changes:
-//
-//	adapter <name> <digest>                       the SHA-256 of what is added, set and replaced, as package delta says
-//
-// so a model that has an adapter and one that it was merged into have two fingerprints.
-//
 // Everything is read once, in memory that does not grow with the model. Errors: those of ck.Check, ctx.Err, and a file that
 // changes meanwhile.
 func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (string, error) {
-	done, err := use(ctx, opts.Threads, ck)
+	done, err := call.Begin(ctx, "compare", opts.Threads, ck)
 	if err != nil {
 		return "", err
 	}
@@ -87,13 +82,7 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 			continue // see above
 		}
 		shape := strings.ReplaceAll(fmt.Sprint(t.Shape), " ", ",")
-		lines = append(lines, fmt.Sprintf("%s %s %x", names.ToHF(cfg, t.Name), shape, d.sum))
-	}
-	bind := loader.NewBinder(ck)
-	for _, name := range ck.Adapted() {
-		if d := bind.Delta(name); d != nil {
-			lines = append(lines, fmt.Sprintf("adapter %s %x", names.ToHF(cfg, name), d.Digest()))
-		}
+		lines = append(lines, fmt.Sprintf("%s %s %x", names.Spelled(cfg, t.Name), shape, d.sum))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n") + "\n"))
 	return hex.EncodeToString(sum[:]), nil
@@ -162,14 +151,14 @@ func (h *hasher) hash(t tensor.Tensor) digested {
 	d := digested{zero: true}
 	for first := 0; first < t.Elems(); first += digestElems {
 		n := min(digestElems, t.Elems()-first)
-		piece := t.Piece(first, first+n).Data
+		piece := t.Piece(first, first+n)
 		exact := true
 		if t.DType == tensor.F64 && !names.IsALog(t.Name) {
-			tensor.WidenF64(h.wide[:n], t.DType, piece)
+			piece.Widen64(h.wide[:n])
 			exact = allFloat32(h.wide[:n])
 		}
 		if exact {
-			tensor.WidenF32(h.narrow[:n], t.DType, piece)
+			piece.Widen32(h.narrow[:n])
 			if names.IsALog(t.Name) {
 				kernel.NegExp(h.narrow[:n], h.narrow[:n])
 			}

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/gomamba/gomamba/internal/delta"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -61,7 +61,7 @@ type ReceiptOptions struct {
 // memory grows neither with the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
 func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, opts ReceiptOptions) (*Receipt, error) {
 	batch, threads := opts.Batch, opts.Threads
-	done, err := use(ctx, threads, before, after)
+	done, err := call.Begin(ctx, "compare", threads, before, after)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 		return err
 	}
 	x, y := loader.NewBinder(before), loader.NewBinder(after)
-	var pairs [][2]weighed
+	var pairs [][2]tensor.Tensor
 	size := 0 // bytes before
 	for _, spec := range table {
 		if spec.Optional {
@@ -125,8 +125,8 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 			return fmt.Errorf("tensor %s: %v before the conversion and %v after it", spec.Name, a.Shape, b.Shape)
 		}
 		a.Name, b.Name = spec.Name, spec.Name
-		pairs = append(pairs, [2]weighed{{a, x.Delta(spec.Name)}, {b, y.Delta(spec.Name)}})
-		size += len(a.Data)
+		pairs = append(pairs, [2]tensor.Tensor{a, b})
+		size += a.Size()
 	}
 	losses := make([]Loss, len(pairs))
 	errs := make([]error, len(pairs))
@@ -136,11 +136,11 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	pool.Run(len(pairs), 1, func(lo, hi int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
 			stored, _ := names.ToGGUF(before.Config(), pairs[i][0].Name)
-			errs[i] = mmap.Guard(func() (err error) {
-				losses[i], err = newLoss(pairs[i][0], pairs[i][1], stored.NegExp)
-				return err
+			errs[i] = mmap.Guard(func() error {
+				losses[i] = newLoss(pairs[i][0], pairs[i][1], stored.NegExp)
+				return nil
 			})
-			meter.Add(len(pairs[i][0].Data))
+			meter.Add(pairs[i][0].Size())
 		}
 	})
 	for i, loss := range losses {
@@ -156,26 +156,18 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 	return ctx.Err()
 }
 
-// weighed is a tensor, and what an adapter changes in it.
-type weighed struct {
-	tensor.Tensor
-	delta *delta.Delta
-}
-
 // newLoss compares the values of two tensors of one shape, or minus their exponentials.
-func newLoss(a, b weighed, negExp bool) (Loss, error) {
+func newLoss(a, b tensor.Tensor, negExp bool) Loss {
 	const chunk = 4096 // whole blocks of every dtype
 	var x, y [chunk]float32
 	var largest, worst, squares, errors float64
 	for first := 0; first < a.Elems(); first += chunk {
 		n := min(chunk, a.Elems()-first)
 		for _, side := range []struct {
-			t      weighed
+			t      tensor.Tensor
 			values []float32
 		}{{a, x[:n]}, {b, y[:n]}} {
-			if err := side.t.delta.Widen(side.values, side.t.Tensor, first); err != nil {
-				return Loss{}, err
-			}
+			side.t.Piece(first, first+n).Widen32(side.values)
 			if negExp {
 				kernel.NegExp(side.values, side.values)
 			}
@@ -191,8 +183,8 @@ func newLoss(a, b weighed, negExp bool) (Loss, error) {
 			squares, errors = squares+float64(float64(v)*float64(v)), errors+float64(d*d)
 		}
 	}
-	return Loss{Name: a.Name, From: a.DType.String(), To: b.DType.String(), MaxAbs: tensor.Number(worst),
-		MaxRel: tensor.Number(worst / largest), RMSRel: tensor.Number(math.Sqrt(errors / squares))}, nil
+	return Loss{Name: a.Name, From: a.Type(), To: b.Type(), MaxAbs: tensor.Number(worst),
+		MaxRel: tensor.Number(worst / largest), RMSRel: tensor.Number(math.Sqrt(errors / squares))}
 }
 
 // add compares the predictions of two models along a sequence, a window at a time.

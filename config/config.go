@@ -89,6 +89,10 @@ type Common struct {
 	DType                  string  // "float32", "float16", "bfloat16" or "float64"; empty: not stated
 	Extra                  []Extra // sorted by key
 
+	// Quantization is the JSON text of quantization_config, or of MLX's quantization: how the files keep weights as codes.
+	// It is empty if the file does not say so, and not written, as weights are.
+	Quantization string
+
 	notes []Note
 }
 

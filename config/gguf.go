@@ -30,6 +30,16 @@ type llamaCpp struct {
 
 	writable func(c Config) error               // what it cannot run
 	complete func(c Config, stated Sizes) error // judges what the keys state, and adds what they leave open; nil: nothing to do
+
+	hybrid *hybridKeys // nil: sizes and an epsilon are all that there is
+}
+
+// archs are the architectures of the family's files.
+func (l *llamaCpp) archs() []string {
+	if l.hybrid != nil {
+		return l.hybrid.archs
+	}
+	return []string{l.arch}
 }
 
 // ggufSize is the key of a size.
@@ -44,7 +54,10 @@ func (l llamaCpp) flagged(complete func(c Config, stated Sizes) error) llamaCpp 
 // ggufContext is what llama.cpp's converter writes for a model without a limit: 2^20.
 const ggufContext = 1 << 20
 
-// GGUFKey is a key of a GGUF file and its value: a uint32, a float32, a bool or a string.
+// ggufVocabulary is the key of the rows of the embedding.
+const ggufVocabulary = ".vocab_size"
+
+// GGUFKey is a key of a GGUF file and its value: a uint32, a float32, a bool, a string or a []int32.
 type GGUFKey struct {
 	Key   string
 	Value any
@@ -55,6 +68,7 @@ type GGUFKey struct {
 type GGUFKeys interface {
 	Has(key string) bool
 	Int(key string) (int64, error)
+	Ints(key string) ([]int64, error) // of an array, or of one number
 	Float(key string) (float64, error)
 	Bool(key string) (bool, error)
 	Str(key string) (string, error)
@@ -62,14 +76,22 @@ type GGUFKeys interface {
 
 // GGUFTensors is what only the tensors of a GGUF file show.
 type GGUFTensors struct {
-	Vocab    int  // rows of token_embd.weight
-	Tied     bool // there is no output.weight
-	ConvBias bool // there is a bias of a convolution
+	Vocab         int  // rows of token_embd.weight
+	Tied          bool // there is no output.weight
+	ConvBias      bool // there is a bias of a convolution
+	AttentionBias bool // of queries
+	MLPBias       bool // of a projection up
+	Gate          int  // rows of the first ffn_gate.weight; 0: there is none
 }
 
-// Architecture returns how llama.cpp names the architecture of c: "mamba", which includes FalconMamba, or "mamba2". Empty: GGUF is
-// not written for the family.
-func Architecture(c Config) string { return entryOf(c.Family()).gguf.arch }
+// Architecture returns how llama.cpp names the architecture of c, such as "mamba", which includes FalconMamba, or "nemotron_h_moe".
+func Architecture(c Config) string {
+	l := &entryOf(c.Family()).gguf
+	if l.hybrid != nil {
+		return l.hybrid.arch(c)
+	}
+	return l.arch
+}
 
 // SentencePieceFirst reports whether llama.cpp's converter looks for a SentencePiece vocabulary of such a model before it
 // looks for tokenizer.json.
@@ -90,6 +112,10 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	if c.Shared().UseBias {
 		return nil, nil, unsupported("use_bias", "found true: GGUF cannot hold the biases of in_proj and out_proj")
 	}
+	mine := []GGUFKey{{Key: ggufOwn, Value: string(whole)}}
+	if l.hybrid != nil {
+		return l.hybrid.keys(c), mine, nil
+	}
 	number := func(key string, n int) { keys = append(keys, GGUFKey{Key: l.arch + key, Value: uint32(n)}) }
 	sizes := SizesOf(c)
 	number(".context_length", ggufContext)
@@ -103,7 +129,7 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	if l.flag != "" {
 		keys = append(keys, GGUFKey{Key: l.arch + l.flag, Value: l.on})
 	}
-	return keys, []GGUFKey{{Key: ggufOwn, Value: string(whole)}}, nil
+	return keys, mine, nil
 }
 
 // ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds if it is there and agrees
@@ -120,9 +146,12 @@ func ParseGGUF(file string, f GGUFKeys, tensors GGUFTensors) (Config, error) {
 }
 
 func parseGGUF(f GGUFKeys, tensors GGUFTensors) (Config, error) {
-	e, err := ggufFamily(f)
+	e, arch, err := ggufFamily(f)
 	if err != nil {
 		return nil, err
+	}
+	if e.gguf.hybrid != nil {
+		return parseHybrid(f, tensors, e, arch)
 	}
 	sizes, eps, err := readSizes(f, &e.gguf)
 	if err != nil {
@@ -145,30 +174,32 @@ func parseGGUF(f GGUFKeys, tensors GGUFTensors) (Config, error) {
 }
 
 // ggufFamily finds the family by the architecture and, where two have the same, the flag of one of them.
-func ggufFamily(f GGUFKeys) (*entry, error) {
-	arch, err := f.Str(ggufArchitecture)
+func ggufFamily(f GGUFKeys) (e *entry, arch string, err error) {
+	arch, err = f.Str(ggufArchitecture)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var known []string
 	for _, e := range families {
-		if e.gguf.arch != arch {
-			if name := strconv.Quote(e.gguf.arch); e.gguf.arch != "" && !slices.Contains(known, name) {
-				known = append(known, name)
+		if !slices.Contains(e.gguf.archs(), arch) {
+			for _, a := range e.gguf.archs() {
+				if name := strconv.Quote(a); !slices.Contains(known, name) {
+					known = append(known, name)
+				}
 			}
 			continue
 		}
 		on := false
 		if key := arch + e.gguf.flag; e.gguf.flag != "" && f.Has(key) {
 			if on, err = f.Bool(key); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 		}
 		if on == e.gguf.on {
-			return e, nil
+			return e, arch, nil
 		}
 	}
-	return nil, unsupported(ggufArchitecture, "found %s; of GGUF files only pure Mamba models, %s, are read", badfile.Quote(arch), and(known))
+	return nil, "", unsupported(ggufArchitecture, "found %s; of GGUF files only models with Mamba blocks and Granite's, %s, are read", badfile.Quote(arch), and(known))
 }
 
 // readSizes reads the keys of llama.cpp.

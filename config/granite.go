@@ -12,6 +12,7 @@ import (
 // with experts or without. Models of attention alone are of the same class. StateSize is mamba_d_state, ConvKernel
 // mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps.
 type GraniteHybridConfig struct {
+	notInOld
 	Common
 	Layers []Block // the first block of each layer: BlockMamba2 or BlockAttention
 	Mixer2
@@ -36,6 +37,7 @@ type GraniteHybridConfig struct {
 func NewGraniteHybrid() *GraniteHybridConfig {
 	bos := 1
 	return &GraniteHybridConfig{
+		notInOld: notInOld{GraniteHybrid},
 		Common: Common{
 			Architectures:    []string{"GraniteMoeHybridForCausalLM"},
 			VocabSize:        32000,
@@ -77,7 +79,7 @@ var entryGraniteHybrid = entry{
 	classes: []string{"GraniteMoeHybridForCausalLM", "GraniteMoeHybridModel"},
 	fresh:   func() Config { return NewGraniteHybrid() },
 	hybrid:  true,
-	gguf:    llamaCpp{writable: func(Config) error { return noLayoutBut(GraniteHybrid, "GGUF") }},
+	gguf:    llamaCpp{writable: graniteWritable, hybrid: &graniteGGUF},
 }
 
 const keyLayerTypes = "layer_types"
@@ -174,16 +176,6 @@ func (c *GraniteHybridConfig) Clone() Config {
 // EncodeHF implements Config.
 func (c *GraniteHybridConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// EncodeOriginal implements Config: mamba_ssm does not have such a model.
-func (c *GraniteHybridConfig) EncodeOriginal() ([]byte, error) {
-	return nil, noLayoutBut(GraniteHybrid, "the original layout")
-}
-
-// EncodeMistral implements Config: mistral does not have such a model.
-func (c *GraniteHybridConfig) EncodeMistral() ([]byte, error) {
-	return nil, noLayoutBut(GraniteHybrid, "mistral's layout")
-}
-
 // Blocks implements Config.
 func (c *GraniteHybridConfig) Blocks() [][]Block {
 	feed := BlockSwiGLU
@@ -230,17 +222,17 @@ func (c *GraniteHybridConfig) fields() []field {
 		scaleField("attention_multiplier", &c.AttentionScale).deciding(Results).counting(attention),
 		scaleField("logits_scaling", &c.LogitsScaling).deciding(Results),
 
-		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
+		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).counting(c.NumLocalExperts > 0),
 		intField("shared_intermediate_size", &c.SharedSize, 1, maxWidth).deciding(Tensors),
 		intField("num_local_experts", &c.NumLocalExperts, 0, maxInner).deciding(Tensors),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(c.NumLocalExperts > 0),
 
-		intField("mamba_n_heads", &c.MambaNumHeads, 1, maxWidth).deciding(Tensors),
-		rankField("mamba_d_head", &c.MambaHeadDim).deciding(Tensors),
+		intField("mamba_n_heads", &c.MambaNumHeads, 1, maxWidth).deciding(Tensors).counting(mixers),
+		rankField("mamba_d_head", &c.MambaHeadDim).deciding(Tensors).counting(mixers),
 		intField("mamba_n_groups", &c.NGroups, 1, maxInner).deciding(Results).counting(mixers),
 		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Results).counting(mixers), // the shapes show its product with mamba_n_groups
-		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors),
-		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors),
+		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors).counting(mixers),
+		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors).counting(mixers),
 		intField("mamba_chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
 		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
 		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
@@ -272,7 +264,7 @@ func (c *GraniteHybridConfig) handles() []handle {
 	queries, keys := c.widths()
 	return append(c.Mixer2.handles(),
 		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("F", &c.IntermediateSize), size("S", &c.SharedSize), size("E", &c.NumLocalExperts),
+		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize), size("S", &c.SharedSize), size("E", &c.NumLocalExperts),
 		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("attention_bias", &c.AttentionBias),
 		toggle("tie_word_embeddings", &c.TieWordEmbeddings),
 	)

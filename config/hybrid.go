@@ -213,9 +213,22 @@ func respelled(keys jsonobj.Members, current map[string]string) jsonobj.Members 
 	return list
 }
 
-// noLayoutBut is the error of another layout for a family that only Hugging Face's holds.
+// notInOld is embedded by the configurations of families that the older layouts do not hold.
+type notInOld struct{ family Family }
+
+// EncodeOriginal implements Config: mamba_ssm does not have such a model.
+func (o notInOld) EncodeOriginal() ([]byte, error) {
+	return nil, noLayoutBut(o.family, "the original layout")
+}
+
+// EncodeMistral implements Config: mistral does not have such a model.
+func (o notInOld) EncodeMistral() ([]byte, error) {
+	return nil, noLayoutBut(o.family, "mistral's layout")
+}
+
+// noLayoutBut is the error of an older layout for a family that it does not hold.
 func noLayoutBut(f Family, layout string) error {
-	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose hf", f, layout)
+	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose hf or gguf", f, layout)
 }
 
 // countBlocks counts the layers that are such a block.

@@ -75,15 +75,15 @@ func TestNotPureMamba2(t *testing.T) {
 		original(``, `, "attn_layer_idx": [1]`):          "attn_layer_idx: found",
 		`{"d_model": 8, "ssm_cfg": {"layer": "Mamba3"}}`: `ssm_cfg.layer: found the string "Mamba3"`,
 
-		hf + `"norm_before_gate": true}`:                                    "norm_before_gate: found true",
-		hf + `"rmsnorm": false}`:                                            "rmsnorm: found false",
-		hf + `"D_has_hdim": true}`:                                          "D_has_hdim: found true",
-		hf + `"d_ssm": 4096}`:                                               "d_ssm: found 4096",
-		hf + `"rms_norm": false}`:                                           "rms_norm: found false",
-		hf + `"attn_layer_idx": [3]}`:                                       "attn_layer_idx: found",
-		hf + `"quantization_config": {"quant_method": "awq"}}`:              `quantization_config: already quantized with "awq"`,
-		`{"model_type": "bamba"}`:                                           `model_type: "bamba" is a hybrid`,
-		`{"model_type": "mamba", "use_bcdt_rms": true, "quantization": {}}`: "quantization: already quantized with MLX",
+		hf + `"norm_before_gate": true}`:                                 "norm_before_gate: found true",
+		hf + `"rmsnorm": false}`:                                         "rmsnorm: found false",
+		hf + `"D_has_hdim": true}`:                                       "D_has_hdim: found true",
+		hf + `"d_ssm": 4096}`:                                            "d_ssm: found 4096",
+		hf + `"rms_norm": false}`:                                        "rms_norm: found false",
+		hf + `"attn_layer_idx": [3]}`:                                    "attn_layer_idx: found",
+		`{"model_type": "bamba"}`:                                        `model_type: "bamba" is a hybrid`,
+		original(``, `, "quantization_config": {"quant_method": "awq"}`): `quantization_config: already quantized with "awq"`,
+		original(``, `, "quantization": {}`):                             "quantization: already quantized with MLX",
 	} {
 		_, err := parse[strings.Contains(text, "model_type")]("config.json", []byte(text))
 		var unsupported *badfile.UnsupportedError

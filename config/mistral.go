@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -48,7 +49,7 @@ func parseMistral(data []byte) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseVariants(keys); err != nil {
+	if err := cmp.Or(refuseQuantized(keys), refuseVariants(keys)); err != nil {
 		return nil, err
 	}
 	if !has(keys, "n_groups") && has(keys, "dim") {

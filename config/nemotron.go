@@ -12,6 +12,7 @@ import (
 // mamba_hidden_act. The head is never tied, whatever tie_word_embeddings says. Keys that the class has and ignores, such as
 // time_step_limit and attention_bias, are extra keys here.
 type NemotronHConfig struct {
+	notInOld
 	Common         // TimeStepMin is a lower limit of dt in full passes of transformers on a CPU, and of no other program
 	Layers []Block // BlockMamba2, BlockAttention, BlockMLP or BlockMoE
 	Mixer2
@@ -35,6 +36,7 @@ type NemotronHConfig struct {
 func NewNemotronH() *NemotronHConfig {
 	pad, bos := 0, 1
 	return &NemotronHConfig{
+		notInOld: notInOld{NemotronH},
 		Common: Common{
 			Architectures:    []string{"NemotronHForCausalLM"},
 			VocabSize:        131072,
@@ -77,7 +79,7 @@ var entryNemotronH = entry{
 	classes: []string{"NemotronHForCausalLM", "NemotronHModel"},
 	fresh:   func() Config { return NewNemotronH() },
 	hybrid:  true,
-	gguf:    llamaCpp{writable: func(Config) error { return noLayoutBut(NemotronH, "GGUF") }},
+	gguf:    llamaCpp{writable: nemotronWritable, hybrid: &nemotronGGUF},
 }
 
 // The keys that say which blocks there are, and how older files say it, by a letter for each.
@@ -190,16 +192,6 @@ func (c *NemotronHConfig) Clone() Config {
 // EncodeHF implements Config.
 func (c *NemotronHConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// EncodeOriginal implements Config: mamba_ssm does not have such a model.
-func (c *NemotronHConfig) EncodeOriginal() ([]byte, error) {
-	return nil, noLayoutBut(NemotronH, "the original layout")
-}
-
-// EncodeMistral implements Config: mistral does not have such a model.
-func (c *NemotronHConfig) EncodeMistral() ([]byte, error) {
-	return nil, noLayoutBut(NemotronH, "mistral's layout")
-}
-
 // Blocks implements Config.
 func (c *NemotronHConfig) Blocks() [][]Block {
 	list := make([][]Block, len(c.Layers))
@@ -251,15 +243,15 @@ func (c *NemotronHConfig) fields() []field {
 		floatField("time_step_max", &c.TimeStepMax).deciding(Nothing),
 		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing),
 
-		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
+		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).counting(c.has(BlockMLP)),
 		mlp.deciding(Nothing), // there is one activation
 		boolField("mlp_bias", &c.MLPBias).deciding(Tensors),
 
-		intField("n_routed_experts", &c.NRoutedExperts, 1, maxInner).deciding(Tensors),
+		intField("n_routed_experts", &c.NRoutedExperts, 1, maxInner).deciding(Tensors).counting(experts),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 1, maxInner).deciding(Results).counting(experts),
-		intField("moe_intermediate_size", &c.MoEIntermediateSize, 1, maxWidth).deciding(Tensors),
-		intField("moe_shared_expert_intermediate_size", &c.MoESharedExpertIntermediateSize, 1, maxWidth).deciding(Tensors),
-		nullableField(intField("moe_latent_size", &c.MoELatentSize, 0, maxWidth), &c.MoELatentSize, 0).deciding(Tensors),
+		intField("moe_intermediate_size", &c.MoEIntermediateSize, 1, maxWidth).deciding(Tensors).counting(experts),
+		intField("moe_shared_expert_intermediate_size", &c.MoESharedExpertIntermediateSize, 1, maxWidth).deciding(Tensors).counting(experts),
+		nullableField(intField("moe_latent_size", &c.MoELatentSize, 0, maxWidth), &c.MoELatentSize, 0).deciding(Tensors).counting(experts),
 		intField("n_group", &c.NGroup, 1, maxInner).deciding(Results).counting(experts),
 		intField("topk_group", &c.TopKGroup, 1, maxInner).deciding(Results).counting(experts),
 		boolField("norm_topk_prob", &c.NormTopKProb).deciding(Results).counting(experts),
@@ -279,7 +271,7 @@ func (c *NemotronHConfig) handles() []handle {
 	biased := projected && c.MLPBias
 	return append(c.Mixer2.handles(),
 		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("F", &c.IntermediateSize),
+		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize),
 		size("E", &c.NRoutedExperts), size("X", &c.MoEIntermediateSize), size("S", &c.MoESharedExpertIntermediateSize), size("Z", &latent),
 		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle("mlp_bias", &c.MLPBias),
 		toggle("moe_latent_size", &projected), toggle("moe_latent_bias", &biased), // of projections to moe_latent_size and back

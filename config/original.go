@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -77,7 +78,7 @@ func parseOriginal(data []byte) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseVariants(keys); err != nil {
+	if err := cmp.Or(refuseQuantized(keys), refuseVariants(keys)); err != nil {
 		return nil, err
 	}
 	o := newOriginal()

@@ -37,7 +37,7 @@ func LoadHF(path string) (Config, error) {
 // the defaults of transformers 5.24, null is accepted where transformers accepts it.
 //
 // Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
-// when it describes what this library does not run (another family, another layout, quantized weights).
+// when it describes what this library does not run (another family, another layout).
 func ParseHF(file string, data []byte) (Config, error) {
 	return read(file, data, parseHF)
 }
@@ -82,10 +82,12 @@ func parseHF(data []byte) (Config, error) {
 	if err := refuseVariants(keys); err != nil {
 		return nil, err
 	}
+	keys, quantization := takeQuantization(keys)
 	c, err := parseAs(entryOf(family), keys)
 	if err != nil {
 		return nil, err
 	}
+	c.Shared().Quantization = quantization
 	c.Shared().notes = append(notes, c.Shared().notes...)
 	return c, nil
 }
@@ -176,13 +178,13 @@ func detect(keys jsonobj.Members) (Family, error) {
 		if has(keys, "d_model") || has(keys, "n_layer") || has(keys, "ssm_cfg") {
 			return "", originalLayout()
 		}
-		return "", formatError(keyModelType, `missing, and "architectures" is missing too; expected "mamba"`)
+		return "", formatError(keyModelType, `missing, and "architectures" is missing too; expected a family, such as "mamba"`)
 	}
 
 	v, _ := keys.Get(keyModelType)
 	modelType, ok := v.Text()
 	if !ok {
-		return "", formatError(keyModelType, `found %s, expected the string "mamba"`, v)
+		return "", formatError(keyModelType, `found %s, expected a string, such as "mamba"`, v)
 	}
 	family := Family(modelType)
 	if entryOf(family) == nil {
@@ -260,11 +262,6 @@ func originalLayout() error {
 // refuseVariants names what some keys give away: weights or blocks that are not those of a plain Mamba model.
 // The stale keys of published files pass as long as they say what is true of every Mamba model.
 func refuseVariants(keys jsonobj.Members) error {
-	for _, key := range []string{"quantization_config", "quantization"} {
-		if v, ok := keys.Get(key); ok && v.Kind() != jsonobj.Null {
-			return unsupported(key, "already quantized with %s; convert from the unquantized repo", quantizer(key, v))
-		}
-	}
 	if v, ok := keys.Get("rms_norm"); ok {
 		if on, isBool := v.Bool(); isBool && !on {
 			return unsupported("rms_norm", "found false: LayerNorm weights and biases; only RMSNorm models are supported")
@@ -283,6 +280,38 @@ func refuseVariants(keys jsonobj.Members) error {
 	}
 	if has(keys, "per_layer_config") {
 		return unsupported("per_layer_config", "settings that differ between layers; only uniform models are supported")
+	}
+	return nil
+}
+
+// quantizations are the keys under which programs say how weights are quantized: transformers and MLX, which keeps a copy
+// under the first.
+var quantizations = []string{"quantization_config", "quantization"}
+
+// QuantizationIn returns what Common.Quantization is for a config.json with these keys.
+func QuantizationIn(keys jsonobj.Members) string {
+	_, text := takeQuantization(keys)
+	return text
+}
+
+// takeQuantization takes what is said about quantized weights out of the keys: a copy has other weights.
+func takeQuantization(keys jsonobj.Members) (rest jsonobj.Members, text string) {
+	rest = slices.DeleteFunc(slices.Clone(keys), func(m jsonobj.Member) bool {
+		taken := slices.Contains(quantizations, m.Key) && m.Value.Kind() != jsonobj.Null
+		if taken && (text == "" || m.Key == quantizations[0]) {
+			text = m.Value.Compact()
+		}
+		return taken
+	})
+	return rest, text
+}
+
+// refuseQuantized refuses quantized weights, in a layout of which no scheme is known.
+func refuseQuantized(keys jsonobj.Members) error {
+	for _, key := range quantizations {
+		if v, ok := keys.Get(key); ok && v.Kind() != jsonobj.Null {
+			return unsupported(key, "already quantized with %s; convert from the unquantized repo", quantizer(key, v))
+		}
 	}
 	return nil
 }

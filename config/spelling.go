@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -48,7 +49,7 @@ func (f field) in(layout string, c Config) string {
 			}
 		}
 		if key != "" {
-			return l.arch + key
+			return strings.TrimPrefix(l.arch+key, ".") // that of a hybrid depends on its blocks
 		}
 	}
 	return ""

@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
@@ -103,7 +104,7 @@ func ParseTensorType(s string) (t TensorType, err error) {
 		}
 		known = append(known, strings.ToLower(d.String()))
 	}
-	return t, fmt.Errorf("type %q: expected %s", name, badfile.Or(known))
+	return t, fmt.Errorf("type %q: expected %s%s", name, badfile.Or(known), badfile.DidYouMean(name, known))
 }
 
 // tensorDTypes lists the dtypes that a TensorType may have.
@@ -167,7 +168,7 @@ const DefaultShardSize = hf.DefaultShardSize
 // synced; on an error, or when ctx is cancelled, nothing is left. Errors: those of cfg.EncodeHF, *badfile.FormatError for
 // sources that contradict cfg, ctx.Err, wrapped I/O errors, and what a source returns.
 func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) error {
-	done, err := use(ctx, opts.Threads)
+	done, err := call.Begin(ctx, "convert", opts.Threads)
 	if err != nil {
 		return err
 	}

@@ -209,27 +209,36 @@ func TestEpsilonOfLlamaCpp(t *testing.T) {
 	}
 }
 
-// TestScaledWeights refuses a scale of a whole weight by name, and ignores one that is for activations.
+// TestScaledWeights applies a scale of a whole weight, and ignores one that is for activations.
 func TestScaledWeights(t *testing.T) {
 	f, err := gguf.Open("../fixtures/quantized/codes.gguf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for name, want := range map[string]string{
-		"blk.1.ssm_in.scale":       `tensor "blk.1.ssm_in.scale": is a scale of all of "blk.1.ssm_in.weight", of type NVFP4, which this program does not apply`,
-		"blk.1.ssm_in.input_scale": "",
-	} {
+	in := func(extra ...gguf.Tensor) []float32 {
 		path := filepath.Join(t.TempDir(), "x.gguf")
-		one := gguf.Tensor{Name: name, Shape: []int{1}, Data: tensor.Bytes([]float32{0.5})}
-		writeGGUF(t, path, f.KVs(), append(slices.Clone(f.Tensors()), one))
-		ck, err := loader.Open(path, loader.Options{})
-		if err == nil {
-			err = errors.Join(ck.Check(), ck.Close())
+		writeGGUF(t, path, f.KVs(), append(slices.Clone(f.Tensors()), extra...))
+		ck := openFixture(t, path)
+		w, ok := ck.Tensor("backbone.layers.1.mixer.in_proj.weight")
+		if err := ck.Check(); err != nil || !ok || w.Type() != "NVFP4" {
+			t.Fatal(w.Type(), err)
 		}
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", name, err)
+		return tensor.Float32s(w)
+	}
+	one := func(name string, v ...float32) gguf.Tensor {
+		return gguf.Tensor{Name: name, Shape: []int{len(v)}, Data: tensor.Bytes(v)}
+	}
+	plain := in(one("blk.1.ssm_in.input_scale", 3))
+	for i, v := range in(one("blk.1.ssm_in.scale", 0.3)) {
+		if v != plain[i]*0.3 {
+			t.Fatalf("element %d is %v, want %v times 0.3", i, v, plain[i])
 		}
+	}
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	writeGGUF(t, path, f.KVs(), append(slices.Clone(f.Tensors()), one("blk.1.ssm_in.scale", 1, 2)))
+	if _, err := loader.Open(path, loader.Options{}); err == nil || !strings.Contains(err.Error(), `"blk.1.ssm_in.scale": found F32 [2], expected F32 with one number`) {
+		t.Error(err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -51,7 +52,8 @@ type Step struct {
 	From      string       `json:"from"` // name in the source
 	File      string       `json:"file"` // that holds it
 	FromDType tensor.DType `json:"from_dtype"`
-	To        string       `json:"to"` // name in the target
+	Coding    string       `json:"coding,omitempty"` // of a source that is stored in several tensors, such as "NVFP4"
+	To        string       `json:"to"`               // name in the target
 	DType     tensor.DType `json:"dtype"`
 	Shape     []int        `json:"shape"`               // in the target, outermost dimension first
 	Transform string       `json:"transform,omitempty"` // what changes beside name and dtype
@@ -99,8 +101,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if p.From.Config.Shared().Rescales() {
 		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
-	rows := p.From.Config.Shared().VocabSize
-	p.Config.Shared().VocabSize = req.Vocabulary.of(rows)
+	p.Config.Shared().VocabSize = req.Vocabulary.of(p.From.Config.Shared().VocabSize)
 	if err := p.ReadTexts(req.Tokenizer, to.Ending == ""); err != nil {
 		return nil, err
 	}
@@ -127,7 +128,6 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	steps := make([]Step, len(p.Steps))
 	for i, s := range p.Steps {
 		steps[i] = Step(s)
-		steps[i].From = names.ToHF(p.From.Config, s.From)
 	}
 	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
 }
@@ -140,40 +140,52 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint, used int) e
 		}
 		return err
 	}
-	table, err := names.Table(p.Config)
+	wholes, err := target.Wholes(p.Config)
 	if err != nil {
 		return err
 	}
-	add := func(spec names.Spec, stored write.Weight) error {
-		step, source, err := target.Step(p, spec, stored)
+	add := func(w names.Whole, parts ...tensor.Tensor) error {
+		step, source, err := target.Step(p, w, parts)
 		if err == nil {
 			p.Add(step, source)
 		}
 		return err
 	}
 	bind := loader.NewBinder(ck)
-	for _, spec := range table {
-		if spec.Optional {
+	for _, w := range wholes {
+		if w.Optional {
 			continue // the head of a tied model is its embedding
 		}
-		stored := bind.Take(spec.Name)
+		var parts []tensor.Tensor
+		for _, spec := range w.Parts {
+			parts = append(parts, bind.Take(spec.Name))
+		}
 		if err := bind.Err(); err != nil {
 			return err
 		}
-		w := write.Weight{Tensor: stored, Delta: bind.Delta(spec.Name)}
-		if ofVocabulary(spec.Name) {
-			w = w.Resized(spec.Shape[0], used)
+		if name := w.Parts[0].Name; name == names.Embedding || name == names.Head {
+			parts[0] = resized(parts[0], w.Shape[0], used)
 		}
-		if err := add(spec, w); err != nil {
+		if err := add(w, parts...); err != nil {
 			return err
 		}
+		if slices.ContainsFunc(w.Parts, func(spec names.Spec) bool { return bind.Apart().Delta(spec.Name) != nil }) {
+			p.Merged()
+		}
 	}
-	for _, t := range ck.Further() {
-		if err := add(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}, write.Weight{Tensor: t}); err != nil {
+	further := ck.Further()
+	if len(further) > 0 && !target.Further(p) {
+		further = nil
+	}
+	for _, t := range further {
+		if err := add(names.Single(names.Spec{Name: t.Name, Shape: t.Shape, Layer: -1}), t); err != nil {
 			return err
 		}
 	}
 	target.Finish(p)
+	for i, s := range p.Steps {
+		p.Sources[i].From, p.Sources[i].File = ck.StoredName(s.From), s.File
+	}
 	return nil
 }
 
@@ -197,7 +209,7 @@ func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 // Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
 // all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
-	done, err := use(ctx, opts.Threads, p.ck)
+	done, err := call.Begin(ctx, "convert", opts.Threads, p.ck)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func TestTokenizerInGGUF(t *testing.T) {
 		"neox":          {"tokenizer.json", "tokenizer.json"},
 		"falcon":        {"tokenizer.json", "tokenizer.json"},
 		"llama3":        {"tokenizer.json", "tokenizer.json"},
+		"tekken":        {"tokenizer.json", "tokenizer.json"},
 		"sentencepiece": {"tokenizer.model", "tokenizer.model.v3"}, // as Codestral calls it
 	} {
 		cfg := codestral(1, true)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/loader"
@@ -16,7 +17,7 @@ import (
 // Verify opens what Write has written and compares every tensor's bits with what the plan turns the source into.
 // The error is a *badfile.FormatError that names the first tensor that differs.
 func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) (err error) {
-	done, err := use(ctx, opts.Threads, p.ck)
+	done, err := call.Begin(ctx, "convert", opts.Threads, p.ck)
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,14 @@ package convert
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout/write"
-	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Vocabulary says how many rows embedding and head are to have. The zero value leaves them alone.
@@ -89,7 +89,59 @@ func pointed(id *int) []int {
 	return []int{*id}
 }
 
-// ofVocabulary reports whether a tensor has a row for every id.
-func ofVocabulary(name string) bool {
-	return slices.Contains([]string{names.Embedding, names.Head}, name)
+// resized returns a tensor with a row for every id in as many rows as it is to have. New ones are the mean of the first used ones.
+func resized(t tensor.Tensor, rows, used int) tensor.Tensor {
+	was, cols := t.Shape[0], t.Shape[1]
+	switch {
+	case rows < was:
+		t = t.Piece(0, rows*cols)
+		t.Shape = []int{rows, cols}
+	case rows > was:
+		g := &grown{base: t, cols: cols, used: used}
+		t.Data, t.Coding, t.Shape = nil, g, []int{rows, cols}
+	}
+	return t
+}
+
+// grown is the Coding of a matrix with rows behind its own, all of which are the mean of some of these.
+type grown struct {
+	base       tensor.Tensor
+	cols, used int
+
+	once sync.Once
+	mean []float32
+}
+
+func (g *grown) String() string { return g.base.Type() }
+
+func (g *grown) Parts() [][]byte { return g.base.Parts() }
+
+// Widen implements tensor.Coding.
+func (g *grown) Widen(dst []float32, first int) {
+	have := g.base.Elems()
+	own := min(max(have-first, 0), len(dst))
+	if own > 0 {
+		g.base.Piece(first, first+own).Widen32(dst[:own])
+	}
+	if own == len(dst) {
+		return
+	}
+	g.once.Do(g.average)
+	for at := own; at < len(dst); {
+		at += copy(dst[at:], g.mean[(first+at)%g.cols:])
+	}
+}
+
+func (g *grown) average() {
+	sums, row := make([]float64, g.cols), make([]float32, g.cols)
+	for r := range g.used {
+		g.base.Piece(r*g.cols, (r+1)*g.cols).Widen32(row)
+		for c, v := range row {
+			sums[c] += float64(v)
+		}
+	}
+	for c, sum := range sums {
+		row[c] = float32(sum / float64(g.used))
+	}
+	g.mean = row
 }

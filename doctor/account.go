@@ -7,8 +7,6 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
-	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
-	"github.com/gomamba/gomamba/internal/layout/hf"
 )
 
 // account says of a configuration that could not be read as a whole where each setting comes from, and refuses what is
@@ -31,7 +29,7 @@ func (d *doctor) account(cfg config.Config, first int) {
 	}
 	for _, s := range config.Settings(cfg) {
 		if s.Decides == config.Results && !d.known(cfg, s.Key) {
-			found = append(found, d.unknown(config.Spelling(d.layout, cfg.Family(), s.Key), "results depend on it and no tensor shows it"))
+			found = append(found, d.unknown(config.Spelling(d.layout.Name, cfg.Family(), s.Key), "results depend on it and no tensor shows it"))
 		}
 	}
 	d.findings = slices.Insert(d.findings, first, found...)
@@ -51,7 +49,7 @@ func (d *doctor) unknown(key, why string) Finding {
 func (d *doctor) familyLost(cfg config.Config) (twin config.Family, lost bool) {
 	twin, ok := config.Twin(cfg.Family())
 	_, epsilon := d.raw.Get("layer_norm_epsilon")
-	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || d.layout != hf.Name {
+	if whole := !d.damage.lost && len(d.damage.unread) == 0; whole && epsilon || !ok || !d.statesAll() {
 		return "", false
 	}
 	classes, stated := d.raw.Get("architectures")
@@ -68,10 +66,10 @@ func (d *doctor) known(cfg config.Config, key string) bool {
 
 // present reports whether the file has the key.
 func (d *doctor) present(cfg config.Config, key string) bool {
-	if d.layout == gguflayout.Name {
+	if d.layout.Folder == nil {
 		return true // without them it does not open
 	}
-	spelling, _ := config.Spelled(d.layout, cfg.Family(), key)
+	spelling, _ := config.Spelled(d.layout.Name, cfg.Family(), key)
 	outer, inner, nested := strings.Cut(spelling, ".")
 	v, there := d.raw.Get(outer)
 	if nested {
@@ -82,7 +80,7 @@ func (d *doctor) present(cfg config.Config, key string) bool {
 }
 
 func (d *doctor) stated(cfg config.Config, key string) bool {
-	spelling, ok := config.Spelled(d.layout, cfg.Family(), key)
+	spelling, ok := config.Spelled(d.layout.Name, cfg.Family(), key)
 	if !ok {
 		return true // every file of the layout means the same
 	}
@@ -112,7 +110,7 @@ func (d *doctor) sources(cfg config.Config, f *Finding) {
 		return
 	}
 	for _, s := range config.Settings(cfg) {
-		spelling, ok := config.Spelled(d.layout, cfg.Family(), s.Key)
+		spelling, ok := config.Spelled(d.layout.Name, cfg.Family(), s.Key)
 		outer, _, _ := strings.Cut(spelling, ".")
 		_, there := d.raw.Get(outer)
 		if s.Key == "torch_dtype" && !there {

@@ -10,9 +10,6 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
-	"github.com/gomamba/gomamba/internal/layout/hf"
-	"github.com/gomamba/gomamba/internal/layout/mistral"
-	"github.com/gomamba/gomamba/internal/layout/original"
 )
 
 // config reads the configuration and repairs it; cfg is what there is already, of a GGUF file. It returns nil if neither
@@ -23,7 +20,12 @@ func (d *doctor) config(cfg config.Config) config.Config {
 		cfg, err = d.parse()
 	}
 	family := d.family()
+	if cfg != nil && config.Hybrid(cfg.Family()) {
+		family = "" // which the tensors of a hybrid do not show
+	}
 	switch {
+	case d.lostHybrid(cfg, err):
+		return nil
 	case err != nil && (family == "" || !repairable(err)):
 		if d.damage.err != nil {
 			d.unfixable(d.damage.err)
@@ -59,7 +61,7 @@ func (d *doctor) config(cfg config.Config) config.Config {
 // transformers change the weights.
 func (d *doctor) minor(cfg config.Config) {
 	c := cfg.Shared()
-	if d.layout == hf.Name && c.DType == "" {
+	if d.statesAll() && c.DType == "" {
 		c.DType = d.dtype()
 	}
 	for _, n := range d.notes {
@@ -99,7 +101,7 @@ func (d *doctor) dtype() string {
 
 // lacksNames looks for the two keys by which programs choose what to load a model with.
 func (d *doctor) lacksNames(cfg config.Config) {
-	if d.layout != hf.Name {
+	if !d.statesAll() {
 		return
 	}
 	const used = "llama.cpp, vLLM and other programs choose the model's class by it"
@@ -198,7 +200,7 @@ func (d *doctor) rebuild(family config.Family) (cfg config.Config, unread []stri
 		return base, nil // examining it will show why
 	}
 	var drop []string
-	if d.layout == hf.Name {
+	if d.statesAll() {
 		drop = append(inferred(base), "architectures", keyModelType)
 	}
 	for range maxBadKeys {
@@ -240,14 +242,7 @@ func (d *doctor) fromTensors(family config.Family) config.Config {
 
 // keysOf renders a configuration in the dialect of the layout.
 func (d *doctor) keysOf(cfg config.Config) (jsonobj.Members, error) {
-	encode := cfg.EncodeHF
-	switch d.layout {
-	case original.Name:
-		encode = cfg.EncodeOriginal
-	case mistral.Name:
-		encode = cfg.EncodeMistral
-	}
-	text, err := encode()
+	text, err := d.folder().Encode(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,8 +14,6 @@ import (
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
-	gguflayout "github.com/gomamba/gomamba/internal/layout/gguf"
-	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -51,7 +50,7 @@ func Examine(path string) (*loader.Checkpoint, []Finding, error) {
 // doctor collects what is wrong.
 type doctor struct {
 	src      layout.Source
-	layout   string
+	layout   layout.Layout
 	file     string          // of the configuration
 	raw      jsonobj.Members // its keys, as far as it has any
 	damage   damage          // of the file
@@ -69,13 +68,13 @@ func (d *doctor) unfixable(err error) { d.add("", "%v", err) }
 
 func (d *doctor) examine(path string) *loader.Checkpoint {
 	src, l, err := layouts.Detect(path)
-	d.src, d.layout = src, l.Name
+	d.src, d.layout = src, l
 	if err != nil {
-		d.layout = hf.Name
+		d.layout = layouts.Meant(src)
 	}
 	var cfg config.Config
-	if d.layout == gguflayout.Name {
-		if cfg, d.w, err = gguflayout.Open(d.src); err != nil {
+	if d.layout.Folder == nil {
+		if cfg, d.w, err = d.layout.Open(d.src); err != nil {
 			d.unfixable(err)
 			return nil
 		}
@@ -101,6 +100,18 @@ func (d *doctor) examine(path string) *loader.Checkpoint {
 	return ck
 }
 
+// folder is how the layout is opened in parts; for a layout that is a file, how a configuration is made for it.
+func (d *doctor) folder() *layout.Folder {
+	if d.layout.Folder != nil {
+		return d.layout.Folder
+	}
+	l, _ := layouts.Named(layouts.Default)
+	return l.Folder
+}
+
+// statesAll reports whether the file of the configuration states every setting.
+func (d *doctor) statesAll() bool { return d.layout.Folder != nil && d.layout.Folder.Whole }
+
 // giveUp gives the weights up. They are only read, so an error of closing them is of no interest.
 func (d *doctor) giveUp() { _ = d.w.Close() }
 
@@ -110,7 +121,7 @@ func (d *doctor) build(cfg config.Config) (*loader.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if family := d.family(); ck.Check() != nil && d.layout == hf.Name && family == cfg.Family() {
+	if family := d.family(); ck.Check() != nil && d.statesAll() && family == cfg.Family() {
 		// Its settings could not be fitted to the tensors one by one.
 		before := len(d.findings)
 		if again, err := d.assembled(d.remake(family)); err == nil && again.Check() == nil {
@@ -142,7 +153,7 @@ func headDiffers(ck *loader.Checkpoint) bool {
 
 // assembled is the checkpoint of a configuration.
 func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
-	ck, err := layout.Assemble(d.src.Dir, d.layout, cfg, d.w)
+	ck, err := layout.Assemble(d.src.Dir, d.layout.Name, cfg, d.w)
 	if err != nil {
 		return nil, err
 	}
@@ -151,26 +162,58 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 
 // hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.
 func (d *doctor) hybrid() config.Config {
-	if v, _ := d.raw.Get(keyModelType); d.layout != hf.Name || !isHybrid(v) {
+	if !d.statesAll() {
 		return nil
 	}
 	cfg, err := d.parseText(object(d.raw))
-	if err != nil {
+	if err != nil || !config.Hybrid(cfg.Family()) {
 		return nil
 	}
 	return cfg
 }
 
-// isHybrid reports whether a model_type is that of a hybrid.
-func isHybrid(modelType jsonobj.Value) bool {
-	name, _ := modelType.Text()
+// saysHybrid reports whether the model_type is that of a hybrid.
+func (d *doctor) saysHybrid() bool {
+	v, _ := d.raw.Get(keyModelType)
+	name, _ := v.Text()
 	return config.Hybrid(config.Family(name))
+}
+
+// lostHybrid says that the tensors are those of a hybrid whose configuration is lost, if they are; cfg and err are what became
+// of reading it. Its layers and most of its settings are nowhere else.
+func (d *doctor) lostHybrid(cfg config.Config, err error) bool {
+	name, family := d.ofHybrid()
+	if name == "" || err != nil && d.saysHybrid() && !d.damage.lost || err == nil && (!d.damage.lost || d.fits(cfg)) {
+		return false
+	}
+	what := "the tensors are those of " + config.Title(family) + " or another hybrid, such as " + badfile.Quote(name)
+	d.add("", "%v; %s, whose layers and settings only this file states: download it again", cmp.Or(d.damage.err, err), what)
+	return true
+}
+
+// ofHybrid is names.OfHybrid of the names in the files.
+func (d *doctor) ofHybrid() (name string, family config.Family) {
+	var list []string
+	stored := d.w.Listed
+	if stored == nil {
+		stored = d.w.Tensors
+	}
+	for _, t := range stored {
+		list = append(list, t.Name)
+	}
+	return names.OfHybrid(list)
+}
+
+// fits reports whether a configuration fits the tensors once they show its sizes.
+func (d *doctor) fits(cfg config.Config) bool {
+	ck, err := d.assembled(layout.Fit(d.sized(cfg), d.w.Tensors))
+	return err == nil && ck.Check() == nil
 }
 
 // family infers from the tensors what a model is. If several families have such tensors, it is the plain one. Those of a
 // hybrid do not show it.
 func (d *doctor) family() config.Family {
-	if v, _ := d.raw.Get(keyModelType); isHybrid(v) {
+	if name, _ := d.ofHybrid(); name != "" || d.saysHybrid() {
 		return ""
 	}
 	return names.FamilyOf(func(name string) bool {

@@ -2,13 +2,12 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/blockwise"
-	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -57,7 +56,9 @@ func (c *tally) join(after tally) {
 func (c tally) line(t tensor.Tensor) string {
 	elems, _ := t.DType.Block()
 	where := ""
-	if t.DType.Quantized() {
+	if t.Coding != nil {
+		where = fmt.Sprintf("of %s, whose scales are not finite or too large, ", t.Type())
+	} else if t.DType.Quantized() {
 		where = fmt.Sprintf("in %s of %s, the first of them block %d, ", badfile.Count(c.blocks, "block"), t.DType, c.first)
 		if len(t.Shape) > 0 && t.Shape[len(t.Shape)-1] >= elems {
 			row := t.Shape[len(t.Shape)-1] / elems
@@ -72,16 +73,11 @@ func (c tally) line(t tensor.Tensor) string {
 // NonFinite reads all weights of ck and returns a line for each tensor that has an infinity or a NaN: its name, how many of
 // each there are, and of a quantized one in which blocks. The error is ctx.Err or that of a file cut short meanwhile.
 func NonFinite(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) ([]string, error) {
-	if ctx == nil {
-		return nil, errors.New("doctor: the context is nil")
-	}
-	if err := parallel.CheckThreads(opts.Threads); err != nil {
-		return nil, fmt.Errorf("doctor: %w", err)
-	}
-	if err := ck.Hold(); err != nil {
+	done, err := call.Begin(ctx, "doctor", opts.Threads, ck)
+	if err != nil {
 		return nil, err
 	}
-	defer ck.Release()
+	defer done()
 	var tensors []tensor.Tensor
 	for _, t := range ck.Tensors() {
 		if t.DType.Float() {
@@ -90,14 +86,14 @@ func NonFinite(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptio
 	}
 	blocks := blockwise.Of(tensors)
 	counts := make([]tally, len(blocks))
-	err := blockwise.Each(ctx, opts.Threads, tensors, blocks, opts.Progress, func(n int, b blockwise.Block) {
+	err = blockwise.Each(ctx, opts.Threads, tensors, blocks, opts.Progress, func(n int, b blockwise.Block) {
 		t := tensors[b.Tensor]
 		var values [finiteElems]float64
 		for first := b.First; first < b.End; first += finiteElems {
 			part := values[:min(finiteElems, b.End-first)]
-			tensor.WidenF64(part, t.DType, t.Piece(first, first+len(part)).Data)
+			t.Piece(first, first+len(part)).Widen64(part)
 			elems, _ := t.DType.Block()
-			if !t.DType.Quantized() {
+			if !t.DType.Quantized() || t.Coding != nil {
 				elems = len(part) // which block does not matter
 			}
 			counts[n].add(part, first, elems)

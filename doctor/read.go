@@ -13,9 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout"
-	"github.com/gomamba/gomamba/internal/layout/hf"
-	"github.com/gomamba/gomamba/internal/layout/mistral"
-	"github.com/gomamba/gomamba/internal/layout/original"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 // damage is what is wrong with the file of the configuration.
@@ -29,12 +27,7 @@ type damage struct {
 // readConfig reads the file of the configuration as far as it can be read, and takes its dialect for the layout: the
 // other dialects of config.json are not recognised in a damaged file.
 func (d *doctor) readConfig() {
-	d.file = filepath.Join(d.src.Dir, filenames.Config)
-	if d.layout == mistral.Name {
-		d.file, _ = mistral.Folder(d.src)
-	} else if !layout.Exists(d.file) && layout.Exists(filepath.Join(d.src.Dir, filenames.Consolidated)) {
-		d.layout, d.file = mistral.Name, filepath.Join(d.src.Dir, filenames.Params)
-	}
+	d.file = d.layout.Folder.Config(d.src)
 	data, err := jsonobj.ReadFile(d.file, config.MaxFile)
 	switch linked := layout.NotLinked(d.file, err); {
 	case err == nil:
@@ -57,13 +50,8 @@ func (d *doctor) readConfig() {
 	d.raw = found.Members
 	d.damage = damage{lost: found.Lost, partial: found.Partial, unread: found.Unread,
 		err: &badfile.FormatError{File: d.file, Detail: described(found.Damage)}}
-	if d.layout == hf.Name {
-		switch text := object(d.raw); {
-		case config.IsOriginal(text):
-			d.layout = original.Name
-		case config.IsMistral(text):
-			d.layout = mistral.Name
-		}
+	if d.layout.Name == layouts.Default {
+		d.layout = layouts.Speaking(object(d.raw))
 	}
 	d.lift()
 }
@@ -79,7 +67,7 @@ func described(list []string) string {
 
 // lift moves settings to the top level that are inside an object, such as text_config, in a file without sizes.
 func (d *doctor) lift() {
-	if _, flat := d.raw.Get("hidden_size"); flat || d.layout != hf.Name {
+	if _, flat := d.raw.Get("hidden_size"); flat || !d.statesAll() {
 		return
 	}
 	for i, x := range d.raw {
@@ -137,22 +125,20 @@ func (d *doctor) parse() (config.Config, error) {
 
 // parseText reads a configuration in the dialect of the layout.
 func (d *doctor) parseText(text []byte) (config.Config, error) {
-	switch d.layout {
-	case original.Name:
-		return d.whole(text, config.ParseOriginal)
-	case mistral.Name:
-		return d.whole(text, config.ParseMistral)
+	f := d.folder()
+	cfg, err := f.Parse(d.file, text)
+	if err != nil || f.Whole {
+		return cfg, err
 	}
-	return config.ParseHF(d.file, text)
+	return d.completed(cfg)
 }
 
-// whole is wholeConfig for a text that stands for the file. A transformers config beside it that cannot be read is left
+// completed returns the transformers config beside one that states less, if there is one. If that cannot be read it is left
 // out: it only adds what no result depends on.
-func (d *doctor) whole(text []byte, parse func(file string, data []byte) (config.Config, error)) (config.Config, error) {
-	cfg, err := parse(d.file, text)
+func (d *doctor) completed(cfg config.Config) (config.Config, error) {
 	beside := filepath.Join(d.src.Dir, filenames.Whole)
-	if err != nil || !layout.Exists(beside) {
-		return cfg, err
+	if !layout.Exists(beside) {
+		return cfg, nil
 	}
 	all, err := config.LoadHF(beside)
 	if err == nil {

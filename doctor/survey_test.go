@@ -37,7 +37,7 @@ func TestSurvey(t *testing.T) {
 		"Mamba-3":     {original(`, "ssm_cfg": {"layer": "Mamba3"}`), nil, `ssm_cfg.layer: found the string "Mamba3"`, "Mamba3", []int{0, 1, 2, 3}},
 		"LayerNorm":   {`{"model_type": "mamba", "rms_norm": false}`, nil, "rms_norm: found false", "mamba", []int{0, 1, 2, 3}},
 		"a hybrid":    {`{"model_type": "jamba"}`, func(c *layouttest.Checkpoint) { c.Drop("layers.2.mixer.A_log") }, `model_type: "jamba" is a hybrid`, "jamba", []int{0, 1, 3}},
-		"quantized":   {`{"model_type": "mamba", "quantization_config": {"quant_method": "gptq"}}`, nil, `already quantized with "gptq"`, "mamba", []int{0, 1, 2, 3}},
+		"quantized":   {`{"model_type": "mamba", "quantization_config": {"quant_method": "hqq"}}`, nil, `already quantized with "hqq"`, "mamba", []int{0, 1, 2, 3}},
 		"not a Mamba": {`{"model_type": "llama"}`, func(c *layouttest.Checkpoint) { c.Drop("A_log") }, `model_type: "llama" is a config of another architecture`, "llama", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

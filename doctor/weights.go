@@ -1,20 +1,16 @@
 package doctor
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout"
-	"github.com/gomamba/gomamba/internal/layout/hf"
-	"github.com/gomamba/gomamba/internal/layout/mistral"
-	"github.com/gomamba/gomamba/internal/layout/original"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
@@ -23,13 +19,12 @@ import (
 
 // open maps whatever weights the folder holds, and puts their names right.
 func (d *doctor) open() bool {
-	switch {
-	case d.layout == mistral.Name && filepath.Base(d.file) == filenames.Params:
-		d.single(filepath.Join(d.src.Dir, cmp.Or(d.src.File, filenames.Consolidated)))
-	default:
-		d.openFolder()
+	if d.openFolder(); d.w == nil {
+		return false
 	}
-	if d.w == nil {
+	if err := d.w.Assemble(d.file, config.QuantizationIn(d.raw)); err != nil {
+		d.unfixable(err)
+		d.giveUp()
 		return false
 	}
 	if !d.rename() {
@@ -37,10 +32,8 @@ func (d *doctor) open() bool {
 		return false
 	}
 	d.w.NoteAdapter(d.src.Dir)
-	if cfg := d.hybrid(); cfg != nil {
-		hf.Settle(cfg, d.w)
-	} else if d.layout == hf.Name {
-		hf.SettleMLX(d.w)
+	if settle := d.layout.Folder.Settle; settle != nil {
+		settle(d.hybrid(), d.w)
 	}
 	d.lacksFormat()
 	return true
@@ -53,7 +46,7 @@ func (d *doctor) openFolder() {
 		d.one(d.src.File)
 		return
 	}
-	for _, name := range filenames.UsualWeights {
+	for _, name := range slices.Concat(d.layout.Repo.Weights, filenames.UsualWeights) {
 		if layout.Exists(filepath.Join(d.src.Dir, name)) || filenames.IsIndex(name) && len(d.shardsOf(name)) > 0 {
 			d.one(name)
 			return
@@ -161,23 +154,14 @@ func (d *doctor) rename() bool {
 		return false
 	}
 	d.w.SetNames(u.Names)
-	own := ""
-	if cfg := d.hybrid(); cfg != nil {
-		own = names.Alternative(cfg)
-	} else if d.layout == mistral.Name {
-		own = names.MistralPrefix
-	}
-	d.w.NoteWrapper(u, own)
+	d.w.NoteWrapper(u, d.layout.Folder.Prefix(d.hybrid()))
 	var misnamed, same, different []string
 	first := make(map[string]int, len(d.w.Tensors)) // in carried
 	carried := make([]tensor.Tensor, 0, len(d.w.Tensors))
 	for _, t := range d.w.Tensors {
 		name := t.Name
-		switch d.layout {
-		case original.Name:
-			t.Name = names.FromOriginal(name)
-		case mistral.Name:
-			t.Name = names.FromMistral(name)
+		if canonical := d.layout.Folder.Canonical; canonical != nil {
+			t.Name = canonical(name)
 		}
 		if canonical, ok := names.Rename(t.Name); ok {
 			if canonical != names.Backbone+t.Name {
@@ -222,7 +206,7 @@ func (d *doctor) reportNames(misnamed, same, different []string) {
 // sameData reports whether two tensors are equal in dtype, shape and bytes.
 func sameData(a, b tensor.Tensor) (same bool) {
 	err := mmap.Guard(func() error {
-		same = a.DType == b.DType && slices.Equal(a.Shape, b.Shape) && bytes.Equal(a.Data, b.Data)
+		same = slices.Equal(a.Shape, b.Shape) && a.SameBytes(b)
 		return nil
 	})
 	return same && err == nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -112,7 +113,10 @@ func (ck *Checkpoint) Check() error {
 
 // examination sorts the tensors of a checkpoint by what the table says about them.
 type examination struct {
-	ck       *Checkpoint
+	ck        *Checkpoint
+	divisible map[string]names.Whole // tensors of several parts
+	whole     map[string]bool        // the parts of those that were not taken apart, for their shapes
+
 	misshape []shapeMismatch
 	mistyped []tensor.Tensor
 	missing  []names.Spec
@@ -137,19 +141,30 @@ func (ck *Checkpoint) examine(opts Options) error {
 		ck.spec[s.Name] = s
 	}
 	ck.found = make(map[string]int, len(table))
-	x := examination{ck: ck}
-	for i, t := range ck.weights.Tensors {
+	files, err := ck.layout.InFiles(ck.cfg)
+	if err != nil {
+		return err
+	}
+	x := examination{ck: ck, whole: make(map[string]bool)}
+	if x.divisible, err = ck.layout.Divisible(ck.cfg); err != nil {
+		return err
+	}
+	ck.tensors = layout.Divide(ck.weights.Tensors, x.divisible)
+	for i, t := range ck.tensors {
 		x.sort(i, t)
 	}
 	meant := x.settleMisnamed()
 	required := 0
-	for _, s := range table {
-		if s.Optional {
+	for _, w := range files {
+		if w.Optional {
 			continue
 		}
 		required++
-		if _, ok := ck.stored(s.Name); !ok && !meant[s.Name] {
-			x.missing = append(x.missing, s)
+		if slices.ContainsFunc(w.Parts, func(s names.Spec) bool {
+			_, ok := ck.stored(s.Name)
+			return !ok && !meant[s.Name] && !x.whole[s.Name]
+		}) {
+			x.missing = append(x.missing, w.Spec)
 		}
 	}
 	x.report(required, opts)
@@ -169,6 +184,11 @@ func (x *examination) sort(i int, t tensor.Tensor) {
 	spec, wanted := x.ck.spec[name]
 	_, twice := x.ck.found[name]
 	switch {
+	case x.divisible[name].Parts != nil:
+		x.misshape = append(x.misshape, shapeMismatch{t, x.divisible[name].Spec})
+		for _, s := range x.divisible[name].Parts {
+			x.whole[s.Name] = true
+		}
 	case wanted && !twice:
 		x.ck.found[name] = i
 		if !slices.Equal(t.Shape, spec.Shape) {

@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"bytes"
 	"math"
 	"slices"
 
@@ -74,8 +73,8 @@ func (ck *Checkpoint) compareHead() headState {
 
 // equalValues compares two tensors without memory to speak of: bit by bit when of one dtype, else widened to float64.
 func equalValues(a, b tensor.Tensor) bool {
-	if a.DType == b.DType {
-		return bytes.Equal(a.Data, b.Data)
+	if a.DType == b.DType && a.Coding == nil {
+		return a.SameBytes(b)
 	}
 	if !a.DType.Float() || !b.DType.Float() || a.Elems() != b.Elems() {
 		return false
@@ -84,8 +83,8 @@ func equalValues(a, b tensor.Tensor) bool {
 	var x, y [chunk]float64
 	for first := 0; first < a.Elems(); first += chunk {
 		n := min(chunk, a.Elems()-first)
-		tensor.WidenF64(x[:n], a.DType, a.Piece(first, first+n).Data)
-		tensor.WidenF64(y[:n], b.DType, b.Piece(first, first+n).Data)
+		a.Piece(first, first+n).Widen64(x[:n])
+		b.Piece(first, first+n).Widen64(y[:n])
 		for i := range n {
 			if x[i] != y[i] && !(math.IsNaN(x[i]) && math.IsNaN(y[i])) {
 				return false

@@ -28,22 +28,6 @@ func (ck *Checkpoint) Hold() error {
 // Release undoes Hold. The last one after Close releases the files.
 func (ck *Checkpoint) Release() { ck.gate.Leave() }
 
-// HoldAll holds several checkpoints, or none with the error of the first that is closed. release undoes it.
-func HoldAll(cks ...*Checkpoint) (release func(), err error) {
-	releaseAll := func(held []*Checkpoint) {
-		for _, ck := range held {
-			ck.Release()
-		}
-	}
-	for i, ck := range cks {
-		if err := ck.Hold(); err != nil {
-			releaseAll(cks[:i])
-			return nil, err
-		}
-	}
-	return func() { releaseAll(cks) }, nil
-}
-
 func (ck *Checkpoint) closedError() error { return fmt.Errorf("%s: %w", ck.path, ErrClosed) }
 
 // usable reports a checkpoint that is nil or closed.

@@ -24,6 +24,7 @@ import (
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -46,9 +47,10 @@ type Checkpoint struct {
 	layout  layout.Layout
 	cfg     config.Config
 	weights *layout.Weights
+	tensors []tensor.Tensor // of the weights, taken apart to those of the name table
 
 	spec  map[string]names.Spec // the name table of cfg
-	found map[string]int        // name in the table to index in weights.tensors
+	found map[string]int        // name in the table to index in tensors
 
 	further []tensor.Tensor // see Further
 
@@ -154,7 +156,7 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 	if !ok || ck.usable() != nil {
 		return tensor.Tensor{}, false
 	}
-	return ck.weights.Tensors[i], true
+	return ck.tensors[i], true
 }
 
 // Further returns the tensors by which a hybrid predicts further tokens, named "mtp." and more: transformers ignores them and
@@ -165,6 +167,17 @@ func (ck *Checkpoint) Further() []tensor.Tensor {
 	}
 	return ck.further
 }
+
+// Scheme is a way in which other programs store quantized weights, and how many weights are stored so.
+type Scheme = scheme.Found
+
+// Schemes lists the ways in which weights are stored in several tensors each. Tensors has these weights put together, of dtype
+// tensor.Coded.
+func (ck *Checkpoint) Schemes() []Scheme { return ck.weights.Schemes }
+
+// Activations names the tensors by which other programs scale activations before they round them. Nothing is rounded here, so
+// they are left out.
+func (ck *Checkpoint) Activations() []string { return ck.weights.Activations }
 
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
 func (ck *Checkpoint) ReadAhead() {

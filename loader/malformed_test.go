@@ -136,16 +136,16 @@ func TestContradictions(t *testing.T) {
 			``, false,
 		},
 		{
-			"quantized by GPTQ",
+			"quantized by AQLM",
 			func(c *layouttest.Checkpoint) {
 				c.Drop("in_proj")
 				for _, i := range []string{"0", "1", "2", "3"} {
-					for _, tail := range []string{"g_idx", "qweight", "qzeros", "scales"} {
+					for _, tail := range []string{"codes", "codebooks"} {
 						c.Add("backbone.layers."+i+".mixer.in_proj."+tail, tensor.I32, 4)
 					}
 				}
 			},
-			`found weights quantized with GPTQ`, true,
+			`found weights quantized with AQLM`, true,
 		},
 		{
 			"Mamba-2",
@@ -394,12 +394,12 @@ func TestShards(t *testing.T) {
 func TestQuantizedNames(t *testing.T) {
 	c := layouttest.Load(t)
 	c.Drop("in_proj.weight")
-	for _, part := range []string{"qweight", "qzeros", "scales", "g_idx"} {
+	for _, part := range []string{"codes", "codebooks"} {
 		c.Add("backbone.layers.0.mixer.in_proj."+part, tensor.I32, 4, 16)
 	}
 	err := open(t, c.Write(t), loader.Options{}).Check()
 	var unsupported *badfile.UnsupportedError
-	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "GPTQ") {
+	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "AQLM") {
 		t.Errorf("Check: %v", err)
 	}
 }

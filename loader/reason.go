@@ -13,8 +13,13 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 )
 
-// lookUp returns the entry of name in cfg's table.
-func lookUp(cfg config.Config, name string) (names.Spec, bool) {
+// lookUp returns the tensor of that name of a model of cfg, of its name table or of files.
+func (ck *Checkpoint) lookUp(cfg config.Config, name string) (names.Spec, bool) {
+	if divisible, err := ck.layout.Divisible(cfg); err == nil {
+		if w, ok := divisible[name]; ok {
+			return w.Spec, true
+		}
+	}
 	table, err := names.Table(cfg)
 	if err != nil {
 		return names.Spec{}, false
@@ -47,7 +52,7 @@ func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
 				continue
 			}
 			*k.Size++
-			moved, _ := lookUp(turned, spec.Name)
+			moved, _ := ck.lookUp(turned, spec.Name)
 			*k.Size--
 			slope := moved.Shape[dim] - want
 			if slope == 0 {
@@ -78,13 +83,13 @@ func (ck *Checkpoint) presenceReason(name string, blocks int) string {
 		}
 	}
 	turned := ck.cfg.Clone()
-	now, there := lookUp(ck.cfg, name)
+	now, there := ck.lookUp(ck.cfg, name)
 	for _, k := range config.Knobs(turned) {
 		if k.Switch == nil {
 			continue
 		}
 		*k.Switch = !*k.Switch
-		then, thereThen := lookUp(turned, name)
+		then, thereThen := ck.lookUp(turned, name)
 		*k.Switch = !*k.Switch
 		if there != thereThen || now.Optional != then.Optional {
 			return fmt.Sprintf("%s is %t", ck.spelled(k.Key), *k.Switch)

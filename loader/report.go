@@ -12,7 +12,8 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// report turns what the examination found into faults, the most telling first.
+// report turns what the examination found into faults, the most telling first. They are what Check returns, so they give their
+// reasons here; package doctor asks further.
 func (x *examination) report(required int, opts Options) {
 	switch {
 	case x.variant(), x.hybrid(), x.unknownModel(required):

@@ -20,24 +20,24 @@ type attention struct {
 
 	q, k, v, turns array // [B·T, q·hd], [B·T, kv·hd], [B·T, kv·hd], [B·T, Turned]: cosines, then sines
 
-	attending channelFunc // attend
+	turning, attending channelFunc // turn and attend
 }
 
 func newAttention(b binder, s *scratch, a *blocks.Attention) *attention {
 	m := &attention{
 		Attention: a,
-		qProj:     matrix(b, s, "q_proj.weight"), qBias: optional(b, "q_proj.bias", a.Bias),
-		kProj: matrix(b, s, "k_proj.weight"), kBias: optional(b, "k_proj.bias", a.Bias),
-		vProj: matrix(b, s, "v_proj.weight"), vBias: optional(b, "v_proj.bias", a.Bias),
-		oProj: matrix(b, s, "o_proj.weight"), oBias: optional(b, "o_proj.bias", a.OutBias),
-		head: kernel.Attention{Dim: a.Dim, Scale: a.Scale},
+		qProj:     matrix(b, "q_proj.weight"), qBias: optional(b, "q_proj.bias", a.Bias),
+		kProj: matrix(b, "k_proj.weight"), kBias: optional(b, "k_proj.bias", a.Bias),
+		vProj: matrix(b, "v_proj.weight"), vBias: optional(b, "v_proj.bias", a.Bias),
+		oProj: matrix(b, "o_proj.weight"), oBias: optional(b, "o_proj.bias", a.OutBias),
+		head: kernel.Attention{Dim: a.Dim, Group: a.Heads / a.KeyHeads, Scale: a.Scale},
 		q:    s.reserve("q_proj", a.Heads*a.Dim), k: s.reserve("k_proj", a.KeyHeads*a.Dim), v: s.reserve("v_proj", a.KeyHeads*a.Dim),
 		turns: s.reserve("turns", a.Turned),
 	}
 	for i := range a.Turned / 2 {
 		m.frequencies = append(m.frequencies, samebits.Exp(float64(-2*i)/float64(a.Turned)*samebits.Log(a.Theta)))
 	}
-	m.attending = m.attend
+	m.turning, m.attending = m.turn, m.attend
 	return m
 }
 
@@ -57,12 +57,15 @@ func (m *attention) forward(c *chunk) {
 		c.states[blocks.Values].Grow(row.seq, row.tokens)
 	}
 
-	// 3. Rotary embedding of q and k; keys and values join those before; softmax(q·kᵀ·scale)·v over them, by groups
-	//    of q/kv query heads.                                   [B·T, q, hd], over q
-	c.each(m.KeyHeads, 1, m.attending)
+	// 3. Rotary embedding of q and k; keys and values join those before.
+	c.each(m.KeyHeads, 1, m.turning)
+
+	// 4. softmax(q·kᵀ·scale)·v, by groups of q/kv query heads and tiles of positions.
+	//                                                           [B·T, q, hd], over q
+	c.each(m.KeyHeads*m.tiles(c), 1, m.attending)
 	c.clearPadding(q, m.Heads*m.Dim)
 
-	// 4. Projection back.                                       [B·T, q·hd] → out [B·T, D]
+	// 5. Projection back.                                       [B·T, q·hd] → out [B·T, D]
 	c.matMul(c.out, &m.oProj, q, m.oProj.Cols, m.oBias)
 }
 
@@ -78,17 +81,16 @@ func (m *attention) angles(c *chunk, row span) {
 	}
 }
 
-// attend is step 3 for the key heads lo to hi of one sequence. A token's key joins before its queries look, and the next
-// token's after, so that nothing of what follows a token is there when it is computed.
-func (m *attention) attend(c *chunk, row span, lo, hi int) {
+// turn is step 3 for the key heads lo to hi of one sequence.
+func (m *attention) turn(c *chunk, row span, lo, hi int) {
 	keys, values := &c.states[blocks.Keys], &c.states[blocks.Values]
 	q, k, v, turns := c.scratch[m.q], c.scratch[m.k], c.scratch[m.v], c.scratch[m.turns]
-	dim, group := m.Dim, m.Heads/m.KeyHeads
+	dim, group := m.Dim, m.head.Group
 	first := keys.Tokens(row.seq) - row.tokens
-	for head := lo; head < hi; head++ {
-		for t := range row.tokens {
-			at := row.from + t
-			turn := turns[at*m.Turned:][:m.Turned]
+	for t := range row.tokens {
+		at := row.from + t
+		turn := turns[at*m.Turned:][:m.Turned]
+		for head := lo; head < hi; head++ {
 			key := k[(at*m.KeyHeads+head)*dim:][:dim]
 			for i := range key {
 				key[i] = float32(float64(key[i]) * m.KeyScale)
@@ -97,10 +99,27 @@ func (m *attention) attend(c *chunk, row span, lo, hi int) {
 			keys.Put(row.seq, head, first+t, key)
 			values.Put(row.seq, head, first+t, v[(at*m.KeyHeads+head)*dim:][:dim])
 			for j := head * group; j < (head+1)*group; j++ {
-				query := q[(at*m.Heads+j)*dim:][:dim]
-				rotate(query, turn)
-				m.head.Run(query, query, head, keys.Pages(row.seq), values.Pages(row.seq), first+t+1)
+				rotate(q[(at*m.Heads+j)*dim:][:dim], turn)
 			}
+		}
+	}
+}
+
+// tiles returns into how many tiles the positions of a chunk are divided.
+func (m *attention) tiles(c *chunk) int {
+	return (c.width + m.head.Positions() - 1) / m.head.Positions()
+}
+
+// attend is step 4 for the tiles lo to hi of one sequence, counted over the key heads.
+func (m *attention) attend(c *chunk, row span, lo, hi int) {
+	keys, values, q := &c.states[blocks.Keys], &c.states[blocks.Values], c.scratch[m.q]
+	each, atOnce, stride := m.tiles(c), m.head.Positions(), m.Heads*m.Dim
+	for i := lo; i < hi; i++ {
+		head, from := i/each, i%each*atOnce
+		if n := min(atOnce, row.tokens-from); n > 0 {
+			group := q[(row.from+from)*stride+head*m.head.Group*m.Dim:]
+			first := keys.Tokens(row.seq) - row.tokens + from
+			m.head.Run(group, stride, n, first, head, keys.Pages(row.seq), values.Pages(row.seq))
 		}
 	}
 }

@@ -39,7 +39,7 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
 	case blocks.MLP, blocks.SwiGLU:
-		return newMLP(b, s, step.MLP)
+		return newMLP(b, s, step.MLP, 1)
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return newExperts(b, s, step.Experts)
 	}
@@ -67,10 +67,10 @@ type weights struct {
 
 // bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
 func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights, error) {
-	b, cfg := loader.NewBinder(ck), ck.Config()
+	b, cfg := loader.NewBinder(ck).Apart(), ck.Config()
 	w := &weights{
 		embeddings: newTable(b, names.Embedding),
-		head:       matrix(b, s, names.Head),
+		head:       matrix(b, names.Head),
 		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
@@ -94,18 +94,29 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 // weight is a matrix of a block.
 type weight struct {
 	kernel.Matrix
-	change         *change // by an adapter, nil: none
-	name           string  // canonical, of the tensor
-	index, stacked int     // which of how many matrices of the tensor it is
+	change *change  // by an adapter, nil: none
+	names  []string // canonical, of the tensors whose rows it has
 }
 
 // matrix binds a two-dimensional weight, without copying it.
-func matrix(b binder, s *scratch, name string) weight {
+func matrix(b binder, name string) weight {
 	t := b.Take(name)
 	if b.Err() != nil {
 		return weight{}
 	}
-	return weight{kernel.NewMatrix(t), newChange(b, s, name, t, 0), t.Name, 0, 1}
+	return weight{kernel.NewMatrix(t), newChange(b, name, t), []string{t.Name}}
+}
+
+// together binds two matrices as one if the rows of the second lie after those of the first, as in files of Hugging Face's that
+// have them in one tensor.
+func together(b binder, first, second string) (both weight, ok bool) {
+	t, u := b.Take(first), b.Take(second)
+	n := len(t.Data)
+	if b.Err() != nil || b.Delta(first) != nil || b.Delta(second) != nil || t.DType != u.DType || len(u.Data) == 0 || cap(t.Data) <= n || &t.Data[:n+1][n] != &u.Data[0] {
+		return weight{}, false
+	}
+	t.Data, t.Shape = t.Data[:n+len(u.Data)], []int{t.Shape[0] + u.Shape[0], t.Shape[1]}
+	return weight{kernel.NewMatrix(t), nil, []string{t.Name, u.Name}}, true
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.
@@ -118,9 +129,7 @@ func vector(b binder, name string) []float32 {
 		return tensor.Float32s(t)
 	}
 	values := make([]float32, t.Elems())
-	if err := d.Widen(values, t, 0); err != nil {
-		b.Fail(name, err)
-	}
+	b.Fail(name, d.Widen(values, t, 0))
 	return values
 }
 

@@ -89,9 +89,15 @@ func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
 // checkOrigin compares what a file says of itself with the model and with its values. Dumps made by others say nothing.
 func (m *Model) checkOrigin(d *dump.Dump, s *Snapshot, g *generation) error {
 	meta := d.Metadata()
-	if made, ok := meta[metaModel]; ok && m.fingerprint != "" && made != m.fingerprint {
-		return &badfile.FormatError{File: d.Path(), Where: "cache",
-			Detail: fmt.Sprintf("made with another model: its fingerprint is %s, this model's %s", badfile.Quote(made[:min(12, len(made))]), badfile.Quote(m.fingerprint[:min(12, len(m.fingerprint))]))}
+	if made, ok := meta[metaModel]; ok {
+		name, err := m.fingerprint()
+		if err != nil {
+			return err
+		}
+		if name != "" && made != name {
+			return &badfile.FormatError{File: d.Path(), Where: "cache",
+				Detail: fmt.Sprintf("made with another model: its fingerprint is %s, this model's %s", badfile.Quote(made[:min(12, len(made))]), badfile.Quote(name[:min(12, len(name))]))}
+		}
 	}
 	if _, ours := meta[metaDigest]; ours && (meta[metaFloor] == floored) != m.dtFloor {
 		made, now := "without a floor of dt", "has one"
@@ -163,8 +169,12 @@ func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 	for name, text := range s.Notes {
 		meta[metaNote+name] = text
 	}
-	if m.fingerprint != "" {
-		meta[metaModel] = m.fingerprint
+	name, err := m.fingerprint()
+	if err != nil {
+		return err
+	}
+	if name != "" {
+		meta[metaModel] = name
 	}
 	if m.dtFloor {
 		meta[metaFloor] = floored

@@ -15,12 +15,10 @@ type change struct {
 
 	rows  []int         // that have other values
 	other kernel.Matrix // [len(rows), Cols]
-
-	low, sum array // [rows, rank or len(rows)], [rows, Rows]
 }
 
-// newChange binds the delta of matrix i of a tensor; nil if there is none.
-func newChange(b binder, s *scratch, name string, t tensor.Tensor, i int) *change {
+// newChange binds the delta of a tensor of one matrix; nil if there is none.
+func newChange(b binder, name string, t tensor.Tensor) *change {
 	d := b.Delta(name)
 	if d == nil {
 		return nil
@@ -32,46 +30,45 @@ func newChange(b binder, s *scratch, name string, t tensor.Tensor, i int) *chang
 		return nil
 	}
 	if len(d.Products) > 0 {
-		p := d.Products[i]
+		p := d.Products[0]
 		up := make([]float32, len(p.Left))
 		for i, v := range p.Left {
 			up[i] = v * p.Scale
 		}
 		n.down = kernel.NewMatrix(tensor.Of("", p.Right, p.Rank, d.Cols))
 		n.up = kernel.NewMatrix(tensor.Of("", up, d.Rows, p.Rank))
-		n.low, n.sum = s.reserve("adapter rank", p.Rank), s.reserve("adapter product", d.Rows)
 	}
 	if len(n.rows) > 0 {
 		n.other = kernel.NewMatrix(tensor.Of("", d.Values, len(n.rows), d.Cols))
-		n.low = s.reserve("adapter rank", len(n.rows))
 	}
 	return n
 }
 
-// apply changes y [rows, w.Rows], which is x·wᵀ for x [rows, w.Cols], whose rows are stride apart.
-func (n *change) apply(c *chunk, y []float32, width int, x []float32, stride, rows int) {
-	pool := c.model.pool
+// apply changes what a product with w gave.
+func (n *change) apply(c *chunk, p *kernel.Product) {
+	pool, width := c.model.pool, p.W.Rows
 	if n.up.Rows > 0 {
-		low, sum := c.scratch[n.low][:rows*n.down.Rows], c.scratch[n.sum][:rows*width]
-		kernel.MatMul(pool, low, &n.down, x, stride, rows)
-		kernel.MatMul(pool, sum, &n.up, low, n.down.Rows, rows)
-		kernel.Add(y[:rows*width], sum)
+		c.low, c.sum = resized(c.low, p.Tokens*n.down.Rows), resized(c.sum, p.Tokens*width)
+		kernel.MatMul(pool, c.low, &n.down, p.X, p.XStride, p.Tokens)
+		kernel.MatMul(pool, c.sum, &n.up, c.low, n.down.Rows, p.Tokens)
 	}
-	if n.factors != nil {
-		for row := range rows {
-			for i, f := range n.factors {
-				y[row*width+i] *= f
-			}
+	for row := range p.Tokens {
+		y := p.Y[row*p.YStride:][:width]
+		if n.up.Rows > 0 {
+			kernel.Add(y, c.sum[row*width:][:width])
+		}
+		for i, f := range n.factors {
+			y[i] *= f
 		}
 	}
 	if len(n.rows) == 0 {
 		return
 	}
-	low := c.scratch[n.low][:rows*len(n.rows)]
-	kernel.MatMul(pool, low, &n.other, x, stride, rows)
-	for row := range rows {
+	c.low = resized(c.low, p.Tokens*len(n.rows))
+	kernel.MatMul(pool, c.low, &n.other, p.X, p.XStride, p.Tokens)
+	for row := range p.Tokens {
 		for i, r := range n.rows {
-			y[row*width+r] = low[row*len(n.rows)+i]
+			p.Y[row*p.YStride+r] = c.low[row*len(n.rows)+i]
 		}
 	}
 }

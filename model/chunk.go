@@ -62,24 +62,26 @@ type chunk struct {
 	states  []blocks.State[float32]
 	carries []kernel.Carry
 	routes  routes // of a mixture of experts
-	whole   [1]span
+	parts   []part // of several MLPs
 
-	// What runs in parallel now. The tasks are made once, so that a token allocates nothing.
+	// Products that are to be computed, and what is added to each.
+	products []kernel.Product
+	biases   [][]float32
+	changes  []*change // of products, by an adapter
+	low, sum []float32 // that these work in
+
+	// What runs in parallel now. The task is made once, so that a token allocates nothing.
+	doing           pieceFunc
 	run             channelFunc
 	channels, block int // of them that make a piece of work
 	norm            rowNorm
 
-	running, norming *parallel.Task
+	working *parallel.Task
 }
 
 func (m *Model) newChunk() *chunk {
 	c := &chunk{model: m, scratch: make([][]float32, len(m.scratch.names))}
-	c.running = parallel.NewTask(c.runBlocks)
-	c.norming = parallel.NewTask(func(lo, hi int) {
-		for row := lo; row < hi; row++ {
-			c.norm.run(row)
-		}
-	})
+	c.working = parallel.NewTask(func(lo, hi int) { c.doing(c, lo, hi) })
 	return c
 }
 
@@ -104,14 +106,15 @@ func (c *chunk) resize(rows, logitRows int) {
 	D, V := c.model.cfg.Shared().HiddenSize, c.model.cfg.Shared().VocabSize
 	c.hidden, c.u, c.out = resized(c.hidden, rows*D), resized(c.u, rows*D), resized(c.out, rows*D)
 	for i, width := range c.model.scratch.widths {
-		c.scratch[i] = resized(c.scratch[i], rows*width)
+		c.scratch[i] = resized(c.scratch[i], rowsOf(rows, c.model.scratch.copies[i])*width)
 	}
 	c.logits = resized(c.logits, logitRows*V)
 }
 
 // matMul sets y [rows, w.Rows] to x·wᵀ + bias for x [rows, w.Cols], whose rows are xStride apart; bias may be nil.
 func (c *chunk) matMul(y []float32, w *weight, x []float32, xStride int, bias []float32) {
-	c.matMulOf(tokens{c.spans, c.rows}, y, w, x, xStride, bias)
+	c.product(tokens{c.spans, c.rows}, y, w.Rows, w, x, xStride, bias)
+	c.multiply()
 }
 
 // tokens are rows of which spans hold tokens.
@@ -120,31 +123,55 @@ type tokens struct {
 	rows  int
 }
 
-// gathered are n rows that all hold tokens.
-func (c *chunk) gathered(n int) tokens {
-	c.whole[0] = span{tokens: n}
-	return tokens{c.whole[:], n}
-}
-
-// matMulOf is matMul for some rows.
-func (c *chunk) matMulOf(t tokens, y []float32, w *weight, x []float32, xStride int, bias []float32) {
-	if c.inputs != nil {
-		for _, s := range t.spans {
-			c.inputs(Inputs{Weight: w.name, Matrix: w.index, Matrices: w.stacked, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
+// product plans a product for multiply: y, rows yStride apart, becomes x·wᵀ + bias for some rows.
+func (c *chunk) product(t tokens, y []float32, yStride int, w *weight, x []float32, xStride int, bias []float32) {
+	c.products = append(c.products, kernel.Product{Y: y, YStride: yStride, W: &w.Matrix, X: x, XStride: xStride, Tokens: t.rows})
+	c.biases, c.changes = append(c.biases, bias), append(c.changes, w.change)
+	if c.inputs == nil {
+		return
+	}
+	for _, s := range t.spans {
+		for _, name := range w.names {
+			c.inputs(Inputs{Weight: name, X: x[s.from*xStride:], Rows: s.tokens, Cols: w.Cols, Stride: xStride})
 		}
 	}
-	c.product(y, w, x, xStride, t.rows)
-	if bias != nil {
-		kernel.AddBias(y[:t.rows*w.Rows], bias)
-	}
 }
 
-// product sets y [rows, w.Rows] to x·wᵀ, with what an adapter changes in w.
-func (c *chunk) product(y []float32, w *weight, x []float32, xStride, rows int) {
-	kernel.MatMul(c.model.pool, y, &w.Matrix, x, xStride, rows)
-	if w.change != nil {
-		w.change.apply(c, y, w.Rows, x, xStride, rows)
+// multiply computes what product has planned, all at once.
+func (c *chunk) multiply() {
+	kernel.MatMulEach(c.model.pool, c.products...)
+	for i, bias := range c.biases {
+		if n := c.changes[i]; n != nil {
+			n.apply(c, &c.products[i])
+		}
+		if bias == nil {
+			continue
+		}
+		for t := range c.products[i].Tokens {
+			kernel.Add(c.products[i].Y[t*c.products[i].YStride:][:len(bias)], bias)
+		}
 	}
+	clear(c.products)
+	c.products, c.biases, c.changes = c.products[:0], c.biases[:0], c.changes[:0]
+}
+
+// predict sets the logits to those of rows of the final norm's output.
+func (c *chunk) predict(x []float32, rows int) {
+	w := &c.model.weights.head
+	kernel.MatMul(c.model.pool, c.logits, &w.Matrix, x, w.Cols, rows)
+	if w.change != nil {
+		w.change.apply(c, &kernel.Product{Y: c.logits, YStride: w.Rows, W: &w.Matrix, X: x, XStride: w.Cols, Tokens: rows})
+	}
+	kernel.Scale(c.logits, 1/c.model.weights.scales.Logits)
+}
+
+// pieceFunc does the pieces lo to hi of some work.
+type pieceFunc func(c *chunk, lo, hi int)
+
+// inPieces calls do for 0..n, at most grain of them at a time, in parallel.
+func (c *chunk) inPieces(n, grain int, do pieceFunc) {
+	c.doing = do
+	c.model.pool.RunTask(c.working, n, grain)
 }
 
 // channelFunc does the work of a block for the channels lo to hi of one sequence.
@@ -161,7 +188,7 @@ func (c *chunk) each(channels, block int, run channelFunc) {
 	if c.width < longTokens {
 		grain = max(1, n/(2*c.model.pool.Threads())) // to read states takes longer than to move them: in few long streams
 	}
-	c.model.pool.RunTask(c.running, n, grain)
+	c.inPieces(n, grain, (*chunk).runBlocks)
 }
 
 func (c *chunk) blocks() int { return (c.channels + c.block - 1) / c.block }
@@ -196,8 +223,14 @@ func (n *rowNorm) run(row int) {
 // normRows norms every row, in parallel.
 func (c *chunk) normRows(n rowNorm) {
 	c.norm = n
-	c.model.pool.RunTask(c.norming, c.rows, 8)
+	c.inPieces(c.rows, 8, (*chunk).normPieces)
 	c.norm = rowNorm{}
+}
+
+func (c *chunk) normPieces(lo, hi int) {
+	for row := lo; row < hi; row++ {
+		c.norm.run(row)
+	}
 }
 
 // clearPadding zeroes the rows of v, width values each, that hold no token.

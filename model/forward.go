@@ -32,11 +32,10 @@ type Want struct {
 // Inputs are rows that a matrix is multiplied with, one for each token. They are valid until the function that receives them
 // returns.
 type Inputs struct {
-	Weight           string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
-	Matrix, Matrices int    // which of how many the tensor holds
-	X                []float32
-	Rows, Cols       int
-	Stride           int // row i is X[i*Stride:][:Cols]
+	Weight     string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
+	X          []float32
+	Rows, Cols int
+	Stride     int // row i is X[i*Stride:][:Cols]
 }
 
 // Part is a piece of a forward pass's results: a window of positions, or the last logits.
@@ -209,9 +208,8 @@ func (p *pass) all() error {
 	if p.want.Logits != LogitsLast {
 		return nil
 	}
-	c.resize(b.Sequences, b.Sequences)
-	c.product(c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
-	kernel.Scale(c.logits, 1/p.m.weights.scales.Logits)
+	c.resize(0, b.Sequences)
+	c.predict(p.last, b.Sequences)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
 }
@@ -248,8 +246,7 @@ func (p *pass) chunk() error {
 	}
 	switch p.want.Logits {
 	case LogitsAll:
-		c.product(c.logits, &w.head, c.u, D, c.rows)
-		kernel.Scale(c.logits, 1/w.scales.Logits)
+		c.predict(c.u, c.rows)
 		p.part.Logits = c.logits
 	case LogitsLast:
 		p.keepLast()

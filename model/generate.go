@@ -7,16 +7,20 @@ import (
 	"slices"
 )
 
-// Generator continues one sequence, token by token. It owns the cache that it was given.
+// Generator continues a sequence token by token, or several side by side, one token of each at a time, so that the weights
+// are read once for all of them. Sequences have lengths of their own and no padding; each gets the tokens that it gets
+// alone. A generator owns the cache that it was given.
 type Generator struct {
-	m       *Model
-	cache   *Cache
-	sampler *sampler
-	logits  []float32 // for the next token; nil before the first Feed
-	pending []int64   // drawn, but not yet run through the network
+	m        *Model
+	cache    *Cache
+	samplers []*sampler
+	logits   []float32 // [B, V] for the next tokens
+	ready    []bool    // of each sequence whether its logits are there
+	pending  [][]int64 // of each sequence what is drawn, but not yet run through the network
 }
 
-// NewGenerator starts from a cache of one sequence; nil stands for one that has not begun.
+// NewGenerator continues the sequences of a cache, such as NewCache(n) for n that have not begun; nil stands for one. Every
+// sequence is drawn by how, with the same seed.
 func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
@@ -27,80 +31,129 @@ func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 	if cache == nil {
 		cache = m.NewCache(1)
 	}
-	if err := cache.check(m, 1); err != nil {
+	n := cache.Sequences
+	if err := checkSequences(n, m.memory); err != nil {
 		return nil, err
 	}
-	return &Generator{m: m, cache: cache, sampler: newSampler(how, m.cfg.Shared().VocabSize)}, nil
+	if err := cache.check(m, n); err != nil {
+		return nil, err
+	}
+	vocab := m.cfg.Shared().VocabSize
+	g := &Generator{m: m, cache: cache, logits: make([]float32, n*vocab), ready: make([]bool, n), pending: make([][]int64, n)}
+	for range n {
+		g.samplers = append(g.samplers, newSampler(how, vocab))
+	}
+	return g, nil
 }
 
-// Feed runs tokens that are given, such as a prompt.
-func (g *Generator) Feed(ctx context.Context, ids []int64) error {
+// Feed runs tokens that are given, such as prompts: those of every sequence, of any length. Not all may be empty.
+func (g *Generator) Feed(ctx context.Context, prompts ...[]int64) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
-	if len(ids) == 0 {
+	if len(prompts) != len(g.pending) {
+		return fmt.Errorf("%d prompts for %d sequences", len(prompts), len(g.pending))
+	}
+	if !slices.ContainsFunc(prompts, func(ids []int64) bool { return len(ids) > 0 }) {
 		return errors.New("the prompt is empty: generation needs at least one token to start from")
 	}
-	ids, g.pending = append(g.pending, ids...), nil
-	return g.run(ctx, ids)
+	for i, ids := range prompts {
+		g.pending[i] = append(g.pending[i], ids...)
+	}
+	return g.settle(ctx)
 }
 
-// Resume sets the logits for the next token, as kept beside a cache, so that generation goes on without a prompt.
+// Resume sets the logits [B, V] for the next tokens, as kept beside a cache, so that generation continues without a prompt.
 func (g *Generator) Resume(logits []float32) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
-	if len(logits) != g.m.cfg.Shared().VocabSize {
-		return fmt.Errorf("%d logits to resume from, the vocabulary has %d", len(logits), g.m.cfg.Shared().VocabSize)
+	if len(logits) != len(g.logits) {
+		return fmt.Errorf("%d logits to resume from, expected %d: the vocabulary has %d, and the sequences are %d",
+			len(logits), len(g.logits), len(g.logits)/len(g.ready), len(g.ready))
 	}
-	g.logits = slices.Clone(logits)
+	copy(g.logits, logits)
+	for i := range g.ready {
+		g.ready[i] = true
+	}
 	return nil
 }
 
-// Restart goes on from another cache, nil for one that has not begun, with the logits for its next token, nil where a
-// prompt comes first. The cache is the generator's from now on, and the tokens that it has seen are those that count for
-// the repeat penalty; draws go on in their sequence.
+// Restart continues from another cache, nil for one that has not begun, with the logits for its next tokens, nil if prompts
+// come first. The cache is the generator's from now on, and the tokens that it has seen are those that count for the repeat
+// penalty; draws continue in their sequence.
 func (g *Generator) Restart(cache *Cache, logits []float32) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
+	n := len(g.pending)
 	if cache == nil {
-		cache = g.m.NewCache(1)
+		cache = g.m.NewCache(n)
 	}
-	if err := cache.check(g.m, 1); err != nil {
+	if err := cache.check(g.m, n); err != nil {
 		return err
 	}
-	g.cache, g.logits, g.pending = cache, nil, nil
+	g.cache = cache
+	for i := range n {
+		g.pending[i], g.ready[i] = nil, false
+	}
 	if logits == nil {
 		return nil
 	}
 	return g.Resume(logits)
 }
 
-// Next draws the next token; a *NonFiniteError says that the logits are no numbers. The network runs it only when it is needed: on the next call, or on State.
+// Next draws the next token of a generator of one sequence. A *NonFiniteError says that a logit is not finite. The network
+// runs the token only when it is needed: on the next call, or on State.
 func (g *Generator) Next(ctx context.Context) (int64, error) {
 	if err := g.usable(); err != nil {
 		return 0, err
 	}
-	if err := g.settle(ctx); err != nil {
-		return 0, err
+	if n := len(g.pending); n != 1 {
+		return 0, fmt.Errorf("model: Next is for one sequence, the generator has %d: use NextOf", n)
 	}
-	if g.logits == nil {
-		return 0, errors.New("nothing to continue: feed a prompt first")
-	}
-	id, err := g.sampler.next(g.logits, g.cache.history(0))
-	if bad, ok := errors.AsType[*NonFiniteError](err); ok {
-		bad.Where = g.cache.NonFinite()
-	}
+	ids, err := g.NextOf(ctx, []bool{true})
 	if err != nil {
 		return 0, err
 	}
-	g.pending = append(g.pending, id)
-	return id, nil
+	return ids[0], nil
 }
 
-// State returns the cache after every token fed and drawn, and the logits for the one that would follow [V].
-// Both belong to the generator.
+// NextOf draws as Next does, for each sequence that is wanted; for the others it returns -1 and does nothing.
+func (g *Generator) NextOf(ctx context.Context, wanted []bool) ([]int64, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	if len(wanted) != len(g.ready) {
+		return nil, fmt.Errorf("%d sequences wanted or not, there are %d", len(wanted), len(g.ready))
+	}
+	if err := g.settle(ctx); err != nil {
+		return nil, err
+	}
+	ids := slices.Repeat([]int64{-1}, len(wanted))
+	vocab := g.m.cfg.Shared().VocabSize
+	for i, want := range wanted {
+		if !want {
+			continue
+		}
+		if !g.ready[i] {
+			return nil, errors.New("nothing to continue: feed a prompt of at least one token first")
+		}
+		id, err := g.samplers[i].next(g.logits[i*vocab:][:vocab], g.cache.history(i))
+		if bad, ok := errors.AsType[*NonFiniteError](err); ok {
+			bad.Where = g.cache.NonFinite()
+		}
+		if err != nil {
+			return nil, err
+		}
+		g.pending[i] = append(g.pending[i], id)
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+// State returns the cache after every token fed and drawn, and the logits [B, V] for those that would follow; logits are
+// nil if a sequence has seen no token. Both belong to the generator.
 func (g *Generator) State(ctx context.Context) (*Cache, []float32, error) {
 	if err := g.usable(); err != nil {
 		return nil, nil, err
@@ -108,26 +161,84 @@ func (g *Generator) State(ctx context.Context) (*Cache, []float32, error) {
 	if err := g.settle(ctx); err != nil {
 		return nil, nil, err
 	}
+	if slices.Contains(g.ready, false) {
+		return g.cache, nil, nil
+	}
 	return g.cache, g.logits, nil
 }
 
-// settle runs what was drawn last.
-func (g *Generator) settle(ctx context.Context) error {
-	if len(g.pending) == 0 {
-		return nil
+// Snapshot returns where generation stands after every token fed and drawn. Cache and logits belong to the generator.
+func (g *Generator) Snapshot(ctx context.Context) (*Snapshot, error) {
+	cache, logits, err := g.State(ctx)
+	if err != nil {
+		return nil, err
 	}
-	ids := g.pending
-	g.pending = nil
-	return g.run(ctx, ids)
+	s := &Snapshot{Cache: cache, Logits: logits}
+	for _, each := range g.samplers {
+		s.Random = append(s.Random, each.state())
+	}
+	return s, nil
 }
 
-func (g *Generator) run(ctx context.Context, ids []int64) error {
-	return g.m.Stream(ctx, Single(ids), g.cache, Want{Logits: LogitsLast}, func(p *Part) error {
-		if p.Logits != nil {
-			g.logits = append(g.logits[:0], p.Logits...)
+// Restore continues from a snapshot of as many sequences, whose cache is the generator's from now on.
+func (g *Generator) Restore(s *Snapshot) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
+	if err := s.check(g.m); err != nil {
+		return err
+	}
+	if n := len(g.samplers); s.Cache.Sequences != n {
+		return fmt.Errorf("model: the snapshot holds %d sequences, the generator has %d", s.Cache.Sequences, n)
+	}
+	if err := g.Restart(s.Cache, s.Logits); err != nil {
+		return err
+	}
+	for i, r := range s.Random {
+		g.samplers[i].goOn(r)
+	}
+	return nil
+}
+
+// settle runs what is pending.
+func (g *Generator) settle(ctx context.Context) error {
+	longest := 0
+	for _, ids := range g.pending {
+		longest = max(longest, len(ids))
+	}
+	if longest == 0 {
+		return nil
+	}
+	b := g.batch(longest)
+	vocab := g.m.cfg.Shared().VocabSize
+	err := g.m.Stream(ctx, b, g.cache, Want{Logits: LogitsLast}, func(p *Part) error {
+		for i := range g.pending {
+			if p.Logits != nil && len(g.pending[i]) > 0 {
+				copy(g.logits[i*vocab:], p.Logits[i*vocab:][:vocab])
+				g.ready[i] = true
+			}
 		}
 		return nil
 	})
+	for i := range g.pending {
+		g.pending[i] = g.pending[i][:0]
+	}
+	return err
+}
+
+// batch returns what is pending, padded on the right.
+func (g *Generator) batch(longest int) Batch {
+	if len(g.pending) == 1 {
+		return Single(g.pending[0])
+	}
+	b := Batch{Sequences: len(g.pending), Tokens: longest, IDs: make([]int64, len(g.pending)*longest), Mask: make([]int64, len(g.pending)*longest)}
+	for i, ids := range g.pending {
+		copy(b.IDs[i*longest:], ids)
+		for t := range ids {
+			b.Mask[i*longest+t] = 1
+		}
+	}
+	return b
 }
 
 // usable reports generators that are nil, or whose model is closed.

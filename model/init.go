@@ -39,21 +39,21 @@ func Init(cfg config.Config, seed uint64) ([]Parameter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	table, err := names.Table(cfg)
+	table, err := names.InHF(cfg)
 	if err != nil {
 		return nil, err
 	}
 	var params []Parameter
-	for _, spec := range table {
-		if spec.Optional {
+	for _, w := range table {
+		if w.Optional {
 			continue // a tied head
 		}
 		h := fnv.New64a()
-		h.Write([]byte(spec.Name))
+		h.Write([]byte(w.Name))
 		params = append(params, Parameter{
-			Name: spec.Name, Shape: spec.Shape,
+			Name: w.Name, Shape: w.Shape,
 			seed: seed ^ h.Sum64(),
-			draw: names.Initial(cfg, spec),
+			draw: names.Initial(cfg, w),
 		})
 	}
 	return params, nil

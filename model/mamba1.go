@@ -33,12 +33,12 @@ type mamba1 struct {
 func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	m := &mamba1{
 		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
-		inProj:  matrix(b, s, "in_proj.weight"),
+		inProj:  matrix(b, "in_proj.weight"),
 		inBias:  optional(b, "in_proj.bias", cfg.UseBias),
-		xProj:   matrix(b, s, "x_proj.weight"),
-		dtProj:  matrix(b, s, "dt_proj.weight"),
+		xProj:   matrix(b, "x_proj.weight"),
+		dtProj:  matrix(b, "dt_proj.weight"),
 		scan:    kernel.Scan{States: cfg.StateSize, D: vector(b, "D"), DtBias: vector(b, "dt_proj.bias")},
-		outProj: matrix(b, s, "out_proj.weight"),
+		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", cfg.UseBias),
 	}
 	m.xz, m.x = s.reserve("in_proj", 2*m.inner), s.reserve("conv1d", m.inner)

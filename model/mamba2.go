@@ -34,14 +34,14 @@ func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 	m := &mamba2{
 		inner: sizes.Inner(), channels: sizes.Channels(), heads: sizes.Heads,
 		bc: sizes.Groups * sizes.StateSize, groups: slices.Repeat([]int{sizes.Inner() / sizes.Groups}, sizes.Groups),
-		inProj: matrix(b, s, "in_proj.weight"),
+		inProj: matrix(b, "in_proj.weight"),
 		inBias: optional(b, "in_proj.bias", sizes.Bias),
 		scan: kernel.HeadScan{
 			Heads: sizes.Heads, HeadDim: sizes.HeadDim, Groups: sizes.Groups, States: sizes.StateSize,
 			DtBias: vector(b, "dt_bias"), DtMin: sizes.Limit[0], DtMax: sizes.Limit[1],
 		},
 		norm: vector(b, "norm.weight"), normEps: sizes.NormEps,
-		outProj: matrix(b, s, "out_proj.weight"),
+		outProj: matrix(b, "out_proj.weight"),
 		outBias: optional(b, "out_proj.bias", sizes.Bias),
 	}
 	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)

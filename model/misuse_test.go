@@ -57,9 +57,9 @@ func TestMisuse(t *testing.T) {
 			return use(g)
 		}
 	}
-	generators := func(use func(g *model.Generators) error) func(*testing.T, *loader.Checkpoint, *model.Model) error {
+	generators := func(use func(g *model.Generator) error) func(*testing.T, *loader.Checkpoint, *model.Model) error {
 		return func(t *testing.T, _ *loader.Checkpoint, m *model.Model) error {
-			g, err := m.NewGenerators(2, nil, model.Sampling{})
+			g, err := m.NewGenerator(m.NewCache(2), model.Sampling{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,24 +121,23 @@ func TestMisuse(t *testing.T) {
 			})
 		}},
 		{"no generators", "0 sequences", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
-			g, err := m.NewGenerators(0, nil, model.Sampling{})
-			if _, next := g.Next(bg, nil); next == nil {
+			g, err := m.NewGenerator(m.NewCache(0), model.Sampling{})
+			if _, next := g.Next(bg); next == nil {
 				return nil
 			}
 			return err
 		}},
 		{"fewer than no generators", "-4 sequences", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
-			_, err := m.NewGenerators(-4, nil, model.Sampling{})
+			_, err := m.NewGenerator(m.NewCache(-4), model.Sampling{})
 			return err
 		}},
-		{"generators with a cache of others", "2 sequences, the batch 3", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
-			_, err := m.NewGenerators(3, m.NewCache(2), model.Sampling{})
+		{"next of two", "the generator has 2", generators(func(g *model.Generator) error {
+			if err := g.Feed(bg, []int64{1}, []int64{2}); err != nil {
+				return nil
+			}
+			_, err := g.Next(bg)
 			return err
-		}},
-		{"a generator with a cache of two", "2 sequences, the batch 1", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
-			_, err := m.NewGenerator(m.NewCache(2), model.Sampling{})
-			return err
-		}},
+		})},
 		{"a temperature that is not a number", "temperature NaN", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
 			_, err := m.NewGenerator(nil, model.Sampling{Temperature: math.NaN()})
 			return err
@@ -164,21 +163,21 @@ func TestMisuse(t *testing.T) {
 			return g.Restart(&model.Cache{Sequences: 5}, nil)
 		})},
 		{"restored from nothing", "the snapshot has no cache", generator(func(g *model.Generator) error { return g.Restore(nil) })},
-		{"fed fewer prompts", "1 prompts for 2 sequences", generators(func(g *model.Generators) error { return g.Feed(bg, [][]int64{{1}}) })},
-		{"next of nobody", "0 sequences wanted or not", generators(func(g *model.Generators) error {
-			_, err := g.Next(bg, nil)
+		{"fed fewer prompts", "1 prompts for 2 sequences", generators(func(g *model.Generator) error { return g.Feed(bg, []int64{1}) })},
+		{"next of nobody", "0 sequences wanted or not", generators(func(g *model.Generator) error {
+			_, err := g.NextOf(bg, nil)
 			return err
 		})},
-		{"next of one without a prompt", "feed a prompt", generators(func(g *model.Generators) error {
-			if err := g.Feed(bg, [][]int64{{1}, {}}); err != nil {
+		{"next of one without a prompt", "feed a prompt", generators(func(g *model.Generator) error {
+			if err := g.Feed(bg, []int64{1}, nil); err != nil {
 				return err
 			}
-			_, err := g.Next(bg, []bool{true, true})
+			_, err := g.NextOf(bg, []bool{true, true})
 			return err
 		})},
-		{"resumed with logits of one", "128 logits to resume from", generators(func(g *model.Generators) error { return g.Resume(make([]float32, 128)) })},
-		{"restored from fewer", "holds 1 sequences, there are 2", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
-			g, err := m.NewGenerators(2, nil, model.Sampling{})
+		{"resumed with logits of one", "128 logits to resume from", generators(func(g *model.Generator) error { return g.Resume(make([]float32, 128)) })},
+		{"restored from fewer", "holds 1 sequences, the generator has 2", func(_ *testing.T, _ *loader.Checkpoint, m *model.Model) error {
+			g, err := m.NewGenerator(m.NewCache(2), model.Sampling{})
 			if err != nil {
 				return err
 			}
@@ -262,23 +261,20 @@ func TestClosed(t *testing.T) {
 		ck, other *loader.Checkpoint
 		m         *model.Model
 		g         *model.Generator
-		gs        *model.Generators
 		plan      *convert.Plan
 		cache     *model.Cache
 	}
 	second := func(_ any, err error) error { return err }
 	third := func(_, _ any, err error) error { return err }
 	ofModel := map[string]func(t *testing.T, o *opened) error{
-		"Forward":       func(_ *testing.T, o *opened) error { return second(o.m.Forward(bg, one, o.cache, last)) },
-		"Stream":        func(_ *testing.T, o *opened) error { return o.m.Stream(bg, one, o.cache, last, nil) },
-		"NewGenerator":  func(_ *testing.T, o *opened) error { return second(o.m.NewGenerator(nil, model.Sampling{})) },
-		"NewGenerators": func(_ *testing.T, o *opened) error { return second(o.m.NewGenerators(1, nil, model.Sampling{})) },
-		"Next":          func(_ *testing.T, o *opened) error { return second(o.g.Next(bg)) },
-		"Feed":          func(_ *testing.T, o *opened) error { return o.g.Feed(bg, []int64{1}) },
-		"Snapshot":      func(_ *testing.T, o *opened) error { return second(o.g.Snapshot(bg)) },
-		"all Next":      func(_ *testing.T, o *opened) error { return second(o.gs.Next(bg, []bool{true})) },
-		"all Feed":      func(_ *testing.T, o *opened) error { return o.gs.Feed(bg, [][]int64{{1}}) },
-		"all State":     func(_ *testing.T, o *opened) error { return third(o.gs.State(bg)) },
+		"Forward":      func(_ *testing.T, o *opened) error { return second(o.m.Forward(bg, one, o.cache, last)) },
+		"Stream":       func(_ *testing.T, o *opened) error { return o.m.Stream(bg, one, o.cache, last, nil) },
+		"NewGenerator": func(_ *testing.T, o *opened) error { return second(o.m.NewGenerator(nil, model.Sampling{})) },
+		"Next":         func(_ *testing.T, o *opened) error { return second(o.g.Next(bg)) },
+		"Feed":         func(_ *testing.T, o *opened) error { return o.g.Feed(bg, []int64{1}) },
+		"Snapshot":     func(_ *testing.T, o *opened) error { return second(o.g.Snapshot(bg)) },
+		"NextOf":       func(_ *testing.T, o *opened) error { return second(o.g.NextOf(bg, []bool{true})) },
+		"State":        func(_ *testing.T, o *opened) error { return third(o.g.State(bg)) },
 		"SaveCache": func(t *testing.T, o *opened) error {
 			return o.m.SaveCache(filepath.Join(t.TempDir(), "c"), o.cache, nil)
 		},
@@ -318,14 +314,11 @@ func TestClosed(t *testing.T) {
 			o := &opened{}
 			o.ck, o.m = open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Threads: 2})
 			o.other, _ = open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Threads: 1})
-			var errs [5]error
+			var errs [3]error
 			o.cache = o.m.NewCache(1)
 			o.g, errs[0] = o.m.NewGenerator(nil, model.Sampling{})
-			o.gs, errs[1] = o.m.NewGenerators(1, nil, model.Sampling{})
-			o.plan, errs[2] = convert.NewPlan(o.ck, convert.Request{To: convert.HF})
-			if errs[3] = o.g.Feed(bg, []int64{1}); errs[3] == nil {
-				errs[4] = o.gs.Feed(bg, [][]int64{{1}})
-			}
+			o.plan, errs[1] = convert.NewPlan(o.ck, convert.Request{To: convert.HF})
+			errs[2] = o.g.Feed(bg, []int64{1})
 			if err := errors.Join(errs[:]...); err != nil {
 				t.Fatal(err)
 			}

@@ -11,51 +11,86 @@ type mlp struct {
 	*blocks.MLPSizes
 
 	gate, up, down             weight    // [F, D], or nothing; [F, D], or [2F, D] with the gate's rows first; [D, F]
-	gateBias, upBias, downBias []float32 // [F], [F] or [2F], [D], or nil
+	gateBias, upBias, downBias []float32 // [F], [F], [D], or nil
+	fused                      bool      // up has the gate's rows
 
-	gates, wide array // [rows, F], [rows, F or 2F]
+	wide array // [rows, F], or [rows, 2F] with the gate's values first
 }
 
-func newMLP(b binder, s *scratch, sizes *blocks.MLPSizes) *mlp {
-	m := reserveMLP(s, sizes)
-	m.up, m.upBias = matrix(b, s, sizes.Up+".weight"), optional(b, sizes.Up+".bias", sizes.Bias)
-	m.down, m.downBias = matrix(b, s, sizes.Down+".weight"), optional(b, sizes.Down+".bias", sizes.Bias)
+// newMLP binds an MLP; a token may pass a number of those that share its arrays.
+func newMLP(b binder, s *scratch, sizes *blocks.MLPSizes, passed int) *mlp {
+	m := &mlp{MLPSizes: sizes}
+	m.down, m.downBias = matrix(b, sizes.Down+".weight"), optional(b, sizes.Down+".bias", sizes.Bias)
+	m.wide = s.reserveCopies("up_proj", m.stride(), passed)
+	if sizes.Gate != "" && !sizes.Bias {
+		if m.up, m.fused = together(b, sizes.Gate+".weight", sizes.Up+".weight"); m.fused {
+			return m
+		}
+	}
+	m.up, m.upBias = matrix(b, sizes.Up+".weight"), optional(b, sizes.Up+".bias", sizes.Bias)
 	if sizes.Gate != "" {
-		m.gate, m.gateBias = matrix(b, s, sizes.Gate+".weight"), optional(b, sizes.Gate+".bias", sizes.Bias)
+		m.gate, m.gateBias = matrix(b, sizes.Gate+".weight"), optional(b, sizes.Gate+".bias", sizes.Bias)
 	}
 	return m
 }
 
-func reserveMLP(s *scratch, sizes *blocks.MLPSizes) *mlp {
-	m := &mlp{MLPSizes: sizes, wide: s.reserve("up_proj", sizes.Rows())}
-	if sizes.Gate != "" {
-		m.gates = s.reserve("gate_proj", sizes.Width)
+// stride returns the width of a row of wide.
+func (m *mlp) stride() int {
+	if m.Gate != "" {
+		return 2 * m.Width
 	}
-	return m
+	return m.Width
+}
+
+// part is an MLP with the rows that it is for, from a row of the arrays on.
+type part struct {
+	*mlp
+	from int
+	tokens
 }
 
 // forward implements block.
-func (m *mlp) forward(c *chunk) { m.run(c, tokens{c.spans, c.rows}, c.out, c.u) }
+func (m *mlp) forward(c *chunk) { m.run(c, c.out, c.u) }
 
-// run sets y [rows, D] to what the block makes of x [rows, D].
-func (m *mlp) run(c *chunk, t tokens, y, x []float32) {
-	pool, wide, F, stride := c.model.pool, c.scratch[m.wide], m.Width, m.Rows()
+// run sets y [B·T, D] to what the block makes of x [B·T, D].
+func (m *mlp) run(c *chunk, y, x []float32) {
+	c.parts = append(c.parts[:0], part{m, 0, tokens{c.spans, c.rows}})
+	feedForward(c, y, x)
+}
+
+// feedForward sets the rows of y [rows, D] to what the MLPs in c.parts make of those of x [rows, D]. They are of one size, and
+// their rows follow each other.
+func feedForward(c *chunk, y, x []float32) {
+	m, last := c.parts[0].mlp, &c.parts[len(c.parts)-1]
+	pool, D, F, stride, rows := c.model.pool, m.down.Rows, m.Width, m.stride(), last.from+last.rows
+	gates := c.scratch[m.wide][:rows*stride]
+	wide := gates[stride-F:]
 
 	// 1. Projection up, and of the gate.                x [rows, D] → [rows, F], [rows, F]
-	c.matMulOf(t, wide, &m.up, x, m.up.Cols, m.upBias)
+	for i := range c.parts {
+		p := &c.parts[i]
+		in, up := x[p.from*D:], wide[p.from*stride:]
+		if m.Gate != "" && !p.fused {
+			c.product(p.tokens, gates[p.from*stride:], stride, &p.gate, in, D, p.gateBias)
+		}
+		if p.fused {
+			up = gates[p.from*stride:]
+		}
+		c.product(p.tokens, up, stride, &p.up, in, D, p.upBias)
+	}
+	c.multiply()
 
 	// 2. Activation: max(up, 0)², or silu(gate)·up.     [rows, F], over up
-	switch {
-	case m.Fused:
-		kernel.SwiGLU(pool, wide[F:], wide, stride, F, t.rows)
-		wide = wide[F:]
-	case m.Gate != "":
-		c.matMulOf(t, c.scratch[m.gates], &m.gate, x, m.gate.Cols, m.gateBias)
-		kernel.SwiGLU(pool, wide, c.scratch[m.gates], stride, F, t.rows)
-	default:
-		kernel.SquaredReLU(pool, wide, stride, F, t.rows)
+	if m.Gate != "" {
+		kernel.SwiGLU(pool, wide, gates, stride, F, rows)
+	} else {
+		kernel.SquaredReLU(pool, wide, stride, F, rows)
 	}
 
 	// 3. Projection down.                               [rows, F] → y [rows, D]
-	c.matMulOf(t, y, &m.down, wide, stride, m.downBias)
+	for i := range c.parts {
+		p := &c.parts[i]
+		c.product(p.tokens, y[p.from*D:], D, &p.down, wide[p.from*stride:], stride, p.downBias)
+	}
+	c.multiply()
 }

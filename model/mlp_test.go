@@ -18,7 +18,8 @@ type given struct {
 
 func (g given) Take(name string) tensor.Tensor { return g.tensors[name] }
 
-// TestGateOfItsOwn computes SwiGLU with the gate in a matrix of its own, and with both in one, which fixtures have.
+// TestGateOfItsOwn computes SwiGLU with the gate in a matrix of its own, and with both one after the other, as in files of
+// Hugging Face's.
 func TestGateOfItsOwn(t *testing.T) {
 	const D, F, rows = 20, 36, 5
 	values := func(n, seed int) []float32 {
@@ -29,18 +30,21 @@ func TestGateOfItsOwn(t *testing.T) {
 		return v
 	}
 	gate, up := values(F*D, 1), values(F*D, 2)
-	tensors := given{tensors: map[string]tensor.Tensor{
-		"gate_proj.weight": tensor.Of("", gate, F, D), "up_proj.weight": tensor.Of("", up, F, D),
-		"both.weight": tensor.Of("", slices.Concat(gate, up), 2*F, D), "down.weight": tensor.Of("", values(D*F, 3), D, F),
-	}}
+	both, down := tensor.Of("", slices.Concat(gate, up), 2*F, D), tensor.Of("", values(D*F, 3), D, F)
+	first, second := both.Piece(0, F*D), both.Piece(F*D, 2*F*D)
+	first.Shape, second.Shape = []int{F, D}, []int{F, D}
 	m := &Model{cfg: &config.MambaConfig{Common: config.Common{HiddenSize: D}}, pool: parallel.NewPool(2)}
 	defer m.pool.Close()
 	var outs [][]float32
-	for _, step := range []blocks.Step{
-		{Kind: blocks.SwiGLU, MLP: &blocks.MLPSizes{Up: "up_proj", Gate: "gate_proj", Down: "down", Width: F}},
-		{Kind: blocks.SwiGLU, MLP: &blocks.MLPSizes{Up: "both", Fused: true, Down: "down", Width: F}},
+	for _, tensors := range []given{
+		{tensors: map[string]tensor.Tensor{"gate.weight": tensor.Of("", gate, F, D), "up.weight": tensor.Of("", up, F, D), "down.weight": down}},
+		{tensors: map[string]tensor.Tensor{"gate.weight": first, "up.weight": second, "down.weight": down}},
 	} {
+		step := blocks.Step{Kind: blocks.SwiGLU, MLP: &blocks.MLPSizes{Up: "up", Gate: "gate", Down: "down", Width: F}}
 		block := newBlock(&step, tensors, &m.scratch, nil)
+		if fused := block.(*mlp).fused; fused != (len(outs) == 1) {
+			t.Errorf("case %d: one product %v", len(outs), fused)
+		}
 		c, b := m.newChunk(), Single(make([]int64, rows))
 		c.moveTo(&b, 0, rows, 0)
 		copy(c.u, values(rows*D, 4))

@@ -26,8 +26,11 @@ type Model struct {
 	parallelScan bool
 	ck           *loader.Checkpoint
 	gate         gate.Gate
-	fingerprint  string // Options.Fingerprint
-	dtFloor      bool   // Options.DtFloor
+	dtFloor      bool // Options.DtFloor
+
+	naming   sync.Mutex             // guards name
+	name     string                 // in cache files; empty until it is needed
+	makeName func() (string, error) // Options.Fingerprint
 }
 
 // Options choose how a model runs. The zero value is the usual choice.
@@ -41,9 +44,10 @@ type Options struct {
 	// on a CPU, and nothing else does: not its training, not transformers' own single steps. Here it is for any number of tokens.
 	// Other families do not have such a limit: New refuses it.
 	DtFloor bool
-	// Fingerprint names the model in cache files, which a model of another fingerprint refuses. compare.Fingerprint
-	// makes one of the weights; empty: cache files say nothing and are not refused for it.
-	Fingerprint string
+	// Fingerprint returns a name of the model for its cache files, which a model of another name refuses. It is called when
+	// the first is written or read; compare.Fingerprint reads all weights for it. nil: cache files have no name and are not
+	// refused for theirs.
+	Fingerprint func() (string, error)
 }
 
 // New binds the weights of an open checkpoint, which must stay open while the model is in use: after its Close, as after
@@ -63,7 +67,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 		return nil, err
 	}
 	ck.ReadAhead()
-	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, fingerprint: opts.Fingerprint, dtFloor: opts.DtFloor}
+	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, makeName: opts.Fingerprint, dtFloor: opts.DtFloor}
 	network, err := blocks.Network(m.cfg, opts.DtFloor)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ck.Path(), err)
@@ -105,9 +109,17 @@ func (m *Model) Changed() error {
 	return m.ck.Changed()
 }
 
-// Identify sets Options.Fingerprint, which takes long to compute and is needed only once there are cache files. No other
-// method may run meanwhile.
-func (m *Model) Identify(fingerprint string) { m.fingerprint = fingerprint }
+// fingerprint returns the model's name in cache files; empty if it has none.
+func (m *Model) fingerprint() (string, error) {
+	m.naming.Lock()
+	defer m.naming.Unlock()
+	if m.name != "" || m.makeName == nil {
+		return m.name, nil
+	}
+	var err error
+	m.name, err = m.makeName()
+	return m.name, err
+}
 
 // Close ends the model's threads, once all passes under way have ended. The checkpoint stays open.
 func (m *Model) Close() {

@@ -175,18 +175,18 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestGeneratorsAreEachAlone runs sequences of different lengths side by side, ends them at different times, and forks
+// TestSequencesAreEachAlone runs sequences of different lengths side by side, ends them at different times, and forks
 // a cache: each must draw what it draws alone.
-func TestGeneratorsAreEachAlone(t *testing.T) {
+func TestSequencesAreEachAlone(t *testing.T) {
 	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{})
 	ctx, how := context.Background(), model.Sampling{Temperature: 1.5, Seed: 9, Drawable: func(id int64) bool { return id != 76 }}
 	prompts := [][]int64{{7, 11, 13}, {1}, {5, 4, 3, 2, 1, 0, 9, 8}}
 	lengths := []int{9, 3, 6}
-	g, err := m.NewGenerators(len(prompts), nil, how)
+	g, err := m.NewGenerator(m.NewCache(len(prompts)), how)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Feed(ctx, prompts); err != nil {
+	if err := g.Feed(ctx, prompts...); err != nil {
 		t.Fatal(err)
 	}
 	got := make([][]int64, len(prompts))
@@ -195,7 +195,7 @@ func TestGeneratorsAreEachAlone(t *testing.T) {
 		for i := range wanted {
 			wanted[i] = step < lengths[i]
 		}
-		ids, err := g.Next(ctx, wanted)
+		ids, err := g.NextOf(ctx, wanted)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,8 +218,11 @@ func TestGeneratorsAreEachAlone(t *testing.T) {
 // TestDamagedCacheIsRefused flips every byte of a cache file in turn. What is refused is said in a line; what is not must
 // have the values that were saved.
 func TestDamagedCacheIsRefused(t *testing.T) {
-	_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: "f00d"})
-	_, other := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: "beef"})
+	named := func(name string) *model.Model {
+		_, m := open(t, filepath.Join(fixtureDir, "mamba1/default"), model.Options{Fingerprint: func() (string, error) { return name, nil }})
+		return m
+	}
+	m, other := named("f00d"), named("beef")
 	cache := m.NewCache(1)
 	logits := make([]float32, 128)
 	if _, err := m.Forward(context.Background(), model.Single([]int64{1, 2, 3}), cache, model.Want{}); err != nil {

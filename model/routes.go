@@ -21,6 +21,12 @@ type routes struct {
 	weights []float64 // [tokens, k]
 	rows    []int     // [tokens]
 
+	// What is passing experts now: to [rows, width] gets what they make of from [rows, width].
+	passing  []route
+	from, to []float32
+	width    int
+	whole    []span // of each expert
+
 	scores, biased, groups []float64 // of one token: [E], [E], [Groups]
 	taken                  []bool    // [E]
 }

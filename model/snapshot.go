@@ -1,7 +1,6 @@
 package model
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,65 +146,4 @@ func readGeneration(d *dump.Dump, vocab int) (*generation, error) {
 		}
 	}
 	return g, nil
-}
-
-// Snapshot returns where generation stands after every token fed and drawn. Cache and logits belong to the generator.
-func (g *Generators) Snapshot(ctx context.Context) (*Snapshot, error) {
-	cache, logits, err := g.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &Snapshot{Cache: cache, Logits: logits}
-	for _, each := range g.samplers {
-		s.Random = append(s.Random, each.state())
-	}
-	return s, nil
-}
-
-// Restore goes on from a snapshot of as many sequences, whose cache is the generators' from now on.
-func (g *Generators) Restore(s *Snapshot) error {
-	if err := g.usable(); err != nil {
-		return err
-	}
-	if err := s.check(g.m); err != nil {
-		return err
-	}
-	if n := len(g.samplers); s.Cache.Sequences != n {
-		return fmt.Errorf("model: the snapshot holds %d sequences, there are %d to go on", s.Cache.Sequences, n)
-	}
-	g.cache = s.Cache
-	for i := range g.samplers {
-		g.pending[i], g.ready[i] = nil, s.Logits != nil
-		if s.Random != nil {
-			g.samplers[i].goOn(s.Random[i])
-		}
-	}
-	copy(g.logits, s.Logits)
-	return nil
-}
-
-// Snapshot returns where generation stands after every token fed and drawn. Cache and logits belong to the generator.
-func (g *Generator) Snapshot(ctx context.Context) (*Snapshot, error) {
-	cache, logits, err := g.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Snapshot{Cache: cache, Logits: logits, Random: []RandomState{g.sampler.state()}}, nil
-}
-
-// Restore goes on from a snapshot of one sequence, whose cache is the generator's from now on.
-func (g *Generator) Restore(s *Snapshot) error {
-	if err := g.usable(); err != nil {
-		return err
-	}
-	if err := s.check(g.m); err != nil {
-		return err
-	}
-	if err := g.Restart(s.Cache, s.Logits); err != nil {
-		return err
-	}
-	if s.Random != nil {
-		g.sampler.goOn(s.Random[0])
-	}
-	return nil
 }

@@ -72,6 +72,8 @@ const (
 	NVFP4
 	Q2_0
 	Q1_0
+
+	Coded // of several tensors, which a Coding puts together; no file has it as a dtype
 )
 
 // plainTypes is the last of the dtypes that store one element after the other and that something computes with;
@@ -118,6 +120,7 @@ var dtypes = [...]codec{
 	Q2_K: q2_k, Q3_K: q3_k, Q4_K: q4_k, Q5_K: q5_k, Q6_K: q6_k,
 	IQ4_NL: iq4_nl, IQ4_XS: iq4_xs, IQ3_S: iq3_s, IQ3_XXS: iq3_xxs, IQ2_S: iq2_s, IQ2_XS: iq2_xs, IQ2_XXS: iq2_xxs,
 	IQ1_M: iq1_m, IQ1_S: iq1_s, TQ2_0: tq2_0, TQ1_0: tq1_0, MXFP4: mxfp4, NVFP4: nvfp4, Q2_0: q2_0, Q1_0: q1_0,
+	Coded: coded,
 }
 
 // foreign is the codec of a dtype whose size is all that is known.
@@ -125,15 +128,15 @@ func foreign(name string, elems, bytes int, torch string) codec {
 	return codec{name: name, elems: elems, bytes: bytes, kind: foreignKind, torch: torch, ggml: notInGGML}
 }
 
-// DTypes yields every dtype.
+// DTypes yields every dtype that a file may have.
 func DTypes() iter.Seq[DType] {
 	return func(yield func(DType) bool) {
-		for d := Bool; d.Valid() && yield(d); d++ {
+		for d := Bool; d < Coded && yield(d); d++ {
 		}
 	}
 }
 
-// Floats returns the dtypes that weights may have, the best known first.
+// Floats returns the dtypes that weights may have in a file, the best known first.
 func Floats() []DType {
 	floats := []DType{F32}
 	for d := range DTypes() {
@@ -197,8 +200,8 @@ func (d DType) Integer() bool {
 	return d.Valid() && (dtypes[d].kind == signedKind || dtypes[d].kind == unsignedKind)
 }
 
-// Quantized reports whether d stores floats in blocks that share a scale.
-func (d DType) Quantized() bool { return d.Float() && dtypes[d].elems > 1 }
+// Quantized reports whether d stores floats as codes that share a scale.
+func (d DType) Quantized() bool { return d == Coded || d.Float() && dtypes[d].elems > 1 }
 
 // Torch returns PyTorch's name of d, such as "bfloat16", which config.json uses too; "" if it has none.
 func (d DType) Torch() string {

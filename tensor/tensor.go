@@ -13,6 +13,10 @@ type Tensor struct {
 	Shape []int  // row-major, last dimension contiguous; empty for a scalar
 	Data  []byte // little-endian, ByteCount(DType, Shape) bytes; read-only, often a mapped file
 	File  string // path of the file that holds it
+
+	// Coding stands in place of Data if the elements follow from several stored tensors, which is dtype Coded, or change as they
+	// are read, which leaves the dtype as it is; else nil.
+	Coding Coding
 }
 
 // Count returns the number of elements of a shape, 1 for an empty one.
@@ -46,8 +50,12 @@ func ByteCount(dt DType, shape []int) (n int, ok bool) {
 	return Count([]int{elems / block, size})
 }
 
-// Elems returns the number of elements, taken from the length of the data.
+// Elems returns the number of elements, taken from the length of the data, or for a coded tensor from the shape.
 func (t Tensor) Elems() int {
+	if t.Coding != nil {
+		n, _ := Count(t.Shape)
+		return n
+	}
 	block, size := t.DType.Block()
 	return len(t.Data) / size * block
 }
@@ -55,6 +63,10 @@ func (t Tensor) Elems() int {
 // Piece returns the elements first to end of t as a tensor of one dimension. It panics when there are no such elements
 // or, for a dtype of blocks, they are not whole ones.
 func (t Tensor) Piece(first, end int) Tensor {
+	if t.Coding != nil {
+		t.Coding, t.Shape = partOf(t.Coding, first), []int{end - first}
+		return t
+	}
 	t.Data, t.Shape = t.Data[t.DType.Bytes(first):t.DType.Bytes(end)], []int{end - first}
 	return t
 }
@@ -64,26 +76,26 @@ func (t Tensor) Piece(first, end int) Tensor {
 // it must not be written to. Anything else is widened into a new slice as WidenF32 does.
 // It panics when t.DType is not a float.
 func Float32s(t Tensor) []float32 {
-	if t.DType == F32 {
+	if t.DType == F32 && t.Coding == nil {
 		if v, ok := view[float32](t.Data); ok {
 			return v
 		}
 	}
 	dst := make([]float32, t.Elems())
-	WidenF32(dst, t.DType, t.Data)
+	t.Widen32(dst)
 	return dst
 }
 
 // Float64s returns the elements of a float tensor as float64: a read-only view of t.Data or a copy,
 // as Float32s. It panics when t.DType is not a float.
 func Float64s(t Tensor) []float64 {
-	if t.DType == F64 {
+	if t.DType == F64 && t.Coding == nil {
 		if v, ok := view[float64](t.Data); ok {
 			return v
 		}
 	}
 	dst := make([]float64, t.Elems())
-	WidenF64(dst, t.DType, t.Data)
+	t.Widen64(dst)
 	return dst
 }
 

@@ -28,8 +28,8 @@ const (
 
 // benchFlags are the flags of the bench command.
 type benchFlags struct {
-	prompt, tokens, rounds int
-	profile                string
+	prompt, context, tokens, rounds int
+	profile                         string
 }
 
 func newBenchCmd(s *settings) *cobra.Command {
@@ -45,7 +45,8 @@ bandwidth, which is measured on the same weights in turns with the tokens, and p
 as a share of what multiply-adds alone reach. Figures are medians of the rounds.`,
 		Example: `  gomamba bench mamba-130m-hf
   gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json
-  gomamba bench mamba-130m-hf -p 2048 --scan parallel`,
+  gomamba bench mamba-130m-hf -p 2048 --scan parallel
+  gomamba bench nemotron-3-nano-4b --context 16000 -n 32 -r 1`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON && isStdout(f.profile) {
@@ -63,6 +64,7 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 	}
 	flags := cmd.Flags()
 	intVar(flags, &f.prompt, "prompt", "p", 512, 1, maxBenchTokens, "", "tokens of prefill")
+	intVar(flags, &f.context, "context", "", 0, 0, maxBenchTokens, "", "tokens of context before those that are decoded")
 	intVar(flags, &f.tokens, "n", "n", 128, 1, maxBenchTokens, "", "tokens to decode")
 	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; figures are medians")
 	addScanFlag(cmd, s)
@@ -84,6 +86,7 @@ type benchResult struct {
 	FirstTokenS    float64 `json:"first_token_s"` // from opening the files to the first token's logits
 	PrefillTokens  int     `json:"prefill_tokens"`
 	PrefillTokS    float64 `json:"prefill_tok_s"`
+	ContextTokens  int     `json:"context_tokens"` // before those that are decoded
 	DecodeTokens   int     `json:"decode_tokens"`
 	DecodeTokS     float64 `json:"decode_tok_s"`
 	WeightBytes    int     `json:"weight_bytes"` // read for each token
@@ -95,6 +98,7 @@ type benchResult struct {
 	PrefillFraction float64 `json:"prefill_fraction_of_peak"`
 
 	prefillFLOPs float64 // of the projections, for each token
+	contextBytes int     // keys and values of the context, read for each token
 }
 
 func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchResult, error) {
@@ -104,7 +108,7 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 		r = &benchResult{
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
 			Scan:  scanValue{&s.parallelScan}.String(),
-			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, DecodeTokens: f.tokens,
+			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, ContextTokens: f.context, DecodeTokens: f.tokens,
 		}
 		if err := benchStep(cmd.Context(), m, m.NewCache(1), prompt.ID(0, m.Config().Shared().VocabSize)); err != nil {
 			return err
@@ -113,6 +117,8 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 		if err := r.weigh(ck, m); err != nil {
 			return err
 		}
+		_, grown := stateBytes(m.Config())
+		r.contextBytes = grown * f.context
 		to, err := output(cmd, "--profile", f.profile, replaceableProfile, false)
 		if err != nil {
 			return err
@@ -148,9 +154,9 @@ func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 		if !ok {
 			continue // optional
 		}
-		r.WeightBytes += int(share(spec.Name) * float64(len(t.Data)))
-		if len(t.Data) > largest {
-			largest, r.DType = len(t.Data), t.DType.String()
+		r.WeightBytes += int(share(spec.Name) * float64(t.Size()))
+		if size := t.Size(); size > largest {
+			largest, r.DType = size, t.Type()
 		}
 		if strings.HasSuffix(spec.Name, "_proj.weight") || strings.HasSuffix(spec.Name, "_linear.weight") {
 			r.prefillFLOPs += 2 * share(spec.Name) * float64(t.Elems())
@@ -184,7 +190,7 @@ func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model
 		}
 		read = append(read, rate)
 		decode = append(decode, float64(f.tokens)/seconds)
-		ofRead = append(ofRead, float64(r.WeightBytes)*last(decode)/rate)
+		ofRead = append(ofRead, float64(r.WeightBytes+r.contextBytes)*last(decode)/rate)
 		bar.add(1)
 	}
 	r.ReadBytesS, r.PrefillTokS, r.DecodeTokS, r.FMAFLOPS = median(read), median(prefill), median(decode), median(peak)
@@ -205,8 +211,10 @@ func multiplyAdds(pool *parallel.Pool) float64 {
 func readWeights(pool *parallel.Pool, ck *loader.Checkpoint) int {
 	n := 0
 	for _, t := range ck.Tensors() {
-		kernel.Read(pool, t.Data)
-		n += len(t.Data)
+		for _, part := range t.Parts() {
+			kernel.Read(pool, part)
+			n += len(part)
+		}
 	}
 	return n
 }
@@ -220,12 +228,17 @@ func (f *benchFlags) prefill(ctx context.Context, m *model.Model) (float64, erro
 	return time.Since(start).Seconds(), err
 }
 
-// decode runs single tokens with full logits, after some to warm up, and returns the seconds they took. A few tokens take
+// decode runs single tokens with full logits, after the context and some to warm up, and returns the seconds they took. A few tokens take
 // turns with reading all weights, whose bytes a second are returned too: what memory gives changes by the second where
 // a machine is shared.
 func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int) (seconds, rate float64, err error) {
 	const warmUp, turn = 8, 16
 	cache, vocabulary := m.NewCache(1), m.Config().Shared().VocabSize
+	if f.context > 0 {
+		if err := m.Stream(ctx, model.Single(prompt.IDs(f.context, vocabulary)), cache, model.Want{}, nil); err != nil {
+			return 0, 0, err
+		}
+	}
 	var reading, decoding time.Duration
 	var bytes int
 	for t := range warmUp + f.tokens {
@@ -235,7 +248,7 @@ func (f *benchFlags) decode(ctx context.Context, m *model.Model, read func() int
 			reading += time.Since(start)
 		}
 		start := time.Now()
-		if err := benchStep(ctx, m, cache, prompt.ID(t, vocabulary)); err != nil {
+		if err := benchStep(ctx, m, cache, prompt.ID(f.context+t, vocabulary)); err != nil {
 			return 0, 0, err
 		}
 		if t >= warmUp {
@@ -270,7 +283,11 @@ func (r *benchResult) print(cmd *cobra.Command) error {
 	fmt.Fprintf(tw, "%s\t%s, %s, %s, %s, %s scan\n", r.Model, r.Family, r.DType, badfile.Count(r.Threads, "thread"), r.ISA, r.Scan)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
-	fmt.Fprintf(tw, "decode\t%s tokens/s (%d tokens), reading %s per token\n", speedText(r.DecodeTokS), r.DecodeTokens, bytesText(r.WeightBytes))
+	after := ""
+	if r.ContextTokens > 0 {
+		after = fmt.Sprintf(" after %d", r.ContextTokens)
+	}
+	fmt.Fprintf(tw, "decode\t%s tokens/s (%d tokens%s), reading %s per token\n", speedText(r.DecodeTokS), r.DecodeTokens, after, bytesText(r.WeightBytes+r.contextBytes))
 	fmt.Fprintf(tw, "bandwidth\t%s/s read, decode reaches %.0f %% of it\n", bytesText(int64(r.ReadBytesS)), 100*r.DecodeFraction)
 	fmt.Fprintf(tw, "memory\t%s at the peak, mapped weights included\n", bytesText(r.PeakRSSBytes))
 	return tw.Flush()

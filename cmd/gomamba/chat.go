@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/text"
@@ -85,13 +85,11 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 type chat struct {
 	*text.Conversation
 	cmd         *cobra.Command
-	s           *settings
 	ck          *loader.Checkpoint
 	m           *model.Model
 	f           *chatFlags
 	t           *text.Tokenizer
 	limits      text.Limits
-	known       bool // whether the model knows its fingerprint
 	interactive bool
 }
 
@@ -122,7 +120,7 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 			return err
 		}
 	}
-	c := &chat{Conversation: text.NewConversation(t, g, opts), t: t, cmd: cmd, s: s, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
+	c := &chat{Conversation: text.NewConversation(t, g, opts), t: t, cmd: cmd, ck: ck, m: m, f: f, interactive: isTerminal(cmd.InOrStdin())}
 	if err := c.greet(); err != nil {
 		return err
 	}
@@ -245,7 +243,7 @@ func (c *chat) read(from lines) (string, error) {
 }
 
 // commandLine is what a command looks like.
-var commandLine = regexp.MustCompile(`^/([a-z]+)(?:\s+(.*))?$`)
+var commandLine = lazy.Regexp(`^/([a-z]+)(?:\s+(.*))?$`)
 
 // turn does what a line says. What a user can correct is printed and is not an error, if there is a user.
 func (c *chat) turn(text string) error {
@@ -253,7 +251,7 @@ func (c *chat) turn(text string) error {
 		return nil
 	}
 	var err error
-	if m := commandLine.FindStringSubmatch(strings.TrimSpace(text)); m != nil {
+	if m := commandLine().FindStringSubmatch(strings.TrimSpace(text)); m != nil {
 		err = c.command(m[1], m[2])
 	} else {
 		err = c.exchange(text)
@@ -281,14 +279,6 @@ func (c *chat) command(name, arg string) error {
 		return fmt.Errorf("/%s: expected the name of a file", name)
 	case !needsFile:
 		return fmt.Errorf("/%s is not a command: /help lists them", name)
-	}
-	if !c.known { // all weights are read for it
-		print, err := fingerprint(c.cmd, c.s, c.ck)
-		if err != nil {
-			return err
-		}
-		c.m.Identify(print)
-		c.known = true
 	}
 	if name == "load" {
 		return c.Load(c.m, arg)

@@ -219,7 +219,7 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if !strings.EqualFold(f.dtype, "keep") {
 		var ok bool
 		if req.Recipe, ok = convert.ParseRecipe(f.dtype); !ok {
-			return req, usagef("--dtype %q: expected %s", f.dtype, dtypeChoices())
+			return req, usagef("--dtype %q: expected %s%s", f.dtype, dtypeChoices(), badfile.DidYouMean(f.dtype, recipeNames()))
 		}
 	}
 	req.Requantize = f.requantize
@@ -267,6 +267,15 @@ func blockRecipes() []convert.Recipe {
 // dtypeChoices lists the values of --dtype.
 func dtypeChoices() string { return plainChoices() + ", or for gguf " + badfile.Or(blockRecipes()) }
 
+// recipeNames are the names that --dtype takes.
+func recipeNames() []string {
+	var names []string
+	for _, r := range convert.Recipes() {
+		names = append(names, r.String())
+	}
+	return names
+}
+
 // recipeLines lists the recipes for GGUF in lines for a help text.
 func recipeLines() string {
 	lines := []string{" "}
@@ -299,7 +308,7 @@ func printPlan(w io.Writer, plan *convert.Plan) error {
 				change = "quantized"
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", badfile.Printable(s.From), s.FromDType, badfile.Printable(s.To), s.DType, s.Shape, change)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%v\t%s\n", badfile.Printable(s.From), cmp.Or(s.Coding, s.FromDType.String()), badfile.Printable(s.To), s.DType, s.Shape, change)
 	}
 	fmt.Fprintf(tw, "%d tensors, %s\n", len(plan.Steps), bytesText(plan.Bytes()))
 	return tw.Flush()

@@ -68,9 +68,13 @@ func TestDoctorNamesBlocks(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	_, err = gomamba(t, "convert", path, filepath.Join(filepath.Dir(path), "hf"))
-	if want := `tensor "backbone.layers.1.mixer.out_proj.weight": block 5 of Q8_0, elements 160 to 191, is not finite: element 160 is NaN`; err == nil ||
+	if want := path + `: tensor "blk.1.ssm_out.weight": block 5 of Q8_0, elements 160 to 191, is not finite: element 160 is NaN`; err == nil ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
+	}
+	out, err = gomamba(t, "verify", path)
+	if want := "verdict: not comparable: the model computes non-finite values: hidden_states.1 is NaN at "; err == nil || !strings.Contains(out, want) {
+		t.Errorf("%v: %s\nwant %s", err, out, want)
 	}
 }
 

@@ -292,7 +292,7 @@ func TestDoctorCannotRepair(t *testing.T) {
 			p.release()
 		}, `"backbone.layers.1.mixer.D": found 1 NaN and 1 infinity among 64 elements`},
 		{"quantized", func(p *patient) {
-			p.config["quantization_config"] = map[string]any{"quant_method": "gptq"}
+			p.config["quantization_config"] = map[string]any{"quant_method": "hqq"}
 			p.release()
 		}, "already quantized"},
 		{"a dead link", func(p *patient) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/tags"
 )
 
 // downloadFlags are the flags of the download command.
@@ -160,7 +161,7 @@ func (f *downloadFlags) request(cmd *cobra.Command, bars *downloadBars, repo str
 	req := &hub.Request{Repo: ref.Repo, Revision: cmp.Or(ref.Revision, f.revision), LocalDir: f.local, Force: f.force, DryRun: f.dryRun, Workers: f.workers}
 	switch {
 	case ref.Tag != "":
-		req.Select = hub.Tagged(ref.Tag)
+		req.Select = tags.Choose(ref.Tag)
 	case len(f.files) > 0:
 		req.Select = hub.Named(f.files)
 	case len(f.include)+len(f.exclude) > 0:

@@ -61,7 +61,7 @@ float32 results are judged. It holds all results in memory.`,
 				}
 				return f.runOracle(cmd, s, args[0], want)
 			}
-			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
+			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
 				return f.run(cmd, s, ck, m, want)
 			})
 		},

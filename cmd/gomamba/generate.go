@@ -75,7 +75,7 @@ cache is refused for another model.
 				return err
 			}
 			f.seeded = cmd.Flags().Changed("seed")
-			return withCaches(cmd, s, args[0], f.cacheIn != "" || f.cacheOut != "", func(ck *loader.Checkpoint, m *model.Model) error {
+			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
 				var err error
 				if f.cacheTo, err = output(cmd, "--cache-out", f.cacheOut, dump.Replaceable, false); err != nil {
 					return err
@@ -210,8 +210,8 @@ func (f *generateFlags) openTokenizer(cmd *cobra.Command, s *settings, ck *loade
 	return nil, nil
 }
 
-// start readies generators that have seen the prompts, and returns what their texts go on from.
-func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokenizer) (*model.Generators, []text.Past, error) {
+// start readies a generator that has seen the prompts, and returns what its texts continue.
+func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokenizer) (*model.Generator, []text.Past, error) {
 	n := len(f.prompts) + len(f.ids)
 	pasts, state, err := text.Begun(n), (*model.Snapshot)(nil), error(nil)
 	if f.cacheIn != "" {
@@ -224,7 +224,11 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokeni
 	if t != nil {
 		how.Drawable = t.Drawable
 	}
-	g, err := m.NewGenerators(n, nil, how)
+	cache := m.NewCache(n)
+	if state != nil {
+		cache = state.Cache
+	}
+	g, err := m.NewGenerator(cache, how)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,10 +245,10 @@ func (f *generateFlags) start(cmd *cobra.Command, m *model.Model, t *text.Tokeni
 }
 
 // feed runs the prompts, which continue pasts, and reports whether there are any. A long text goes through in pieces.
-func (f *generateFlags) feed(cmd *cobra.Command, g *model.Generators, t *text.Tokenizer, pasts []text.Past) (some bool, err error) {
+func (f *generateFlags) feed(cmd *cobra.Command, g *model.Generator, t *text.Tokenizer, pasts []text.Past) (some bool, err error) {
 	var prompts [][]int64
 	if len(pasts) == 1 && len(f.prompts) == 1 && len(f.prompts[0]) > f.piece {
-		feed := func(ctx context.Context, ids []int64) error { return g.Feed(ctx, [][]int64{ids}) }
+		feed := func(ctx context.Context, ids []int64) error { return g.Feed(ctx, ids) }
 		in := strings.NewReader(f.prompts[0])
 		some = true
 		pasts[0], _, err = runText(cmd, pasts[0], t, in, in.Size(), f.piece, feed)
@@ -262,7 +266,7 @@ func (f *generateFlags) feed(cmd *cobra.Command, g *model.Generators, t *text.To
 	}
 	ctx, stop := watched(cmd.Context(), cmd)
 	defer stop()
-	return true, g.Feed(ctx, prompts)
+	return true, g.Feed(ctx, prompts...)
 }
 
 // resume reads --cache-in for a number of prompts; 0: as many sequences as it holds continue without one. Draws continue in
@@ -322,7 +326,7 @@ func (f *generateFlags) continuations(stops []int64, t *text.Tokenizer, pasts []
 }
 
 // generate draws tokens until every continuation has ended.
-func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []*text.Continuation, decoded bool) error {
+func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generator, all []*text.Continuation, decoded bool) error {
 	inText := decoded && (f.print == "text" || f.print == "" && len(f.ids) == 0)
 	p := &printer{w: textOut(cmd), all: all, text: inText, lines: f.n > 0}
 	if f.json {
@@ -338,7 +342,7 @@ func (f *generateFlags) generate(cmd *cobra.Command, g *model.Generators, all []
 		if err := p.update(); err != nil || !going {
 			return err
 		}
-		ids, err := g.Next(cmd.Context(), wanted)
+		ids, err := g.NextOf(cmd.Context(), wanted)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,11 @@ func dressHelp(root *cobra.Command) {
 			cmd.RunE = completionUsage
 		}
 	}
-	eachCommand(root, func(cmd *cobra.Command) { cmd.Long = reflow(cmd.Long, helpWidth) })
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		cmd.Long = reflow(cmd.Long, helpWidth)
+		help(cmd, args)
+	})
 }
 
 // completionUsage answers completion without a shell that it knows.

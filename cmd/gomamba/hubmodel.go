@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 // newHubClient makes a client of the hub by the environment. What the user should know meanwhile appears above bars.
@@ -45,7 +46,7 @@ func sayWaits(say func(text string)) func(err error, pause time.Duration) {
 // modelPath returns where MODEL is. What exists is a path, and so is box, the model in the program; OWNER/NAME and an
 // address of the hub are a repository there, taken from the cache or downloaded.
 func modelPath(cmd *cobra.Command, model string) (string, error) {
-	return hubPath(cmd, model, hub.ModelFiles)
+	return hubPath(cmd, model, layouts.Files)
 }
 
 // hubPath returns the path of something that may be on the hub; choose says which of the repository's files are needed.

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gomamba/gomamba/internal/dump"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/stream"
 )
 
@@ -18,9 +22,13 @@ func input(cmd *cobra.Command, what, path string) (string, error) {
 	if path == "-" || path == stream.Stdin {
 		return stream.Stdin, takeStdin(cmd, what)
 	}
-	if path != "" {
-		sessionOf(cmd).reads(path)
+	if path == "" {
+		return "", nil
 	}
+	if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %s: %w", what, path, syscall.ENOENT)
+	}
+	sessionOf(cmd).reads(path)
 	return path, nil
 }
 

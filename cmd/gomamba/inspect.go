@@ -32,7 +32,7 @@ and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the
 that a sequence needs (constant in its length, but for the keys and values of a hybrid's
 attention), the memory that running one sequence fills (weights, mapped from the file,
 and state), and every problem found. A checkpoint that no command can use, such as one
-with weights quantized by other programs, is listed all the same, with the reason.
+with weights of a scheme that is not known, is listed all the same, with the reason.
 The exit status is 1 where files are damaged or contradict each other.
 With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
 the same model, whatever their layouts, dtypes and shards.`,
@@ -94,6 +94,9 @@ type inspection struct {
 	TokenBytes int  `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
 	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
 
+	Schemes     []loader.Scheme `json:"schemes,omitempty"`           // by which other programs quantized weights
+	Activations []string        `json:"activation_scales,omitempty"` // tensors beside them that are not used
+
 	Blocks map[config.Block]int `json:"blocks"` // of each kind
 
 	StopTokens []int64 `json:"stop_tokens"` // the ids that end a text
@@ -135,20 +138,13 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg}
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg,
+		Schemes: ck.Schemes(), Activations: ck.Activations()}
 	ids, err := ck.StopTokens()
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
-	for _, layer := range blocks.States(cfg) {
-		for _, s := range layer {
-			if s.Grows {
-				info.TokenBytes += s.Size() * tensor.F32.Size()
-			} else {
-				info.StateBytes += s.Size() * tensor.F32.Size()
-			}
-		}
-	}
+	info.StateBytes, info.TokenBytes = stateBytes(cfg)
 	for _, layer := range cfg.Blocks() {
 		for _, b := range layer {
 			info.Blocks[b]++
@@ -156,11 +152,11 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	}
 	canonical := canonicalNames(ck)
 	for _, t := range ck.Tensors() {
-		info.add(tensorInfo{t.Name, t.DType.String(), t.Shape, len(t.Data), t.File}, cmp.Or(canonical[t.Name], t.Name))
+		info.add(tensorInfo{t.Name, t.Type(), t.Shape, t.Size(), t.File}, cmp.Or(canonical[t.Name], t.Name))
 		info.Parameters += t.Elems()
 	}
 	idle, ok := unread(ck)
-	info.Memory = info.Bytes - len(idle.Data) + info.StateBytes
+	info.Memory = info.Bytes - idle.Size() + info.StateBytes
 	if ok && info.Tied {
 		info.Parameters -= idle.Elems()
 		embedding, _ := ck.Tensor(names.Embedding)
@@ -176,6 +172,20 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		info.Problems = append(info.Problems, line)
 	}
 	return info, nil
+}
+
+// stateBytes returns the bytes of the states of a sequence, and of those that grow for each of its tokens, in float32.
+func stateBytes(cfg config.Config) (fixed, grown int) {
+	for _, layer := range blocks.States(cfg) {
+		for _, s := range layer {
+			if s.Grows {
+				grown += s.Size() * tensor.F32.Size()
+			} else {
+				fixed += s.Size() * tensor.F32.Size()
+			}
+		}
+	}
+	return fixed, grown
 }
 
 func newListing(path, layout, family, keys string) listing {
@@ -233,6 +243,7 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"weights", info.weights()},
 	}
 	lines = append(lines, info.kindLines()...)
+	lines = append(lines, info.schemeLines()...)
 	lines = append(lines, [][2]string{
 		{"head", head},
 		{"shape", sizes(info.cfg)},

@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -21,7 +22,7 @@ type tensorKind struct {
 }
 
 // inLayer is the part of a tensor's name that numbers its layer.
-var inLayer = regexp.MustCompile(`^.*\.\d+\.`)
+var inLayer = lazy.Regexp(`^.*\.\d+\.`)
 
 // kindOf returns what kind of tensor a name is that of, whatever the layer: "in_proj" for
 // "backbone.layers.3.mixer.in_proj.weight". The embedding and the head are kinds of their own.
@@ -32,7 +33,7 @@ func kindOf(name string) string {
 	case names.Head:
 		return "lm_head"
 	}
-	kind := strings.TrimSuffix(strings.TrimPrefix(inLayer.ReplaceAllString(name, ""), names.Backbone), ".weight")
+	kind := strings.TrimSuffix(strings.TrimPrefix(inLayer().ReplaceAllString(name, ""), names.Backbone), ".weight")
 	if within, ok := strings.CutPrefix(kind, "mixer."); ok && within != "norm" { // which the layer has too
 		return within
 	}
@@ -77,6 +78,21 @@ func (l *listing) kindLines() [][2]string {
 	for _, text := range order {
 		lines = append(lines, [2]string{title, text + ": " + strings.Join(of[text], ", ")})
 		title = ""
+	}
+	return lines
+}
+
+// schemeLines says by which schemes weights are quantized, and what is beside them that is not used.
+func (info *inspection) schemeLines() (lines [][2]string) {
+	var schemes []string
+	for _, s := range info.Schemes {
+		schemes = append(schemes, fmt.Sprintf("%s: %s", s.Scheme, badfile.Count(s.Weights, "weight")))
+	}
+	if schemes != nil {
+		lines = append(lines, [2]string{"quantized", strings.Join(schemes, ", ")})
+	}
+	if n := len(info.Activations); n > 0 {
+		lines = append(lines, [2]string{"not used", badfile.Count(n, "scale") + " of activations, such as " + badfile.Quote(info.Activations[0])})
 	}
 	return lines
 }

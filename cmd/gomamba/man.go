@@ -34,6 +34,7 @@ made if it is not there.`,
 				return err
 			}
 			root := cmd.Root()
+			eachCommand(root, func(cmd *cobra.Command) { cmd.Long = reflow(cmd.Long, helpWidth) })
 			root.DisableAutoGenTag = true // no line about the tool that made them
 			header := &doc.GenManHeader{Section: "1", Source: "gomamba " + version(), Manual: "gomamba"}
 			dir, err := os.MkdirTemp("", "gomamba-man-")

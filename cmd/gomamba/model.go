@@ -60,14 +60,8 @@ func say(cmd *cobra.Command, format string, args ...any) {
 }
 
 // withModel opens MODEL, readies its network, and closes both after use. What use prints or writes should follow a look
-// at m.Changed.
-func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) error {
-	return withCaches(cmd, s, path, false, use)
-}
-
-// withCaches is withModel for a command that may read or write cache files: with caches, the model knows its fingerprint,
-// for which all weights are read.
-func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
+// at m.Changed. If use writes or reads a cache file all weights are read for the fingerprint.
+func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
 	loading := s.loading()
 	loading.Adapter = s.adapter
 	ck, err := openCheckpoint(cmd, loading, path)
@@ -75,12 +69,8 @@ func withCaches(cmd *cobra.Command, s *settings, path string, caches bool, use f
 		return err
 	}
 	defer closing(&err, ck)
-	opts := model.Options{Threads: s.threads, ParallelScan: s.parallelScan, DtFloor: s.dtFloor}
-	if caches {
-		if opts.Fingerprint, err = fingerprint(cmd, s, ck); err != nil {
-			return err
-		}
-	}
+	opts := model.Options{Threads: s.threads, ParallelScan: s.parallelScan, DtFloor: s.dtFloor,
+		Fingerprint: func() (string, error) { return fingerprint(cmd, s, ck) }}
 	m, err := model.New(ck, opts)
 	if err != nil {
 		return err
@@ -154,7 +144,7 @@ func unread(ck *loader.Checkpoint) (t tensor.Tensor, ok bool) {
 // tensorBytes is the size of all tensors of a checkpoint.
 func tensorBytes(ck *loader.Checkpoint) (n int64) {
 	for _, t := range ck.Tensors() {
-		n += int64(len(t.Data))
+		n += int64(t.Size())
 	}
 	return n
 }

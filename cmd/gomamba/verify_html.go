@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gomamba/gomamba/internal/atomicfile"
@@ -113,13 +114,16 @@ func strain(t parity.Tensor) float64 {
 	return float64(t.MaxAbs) / float64(t.Allowed)
 }
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"e":       func(v any) string { return fmt.Sprintf("%.2e", v) },
-	"value":   func(v any) string { return fmt.Sprintf("%.9g", v) },
-	"apart":   func(d *parity.Divergence) float64 { return numcheck.Distance(float64(d.Got), float64(d.Want)) },
-	"percent": func(t parity.Tensor) string { return share(strain(t)) },
-	"bar":     func(t parity.Tensor) template.CSS { return template.CSS(fmt.Sprintf("%.1f%%", 100*min(1, strain(t)))) },
-}).Parse(pageText))
+// pageTemplate is parsed when it is needed: every command would wait for it otherwise.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"e":       func(v any) string { return fmt.Sprintf("%.2e", v) },
+		"value":   func(v any) string { return fmt.Sprintf("%.9g", v) },
+		"apart":   func(d *parity.Divergence) float64 { return numcheck.Distance(float64(d.Got), float64(d.Want)) },
+		"percent": func(t parity.Tensor) string { return share(strain(t)) },
+		"bar":     func(t parity.Tensor) template.CSS { return template.CSS(fmt.Sprintf("%.1f%%", 100*min(1, strain(t)))) },
+	}).Parse(pageText))
+})
 
 // share spells a share as a percentage, or as a multiple if it is beyond the whole.
 func share(v float64) string {
@@ -143,7 +147,7 @@ func writeHTML(to *destination, p *page) (err error) {
 			err = errors.Join(err, f.Abort())
 		}
 	}()
-	if err := pageTemplate.Execute(f, p); err != nil {
+	if err := pageTemplate().Execute(f, p); err != nil {
 		return fmt.Errorf("%s: %w", to.name, err)
 	}
 	if err := f.Commit(); err != nil {

@@ -53,12 +53,10 @@ func Open(dir string, cfg config.Config) (_ *Adapter, err error) {
 			err = errors.Join(err, file.Close())
 		}
 	}()
-	table, err := names.Table(cfg)
-	if err != nil {
+	b := &builder{s: s, cfg: cfg, path: path, a: &Adapter{Dir: dir, File: file, Deltas: map[string]*delta.Delta{}, Values: map[string]tensor.Tensor{}}}
+	if err = b.index(); err != nil {
 		return nil, err
 	}
-	b := &builder{s: s, cfg: cfg, path: path, a: &Adapter{Dir: dir, File: file, Deltas: map[string]*delta.Delta{}, Values: map[string]tensor.Tensor{}}}
-	b.index(table)
 	err = mmap.Guard(func() error { return b.build(file.Tensors()) })
 	return b.a, err
 }
@@ -95,15 +93,31 @@ type builder struct {
 	path string
 	a    *Adapter
 
-	specs map[string]names.Spec
-	order map[string]int // in the table
+	wholes map[string]names.Whole // parameters as transformers has them in memory and in files, and every weight by itself
+	order  map[string]int         // of weights, in the table
 }
 
-func (b *builder) index(table []names.Spec) {
-	b.specs, b.order = make(map[string]names.Spec, len(table)), make(map[string]int, len(table))
-	for i, spec := range table {
-		b.specs[spec.Name], b.order[spec.Name] = spec, i
+// index lists the parameters of the model by all their names.
+func (b *builder) index() error {
+	table, err := names.Table(b.cfg)
+	if err != nil {
+		return err
 	}
+	b.wholes, b.order = map[string]names.Whole{}, map[string]int{}
+	for i, spec := range table {
+		b.order[spec.Name] = i
+		b.wholes[spec.Name] = names.Single(spec)
+	}
+	for _, in := range []func(config.Config) ([]names.Whole, error){names.InHF, names.InMemory} {
+		list, err := in(b.cfg)
+		if err != nil {
+			return err
+		}
+		for _, w := range list {
+			b.wholes[w.Name] = w
+		}
+	}
+	return nil
 }
 
 func (b *builder) bad(name, format string, args ...any) error {

@@ -11,28 +11,18 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// canonical returns the canonical name of a parameter of the model that was trained: of transformers' class, of the one that is
-// published beside a model, or of mamba_ssm's; with or without the class around the backbone.
-func (b *builder) canonical(param string) (name string, ok bool) {
+// find returns the parameter of a name in the model that was trained: in transformers' class, in the one that is published beside
+// a model, or in mamba_ssm's; with or without the class around the backbone.
+func (b *builder) find(param string) (w names.Whole, ok bool) {
 	for rest, more := param, true; more; _, rest, more = strings.Cut(rest, ".") {
 		misnamed, _ := names.Rename(rest)
 		for _, name := range []string{names.FromHF(b.cfg, rest), names.FromOriginal(rest), names.Backbone + rest, misnamed} {
-			if _, ok := b.specs[name]; ok {
-				return name, true
+			if w, ok := b.wholes[name]; ok {
+				return w, true
 			}
 		}
 	}
-	return "", false
-}
-
-// stacked returns the canonical names of the tensors of n experts, of which a parameter holds all.
-func (b *builder) stacked(param string, n int) []string {
-	for rest, more := param, true; more; _, rest, more = strings.Cut(rest, ".") {
-		if list := names.Experts(b.cfg, names.FromHF(b.cfg, rest), n); list != nil {
-			return list
-		}
-	}
-	return nil
+	return names.Whole{}, false
 }
 
 // matchesNothing is the error of a name that the model does not have.
@@ -45,38 +35,40 @@ func (b *builder) replace(t plain) error {
 	if !t.DType.Float() || !t.DType.Plain() {
 		return b.unsupported(t.Name, "found dtype %s, expected F32, F16, BF16 or F64", t.DType)
 	}
-	name, ok := b.canonical(t.param)
-	if !ok && len(t.Shape) == 3 {
-		list := b.stacked(t.param, t.Shape[0])
-		if list == nil {
-			return b.matchesNothing(t.Name)
-		}
-		each := t.Elems() / max(len(list), 1)
-		for e, name := range list {
-			part := t.Piece(e*each, (e+1)*each)
-			part.Shape = t.Shape[1:]
-			if err := b.put(name, t.Name, part); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	w, ok := b.find(t.param)
 	if !ok {
 		return b.matchesNothing(t.Name)
 	}
-	return b.put(name, t.Name, t.Tensor)
+	if err := b.fits(t.Tensor, w); err != nil {
+		return err
+	}
+	at := 0
+	for _, spec := range w.Parts {
+		n, _ := tensor.Count(spec.Shape) // of a valid configuration
+		part := t.Piece(at, at+n)
+		part.Shape, at = spec.Shape, at+n
+		if err := b.put(spec.Name, t.Name, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fits refuses values of another shape than the base model's.
+func (b *builder) fits(t tensor.Tensor, w names.Whole) error {
+	switch name, want := w.Parts[0].Name, w.Shape; {
+	case slices.Equal(t.Shape, want):
+		return nil
+	case (name == names.Embedding || name == names.Head) && len(t.Shape) == 2 && t.Shape[1] == want[1]:
+		return b.bad(t.Name, "found %s, the base model has %s: the vocabulary was resized for the adapter; resize that of the base model first",
+			badfile.Shape(t.Shape), badfile.Shape(want))
+	default:
+		return b.bad(t.Name, "found %s, the base model has %s", badfile.Shape(t.Shape), badfile.Shape(want))
+	}
 }
 
 // put notes the values of a weight; stored is the name in the adapter.
 func (b *builder) put(name, stored string, t tensor.Tensor) error {
-	want := b.specs[name].Shape
-	if !slices.Equal(t.Shape, want) {
-		if (name == names.Embedding || name == names.Head) && len(t.Shape) == 2 && t.Shape[1] == want[1] {
-			return b.bad(stored, "found %s, the base model has %s: the vocabulary was resized for the adapter; resize that of the base model first",
-				badfile.Shape(t.Shape), badfile.Shape(want))
-		}
-		return b.bad(stored, "found %s, the base model has %s", badfile.Shape(t.Shape), badfile.Shape(want))
-	}
 	if other, twice := b.a.Values[name]; twice { // bias and modules_to_save both keep it
 		if other.DType != t.DType || !bytes.Equal(other.Data, t.Data) {
 			return b.bad(stored, "is in the adapter twice, with other values")
@@ -128,21 +120,21 @@ func (b *builder) change(m *module) error {
 	case len(m.a.Shape) != 2 || len(m.b.Shape) != 2:
 		return b.bad(m.a.Name, "found %s and %s, expected two matrices", badfile.Shape(m.a.Shape), badfile.Shape(m.b.Shape))
 	}
-	if name, ok := b.canonical(m.name + ".weight"); ok && !b.parameter(m.name+".weight") {
+	if w, ok := b.find(m.name + ".weight"); ok && !b.parameter(m.name+".weight") {
 		if !b.s.targets.has(m.name) {
 			return b.bad(m.a.Name, "target_modules of %s does not name its module %s, so PEFT does not load it", b.s.file, badfile.Quote(m.name))
 		}
-		return b.changeModule(m, b.specs[name])
+		return b.changeModule(m, w)
 	}
 	return b.changeParameter(m)
 }
 
 // changeModule adds the product of a linear module or of an embedding to its weight.
-func (b *builder) changeModule(m *module, spec names.Spec) error {
-	if len(spec.Shape) != 2 {
+func (b *builder) changeModule(m *module, w names.Whole) error {
+	if len(w.Shape) != 2 {
 		return b.matchesNothing(m.a.Name)
 	}
-	rank, rows, cols := b.s.rankOf(m.name), spec.Shape[0], spec.Shape[1]
+	rank, rows, cols := b.s.rankOf(m.name), w.Shape[0], w.Shape[1]
 	if m.a.Shape[0] != rank {
 		return b.bad(m.a.Name, "found %s, a rank of %d, but %s says %d", badfile.Shape(m.a.Shape), m.a.Shape[0], b.s.file, rank)
 	}
@@ -169,12 +161,34 @@ func (b *builder) changeModule(m *module, spec names.Spec) error {
 	if p.Scale, err = b.s.scale(m.name, rank); err != nil {
 		return err
 	}
-	d := b.delta(spec.Name, rows, cols)
-	d.Products = []delta.Product{p}
-	if err := b.setNorms(m, d); err != nil {
+	norms, err := b.norms(m, rows, cols)
+	if err != nil {
 		return err
 	}
-	return b.changeBias(m, strings.TrimSuffix(spec.Name, "weight")+"bias", p.Scale)
+	b.spread(w, rows, cols, []delta.Product{p}, norms, m.embedding)
+	return b.changeBias(m, p.Scale)
+}
+
+// spread gives each part of a parameter, which lie one after the other in it, the rows of the products and norms that are its own.
+func (b *builder) spread(w names.Whole, rows, cols int, products []delta.Product, norms []float32, byColumn bool) {
+	if len(w.Parts) == 1 {
+		d := b.delta(w.Parts[0].Name, rows, cols)
+		d.Products, d.Norms, d.ByColumn = products, norms, byColumn
+		return
+	}
+	first := 0 // row
+	for _, spec := range w.Parts {
+		n, _ := tensor.Count(spec.Shape) // of a valid configuration
+		p, at := products[first/rows], first%rows
+		n /= cols
+		p.Left = p.Left[at*p.Rank:][:n*p.Rank]
+		d := b.delta(spec.Name, n, cols)
+		d.Products = []delta.Product{p}
+		if norms != nil {
+			d.Norms = norms[at:][:n]
+		}
+		first += n
+	}
 }
 
 // delta returns that of a weight, made if it is new.
@@ -187,38 +201,35 @@ func (b *builder) delta(name string, rows, cols int) *delta.Delta {
 	return d
 }
 
-// setNorms takes the magnitudes of DoRA.
-func (b *builder) setNorms(m *module, d *delta.Delta) (err error) {
+// norms returns the magnitudes of DoRA, nil without it: of rows, or of the columns of an embedding.
+func (b *builder) norms(m *module, rows, cols int) ([]float32, error) {
 	switch {
 	case b.s.dora && m.magnitude.Name == "":
-		return b.bad(m.a.Name, "use_dora of %s is true, and lora_magnitude_vector of this module is missing", b.s.file)
+		return nil, b.bad(m.a.Name, "use_dora of %s is true, and lora_magnitude_vector of this module is missing", b.s.file)
 	case !b.s.dora && m.magnitude.Name != "":
-		return b.bad(m.magnitude.Name, "use_dora of %s is false, so PEFT does not load it", b.s.file)
+		return nil, b.bad(m.magnitude.Name, "use_dora of %s is false, so PEFT does not load it", b.s.file)
 	case !b.s.dora:
-		return nil
+		return nil, nil
+	case m.embedding:
+		return b.values(m.magnitude, cols)
 	}
-	n := d.Rows
-	if d.ByColumn = m.embedding; m.embedding {
-		n = d.Cols
-	}
-	d.Norms, err = b.values(m.magnitude, n)
-	return err
+	return b.values(m.magnitude, rows)
 }
 
 // changeBias adds the bias of B to that of the module.
-func (b *builder) changeBias(m *module, name string, scale float32) error {
-	switch spec, ok := b.specs[name]; {
+func (b *builder) changeBias(m *module, scale float32) error {
+	switch w, ok := b.find(m.name + ".bias"); {
 	case m.bias.Name == "" && !b.s.bias:
 	case m.bias.Name == "":
 		return b.bad(m.b.Name, "lora_bias of %s is true, and the bias of this module is missing", b.s.file)
 	case !ok:
 		return b.unsupported(m.bias.Name, "is added to a bias that the base model does not have, so PEFT cannot merge it either")
 	default:
-		values, err := b.values(m.bias, spec.Shape...)
+		values, err := b.values(m.bias, w.Shape...)
 		if err != nil {
 			return err
 		}
-		b.delta(name, 1, len(values)).Products = []delta.Product{{Rank: 1, Left: []float32{1}, Right: values, Scale: scale}}
+		b.spread(w, 1, len(values), []delta.Product{{Rank: 1, Left: []float32{1}, Right: values, Scale: scale}}, nil, false)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/names"
@@ -21,42 +20,27 @@ func (b *builder) parameter(param string) bool {
 // target is a parameter that is changed by itself, not through a module.
 type target struct {
 	param string
-	specs []names.Spec // of the weight, or of each expert whose weight it holds
-	at    int          // in the table
+	whole names.Whole
 }
 
 // parametersOf lists those parameters of a module that target_parameters names, in the order of the table. PEFT wraps the first
 // first, so that the last one's factors are named without base_layer.
 func (b *builder) parametersOf(m *module) (list []target) {
-	experts := config.SizesOf(b.cfg)["E"]
 	seen := map[string]bool{}
 	for _, name := range b.s.parameters {
-		_, last, _ := cutLast(name)
-		param := m.name + "." + last
+		param := m.name + "." + name[strings.LastIndexByte(name, '.')+1:]
 		if seen[param] || !b.parameter(param) {
 			continue
 		}
 		seen[param] = true
-		t := target{param: param}
-		if name, ok := b.canonical(param); ok {
-			t.specs = []names.Spec{b.specs[name]}
-		} else {
-			for _, name := range b.stacked(param, experts) {
-				t.specs = append(t.specs, b.specs[name])
-			}
-		}
-		if len(t.specs) > 0 {
-			t.at = b.order[t.specs[0].Name]
-			list = append(list, t)
+		if w, ok := b.find(param); ok {
+			list = append(list, target{param, w})
 		}
 	}
-	slices.SortFunc(list, func(a, b target) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(list, func(x, y target) int {
+		return cmp.Compare(b.order[x.whole.Parts[0].Name], b.order[y.whole.Parts[0].Name])
+	})
 	return list
-}
-
-func cutLast(name string) (before, last string, found bool) {
-	i := strings.LastIndexByte(name, '.')
-	return name[:max(i, 0)], name[i+1:], i >= 0
 }
 
 // changeParameter adds the products of a parameter, one for each of the matrices that it holds: A is [E·r, in] and B [out, r·E], the
@@ -70,8 +54,7 @@ func (b *builder) changeParameter(m *module) error {
 		return b.bad(m.example(), "belongs to a parameter, for which PEFT has neither magnitudes nor biases")
 	}
 	t := list[len(list)-1-m.depth]
-	shape := t.specs[0].Shape
-	matrices := len(t.specs)
+	shape, matrices := t.whole.Shape, 1
 	if len(shape) == 3 {
 		matrices, shape = shape[0], shape[1:]
 	}
@@ -99,29 +82,24 @@ func (b *builder) changeParameter(m *module) error {
 		}
 		products[e] = delta.Product{Rank: rank, Left: left, Right: first[e*rank*cols:][:rank*cols], Scale: scale}
 	}
-	if len(t.specs) == 1 {
-		b.delta(t.specs[0].Name, rows, cols).Products = products
-		return nil
-	}
-	for e, spec := range t.specs {
-		b.delta(spec.Name, rows, cols).Products = products[e : e+1]
-	}
+	b.spread(t.whole, rows, cols, products, nil, false)
 	return nil
 }
 
 // changeTokens replaces single rows (PEFT 0.21, tuners/trainable_tokens).
 func (b *builder) changeTokens(m *module) error {
-	name, ok := b.canonical(m.name + ".weight")
-	if !ok || len(b.specs[name].Shape) != 2 {
+	w, ok := b.find(m.name + ".weight")
+	if !ok || len(w.Shape) != 2 || len(w.Parts) > 1 {
 		return b.matchesNothing(m.tokens.Name)
 	}
+	name := w.Parts[0].Name
 	i := slices.IndexFunc(b.s.tokens, func(t trained) bool {
 		return t.module == m.name || strings.HasSuffix(m.name, "."+t.module) || t.module == "" && name == names.Embedding
 	})
 	if i < 0 {
 		return b.bad(m.tokens.Name, "trainable_token_indices of %s does not name this module", b.s.file)
 	}
-	rows, shape := b.s.tokens[i].rows, b.specs[name].Shape
+	rows, shape := b.s.tokens[i].rows, w.Shape
 	values, err := b.values(m.tokens, len(rows), shape[1])
 	if err != nil {
 		return err

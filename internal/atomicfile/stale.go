@@ -7,9 +7,10 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"sync"
+
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // A temporary is called
@@ -18,7 +19,7 @@ import (
 //	.gomamba-<pid>-<machine>-<random>.old.<name>   a directory <name> about to be replaced
 //
 // so that another process knows whose it is.
-var tempPattern = regexp.MustCompile(`^\.gomamba-([1-9][0-9]*)-([0-9a-f]{8})-[0-9a-f]{16}\.(?:tmp|old\.(.+))$`)
+var tempPattern = lazy.Regexp(`^\.gomamba-([1-9][0-9]*)-([0-9a-f]{8})-[0-9a-f]{16}\.(?:tmp|old\.(.+))$`)
 
 // machine tells process ids of different machines and containers apart, which may share a folder.
 var machine = sync.OnceValue(func() string {
@@ -46,7 +47,7 @@ func removeStale(dir string) {
 		return
 	}
 	for _, e := range entries {
-		m := tempPattern.FindStringSubmatch(e.Name())
+		m := tempPattern().FindStringSubmatch(e.Name())
 		if m == nil || m[2] != machine() {
 			continue
 		}

@@ -106,7 +106,7 @@ type Spec struct {
 	Name  string // as transformers calls it, and files: dump.ConvStates, for one
 	Shape []int  // for each sequence, of one token if it grows
 	// Grows says that the state has a row for every token: [heads, width] for each, in pages of kernel.PageTokens. Columns lays
-	// a page out as [heads, width, PageTokens], for sums over tokens, rather than [heads, PageTokens, width].
+	// a page out as [heads, width, PageTokens], for sums over the width, rather than [heads, PageTokens, width].
 	Grows, Columns bool
 	// Scanned says that a scan over the tokens moves the state on. One that is divided by time needs more than the state to
 	// continue: a kernel.Carry.
@@ -152,8 +152,8 @@ func (s *Step) States(cfg config.Config) []Spec {
 	case SelfAttention:
 		shape := []int{s.Attention.KeyHeads, s.Attention.Dim}
 		return []Spec{
-			Keys:   {Name: dump.KeyStates, Shape: shape, Grows: true},
-			Values: {Name: dump.ValueStates, Shape: shape, Grows: true, Columns: true},
+			Keys:   {Name: dump.KeyStates, Shape: shape, Grows: true, Columns: true},
+			Values: {Name: dump.ValueStates, Shape: shape, Grows: true},
 		}
 	}
 	sizes := config.SizesOf(cfg)

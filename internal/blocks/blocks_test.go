@@ -26,8 +26,8 @@ var layers = [][]Spec{
 // TestGrowth takes keys and values of two sequences of different length through a copy and a file.
 func TestGrowth(t *testing.T) {
 	layers := [][]Spec{{
-		{Name: dump.KeyStates, Shape: []int{2, 3}, Grows: true},
-		{Name: dump.ValueStates, Shape: []int{2, 3}, Grows: true, Columns: true},
+		{Name: dump.KeyStates, Shape: []int{2, 3}, Grows: true, Columns: true},
+		{Name: dump.ValueStates, Shape: []int{2, 3}, Grows: true},
 	}}
 	lengths := []int{70, 5}
 	set := New[float64](layers, 2)
@@ -46,7 +46,7 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 	keys, values := set[0][0].Pages(0)[1], set[0][1].Pages(0)[1]
-	if want := row(0, 1, 67); !slices.Equal(keys[(64+3)*3:][:3], want) || values[(3+1)*64+3] != want[1] || values[3*64+6] != 0 {
+	if want := row(0, 1, 67); !slices.Equal(values[(64+3)*3:][:3], want) || keys[(3+1)*64+3] != want[1] || keys[3*64+6] != 0 {
 		t.Error("pages are not laid out as described")
 	}
 	other := set.Repeat(1)
@@ -157,12 +157,12 @@ func TestOtherStates(t *testing.T) {
 	}
 }
 
-// TestShares lists what a token reads of two layers with experts, of which tensors are of one expert each, or of all.
+// TestShares lists what a token reads of two layers with experts.
 func TestShares(t *testing.T) {
 	nemotron, granite := config.NewNemotronH(), config.NewGraniteHybrid()
 	for cfg, want := range map[config.Config]map[string]float64{
 		nemotron: {"0.mixer.in_proj.weight": 1, "1.mixer.experts.7.up_proj.weight": 0.25, "1.mixer.shared_experts.up_proj.weight": 1, "1.mixer.gate.weight": 1},
-		granite:  {"1.block_sparse_moe.input_linear.weight": 0.25, "1.block_sparse_moe.output_linear.weight": 0.25, "1.shared_mlp.input_linear.weight": 1},
+		granite:  {"1.block_sparse_moe.experts.0.gate_proj.weight": 0.25, "1.block_sparse_moe.router.layer.weight": 1, "1.shared_mlp.up_proj.weight": 1},
 	} {
 		share := Shares(cfg)
 		for name, part := range want {

@@ -12,18 +12,9 @@ import (
 // squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
 type MLPSizes struct {
 	Up, Down string
-	Gate     string // the module of the gate of SwiGLU; "": there is no such module
-	Fused    bool   // Up holds the rows of the gate too, before its own: SwiGLU
+	Gate     string // the module of the gate of SwiGLU; "": there is no gate
 	Width    int    // F
 	Bias     bool
-}
-
-// Rows returns the rows of Up.
-func (m *MLPSizes) Rows() int {
-	if m.Fused {
-		return 2 * m.Width
-	}
-	return m.Width
 }
 
 // ExpertSizes describes a block of MoE or SwiGLUMoE.
@@ -40,7 +31,7 @@ type ExpertSizes struct {
 	Normed               bool    // the weights of a token are divided by their sum
 	Scaling              float64 // then multiplied by it
 
-	Each   string    // what the names of the experts' own tensors begin with, before the index; "": tensors hold all experts, [E, ·, ·]
+	Each   string    // what the names of the experts' own tensors begin with, before the index
 	Expert MLPSizes  // what each expert is
 	Latent int       // width of what experts read and give, Z; 0: D
 	Into   string    // the module to that width, [Z, D]
@@ -59,13 +50,7 @@ func Shares(cfg config.Config) func(name string) float64 {
 			if x == nil {
 				continue
 			}
-			modules := []string{x.Each}
-			if x.Each == "" {
-				modules = []string{x.Expert.Up, x.Expert.Down}
-			}
-			for _, module := range modules {
-				routed[under+module] = float64(x.Chosen) / float64(x.Count)
-			}
+			routed[under+x.Each] = float64(x.Chosen) / float64(x.Count)
 		}
 	}
 	return func(name string) float64 {

@@ -67,10 +67,7 @@ func (s *Step) nemotron(c *config.NemotronHConfig) {
 
 // granite fills in what a step of Granite 4.0 varies in.
 func (s *Step) granite(c *config.GraniteHybridConfig) {
-	fused := func(module string, width int) MLPSizes {
-		return MLPSizes{Up: module + "input_linear", Down: module + "output_linear", Fused: true, Width: width}
-	}
-	shared := fused("shared_mlp.", c.SharedSize)
+	shared := MLPSizes{Gate: "shared_mlp.gate_proj", Up: "shared_mlp.up_proj", Down: "shared_mlp.output_linear", Width: c.SharedSize}
 	switch s.Kind {
 	case Mamba2:
 		s.Mamba2 = hybridMixer(&c.Common, &c.Mixer2)
@@ -86,7 +83,8 @@ func (s *Step) granite(c *config.GraniteHybridConfig) {
 	case SwiGLUMoE:
 		s.Experts = &ExpertSizes{
 			Router: "block_sparse_moe.router.layer", Count: c.NumLocalExperts, Chosen: c.NumExpertsPerTok,
-			Expert: fused("block_sparse_moe.", c.IntermediateSize), Shared: &shared,
+			Each:   "block_sparse_moe.experts.",
+			Expert: MLPSizes{Gate: "gate_proj", Up: "up_proj", Down: "down_proj", Width: c.IntermediateSize}, Shared: &shared,
 		}
 	}
 }

@@ -39,7 +39,7 @@ func Each(ctx context.Context, threads int, tensors []tensor.Tensor, blocks []Bl
 	var failed error
 	done, total := int64(0), int64(0)
 	for _, t := range tensors {
-		total += int64(len(t.Data))
+		total += int64(t.Size())
 	}
 	pool := parallel.NewPool(threads)
 	defer pool.Close()

@@ -7,8 +7,6 @@
 package delta
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -89,7 +87,7 @@ func (d *Delta) newFactors(base tensor.Tensor) ([]float32, error) {
 
 // row sets dst to row r of base with the products added.
 func (d *Delta) row(dst []float32, base tensor.Tensor, r int) {
-	tensor.WidenF32(dst, base.DType, base.Piece(r*d.Cols, (r+1)*d.Cols).Data)
+	base.Piece(r*d.Cols, (r+1)*d.Cols).Widen32(dst)
 	d.add(dst, make([]float32, d.Cols), r, 0)
 }
 
@@ -151,14 +149,14 @@ func (d *Delta) Apply(values []float32, base tensor.Tensor, first int) error {
 
 // Widen sets dst to the elements of base from first on, as d changes them, which may be nil.
 func (d *Delta) Widen(dst []float32, base tensor.Tensor, first int) error {
-	tensor.WidenF32(dst, base.DType, base.Piece(first, first+len(dst)).Data)
+	base.Piece(first, first+len(dst)).Widen32(dst)
 	return d.Apply(dst, base, first)
 }
 
 // Merged returns all of base as d changes it, in float64 arithmetic.
 func (d *Delta) Merged(base tensor.Tensor) (tensor.Tensor, error) {
 	values := make([]float64, base.Elems())
-	tensor.WidenF64(values, base.DType, base.Data)
+	base.Widen64(values)
 	factors, err := d.Factors(base)
 	if err != nil {
 		return base, err
@@ -199,27 +197,6 @@ func (d *Delta) addWide(row []float64, r int) {
 			row[c] += float64(scaled * float64(v))
 		}
 	}
-}
-
-// Digest is the SHA-256 of all that d changes: numbers of rows and columns, ranks, scales and values, little-endian.
-func (d *Delta) Digest() [sha256.Size]byte {
-	sum := sha256.New()
-	number := func(n ...int) {
-		for _, n := range n {
-			_ = binary.Write(sum, binary.LittleEndian, int64(n)) // a hash takes all
-		}
-	}
-	number(d.Rows, d.Cols, len(d.Products))
-	for _, p := range d.Products {
-		number(p.Rank, int(math.Float32bits(p.Scale)))
-		sum.Write(tensor.Bytes(p.Left))
-		sum.Write(tensor.Bytes(p.Right))
-	}
-	number(len(d.Norms), len(d.Replaced))
-	number(d.Replaced...)
-	sum.Write(tensor.Bytes(d.Norms))
-	sum.Write(tensor.Bytes(d.Values))
-	return [sha256.Size]byte(sum.Sum(nil))
 }
 
 func allFinite(values []float32) bool {

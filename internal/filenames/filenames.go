@@ -4,11 +4,11 @@ package filenames
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // Configurations of a model.
@@ -55,10 +55,10 @@ var indexes = []string{ModelIndex, TorchIndex}
 // papers are what a repository on the hub has beside them, and what a file manager leaves.
 var papers = []string{"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", ".gitattributes", ".DS_Store"}
 
-var weights = regexp.MustCompile(`^(?:(?:model|consolidated)(?:-\d{5}-of-\d{5})?\.safetensors|pytorch_model(?:-\d{5}-of-\d{5})?\.bin)$`)
+var weights = lazy.Regexp(`^(?:(?:model|consolidated)(?:-\d{5}-of-\d{5})?\.safetensors|pytorch_model(?:-\d{5}-of-\d{5})?\.bin)$`)
 
 // Weights reports whether a folder of any layout keeps weights under that name.
-func Weights(name string) bool { return weights.MatchString(name) }
+func Weights(name string) bool { return weights().MatchString(name) }
 
 // Beside reports whether a file of that name goes with the weights: configuration, index, tokenizer, model card, licence.
 func Beside(name string) bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 // ErrNoBase is the reason of Base's errors: it takes the base model's path.
@@ -39,7 +40,7 @@ func (f *Finder) Base(ctx context.Context, dir string) (path, name string, err e
 		return "", "", err
 	}
 	client.Offline = true
-	path, err = client.Locate(ctx, hub.Ref{Repo: name, Revision: revision}, hub.ModelFiles, nil, nil)
+	path, err = client.Locate(ctx, hub.Ref{Repo: name, Revision: revision}, layouts.Files, nil, nil)
 	if err != nil {
 		return "", "", refuse("found " + badfile.Quote(name) + ", which is not in the cache: download it, or give the base model")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/hub"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 // Finder finds models. Its functions may be nil, but Client.
@@ -62,7 +63,7 @@ func (f *Finder) Path(ctx context.Context, name string, choose hub.Select) (stri
 // TokenizerFiles selects what a tokenizer is read from, or the whole model if its vocabulary is inside.
 func TokenizerFiles(names []string) ([]string, error) {
 	if found, err := hub.Matching(filenames.Vocabularies, nil)(names); err != nil || len(found) == 0 {
-		return hub.ModelFiles(names)
+		return layouts.Files(names)
 	}
 	return hub.Matching(slices.Concat(filenames.Vocabularies, []string{filenames.TokenizerConfig, filenames.SpecialTokens,
 		filenames.AddedTokens, filenames.Template, filenames.Templates + "/*.jinja", filenames.Config}), nil)(names)

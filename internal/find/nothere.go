@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"github.com/agnivade/levenshtein"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -36,30 +34,16 @@ func similar(path string) string {
 	if dir == "." && rest == "" {
 		names = append(names, Box)
 	}
-	best, least := "", 2 // edits from here on make another word
-	if len(missing) > 4 {
-		least += len(missing) / 4
+	if rest != "" {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, err := os.Stat(filepath.Join(dir, name, rest))
+			return err != nil
+		})
 	}
-	for _, name := range names {
-		d := distance(missing, name)
-		if d >= least {
-			continue
-		}
-		whole := filepath.Join(dir, name, rest)
-		if _, err := os.Stat(whole); rest == "" || err == nil {
-			best, least = whole, d
-		}
+	if meant := badfile.Near(missing, names); meant != "" {
+		return filepath.Join(dir, meant, rest)
 	}
-	return best
-}
-
-// distance counts the edits between two names, few if one begins with the other.
-func distance(missing, name string) int {
-	a, b := strings.ToLower(missing), strings.ToLower(name)
-	if len(a) > 2 && len(b) > 2 && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a)) {
-		return 1
-	}
-	return levenshtein.ComputeDistance(a, b)
+	return ""
 }
 
 // split cuts a path that leads nowhere: the folder that is there, the element that is not in it, and what follows.

@@ -3,12 +3,12 @@ package gguf
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // split is what a part says about the whole.
@@ -39,7 +39,7 @@ func SplitKVs(no, count, tensors int) []KV {
 }
 
 // partName is how llama.cpp names the parts of a split model.
-var partName = regexp.MustCompile(`^(?s)(.*)-(\d{5})-of-(\d{5})\.gguf$`)
+var partName = lazy.Regexp(`^(?s)(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 
 // OtherParts lists the files beside path that are parts of the model that path would hold whole, split into another number of
 // parts.
@@ -47,7 +47,7 @@ func OtherParts(path string, count int) (parts []string) {
 	stem := strings.TrimSuffix(filepath.Base(path), ".gguf")
 	found, _ := files.Names(filepath.Dir(path), -1) // what cannot be listed holds nothing
 	for _, name := range found {
-		if m := partName.FindStringSubmatch(name); m != nil && m[1] == stem && m[3] != fmt.Sprintf("%05d", count) {
+		if m := partName().FindStringSubmatch(name); m != nil && m[1] == stem && m[3] != fmt.Sprintf("%05d", count) {
 			parts = append(parts, filepath.Join(filepath.Dir(path), name))
 		}
 	}
@@ -77,7 +77,7 @@ func (f *File) split() (s split, err error) {
 // checkUnsplit refuses a file whose name says that it is one of several while it does not say so itself:
 // alone it would be taken for a whole model.
 func checkUnsplit(path string) error {
-	m := partName.FindStringSubmatch(filepath.Base(path))
+	m := partName().FindStringSubmatch(filepath.Base(path))
 	if m == nil || m[3] <= "00001" {
 		return nil
 	}
@@ -100,7 +100,7 @@ func openSplit(f *File, s split) (_ *File, err error) {
 		}
 	}()
 	suffix := func(no uint64) string { return fmt.Sprintf(partSuffix, no+1, s.count) }
-	m := partName.FindStringSubmatch(filepath.Base(f.name))
+	m := partName().FindStringSubmatch(filepath.Base(f.name))
 	if m == nil || "-"+m[2]+"-of-"+m[3]+".gguf" != suffix(s.no) {
 		return nil, &badfile.FormatError{File: f.name, Detail: fmt.Sprintf(
 			"is part %d of %d of a split model, so its name must end in %s for the others to be found; give it that name",

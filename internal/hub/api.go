@@ -29,11 +29,11 @@ func (c *Client) list(ctx context.Context, repo, revision string, cached func(co
 	}
 	commit := revision
 	api := c.Endpoint + "/api/models/" + repo
-	if !commitPattern.MatchString(revision) {
+	if !commitPattern().MatchString(revision) {
 		if _, err := c.getJSON(ctx, api+"/revision/"+url.PathEscape(revision), &info); err != nil {
 			return nil, c.explain(err, repo, revision, "")
 		}
-		if commit = info.SHA; !commitPattern.MatchString(commit) {
+		if commit = info.SHA; !commitPattern().MatchString(commit) {
 			return nil, fmt.Errorf("%s named no commit for %s of %s; if HF_ENDPOINT is set, check that it is a hub", c.Site(), revision, repo)
 		}
 	}
@@ -154,13 +154,13 @@ type remote struct {
 // sum returns the hash by which the content is known, empty if there is none: the listing's, or an ETag that is one.
 func (r *remote) sum() string {
 	switch {
-	case sha256Pattern.MatchString(r.SHA256):
+	case sha256Pattern().MatchString(r.SHA256):
 		return r.SHA256
-	case sha256Pattern.MatchString(r.etag):
+	case sha256Pattern().MatchString(r.etag):
 		return r.etag
-	case commitPattern.MatchString(r.BlobID):
+	case commitPattern().MatchString(r.BlobID):
 		return r.BlobID
-	case commitPattern.MatchString(r.etag):
+	case commitPattern().MatchString(r.etag):
 		return r.etag
 	}
 	return ""
@@ -194,9 +194,9 @@ func (c *Client) stat(ctx context.Context, repo, revision string, f File) (r rem
 	switch {
 	case err != nil:
 		return r, c.explain(err, repo, revision, f.Path)
-	case !commitPattern.MatchString(r.commit):
+	case !commitPattern().MatchString(r.commit):
 		return r, fmt.Errorf("%s named no commit for %s; if HF_ENDPOINT is set, check that it is a hub", c.Site(), f.Path)
-	case !etagPattern.MatchString(r.etag), strings.HasSuffix(r.etag, ".incomplete"):
+	case !etagPattern().MatchString(r.etag), strings.HasSuffix(r.etag, ".incomplete"):
 		return r, fmt.Errorf("%s named %s by %s, expected a hash", c.Site(), f.Path, badfile.Quote(r.etag))
 	}
 	return r, nil

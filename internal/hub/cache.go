@@ -34,12 +34,12 @@ func (s cached) blob(name string) string       { return filepath.Join(s.dir, "bl
 
 // commit returns the commit of a revision, as far as the cache knows.
 func (s cached) commit(revision string) (string, bool) {
-	if commitPattern.MatchString(revision) {
+	if commitPattern().MatchString(revision) {
 		return revision, true
 	}
 	data, err := os.ReadFile(filepath.Join(s.dir, "refs", filepath.FromSlash(revision)))
 	commit := strings.TrimSpace(string(data))
-	return commit, err == nil && commitPattern.MatchString(commit)
+	return commit, err == nil && commitPattern().MatchString(commit)
 }
 
 // setCommit notes which commit a revision is.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -324,23 +325,8 @@ func copyNear(ctx context.Context, req Request, snap *snapshot, commit string, f
 	return missing, nil
 }
 
-// maxNamed is how many names a message lists.
-const maxNamed = 3
-
 // some lists the first few names for a message.
-func some(names []string) string {
-	quoted := make([]string, 0, maxNamed)
-	for _, name := range names[:min(len(names), maxNamed)] {
-		quoted = append(quoted, badfile.Quote(name))
-	}
-	if rest := len(names) - len(quoted); rest > 0 {
-		quoted = append(quoted, fmt.Sprintf("and %d more", rest))
-	}
-	if len(quoted) == 0 {
-		return "nothing"
-	}
-	return strings.Join(quoted, ", ")
-}
+func some(names []string) string { return cmp.Or(badfile.QuoteList(names), "nothing") }
 
 func (l *Listing) sort() {
 	slices.SortFunc(l.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })

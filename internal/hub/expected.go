@@ -20,14 +20,14 @@ func Expected(dir string) *Listing {
 	}
 	store := filepath.Dir(filepath.Dir(dir))
 	if name, ok := strings.CutPrefix(filepath.Base(store), "models--"); ok && filepath.Base(filepath.Dir(dir)) == "snapshots" &&
-		commitPattern.MatchString(filepath.Base(dir)) {
+		commitPattern().MatchString(filepath.Base(dir)) {
 		return readTree(store, strings.ReplaceAll(name, "--", "/"), filepath.Base(dir))
 	}
 	notes := (&folder{dir: dir}).trees()
 	for _, path := range filenames.In(filepath.Join(notes, "download"), "*.metadata") {
 		data, err := jsonobj.ReadFile(path, maxNote)
 		commit, _, _ := strings.Cut(string(data), "\n")
-		if err == nil && commitPattern.MatchString(commit) {
+		if err == nil && commitPattern().MatchString(commit) {
 			return readTree(notes, "", commit) // all files of a folder are of one commit, but for those changed since
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 func TestSurvivesFaults(t *testing.T) {
@@ -34,7 +35,7 @@ func TestSurvivesFaults(t *testing.T) {
 			repo := tinyRepo()
 			repo.Faults = map[string][]hubtest.Fault{file: test.faults}
 			h, c := start(t, repo)
-			res := download(t, c, hub.Request{Select: hub.ModelFiles})
+			res := download(t, c, hub.Request{Select: layouts.Files})
 			wantFiles(t, res.Path, repo, "config.json", file, "tokenizer.json")
 			if got := gets(h, file); got != test.gets {
 				t.Errorf("%d requests for it, expected %d", got, test.gets)
@@ -51,7 +52,7 @@ func TestSilenceIsNoticed(t *testing.T) {
 	repo.Faults = map[string][]hubtest.Fault{"model.safetensors": {{Silence: time.Minute}}}
 	_, c := start(t, repo)
 	c.Timeout = 200 * time.Millisecond
-	res := download(t, c, hub.Request{Select: hub.ModelFiles})
+	res := download(t, c, hub.Request{Select: layouts.Files})
 	wantFiles(t, res.Path, repo, "config.json", "model.safetensors", "tokenizer.json")
 }
 
@@ -74,7 +75,7 @@ func TestGivesUpOnWhatStaysWrong(t *testing.T) {
 			repo := tinyRepo()
 			repo.Faults = always(test.Fault)
 			_, c := start(t, repo)
-			_, err := c.Download(t.Context(), hub.Request{Repo: repoName, Select: hub.ModelFiles})
+			_, err := c.Download(t.Context(), hub.Request{Repo: repoName, Select: layouts.Files})
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), repoName) {
 				t.Fatalf("error %v, expected %q", err, test.want)
 			}
@@ -132,11 +133,11 @@ func TestOddRemains(t *testing.T) {
 func TestTruncatedBlobIsFetchedAgain(t *testing.T) {
 	repo := tinyRepo()
 	_, c := start(t, repo)
-	res := download(t, c, hub.Request{Select: hub.ModelFiles})
+	res := download(t, c, hub.Request{Select: layouts.Files})
 	if err := os.Truncate(filepath.Join(res.Path, "model.safetensors"), 1000); err != nil {
 		t.Fatal(err)
 	}
-	res = download(t, c, hub.Request{Select: hub.ModelFiles})
+	res = download(t, c, hub.Request{Select: layouts.Files})
 	wantFiles(t, res.Path, repo, "config.json", "model.safetensors", "tokenizer.json")
 }
 
@@ -151,7 +152,7 @@ func TestInterruptLeavesWhatArrived(t *testing.T) {
 		}
 	}
 	begin := time.Now()
-	_, err := c.Download(ctx, hub.Request{Repo: repoName, Select: hub.ModelFiles, Progress: half})
+	_, err := c.Download(ctx, hub.Request{Repo: repoName, Select: layouts.Files, Progress: half})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, expected that of the context", err)
 	}

@@ -62,11 +62,11 @@ func (p *partial) restart() error {
 // or of the content alone as some mirrors have it. Another kind cannot be checked.
 func (p *partial) check(ctx context.Context, want string) error {
 	switch {
-	case sha256Pattern.MatchString(want):
+	case sha256Pattern().MatchString(want):
 		if got := hex.EncodeToString(p.sum.Sum(nil)); got != want {
 			return fmt.Errorf("SHA-256 is %s, expected %s", got, want)
 		}
-	case commitPattern.MatchString(want):
+	case commitPattern().MatchString(want):
 		git, bare := sha1.New(), sha1.New()
 		fmt.Fprintf(git, "blob %d\x00", p.size)
 		if _, err := io.Copy(io.MultiWriter(git, bare), &reader{ctx, io.NewSectionReader(p.f, 0, p.size)}); err != nil {

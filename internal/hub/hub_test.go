@@ -16,6 +16,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 const repoName = "state-spaces/tiny"
@@ -147,7 +148,7 @@ func TestSelectsFiles(t *testing.T) {
 		{"folder", hub.Matching([]string{"onnx/"}, nil), []string{"onnx/model.onnx"}},
 		{"set", hub.Matching([]string{"[ce]*.[!t]*n"}, nil), []string{"config.json"}},
 		{"named", hub.Named([]string{"README.md", "onnx/"}), []string{"README.md", "onnx/model.onnx"}},
-		{"model", hub.ModelFiles, []string{"config.json", "model.safetensors", "tokenizer.json"}},
+		{"model", layouts.Files, []string{"config.json", "model.safetensors", "tokenizer.json"}},
 		{"escapes", hub.Named([]string{"with space & umläut.txt"}), []string{"with space & umläut.txt"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -156,40 +157,6 @@ func TestSelectsFiles(t *testing.T) {
 			res := download(t, c, hub.Request{Select: test.choose})
 			wantFiles(t, res.Path, repo, test.want...)
 		})
-	}
-}
-
-func TestModelFiles(t *testing.T) {
-	for _, test := range []struct{ name, names, want string }{
-		{"shards", "config.json model.safetensors.index.json model-00001-of-00002.safetensors model-00002-of-00002.safetensors consolidated.safetensors pytorch_model.bin",
-			"config.json model.safetensors.index.json model-00001-of-00002.safetensors model-00002-of-00002.safetensors"},
-		{"original", "config.json pytorch_model.bin README.md", "config.json pytorch_model.bin"},
-		{"mistral", "params.json consolidated.safetensors tokenizer.model.v3", "params.json tokenizer.model.v3 consolidated.safetensors"},
-		{"a checkpoint", "config.json last.ckpt optimizer.pt README.md", "config.json last.ckpt"},
-		{"a variant", "config.json model.fp16.safetensors", "config.json model.fp16.safetensors"},
-		{"shards of a variant", "config.json model.safetensors.index.fp16.json model.fp16-00001-of-00002.safetensors model.fp16-00002-of-00002.safetensors",
-			"config.json model.safetensors.index.fp16.json model.fp16-00001-of-00002.safetensors model.fp16-00002-of-00002.safetensors"},
-		{"several checkpoints", "config.json a.ckpt b.ckpt",
-			`error: 2 files of weights in the repository, and none has the usual name: "a.ckpt", "b.ckpt"; download the one to use with config.json, and open that`},
-		{"a gguf beside one", "config.json mamba.gguf last.ckpt", "mamba.gguf"},
-		{"an adapter beside the weights", "adapter_config.json adapter_model.safetensors config.json model.safetensors", "config.json adapter_config.json adapter_model.safetensors model.safetensors"},
-		{"an adapter alone", "adapter_config.json adapter_model.safetensors README.md", "adapter_config.json adapter_model.safetensors"},
-		{"one gguf", "README.md mamba.gguf", "mamba.gguf"},
-		{"split gguf", "m-00001-of-00002.gguf m-00002-of-00002.gguf", "m-00001-of-00002.gguf m-00002-of-00002.gguf"},
-		{"several gguf", "a.gguf b.gguf", "error: 2 GGUF files in the repository: choose one by its tag, as in OWNER/NAME:a.gguf; there are a.gguf, b.gguf"},
-		{"several tags", "m-q6_k.gguf m-q5_k_m.gguf", "error: 2 GGUF files in the repository: choose one by its tag, as in OWNER/NAME:Q5_K_M; there are Q5_K_M, Q6_K"},
-		{"the usual one of several tags", "m.Q8_0.gguf m.Q4_K_M.gguf m.F16.gguf mmproj-m-Q4_K_M.gguf", "m.Q4_K_M.gguf"},
-		{"a projector alone", "mmproj-a.gguf", `error: no model among the GGUF files of the repository: found "mmproj-a.gguf"`},
-		{"dataset", "data.parquet", `error: no checkpoint in the repository: expected config.json with weights, or a GGUF file, found "data.parquet"`},
-	} {
-		got, err := hub.ModelFiles(strings.Fields(test.names))
-		text := strings.Join(got, " ")
-		if err != nil {
-			text = "error: " + err.Error()
-		}
-		if text != test.want {
-			t.Errorf("%s: %s\nexpected %s", test.name, text, test.want)
-		}
 	}
 }
 
@@ -207,15 +174,15 @@ func TestOffline(t *testing.T) {
 		t.Errorf("%d requests were made", n)
 	}
 	c.Offline = false
-	download(t, c, hub.Request{Select: hub.ModelFiles})
+	download(t, c, hub.Request{Select: layouts.Files})
 	c.Offline = true
-	res := download(t, c, hub.Request{Select: hub.ModelFiles})
+	res := download(t, c, hub.Request{Select: layouts.Files})
 	wantFiles(t, res.Path, repo, "config.json", "model.safetensors", "tokenizer.json")
 	if _, err := c.Download(t.Context(), hub.Request{Repo: repoName}); err == nil || !strings.Contains(err.Error(), `lacks ".gitattributes", "README.md"`) {
 		t.Errorf("what was not downloaded: %v", err)
 	}
 	local := t.TempDir()
-	download(t, c, hub.Request{Select: hub.ModelFiles, LocalDir: local})
+	download(t, c, hub.Request{Select: layouts.Files, LocalDir: local})
 	wantFiles(t, local, repo, "config.json", "model.safetensors", "tokenizer.json")
 }
 
@@ -291,7 +258,7 @@ func TestMirrorWithoutTree(t *testing.T) {
 	res := download(t, c, hub.Request{})
 	wantFiles(t, res.Path, repo, allNames(repo)...)
 	c.Offline = true
-	download(t, c, hub.Request{Select: hub.ModelFiles})
+	download(t, c, hub.Request{Select: layouts.Files})
 }
 
 func TestWithoutLinks(t *testing.T) {
@@ -314,7 +281,7 @@ func TestLocate(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s is no reference", arg)
 		}
-		path, err = c.Locate(t.Context(), ref, hub.ModelFiles, func(*hub.Result) { told = "fetching" }, nil)
+		path, err = c.Locate(t.Context(), ref, layouts.Files, func(*hub.Result) { told = "fetching" }, nil)
 		return path, told, err
 	}
 	path, told, err := locate(repoName)

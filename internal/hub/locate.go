@@ -6,11 +6,12 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
+	"github.com/gomamba/gomamba/internal/tags"
 )
 
 // Ref is a repository on the hub, as the argument of a command names it: OWNER/NAME, OWNER/NAME@REVISION, either with a
@@ -47,7 +48,7 @@ func cutRef(arg string) (ref Ref, ok bool) {
 	arg, tag, tagged := strings.Cut(arg, ":")
 	ref.Repo, ref.Revision, _ = strings.Cut(arg, "@")
 	ref.Tag = tag
-	return ref, !tagged || tagPattern.MatchString(tag)
+	return ref, !tagged || tags.Valid(tag)
 }
 
 // ParseRepo reads what names a repository, or a file or folder of one: NAME, OWNER/NAME, either with @REVISION, :TAG or both,
@@ -153,9 +154,9 @@ func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*
 	}
 	inside := ref.Folder
 	switch {
-	case ref.File != "" && !shardPattern.MatchString(ref.File):
+	case ref.File != "" && !shardPattern().MatchString(ref.File):
 		inside = ref.File
-	case isGGUF(res.Files[0]): // a folder that holds GGUF files is opened by one of them, since it may hold others
+	case path.Ext(res.Files[0].Path) == ".gguf": // a folder that holds GGUF files is opened by one of them, since it may hold others
 		inside = res.Files[0].Path
 	case ref.File != "":
 		inside = path.Dir(ref.File)
@@ -164,13 +165,13 @@ func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*
 }
 
 // shardPattern is what the files of a split model are called.
-var shardPattern = regexp.MustCompile(`-[0-9]{5}-of-([0-9]{5})\.[a-z]+$`)
+var shardPattern = lazy.Regexp(`-[0-9]{5}-of-([0-9]{5})\.[a-z]+$`)
 
 // selects returns what chooses the files that are needed: those that choose would in the folder that is meant, and the one
 // that is named.
 func (ref Ref) selects(choose Select) Select {
 	if ref.Tag != "" {
-		return Tagged(ref.Tag)
+		return tags.Choose(ref.Tag)
 	}
 	if path.Ext(ref.File) == ".gguf" {
 		return ref.parts
@@ -206,14 +207,14 @@ func (ref Ref) selects(choose Select) Select {
 
 // parts selects the GGUF file that is named, or all parts of it.
 func (ref Ref) parts(names []string) ([]string, error) {
-	m := shardPattern.FindStringSubmatch(ref.File)
+	m := shardPattern().FindStringSubmatch(ref.File)
 	if m == nil {
 		return Named([]string{ref.File})(names)
 	}
 	stem := ref.File[:len(ref.File)-len(m[0])]
 	var found []string
 	for _, name := range names {
-		if p := shardPattern.FindStringSubmatch(name); p != nil && p[1] == m[1] && name[:len(name)-len(p[0])] == stem {
+		if p := shardPattern().FindStringSubmatch(name); p != nil && p[1] == m[1] && name[:len(name)-len(p[0])] == stem {
 			found = append(found, name)
 		}
 	}
@@ -222,4 +223,21 @@ func (ref Ref) parts(names []string) ([]string, error) {
 	}
 	slices.Sort(found)
 	return found, nil
+}
+
+// Tags returns the tags of a repository in the cache, as far as the cache knows its files.
+func (c *Client) Tags(repo string) []string {
+	store := c.cached(repo)
+	commit, ok := store.commit(DefaultRevision)
+	if !ok {
+		return nil
+	}
+	l := readTree(store.dir, repo, commit)
+	if l == nil {
+		l = onDisk(&snapshot{store, commit})
+	}
+	if l == nil {
+		return nil
+	}
+	return tags.Of(l.Names())
 }

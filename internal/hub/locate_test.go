@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -61,7 +62,7 @@ func TestLocateInside(t *testing.T) {
 		h := hubtest.New(map[string]*hubtest.Repo{repoName: repo})
 		c := &hub.Client{Endpoint: h.URL, Cache: t.TempDir(), Timeout: 10e9, Backoff: 1e6}
 		test.ref.Repo = repoName
-		path, err := c.Locate(t.Context(), test.ref, hub.ModelFiles, func(*hub.Result) {}, nil)
+		path, err := c.Locate(t.Context(), test.ref, layouts.Files, func(*hub.Result) {}, nil)
 		h.Close()
 		root := filepath.Join(c.Cache, "models--state-spaces--tiny", "snapshots", repo.Commit())
 		if err != nil || path != filepath.Join(root, filepath.FromSlash(test.path)) {

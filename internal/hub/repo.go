@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // DefaultRevision is the branch that is meant when none is named.
 const DefaultRevision = "main"
 
 var (
-	repoPattern   = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
-	commitPattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
-	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	etagPattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}$`)
+	repoPattern   = lazy.Regexp(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
+	commitPattern = lazy.Regexp(`^[0-9a-f]{40}$`)
+	sha256Pattern = lazy.Regexp(`^[0-9a-f]{64}$`)
+	etagPattern   = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}$`)
 )
 
 // maxRepo is how long the hub lets a repository's name be.
@@ -29,7 +29,7 @@ func CheckRepo(repo string) error {
 	bad := len(parts) > 2 || len(repo) > maxRepo || strings.Contains(repo, "--") || strings.Contains(repo, "..") ||
 		strings.HasSuffix(repo, ".git")
 	for _, p := range parts {
-		bad = bad || !repoPattern.MatchString(p)
+		bad = bad || !repoPattern().MatchString(p)
 	}
 	if bad {
 		return fmt.Errorf("%s is not the name of a repository on the hub: expected OWNER/NAME", badfile.Quote(repo))

@@ -11,12 +11,12 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // The headers by which a hub describes a file, also where it redirects to the storage that has it.
@@ -323,7 +323,7 @@ func (c *Client) refusal(resp *http.Response) *statusError {
 	h := resp.Header
 	e := &statusError{code: resp.StatusCode, reason: h.Get(headerErrorCode), message: c.clean(h.Get(headerErrorMessage)), host: resp.Request.URL.Host}
 	after := h.Get("Retry-After")
-	if limit := rateLimit.FindStringSubmatch(h.Get("RateLimit")); after == "" && limit != nil {
+	if limit := rateLimit().FindStringSubmatch(h.Get("RateLimit")); after == "" && limit != nil {
 		after = limit[1]
 	}
 	if seconds, err := strconv.Atoi(after); err == nil && seconds >= 0 {
@@ -335,7 +335,7 @@ func (c *Client) refusal(resp *http.Response) *statusError {
 }
 
 // rateLimit is how the hub says when there are requests left again: "api";r=0;t=55.
-var rateLimit = regexp.MustCompile(`;\s*r=0\s*;\s*t=([0-9]{1,9})\b`)
+var rateLimit = lazy.Regexp(`;\s*r=0\s*;\s*t=([0-9]{1,9})\b`)
 
 // retrying does what may be tried again until it succeeds, fails for good, or has failed too often.
 func (c *Client) retrying(ctx context.Context, attempt func() error) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/hub"
 	"github.com/gomamba/gomamba/internal/hub/hubtest"
+	"github.com/gomamba/gomamba/internal/layouts"
 )
 
 // Some mirrors give all files one ETag. The listing distinguishes them; without a listing, their paths do.
@@ -52,7 +53,7 @@ func TestBlobOfOtherContentIsNotAdopted(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(blobs, hubtest.SHA256(weights)), wrong, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	res := download(t, c, hub.Request{Select: hub.ModelFiles})
+	res := download(t, c, hub.Request{Select: layouts.Files})
 	wantFiles(t, res.Path, repo, "config.json", "model.safetensors", "tokenizer.json")
 }
 

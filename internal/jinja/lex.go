@@ -1,10 +1,11 @@
 package jinja
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // kind is what a token is.
@@ -42,8 +43,8 @@ type lexer struct {
 }
 
 var (
-	rawBegin = regexp.MustCompile(`^\s*raw\s*(?:-%\}\s*|%\})`)
-	rawEnd   = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)`)
+	rawBegin = lazy.Regexp(`^\s*raw\s*(?:-%\}\s*|%\})`)
+	rawEnd   = lazy.Regexp(`\{%([-+]?)\s*endraw\s*(?:\+%\}|-%\}\s*|%\}\n?)`)
 )
 
 func lex(src string) []token {
@@ -96,7 +97,7 @@ func (l *lexer) outside() {
 		l.add(outputBegin, "{{")
 		l.inside(outputEnd, "}}")
 	default:
-		if m := rawBegin.FindString(l.src[l.pos:]); m != "" {
+		if m := rawBegin().FindString(l.src[l.pos:]); m != "" {
 			l.pos += len(m)
 			l.raw()
 			return
@@ -153,7 +154,7 @@ func (l *lexer) comment() {
 }
 
 func (l *lexer) raw() {
-	m := rawEnd.FindStringSubmatchIndex(l.src[l.pos:])
+	m := rawEnd().FindStringSubmatchIndex(l.src[l.pos:])
 	if m == nil {
 		l.fail("raw has no endraw")
 	}

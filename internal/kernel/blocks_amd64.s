@@ -293,7 +293,7 @@ DATA blocksAVX2<>+2280(SB)/8, $0x0000000000000001
 GLOBL blocksAVX2<>(SB), RODATA|NOPTR, $2288
 
 // func dotFourQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ8AVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -324,6 +324,9 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    34(AX), X8
@@ -332,6 +335,9 @@ group:
 	VMOVSS       X8, 8(BX)
 	VCVTPH2PS    102(AX), X8
 	VMOVSS       X8, 12(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	PREFETCHT0   2176(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, 64(BX)
 	VCVTPH2PS    34(DI), X8
@@ -340,6 +346,9 @@ group:
 	VMOVSS       X8, 72(BX)
 	VCVTPH2PS    102(DI), X8
 	VMOVSS       X8, 76(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, 128(BX)
 	VCVTPH2PS    34(R8), X8
@@ -348,6 +357,9 @@ group:
 	VMOVSS       X8, 136(BX)
 	VCVTPH2PS    102(R8), X8
 	VMOVSS       X8, 140(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	PREFETCHT0   2176(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, 192(BX)
 	VCVTPH2PS    34(SI), X8
@@ -673,12 +685,16 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, 64(BX)
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, 128(BX)
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, 192(BX)
 	VMOVDQU      (R10), Y8
@@ -838,7 +854,7 @@ done:
 	RET
 
 // func dotOneQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ8AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -860,6 +876,9 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VCVTPH2PS    34(AX), X2
@@ -950,6 +969,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VBROADCASTSS (BX), Y2
@@ -1132,7 +1152,7 @@ done:
 	RET
 
 // func dotFourQ4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ4AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -1163,6 +1183,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(AX), X8
@@ -1284,6 +1306,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y0
 	VFMADD231PS  480(R10), Y8, Y1
 	ADDQ         $0x00000048, AX
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(DI), X8
@@ -1405,6 +1429,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y2
 	VFMADD231PS  480(R10), Y8, Y3
 	ADDQ         $0x00000048, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(R8), X8
@@ -1526,6 +1552,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y4
 	VFMADD231PS  480(R10), Y8, Y5
 	ADDQ         $0x00000048, R8
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(SI), X8
@@ -1656,6 +1684,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(AX), X8
@@ -1687,6 +1716,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y0
 	VFMADD231PS  96(R10), Y8, Y1
 	ADDQ         $0x00000012, AX
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(DI), X8
@@ -1718,6 +1748,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y2
 	VFMADD231PS  96(R10), Y8, Y3
 	ADDQ         $0x00000012, DI
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(R8), X8
@@ -1749,6 +1780,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y4
 	VFMADD231PS  96(R10), Y8, Y5
 	ADDQ         $0x00000012, R8
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(SI), X8
@@ -1857,7 +1889,7 @@ done:
 	RET
 
 // func dotOneQ4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ4AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -1879,6 +1911,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VCVTPH2PS    18(AX), X2
@@ -2009,6 +2043,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VMOVDQU      2(AX), X2
@@ -2251,7 +2286,7 @@ done:
 	RET
 
 // func dotFourQ41AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ41AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -2282,6 +2317,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2399,6 +2436,8 @@ group:
 	VFMADD231PS  448(R10), Y11, Y0
 	VFMADD231PS  480(R10), Y8, Y1
 	ADDQ         $0x00000050, AX
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    (DI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2516,6 +2555,8 @@ group:
 	VFMADD231PS  448(R10), Y11, Y2
 	VFMADD231PS  480(R10), Y8, Y3
 	ADDQ         $0x00000050, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    (R8), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2633,6 +2674,8 @@ group:
 	VFMADD231PS  448(R10), Y11, Y4
 	VFMADD231PS  480(R10), Y8, Y5
 	ADDQ         $0x00000050, R8
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    (SI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2759,6 +2802,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2789,6 +2833,7 @@ block:
 	VFMADD231PS  64(R10), Y11, Y0
 	VFMADD231PS  96(R10), Y8, Y1
 	ADDQ         $0x00000014, AX
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2819,6 +2864,7 @@ block:
 	VFMADD231PS  64(R10), Y11, Y2
 	VFMADD231PS  96(R10), Y8, Y3
 	ADDQ         $0x00000014, DI
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2849,6 +2895,7 @@ block:
 	VFMADD231PS  64(R10), Y11, Y4
 	VFMADD231PS  96(R10), Y8, Y5
 	ADDQ         $0x00000014, R8
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -2956,7 +3003,7 @@ done:
 	RET
 
 // func dotOneQ41AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ41AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -2978,6 +3025,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X2
 	VXORPS       blocksAVX2<>+48(SB), X2, X2
 	VMOVSD       X2, (BX)
@@ -3104,6 +3153,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X2
 	VXORPS       blocksAVX2<>+48(SB), X2, X2
 	VMOVSD       X2, (BX)
@@ -3340,7 +3390,7 @@ done:
 	RET
 
 // func dotFourQ50AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ50AVX2(SB), $832-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -3371,6 +3421,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    22(AX), X8
@@ -3423,6 +3475,8 @@ group:
 	VPANDN       blocksAVX2<>+144(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 160(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, 192(BX)
 	VCVTPH2PS    22(DI), X8
@@ -3475,6 +3529,8 @@ group:
 	VPANDN       blocksAVX2<>+144(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 352(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, 384(BX)
 	VCVTPH2PS    22(R8), X8
@@ -3527,6 +3583,8 @@ group:
 	VPANDN       blocksAVX2<>+144(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 544(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, 576(BX)
 	VCVTPH2PS    22(SI), X8
@@ -3896,6 +3954,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VPBROADCASTD 2(AX), Y8
@@ -3909,6 +3968,7 @@ block:
 	VPANDN       blocksAVX2<>+144(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 64(BX)
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, 192(BX)
 	VPBROADCASTD 2(DI), Y8
@@ -3922,6 +3982,7 @@ block:
 	VPANDN       blocksAVX2<>+144(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 256(BX)
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, 384(BX)
 	VPBROADCASTD 2(R8), Y8
@@ -3935,6 +3996,7 @@ block:
 	VPANDN       blocksAVX2<>+144(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 448(BX)
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, 576(BX)
 	VPBROADCASTD 2(SI), Y8
@@ -4105,7 +4167,7 @@ done:
 	RET
 
 // func dotOneQ50AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ50AVX2(SB), $256-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -4127,6 +4189,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VCVTPH2PS    22(AX), X2
@@ -4261,6 +4325,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VPBROADCASTD 2(AX), Y2
@@ -4509,7 +4574,7 @@ done:
 	RET
 
 // func dotFourQ51AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ51AVX2(SB), $832-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -4540,6 +4605,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -4596,6 +4663,8 @@ group:
 	VPAND        blocksAVX2<>+176(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 160(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    (DI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, 192(BX)
@@ -4652,6 +4721,8 @@ group:
 	VPAND        blocksAVX2<>+176(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 352(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    (R8), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, 384(BX)
@@ -4708,6 +4779,8 @@ group:
 	VPAND        blocksAVX2<>+176(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 544(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    (SI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, 576(BX)
@@ -5113,6 +5186,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, (BX)
@@ -5127,6 +5201,7 @@ block:
 	VPAND        blocksAVX2<>+176(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 64(BX)
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, 192(BX)
@@ -5141,6 +5216,7 @@ block:
 	VPAND        blocksAVX2<>+176(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 256(BX)
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, 384(BX)
@@ -5155,6 +5231,7 @@ block:
 	VPAND        blocksAVX2<>+176(SB), Y8, Y8
 	VPOR         Y8, Y10, Y10
 	VMOVDQU      Y10, 448(BX)
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X8
 	VXORPS       blocksAVX2<>+48(SB), X8, X8
 	VMOVSD       X8, 576(BX)
@@ -5334,7 +5411,7 @@ done:
 	RET
 
 // func dotOneQ51AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ51AVX2(SB), $256-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -5356,6 +5433,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X2
 	VXORPS       blocksAVX2<>+48(SB), X2, X2
 	VMOVSD       X2, (BX)
@@ -5502,6 +5581,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X2
 	VXORPS       blocksAVX2<>+48(SB), X2, X2
 	VMOVSD       X2, (BX)
@@ -5768,7 +5848,7 @@ done:
 	RET
 
 // func dotFourQ2KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ2KAVX2(SB), $1600-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -5797,6 +5877,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    76(AX), X8
 	VMOVUPS      X8, (BX)
 	VBROADCASTSS 8(BX), Y8
@@ -5851,6 +5933,8 @@ block:
 	VPSRLW       $0x06, Y8, Y8
 	VPAND        blocksAVX2<>+240(SB), Y8, Y8
 	VMOVDQU      Y8, 352(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    76(DI), X8
 	VMOVUPS      X8, 384(BX)
 	VBROADCASTSS 392(BX), Y8
@@ -5905,6 +5989,8 @@ block:
 	VPSRLW       $0x06, Y8, Y8
 	VPAND        blocksAVX2<>+240(SB), Y8, Y8
 	VMOVDQU      Y8, 736(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    76(R8), X8
 	VMOVUPS      X8, 768(BX)
 	VBROADCASTSS 776(BX), Y8
@@ -5959,6 +6045,8 @@ block:
 	VPSRLW       $0x06, Y8, Y8
 	VPAND        blocksAVX2<>+240(SB), Y8, Y8
 	VMOVDQU      Y8, 1120(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    76(SI), X8
 	VMOVUPS      X8, 1152(BX)
 	VBROADCASTSS 1160(BX), Y8
@@ -6764,7 +6852,7 @@ block:
 	RET
 
 // func dotOneQ2KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ2KAVX2(SB), $448-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -6784,6 +6872,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    76(AX), X2
 	VMOVUPS      X2, (BX)
 	VBROADCASTSS 8(BX), Y2
@@ -7258,7 +7348,7 @@ block:
 	RET
 
 // func dotFourQ3KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ3KAVX2(SB), $704-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -7287,6 +7377,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPBROADCASTQ 96(AX), X8
 	VPSRLVQ      blocksAVX2<>+272(SB), X8, X8
 	VPBROADCASTD 104(AX), X9
@@ -7382,6 +7474,8 @@ block:
 	VPAND        blocksAVX2<>+416(SB), Y9, Y9
 	VPSUBB       blocksAVX2<>+448(SB), Y9, Y9
 	VMOVDQU      Y9, 288(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VPBROADCASTQ 96(DI), X8
 	VPSRLVQ      blocksAVX2<>+272(SB), X8, X8
 	VPBROADCASTD 104(DI), X9
@@ -7799,6 +7893,8 @@ block:
 	VFMADD231PS  Y9, Y12, Y3
 	ADDQ         $0x0000006e, AX
 	ADDQ         $0x0000006e, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VPBROADCASTQ 96(R8), X8
 	VPSRLVQ      blocksAVX2<>+272(SB), X8, X8
 	VPBROADCASTD 104(R8), X9
@@ -7894,6 +7990,8 @@ block:
 	VPAND        blocksAVX2<>+416(SB), Y9, Y9
 	VPSUBB       blocksAVX2<>+448(SB), Y9, Y9
 	VMOVDQU      Y9, 288(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VPBROADCASTQ 96(SI), X8
 	VPSRLVQ      blocksAVX2<>+272(SB), X8, X8
 	VPBROADCASTD 104(SI), X9
@@ -8386,7 +8484,7 @@ block:
 	RET
 
 // func dotOneQ3KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ3KAVX2(SB), $384-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -8406,6 +8504,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPBROADCASTQ 96(AX), X2
 	VPSRLVQ      blocksAVX2<>+272(SB), X2, X2
 	VPBROADCASTD 104(AX), X3
@@ -8930,7 +9030,7 @@ block:
 	RET
 
 // func dotFourQ4KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ4KAVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -8959,6 +9059,9 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	MOVL         4(AX), R12
 	MOVL         8(AX), R13
 	MOVL         12(AX), R14
@@ -9204,6 +9307,9 @@ block:
 	VFMADD231PS  960(R10), Y11, Y0
 	VFMADD231PS  992(R10), Y8, Y1
 	ADDQ         $0x00000090, AX
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	PREFETCHT0   2176(DI)
 	MOVL         4(DI), R12
 	MOVL         8(DI), R13
 	MOVL         12(DI), R14
@@ -9449,6 +9555,9 @@ block:
 	VFMADD231PS  960(R10), Y11, Y2
 	VFMADD231PS  992(R10), Y8, Y3
 	ADDQ         $0x00000090, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
 	MOVL         4(R8), R12
 	MOVL         8(R8), R13
 	MOVL         12(R8), R14
@@ -9694,6 +9803,9 @@ block:
 	VFMADD231PS  960(R10), Y11, Y4
 	VFMADD231PS  992(R10), Y8, Y5
 	ADDQ         $0x00000090, R8
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	PREFETCHT0   2176(SI)
 	MOVL         4(SI), R12
 	MOVL         8(SI), R13
 	MOVL         12(SI), R14
@@ -10014,7 +10126,7 @@ block:
 	RET
 
 // func dotOneQ4KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ4KAVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -10034,6 +10146,9 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	MOVL         4(AX), R9
 	MOVL         8(AX), R10
 	MOVL         12(AX), R11
@@ -10568,7 +10683,7 @@ block:
 	RET
 
 // func dotFourQ5KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ5KAVX2(SB), $1344-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -10597,6 +10712,9 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	MOVL         4(AX), R12
 	MOVL         8(AX), R13
 	MOVL         12(AX), R14
@@ -10694,6 +10812,9 @@ block:
 	VPOR         Y8, Y9, Y9
 	VPAND        blocksAVX2<>+480(SB), Y9, Y9
 	VMOVDQU      Y9, 288(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	PREFETCHT0   2176(DI)
 	MOVL         4(DI), R12
 	MOVL         8(DI), R13
 	MOVL         12(DI), R14
@@ -10791,6 +10912,9 @@ block:
 	VPOR         Y8, Y9, Y9
 	VPAND        blocksAVX2<>+480(SB), Y9, Y9
 	VMOVDQU      Y9, 608(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
 	MOVL         4(R8), R12
 	MOVL         8(R8), R13
 	MOVL         12(R8), R14
@@ -10888,6 +11012,9 @@ block:
 	VPOR         Y8, Y9, Y9
 	VPAND        blocksAVX2<>+480(SB), Y9, Y9
 	VMOVDQU      Y9, 928(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	PREFETCHT0   2176(SI)
 	MOVL         4(SI), R12
 	MOVL         8(SI), R13
 	MOVL         12(SI), R14
@@ -11736,7 +11863,7 @@ block:
 	RET
 
 // func dotOneQ5KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ5KAVX2(SB), $384-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -11756,6 +11883,9 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	MOVL         4(AX), R9
 	MOVL         8(AX), R10
 	MOVL         12(AX), R11
@@ -12316,7 +12446,7 @@ block:
 	RET
 
 // func dotFourQ6KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ6KAVX2(SB), $1344-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -12345,6 +12475,10 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
 	VCVTPH2PS    202(AX), X8
 	VMOVUPS      X8, (BX)
 	VBROADCASTSS 12(BX), Y8
@@ -12430,6 +12564,10 @@ block:
 	VPAND        blocksAVX2<>+320(SB), Y8, Y8
 	VPSUBB       blocksAVX2<>+352(SB), Y8, Y8
 	VMOVDQU      Y8, 288(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	PREFETCHT0   2176(DI)
+	PREFETCHT0   2240(DI)
 	VCVTPH2PS    202(DI), X8
 	VMOVUPS      X8, 320(BX)
 	VBROADCASTSS 332(BX), Y8
@@ -12515,6 +12653,10 @@ block:
 	VPAND        blocksAVX2<>+320(SB), Y8, Y8
 	VPSUBB       blocksAVX2<>+352(SB), Y8, Y8
 	VMOVDQU      Y8, 608(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
+	PREFETCHT0   2240(R8)
 	VCVTPH2PS    202(R8), X8
 	VMOVUPS      X8, 640(BX)
 	VBROADCASTSS 652(BX), Y8
@@ -12600,6 +12742,10 @@ block:
 	VPAND        blocksAVX2<>+320(SB), Y8, Y8
 	VPSUBB       blocksAVX2<>+352(SB), Y8, Y8
 	VMOVDQU      Y8, 928(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	PREFETCHT0   2176(SI)
+	PREFETCHT0   2240(SI)
 	VCVTPH2PS    202(SI), X8
 	VMOVUPS      X8, 960(BX)
 	VBROADCASTSS 972(BX), Y8
@@ -13372,7 +13518,7 @@ block:
 	RET
 
 // func dotOneQ6KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ6KAVX2(SB), $384-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -13392,6 +13538,10 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
 	VCVTPH2PS    202(AX), X2
 	VMOVUPS      X2, (BX)
 	VBROADCASTSS 12(BX), Y2
@@ -13896,7 +14046,7 @@ block:
 	RET
 
 // func dotFourIQ4NLAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ4NLAVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -13927,6 +14077,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(AX), X8
@@ -14048,6 +14200,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y0
 	VFMADD231PS  480(R10), Y8, Y1
 	ADDQ         $0x00000048, AX
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(DI), X8
@@ -14169,6 +14323,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y2
 	VFMADD231PS  480(R10), Y8, Y3
 	ADDQ         $0x00000048, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(R8), X8
@@ -14290,6 +14446,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y4
 	VFMADD231PS  480(R10), Y8, Y5
 	ADDQ         $0x00000048, R8
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, (BX)
 	VCVTPH2PS    18(SI), X8
@@ -14420,6 +14578,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(AX), X8
@@ -14451,6 +14610,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y0
 	VFMADD231PS  96(R10), Y8, Y1
 	ADDQ         $0x00000012, AX
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(DI), X8
@@ -14482,6 +14642,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y2
 	VFMADD231PS  96(R10), Y8, Y3
 	ADDQ         $0x00000012, DI
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(R8), X8
@@ -14513,6 +14674,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y4
 	VFMADD231PS  96(R10), Y8, Y5
 	ADDQ         $0x00000012, R8
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X8
 	VMOVSS       X8, (BX)
 	VMOVDQU      2(SI), X8
@@ -14621,7 +14783,7 @@ done:
 	RET
 
 // func dotOneIQ4NLAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ4NLAVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -14643,6 +14805,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VCVTPH2PS    18(AX), X2
@@ -14773,6 +14937,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X2
 	VMOVSS       X2, (BX)
 	VMOVDQU      2(AX), X2
@@ -15015,7 +15180,7 @@ done:
 	RET
 
 // func dotFourIQ4XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ4XSAVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -15044,6 +15209,9 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	VPBROADCASTD 4(AX), Y8
 	VPSRLVD      blocksAVX2<>+528(SB), Y8, Y8
 	VPAND        blocksAVX2<>+208(SB), Y8, Y8
@@ -15283,6 +15451,9 @@ block:
 	VFMADD231PS  960(R10), Y10, Y0
 	VFMADD231PS  992(R10), Y8, Y1
 	ADDQ         $0x00000088, AX
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
+	PREFETCHT0   2176(DI)
 	VPBROADCASTD 4(DI), Y8
 	VPSRLVD      blocksAVX2<>+528(SB), Y8, Y8
 	VPAND        blocksAVX2<>+208(SB), Y8, Y8
@@ -15522,6 +15693,9 @@ block:
 	VFMADD231PS  960(R10), Y10, Y2
 	VFMADD231PS  992(R10), Y8, Y3
 	ADDQ         $0x00000088, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
+	PREFETCHT0   2176(R8)
 	VPBROADCASTD 4(R8), Y8
 	VPSRLVD      blocksAVX2<>+528(SB), Y8, Y8
 	VPAND        blocksAVX2<>+208(SB), Y8, Y8
@@ -15761,6 +15935,9 @@ block:
 	VFMADD231PS  960(R10), Y10, Y4
 	VFMADD231PS  992(R10), Y8, Y5
 	ADDQ         $0x00000088, R8
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
+	PREFETCHT0   2176(SI)
 	VPBROADCASTD 4(SI), Y8
 	VPSRLVD      blocksAVX2<>+528(SB), Y8, Y8
 	VPAND        blocksAVX2<>+208(SB), Y8, Y8
@@ -16075,7 +16252,7 @@ block:
 	RET
 
 // func dotOneIQ4XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ4XSAVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -16095,6 +16272,9 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
+	PREFETCHT0   2176(AX)
 	VPBROADCASTD 4(AX), Y2
 	VPSRLVD      blocksAVX2<>+528(SB), Y2, Y2
 	VPAND        blocksAVX2<>+208(SB), Y2, Y2
@@ -16617,7 +16797,7 @@ block:
 	RET
 
 // func dotFourIQ3SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ3SAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -16646,6 +16826,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0     2048(AX)
+	PREFETCHT0     2112(AX)
 	VPBROADCASTD   66(AX), Y8
 	VPSHUFB        blocksAVX2<>+752(SB), Y8, Y8
 	VPMULLW        blocksAVX2<>+784(SB), Y8, Y8
@@ -16697,6 +16879,8 @@ block:
 	VPSLLW         $0x05, Y8, Y8
 	VMOVDQU        Y8, 224(BX)
 	MOVQ           ·tables+0(SB), R12
+	PREFETCHT0     2048(DI)
+	PREFETCHT0     2112(DI)
 	VPBROADCASTD   66(DI), Y8
 	VPSHUFB        blocksAVX2<>+752(SB), Y8, Y8
 	VPMULLW        blocksAVX2<>+784(SB), Y8, Y8
@@ -16748,6 +16932,8 @@ block:
 	VPSLLW         $0x05, Y8, Y8
 	VMOVDQU        Y8, 480(BX)
 	MOVQ           ·tables+0(SB), R13
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2112(R8)
 	VPBROADCASTD   66(R8), Y8
 	VPSHUFB        blocksAVX2<>+752(SB), Y8, Y8
 	VPMULLW        blocksAVX2<>+784(SB), Y8, Y8
@@ -16799,6 +16985,8 @@ block:
 	VPSLLW         $0x05, Y8, Y8
 	VMOVDQU        Y8, 736(BX)
 	MOVQ           ·tables+0(SB), R14
+	PREFETCHT0     2048(SI)
+	PREFETCHT0     2112(SI)
 	VPBROADCASTD   66(SI), Y8
 	VPSHUFB        blocksAVX2<>+752(SB), Y8, Y8
 	VPMULLW        blocksAVX2<>+784(SB), Y8, Y8
@@ -18113,7 +18301,7 @@ block:
 	RET
 
 // func dotOneIQ3SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ3SAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -18133,6 +18321,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0     2048(AX)
+	PREFETCHT0     2112(AX)
 	VPBROADCASTD   66(AX), Y2
 	VPSHUFB        blocksAVX2<>+752(SB), Y2, Y2
 	VPMULLW        blocksAVX2<>+784(SB), Y2, Y2
@@ -18857,7 +19047,7 @@ block:
 	RET
 
 // func dotFourIQ3XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ3XXSAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -18886,6 +19076,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0     2048(AX)
+	PREFETCHT0     2112(AX)
 	VPMOVZXBW      2(AX), Y8
 	VPSLLW         $0x04, Y8, Y8
 	VMOVDQU        Y8, 64(BX)
@@ -18933,6 +19125,8 @@ block:
 	VMULPS         blocksAVX2<>+848(SB), Y8, Y8
 	VMOVUPS        Y8, (BX)
 	MOVQ           ·tables+0(SB), R12
+	PREFETCHT0     2048(DI)
+	PREFETCHT0     2112(DI)
 	VPMOVZXBW      2(DI), Y8
 	VPSLLW         $0x04, Y8, Y8
 	VMOVDQU        Y8, 320(BX)
@@ -18980,6 +19174,8 @@ block:
 	VMULPS         blocksAVX2<>+848(SB), Y8, Y8
 	VMOVUPS        Y8, 256(BX)
 	MOVQ           ·tables+0(SB), R13
+	PREFETCHT0     2048(R8)
+	PREFETCHT0     2112(R8)
 	VPMOVZXBW      2(R8), Y8
 	VPSLLW         $0x04, Y8, Y8
 	VMOVDQU        Y8, 576(BX)
@@ -19027,6 +19223,8 @@ block:
 	VMULPS         blocksAVX2<>+848(SB), Y8, Y8
 	VMOVUPS        Y8, 512(BX)
 	MOVQ           ·tables+0(SB), R14
+	PREFETCHT0     2048(SI)
+	PREFETCHT0     2112(SI)
 	VPMOVZXBW      2(SI), Y8
 	VPSLLW         $0x04, Y8, Y8
 	VMOVDQU        Y8, 832(BX)
@@ -20337,7 +20535,7 @@ block:
 	RET
 
 // func dotOneIQ3XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ3XXSAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -20357,6 +20555,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0     2048(AX)
+	PREFETCHT0     2112(AX)
 	VPMOVZXBW      2(AX), Y2
 	VPSLLW         $0x04, Y2, Y2
 	VMOVDQU        Y2, 64(BX)
@@ -21073,7 +21273,7 @@ block:
 	RET
 
 // func dotFourIQ2SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ2SAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -21102,6 +21302,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPBROADCASTD 66(AX), Y8
 	VPSHUFB      blocksAVX2<>+720(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1072(SB), Y8, Y8
@@ -21147,6 +21349,8 @@ block:
 	VPSLLW       $0x05, Y8, Y8
 	VMOVDQU      Y8, 224(BX)
 	MOVQ         ·tables+0(SB), R12
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VPBROADCASTD 66(DI), Y8
 	VPSHUFB      blocksAVX2<>+720(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1072(SB), Y8, Y8
@@ -21192,6 +21396,8 @@ block:
 	VPSLLW       $0x05, Y8, Y8
 	VMOVDQU      Y8, 480(BX)
 	MOVQ         ·tables+0(SB), R13
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VPBROADCASTD 66(R8), Y8
 	VPSHUFB      blocksAVX2<>+720(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1072(SB), Y8, Y8
@@ -21237,6 +21443,8 @@ block:
 	VPSLLW       $0x05, Y8, Y8
 	VMOVDQU      Y8, 736(BX)
 	MOVQ         ·tables+0(SB), R14
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VPBROADCASTD 66(SI), Y8
 	VPSHUFB      blocksAVX2<>+720(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1072(SB), Y8, Y8
@@ -22289,7 +22497,7 @@ block:
 	RET
 
 // func dotOneIQ2SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ2SAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -22309,6 +22517,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPBROADCASTD 66(AX), Y2
 	VPSHUFB      blocksAVX2<>+720(SB), Y2, Y2
 	VPMULLW      blocksAVX2<>+1072(SB), Y2, Y2
@@ -22893,7 +23103,7 @@ block:
 	RET
 
 // func dotFourIQ2XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ2XSAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -22922,6 +23132,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU      2(AX), Y8
 	VPSRLW       $0x09, Y8, Y9
 	VPAND        blocksAVX2<>+1168(SB), Y8, Y8
@@ -22970,6 +23182,8 @@ block:
 	VMOVUPS      Y10, 32(BX)
 	VPSRLDQ      $0x08, X9, X9
 	MOVQ         ·tables+0(SB), R12
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VMOVDQU      2(DI), Y8
 	VPSRLW       $0x09, Y8, Y9
 	VPAND        blocksAVX2<>+1168(SB), Y8, Y8
@@ -23018,6 +23232,8 @@ block:
 	VMOVUPS      Y10, 288(BX)
 	VPSRLDQ      $0x08, X9, X9
 	MOVQ         ·tables+0(SB), R13
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VMOVDQU      2(R8), Y8
 	VPSRLW       $0x09, Y8, Y9
 	VPAND        blocksAVX2<>+1168(SB), Y8, Y8
@@ -23066,6 +23282,8 @@ block:
 	VMOVUPS      Y10, 544(BX)
 	VPSRLDQ      $0x08, X9, X9
 	MOVQ         ·tables+0(SB), R14
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VMOVDQU      2(SI), Y8
 	VPSRLW       $0x09, Y8, Y9
 	VPAND        blocksAVX2<>+1168(SB), Y8, Y8
@@ -24121,7 +24339,7 @@ block:
 	RET
 
 // func dotOneIQ2XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ2XSAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -24141,6 +24359,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU      2(AX), Y2
 	VPSRLW       $0x09, Y2, Y3
 	VPAND        blocksAVX2<>+1168(SB), Y2, Y2
@@ -24731,7 +24951,7 @@ block:
 	RET
 
 // func dotFourIQ2XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ2XXSAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -24760,6 +24980,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVUPS      2(AX), Y8
 	VMOVUPS      34(AX), Y9
 	VSHUFPS      $0x88, Y9, Y8, Y10
@@ -24807,6 +25029,8 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y8, Y8
 	VMOVUPS      Y8, (BX)
 	MOVQ         ·tables+0(SB), R12
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VMOVUPS      2(DI), Y8
 	VMOVUPS      34(DI), Y9
 	VSHUFPS      $0x88, Y9, Y8, Y10
@@ -24854,6 +25078,8 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y8, Y8
 	VMOVUPS      Y8, 256(BX)
 	MOVQ         ·tables+0(SB), R13
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VMOVUPS      2(R8), Y8
 	VMOVUPS      34(R8), Y9
 	VSHUFPS      $0x88, Y9, Y8, Y10
@@ -24901,6 +25127,8 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y8, Y8
 	VMOVUPS      Y8, 512(BX)
 	MOVQ         ·tables+0(SB), R14
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VMOVUPS      2(SI), Y8
 	VMOVUPS      34(SI), Y9
 	VSHUFPS      $0x88, Y9, Y8, Y10
@@ -25955,7 +26183,7 @@ block:
 	RET
 
 // func dotOneIQ2XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ2XXSAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -25975,6 +26203,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVUPS      2(AX), Y2
 	VMOVUPS      34(AX), Y3
 	VSHUFPS      $0x88, Y3, Y2, Y4
@@ -26563,7 +26793,7 @@ block:
 	RET
 
 // func dotFourIQ1MAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ1MAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -26592,6 +26822,7 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
 	VMOVDQU      32(AX), X8
 	VPSRLW       $0x04, X8, X9
 	VPUNPCKLBW   X9, X8, X10
@@ -26638,6 +26869,7 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y9, Y9
 	VMOVUPS      Y9, 32(BX)
 	MOVQ         ·tables+0(SB), R12
+	PREFETCHT0   2048(DI)
 	VMOVDQU      32(DI), X8
 	VPSRLW       $0x04, X8, X9
 	VPUNPCKLBW   X9, X8, X10
@@ -26684,6 +26916,7 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y9, Y9
 	VMOVUPS      Y9, 288(BX)
 	MOVQ         ·tables+0(SB), R13
+	PREFETCHT0   2048(R8)
 	VMOVDQU      32(R8), X8
 	VPSRLW       $0x04, X8, X9
 	VPUNPCKLBW   X9, X8, X10
@@ -26730,6 +26963,7 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y9, Y9
 	VMOVUPS      Y9, 544(BX)
 	MOVQ         ·tables+0(SB), R14
+	PREFETCHT0   2048(SI)
 	VMOVDQU      32(SI), X8
 	VPSRLW       $0x04, X8, X9
 	VPUNPCKLBW   X9, X8, X10
@@ -27655,7 +27889,7 @@ block:
 	RET
 
 // func dotOneIQ1MAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ1MAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -27675,6 +27909,7 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
 	VMOVDQU      32(AX), X2
 	VPSRLW       $0x04, X2, X3
 	VPUNPCKLBW   X3, X2, X4
@@ -28197,7 +28432,7 @@ block:
 	RET
 
 // func dotFourIQ1SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourIQ1SAVX2(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -28226,6 +28461,7 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTQ 34(AX), Y8
 	VPSHUFB      blocksAVX2<>+1312(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1344(SB), Y8, Y9
@@ -28261,6 +28497,7 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y8, Y8
 	VMOVUPS      Y8, (BX)
 	MOVQ         ·tables+0(SB), R12
+	PREFETCHT0   2048(DI)
 	VPBROADCASTQ 34(DI), Y8
 	VPSHUFB      blocksAVX2<>+1312(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1344(SB), Y8, Y9
@@ -28296,6 +28533,7 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y8, Y8
 	VMOVUPS      Y8, 256(BX)
 	MOVQ         ·tables+0(SB), R13
+	PREFETCHT0   2048(R8)
 	VPBROADCASTQ 34(R8), Y8
 	VPSHUFB      blocksAVX2<>+1312(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1344(SB), Y8, Y9
@@ -28331,6 +28569,7 @@ block:
 	VMULPS       blocksAVX2<>+1136(SB), Y8, Y8
 	VMOVUPS      Y8, 512(BX)
 	MOVQ         ·tables+0(SB), R14
+	PREFETCHT0   2048(SI)
 	VPBROADCASTQ 34(SI), Y8
 	VPSHUFB      blocksAVX2<>+1312(SB), Y8, Y8
 	VPMULLW      blocksAVX2<>+1344(SB), Y8, Y9
@@ -29245,7 +29484,7 @@ block:
 	RET
 
 // func dotOneIQ1SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneIQ1SAVX2(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -29265,6 +29504,7 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTQ 34(AX), Y2
 	VPSHUFB      blocksAVX2<>+1312(SB), Y2, Y2
 	VPMULLW      blocksAVX2<>+1344(SB), Y2, Y3
@@ -29765,7 +30005,7 @@ block:
 	RET
 
 // func dotFourTQ2AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourTQ2AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -29792,6 +30032,8 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPBROADCASTW 64(AX), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -29892,6 +30134,8 @@ block:
 	VFMADD231PS  960(R9), Y9, Y0
 	VFMADD231PS  992(R9), Y8, Y1
 	ADDQ         $0x00000042, AX
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VPBROADCASTW 64(SI), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -29992,6 +30236,8 @@ block:
 	VFMADD231PS  960(R9), Y9, Y2
 	VFMADD231PS  992(R9), Y8, Y3
 	ADDQ         $0x00000042, SI
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VPBROADCASTW 64(DI), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -30092,6 +30338,8 @@ block:
 	VFMADD231PS  960(R9), Y9, Y4
 	VFMADD231PS  992(R9), Y8, Y5
 	ADDQ         $0x00000042, DI
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	VPBROADCASTW 64(BX), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -30267,7 +30515,7 @@ block:
 	RET
 
 // func dotOneTQ2AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneTQ2AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -30285,6 +30533,8 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPBROADCASTW 64(AX), X2
 	VCVTPH2PS    X2, Y2
 	VMULPS       blocksAVX2<>+1440(SB), Y2, Y2
@@ -30527,7 +30777,7 @@ block:
 	RET
 
 // func dotFourTQ1AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourTQ1AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -30554,6 +30804,7 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTW 52(AX), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1504(SB), Y8, Y8
@@ -30696,6 +30947,7 @@ block:
 	VFMADD231PS  960(R9), Y9, Y0
 	VFMADD231PS  992(R9), Y8, Y1
 	ADDQ         $0x00000036, AX
+	PREFETCHT0   2048(SI)
 	VPBROADCASTW 52(SI), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1504(SB), Y8, Y8
@@ -30838,6 +31090,7 @@ block:
 	VFMADD231PS  960(R9), Y9, Y2
 	VFMADD231PS  992(R9), Y8, Y3
 	ADDQ         $0x00000036, SI
+	PREFETCHT0   2048(DI)
 	VPBROADCASTW 52(DI), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1504(SB), Y8, Y8
@@ -30980,6 +31233,7 @@ block:
 	VFMADD231PS  960(R9), Y9, Y4
 	VFMADD231PS  992(R9), Y8, Y5
 	ADDQ         $0x00000036, DI
+	PREFETCHT0   2048(BX)
 	VPBROADCASTW 52(BX), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1504(SB), Y8, Y8
@@ -31197,7 +31451,7 @@ block:
 	RET
 
 // func dotOneTQ1AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneTQ1AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -31215,6 +31469,7 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTW 52(AX), X2
 	VCVTPH2PS    X2, Y2
 	VMULPS       blocksAVX2<>+1504(SB), Y2, Y2
@@ -31541,7 +31796,7 @@ block:
 	RET
 
 // func dotFourMXFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·dotFourMXFP4AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -31572,6 +31827,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (AX), X8, X8
 	VPINSRB      $0x04, 17(AX), X8, X8
@@ -31697,6 +31954,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y0
 	VFMADD231PS  480(R10), Y8, Y1
 	ADDQ         $0x00000044, AX
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (DI), X8, X8
 	VPINSRB      $0x04, 17(DI), X8, X8
@@ -31822,6 +32081,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y2
 	VFMADD231PS  480(R10), Y8, Y3
 	ADDQ         $0x00000044, DI
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (R8), X8, X8
 	VPINSRB      $0x04, 17(R8), X8, X8
@@ -31947,6 +32208,8 @@ group:
 	VFMADD231PS  448(R10), Y10, Y4
 	VFMADD231PS  480(R10), Y8, Y5
 	ADDQ         $0x00000044, R8
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (SI), X8, X8
 	VPINSRB      $0x04, 17(SI), X8, X8
@@ -32081,6 +32344,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (AX), X8, X8
 	VMOVDQU      blocksAVX2<>+1952(SB), X9
@@ -32119,6 +32383,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y0
 	VFMADD231PS  96(R10), Y8, Y1
 	ADDQ         $0x00000011, AX
+	PREFETCHT0   2048(DI)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (DI), X8, X8
 	VMOVDQU      blocksAVX2<>+1952(SB), X9
@@ -32157,6 +32422,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y2
 	VFMADD231PS  96(R10), Y8, Y3
 	ADDQ         $0x00000011, DI
+	PREFETCHT0   2048(R8)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (R8), X8, X8
 	VMOVDQU      blocksAVX2<>+1952(SB), X9
@@ -32195,6 +32461,7 @@ block:
 	VFMADD231PS  64(R10), Y10, Y4
 	VFMADD231PS  96(R10), Y8, Y5
 	ADDQ         $0x00000011, R8
+	PREFETCHT0   2048(SI)
 	VPXOR        X8, X8, X8
 	VPINSRB      $0x00, (SI), X8, X8
 	VMOVDQU      blocksAVX2<>+1952(SB), X9
@@ -32310,7 +32577,7 @@ done:
 	RET
 
 // func dotOneMXFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·dotOneMXFP4AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -32332,6 +32599,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VPXOR        X2, X2, X2
 	VPINSRB      $0x00, (AX), X2, X2
 	VPINSRB      $0x04, 17(AX), X2, X2
@@ -32466,6 +32735,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VPXOR        X2, X2, X2
 	VPINSRB      $0x00, (AX), X2, X2
 	VMOVDQU      blocksAVX2<>+1952(SB), X3
@@ -32726,7 +32996,7 @@ done:
 	RET
 
 // func dotFourNVFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourNVFP4AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -32755,6 +33025,7 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0   2048(AX)
 	VMOVD        (AX), X8
 	VPCMPEQB     blocksAVX2<>+2064(SB), X8, X9
 	VPANDN       X8, X9, X8
@@ -32829,6 +33100,7 @@ block:
 	VFMADD231PS  192(R10), Y10, Y0
 	VFMADD231PS  224(R10), Y8, Y1
 	ADDQ         $0x00000024, AX
+	PREFETCHT0   2048(DI)
 	VMOVD        (DI), X8
 	VPCMPEQB     blocksAVX2<>+2064(SB), X8, X9
 	VPANDN       X8, X9, X8
@@ -32903,6 +33175,7 @@ block:
 	VFMADD231PS  192(R10), Y10, Y2
 	VFMADD231PS  224(R10), Y8, Y3
 	ADDQ         $0x00000024, DI
+	PREFETCHT0   2048(R8)
 	VMOVD        (R8), X8
 	VPCMPEQB     blocksAVX2<>+2064(SB), X8, X9
 	VPANDN       X8, X9, X8
@@ -32977,6 +33250,7 @@ block:
 	VFMADD231PS  192(R10), Y10, Y4
 	VFMADD231PS  224(R10), Y8, Y5
 	ADDQ         $0x00000024, R8
+	PREFETCHT0   2048(SI)
 	VMOVD        (SI), X8
 	VPCMPEQB     blocksAVX2<>+2064(SB), X8, X9
 	VPANDN       X8, X9, X8
@@ -33126,7 +33400,7 @@ block:
 	RET
 
 // func dotOneNVFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneNVFP4AVX2(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -33146,6 +33420,7 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0   2048(AX)
 	VMOVD        (AX), X2
 	VPCMPEQB     blocksAVX2<>+2064(SB), X2, X3
 	VPANDN       X2, X3, X2
@@ -33338,7 +33613,7 @@ block:
 	RET
 
 // func dotFourQ20AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ20AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -33365,6 +33640,7 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTW (AX), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -33401,6 +33677,7 @@ block:
 	VFMADD231PS  192(R9), Y9, Y0
 	VFMADD231PS  224(R9), Y10, Y1
 	ADDQ         $0x00000012, AX
+	PREFETCHT0   2048(SI)
 	VPBROADCASTW (SI), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -33437,6 +33714,7 @@ block:
 	VFMADD231PS  192(R9), Y9, Y2
 	VFMADD231PS  224(R9), Y10, Y3
 	ADDQ         $0x00000012, SI
+	PREFETCHT0   2048(DI)
 	VPBROADCASTW (DI), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -33473,6 +33751,7 @@ block:
 	VFMADD231PS  192(R9), Y9, Y4
 	VFMADD231PS  224(R9), Y10, Y5
 	ADDQ         $0x00000012, DI
+	PREFETCHT0   2048(BX)
 	VPBROADCASTW (BX), X8
 	VCVTPH2PS    X8, Y8
 	VMULPS       blocksAVX2<>+1440(SB), Y8, Y8
@@ -33584,7 +33863,7 @@ block:
 	RET
 
 // func dotOneQ20AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ20AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -33602,6 +33881,7 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTW (AX), X2
 	VCVTPH2PS    X2, Y2
 	VMULPS       blocksAVX2<>+1440(SB), Y2, Y2
@@ -33716,7 +33996,7 @@ block:
 	RET
 
 // func dotFourQ10AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotFourQ10AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -33743,6 +34023,7 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTW (AX), X8
 	VCVTPH2PS    X8, Y8
 	VPBROADCASTD 2(AX), Y9
@@ -33826,6 +34107,7 @@ block:
 	VFMADD231PS  448(R9), Y9, Y0
 	VFMADD231PS  480(R9), Y10, Y1
 	ADDQ         $0x00000012, AX
+	PREFETCHT0   2048(SI)
 	VPBROADCASTW (SI), X8
 	VCVTPH2PS    X8, Y8
 	VPBROADCASTD 2(SI), Y9
@@ -33909,6 +34191,7 @@ block:
 	VFMADD231PS  448(R9), Y9, Y2
 	VFMADD231PS  480(R9), Y10, Y3
 	ADDQ         $0x00000012, SI
+	PREFETCHT0   2048(DI)
 	VPBROADCASTW (DI), X8
 	VCVTPH2PS    X8, Y8
 	VPBROADCASTD 2(DI), Y9
@@ -33992,6 +34275,7 @@ block:
 	VFMADD231PS  448(R9), Y9, Y4
 	VFMADD231PS  480(R9), Y10, Y5
 	ADDQ         $0x00000012, DI
+	PREFETCHT0   2048(BX)
 	VPBROADCASTW (BX), X8
 	VCVTPH2PS    X8, Y8
 	VPBROADCASTD 2(BX), Y9
@@ -34150,7 +34434,7 @@ block:
 	RET
 
 // func dotOneQ10AVX2(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, F16C, FMA3
+// Requires: AVX, AVX2, F16C, FMA3, MMX+
 TEXT ·dotOneQ10AVX2(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -34168,6 +34452,7 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0   2048(AX)
 	VPBROADCASTW (AX), X2
 	VCVTPH2PS    X2, Y2
 	VPBROADCASTD 2(AX), Y3

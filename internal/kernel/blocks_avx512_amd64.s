@@ -499,7 +499,7 @@ DATA blocksAVX512<>+3928(SB)/8, $0x0000000400000004
 GLOBL blocksAVX512<>(SB), RODATA|NOPTR, $3936
 
 // func dotFourQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ8AVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -528,6 +528,9 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
+	PREFETCHT0  2176(AX)
 	VCVTPH2PS   (AX), X4
 	VMOVSS      X4, (BX)
 	VCVTPH2PS   34(AX), X4
@@ -536,6 +539,9 @@ group:
 	VMOVSS      X4, 8(BX)
 	VCVTPH2PS   102(AX), X4
 	VMOVSS      X4, 12(BX)
+	PREFETCHT0  2048(DI)
+	PREFETCHT0  2112(DI)
+	PREFETCHT0  2176(DI)
 	VCVTPH2PS   (DI), X4
 	VMOVSS      X4, 64(BX)
 	VCVTPH2PS   34(DI), X4
@@ -544,6 +550,9 @@ group:
 	VMOVSS      X4, 72(BX)
 	VCVTPH2PS   102(DI), X4
 	VMOVSS      X4, 76(BX)
+	PREFETCHT0  2048(R8)
+	PREFETCHT0  2112(R8)
+	PREFETCHT0  2176(R8)
 	VCVTPH2PS   (R8), X4
 	VMOVSS      X4, 128(BX)
 	VCVTPH2PS   34(R8), X4
@@ -552,6 +561,9 @@ group:
 	VMOVSS      X4, 136(BX)
 	VCVTPH2PS   102(R8), X4
 	VMOVSS      X4, 140(BX)
+	PREFETCHT0  2048(SI)
+	PREFETCHT0  2112(SI)
+	PREFETCHT0  2176(SI)
 	VCVTPH2PS   (SI), X4
 	VMOVSS      X4, 192(BX)
 	VCVTPH2PS   34(SI), X4
@@ -709,12 +721,16 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VCVTPH2PS   (AX), X4
 	VMOVSS      X4, (BX)
+	PREFETCHT0  2048(DI)
 	VCVTPH2PS   (DI), X4
 	VMOVSS      X4, 64(BX)
+	PREFETCHT0  2048(R8)
 	VCVTPH2PS   (R8), X4
 	VMOVSS      X4, 128(BX)
+	PREFETCHT0  2048(SI)
 	VCVTPH2PS   (SI), X4
 	VMOVSS      X4, 192(BX)
 	VMOVDQU32   (R10), Z4
@@ -823,7 +839,7 @@ constants:
 	JMP begin
 
 // func dotOneQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ8AVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -846,6 +862,9 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
+	PREFETCHT0  2176(AX)
 	VCVTPH2PS   (AX), X1
 	VMOVSS      X1, (BX)
 	VCVTPH2PS   34(AX), X1
@@ -896,6 +915,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VCVTPH2PS   (AX), X1
 	VMOVSS      X1, (BX)
 	VPMOVSXBD   2(AX), Z1
@@ -1024,7 +1044,7 @@ constants:
 	JMP begin
 
 // func dotFourQ4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ4AVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -1053,6 +1073,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
 	VCVTPH2PS   (AX), X4
 	VMOVSS      X4, (BX)
 	VCVTPH2PS   18(AX), X4
@@ -1061,6 +1083,8 @@ group:
 	VMOVSS      X4, 8(BX)
 	VCVTPH2PS   54(AX), X4
 	VMOVSS      X4, 12(BX)
+	PREFETCHT0  2048(DI)
+	PREFETCHT0  2112(DI)
 	VCVTPH2PS   (DI), X4
 	VMOVSS      X4, 64(BX)
 	VCVTPH2PS   18(DI), X4
@@ -1069,6 +1093,8 @@ group:
 	VMOVSS      X4, 72(BX)
 	VCVTPH2PS   54(DI), X4
 	VMOVSS      X4, 76(BX)
+	PREFETCHT0  2048(R8)
+	PREFETCHT0  2112(R8)
 	VCVTPH2PS   (R8), X4
 	VMOVSS      X4, 128(BX)
 	VCVTPH2PS   18(R8), X4
@@ -1077,6 +1103,8 @@ group:
 	VMOVSS      X4, 136(BX)
 	VCVTPH2PS   54(R8), X4
 	VMOVSS      X4, 140(BX)
+	PREFETCHT0  2048(SI)
+	PREFETCHT0  2112(SI)
 	VCVTPH2PS   (SI), X4
 	VMOVSS      X4, 192(BX)
 	VCVTPH2PS   18(SI), X4
@@ -1218,12 +1246,16 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VCVTPH2PS   (AX), X4
 	VMOVSS      X4, (BX)
+	PREFETCHT0  2048(DI)
 	VCVTPH2PS   (DI), X4
 	VMOVSS      X4, 64(BX)
+	PREFETCHT0  2048(R8)
 	VCVTPH2PS   (R8), X4
 	VMOVSS      X4, 128(BX)
+	PREFETCHT0  2048(SI)
 	VCVTPH2PS   (SI), X4
 	VMOVSS      X4, 192(BX)
 	VMOVDQU32   (R10), Z4
@@ -1329,7 +1361,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ4AVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -1352,6 +1384,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
 	VCVTPH2PS   (AX), X1
 	VMOVSS      X1, (BX)
 	VCVTPH2PS   18(AX), X1
@@ -1398,6 +1432,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VCVTPH2PS   (AX), X1
 	VMOVSS      X1, (BX)
 	VMULPS.BCST (BX), Z2, Z1
@@ -1522,7 +1557,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ41AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ41AVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -1551,6 +1586,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
 	VCVTPH2PS        (AX), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, (BX)
@@ -1563,6 +1600,8 @@ group:
 	VCVTPH2PS        60(AX), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 24(BX)
+	PREFETCHT0       2048(DI)
+	PREFETCHT0       2112(DI)
 	VCVTPH2PS        (DI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 64(BX)
@@ -1575,6 +1614,8 @@ group:
 	VCVTPH2PS        60(DI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 88(BX)
+	PREFETCHT0       2048(R8)
+	PREFETCHT0       2112(R8)
 	VCVTPH2PS        (R8), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 128(BX)
@@ -1587,6 +1628,8 @@ group:
 	VCVTPH2PS        60(R8), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 152(BX)
+	PREFETCHT0       2048(SI)
+	PREFETCHT0       2112(SI)
 	VCVTPH2PS        (SI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 192(BX)
@@ -1748,15 +1791,19 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0       2048(AX)
 	VCVTPH2PS        (AX), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, (BX)
+	PREFETCHT0       2048(DI)
 	VCVTPH2PS        (DI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 64(BX)
+	PREFETCHT0       2048(R8)
 	VCVTPH2PS        (R8), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 128(BX)
+	PREFETCHT0       2048(SI)
 	VCVTPH2PS        (SI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 192(BX)
@@ -1867,7 +1914,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ41AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ41AVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -1890,6 +1937,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
 	VCVTPH2PS        (AX), X1
 	VXORPS           blocksAVX512<>+64(SB), X1, X1
 	VMOVSD           X1, (BX)
@@ -1944,6 +1993,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0       2048(AX)
 	VCVTPH2PS        (AX), X1
 	VXORPS           blocksAVX512<>+64(SB), X1, X1
 	VMOVSD           X1, (BX)
@@ -2080,7 +2130,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ50AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ50AVX512(SB), $832-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -2109,6 +2159,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X4
 	VMOVSS       X4, (BX)
 	VCVTPH2PS    22(AX), X4
@@ -2117,6 +2169,8 @@ group:
 	VMOVSS       X4, 8(BX)
 	VCVTPH2PS    66(AX), X4
 	VMOVSS       X4, 12(BX)
+	PREFETCHT0   2048(DI)
+	PREFETCHT0   2112(DI)
 	VCVTPH2PS    (DI), X4
 	VMOVSS       X4, 192(BX)
 	VCVTPH2PS    22(DI), X4
@@ -2125,6 +2179,8 @@ group:
 	VMOVSS       X4, 200(BX)
 	VCVTPH2PS    66(DI), X4
 	VMOVSS       X4, 204(BX)
+	PREFETCHT0   2048(R8)
+	PREFETCHT0   2112(R8)
 	VCVTPH2PS    (R8), X4
 	VMOVSS       X4, 384(BX)
 	VCVTPH2PS    22(R8), X4
@@ -2133,6 +2189,8 @@ group:
 	VMOVSS       X4, 392(BX)
 	VCVTPH2PS    66(R8), X4
 	VMOVSS       X4, 396(BX)
+	PREFETCHT0   2048(SI)
+	PREFETCHT0   2112(SI)
 	VCVTPH2PS    (SI), X4
 	VMOVSS       X4, 576(BX)
 	VCVTPH2PS    22(SI), X4
@@ -2418,12 +2476,16 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X4
 	VMOVSS       X4, (BX)
+	PREFETCHT0   2048(DI)
 	VCVTPH2PS    (DI), X4
 	VMOVSS       X4, 192(BX)
+	PREFETCHT0   2048(R8)
 	VCVTPH2PS    (R8), X4
 	VMOVSS       X4, 384(BX)
+	PREFETCHT0   2048(SI)
 	VCVTPH2PS    (SI), X4
 	VMOVSS       X4, 576(BX)
 	VMOVDQU32    (R10), Z4
@@ -2569,7 +2631,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ50AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ50AVX512(SB), $256-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -2592,6 +2654,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VCVTPH2PS    (AX), X1
 	VMOVSS       X1, (BX)
 	VCVTPH2PS    22(AX), X1
@@ -2674,6 +2738,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0   2048(AX)
 	VCVTPH2PS    (AX), X1
 	VMOVSS       X1, (BX)
 	VMULPS.BCST  (BX), Z2, Z1
@@ -2860,7 +2925,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ51AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ51AVX512(SB), $832-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -2889,6 +2954,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
 	VCVTPH2PS        (AX), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, (BX)
@@ -2901,6 +2968,8 @@ group:
 	VCVTPH2PS        72(AX), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 24(BX)
+	PREFETCHT0       2048(DI)
+	PREFETCHT0       2112(DI)
 	VCVTPH2PS        (DI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 192(BX)
@@ -2913,6 +2982,8 @@ group:
 	VCVTPH2PS        72(DI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 216(BX)
+	PREFETCHT0       2048(R8)
+	PREFETCHT0       2112(R8)
 	VCVTPH2PS        (R8), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 384(BX)
@@ -2925,6 +2996,8 @@ group:
 	VCVTPH2PS        72(R8), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 408(BX)
+	PREFETCHT0       2048(SI)
+	PREFETCHT0       2112(SI)
 	VCVTPH2PS        (SI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 576(BX)
@@ -3246,15 +3319,19 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0       2048(AX)
 	VCVTPH2PS        (AX), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, (BX)
+	PREFETCHT0       2048(DI)
 	VCVTPH2PS        (DI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 192(BX)
+	PREFETCHT0       2048(R8)
 	VCVTPH2PS        (R8), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 384(BX)
+	PREFETCHT0       2048(SI)
 	VCVTPH2PS        (SI), X4
 	VXORPS           blocksAVX512<>+64(SB), X4, X4
 	VMOVSD           X4, 576(BX)
@@ -3409,7 +3486,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ51AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ51AVX512(SB), $256-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -3432,6 +3509,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
 	VCVTPH2PS        (AX), X1
 	VXORPS           blocksAVX512<>+64(SB), X1, X1
 	VMOVSD           X1, (BX)
@@ -3526,6 +3605,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0       2048(AX)
 	VCVTPH2PS        (AX), X1
 	VXORPS           blocksAVX512<>+64(SB), X1, X1
 	VMOVSD           X1, (BX)
@@ -3730,7 +3810,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ2KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ2KAVX512(SB), $1600-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -3757,6 +3837,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
 	VCVTPH2PS        76(AX), X4
 	VMOVUPS          X4, (BX)
 	VBROADCASTSS     8(BX), Z4
@@ -3770,6 +3852,8 @@ block:
 	VCVTDQ2PS        Z10, Z10
 	VMULPS           Z8, Z10, Z10
 	VMOVUPS          Z10, 64(BX)
+	PREFETCHT0       2048(DI)
+	PREFETCHT0       2112(DI)
 	VCVTPH2PS        76(DI), X4
 	VMOVUPS          X4, 384(BX)
 	VBROADCASTSS     392(BX), Z4
@@ -3783,6 +3867,8 @@ block:
 	VCVTDQ2PS        Z10, Z10
 	VMULPS           Z8, Z10, Z10
 	VMOVUPS          Z10, 448(BX)
+	PREFETCHT0       2048(R8)
+	PREFETCHT0       2112(R8)
 	VCVTPH2PS        76(R8), X4
 	VMOVUPS          X4, 768(BX)
 	VBROADCASTSS     776(BX), Z4
@@ -3796,6 +3882,8 @@ block:
 	VCVTDQ2PS        Z10, Z10
 	VMULPS           Z8, Z10, Z10
 	VMOVUPS          Z10, 832(BX)
+	PREFETCHT0       2048(SI)
+	PREFETCHT0       2112(SI)
 	VCVTPH2PS        76(SI), X4
 	VMOVUPS          X4, 1152(BX)
 	VBROADCASTSS     1160(BX), Z4
@@ -4186,7 +4274,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ2KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ2KAVX512(SB), $448-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -4207,6 +4295,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
 	VCVTPH2PS        76(AX), X1
 	VMOVUPS          X1, (BX)
 	VBROADCASTSS     8(BX), Z1
@@ -4434,7 +4524,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ3KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·dotFourQ3KAVX512(SB), $704-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -4461,6 +4551,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0    2048(AX)
+	PREFETCHT0    2112(AX)
 	VPBROADCASTQ  96(AX), X4
 	VPSRLVQ       blocksAVX512<>+640(SB), X4, X4
 	VPBROADCASTD  104(AX), X5
@@ -4497,6 +4589,8 @@ block:
 	VMOVDQA       Y5, Y4
 	VPTERNLOGD    $0xe4, Y8, Y13, Y4
 	VMOVDQU       Y4, 160(BX)
+	PREFETCHT0    2048(DI)
+	PREFETCHT0    2112(DI)
 	VPBROADCASTQ  96(DI), X4
 	VPSRLVQ       blocksAVX512<>+640(SB), X4, X4
 	VPBROADCASTD  104(DI), X5
@@ -4679,6 +4773,8 @@ block:
 	VFMADD231PS   Z4, Z5, Z1
 	ADDQ          $0x0000006e, AX
 	ADDQ          $0x0000006e, DI
+	PREFETCHT0    2048(R8)
+	PREFETCHT0    2112(R8)
 	VPBROADCASTQ  96(R8), X4
 	VPSRLVQ       blocksAVX512<>+640(SB), X4, X4
 	VPBROADCASTD  104(R8), X5
@@ -4715,6 +4811,8 @@ block:
 	VMOVDQA       Y5, Y4
 	VPTERNLOGD    $0xe4, Y8, Y13, Y4
 	VMOVDQU       Y4, 160(BX)
+	PREFETCHT0    2048(SI)
+	PREFETCHT0    2112(SI)
 	VPBROADCASTQ  96(SI), X4
 	VPSRLVQ       blocksAVX512<>+640(SB), X4, X4
 	VPBROADCASTD  104(SI), X5
@@ -4968,7 +5066,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ3KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·dotOneQ3KAVX512(SB), $384-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -4989,6 +5087,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0    2048(AX)
+	PREFETCHT0    2112(AX)
 	VPBROADCASTQ  96(AX), X1
 	VPSRLVQ       blocksAVX512<>+640(SB), X1, X1
 	VPBROADCASTD  104(AX), X2
@@ -5250,7 +5350,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ4KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ4KAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -5277,6 +5377,9 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
+	PREFETCHT0       2176(AX)
 	MOVL             4(AX), R12
 	MOVL             8(AX), R13
 	MOVL             12(AX), R14
@@ -5308,6 +5411,9 @@ block:
 	VCVTDQ2PS        Z4, Z4
 	VMULPS           Z5, Z4, Z4
 	VMOVUPS          Z4, (BX)
+	PREFETCHT0       2048(DI)
+	PREFETCHT0       2112(DI)
+	PREFETCHT0       2176(DI)
 	MOVL             4(DI), R12
 	MOVL             8(DI), R13
 	MOVL             12(DI), R14
@@ -5339,6 +5445,9 @@ block:
 	VCVTDQ2PS        Z4, Z4
 	VMULPS           Z5, Z4, Z4
 	VMOVUPS          Z4, 64(BX)
+	PREFETCHT0       2048(R8)
+	PREFETCHT0       2112(R8)
+	PREFETCHT0       2176(R8)
 	MOVL             4(R8), R12
 	MOVL             8(R8), R13
 	MOVL             12(R8), R14
@@ -5370,6 +5479,9 @@ block:
 	VCVTDQ2PS        Z4, Z4
 	VMULPS           Z5, Z4, Z4
 	VMOVUPS          Z4, 128(BX)
+	PREFETCHT0       2048(SI)
+	PREFETCHT0       2112(SI)
+	PREFETCHT0       2176(SI)
 	MOVL             4(SI), R12
 	MOVL             8(SI), R13
 	MOVL             12(SI), R14
@@ -5744,7 +5856,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ4KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ4KAVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -5765,6 +5877,9 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
+	PREFETCHT0       2176(AX)
 	MOVL             4(AX), R9
 	MOVL             8(AX), R10
 	MOVL             12(AX), R11
@@ -6008,7 +6123,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ5KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ5KAVX512(SB), $1344-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -6035,6 +6150,9 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
+	PREFETCHT0       2176(AX)
 	MOVL             4(AX), R12
 	MOVL             8(AX), R13
 	MOVL             12(AX), R14
@@ -6085,6 +6203,9 @@ block:
 	VPRORVD          Z10, Z4, Z4
 	VPTERNLOGD       $0xe4, Z7, Z4, Z5
 	VMOVDQU32        Z5, 256(BX)
+	PREFETCHT0       2048(DI)
+	PREFETCHT0       2112(DI)
+	PREFETCHT0       2176(DI)
 	MOVL             4(DI), R12
 	MOVL             8(DI), R13
 	MOVL             12(DI), R14
@@ -6135,6 +6256,9 @@ block:
 	VPRORVD          Z10, Z4, Z4
 	VPTERNLOGD       $0xe4, Z7, Z4, Z5
 	VMOVDQU32        Z5, 576(BX)
+	PREFETCHT0       2048(R8)
+	PREFETCHT0       2112(R8)
+	PREFETCHT0       2176(R8)
 	MOVL             4(R8), R12
 	MOVL             8(R8), R13
 	MOVL             12(R8), R14
@@ -6185,6 +6309,9 @@ block:
 	VPRORVD          Z10, Z4, Z4
 	VPTERNLOGD       $0xe4, Z7, Z4, Z5
 	VMOVDQU32        Z5, 896(BX)
+	PREFETCHT0       2048(SI)
+	PREFETCHT0       2112(SI)
+	PREFETCHT0       2176(SI)
 	MOVL             4(SI), R12
 	MOVL             8(SI), R13
 	MOVL             12(SI), R14
@@ -6648,7 +6775,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ5KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ5KAVX512(SB), $384-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -6669,6 +6796,9 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0       2048(AX)
+	PREFETCHT0       2112(AX)
+	PREFETCHT0       2176(AX)
 	MOVL             4(AX), R9
 	MOVL             8(AX), R10
 	MOVL             12(AX), R11
@@ -6994,7 +7124,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ6KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourQ6KAVX512(SB), $1344-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -7021,6 +7151,10 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
+	PREFETCHT0      2176(AX)
+	PREFETCHT0      2240(AX)
 	VCVTPH2PS       202(AX), X4
 	VMOVUPS         X4, (BX)
 	VBROADCASTSS    12(BX), Z4
@@ -7056,6 +7190,10 @@ block:
 	VPANDD          Z7, Z10, Z10
 	VPSUBB          Z8, Z10, Z10
 	VMOVDQU32       Z10, 256(BX)
+	PREFETCHT0      2048(DI)
+	PREFETCHT0      2112(DI)
+	PREFETCHT0      2176(DI)
+	PREFETCHT0      2240(DI)
 	VCVTPH2PS       202(DI), X4
 	VMOVUPS         X4, 320(BX)
 	VBROADCASTSS    332(BX), Z4
@@ -7091,6 +7229,10 @@ block:
 	VPANDD          Z7, Z10, Z10
 	VPSUBB          Z8, Z10, Z10
 	VMOVDQU32       Z10, 576(BX)
+	PREFETCHT0      2048(R8)
+	PREFETCHT0      2112(R8)
+	PREFETCHT0      2176(R8)
+	PREFETCHT0      2240(R8)
 	VCVTPH2PS       202(R8), X4
 	VMOVUPS         X4, 640(BX)
 	VBROADCASTSS    652(BX), Z4
@@ -7126,6 +7268,10 @@ block:
 	VPANDD          Z7, Z10, Z10
 	VPSUBB          Z8, Z10, Z10
 	VMOVDQU32       Z10, 896(BX)
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
+	PREFETCHT0      2176(SI)
+	PREFETCHT0      2240(SI)
 	VCVTPH2PS       202(SI), X4
 	VMOVUPS         X4, 960(BX)
 	VBROADCASTSS    972(BX), Z4
@@ -7508,7 +7654,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ6KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneQ6KAVX512(SB), $384-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -7529,6 +7675,10 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
+	PREFETCHT0      2176(AX)
+	PREFETCHT0      2240(AX)
 	VCVTPH2PS       202(AX), X1
 	VMOVUPS         X1, (BX)
 	VBROADCASTSS    12(BX), Z1
@@ -7788,7 +7938,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ4NLAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ4NLAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -7817,6 +7967,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
 	VCVTPH2PS   (AX), X4
 	VMOVSS      X4, (BX)
 	VCVTPH2PS   18(AX), X4
@@ -7825,6 +7977,8 @@ group:
 	VMOVSS      X4, 8(BX)
 	VCVTPH2PS   54(AX), X4
 	VMOVSS      X4, 12(BX)
+	PREFETCHT0  2048(DI)
+	PREFETCHT0  2112(DI)
 	VCVTPH2PS   (DI), X4
 	VMOVSS      X4, 64(BX)
 	VCVTPH2PS   18(DI), X4
@@ -7833,6 +7987,8 @@ group:
 	VMOVSS      X4, 72(BX)
 	VCVTPH2PS   54(DI), X4
 	VMOVSS      X4, 76(BX)
+	PREFETCHT0  2048(R8)
+	PREFETCHT0  2112(R8)
 	VCVTPH2PS   (R8), X4
 	VMOVSS      X4, 128(BX)
 	VCVTPH2PS   18(R8), X4
@@ -7841,6 +7997,8 @@ group:
 	VMOVSS      X4, 136(BX)
 	VCVTPH2PS   54(R8), X4
 	VMOVSS      X4, 140(BX)
+	PREFETCHT0  2048(SI)
+	PREFETCHT0  2112(SI)
 	VCVTPH2PS   (SI), X4
 	VMOVSS      X4, 192(BX)
 	VCVTPH2PS   18(SI), X4
@@ -7982,12 +8140,16 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VCVTPH2PS   (AX), X4
 	VMOVSS      X4, (BX)
+	PREFETCHT0  2048(DI)
 	VCVTPH2PS   (DI), X4
 	VMOVSS      X4, 64(BX)
+	PREFETCHT0  2048(R8)
 	VCVTPH2PS   (R8), X4
 	VMOVSS      X4, 128(BX)
+	PREFETCHT0  2048(SI)
 	VCVTPH2PS   (SI), X4
 	VMOVSS      X4, 192(BX)
 	VMOVDQU32   (R10), Z4
@@ -8093,7 +8255,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ4NLAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ4NLAVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -8116,6 +8278,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
 	VCVTPH2PS   (AX), X1
 	VMOVSS      X1, (BX)
 	VCVTPH2PS   18(AX), X1
@@ -8162,6 +8326,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VCVTPH2PS   (AX), X1
 	VMOVSS      X1, (BX)
 	VMULPS.BCST (BX), Z2, Z1
@@ -8286,7 +8451,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ4XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ4XSAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -8313,6 +8478,9 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0    2048(AX)
+	PREFETCHT0    2112(AX)
+	PREFETCHT0    2176(AX)
 	VPBROADCASTD  4(AX), Y4
 	VPSRLVD       blocksAVX512<>+1456(SB), Y4, Y4
 	VPAND         blocksAVX512<>+320(SB), Y4, Y4
@@ -8327,6 +8495,9 @@ block:
 	VCVTPH2PS     X5, Y5
 	VMULPS        Y5, Y4, Y4
 	VMOVUPS       Y4, (BX)
+	PREFETCHT0    2048(DI)
+	PREFETCHT0    2112(DI)
+	PREFETCHT0    2176(DI)
 	VPBROADCASTD  4(DI), Y4
 	VPSRLVD       blocksAVX512<>+1456(SB), Y4, Y4
 	VPAND         blocksAVX512<>+320(SB), Y4, Y4
@@ -8341,6 +8512,9 @@ block:
 	VCVTPH2PS     X5, Y5
 	VMULPS        Y5, Y4, Y4
 	VMOVUPS       Y4, 64(BX)
+	PREFETCHT0    2048(R8)
+	PREFETCHT0    2112(R8)
+	PREFETCHT0    2176(R8)
 	VPBROADCASTD  4(R8), Y4
 	VPSRLVD       blocksAVX512<>+1456(SB), Y4, Y4
 	VPAND         blocksAVX512<>+320(SB), Y4, Y4
@@ -8355,6 +8529,9 @@ block:
 	VCVTPH2PS     X5, Y5
 	VMULPS        Y5, Y4, Y4
 	VMOVUPS       Y4, 128(BX)
+	PREFETCHT0    2048(SI)
+	PREFETCHT0    2112(SI)
+	PREFETCHT0    2176(SI)
 	VPBROADCASTD  4(SI), Y4
 	VPSRLVD       blocksAVX512<>+1456(SB), Y4, Y4
 	VPAND         blocksAVX512<>+320(SB), Y4, Y4
@@ -8680,7 +8857,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ4XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ4XSAVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -8701,6 +8878,9 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0    2048(AX)
+	PREFETCHT0    2112(AX)
+	PREFETCHT0    2176(AX)
 	VPBROADCASTD  4(AX), Y1
 	VPSRLVD       blocksAVX512<>+1456(SB), Y1, Y1
 	VPAND         blocksAVX512<>+320(SB), Y1, Y1
@@ -8894,7 +9074,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ3SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ3SAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -8921,6 +9101,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VPBROADCASTD    66(AX), Y4
 	VPSHUFB         blocksAVX512<>+1744(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+1776(SB), Y4, Y4
@@ -8966,6 +9148,8 @@ block:
 	VMOVUPS         Y5, (BX)
 	VMOVDQU         Y4, 192(BX)
 	MOVQ            ·tables+0(SB), R12
+	PREFETCHT0      2048(DI)
+	PREFETCHT0      2112(DI)
 	VPBROADCASTD    66(DI), Y4
 	VPSHUFB         blocksAVX512<>+1744(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+1776(SB), Y4, Y4
@@ -9011,6 +9195,8 @@ block:
 	VMOVUPS         Y5, 256(BX)
 	VMOVDQU         Y4, 448(BX)
 	MOVQ            ·tables+0(SB), R13
+	PREFETCHT0      2048(R8)
+	PREFETCHT0      2112(R8)
 	VPBROADCASTD    66(R8), Y4
 	VPSHUFB         blocksAVX512<>+1744(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+1776(SB), Y4, Y4
@@ -9056,6 +9242,8 @@ block:
 	VMOVUPS         Y5, 512(BX)
 	VMOVDQU         Y4, 704(BX)
 	MOVQ            ·tables+0(SB), R14
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
 	VPBROADCASTD    66(SI), Y4
 	VPSHUFB         blocksAVX512<>+1744(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+1776(SB), Y4, Y4
@@ -10020,7 +10208,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ3SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ3SAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -10041,6 +10229,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VPBROADCASTD    66(AX), Y1
 	VPSHUFB         blocksAVX512<>+1744(SB), Y1, Y1
 	VPMULLW         blocksAVX512<>+1776(SB), Y1, Y1
@@ -10600,7 +10790,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ3XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ3XXSAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -10627,6 +10817,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VPMOVZXBW       2(AX), Y4
 	VPSLLW          $0x04, Y4, Y4
 	VMOVDQU         Y4, 64(BX)
@@ -10668,6 +10860,8 @@ block:
 	VMULPS          blocksAVX512<>+1872(SB), Y4, Y4
 	VMOVUPS         Y4, (BX)
 	MOVQ            ·tables+0(SB), R12
+	PREFETCHT0      2048(DI)
+	PREFETCHT0      2112(DI)
 	VPMOVZXBW       2(DI), Y4
 	VPSLLW          $0x04, Y4, Y4
 	VMOVDQU         Y4, 320(BX)
@@ -10709,6 +10903,8 @@ block:
 	VMULPS          blocksAVX512<>+1872(SB), Y4, Y4
 	VMOVUPS         Y4, 256(BX)
 	MOVQ            ·tables+0(SB), R13
+	PREFETCHT0      2048(R8)
+	PREFETCHT0      2112(R8)
 	VPMOVZXBW       2(R8), Y4
 	VPSLLW          $0x04, Y4, Y4
 	VMOVDQU         Y4, 576(BX)
@@ -10750,6 +10946,8 @@ block:
 	VMULPS          blocksAVX512<>+1872(SB), Y4, Y4
 	VMOVUPS         Y4, 512(BX)
 	MOVQ            ·tables+0(SB), R14
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
 	VPMOVZXBW       2(SI), Y4
 	VPSLLW          $0x04, Y4, Y4
 	VMOVDQU         Y4, 832(BX)
@@ -11710,7 +11908,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ3XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ3XXSAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -11731,6 +11929,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VPMOVZXBW       2(AX), Y1
 	VPSLLW          $0x04, Y1, Y1
 	VMOVDQU         Y1, 64(BX)
@@ -12282,7 +12482,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ2SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ2SAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -12309,6 +12509,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VPBROADCASTD    66(AX), Y4
 	VPSHUFB         blocksAVX512<>+1712(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+2352(SB), Y4, Y4
@@ -12348,6 +12550,8 @@ block:
 	VPSRLDQ         $0x08, X7, X7
 	VMOVDQU         Y4, 192(BX)
 	MOVQ            ·tables+0(SB), R12
+	PREFETCHT0      2048(DI)
+	PREFETCHT0      2112(DI)
 	VPBROADCASTD    66(DI), Y4
 	VPSHUFB         blocksAVX512<>+1712(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+2352(SB), Y4, Y4
@@ -12387,6 +12591,8 @@ block:
 	VPSRLDQ         $0x08, X7, X7
 	VMOVDQU         Y4, 448(BX)
 	MOVQ            ·tables+0(SB), R13
+	PREFETCHT0      2048(R8)
+	PREFETCHT0      2112(R8)
 	VPBROADCASTD    66(R8), Y4
 	VPSHUFB         blocksAVX512<>+1712(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+2352(SB), Y4, Y4
@@ -12426,6 +12632,8 @@ block:
 	VPSRLDQ         $0x08, X7, X7
 	VMOVDQU         Y4, 704(BX)
 	MOVQ            ·tables+0(SB), R14
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
 	VPBROADCASTD    66(SI), Y4
 	VPSHUFB         blocksAVX512<>+1712(SB), Y4, Y4
 	VPMULLW         blocksAVX512<>+2352(SB), Y4, Y4
@@ -13064,7 +13272,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ2SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ2SAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -13085,6 +13293,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VPBROADCASTD    66(AX), Y1
 	VPSHUFB         blocksAVX512<>+1712(SB), Y1, Y1
 	VPMULLW         blocksAVX512<>+2352(SB), Y1, Y1
@@ -13472,7 +13682,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ2XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ2XSAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -13499,6 +13709,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VMOVDQU         2(AX), Y4
 	VPSRLW          $0x09, Y4, Y5
 	VPAND           blocksAVX512<>+2512(SB), Y4, Y4
@@ -13541,6 +13753,8 @@ block:
 	VMOVUPS         Y7, 32(BX)
 	VPSRLDQ         $0x08, X5, X5
 	MOVQ            ·tables+0(SB), R12
+	PREFETCHT0      2048(DI)
+	PREFETCHT0      2112(DI)
 	VMOVDQU         2(DI), Y4
 	VPSRLW          $0x09, Y4, Y5
 	VPAND           blocksAVX512<>+2512(SB), Y4, Y4
@@ -13583,6 +13797,8 @@ block:
 	VMOVUPS         Y7, 288(BX)
 	VPSRLDQ         $0x08, X5, X5
 	MOVQ            ·tables+0(SB), R13
+	PREFETCHT0      2048(R8)
+	PREFETCHT0      2112(R8)
 	VMOVDQU         2(R8), Y4
 	VPSRLW          $0x09, Y4, Y5
 	VPAND           blocksAVX512<>+2512(SB), Y4, Y4
@@ -13625,6 +13841,8 @@ block:
 	VMOVUPS         Y7, 544(BX)
 	VPSRLDQ         $0x08, X5, X5
 	MOVQ            ·tables+0(SB), R14
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
 	VMOVDQU         2(SI), Y4
 	VPSRLW          $0x09, Y4, Y5
 	VPAND           blocksAVX512<>+2512(SB), Y4, Y4
@@ -14266,7 +14484,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ2XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ2XSAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -14287,6 +14505,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VMOVDQU         2(AX), Y1
 	VPSRLW          $0x09, Y1, Y2
 	VPAND           blocksAVX512<>+2512(SB), Y1, Y1
@@ -14680,7 +14900,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ2XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ2XXSAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -14707,6 +14927,8 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VMOVUPS         2(AX), Y4
 	VMOVUPS         34(AX), Y5
 	VSHUFPS         $0x88, Y5, Y4, Y6
@@ -14748,6 +14970,8 @@ block:
 	VMULPS          blocksAVX512<>+2448(SB), Y4, Y4
 	VMOVUPS         Y4, (BX)
 	MOVQ            ·tables+0(SB), R12
+	PREFETCHT0      2048(DI)
+	PREFETCHT0      2112(DI)
 	VMOVUPS         2(DI), Y4
 	VMOVUPS         34(DI), Y5
 	VSHUFPS         $0x88, Y5, Y4, Y6
@@ -14789,6 +15013,8 @@ block:
 	VMULPS          blocksAVX512<>+2448(SB), Y4, Y4
 	VMOVUPS         Y4, 256(BX)
 	MOVQ            ·tables+0(SB), R13
+	PREFETCHT0      2048(R8)
+	PREFETCHT0      2112(R8)
 	VMOVUPS         2(R8), Y4
 	VMOVUPS         34(R8), Y5
 	VSHUFPS         $0x88, Y5, Y4, Y6
@@ -14830,6 +15056,8 @@ block:
 	VMULPS          blocksAVX512<>+2448(SB), Y4, Y4
 	VMOVUPS         Y4, 512(BX)
 	MOVQ            ·tables+0(SB), R14
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
 	VMOVUPS         2(SI), Y4
 	VMOVUPS         34(SI), Y5
 	VSHUFPS         $0x88, Y5, Y4, Y6
@@ -15470,7 +15698,7 @@ constants:
 	JMP       begin
 
 // func dotOneIQ2XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ2XXSAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -15491,6 +15719,8 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
 	VMOVUPS         2(AX), Y1
 	VMOVUPS         34(AX), Y2
 	VSHUFPS         $0x88, Y2, Y1, Y3
@@ -15882,7 +16112,7 @@ constants:
 	JMP       begin
 
 // func dotFourIQ1MAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ1MAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -15909,6 +16139,7 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0    2048(AX)
 	VMOVDQU       32(AX), X4
 	VPSRLW        $0x04, X4, X5
 	VPUNPCKLBW    X5, X4, X6
@@ -15955,6 +16186,7 @@ block:
 	VMULPS        blocksAVX512<>+2448(SB), Y5, Y5
 	VMOVUPS       Y5, 32(BX)
 	MOVQ          ·tables+0(SB), R12
+	PREFETCHT0    2048(DI)
 	VMOVDQU       32(DI), X4
 	VPSRLW        $0x04, X4, X5
 	VPUNPCKLBW    X5, X4, X6
@@ -16001,6 +16233,7 @@ block:
 	VMULPS        blocksAVX512<>+2448(SB), Y5, Y5
 	VMOVUPS       Y5, 288(BX)
 	MOVQ          ·tables+0(SB), R13
+	PREFETCHT0    2048(R8)
 	VMOVDQU       32(R8), X4
 	VPSRLW        $0x04, X4, X5
 	VPUNPCKLBW    X5, X4, X6
@@ -16047,6 +16280,7 @@ block:
 	VMULPS        blocksAVX512<>+2448(SB), Y5, Y5
 	VMOVUPS       Y5, 544(BX)
 	MOVQ          ·tables+0(SB), R14
+	PREFETCHT0    2048(SI)
 	VMOVDQU       32(SI), X4
 	VPSRLW        $0x04, X4, X5
 	VPUNPCKLBW    X5, X4, X6
@@ -16691,7 +16925,7 @@ constants:
 	JMP begin
 
 // func dotOneIQ1MAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ1MAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -16712,6 +16946,7 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0    2048(AX)
 	VMOVDQU       32(AX), X1
 	VPSRLW        $0x04, X1, X2
 	VPUNPCKLBW    X2, X1, X3
@@ -17111,7 +17346,7 @@ constants:
 	JMP begin
 
 // func dotFourIQ1SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourIQ1SAVX512(SB), $1088-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -17138,6 +17373,7 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTQ  34(AX), Y4
 	VPSHUFB       blocksAVX512<>+2720(SB), Y4, Y4
 	VPMULLW       blocksAVX512<>+2752(SB), Y4, Y5
@@ -17173,6 +17409,7 @@ block:
 	VMULPS        blocksAVX512<>+2448(SB), Y4, Y4
 	VMOVUPS       Y4, (BX)
 	MOVQ          ·tables+0(SB), R12
+	PREFETCHT0    2048(DI)
 	VPBROADCASTQ  34(DI), Y4
 	VPSHUFB       blocksAVX512<>+2720(SB), Y4, Y4
 	VPMULLW       blocksAVX512<>+2752(SB), Y4, Y5
@@ -17208,6 +17445,7 @@ block:
 	VMULPS        blocksAVX512<>+2448(SB), Y4, Y4
 	VMOVUPS       Y4, 256(BX)
 	MOVQ          ·tables+0(SB), R13
+	PREFETCHT0    2048(R8)
 	VPBROADCASTQ  34(R8), Y4
 	VPSHUFB       blocksAVX512<>+2720(SB), Y4, Y4
 	VPMULLW       blocksAVX512<>+2752(SB), Y4, Y5
@@ -17243,6 +17481,7 @@ block:
 	VMULPS        blocksAVX512<>+2448(SB), Y4, Y4
 	VMOVUPS       Y4, 512(BX)
 	MOVQ          ·tables+0(SB), R14
+	PREFETCHT0    2048(SI)
 	VPBROADCASTQ  34(SI), Y4
 	VPSHUFB       blocksAVX512<>+2720(SB), Y4, Y4
 	VPMULLW       blocksAVX512<>+2752(SB), Y4, Y5
@@ -17876,7 +18115,7 @@ constants:
 	JMP begin
 
 // func dotOneIQ1SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneIQ1SAVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -17897,6 +18136,7 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTQ  34(AX), Y1
 	VPSHUFB       blocksAVX512<>+2720(SB), Y1, Y1
 	VPMULLW       blocksAVX512<>+2752(SB), Y1, Y2
@@ -18274,7 +18514,7 @@ constants:
 	JMP begin
 
 // func dotFourTQ2AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotFourTQ2AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -18299,18 +18539,26 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0    2048(AX)
+	PREFETCHT0    2112(AX)
 	VPBROADCASTW  64(AX), Y4
 	VCVTPH2PS     Y4, Z4
 	VMULPS        Z6, Z4, Z5
 	VMULPS        Z7, Z4, Z4
+	PREFETCHT0    2048(SI)
+	PREFETCHT0    2112(SI)
 	VPBROADCASTW  64(SI), Y8
 	VCVTPH2PS     Y8, Z8
 	VMULPS        Z6, Z8, Z9
 	VMULPS        Z7, Z8, Z8
+	PREFETCHT0    2048(DI)
+	PREFETCHT0    2112(DI)
 	VPBROADCASTW  64(DI), Y10
 	VCVTPH2PS     Y10, Z10
 	VMULPS        Z6, Z10, Z11
 	VMULPS        Z7, Z10, Z10
+	PREFETCHT0    2048(BX)
+	PREFETCHT0    2112(BX)
 	VPBROADCASTW  64(BX), Y12
 	VCVTPH2PS     Y12, Z12
 	VMULPS        Z6, Z12, Z13
@@ -18563,7 +18811,7 @@ constants:
 	JMP       begin
 
 // func dotOneTQ2AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotOneTQ2AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -18582,6 +18830,8 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0    2048(AX)
+	PREFETCHT0    2112(AX)
 	VPBROADCASTW  64(AX), Y1
 	VCVTPH2PS     Y1, Z1
 	VMULPS        Z3, Z1, Z2
@@ -18723,7 +18973,7 @@ constants:
 	JMP       begin
 
 // func dotFourTQ1AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, MMX+
 TEXT ·dotFourTQ1AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -18748,15 +18998,19 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTW  52(AX), Y4
 	VCVTPH2PS     Y4, Z4
 	VMULPS        Z5, Z4, Z4
+	PREFETCHT0    2048(SI)
 	VPBROADCASTW  52(SI), Y13
 	VCVTPH2PS     Y13, Z13
 	VMULPS        Z5, Z13, Z13
+	PREFETCHT0    2048(DI)
 	VPBROADCASTW  52(DI), Y14
 	VCVTPH2PS     Y14, Z14
 	VMULPS        Z5, Z14, Z14
+	PREFETCHT0    2048(BX)
 	VPBROADCASTW  52(BX), Y15
 	VCVTPH2PS     Y15, Z15
 	VMULPS        Z5, Z15, Z15
@@ -19130,7 +19384,7 @@ constants:
 	JMP       begin
 
 // func dotOneTQ1AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, MMX+
 TEXT ·dotOneTQ1AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -19149,6 +19403,7 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTW  52(AX), Y1
 	VCVTPH2PS     Y1, Z1
 	VMULPS        Z2, Z1, Z1
@@ -19358,7 +19613,7 @@ constants:
 	JMP       begin
 
 // func dotFourMXFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotFourMXFP4AVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -19387,6 +19642,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (AX), X4, X4
 	VPINSRB     $0x04, 17(AX), X4, X4
@@ -19399,6 +19656,8 @@ group:
 	VPSLLD      $0x17, X4, X4
 	VPMAXSD     X5, X4, X4
 	VMOVDQU     X4, (BX)
+	PREFETCHT0  2048(DI)
+	PREFETCHT0  2112(DI)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (DI), X4, X4
 	VPINSRB     $0x04, 17(DI), X4, X4
@@ -19411,6 +19670,8 @@ group:
 	VPSLLD      $0x17, X4, X4
 	VPMAXSD     X5, X4, X4
 	VMOVDQU     X4, 64(BX)
+	PREFETCHT0  2048(R8)
+	PREFETCHT0  2112(R8)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (R8), X4, X4
 	VPINSRB     $0x04, 17(R8), X4, X4
@@ -19423,6 +19684,8 @@ group:
 	VPSLLD      $0x17, X4, X4
 	VPMAXSD     X5, X4, X4
 	VMOVDQU     X4, 128(BX)
+	PREFETCHT0  2048(SI)
+	PREFETCHT0  2112(SI)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (SI), X4, X4
 	VPINSRB     $0x04, 17(SI), X4, X4
@@ -19568,6 +19831,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (AX), X4, X4
 	VMOVDQU     blocksAVX512<>+3488(SB), X5
@@ -19577,6 +19841,7 @@ block:
 	VPSLLD      $0x17, X4, X4
 	VPMAXSD     X5, X4, X4
 	VMOVDQU     X4, (BX)
+	PREFETCHT0  2048(DI)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (DI), X4, X4
 	VMOVDQU     blocksAVX512<>+3488(SB), X5
@@ -19586,6 +19851,7 @@ block:
 	VPSLLD      $0x17, X4, X4
 	VPMAXSD     X5, X4, X4
 	VMOVDQU     X4, 64(BX)
+	PREFETCHT0  2048(R8)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (R8), X4, X4
 	VMOVDQU     blocksAVX512<>+3488(SB), X5
@@ -19595,6 +19861,7 @@ block:
 	VPSLLD      $0x17, X4, X4
 	VPMAXSD     X5, X4, X4
 	VMOVDQU     X4, 128(BX)
+	PREFETCHT0  2048(SI)
 	VPXOR       X4, X4, X4
 	VPINSRB     $0x00, (SI), X4, X4
 	VMOVDQU     blocksAVX512<>+3488(SB), X5
@@ -19707,7 +19974,7 @@ constants:
 	JMP       begin
 
 // func dotOneMXFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotOneMXFP4AVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -19730,6 +19997,8 @@ row:
 	JLT    rest
 
 group:
+	PREFETCHT0  2048(AX)
+	PREFETCHT0  2112(AX)
 	VPXOR       X1, X1, X1
 	VPINSRB     $0x00, (AX), X1, X1
 	VPINSRB     $0x04, 17(AX), X1, X1
@@ -19780,6 +20049,7 @@ rest:
 	JEQ  done
 
 block:
+	PREFETCHT0  2048(AX)
 	VPXOR       X1, X1, X1
 	VPINSRB     $0x00, (AX), X1, X1
 	VMOVDQU     blocksAVX512<>+3488(SB), X2
@@ -19922,7 +20192,7 @@ constants:
 	JMP       begin
 
 // func dotFourNVFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotFourNVFP4AVX512(SB), $320-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -19949,6 +20219,7 @@ row:
 	MOVQ   CX, R11
 
 block:
+	PREFETCHT0    2048(AX)
 	VMOVD         (AX), X4
 	VPCMPEQB      blocksAVX512<>+3744(SB), X4, X5
 	VPANDN        X4, X5, X4
@@ -19958,6 +20229,7 @@ block:
 	VCVTPH2PS     X4, X4
 	VMULPS        blocksAVX512<>+3808(SB), X4, X4
 	VMOVUPS       X4, (BX)
+	PREFETCHT0    2048(DI)
 	VMOVD         (DI), X4
 	VPCMPEQB      blocksAVX512<>+3744(SB), X4, X5
 	VPANDN        X4, X5, X4
@@ -19967,6 +20239,7 @@ block:
 	VCVTPH2PS     X4, X4
 	VMULPS        blocksAVX512<>+3808(SB), X4, X4
 	VMOVUPS       X4, 64(BX)
+	PREFETCHT0    2048(R8)
 	VMOVD         (R8), X4
 	VPCMPEQB      blocksAVX512<>+3744(SB), X4, X5
 	VPANDN        X4, X5, X4
@@ -19976,6 +20249,7 @@ block:
 	VCVTPH2PS     X4, X4
 	VMULPS        blocksAVX512<>+3808(SB), X4, X4
 	VMOVUPS       X4, 128(BX)
+	PREFETCHT0    2048(SI)
 	VMOVD         (SI), X4
 	VPCMPEQB      blocksAVX512<>+3744(SB), X4, X5
 	VPANDN        X4, X5, X4
@@ -20157,7 +20431,7 @@ constants:
 	JMP       begin
 
 // func dotOneNVFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, F16C
+// Requires: AVX, AVX512DQ, AVX512F, F16C, MMX+
 TEXT ·dotOneNVFP4AVX512(SB), $128-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -20178,6 +20452,7 @@ row:
 	MOVQ   CX, R8
 
 block:
+	PREFETCHT0    2048(AX)
 	VMOVD         (AX), X1
 	VPCMPEQB      blocksAVX512<>+3744(SB), X1, X2
 	VPANDN        X1, X2, X1
@@ -20299,7 +20574,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ20AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotFourQ20AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -20324,15 +20599,19 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTW  (AX), Y4
 	VCVTPH2PS     Y4, Z4
 	VMULPS        Z5, Z4, Z4
+	PREFETCHT0    2048(SI)
 	VPBROADCASTW  (SI), Y7
 	VCVTPH2PS     Y7, Z7
 	VMULPS        Z5, Z7, Z7
+	PREFETCHT0    2048(DI)
 	VPBROADCASTW  (DI), Y8
 	VCVTPH2PS     Y8, Z8
 	VMULPS        Z5, Z8, Z8
+	PREFETCHT0    2048(BX)
 	VPBROADCASTW  (BX), Y9
 	VCVTPH2PS     Y9, Z9
 	VMULPS        Z5, Z9, Z9
@@ -20476,7 +20755,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ20AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotOneQ20AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -20495,6 +20774,7 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTW  (AX), Y1
 	VCVTPH2PS     Y1, Z1
 	VMULPS        Z2, Z1, Z1
@@ -20586,7 +20866,7 @@ constants:
 	JMP       begin
 
 // func dotFourQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotFourQ10AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -20611,15 +20891,19 @@ row:
 	MOVQ   CX, R10
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTW  (AX), Y4
 	VCVTPH2PS     Y4, Z4
 	VPXORD        Z5, Z4, Z4
+	PREFETCHT0    2048(SI)
 	VPBROADCASTW  (SI), Y6
 	VCVTPH2PS     Y6, Z6
 	VPXORD        Z5, Z6, Z6
+	PREFETCHT0    2048(DI)
 	VPBROADCASTW  (DI), Y7
 	VCVTPH2PS     Y7, Z7
 	VPXORD        Z5, Z7, Z7
+	PREFETCHT0    2048(BX)
 	VPBROADCASTW  (BX), Y8
 	VCVTPH2PS     Y8, Z8
 	VPXORD        Z5, Z8, Z8
@@ -20830,7 +21114,7 @@ constants:
 	JMP       begin
 
 // func dotOneQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, MMX+
 TEXT ·dotOneQ10AVX512(SB), $0-40
 	MOVQ   w+8(FP), AX
 	MOVQ   cols+24(FP), CX
@@ -20849,6 +21133,7 @@ row:
 	MOVQ   CX, DI
 
 block:
+	PREFETCHT0    2048(AX)
 	VPBROADCASTW  (AX), Y1
 	VCVTPH2PS     Y1, Z1
 	VPXORD        Z2, Z1, Z1

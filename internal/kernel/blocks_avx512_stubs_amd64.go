@@ -4,452 +4,377 @@
 
 package kernel
 
-// dotFourQ8AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ8AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ8AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ8AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ8AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ8AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ8AVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ8AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ4AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ4AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ4AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ4AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ4AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ4AVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ4AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ41AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ41AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ41AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ41AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ41AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ41AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ41AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ41AVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ41AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ50AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ50AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ50AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ50AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ50AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ50AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ50AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ50AVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ50AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ51AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ51AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ51AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ51AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ51AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ51AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ51AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ51AVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ51AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ2KAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ2KAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ2KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ2KAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ2KAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ2KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ2KAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ2KAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ2KAVX512(dst *float32, src *byte, n int)
 
-// dotFourQ3KAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ3KAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ3KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ3KAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ3KAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ3KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ3KAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ3KAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ3KAVX512(dst *float32, src *byte, n int)
 
-// dotFourQ4KAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ4KAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ4KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ4KAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ4KAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ4KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ4KAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ4KAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ4KAVX512(dst *float32, src *byte, n int)
 
-// dotFourQ5KAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ5KAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ5KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ5KAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ5KAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ5KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ5KAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ5KAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ5KAVX512(dst *float32, src *byte, n int)
 
-// dotFourQ6KAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ6KAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ6KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ6KAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ6KAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ6KAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ6KAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ6KAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ6KAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ4NLAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourIQ4NLAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourIQ4NLAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ4NLAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneIQ4NLAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneIQ4NLAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ4NLAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenIQ4NLAVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenIQ4NLAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ4XSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ4XSAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ4XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ4XSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ4XSAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ4XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ4XSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ4XSAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ4XSAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ3SAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ3SAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ3SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ3SAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ3SAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ3SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ3SAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ3SAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ3SAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ3XXSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ3XXSAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ3XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ3XXSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ3XXSAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ3XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ3XXSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ3XXSAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ3XXSAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ2SAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ2SAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ2SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ2SAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ2SAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ2SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ2SAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ2SAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ2SAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ2XSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ2XSAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ2XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ2XSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ2XSAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ2XSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ2XSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ2XSAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ2XSAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ2XXSAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ2XXSAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ2XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ2XXSAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ2XXSAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ2XXSAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ2XXSAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ2XXSAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ2XXSAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ1MAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ1MAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ1MAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ1MAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ1MAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ1MAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ1MAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ1MAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ1MAVX512(dst *float32, src *byte, n int)
 
-// dotFourIQ1SAVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ1SAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ1SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ1SAVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ1SAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ1SAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ1SAVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ1SAVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ1SAVX512(dst *float32, src *byte, n int)
 
-// dotFourTQ2AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourTQ2AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourTQ2AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneTQ2AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneTQ2AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneTQ2AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenTQ2AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenTQ2AVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenTQ2AVX512(dst *float32, src *byte, n int)
 
-// dotFourTQ1AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourTQ1AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourTQ1AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneTQ1AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneTQ1AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneTQ1AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenTQ1AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenTQ1AVX512 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenTQ1AVX512(dst *float32, src *byte, n int)
 
-// dotFourMXFP4AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourMXFP4AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourMXFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneMXFP4AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneMXFP4AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneMXFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenMXFP4AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenMXFP4AVX512 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenMXFP4AVX512(dst *float32, src *byte, n int)
 
-// dotFourNVFP4AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotFourNVFP4AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotFourNVFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneNVFP4AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotOneNVFP4AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotOneNVFP4AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenNVFP4AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 64.
+// widenNVFP4AVX512 is tensor.WidenF32 of n elements; n is a multiple of 64.
 //
 //go:noescape
 func widenNVFP4AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ20AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotFourQ20AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotFourQ20AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ20AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotOneQ20AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotOneQ20AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ20AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 64.
+// widenQ20AVX512 is tensor.WidenF32 of n elements; n is a multiple of 64.
 //
 //go:noescape
 func widenQ20AVX512(dst *float32, src *byte, n int)
 
-// dotFourQ10AVX512 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 128, rows is positive.
+// dotFourQ10AVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 128.
 //
 //go:noescape
 func dotFourQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ10AVX512 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 128, rows is positive.
+// dotOneQ10AVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 128.
 //
 //go:noescape
 func dotOneQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ10AVX512 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 128.
+// widenQ10AVX512 is tensor.WidenF32 of n elements; n is a multiple of 128.
 //
 //go:noescape
 func widenQ10AVX512(dst *float32, src *byte, n int)

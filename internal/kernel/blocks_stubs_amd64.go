@@ -4,452 +4,377 @@
 
 package kernel
 
-// dotFourQ8AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ8AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ8AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ8AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ8AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ8AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ8AVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ8AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ4AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ4AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ4AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ4AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ4AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ4AVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ4AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ41AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ41AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ41AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ41AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ41AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ41AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ41AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ41AVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ41AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ50AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ50AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ50AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ50AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ50AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ50AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ50AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ50AVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ50AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ51AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourQ51AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourQ51AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ51AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneQ51AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneQ51AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ51AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenQ51AVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenQ51AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ2KAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ2KAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ2KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ2KAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ2KAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ2KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ2KAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ2KAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ2KAVX2(dst *float32, src *byte, n int)
 
-// dotFourQ3KAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ3KAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ3KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ3KAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ3KAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ3KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ3KAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ3KAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ3KAVX2(dst *float32, src *byte, n int)
 
-// dotFourQ4KAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ4KAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ4KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ4KAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ4KAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ4KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ4KAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ4KAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ4KAVX2(dst *float32, src *byte, n int)
 
-// dotFourQ5KAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ5KAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ5KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ5KAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ5KAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ5KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ5KAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ5KAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ5KAVX2(dst *float32, src *byte, n int)
 
-// dotFourQ6KAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourQ6KAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourQ6KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ6KAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneQ6KAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneQ6KAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ6KAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenQ6KAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenQ6KAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ4NLAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourIQ4NLAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourIQ4NLAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ4NLAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneIQ4NLAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneIQ4NLAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ4NLAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenIQ4NLAVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenIQ4NLAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ4XSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ4XSAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ4XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ4XSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ4XSAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ4XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ4XSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ4XSAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ4XSAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ3SAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ3SAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ3SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ3SAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ3SAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ3SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ3SAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ3SAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ3SAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ3XXSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ3XXSAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ3XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ3XXSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ3XXSAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ3XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ3XXSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ3XXSAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ3XXSAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ2SAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ2SAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ2SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ2SAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ2SAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ2SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ2SAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ2SAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ2SAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ2XSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ2XSAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ2XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ2XSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ2XSAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ2XSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ2XSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ2XSAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ2XSAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ2XXSAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ2XXSAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ2XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ2XXSAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ2XXSAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ2XXSAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ2XXSAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ2XXSAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ2XXSAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ1MAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ1MAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ1MAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ1MAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ1MAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ1MAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ1MAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ1MAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ1MAVX2(dst *float32, src *byte, n int)
 
-// dotFourIQ1SAVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourIQ1SAVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourIQ1SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneIQ1SAVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneIQ1SAVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneIQ1SAVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenIQ1SAVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenIQ1SAVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenIQ1SAVX2(dst *float32, src *byte, n int)
 
-// dotFourTQ2AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourTQ2AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourTQ2AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneTQ2AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneTQ2AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneTQ2AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenTQ2AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenTQ2AVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenTQ2AVX2(dst *float32, src *byte, n int)
 
-// dotFourTQ1AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotFourTQ1AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotFourTQ1AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneTQ1AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 256, rows is positive.
+// dotOneTQ1AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape
 func dotOneTQ1AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenTQ1AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 256.
+// widenTQ1AVX2 is tensor.WidenF32 of n elements; n is a multiple of 256.
 //
 //go:noescape
 func widenTQ1AVX2(dst *float32, src *byte, n int)
 
-// dotFourMXFP4AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotFourMXFP4AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotFourMXFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneMXFP4AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 32, rows is positive.
+// dotOneMXFP4AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 32.
 //
 //go:noescape
 func dotOneMXFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenMXFP4AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 32.
+// widenMXFP4AVX2 is tensor.WidenF32 of n elements; n is a multiple of 32.
 //
 //go:noescape
 func widenMXFP4AVX2(dst *float32, src *byte, n int)
 
-// dotFourNVFP4AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotFourNVFP4AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotFourNVFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneNVFP4AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotOneNVFP4AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotOneNVFP4AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenNVFP4AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 64.
+// widenNVFP4AVX2 is tensor.WidenF32 of n elements; n is a multiple of 64.
 //
 //go:noescape
 func widenNVFP4AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ20AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotFourQ20AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotFourQ20AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ20AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 64, rows is positive.
+// dotOneQ20AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 64.
 //
 //go:noescape
 func dotOneQ20AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ20AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 64.
+// widenQ20AVX2 is tensor.WidenF32 of n elements; n is a multiple of 64.
 //
 //go:noescape
 func widenQ20AVX2(dst *float32, src *byte, n int)
 
-// dotFourQ10AVX2 sets y[r] to the dot product of row r of w [4·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 128, rows is positive.
+// dotFourQ10AVX2 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 128.
 //
 //go:noescape
 func dotFourQ10AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// dotOneQ10AVX2 sets y[r] to the dot product of row r of w [1·rows, cols] with x, as dotGeneric does.
-// cols is a positive multiple of 128, rows is positive.
+// dotOneQ10AVX2 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 128.
 //
 //go:noescape
 func dotOneQ10AVX2(y *float32, w *byte, x *float32, cols int, rows int)
 
-// widenQ10AVX2 sets dst[:n] to the elements of src, as tensor.WidenF32 does.
-// n is a positive multiple of 128.
+// widenQ10AVX2 is tensor.WidenF32 of n elements; n is a multiple of 128.
 //
 //go:noescape
 func widenQ10AVX2(dst *float32, src *byte, n int)

@@ -20,7 +20,7 @@ const (
 
 // decay returns 2^x, limited to 2^-126 and 2^127, as scale·(high + low), where scale is a power of 2 and high + low exactly 1
 // more than a float32.
-func decay(x float32) (scale float32, high, low float64) {
+func decay(x float32) (scale float32, high, low single) {
 	if x < decayMin {
 		x = decayMin
 	}
@@ -28,12 +28,12 @@ func decay(x float32) (scale float32, high, low float64) {
 		x = decayMax
 	}
 	e := math.RoundToEven(float64(x))
-	high, low = onePlus(float64(x) - e)
+	high, low = onePlus(single(float64(x) - e))
 	return math.Float32frombits(uint32(int32(e)+127) << 23), high, low
 }
 
 // onePlus returns 2^r for |r| ≤ 1/2, which is 1 more than a float32, as the exact sum of two.
-func onePlus(r float64) (high, low float64) {
+func onePlus(r single) (high, low single) {
 	p := fma32(decayQ5, r, decayQ4)
 	p = fma32(p, r, decayQ3)
 	p = fma32(p, r, decayQ2)
@@ -41,7 +41,7 @@ func onePlus(r float64) (high, low float64) {
 	p = fma32(p, r, decayQ0)
 	q := float32(float32(p) * float32(r))
 	one := 1 + q
-	return float64(one), float64(q - (one - 1))
+	return single(one), single(q - (one - 1))
 }
 
 // DecayRates sets rate[i] to A·log2 e for A = -exp(aLog[i]), the A of the Mamba paper (section 3.6) from its stored

@@ -37,7 +37,16 @@ var generic = isa{
 	scaleRow: func(y, x, weight *float32, scale float64, n int) {
 		scaleRowGeneric(at(y, n), at(x, n), at(weight, n), scale)
 	},
-	addTo:       func(y, x *float32, n int) { addToGeneric(at(y, n), at(x, n)) },
+	addTo: func(y, x *float32, n int) { addToGeneric(at(y, n), at(x, n)) },
+	addRows: func(y *float64, yStride int, x *float32, xStride int, w *float32, wStride, n, rows, columns int) {
+		addRowsGeneric(at(y, (rows-1)*yStride+columns), yStride, at(x, (rows-1)*xStride+n), xStride, at(w, (n-1)*wStride+columns), wStride, n, rows, columns)
+	},
+	weigh: func(w *float32, scores *float64, scale, most float64) (top, sum float64) {
+		return weighGeneric((*[PageTokens]float32)(at(w, PageTokens)), (*[PageTokens]float64)(at(scores, PageTokens)), scale, most)
+	},
+	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) {
+		roundTrialsGeneric(t, at(x, n), at(w, n), lo, hi)
+	},
 	xor:         func(data *byte, quarter int) uint64 { return xorGeneric(at(data, 4*quarter)) },
 	multiplyAdd: multiplyAddGeneric,
 }

@@ -136,7 +136,17 @@ func TestSameBitsEverywhere(t *testing.T) {
 		heads.Run(&r2, h, 0, 20)
 		check("HeadScan", hash(append(h, r2.Y...)), 0x0d18099a47d9a5a1)
 
-		for _, v := range append(r.Y, r2.Y...) {
+		const dim, group = 24, 3
+		attention := Attention{Dim: dim, Group: group, Scale: 0.05}
+		var keys, values [][]float32
+		for range 3 {
+			keys, values = append(keys, exactInputs(rng, PageTokens*dim)), append(values, exactInputs(rng, PageTokens*dim))
+		}
+		q := exactInputs(rng, 50*group*dim)
+		attention.Run(q, group*dim, 50, 100, 0, keys, values)
+		check("Attention", hash(q), 0xc6f3ccf678333053)
+
+		for _, v := range slices.Concat(r.Y, r2.Y, q) {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				t.Fatal("the inputs left the finite numbers, where bits show little")
 			}

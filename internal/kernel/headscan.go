@@ -141,13 +141,13 @@ func stepHeadGeneric(sums []float64, h []float32, dt float64, high, low float32,
 	c = c[:len(b)]
 	for i := range sums {
 		row := h[i*len(b):][:len(b)]
-		dtx := float64(float32(dt * float64(x[i])))
-		var lane [lanes]float64
+		dtx := single(float32(dt * float64(x[i])))
+		var lane [lanes]single
 		for n, bn := range b {
-			state := float64(row[n])
-			next := fma32(state, float64(high), fma32(dtx, float64(bn), float64(float32(state*float64(low)))))
+			state := single(row[n])
+			next := fma32(state, single(high), fma32(dtx, single(bn), single(float32(state*single(low)))))
 			row[n] = float32(next)
-			lane[n%lanes] = fma32(next, float64(c[n]), lane[n%lanes])
+			lane[n%lanes] = fma32(next, single(c[n]), lane[n%lanes])
 		}
 		sums[i] = sumLanes64(&lane)
 	}

@@ -42,6 +42,13 @@ type isa struct {
 	// addTo is addToGeneric of n elements.
 	addTo func(y, x *float32, n int)
 
+	// addRows is addRowsGeneric; columns is a multiple of lanes, n is positive.
+	addRows func(y *float64, yStride int, x *float32, xStride int, w *float32, wStride, n, rows, columns int)
+	// weigh is weighGeneric.
+	weigh func(w *float32, scores *float64, scale, most float64) (top, sum float64)
+	// roundTrials is roundTrialsGeneric of n elements, any number.
+	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
+
 	// fetch brings lines of memory, cacheLine bytes each, into the second-level cache, fetchRows the line at p and those at
 	// every stride values from there. Both are nil if the CPU does that best by itself.
 	fetch     func(p *float32, lines int)

@@ -68,6 +68,10 @@ var avx2 = isa{
 	},
 	scaleRow: scaleRowAVX2,
 	addTo:    addToAVX2,
+	addRows:  addRowsAVX2,
+	weigh:    weighAVX2,
+
+	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX2(&t.S[0], x, w, n, lo, hi) },
 
 	xor:         xorAVX2,
 	multiplyAdd: func(n int) { multiplyAddAVX2(n / (2 * 8 * 12)) },
@@ -127,6 +131,8 @@ var avx512 = func() isa {
 		return lane
 	}
 	s.scaleRow, s.addTo = scaleRowAVX512, addToAVX512
+	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX512(&t.S[0], x, w, n, lo, hi) }
+	s.addRows, s.weigh = addRowsAVX512, weighAVX512
 	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
 	return s

@@ -105,6 +105,18 @@ func prefetchRowsAVX512(p *float32, stride int, rows int)
 //go:noescape
 func addToAVX512(y *float32, x *float32, n int)
 
+// addRowsAVX512 adds Σ_i x[r·xStride + i]·w[i·wStride:] for i < n, columns values, to y[r·yStride:] for each of some rows r, as
+// addRowsGeneric does. columns is a positive multiple of 16, n and rows are positive.
+//
+//go:noescape
+func addRowsAVX512(y *float64, yStride int, x *float32, xStride int, w *float32, wStride int, n int, rows int, columns int)
+
+// roundTrialsAVX512 completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func roundTrialsAVX512(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 
@@ -164,3 +176,8 @@ func addSquaresAVX512(lanes *float64, x *float32, n int)
 //
 //go:noescape
 func scaleRowAVX512(y *float32, x *float32, weight *float32, scale float64, n int)
+
+// weighAVX512 sets w[i] to exp(scores[i]·scale - top) for the 64 scores of a page, as weighGeneric does.
+//
+//go:noescape
+func weighAVX512(w *float32, scores *float64, scale float64, most float64) (top float64, sum float64)

@@ -135,5 +135,22 @@ func xorAVX2(data *byte, quarter int) uint64
 //go:noescape
 func addToAVX2(y *float32, x *float32, n int)
 
+// addRowsAVX2 adds Σ_i x[r·xStride + i]·w[i·wStride:] for i < n, columns values, to y[r·yStride:] for each of some rows r, as
+// addRowsGeneric does. columns is a positive multiple of 16, n and rows are positive.
+//
+//go:noescape
+func addRowsAVX2(y *float64, yStride int, x *float32, xStride int, w *float32, wStride int, n int, rows int, columns int)
+
+// weighAVX2 sets w[i] to exp(scores[i]·scale - top) for the 64 scores of a page, as weighGeneric does.
+//
+//go:noescape
+func weighAVX2(w *float32, scores *float64, scale float64, most float64) (top float64, sum float64)
+
+// roundTrialsAVX2 completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func roundTrialsAVX2(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX2 does 96·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX2(rounds int)

@@ -31,7 +31,7 @@ func TestFMARoundsOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	check := func(w, x, c float32) {
 		t.Helper()
-		got := float32(fma32(float64(w), float64(x), float64(c)))
+		got := float32(fma32(single(w), single(x), single(c)))
 		if isSpecial(w) || isSpecial(x) || isSpecial(c) {
 			want := float32(math.FMA(float64(w), float64(x), float64(c)))
 			if !sameFloat(got, want) {
@@ -75,7 +75,7 @@ func TestFMAAtMidpoints(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			w = -w
 		}
-		got, want := float32(fma32(float64(w), float64(x), float64(c))), bigFMA(w, x, c)
+		got, want := float32(fma32(single(w), single(x), single(c))), bigFMA(w, x, c)
 		if got != want {
 			t.Fatalf("fma32(%g, %g, %g) = %#x, want %#x", w, x, c, math.Float32bits(got), math.Float32bits(want))
 		}
@@ -105,7 +105,7 @@ func dotByTheBook(w, x []float32) float32 {
 		if j < len(w) {
 			a, b = w[j], x[j]
 		}
-		lane[j%16] = float32(fma32(float64(a), float64(b), float64(lane[j%16])))
+		lane[j%16] = float32(fma32(single(a), single(b), single(lane[j%16])))
 	}
 	var wide [16]float64
 	for i, v := range lane {

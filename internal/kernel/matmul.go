@@ -18,98 +18,144 @@ const (
 	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, all want the same few places of a cache
 )
 
-// MatMul sets y[t, r] = Σ_c w[r, c]·x[t, c] for T tokens, on the pool's threads, in the summation order of the package
-// comment. x is [T, w.Cols] with rows xStride apart, y is [T, w.Rows]. y must not overlap x.
+// Product is a matrix product of some tokens: y[t, r] = Σ_c w[r, c]·x[t, c], in the summation order of the package comment. Y must
+// not overlap X.
+type Product struct {
+	Y       []float32 // [Tokens, W.Rows], rows YStride apart
+	YStride int
+	W       *Matrix
+	X       []float32 // [Tokens, W.Cols], rows XStride apart
+	XStride int
+	Tokens  int
+}
+
+// MatMul computes the product of one matrix, on the pool's threads, with rows of y that lie one after the other.
 func MatMul(p *parallel.Pool, y []float32, w *Matrix, x []float32, xStride, tokens int) {
-	if tokens < 1 {
-		return
-	}
-	m := products.Get().(*product)
-	m.y, m.w, m.x, m.xStride, m.tokens = y, w, x, xStride, tokens
-	// For a few tokens, reading the weights is the work: the first token brings rows into a second-level cache, in a few long
-	// streams, and the others find them there.
-	if tokens <= cpu.formats[w.dtype].few {
-		grain := min(sliceBytes/w.rowBytes, w.Rows/(2*p.Threads())) + 3
-		p.RunTask(m.few, w.Rows, grain&^3)
-	} else {
-		p.RunTask(m.many, m.divide(p.Threads()), 1)
-	}
-	m.y, m.w, m.x = nil, nil, nil
-	products.Put(m)
+	MatMulEach(p, Product{y, w.Rows, w, x, xStride, tokens})
 }
 
-// product is a matrix product that is being computed, and the two ways to do so.
-type product struct {
-	y, x            []float32
-	w               *Matrix
-	xStride, tokens int
-
-	// How the work is divided when there are many tokens: blocks of tokens, pieces of rows within them.
-	threads, block, rows, pieces int
-	padded                       []float32 // x with rows at a better distance
-
-	few, many *parallel.Task
+// MatMulEach computes products of which none reads what another one writes, all at once on the pool's threads.
+func MatMulEach(p *parallel.Pool, all ...Product) {
+	m := multiplications.Get().(*multiplication)
+	m.products, m.ends = slices.Grow(m.products[:0], len(all)), m.ends[:0]
+	pieces := 0
+	for i := range all {
+		if all[i].Tokens < 1 {
+			continue
+		}
+		n := len(m.ends)
+		m.products = m.products[:n+1]
+		m.products[n].Product = all[i]
+		pieces += m.products[n].divide(p.Threads())
+		m.ends = append(m.ends, pieces)
+	}
+	p.RunTask(m.task, pieces, 1)
+	for i := range m.products {
+		m.products[i].Product = Product{}
+	}
+	multiplications.Put(m)
 }
 
-// products are kept from one matrix product to the next, so that one allocates nothing.
-var products = sync.Pool{New: func() any { return newProduct() }}
+// multiplication is some products that are being computed.
+type multiplication struct {
+	products []product
+	ends     []int // of each among the pieces of all
+	task     *parallel.Task
+}
 
-func newProduct() *product {
-	m := &product{}
-	m.few = parallel.NewTask(func(lo, hi int) {
-		for t := range m.tokens {
-			m.w.mulVec(m.y[t*m.w.Rows+lo:t*m.w.Rows+hi], m.x[t*m.xStride:][:m.w.Cols], lo)
-		}
-	})
-	m.many = parallel.NewTask(func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			m.tile(i)
-		}
-	})
+// multiplications are kept from one to the next, so that one allocates nothing.
+var multiplications = sync.Pool{New: func() any {
+	m := &multiplication{}
+	m.task = parallel.NewTask(m.pieces)
 	return m
+}}
+
+// pieces computes the pieces lo to hi, counted over all products.
+func (m *multiplication) pieces(lo, hi int) {
+	i, _ := slices.BinarySearch(m.ends, lo+1)
+	for ; lo < hi; lo++ {
+		for lo >= m.ends[i] {
+			i++
+		}
+		m.products[i].piece(lo - m.ends[i] + m.products[i].pieces)
+	}
 }
 
-// divide says how the product is divided, and into how many tiles.
+// product is one that is being computed, and how it is divided.
+type product struct {
+	Product
+	few     bool // for so few tokens that reading the weights is the work
+	pieces  int
+	rows    int // of the matrix in a piece
+	threads int
+
+	// When there are many tokens: blocks of them, in each of which all rows come.
+	block, perBlock int
+	padded          []float32 // x with rows at a better distance
+}
+
+// divide divides the product, and says into how many pieces. For a few tokens, the first of them brings rows into a second-level
+// cache, in a few long streams, and the others find them there.
 func (m *product) divide(threads int) int {
-	w, atOnce := m.w, TokensAtOnce()
+	w := m.W
+	m.threads, m.few = threads, m.Tokens <= w.few()
+	if m.few {
+		m.rows = max(4, (min(sliceBytes/w.rowBytes, w.Rows/(2*threads))+3)&^3)
+		m.pieces = (w.Rows + m.rows - 1) / m.rows
+		return m.pieces
+	}
+	atOnce := TokensAtOnce()
 	most := max(blockLeast, blockBytes/(4*w.Cols))
-	blocks := (m.tokens + most - 1) / most
-	m.block = (m.tokens + blocks - 1) / blocks
+	blocks := (m.Tokens + most - 1) / most
+	m.block = (m.Tokens + blocks - 1) / blocks
 	m.block = (m.block + atOnce - 1) / atOnce * atOnce
-	m.threads = threads
 	m.rows = max(4, min(tileRows, tileFloats/w.Cols&^3, w.Rows/(4*threads)&^3))
-	m.pieces = (w.Rows + m.rows - 1) / m.rows
-	if m.xStride%pageFloats == 0 && m.tokens >= atOnce {
+	m.perBlock = (w.Rows + m.rows - 1) / m.rows
+	if m.XStride%pageFloats == 0 && m.Tokens >= atOnce {
 		m.padRows()
 	}
-	return (m.tokens + m.block - 1) / m.block * m.pieces
+	m.pieces = (m.Tokens + m.block - 1) / m.block * m.perBlock
+	return m.pieces
+}
+
+// piece computes piece i.
+func (m *product) piece(i int) {
+	if !m.few {
+		m.tile(i)
+		return
+	}
+	lo := i * m.rows
+	hi := min(lo+m.rows, m.W.Rows)
+	for t := range m.Tokens {
+		m.W.mulVec(m.Y[t*m.YStride+lo:t*m.YStride+hi], m.X[t*m.XStride:][:m.W.Cols], lo)
+	}
 }
 
 // padRows replaces x by a copy whose rows do not fall on each other in a cache.
 func (m *product) padRows() {
-	stride := m.w.Cols + lanes
-	m.padded = slices.Grow(m.padded[:0], m.tokens*stride)[:m.tokens*stride]
-	for t := range m.tokens {
-		copy(m.padded[t*stride:], m.x[t*m.xStride:][:m.w.Cols])
+	stride := m.W.Cols + lanes
+	m.padded = slices.Grow(m.padded[:0], m.Tokens*stride)[:m.Tokens*stride]
+	for t := range m.Tokens {
+		copy(m.padded[t*stride:], m.X[t*m.XStride:][:m.W.Cols])
 	}
-	m.x, m.xStride = m.padded, stride
+	m.X, m.XStride = m.padded, stride
 }
 
 // tile computes one piece of rows for one block of tokens.
 func (m *product) tile(i int) {
-	w := m.w
-	lo := i % m.pieces * m.rows
+	w := m.W
+	lo := i % m.perBlock * m.rows
 	hi := min(lo+m.rows, w.Rows)
-	from := i / m.pieces * m.block
-	tokens := min(m.block, m.tokens-from)
-	y, x := m.y[from*w.Rows+lo:], m.x[from*m.xStride:]
+	from := i / m.perBlock * m.block
+	tokens := min(m.block, m.Tokens-from)
+	y, x := m.Y[from*m.YStride+lo:], m.X[from*m.XStride:]
 	next := w.rows(lo+m.threads*m.rows, hi+m.threads*m.rows)
 	if w.dtype == tensor.F32 {
-		mulTile(y, w.Rows, floats(w.rows(lo, hi)), x, m.xStride, w.Cols, hi-lo, tokens, next)
+		mulTile(y, m.YStride, floats(w.rows(lo, hi)), x, m.XStride, w.Cols, hi-lo, tokens, next)
 		return
 	}
 	rows := buffer((hi - lo) * w.Cols)
 	defer buffers.Put(rows)
 	w.widen(*rows, lo, hi)
-	mulTile(y, w.Rows, *rows, x, m.xStride, w.Cols, hi-lo, tokens, next)
+	mulTile(y, m.YStride, *rows, x, m.XStride, w.Cols, hi-lo, tokens, next)
 }

@@ -7,14 +7,19 @@ type Matrix struct {
 	Rows, Cols int
 
 	dtype    tensor.DType
-	data     []byte // if they are F32, in the byte order of this machine and aligned
-	rowBytes int    // of data for a row
+	data     []byte        // if they are F32, in the byte order of this machine and aligned
+	coding   tensor.Coding // in place of data, if they are coded; else nil
+	rowBytes int           // that are stored for a row
 }
 
 // NewMatrix returns the matrix of a two-dimensional tensor of one of tensor.Floats, without copying it, but for F64, which is
 // rounded to float32, and for F32 that is not aligned.
 func NewMatrix(t tensor.Tensor) Matrix {
-	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, data: t.Data}
+	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, data: t.Data, coding: t.Coding}
+	if m.coding != nil {
+		m.rowBytes = m.Cols // about: most codings have 4 to 8 bits
+		return m
+	}
 	if t.DType == tensor.F32 || t.DType == tensor.F64 {
 		m.dtype, m.data = tensor.F32, stored(tensor.Float32s(t))
 	}
@@ -28,25 +33,28 @@ func (m *Matrix) Row(dst []float32, i int) {
 }
 
 // widen sets dst to the rows lo to hi.
-func (m *Matrix) widen(dst []float32, lo, hi int) { m.decode(dst, m.rows(lo, hi)) }
-
-// decode sets dst to the elements of src, which is part of the matrix.
-func (m *Matrix) decode(dst []float32, src []byte) {
-	if m.dtype == tensor.F32 {
-		copy(dst, floats(src))
-		return
+func (m *Matrix) widen(dst []float32, lo, hi int) {
+	switch {
+	case m.coding != nil:
+		m.coding.Widen(dst, lo*m.Cols)
+	case m.dtype == tensor.F32:
+		copy(dst, floats(m.rows(lo, hi)))
+	default:
+		widen(dst, m.dtype, m.rows(lo, hi))
 	}
-	widen(dst, m.dtype, src)
 }
 
-// rows returns the rows lo to hi, as far as there are such rows.
+// rows returns the rows lo to hi, as far as there are such rows; none of a coded matrix.
 func (m *Matrix) rows(lo, hi int) []byte {
+	if m.coding != nil {
+		return nil
+	}
 	return m.data[min(lo, m.Rows)*m.rowBytes : min(hi, m.Rows)*m.rowBytes]
 }
 
 // mulVec sets y to the product of the rows from lo on, len(y) of them, with x.
 func (m *Matrix) mulVec(y, x []float32, lo int) {
-	if m.Cols%lanes != 0 {
+	if m.Cols%lanes != 0 || m.coding != nil {
 		m.mulVecPadded(y, x, lo)
 		return
 	}
@@ -56,7 +64,7 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 // paddedRows is how many rows mulVecPadded copies at a time.
 const paddedRows = 32
 
-// mulVecPadded is mulVec for rows whose length is not a multiple of lanes, by copies that end in zeros.
+// mulVecPadded is mulVec for rows that are coded or whose length is not a multiple of lanes, by copies that end in zeros.
 func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	cols := roundUp(m.Cols)
 	v, rows := padColumns(x, m.Cols, m.Cols, cols, 1), buffer(paddedRows*cols)
@@ -65,11 +73,18 @@ func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	clear(*rows)
 	for len(y) > 0 {
 		n := min(len(y), paddedRows)
-		src := m.rows(lo, lo+n)
 		for r := range n {
-			m.decode((*rows)[r*cols:][:m.Cols], src[r*m.rowBytes:][:m.rowBytes])
+			m.widen((*rows)[r*cols:][:m.Cols], lo+r, lo+r+1)
 		}
 		mulFloats(y[:n], (*rows)[:n*cols], *v)
 		y, lo = y[n:], lo+n
 	}
+}
+
+// few is the most tokens for which it is sooner to widen rows anew than once for all.
+func (m *Matrix) few() int {
+	if m.coding != nil {
+		return 1
+	}
+	return cpu.formats[m.dtype].few
 }

@@ -82,11 +82,3 @@ func addToGeneric(y, x []float32) {
 		y[i] += v
 	}
 }
-
-// AddBias adds bias to each row of y, which holds rows of len(bias) values.
-func AddBias(y, bias []float32) {
-	for len(y) > 0 {
-		Add(y[:len(bias)], bias)
-		y = y[len(bias):]
-	}
-}

@@ -145,14 +145,14 @@ func scanStepsGeneric(sums []float64, h, rate, b, c, dt, x []float32) {
 // is fused with the rest of the step, h is rounded once but for what is small beside it.
 func stepGeneric(h, rate, b, c []float32, dt, x float32) float64 {
 	rate, b, c = rate[:len(h)], b[:len(h)], c[:len(h)]
-	var lane [4]float64
+	var lane [4]single
 	dtx := float32(dt * x)
 	for n := range h {
 		scale, high, low := decay(float32(dt * rate[n]))
-		state := float64(float32(h[n] * scale))
-		next := fma32(state, high, fma32(float64(dtx), float64(b[n]), float64(float32(state*low))))
+		state := single(float32(h[n] * scale))
+		next := fma32(state, high, fma32(single(dtx), single(b[n]), single(float32(state*low))))
 		h[n] = float32(next)
-		lane[n%4] = fma32(next, float64(c[n]), lane[n%4])
+		lane[n%4] = fma32(next, single(c[n]), lane[n%4])
 	}
-	return (lane[0] + lane[2]) + (lane[1] + lane[3])
+	return (float64(lane[0]) + float64(lane[2])) + (float64(lane[1]) + float64(lane[3]))
 }

@@ -69,12 +69,12 @@ func softplusOfSum(a, b float32) float32 {
 
 	// e^(w + wLow) = 2^e·(one + rest)
 	e := math.RoundToEven(float64(float32(w * log2eHigh)))
-	r := fma32(float64(w), log2eHigh, -e)
-	r = fma32(float64(w), log2eLow, r)
-	r = fma32(float64(wLow), log2eHigh, r)
+	r := fma32(single(w), log2eHigh, single(-e))
+	r = fma32(single(w), log2eLow, r)
+	r = fma32(single(wLow), log2eHigh, r)
 	one, rest := onePlus(r)
 	scale := math.Float64frombits(uint64(int64(e)+1023) << 52)
-	u, uLow := float64(float32(one*scale)), float64(float32(rest*scale))
+	u, uLow := single(float32(float64(one)*scale)), single(float32(float64(rest)*scale))
 
 	q := fma32(log1pQ8, u, log1pQ7)
 	q = fma32(q, u, log1pQ6)
@@ -84,7 +84,7 @@ func softplusOfSum(a, b float32) float32 {
 	q = fma32(q, u, log1pQ2)
 	q = fma32(q, u, log1pQ1)
 	q = fma32(q, u, log1pQ0)
-	l := float32(float32(u) + float32(fma32(-float64(float32(q*u)), u, uLow)))
+	l := float32(float32(u) + float32(fma32(-single(float32(q*u)), u, uLow)))
 	if x > 0 {
 		return x + float32(l+low)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -28,6 +29,9 @@ type Weights struct {
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Notes      []Note            // what is odd about the files and harms nothing
+
+	Schemes     []scheme.Found // by which weights are stored in several tensors; Tensors has them put together
+	Activations []string       // the scales of activations beside these, which are left out
 }
 
 // Note is something odd about a file.
@@ -228,26 +232,6 @@ func holdsResults(path string) bool {
 func (src Source) HasWeights() bool {
 	return src.File != "" || slices.ContainsFunc(filenames.UsualWeights, func(name string) bool { return Exists(filepath.Join(src.Dir, name)) }) ||
 		len(OtherWeights(src.Dir)) > 0
-}
-
-// OpenWeights maps the weights and takes wrappers off their names. own is as in unwrap.
-func OpenWeights(src Source, own string) (*Weights, error) {
-	path, err := WeightsOf(src)
-	if err != nil {
-		return nil, err
-	}
-	open := OpenSingle
-	if filenames.IsIndex(filepath.Base(path)) {
-		open = OpenShards
-	}
-	w, err := open(path, OpenFile)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.unwrap(own); err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	return w, nil
 }
 
 // OpenSingle maps a file by open.

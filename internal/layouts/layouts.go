@@ -2,6 +2,9 @@
 package layouts
 
 import (
+	"path/filepath"
+	"slices"
+
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layout/gguf"
@@ -53,4 +56,32 @@ func Detect(path string) (src layout.Source, l layout.Layout, err error) {
 		}
 	}
 	return src, layout.Layout{}, layout.NoMatch(src.Dir)
+}
+
+// Meant returns the layout that a folder which matches none was in: that of the default's configuration or of weights under
+// a name that only one layout uses, or else the default.
+func Meant(src layout.Source) layout.Layout {
+	usual, _ := Named(Default)
+	if layout.Exists(usual.Folder.Config(src)) {
+		return usual
+	}
+	for _, l := range All {
+		for _, name := range l.Repo.Weights {
+			if !slices.Contains(usual.Repo.Weights, name) && layout.Exists(filepath.Join(src.Dir, name)) {
+				return l
+			}
+		}
+	}
+	return usual
+}
+
+// Speaking returns the layout in whose dialect a configuration is, by its keys.
+func Speaking(text []byte) layout.Layout {
+	for _, l := range All {
+		if l.Folder != nil && l.Folder.Is != nil && l.Folder.Is(text) {
+			return l
+		}
+	}
+	usual, _ := Named(Default)
+	return usual
 }

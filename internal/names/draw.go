@@ -14,13 +14,13 @@ type Draw func(rng *rand.Rand, i int) float64
 // initial says how a tensor of a new model is drawn.
 type initial func(cfg config.Config) Draw
 
-// Initial returns how the tensor of a spec is drawn in a new model. What its row does not say is uniform in ±1/√fan_in,
+// Initial returns how a tensor of InHF is drawn in a new model. What its row does not say is uniform in ±1/√fan_in,
 // PyTorch's default.
-func Initial(cfg config.Config, spec Spec) Draw {
-	layer, rest := indexed(spec.Name, blockPrefix)
+func Initial(cfg config.Config, w Whole) Draw {
+	layer, rest := indexed(w.Parts[0].Name, blockPrefix)
 	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.is(rest) })
 	if r.init == nil {
-		return uniform(1 / math.Sqrt(float64(spec.Shape[len(spec.Shape)-1])))
+		return uniform(1 / math.Sqrt(float64(w.Shape[len(w.Shape)-1])))
 	}
 	return r.init(cfg)
 }

@@ -1,6 +1,11 @@
 package names
 
-import "github.com/gomamba/gomamba/config"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gomamba/gomamba/config"
+)
 
 // GGUF is how a tensor is stored in a GGUF file.
 type GGUF struct {
@@ -13,6 +18,19 @@ type GGUF struct {
 	F32 bool
 
 	Zeros bool // llama.cpp demands the tensor of a model that does not have it: zeros then
+
+	Heads int // whose rows are interleaved; 0: they are in order. See Row
+	Part  int // which of the matrices that are stacked in it
+}
+
+// Row returns which row of a canonical tensor is row i of the stored one. Within each head, llama.cpp has the two halves of the
+// rows interleaved, for its rotary embedding that turns pairs of neighbours.
+func (g GGUF) Row(i int) int {
+	if g.Heads == 0 {
+		return i
+	}
+	head := g.Shape[0] / g.Heads
+	return i - i%head + i%head/2 + i%2*(head/2)
 }
 
 // The GGUF names that show the size of the vocabulary and whether the head is the embedding.
@@ -32,25 +50,28 @@ func ToGGUF(cfg config.Config, name string) (stored GGUF, ok bool) {
 	if r == nil {
 		return GGUF{}, false
 	}
-	return r.stored(cfg, layer), true
+	part, _ := r.expert(rest)
+	return r.stored(cfg, layer, part), true
 }
 
-// FromGGUF is the reverse of ToGGUF: the canonical name of a GGUF tensor, and how the format stores it.
+// FromGGUF is the reverse of ToGGUF: the canonical name of a GGUF tensor, and how the format stores it. ok is false for one of
+// several parts.
 func FromGGUF(cfg config.Config, name string) (canonical string, stored GGUF, ok bool) {
 	layer, r := fromGGUF(cfg, name)
-	if r == nil {
+	if r == nil || r.each != "" {
 		return "", GGUF{}, false
 	}
-	return instance(blockPrefix, layer, r.name), r.stored(cfg, layer), true
+	return instance(blockPrefix, layer, r.name), r.stored(cfg, layer, 0), true
 }
 
-// CanonicalGGUF is FromGGUF for the name alone; empty: there is none.
-func CanonicalGGUF(cfg config.Config, name string) string {
+// GGUFInHF returns the name under which Hugging Face's files have a GGUF tensor, one with {e} for the number of an expert if they
+// have those of all experts one by one; empty: there is none.
+func GGUFInHF(cfg config.Config, name string) string {
 	layer, r := fromGGUF(cfg, name)
 	if r == nil {
 		return ""
 	}
-	return instance(blockPrefix, layer, r.name)
+	return Spelled(cfg, instance(blockPrefix, layer, cmp.Or(r.file, r.name)))
 }
 
 func fromGGUF(cfg config.Config, name string) (layer int, r *row) {
@@ -58,13 +79,20 @@ func fromGGUF(cfg config.Config, name string) (layer int, r *row) {
 	return layer, tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.gguf.name == rest && rest != "" })
 }
 
-func (r *row) stored(cfg config.Config, layer int) GGUF {
-	shape := r.gguf.shape
+func (r *row) stored(cfg config.Config, layer, part int) GGUF {
+	shape, sizes := r.gguf.shape, config.SizesOf(cfg)
 	if shape == nil {
 		shape = r.shape
 	}
-	return GGUF{Name: instance(ggufBlock, layer, r.gguf.name), Shape: shape.of(config.SizesOf(cfg)), NegExp: r.gguf.negExp,
-		F32: r.gguf.f32, Zeros: r.gguf.demanded && !config.On(cfg, r.when)}
+	g := GGUF{Name: instance(ggufBlock, layer, r.gguf.name), Shape: shape.of(sizes), NegExp: r.gguf.negExp,
+		F32: r.gguf.f32, Zeros: r.gguf.demanded && !config.On(cfg, r.when), Part: part}
+	if r.each != "" {
+		g.Shape = slices.Insert(g.Shape, 0, sizes[r.each])
+	}
+	if r.gguf.heads != "" {
+		g.Heads = sizes[r.gguf.heads]
+	}
+	return g
 }
 
 // GGUFZeros lists the tensors that llama.cpp demands and a model of cfg does not have: their canonical names.

@@ -2,8 +2,8 @@ package names
 
 import "github.com/gomamba/gomamba/config"
 
-// The blocks of Granite 4.0 (transformers 5.24, models/granitemoehybrid/modeling_granitemoehybrid.py). Gate and up are one
-// matrix, the gate's rows first.
+// The blocks of Granite 4.0 (transformers 5.24, models/granitemoehybrid/modeling_granitemoehybrid.py). In files gate and
+// up are one matrix, the gate's rows first.
 var (
 	graniteNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "norm.weight"}
 	graniteBlocks = []kind{
@@ -14,7 +14,7 @@ var (
 	graniteMamba2    = mamba2Under("input_layernorm.weight", "mamba.", "mamba_proj_bias", "mamba_conv_bias")
 	graniteAttention = attentionUnder("input_layernorm.weight", "self_attn.", "attention_bias")
 
-	graniteMLP = block{title: "SwiGLU blocks", norm: graniteNorm.name, under: "", rows: append([]row{graniteNorm}, graniteShared...)}
+	graniteMLP = block{title: "SwiGLU blocks", norm: graniteNorm.name, under: "", rows: append([]row{graniteNorm}, graniteShared("")...)}
 
 	graniteMoE = block{
 		title: "blocks of SwiGLU experts",
@@ -22,15 +22,28 @@ var (
 		under: "",
 		rows: append([]row{
 			graniteNorm,
-			{name: "block_sparse_moe.router.layer.weight", inside: "block_sparse_moe.router.weight", shape: dims{"=E", "D"}},
-			{name: "block_sparse_moe.input_linear.weight", inside: "block_sparse_moe.experts.gate_up_proj", shape: dims{"E", "2F", "D"}},
-			{name: "block_sparse_moe.output_linear.weight", inside: "block_sparse_moe.experts.down_proj", shape: dims{"E", "D", "=F"}},
-		}, graniteShared...),
+			{name: "block_sparse_moe.router.layer.weight", inside: "block_sparse_moe.router.weight", shape: dims{"=E", "D"},
+				gguf: place{name: "ffn_gate_inp.weight", f32: true}},
+			graniteExpert("gate", "input_linear", "gate_up_proj", dims{"F", "D"}),
+			graniteExpert("up", "input_linear", "gate_up_proj", dims{"F", "D"}),
+			graniteExpert("down", "output_linear", "down_proj", dims{"D", "=F"}),
+		}, graniteShared("_shexp")...),
 	}
 
-	graniteNorm   = row{name: "post_attention_layernorm.weight", shape: dims{"D"}, init: ones}
-	graniteShared = []row{
-		{name: "shared_mlp.input_linear.weight", shape: dims{"2S", "D"}},
-		{name: "shared_mlp.output_linear.weight", shape: dims{"D", "=S"}},
-	}
+	graniteNorm = row{name: "post_attention_layernorm.weight", shape: dims{"D"}, init: ones, gguf: place{name: "ffn_norm.weight", f32: true}}
 )
+
+// graniteShared is the SwiGLU that every token passes. llama.cpp has another name for it beside experts.
+func graniteShared(kind string) []row {
+	return []row{
+		{name: "shared_mlp.gate_proj.weight", file: "shared_mlp.input_linear.weight", shape: dims{"S", "D"}, gguf: place{name: "ffn_gate" + kind + ".weight"}},
+		{name: "shared_mlp.up_proj.weight", file: "shared_mlp.input_linear.weight", shape: dims{"S", "D"}, gguf: place{name: "ffn_up" + kind + ".weight"}},
+		{name: "shared_mlp.output_linear.weight", shape: dims{"D", "=S"}, gguf: place{name: "ffn_down" + kind + ".weight"}},
+	}
+}
+
+// graniteExpert is a projection of each expert; in files and in memory all of a layer are in one tensor.
+func graniteExpert(name, file, inside string, shape dims) row {
+	return row{name: "block_sparse_moe.experts.{e}." + name + "_proj.weight", each: "E", shape: shape,
+		file: "block_sparse_moe." + file + ".weight", inside: "block_sparse_moe.experts." + inside, gguf: place{name: "ffn_" + name + "_exps.weight"}}
+}

@@ -18,24 +18,6 @@ type hybrid struct {
 	norm      string   // after the prefix
 }
 
-// ToHF returns the name that the tensor of a canonical name has in Hugging Face's files.
-func ToHF(cfg config.Config, name string) string {
-	t := tableOf(cfg.Family())
-	if t == nil || t.hybrid == nil {
-		return name
-	}
-	rest, ok := strings.CutPrefix(name, Backbone)
-	switch h := t.hybrid; {
-	case name == Embedding:
-		return h.prefix + h.embedding
-	case name == FinalNorm:
-		return h.prefix + h.norm
-	case ok:
-		return h.prefix + rest
-	}
-	return name
-}
-
 // Alternative returns the prefix under which a family's names are read without being taken for wrapped; empty: there is none.
 func Alternative(cfg config.Config) string {
 	if t := tableOf(cfg.Family()); t != nil && t.hybrid != nil && len(t.hybrid.others) > 0 {
@@ -65,43 +47,26 @@ func FromHF(cfg config.Config, name string) string {
 		return FinalNorm
 	case strings.HasPrefix(bare, "layers."):
 		layer, rest := indexed(Backbone+bare, blockPrefix)
-		if r := t.find(cfg, layer, func(r *row) bool { return r.each == "" && r.inside != "" && r.inside == rest }); layer >= 0 && r != nil {
-			rest = r.name
-		} else if layer < 0 {
+		if layer < 0 {
 			return name
+		}
+		inMemory := func(r *row) bool { return r.inside != "" && r.inside == rest && (r.file != "" || r.each == "") }
+		if r := t.find(cfg, layer, inMemory); r != nil {
+			rest = cmp.Or(r.file, r.name)
 		}
 		return instance(blockPrefix, layer, rest)
 	}
 	return name
 }
 
-// Experts names the tensors of experts for which a canonical name stands, of a tensor with a weight of every one of them. They
-// are nil if it does not, or if the model has another number of them.
-func Experts(cfg config.Config, name string, experts int) []string {
-	layer, rest := indexed(name, blockPrefix)
-	t := tableOf(cfg.Family())
-	if layer < 0 || t == nil {
-		return nil
-	}
-	r := t.find(cfg, layer, func(r *row) bool { return r.each != "" && (r.inside == rest || r.inside+".weight" == rest) })
-	if r == nil || config.SizesOf(cfg)[r.each] != experts {
-		return nil
-	}
-	list := make([]string, experts)
-	for e := range list {
-		list[e] = instance(blockPrefix, layer, r.of(e))
-	}
-	return list
-}
-
-// sortInside puts specs in the order in which transformers writes a family whose names it changes: that of its names in
+// sortInside puts tensors in the order in which transformers writes a family whose names it changes: that of its names in
 // memory, part by part, numbers by their value (core_model_loading.py, revert_weight_conversion).
-func (t *table) sortInside(specs []Spec) {
-	keys := make(map[string][]string, len(specs))
-	for _, s := range specs {
-		keys[s.Name] = strings.Split(t.inside(s.Name), ".")
+func (t *table) sortInside(list []Whole) {
+	keys := make(map[string][]string, len(list))
+	for _, w := range list {
+		keys[w.Name] = strings.Split(t.inside(w.Parts[0].Name), ".")
 	}
-	slices.SortStableFunc(specs, func(a, b Spec) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
+	slices.SortStableFunc(list, func(a, b Whole) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
 }
 
 // inside returns the name of a tensor in memory; the number of an expert follows it.
@@ -113,11 +78,12 @@ func (t *table) inside(name string) string {
 	for _, k := range t.blocks {
 		for i := range k.rows {
 			r := &k.rows[i]
-			if r.inside == "" || !r.is(rest) {
+			stored := cmp.Or(r.inside, r.file)
+			if stored == "" || !r.is(rest) {
 				continue
 			}
 			e, _ := r.expert(rest)
-			rest = r.inside
+			rest = stored
 			if r.each != "" {
 				rest += "." + strconv.Itoa(e)
 			}
@@ -157,14 +123,22 @@ func comparePart(a, b string) int {
 // attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
 // its biases; empty: it never has any.
 func attentionUnder(norm, under, bias string) block {
-	rows := []row{{name: norm, shape: dims{"D"}, init: ones}}
+	rows := []row{{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf}}
 	for _, p := range []struct {
 		name  string
 		shape dims
-	}{{"q_proj", dims{"Q", "D"}}, {"k_proj", dims{"KV", "D"}}, {"v_proj", dims{"KV", "D"}}, {"o_proj", dims{"D", "Q"}}} {
-		rows = append(rows, row{name: under + p.name + ".weight", shape: p.shape})
+		gguf  place
+	}{
+		{"q_proj", dims{"Q", "D"}, place{name: "attn_q", heads: "q"}}, {"k_proj", dims{"KV", "D"}, place{name: "attn_k", heads: "kv"}},
+		{"v_proj", dims{"KV", "D"}, place{name: "attn_v"}}, {"o_proj", dims{"D", "Q"}, place{name: "attn_output"}},
+	} {
+		weight := row{name: under + p.name + ".weight", shape: p.shape, gguf: p.gguf}
+		weight.gguf.name += ".weight"
+		rows = append(rows, weight)
 		if bias != "" {
-			rows = append(rows, row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias})
+			r := row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias, gguf: p.gguf}
+			r.gguf.name, r.gguf.f32 = r.gguf.name+".bias", true
+			rows = append(rows, r)
 		}
 	}
 	return block{title: "attention blocks", norm: norm, under: under, rows: rows}

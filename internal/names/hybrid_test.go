@@ -2,6 +2,7 @@ package names
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,10 +89,36 @@ func TestNamesOfHybrids(t *testing.T) {
 			t.Errorf("%s: written as %s, want %s", test.canonical, got, test.back)
 		}
 	}
-	if got := Experts(nemotron, "backbone.layers.1.mixer.experts.down_proj", 8); len(got) != 8 || !slices.Contains(got, "backbone.layers.1.mixer.experts.7.down_proj.weight") {
-		t.Errorf("experts of one tensor: %v", got)
+}
+
+// Tensors of several parts: the gates and projections of all experts in one, or one kind of them.
+func TestWholes(t *testing.T) {
+	nemotron, granite := config.NewNemotronH(), config.NewGraniteHybrid()
+	for _, test := range []struct {
+		list        func(config.Config) ([]Whole, error)
+		cfg         config.Config
+		name        string
+		shape       []int
+		first, last string
+	}{
+		{InMemory, nemotron, "backbone.layers.1.mixer.experts.down_proj", []int{8, 4096, 7688}, "mixer.experts.0.down_proj.weight", "mixer.experts.7.down_proj.weight"},
+		{InHF, granite, "backbone.layers.2.shared_mlp.input_linear.weight", []int{2048, 4096}, "shared_mlp.gate_proj.weight", "shared_mlp.up_proj.weight"},
+		{InHF, granite, "backbone.layers.2.block_sparse_moe.input_linear.weight", []int{8, 22016, 4096},
+			"block_sparse_moe.experts.0.gate_proj.weight", "block_sparse_moe.experts.7.up_proj.weight"},
+	} {
+		list, err := test.list(test.cfg)
+		i := slices.IndexFunc(list, func(w Whole) bool { return w.Name == test.name })
+		if err != nil || i < 0 {
+			t.Fatalf("%s: not there: %v", test.name, err)
+		}
+		w := list[i]
+		before := Blocks + strconv.Itoa(w.Layer) + "."
+		if !slices.Equal(w.Shape, test.shape) || w.Parts[0].Name != before+test.first || w.Parts[len(w.Parts)-1].Name != before+test.last {
+			t.Errorf("%s: %v from %s to %s", w.Name, w.Shape, w.Parts[0].Name, w.Parts[len(w.Parts)-1].Name)
+		}
 	}
-	if got := Experts(nemotron, "backbone.layers.1.mixer.experts.down_proj", 9); got != nil {
-		t.Errorf("of another number of experts: %v", got)
+	part := "backbone.layers.0.block_sparse_moe.experts.3.up_proj.weight"
+	if got := ToHF(granite, part); got != "model.layers.0.block_sparse_moe.input_linear.weight" {
+		t.Errorf("%s is stored in %s", part, got)
 	}
 }

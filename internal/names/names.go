@@ -29,26 +29,26 @@ func Table(cfg config.Config) ([]Spec, error) {
 	return list(cfg, func(k kind) []row { return k.rows })
 }
 
-// StateDict is Table in the order in which transformers writes its state dict.
-func StateDict(cfg config.Config) ([]Spec, error) {
+// StateDict is InHF in the order in which transformers writes its state dict.
+func StateDict(cfg config.Config) ([]Whole, error) {
 	if t := tableOf(cfg.Family()); t != nil && t.hybrid != nil {
-		specs, err := Table(cfg)
-		t.sortInside(specs)
-		return specs, err
+		whole, err := InHF(cfg)
+		t.sortInside(whole)
+		return whole, err
 	}
-	return list(cfg, func(k kind) []row {
+	specs, err := list(cfg, func(k kind) []row {
 		rows := slices.Clone(k.rows)
 		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(rank(k.transformers, a.name), rank(k.transformers, b.name)) })
 		return rows
 	})
+	return Singles(specs), err
 }
 
 // list lists the tensors of cfg, with the rows of a block as they are given.
 func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
-	t := tableOf(cfg.Family())
-	if t == nil {
-		return nil, &badfile.UnsupportedError{Where: "model_type", Detail: "no tensor names are known for " +
-			badfile.Quote(string(cfg.Family()))}
+	t, err := lookUp(cfg)
+	if err != nil {
+		return nil, err
 	}
 	sizes := config.SizesOf(cfg)
 	specs := instantiate(cfg, t.before, sizes)
@@ -66,6 +66,14 @@ func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
 		}
 	}
 	return append(specs, instantiate(cfg, t.after, sizes)...), nil
+}
+
+// lookUp is tableOf, with an error for a family without a table.
+func lookUp(cfg config.Config) (*table, error) {
+	if t := tableOf(cfg.Family()); t != nil {
+		return t, nil
+	}
+	return nil, &badfile.UnsupportedError{Where: "model_type", Detail: "no tensor names are known for " + badfile.Quote(string(cfg.Family()))}
 }
 
 // instantiate lists the rows that cfg asks for.

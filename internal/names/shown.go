@@ -1,6 +1,7 @@
 package names
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,8 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 			}
 			if shape, ok := shapes[prefix+r.name]; ok {
 				r.shape.show(shape, sizes)
+			} else if shape = shapes[prefix+r.file]; r.each != "" && len(shape) == 3 {
+				r.shape.show(shape[1:], sizes) // of all experts, not taken apart
 			}
 			weight := prefix + strings.TrimSuffix(r.name, "bias") + "weight"
 			if _, already := switches[r.when]; r.when != "" && !already && shapes[weight] != nil {
@@ -69,6 +72,31 @@ func FamilyOf(has func(name string) bool) config.Family {
 		}
 	}
 	return ""
+}
+
+// OfHybrid returns the first of the names of tensors that only blocks of a hybrid have, under whatever prefix; and that
+// hybrid's family; empty: there is none.
+func OfHybrid(list []string) (name string, family config.Family) {
+	for _, name := range list {
+		_, rest, ok := strings.Cut("."+name, ".layers.")
+		_, rest, inside := strings.Cut(rest, ".")
+		if !ok || !inside {
+			continue
+		}
+		for _, t := range tables {
+			if t.hybrid != nil && t.names(rest) && !slices.ContainsFunc(tables, func(pure table) bool { return pure.hybrid == nil && pure.names(rest) }) {
+				return name, t.family
+			}
+		}
+	}
+	return "", ""
+}
+
+// names reports whether a block of the family has a tensor of that name.
+func (t *table) names(name string) bool {
+	return slices.ContainsFunc(t.blocks, func(k kind) bool {
+		return slices.ContainsFunc(k.rows, func(r row) bool { return r.is(name) })
+	})
 }
 
 // distinct lists the names that only blocks of this kind have, canonical and in GGUF.

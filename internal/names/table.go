@@ -57,7 +57,8 @@ type block struct {
 type row struct {
 	name     string // canonical, as Hugging Face has it; {e} stands for the number of an expert
 	each     string // the symbol of the number of experts; empty: it is one tensor
-	inside   string // as transformers has it in memory, of all experts together; empty: the same
+	file     string // what it is a part of in Hugging Face's files, of all experts together; empty: it is a tensor there
+	inside   string // what it is, or is a part of, in the memory of transformers, of all experts together; empty: as in files
 	original string // as mamba_ssm has it; empty: the same
 	shape    dims
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
@@ -69,10 +70,11 @@ type row struct {
 // place is how llama.cpp stores a tensor; without a name: it cannot.
 type place struct {
 	name     string
-	negExp   bool // A = -exp(A_log) is stored
-	f32      bool // always as F32
-	demanded bool // of every model, with zeros if it does not have the tensor
-	shape    dims // nil: as PyTorch shapes it
+	negExp   bool   // A = -exp(A_log) is stored
+	f32      bool   // always as F32
+	demanded bool   // of every model, with zeros if it does not have the tensor
+	heads    string // the symbol of the number of heads whose rows are interleaved; empty: rows are in order
+	shape    dims   // nil: as PyTorch shapes it
 }
 
 // expertIndex stands for the number of an expert.
@@ -169,7 +171,7 @@ func (t *table) has(name string) bool {
 		}
 	}
 	return slices.ContainsFunc(lists, func(rows []row) bool {
-		return slices.ContainsFunc(rows, func(r row) bool { return r.is(rest) })
+		return slices.ContainsFunc(rows, func(r row) bool { return r.is(rest) || rest != "" && r.file == rest })
 	})
 }
 

@@ -1,154 +1,95 @@
 package quantize
 
-// offsets is how many origins of the codes of a block with a minimum are tried, each with affineBins scales.
-const (
-	offsets    = 3
-	affineBins = 40
-)
+import "math"
 
 // affineCodes are codes 0 to max for values scale·q - min, scale at least 0.
 type affineCodes struct {
 	max         int
 	from, to    float64 // the scales worth a look: what the range of the values becomes in steps
 	first, step float64 // where code 0 is tried, in steps above the least value: first + i·step
+	passes      int     // of as many scales as are tried at once
+	rounds      int     // how often it is looked for next to the best
 	signed      bool    // whether the minimum may be negative, so that all values lie above 0
 }
 
-// affineSums are what decides the error of a scale s and a minimum m with given codes q: Σ w·q, Σ w·q² and Σ w·x·q, beside
-// w = Σ w, x = Σ w·x and xx = Σ w·x² of the values.
-type affineSums struct{ q, qq, xq float64 }
+// Of the ways, as many places of code 0 are tried, with as many scales each. The last way is from the least to the greatest
+// value.
+const (
+	origins = 3
+	perOne  = (ways - 1) / origins
+)
 
-// affineFit is a set of codes and the scale and minimum that fit it best.
-type affineFit struct {
-	affineSums
-	scale, min, err float64
-}
-
-// affineFits has the best set of codes for each origin, the best of all first.
-type affineFits struct {
-	w, x, xx float64
-	fit      [offsets]affineFit
-}
-
-// affineWalk is where the steps of codes are noted.
-type affineWalk [affineBins]affineSums
-
-// error is the weighted squared error of scale and min with the codes of s.
-func (f *affineFits) error(s *affineSums, scale, min float64) float64 {
-	byScale := float64(scale*s.qq) - float64(2*s.xq) - float64(min*(s.q+s.q))
-	byMin := float64(min*f.w) + float64(2*f.x)
-	return f.xx + float64(scale*byScale) + float64(min*byMin)
-}
-
-// solve completes s by least squares. Unless signed, min is 0 where it would be negative.
-func (f *affineFits) solve(s affineSums, signed bool) affineFit {
-	det := float64(f.w*s.qq) - float64(s.q*s.q)
-	fit := affineFit{affineSums: s}
-	if det > 1e-9*float64(f.w*s.qq) {
-		fit.scale = (float64(f.w*s.xq) - float64(f.x*s.q)) / det
-	}
-	fit.min = (float64(fit.scale*s.q) - f.x) / f.w
-	if fit.min < 0 && !signed {
-		fit.scale, fit.min = 0, 0
-		if s.qq > 0 {
-			fit.scale = max(0, s.xq/s.qq)
-		}
-	}
-	fit.err = f.error(&s, fit.scale, fit.min)
-	return fit
-}
-
-// measure finds the best codes for values x of weights w. It is like profile.measure, once for each origin.
-func (f *affineFits) measure(c *affineCodes, walk *affineWalk, x, w []float64) {
-	lo, hi := x[0], x[0]
-	f.w, f.x, f.xx = 0, 0, 0
-	for i, v := range x {
-		lo, hi = min(lo, v), max(hi, v)
-		wx := float64(w[i] * v)
-		f.w += w[i]
-		f.x += wx
-		f.xx += float64(wx * v)
-	}
+// seekAffine finds the scale and the minimum of the least error for a group.
+func (b *block) seekAffine(g *group, c *affineCodes) {
+	lo, hi := g.lo, g.hi
 	if !c.signed {
 		lo = min(lo, 0)
 	}
-	if hi <= lo { // all the same: code 0 and the minimum, or all zero
-		for i := range f.fit {
-			f.fit[i] = f.solve(affineSums{}, c.signed)
-		}
+	m := float64(-g.first * g.perSum)
+	if !c.signed {
+		m = max(m, 0)
+	}
+	g.fit = fit{min: m, err: g.flat(m)}
+	if hi-lo < 1e-30 { // of the block's largest: all the same
 		return
 	}
-	for i := range f.fit {
-		origin := lo + float64((hi-lo)/float64(c.max)*(c.first+float64(float64(i)*c.step)))
-		f.fit[i] = f.walk(c, walk, x, w, origin, hi-origin)
-		if f.fit[i].err < f.fit[0].err {
-			f.fit[0], f.fit[i] = f.fit[i], f.fit[0]
+	whole := (hi - lo) / float64(c.max)
+	each := (c.to - c.from) / float64(perOne*c.passes-1)
+	for pass := range c.passes {
+		for i := range origins {
+			origin := lo + float64(whole*(c.first+float64(float64(i)*c.step)))
+			for k := range perOne {
+				b.set(i*perOne+k, (hi-origin)/(c.from+float64(each*float64(k*c.passes+pass))), -origin)
+			}
 		}
+		b.set(ways-1, whole, -lo)
+		b.improveAffine(g, c)
+	}
+	if g.fit.scale == 0 {
+		return
+	}
+	// Around the best, about as far as the next that were tried, and nearer.
+	const side = 4
+	wide, deep := 4*each/(c.to+c.from), c.step
+	for range c.rounds {
+		scale, m := g.fit.scale, g.fit.min
+		for lane := range ways {
+			i, k := float64(2*(lane/side)-side+1)/float64(side), float64(2*(lane%side)-side+1)/float64(side)
+			b.set(lane, float64(scale*(1+float64(wide*i))), m+float64(float64(deep*scale)*k))
+		}
+		b.improveAffine(g, c)
+		wide, deep = wide/2, deep/2
 	}
 }
 
-// walk returns the best codes for all scales of one origin, from which the largest value is span away.
-func (f *affineFits) walk(c *affineCodes, walk *affineWalk, x, w []float64, origin, span float64) affineFit {
-	*walk = affineWalk{}
-	low := c.from / span
-	perBin := (affineBins - 1) * span / (c.to - c.from)
-	offset := float64(low * perBin)
-	for i, v := range x {
-		a := v - origin
-		if a <= 0 {
-			continue
-		}
-		wi := w[i]
-		wx := float64(wi * v)
-		k := min(int(float64(a*low)+0.5), c.max)
-		q := float64(k)
-		walk[0].q += float64(wi * q)
-		walk[0].qq += float64(wi * float64(q*q))
-		walk[0].xq += float64(wx * q)
-		stride := perBin / a
-		at := float64((q+0.5)*stride) - offset
-		rise := float64(wi * (q + q + 1))
-		for ; k < c.max && at < affineBins-1; k++ {
-			s := &walk[int(at)+1]
-			s.q += wi
-			s.qq += rise
-			s.xq += wx
-			at += stride
-			rise += wi + wi
+// improveAffine looks for a better fit among the lanes.
+func (b *block) improveAffine(g *group, c *affineCodes) {
+	b.round(g, 0, c.max)
+	t := &b.trials
+	errs := &t.Best
+	if !c.signed {
+		for lane, m := range t.Min {
+			if m < 0 {
+				errs[lane] = t.Alone[lane]
+			}
 		}
 	}
-	return f.bestOf(walk, c.signed)
-}
-
-// bestOf sums the steps up and returns the best fit. What codes take off xx is their covariance with x, squared, over their
-// variance, and x²/w by the minimum; if there is none, xq²/qq.
-func (f *affineFits) bestOf(walk *affineWalk, signed bool) affineFit {
-	var s, best affineSums
-	num, den := -1.0, 1.0
-	perW := 1 / f.w
-	mean := f.x * perW
-	for i := range walk {
-		s.q += walk[i].q
-		s.qq += walk[i].qq
-		s.xq += walk[i].xq
-		xq := s.xq - float64(mean*s.q)
-		qq := s.qq - float64(s.q*s.q*perW)
-		flat := qq <= 1e-9*s.qq // all codes are the same
-		gain := float64(xq*xq) + float64(f.x*mean*qq)
-		if !signed && (flat && f.x > 0 || float64(xq*s.q) < float64(f.x*qq)) { // no minimum, or it would be negative
-			gain, qq = float64(s.xq*s.xq), s.qq
-		} else if flat {
-			gain, qq = float64(f.x*mean), 1
-		}
-		if float64(gain*den) > float64(num*qq) {
-			best, num, den = s, gain, qq
-		}
+	lane := least(errs)
+	err := float64(errs[lane])
+	if !(err < g.fit.err) {
+		return
 	}
-	return f.solve(best, signed)
+	scale, m := b.fitOf(g, lane)
+	if m < 0 && !c.signed {
+		scale, m = b.alone(lane), 0
+	}
+	if scale > 0 {
+		g.fit = fit{scale, m, err}
+	}
 }
 
-// encode rounds (x + min)/scale to codes in q and returns their sums.
-func (c *affineCodes) encode(q []int8, x, w []float64, scale, min float64) (s affineSums) {
+// encode rounds (x + min)/scale to codes in q.
+func (c *affineCodes) encode(q []int8, x []float64, scale, min float64) {
 	t := inverse(scale)
 	hi := float64(c.max)
 	for i, v := range x {
@@ -159,13 +100,36 @@ func (c *affineCodes) encode(q []int8, x, w []float64, scale, min float64) (s af
 		if y > hi {
 			y = hi
 		}
-		k := int(y)
-		q[i] = int8(k)
-		f := float64(k)
-		wf := float64(w[i] * f)
-		s.q += wf
-		s.qq += float64(wf * f)
-		s.xq += float64(wf * v)
+		q[i] = int8(y)
 	}
-	return s
+}
+
+// affine chooses the scale and the minimum of a block that has one of each, and leaves the codes in b.q. It returns both as
+// F16, the minimum with its sign turned.
+func (b *block) affine(c *affineCodes) (scale, min uint16) {
+	g := &b.narrow(len(b.x))[0]
+	b.seekAffine(g, c)
+	err := float32(math.Inf(1))
+	next := g.fit
+	for range 3 {
+		var bits [2][2]uint16
+		// From the least to the greatest value, too: what nothing beats if they are few.
+		for i, f := range [2]fit{next, {scale: (g.hi - g.lo) / float64(c.max), min: -g.lo}} {
+			s, value := b.half(f.scale)
+			m, negative := b.half(-f.min)
+			bits[i] = [2]uint16{s, m}
+			for lane := i; lane < ways; lane++ {
+				b.set(lane, value, -negative)
+			}
+		}
+		b.round(g, 0, c.max)
+		lane := least(&b.trials.Error)
+		if !(b.trials.Error[lane] < err) {
+			break
+		}
+		err, scale, min = b.trials.Error[lane], bits[lane][0], bits[lane][1]
+		next.scale, next.min = b.fitOf(g, lane)
+	}
+	c.encode(b.q[:], b.x, halfValue(scale), -halfValue(min))
+	return scale, min
 }

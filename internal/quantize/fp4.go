@@ -8,7 +8,7 @@ import (
 // valuesE2M1 are twice the values of E2M1 in ascending order, as the codes of a table ascend; both zeros are 0 here.
 var valuesE2M1 = [16]int8{-12, -8, -6, -4, -3, -2, -1, 0, 0, 1, 2, 3, 4, 6, 8, 12}
 
-var codesE2M1 = &codes{max: 15, table: newLadders(&valuesE2M1), from: 7, to: 20, bins: 48}
+var codesE2M1 = &codes{table: newLadders(&valuesE2M1), from: 7, to: 20, bins: 48}
 
 // e2m1 is the E2M1 of a code.
 func e2m1(code int8) byte {

@@ -3,15 +3,15 @@ package quantize
 import "encoding/binary"
 
 var (
-	superQ3 = &superCodes{size: 16, lowest: -32, highest: 31, from: 24, to: 33, tries: 19,
-		codes: &codes{min: -4, max: 3, from: 2.2, to: 6, bins: 32}}
-	superQ6 = &superCodes{size: 16, lowest: -128, highest: 127, from: 100, to: 128, tries: 19,
-		codes: &codes{min: -32, max: 31, from: 26, to: 36, bins: 32}}
+	superQ3 = &superEven{size: 16, lowest: -32, highest: 31, from: 24, to: 33,
+		evenCodes: &evenCodes{min: -4, max: 3, from: 2.2, to: 6, passes: 1}}
+	superQ6 = &superEven{size: 16, lowest: -128, highest: 127, from: 100, to: 128,
+		evenCodes: &evenCodes{min: -32, max: 31, from: 26, to: 36, passes: 2}}
 	superIQ4 = &superCodes{size: 32, lowest: -32, highest: 31, from: 24, to: 33, tries: 19, codes: codesIQ4}
 )
 
 func encodeQ3K(b *block, dst []byte) {
-	s := b.symmetric(superQ3)
+	s := b.even(superQ3)
 	clear(dst)
 	mask, qs, scales := dst[:32], dst[32:96], dst[96:108]
 	for e, q := range s.q {
@@ -29,7 +29,7 @@ func encodeQ3K(b *block, dst []byte) {
 }
 
 func encodeQ6K(b *block, dst []byte) {
-	s := b.symmetric(superQ6)
+	s := b.even(superQ6)
 	clear(dst)
 	low, high := dst[:128], dst[128:192]
 	for e, q := range s.q {
@@ -61,12 +61,12 @@ func encodeIQ4XS(b *block, dst []byte) {
 }
 
 var (
-	superQ2 = &superAffine{size: 16, highest: 15, from: 11, to: 16.5, tries: 12,
-		affineCodes: &affineCodes{max: 3, from: 2, to: 4.5, first: -0.3, step: 0.4}}
-	superQ4 = &superAffine{size: 32, highest: 63, from: 52, to: 64, tries: 10,
-		affineCodes: &affineCodes{max: 15, from: 12.5, to: 19, first: -0.2, step: 0.4}}
-	superQ5 = &superAffine{size: 32, highest: 63, from: 52, to: 64, tries: 10,
-		affineCodes: &affineCodes{max: 31, from: 27, to: 35.5, first: -0.4, step: 0.3}}
+	superQ2 = &superAffine{size: 16, highest: 15, from: 11, to: 16.5,
+		affineCodes: &affineCodes{max: 3, from: 2, to: 4.5, first: -0.3, step: 0.4, passes: 1, rounds: 2}}
+	superQ4 = &superAffine{size: 32, highest: 63, from: 52, to: 64,
+		affineCodes: &affineCodes{max: 15, from: 12.5, to: 19, first: -0.2, step: 0.4, passes: 2, rounds: 2}}
+	superQ5 = &superAffine{size: 32, highest: 63, from: 52, to: 64,
+		affineCodes: &affineCodes{max: 31, from: 27, to: 35.5, first: -0.4, step: 0.3, passes: 1, rounds: 2}}
 )
 
 func encodeQ2K(b *block, dst []byte) {

@@ -2,12 +2,11 @@ package quantize
 
 import "math"
 
-// codes are the values that a code can have in blocks without a minimum, in steps of the block's scale.
+// codes are 16 values, not evenly spaced, that a code can have in blocks without a minimum, in steps of the block's scale.
 type codes struct {
-	min, max int      // the codes, which are their own values unless there is a table
-	table    *ladders // for values that are not evenly spaced
-	from, to float64  // the scales worth a look: what the largest magnitude becomes in steps
-	bins     int      // how many of them are looked at
+	table    *ladders
+	from, to float64 // the scales worth a look: what the largest magnitude becomes in steps
+	bins     int     // how many of them are looked at
 }
 
 // sums are what decides the error of a scale s and codes q: Σ w·x·q and Σ w·q². Beside xx = Σ w·x², the error is
@@ -19,7 +18,7 @@ func (s sums) error(xx, scale float64) float64 {
 }
 
 // maxBins is how many scales a profile covers at most, of either sign.
-const maxBins = 80
+const maxBins = 48
 
 // profile has the sums of the codes that x/scale rounds to, for a range of scales: element i those of the inverse scale
 // low + i/perBin, in pos if it is positive, and in neg those of its negative.
@@ -51,61 +50,16 @@ func (p *profile) measure(c *codes, x, w []float64) {
 	}
 	p.low = c.from / amax
 	p.perBin = float64(c.bins-1) * amax / (c.to - c.from)
-	var array [maxBins]sums
-	both := array[:c.bins]
-	if c.table != nil {
-		p.unevenSteps(p.pos, x, w, &c.table.up, &c.table.down)
-		p.unevenSteps(p.neg, x, w, &c.table.down, &c.table.up)
-	} else {
-		p.evenSteps(both, c, x, w)
-	}
-	var b, pos, neg sums
-	for i := range both {
-		b.xq += both[i].xq
-		b.qq += both[i].qq
-		pos.xq += p.pos[i].xq
-		pos.qq += p.pos[i].qq
-		neg.xq += p.neg[i].xq
-		neg.qq += p.neg[i].qq
-		p.pos[i] = sums{b.xq + pos.xq, b.qq + pos.qq}
-		p.neg[i] = sums{b.xq + neg.xq, b.qq + neg.qq}
-	}
-}
-
-// evenSteps notes the steps of codes that are integers. Those that scales of both signs take are noted in both; if the
-// codes go further down than up, the last step is taken by negative elements in p.pos and by positive ones in p.neg.
-func (p *profile) evenSteps(both []sums, c *codes, x, w []float64) {
-	low, perBin, limit := p.low, p.perBin, c.max
-	last := float64(len(both) - 1)
-	var first sums
-	for i, v := range x {
-		a, wi := math.Abs(v), w[i]
-		wa := float64(wi * a)
-		k := min(int(float64(a*low)+0.5), limit)
-		f := float64(k)
-		first.xq += float64(wa * f)
-		first.qq += float64(wi * float64(f*f))
-		stride := perBin / a
-		at := float64((f+0.5)*stride) - float64(low*perBin)
-		rise := float64(wi * float64(2*f+1))
-		for ; k < limit && at < last; k++ {
-			s := &both[int(at)+1]
-			s.xq += wa
-			s.qq += rise
-			at += stride
-			rise += wi + wi
-		}
-		if k == limit && -c.min > limit && at < last {
-			s := &p.pos[max(0, int(at)+1)]
-			if v > 0 {
-				s = &p.neg[max(0, int(at)+1)]
-			}
-			s.xq += wa
-			s.qq += rise
+	p.steps(p.pos, x, w, &c.table.up, &c.table.down)
+	p.steps(p.neg, x, w, &c.table.down, &c.table.up)
+	for _, side := range [][]sums{p.pos, p.neg} {
+		var s sums
+		for i := range side {
+			s.xq += side[i].xq
+			s.qq += side[i].qq
+			side[i] = s
 		}
 	}
-	both[0].xq += first.xq
-	both[0].qq += first.qq
 }
 
 // ladders are the values of codes 0 to 15 that are not evenly spaced, from small to large magnitudes of what is encoded:
@@ -122,8 +76,8 @@ type ladder struct {
 	start         [128]uint8 // how many middles are at or below an integer
 }
 
-// unevenSteps notes the steps of one sign of scales, of which same are the values of elements of that sign.
-func (p *profile) unevenSteps(into []sums, x, w []float64, same, other *ladder) {
+// steps notes the steps of one sign of scales, of which same are the values of elements of that sign.
+func (p *profile) steps(into []sums, x, w []float64, same, other *ladder) {
 	for i, v := range x {
 		l := same
 		if v < 0 {
@@ -242,35 +196,16 @@ func (p *profile) at(scale float64) float64 {
 }
 
 // encode rounds x/scale to codes in q and returns their sums.
-func (c *codes) encode(q []int8, x, w []float64, scale float64) sums {
+func (c *codes) encode(q []int8, x, w []float64, scale float64) (s sums) {
 	t := inverse(scale)
-	var s sums
-	if c.table != nil {
-		for i, v := range x {
-			y := max(-128, min(127, float64(v*t)))
-			k := c.table.near[int(y+128)]
-			if k < 15 && float64(c.table.values[k])+float64(c.table.values[k+1]) <= 2*y {
-				k++
-			}
-			q[i] = int8(k)
-			f := float64(c.table.values[k])
-			s.xq += float64(w[i] * float64(v*f))
-			s.qq += float64(w[i] * float64(f*f))
-		}
-		return s
-	}
-	lo, hi := float64(c.min), float64(c.max)
 	for i, v := range x {
-		y := float64(v * t)
-		if y < lo {
-			y = lo
+		y := max(-128, min(127, float64(v*t)))
+		k := c.table.near[int(y+128)]
+		if k < 15 && float64(c.table.values[k])+float64(c.table.values[k+1]) <= 2*y {
+			k++
 		}
-		if y > hi {
-			y = hi
-		}
-		k := int(y+(1<<20+0.5)) - 1<<20
 		q[i] = int8(k)
-		f := float64(k)
+		f := float64(c.table.values[k])
 		s.xq += float64(w[i] * float64(v*f))
 		s.qq += float64(w[i] * float64(f*f))
 	}

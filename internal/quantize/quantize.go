@@ -1,11 +1,13 @@
 // Package quantize encodes rows of weights as blocks of ggml's quantized types, with the scales that a search finds best.
 //
 // llama-quantize rounds to scales that it derives from a block's extreme values, or tries some twenty. Here the error of
-// every scale worth a look is known before one is chosen: as a scale grows, the codes of a block change one at a time, and
-// the sums that decide the error are carried along (profile.go, affine.go). Scales of sub-blocks, which are small integers
-// themselves, are then chosen together with what they multiply (super.go, superaffine.go).
+// every scale worth a look is known before one is chosen. If codes are evenly spaced, sixteen scales are tried at once, first
+// all over the range and then next to the best (trials.go, even.go, affine.go). If not, the codes of a block are followed as
+// its scale grows: they change one at a time, and the sums that decide the error are carried along (profile.go). Scales of
+// sub-blocks, which are small integers themselves, are then chosen together with what they multiply (evensuper.go,
+// superaffine.go, super.go).
 //
-// All arithmetic is float64, and no product is fused with a sum, so every machine writes the same bytes.
+// No product is fused with a sum, in float32 or float64, so every machine writes the same bytes.
 package quantize
 
 import (
@@ -13,6 +15,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -30,9 +33,13 @@ type block struct {
 
 	values, weights [256]float64
 	profiles        [16]profile
-	fits            [16]affineFits
-	walk            affineWalk
 	supers          [2]superBlock
+
+	// For the search in float32 (trials.go).
+	unit, perUnit    float64 // the block's, a power of two
+	narrowX, narrowW [256]float32
+	groups           [16]group
+	trials           kernel.Trials
 
 	gridFits           [16]gridFit
 	grids              [2]gridBlock
@@ -122,8 +129,11 @@ func half(scale float64) (bits uint16, value float64) {
 	if bits&0x7fff == 0 && scale != 0 {
 		bits |= 1
 	}
-	return bits, float64(tensor.F16ToF32(bits))
+	return bits, halfValue(bits)
 }
+
+// halfValue is the value of an F16.
+func halfValue(bits uint16) float64 { return float64(tensor.F16ToF32(bits)) }
 
 // inverse is 1/scale, 0 for a scale of 0.
 func inverse(scale float64) float64 {

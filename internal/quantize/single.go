@@ -1,41 +1,13 @@
 package quantize
 
-import (
-	"encoding/binary"
-	"math"
-)
-
-// single chooses the scale of a block that has one and no minimum, and leaves the codes in b.q. It returns the scale's F16.
-func (b *block) single(c *codes) (bits uint16) {
-	p := &b.profiles[0]
-	p.measure(c, b.x, b.w)
-	scale := p.best()
-	if p.least < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
-		scale = p.bestHalf()
-	}
-	best := math.Inf(1)
-	for range 2 {
-		h, d := half(scale)
-		s := c.encode(b.tmp[:], b.x, b.w, d)
-		err := s.error(p.xx, d)
-		if err >= best {
-			break
-		}
-		bits, best, b.q = h, err, b.tmp
-		if s.qq == 0 {
-			break
-		}
-		scale = s.xq / s.qq
-	}
-	return bits
-}
+import "encoding/binary"
 
 // Blocks of 32 with one scale. Below the smallest inverse scale too much is lost to wide steps, above the largest to
 // clipping; the range was chosen by the error on Gaussian weights and on those of trained models.
 var (
-	codesQ4 = &codes{min: -8, max: 7, from: 5.5, to: 11, bins: 48}
-	codesQ5 = &codes{min: -16, max: 15, from: 12, to: 20, bins: 48}
-	codesQ8 = &codes{min: -127, max: 127, from: 108, to: 129, bins: 80}
+	codesQ4 = &evenCodes{min: -8, max: 7, from: 5.5, to: 11, passes: 3}
+	codesQ5 = &evenCodes{min: -16, max: 15, from: 12, to: 20, passes: 3}
+	codesQ8 = &evenCodes{min: -127, max: 127, from: 108, to: 129, passes: 3}
 )
 
 func encodeQ4_0(b *block, dst []byte) {
@@ -66,10 +38,10 @@ func encodeQ8_0(b *block, dst []byte) {
 // valuesIQ4 are the values of IQ4_NL and IQ4_XS (kvalues_iq4nl of ggml-common.h).
 var valuesIQ4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-var codesIQ4 = &codes{max: 15, table: newLadders(&valuesIQ4), from: 85, to: 165, bins: 48}
+var codesIQ4 = &codes{table: newLadders(&valuesIQ4), from: 85, to: 165, bins: 48}
 
 func encodeIQ4NL(b *block, dst []byte) {
-	binary.LittleEndian.PutUint16(dst, b.single(codesIQ4))
+	binary.LittleEndian.PutUint16(dst, b.singleOfTable(codesIQ4))
 	for i := range 16 {
 		dst[2+i] = byte(b.q[i]) | byte(b.q[16+i])<<4
 	}

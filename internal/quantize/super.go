@@ -116,3 +116,28 @@ func (p *profile) bestMultiplier(c *superCodes, d float64, near int) int {
 	}
 	return near
 }
+
+// singleOfTable chooses the scale of a block that has one and codes of a table, and leaves the codes in b.q. It returns the scale's F16.
+func (b *block) singleOfTable(c *codes) (bits uint16) {
+	p := &b.profiles[0]
+	p.measure(c, b.x, b.w)
+	scale := p.best()
+	if p.least < 1e-5*p.xx { // the codes can be nearly exact: what rounding the scale costs decides
+		scale = p.bestHalf()
+	}
+	best := math.Inf(1)
+	for range 2 {
+		h, d := half(scale)
+		s := c.encode(b.tmp[:], b.x, b.w, d)
+		err := s.error(p.xx, d)
+		if err >= best {
+			break
+		}
+		bits, best, b.q = h, err, b.tmp
+		if s.qq == 0 {
+			break
+		}
+		scale = s.xq / s.qq
+	}
+	return bits
+}

@@ -1,7 +1,5 @@
 package quantize
 
-import "math"
-
 // superAffine are blocks of 256 in sub-blocks of size elements with minima. Values are d·multiplier·code - dmin·min, where d
 // and dmin are F16, and multiplier and min integers of a sub-block.
 type superAffine struct {
@@ -9,36 +7,178 @@ type superAffine struct {
 	size     int
 	highest  int     // multiplier and min
 	from, to float64 // what the largest scale and the largest minimum are tried as, in steps of d and dmin
-	tries    int
 }
 
-func (c *superAffine) try(i int) float64 {
-	return c.from + float64((c.to-c.from)*(float64(i)/float64(c.tries-1)))
+// try is d or dmin of lane i, or between lanes.
+func (c *superAffine) try(largest, i float64) float64 {
+	return largest / (c.from + float64((c.to-c.from)*(i/float64(ways-1))))
+}
+
+// nearest is the multiplier that brings step nearest to v.
+func (c *superAffine) nearest(v, step float64) int {
+	return round(clamp(float64(v*inverse(step)), 0, float64(c.highest)))
 }
 
 // affineSuper chooses d, dmin, multipliers, minima and codes of a block of 256.
 func (b *block) affineSuper(c *superAffine) *superBlock {
 	mirrored := b.mirror(c.size)
-	largest, deepest := 0.0, 0.0
-	for j := range 256 / c.size {
-		f := &b.fits[j]
-		f.measure(c.affineCodes, &b.walk, b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size])
-		largest, deepest = max(largest, f.fit[0].scale), max(deepest, f.fit[0].min)
+	groups := b.narrow(c.size)
+	largest := 0.0
+	for j := range groups {
+		b.seekAffine(&groups[j], c.affineCodes)
+		largest = max(largest, groups[j].fit.scale)
 	}
 	best, next := &b.supers[0], &b.supers[1]
-	best.refit, best.refitMin = b.steps(c, largest, deepest)
-	b.multiplyAffine(best, c, best.refit, best.refitMin)
+	d := b.stepAffine(c, groups, largest)
+	b.multiplyAffine(best, c, groups, d, b.stepOfMinima(c, groups, d))
+	if allNearlyExact(groups) {
+		for i := range 4 * ways { // what rounding d and dmin to F16 costs decides
+			d := c.try(largest, float64(i)/4)
+			if b.multiplyAffine(next, c, groups, d, b.stepOfMinima(c, groups, d)); next.err < best.err {
+				best, next = next, best
+			}
+		}
+	}
 	for range 2 {
-		if b.multiplyAffine(next, c, best.refit, best.refitMin); next.err >= best.err {
+		if b.multiplyAffine(next, c, groups, best.refit, best.refitMin); next.err >= best.err {
 			break
 		}
 		best, next = next, best
+	}
+	d, dmin := halfValue(best.d), halfValue(best.dmin)
+	for j := range groups {
+		at := j * c.size
+		c.encode(best.q[at:at+c.size], b.x[at:at+c.size], float64(d*float64(best.multiplier[j])), float64(dmin*float64(best.min[j])))
 	}
 	if mirrored {
 		best.d ^= 0x8000
 		best.dmin ^= 0x8000
 	}
 	return best
+}
+
+// minimumFor is the minimum that goes with another scale, if codes stay about what they are in the mean.
+func (g *group) minimumFor(scale float64) float64 {
+	mean := float64(g.first * g.perSum)
+	if g.fit.scale == 0 {
+		return max(0, -mean)
+	}
+	return max(0, float64(scale*((mean+g.fit.min)/g.fit.scale))-mean)
+}
+
+// stepAffine returns the d that leaves the least error if every scale is rounded to its nearest multiple, with minima of any
+// size. The minima that go with it are in the groups' fits afterwards.
+func (b *block) stepAffine(c *superAffine, groups []group, largest float64) float64 {
+	var ds [ways]float64
+	var errs [ways]float32
+	for i := range ds {
+		_, ds[i] = b.half(c.try(largest, float64(i)))
+	}
+	for j := range groups {
+		g := &groups[j]
+		for i, d := range ds {
+			scale := float64(d * float64(c.nearest(g.fit.scale, d)))
+			b.set(i, scale, g.minimumFor(scale))
+		}
+		b.round(g, 0, c.max)
+		for i, err := range b.trials.Moved {
+			errs[i] += err
+		}
+	}
+	return ds[least(&errs)]
+}
+
+// stepOfMinima returns the dmin that leaves the least error if every minimum is rounded to its nearest multiple.
+func (b *block) stepOfMinima(c *superAffine, groups []group, d float64) float64 {
+	deepest := 0.0
+	for j := range groups {
+		g := &groups[j]
+		deepest = max(deepest, g.minimumFor(float64(d*float64(c.nearest(g.fit.scale, d)))))
+	}
+	if deepest == 0 {
+		return 0
+	}
+	var steps [ways]float64
+	var errs [ways]float32
+	for i := range steps {
+		_, steps[i] = b.half(c.try(deepest, float64(i)))
+	}
+	for j := range groups {
+		g := &groups[j]
+		scale := float64(d * float64(c.nearest(g.fit.scale, d)))
+		m := g.minimumFor(scale)
+		for i, step := range steps {
+			b.set(i, scale, float64(step*float64(c.nearest(m, step))))
+		}
+		b.round(g, 0, c.max)
+		for i, err := range b.trials.Error {
+			errs[i] += err
+		}
+	}
+	return steps[least(&errs)]
+}
+
+// Of the ways, as many multipliers are tried, with as many minima each.
+const (
+	multipliers = 3
+	minima      = ways / multipliers
+)
+
+// multiplyAffine chooses multipliers and minima of every sub-block for d and dmin, near those that fit best, and d and dmin
+// anew by least squares of their codes.
+func (b *block) multiplyAffine(s *superBlock, c *superAffine, groups []group, d, dmin float64) {
+	s.d, d = b.half(d)
+	s.dmin, dmin = b.half(dmin)
+	s.err = 0
+	var n normal
+	for j := range groups {
+		g := &groups[j]
+		first := max(0, min(c.highest-multipliers+1, c.nearest(g.fit.scale, d)-multipliers/2))
+		var tried [ways]int
+		for i := range multipliers {
+			scale := float64(d * float64(first+i))
+			from := max(0, min(c.highest-minima+1, c.nearest(g.minimumFor(scale), dmin)-minima/2))
+			for k := range minima {
+				lane := i*minima + k
+				tried[lane] = from + k
+				b.set(lane, scale, float64(dmin*float64(from+k)))
+			}
+		}
+		b.trials.S[ways-1], b.trials.M[ways-1] = b.trials.S[0], b.trials.M[0]
+		b.round(g, 0, c.max)
+		best := least(&b.trials.Error)
+		s.multiplier[j], s.min[j] = first+best/minima, tried[best]
+		s.err += float64(b.trials.Error[best])
+		n.add(b, g, best, float64(s.multiplier[j]), float64(s.min[j]))
+	}
+	s.refit, s.refitMin = n.solve()
+}
+
+// normal are the equations of the least squares for d and dmin.
+type normal struct{ ll, lm, mm, xl, xm float64 }
+
+// add adds a sub-block whose codes are those of a lane.
+func (n *normal) add(b *block, g *group, lane int, l, m float64) {
+	t := &b.trials
+	q, qq := float64(t.Q[lane]), float64(t.QQ[lane])
+	xq := float64(float64(t.S[lane]) * (qq + float64(t.DQ[lane]) - float64(float64(t.B[lane])*q)))
+	n.ll += float64(float64(l*l) * qq)
+	n.lm += float64(float64(l*m) * q)
+	n.mm += float64(float64(m*m) * g.sum)
+	n.xl += float64(l * xq)
+	n.xm += float64(m * g.first)
+}
+
+func (n *normal) solve() (d, dmin float64) {
+	det := float64(n.ll*n.mm) - float64(n.lm*n.lm)
+	if det > 1e-9*float64(n.ll*n.mm) {
+		d = (float64(n.xl*n.mm) - float64(n.xm*n.lm)) / det
+		dmin = (float64(n.xl*n.lm) - float64(n.xm*n.ll)) / det
+	}
+	if d <= 0 || dmin < 0 {
+		return max(0, n.xl*inverse(n.ll)), 0
+	}
+	return d, dmin
 }
 
 // mirror turns the signs of a block that has more sub-blocks of positive values alone than of negative ones. Only below zero
@@ -64,120 +204,4 @@ func (b *block) mirror(size int) bool {
 		b.x[i] = -v
 	}
 	return true
-}
-
-// steps chooses d and dmin by the errors of the codes in b.fits: d with minima of any size first, then dmin.
-func (b *block) steps(c *superAffine, largest, deepest float64) (d, dmin float64) {
-	const keep = 2
-	var ds, errs [keep + 1]float64
-	for i := range errs {
-		errs[i] = math.Inf(1)
-	}
-	for i := range c.tries {
-		d := largest / c.try(i)
-		err := b.affineError(c, d, 0, errs[keep-1])
-		for k := keep; k > 0 && err < errs[k-1]; k-- {
-			ds[k], errs[k] = ds[k-1], errs[k-1]
-			ds[k-1], errs[k-1] = d, err
-		}
-	}
-	if deepest == 0 {
-		return ds[0], 0
-	}
-	best := math.Inf(1)
-	for i := range c.tries {
-		try := deepest / c.try(i)
-		for _, tryD := range ds[:keep] {
-			if err := b.affineError(c, tryD, try, best); err < best {
-				best, d, dmin = err, tryD, try
-			}
-		}
-	}
-	return d, dmin
-}
-
-// affineError is about the error that d and dmin leave; a dmin of 0 stands for minima that are not rounded. It may stop
-// above limit.
-func (b *block) affineError(c *superAffine, d, dmin, limit float64) float64 {
-	_, d = half(d)
-	t, tmin, total := inverse(d), inverse(dmin), 0.0
-	for j := 0; j < 256/c.size && total < limit; j++ {
-		f := &b.fits[j]
-		best := math.Inf(1)
-		perW := 1 / f.w
-		for i := range f.fit {
-			fit := &f.fit[i]
-			if fit.err >= best {
-				continue
-			}
-			below := math.Floor(clamp(float64(fit.scale*t), 0, float64(c.highest)-1))
-			for _, m := range [2]float64{below, below + 1} {
-				scale := d * m
-				least := max(0, float64(float64(scale*fit.q)-f.x)*perW)
-				if dmin != 0 {
-					least = dmin * float64(round(min(float64(least*tmin), float64(c.highest))))
-				}
-				best = min(best, f.error(&fit.affineSums, scale, least))
-			}
-		}
-		total += best
-	}
-	return total
-}
-
-// multiplyAffine rounds scales and minima to multiples of d and dmin, to the neighbours that leave the least error, and all
-// values to codes.
-func (b *block) multiplyAffine(s *superBlock, c *superAffine, d, dmin float64) {
-	s.d, d = half(d)
-	s.dmin, dmin = half(dmin)
-	t, tmin := inverse(d), inverse(dmin)
-	s.err = 0
-	var n normal
-	for j := range 256 / c.size {
-		f := &b.fits[j]
-		x, w := b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size]
-		nearScale := round(clamp(float64(f.fit[0].scale*t), 0, float64(c.highest)))
-		nearMin := round(clamp(float64(f.fit[0].min*tmin), 0, float64(c.highest)))
-		best := math.Inf(1)
-		var sum affineSums
-		for l := max(0, nearScale-1); l <= min(c.highest, nearScale+1); l++ {
-			for m := max(0, nearMin-1); m <= min(c.highest, nearMin+1); m++ {
-				if l != nearScale && m != nearMin {
-					continue
-				}
-				scale, least := d*float64(l), dmin*float64(m)
-				try := c.encode(b.tmp[:], x, w, scale, least)
-				if err := f.error(&try, scale, least); err < best {
-					best, sum, s.multiplier[j], s.min[j] = err, try, l, m
-					copy(s.q[j*c.size:], b.tmp[:c.size])
-				}
-			}
-		}
-		s.err += best
-		n.add(f, &sum, float64(s.multiplier[j]), float64(s.min[j]))
-	}
-	s.refit, s.refitMin = n.solve()
-}
-
-// normal are the equations of the least squares for d and dmin.
-type normal struct{ ll, lm, mm, xl, xm float64 }
-
-func (n *normal) add(f *affineFits, s *affineSums, l, m float64) {
-	n.ll += float64(l * l * s.qq)
-	n.lm += float64(l * m * s.q)
-	n.mm += float64(m * m * f.w)
-	n.xl += float64(l * s.xq)
-	n.xm += float64(m * f.x)
-}
-
-func (n *normal) solve() (d, dmin float64) {
-	det := float64(n.ll*n.mm) - float64(n.lm*n.lm)
-	if det > 1e-9*float64(n.ll*n.mm) {
-		d = (float64(n.xl*n.mm) - float64(n.xm*n.lm)) / det
-		dmin = (float64(n.xl*n.lm) - float64(n.xm*n.ll)) / det
-	}
-	if d <= 0 || dmin < 0 {
-		return max(0, n.xl*inverse(n.ll)), 0
-	}
-	return d, dmin
 }

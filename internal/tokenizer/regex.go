@@ -52,7 +52,7 @@ func compile(expr string) (*pattern, error) {
 	return p, nil
 }
 
-// spellOut replaces \p{L}, \p{N}, \p{P} and \s by the characters in the tables.
+// spellOut replaces general categories and \s by the characters in the tables.
 func spellOut(expr string) (string, error) {
 	var b strings.Builder
 	inClass, repeats := false, 1
@@ -102,39 +102,53 @@ func spellOut(expr string) (string, error) {
 	return b.String(), nil
 }
 
+// categories are the general categories that patterns name, such as \p{Lu}.
+var categories = map[string][]span{
+	"L": letters, "Lu": upper, "Ll": lower, "Lt": title, "Lm": modifiers, "Lo": caseless,
+	"M": combining, "N": numbers, "P": marks,
+}
+
+// setOf returns the characters of the set that expr begins with, or with not all others, and how many bytes spell it. ok is
+// false if expr begins with another escape.
+func setOf(expr string) (spans []span, not bool, n int, ok bool) {
+	switch {
+	case strings.HasPrefix(expr, `\s`), strings.HasPrefix(expr, `\S`):
+		return spaces, expr[1] == 'S', 2, true
+	case strings.HasPrefix(expr, `\p{`), strings.HasPrefix(expr, `\P{`):
+		name, _, closed := strings.Cut(expr[3:], "}")
+		spans, ok = categories[name]
+		return spans, expr[1] == 'P', 4 + len(name), ok && closed
+	}
+	return nil, false, 0, false
+}
+
 // property writes the escape that expr begins with, and returns its length.
 func property(b *strings.Builder, expr string, inClass bool) (int, error) {
-	for _, p := range []struct {
-		name  string
-		spans []span
-		not   bool
-	}{
-		{`\p{L}`, letters, false}, {`\p{N}`, numbers, false}, {`\p{P}`, marks, false}, {`\s`, spaces, false},
-		{`\P{L}`, letters, true}, {`\P{N}`, numbers, true}, {`\P{P}`, marks, true}, {`\S`, spaces, true},
-	} {
-		if !strings.HasPrefix(expr, p.name) {
-			continue
-		}
+	if spans, not, n, ok := setOf(expr); ok {
 		open, end := "[", "]"
-		if p.not {
+		if not {
 			open = "[^"
 		}
 		if inClass {
-			if p.not {
-				return 0, fmt.Errorf("a regular expression with %s inside a set", p.name)
+			if not {
+				return 0, fmt.Errorf("a regular expression with %s inside a set", expr[:n])
 			}
 			open, end = "", ""
 		}
 		b.WriteString(open)
-		for _, s := range p.spans {
+		for _, s := range spans {
 			fmt.Fprintf(b, `\x{%x}-\x{%x}`, s.lo, s.hi)
 		}
 		b.WriteString(end)
-		return len(p.name), nil
+		return n, nil
 	}
-	// Escapes of single characters mean the same here and there; sets such as \w and \p{Lu} do not.
+	// Escapes of single characters mean the same here and there; sets such as \w and \p{Sc} do not.
 	if c := expr[1]; c >= utf8.RuneSelf || strings.IndexByte("rntvf", c) < 0 && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
-		return 0, fmt.Errorf("a regular expression with %s", expr[:2])
+		name := expr[:2]
+		if end := strings.IndexByte(expr, '}'); end > 0 && strings.HasPrefix(expr[2:], "{") {
+			name = expr[:end+1]
+		}
+		return 0, fmt.Errorf("a regular expression with %s", name)
 	}
 	b.WriteString(expr[:2])
 	return 2, nil

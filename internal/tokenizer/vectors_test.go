@@ -65,7 +65,7 @@ func check(t *testing.T, tok *Tokenizer, vectors []vector, special bool) {
 
 // Ids and texts are exactly those of Hugging Face's tokenizers, and for a SentencePiece model those of sentencepiece.
 func TestVectors(t *testing.T) {
-	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3", "odd", "sentencepiece"} {
+	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3", "odd", "tekken", "sentencepiece"} {
 		t.Run(style, func(t *testing.T) {
 			tok, err := Open(filepath.Join(fixtures, style))
 			if err != nil {
@@ -89,7 +89,7 @@ type streamed struct {
 // Text that arrives token by token is what the library makes of all tokens, wherever the prompt ends: what is not certain
 // is held back, and nothing is taken back.
 func TestStream(t *testing.T) {
-	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3", "odd"} {
+	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3", "odd", "tekken"} {
 		tok := open(t, style)
 		for _, v := range readFixture[streamed](t, style, "streams.json") {
 			n := len(v.IDs)
@@ -126,7 +126,7 @@ type joint struct {
 
 // A text that goes on has the ids of the whole: no space is put between the parts, and none is lost.
 func TestContinue(t *testing.T) {
-	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3"} {
+	for _, style := range []string{"neox", "falcon", "codestral", "llama", "llama3", "tekken"} {
 		tok := open(t, style)
 		for _, v := range readFixture[joint](t, style, "joints.json") {
 			if got := tok.Continue(v.IDs, v.After); !slices.Equal(got, v.Next) {
@@ -168,7 +168,7 @@ func TestLongText(t *testing.T) {
 // A text cut where Cut says has the ids of the whole.
 func TestCut(t *testing.T) {
 	for style, cuttable := range map[string]bool{
-		"neox": true, "falcon": true, "llama": true, "codestral": true, "sentencepiece": true, "llama3": false, "odd": false,
+		"neox": true, "falcon": true, "llama": true, "codestral": true, "sentencepiece": true, "llama3": false, "tekken": false, "odd": false,
 	} {
 		tok, err := Open(filepath.Join(fixtures, style))
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/progress"
 	"github.com/gomamba/gomamba/model"
+	"github.com/gomamba/gomamba/tensor"
 )
 
 // Chunk is how many tokens llama.cpp takes at a time.
@@ -74,19 +75,16 @@ func (c *Collector) run(ctx context.Context, ids []int64) error {
 func (c *Collector) add(in model.Inputs) {
 	s := c.sums[in.Weight]
 	if s == nil {
-		s = &imatrix.Sums{Squares: make([][]float64, in.Matrices), Counts: make([]int, in.Matrices)}
-		for i := range s.Squares {
-			s.Squares[i] = make([]float64, in.Cols)
-		}
+		s = &imatrix.Sums{Squares: [][]float64{make([]float64, in.Cols)}, Counts: make([]int, 1)}
 		c.sums[in.Weight] = s
 	}
-	squares := s.Squares[in.Matrix]
+	squares := s.Squares[0]
 	for row := range in.Rows {
 		for i, v := range in.X[row*in.Stride:][:in.Cols] {
 			squares[i] += float64(float64(v) * float64(v))
 		}
 	}
-	s.Counts[in.Matrix] += in.Rows
+	s.Counts[0] += in.Rows
 }
 
 // Replaceable refuses to replace a file that is not an importance matrix.
@@ -125,7 +123,15 @@ func (c *Collector) Write(ctx context.Context, path, dataset string, inputs ...s
 				}
 			}
 		}
-		sums[stored.Name] = *s
+		all, ok := sums[stored.Name]
+		if matrices, _ := tensor.Count(stored.Shape[:len(stored.Shape)-2]); !ok { // of a valid configuration
+			all = imatrix.Sums{Squares: make([][]float64, matrices), Counts: make([]int, matrices)}
+			for i := range all.Squares {
+				all.Squares[i] = make([]float64, len(s.Squares[0])) // an expert may not have been reached
+			}
+			sums[stored.Name] = all
+		}
+		all.Squares[stored.Part], all.Counts[stored.Part] = s.Squares[0], s.Counts[0]
 	}
 	about := imatrix.About{Datasets: []string{dataset}, Chunks: c.chunks, ChunkSize: c.chunk}
 	return imatrix.Write(path, about, sums, atomicfile.Options{Replace: Replaceable, Apart: inputs})

@@ -50,6 +50,7 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, referenc
 		r.Reason = fmt.Sprintf("%s (the tensors that were compared: %s)", asked, r.Verdict)
 		r.Passed, r.Verdict = false, NotComparable
 	}
+	r.doubt()
 	return r, ref.Changed()
 }
 

@@ -56,6 +56,7 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
 	}
 	r.conclude()
+	r.doubt()
 	return r, nil
 }
 

@@ -114,3 +114,12 @@ func (r *Report) conclude() {
 		}
 	}
 }
+
+// doubt withdraws a verdict that passes although values of ours are not finite: a NaN agrees with every other, and says nothing
+// about how it came about.
+func (r *Report) doubt() {
+	if r.Passed && r.NonFinite != "" {
+		r.Reason = fmt.Sprintf("the model computes non-finite values: %s; what follows from them cannot be judged", r.NonFinite)
+		r.Passed, r.Verdict = false, NotComparable
+	}
+}

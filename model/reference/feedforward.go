@@ -27,15 +27,8 @@ func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 	return m.linear(b.Take(m.Down+".weight"), m.activate(wide, gate), m.bias(b, m.Down+".bias", m.Bias))
 }
 
-// activate returns the activation of rows of F values, or of F of the gate and F more if that is fused.
+// activate returns the activation of rows of F values.
 func (m *mlp[F]) activate(wide, gate []F) []F {
-	if m.Fused {
-		both := wide
-		gate, wide = nil, nil
-		for row := range slices.Chunk(both, 2*m.Width) {
-			gate, wide = append(gate, row[:m.Width]...), append(wide, row[m.Width:]...)
-		}
-	}
 	for i, v := range wide {
 		if gate == nil {
 			v = max(v, 0)
@@ -95,14 +88,7 @@ func (m *experts[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 // expert is what expert e makes of its rows.
 func (m *experts[F]) expert(b binder, e int, in []F) []F {
 	one := mlp[F]{m.oracle, &m.Expert}
-	if m.Each != "" {
-		return one.mix(within{b, m.Each + strconv.Itoa(e) + "."}, in, nil)
-	}
-	up, down := b.Take(m.Expert.Up+".weight"), b.Take(m.Expert.Down+".weight")
-	if b.Err() != nil {
-		return in
-	}
-	return m.linear(matrixOf(down, e), one.activate(m.linear(matrixOf(up, e), in, nil), nil), nil)
+	return one.mix(within{b, m.Each + strconv.Itoa(e) + "."}, in, nil)
 }
 
 // within hands out the tensors whose names begin with a prefix.
@@ -113,14 +99,6 @@ type within struct {
 
 // Take implements binder.
 func (w within) Take(name string) tensor.Tensor { return w.binder.Take(w.prefix + name) }
-
-// matrixOf returns matrix e of a tensor that holds several.
-func matrixOf(t tensor.Tensor, e int) tensor.Tensor {
-	size := t.Shape[1] * t.Shape[2]
-	one := t.Piece(e*size, (e+1)*size)
-	one.Shape = t.Shape[1:]
-	return one
-}
 
 // weights returns for every token the weights of all experts [rows, E], which are 0 for those that it does not pass.
 func (m *experts[F]) weights(logits, correction []F) []F {

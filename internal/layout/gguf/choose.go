@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -96,28 +97,26 @@ func modelOf(p *write.Plan, keys []gguf.KV) filetype.Model {
 }
 
 // source decides how a tensor gets into the file: as it is, widened or rounded, or quantized.
-func (g *target) source(p *write.Plan, t write.Weight, stored names.GGUF) (write.Source, error) {
+func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF) (write.Source, error) {
 	c, chosen := g.choices[stored.Name]
-	dtype := t.DType
+	was := write.Common(parts)
+	dtype := was
 	if chosen {
 		dtype = c.DType
 	}
-	if stored.F32 || dtype == tensor.F64 {
+	if (!chosen || dtype == tensor.NVFP4) && regroups(parts, stored) {
+		return write.Blocks(parts, stored.Name, stored.Shape, stored.Row), nil
+	}
+	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
 	}
-	if dtype == t.DType && t.Delta == nil || !dtype.Quantized() {
-		var change func(int, []float32) error
-		if stored.NegExp {
-			change = func(_ int, values []float32) error {
-				kernel.NegExp(values, values)
-				return nil
-			}
-		}
-		return write.Cast(t, stored.Name, dtype, stored.Shape, change), nil
+	changes := slices.ContainsFunc(parts, func(t tensor.Tensor) bool { return t.Coding != nil })
+	if dtype == was && !changes || !dtype.Quantized() {
+		return plain(parts, dtype, stored), nil
 	}
-	if t.DType.Quantized() && t.DType != dtype && !p.Requantize {
-		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(stored.Name),
-			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", t.DType, dtype)})
+	if i := slices.IndexFunc(parts, func(t tensor.Tensor) bool { return t.DType.Quantized() }); i >= 0 && !p.Requantize {
+		return write.Source{}, write.Refuse(write.ErrRequantizes, badfile.UnsupportedError{File: parts[i].File, Where: badfile.Tensor(stored.Name),
+			Detail: fmt.Sprintf("is %s, and quantizing it again, to %s, would add to what that lost: convert the original checkpoint", parts[i].Type(), dtype)})
 	}
 	var importance []float32
 	if p.Importance != nil {
@@ -132,7 +131,38 @@ func (g *target) source(p *write.Plan, t write.Weight, stored names.GGUF) (write
 	if importance == nil && c.Importance {
 		return write.Source{}, g.noImportance(p, stored.Name, dtype)
 	}
-	return write.Quantize(t, stored.Name, dtype, stored.Shape, importance), nil
+	if stored.Heads > 0 {
+		return write.QuantizeRows(parts[0], stored.Name, dtype, stored.Shape, importance, stored.Row), nil
+	}
+	return write.Quantize(parts, stored.Name, dtype, stored.Shape, importance), nil
+}
+
+// plain is the source of a tensor that keeps its dtype or gets a plain one.
+func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.Source {
+	if stored.Heads > 0 {
+		return write.Rows(parts[0], stored.Name, dtype, stored.Shape, stored.Row)
+	}
+	var change func(int, []float32) error
+	if stored.NegExp {
+		change = func(_ int, values []float32) error {
+			kernel.NegExp(values, values)
+			return nil
+		}
+	}
+	return write.Cast(parts, stored.Name, dtype, stored.Shape, change)
+}
+
+// scaled are the weights that llama.cpp multiplies by a scale of the whole (llama-model.cpp, load_tensors): with one for another
+// it does not load a file.
+var scaled = regexp.MustCompile(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
+
+// regroups reports whether the codes of a weight can be moved into blocks of NVFP4.
+func regroups(parts []tensor.Tensor, stored names.GGUF) bool {
+	elems, _ := tensor.NVFP4.Block()
+	return !stored.F32 && !slices.ContainsFunc(parts, func(t tensor.Tensor) bool {
+		blocks, ok := t.Coding.(tensor.Blocks)
+		return !ok || t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled.MatchString(stored.Name)
+	})
 }
 
 // noImportance is the error of a dtype that is useless without.

@@ -18,11 +18,27 @@ func (k keys) Has(key string) bool {
 	return ok
 }
 
+// Ints returns the numbers of an array, or the one that there is.
+func (k keys) Ints(key string) ([]int64, error) {
+	if v, _ := k.Lookup(key); v.Kind() != gguf.KindArray {
+		n, err := k.Int(key)
+		return []int64{n}, err
+	}
+	return k.File.Ints(key)
+}
+
 // parseConfig reads the configuration of f, which messages call file. vocab is the number of rows of token_embd.weight; tied says
 // that f has no output.weight. Errors are those of config.ParseGGUF.
 func parseConfig(file string, f *gguf.File, vocab int, tied bool) (config.Config, error) {
-	bias := slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ssm_conv1d.bias") })
-	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, ConvBias: bias})
+	has := func(ending string) bool {
+		return slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ending) })
+	}
+	gate := 0
+	if i := slices.IndexFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ffn_gate.weight") && len(t.Shape) == 2 }); i >= 0 {
+		gate = f.Tensors()[i].Shape[0]
+	}
+	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, Gate: gate,
+		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias")})
 }
 
 // encodeConfig returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are
@@ -48,6 +64,8 @@ func stored(keys []config.GGUFKey) []gguf.KV {
 			kvs[i].Value = gguf.Of(v)
 		case string:
 			kvs[i].Value = gguf.Of(v)
+		case []int32:
+			kvs[i].Value = gguf.ArrayOf(v)
 		default:
 			panic(fmt.Sprintf("gguf: %s is a %T", k.Key, v))
 		}

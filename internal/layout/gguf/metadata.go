@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // description is what the general keys of a GGUF file say about a model, gathered as llama.cpp's converter does
@@ -33,7 +33,7 @@ var descriptive = []string{
 var related = []string{"name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url"}
 
 // general gathers the description of a plan's source. note says what of it could not be read.
-func general(p *write.Plan, parameters int) (kvs []gguf.KV, note string) {
+func general(p *write.Plan, size parameters) (kvs []gguf.KV, note string) {
 	if kept := sourceDescription(p.From.Keys); kept != nil {
 		return kept, ""
 	}
@@ -43,18 +43,18 @@ func general(p *write.Plan, parameters int) (kvs []gguf.KV, note string) {
 	if err != nil {
 		note = fmt.Sprintf("%v: no license and no tags are taken from it", err)
 	}
-	d.takeCard(card, parameters)
+	d.takeCard(card, size.all)
 	for _, e := range p.Config.Shared().Extra {
 		if e.Key == "_name_or_path" {
 			v, _ := jsonobj.ParseValue(e.Value)
 			if id, ok := v.Text(); ok && strings.Count(id, "/") <= 1 && id != "" {
-				d.takeID(parseModelID(id, parameters))
+				d.takeID(parseModelID(id, size.all))
 			}
 		}
 	}
-	d.takeID(parseModelID(folderID(dir), parameters))
+	d.takeID(parseModelID(folderID(dir), size.all))
 	d.sampling = readSampling(filepath.Join(dir, filenames.Generation))
-	d.set("size_label", sizeLabel(parameters))
+	d.set("size_label", size.label())
 	return d.keys(), note
 }
 
@@ -73,14 +73,14 @@ func sourceDescription(kvs []gguf.KV) []gguf.KV {
 	return kept
 }
 
-var snapshot = regexp.MustCompile(`models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$`)
+var snapshot = lazy.Regexp(`models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$`)
 
 // folderID is the id that a folder's name stands for: that of the repository in the hub's cache.
 func folderID(dir string) string {
 	if whole, err := filepath.Abs(dir); err == nil {
 		dir = whole
 	}
-	if m := snapshot.FindStringSubmatch(dir); m != nil {
+	if m := snapshot().FindStringSubmatch(dir); m != nil {
 		return m[1] + "/" + m[2]
 	}
 	return filepath.Base(dir)
@@ -120,14 +120,14 @@ func (d *description) takeCard(card modelCard, parameters int) {
 }
 
 // hubURL is the address of a repository.
-var hubURL = regexp.MustCompile(`^https?://huggingface.co/([^/]+/[^/]+)$`)
+var hubURL = lazy.Regexp(`^https?://huggingface.co/([^/]+/[^/]+)$`)
 
 // relation describes another repository by its id or address.
 func relation(id string, parameters int) map[string]string {
 	r := make(map[string]string)
 	if strings.HasPrefix(id, "http://") || strings.HasPrefix(id, "https://") || strings.HasPrefix(id, "ssh://") {
 		r["repo_url"] = id
-		found := hubURL.FindStringSubmatch(id)
+		found := hubURL().FindStringSubmatch(id)
 		if found == nil {
 			return r
 		}

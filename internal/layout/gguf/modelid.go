@@ -2,11 +2,12 @@ package gguf
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/gomamba/gomamba/internal/lazy"
 )
 
 // modelID is what a repository's or folder's name says, by the rules of llama.cpp's converter
@@ -17,11 +18,11 @@ type modelID struct {
 }
 
 var (
-	idVersion  = regexp.MustCompile(`(?i)^(v|iter)?\d+([.]\d+)*$`)
-	idType     = regexp.MustCompile(`(?i)^(i?q\d(_\w)*|b?fp?(16|32))$`)
-	idSize     = regexp.MustCompile(`(?i)^(([A]|\d+[x])?\d+([._]\d+)?[KMBT][\d]?|small|mini|medium|large|x?xl)$`)
-	idFinetune = regexp.MustCompile(`(?i)^(chat|instruct|vision|lora)$`)
-	idKept     = regexp.MustCompile(`^(v\d+(?:\.\d+)*|\d.*)$`) // words that title leaves as they are
+	idVersion  = lazy.Regexp(`(?i)^(v|iter)?\d+([.]\d+)*$`)
+	idType     = lazy.Regexp(`(?i)^(i?q\d(_\w)*|b?fp?(16|32))$`)
+	idSize     = lazy.Regexp(`(?i)^(([A]|\d+[x])?\d+([._]\d+)?[KMBT][\d]?|small|mini|medium|large|x?xl)$`)
+	idFinetune = lazy.Regexp(`(?i)^(chat|instruct|vision|lora)$`)
+	idKept     = lazy.Regexp(`^(v\d+(?:\.\d+)*|\d.*)$`) // words that title leaves as they are
 )
 
 // role is what a part of a name says.
@@ -76,13 +77,13 @@ func parseModelID(id string, parameters int) modelID {
 // annotate says what the i-th part of a name is by itself, and spells it as usual.
 func annotate(i int, part string, parameters int) (string, role) {
 	switch {
-	case idVersion.MatchString(part):
+	case idVersion().MatchString(part):
 		return part, roleVersion
-	case idType.MatchString(part):
+	case idType().MatchString(part):
 		return strings.ToUpper(part), roleType
-	case i > 0 && idSize.MatchString(part):
+	case i > 0 && idSize().MatchString(part):
 		return annotateSize(part, parameters)
-	case i > 0 && idFinetune.MatchString(part):
+	case i > 0 && idFinetune().MatchString(part):
 		return part, roleFinetune
 	}
 	return part, 0
@@ -147,7 +148,7 @@ func findBase(parts []string, roles []role) {
 func title(id string) string {
 	words := strings.Fields(strings.ReplaceAll(id, "-", " "))
 	for i, word := range words {
-		if strings.ContainsFunc(word, unicode.IsLower) && !strings.ContainsFunc(word, unicode.IsUpper) && !idKept.MatchString(word) {
+		if strings.ContainsFunc(word, unicode.IsLower) && !strings.ContainsFunc(word, unicode.IsUpper) && !idKept().MatchString(word) {
 			words[i] = capitals(word)
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/scheme"
+	"github.com/gomamba/gomamba/internal/tags"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -27,9 +29,10 @@ const ending = ".gguf"
 
 // Layout is the layout of llama.cpp: one file, or the parts of a split one, alone or in a folder that holds no other.
 var Layout = layout.Layout{
-	Name: Name, Ending: ending, Asked: asked, Match: match, Open: Open,
-	Settings: "its metadata", StoredName: storedName, AlwaysF32: alwaysF32,
+	Name: Name, Ending: ending, Asked: asked, Match: match, Open: open, List: list,
+	Settings: "its metadata", StoredName: storedName, Wholes: names.InGGUF, AlwaysF32: alwaysF32,
 	Stops: stops, Generation: generation, NewTarget: newTarget,
+	Repo: layout.Repo{Choose: tags.Default},
 }
 
 // asked recognises a file by its name or by its first bytes: programs that keep models by their hash give them no ending.
@@ -42,13 +45,33 @@ func match(src layout.Source) bool {
 	return ok
 }
 
-// Open reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
-// names and shapes; A becomes A_log, for which a copy is made.
-func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
-	path := src.Dir
-	if info, serr := files.Stat(path); serr == nil && info.IsDir() {
-		path, _ = filenames.GGUF(path) // it matched
+// pathOf returns the path of the file, or of the one in a folder.
+func pathOf(src layout.Source) string {
+	if info, err := files.Stat(src.Dir); err == nil && info.IsDir() {
+		path, _ := filenames.GGUF(src.Dir) // it matched
+		return path
 	}
+	return src.Dir
+}
+
+// list lists tensors of any type that ggml knows.
+func list(src layout.Source) (*layout.Listing, error) {
+	f, err := gguf.Open(pathOf(src))
+	if err != nil {
+		return nil, err
+	}
+	arch, _ := f.Str("general.architecture")
+	l := &layout.Listing{Model: strings.Clone(arch)} // the file is closed before it is used
+	for _, t := range f.Tensors() {
+		l.Tensors = append(l.Tensors, layout.Listed{Name: strings.Clone(t.Name), DType: t.Type.String(), Shape: slices.Clone(t.Shape), Bytes: len(t.Data), File: t.File})
+	}
+	return l, f.Close()
+}
+
+// open reads the keys and maps the tensors of a GGUF file, or of the one in a folder. Tensors get their canonical
+// names and shapes; A becomes A_log, for which a copy is made.
+func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
+	path := pathOf(src)
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -62,9 +85,6 @@ func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	vocab, head := 0, false
 	for _, t := range f.Tensors() {
 		p, err := t.Weight()
-		if err == nil {
-			err = refuseScale(f, t)
-		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -88,27 +108,67 @@ func Open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	weights, inputs, err := applyScales(w.Listed)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.Activations = inputs
 	err = mmap.Guard(func() (err error) {
-		w.Tensors, err = canonical(w.Listed, cfg)
+		w.Tensors, err = canonical(weights, cfg)
 		return err
 	})
+	if err == nil && config.Hybrid(cfg.Family()) {
+		err = refuseUnknown(w.Tensors, cfg)
+	}
 	return cfg, w, err
 }
 
-// refuseScale refuses a scale of a whole weight: NVFP4 weights of other makers have one, by which their products are
-// multiplied. A scale of 1 is left out of the file.
-func refuseScale(f *gguf.File, t gguf.Tensor) error {
-	base, ok := strings.CutSuffix(t.Name, ".scale")
-	if !ok {
-		return nil
+// refuseUnknown refuses tensors in the blocks of a hybrid that it does not have, such as biases: the network is another one with
+// them. Blocks after the last, by which further tokens are predicted, do not count.
+func refuseUnknown(tensors []tensor.Tensor, cfg config.Config) error {
+	wholes, err := names.InGGUF(cfg)
+	if err != nil {
+		return err
 	}
-	w, ok := f.Tensor(base + ".weight")
-	if !ok {
-		return nil
+	known := make(map[string]bool, len(wholes))
+	for _, w := range wholes {
+		known[w.Name] = true
 	}
-	return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
-		Detail: fmt.Sprintf("is a scale of all of %s, of type %s, which this program does not apply; use a file without such scales",
-			badfile.Quote(w.Name), w.Type)}
+	for _, t := range tensors {
+		var layer int
+		if n, _ := fmt.Sscanf(t.Name, "blk.%d.", &layer); n == 1 && layer >= 0 && layer < cfg.Shared().NumHiddenLayers && !known[t.Name] {
+			return &badfile.UnsupportedError{File: t.File, Where: badfile.Tensor(t.Name),
+				Detail: fmt.Sprintf("is not a tensor of a %s model that can be run", config.Title(cfg.Family()))}
+		}
+	}
+	return nil
+}
+
+// applyScales applies the scales of whole weights, which NVFP4 has, and leaves out those of their inputs, whose names it returns.
+func applyScales(listed []tensor.Tensor) (weights []tensor.Tensor, inputs []string, err error) {
+	byName := make(map[string]tensor.Tensor, len(listed))
+	for _, t := range listed {
+		byName[t.Name] = t
+	}
+	for _, t := range listed {
+		base, isScale := strings.CutSuffix(t.Name, scaleEnding)
+		if _, of := byName[base+weightEnding]; isScale && of {
+			continue
+		}
+		if base, isInput := strings.CutSuffix(t.Name, inputScaleEnding); isInput {
+			if _, of := byName[base+weightEnding]; of {
+				inputs = append(inputs, t.Name)
+				continue
+			}
+		}
+		if scale, ok := byName[strings.TrimSuffix(t.Name, weightEnding)+scaleEnding]; ok && strings.HasSuffix(t.Name, weightEnding) {
+			if t, err = scheme.WithScale(t, scale); err != nil {
+				return nil, nil, err
+			}
+		}
+		weights = append(weights, t)
+	}
+	return weights, inputs, nil
 }
 
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
@@ -122,7 +182,8 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		shapes[spec.Name] = spec.Shape
 	}
 	var tensors []tensor.Tensor
-	logs := make(map[int]string) // of tensors that hold A: index and stored name
+	logs := make(map[int]string)       // of tensors that hold A: index and stored name
+	turned := make(map[int]names.GGUF) // of tensors whose rows are interleaved: index
 	for _, t := range listed {
 		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
@@ -143,9 +204,31 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		if stored.NegExp {
 			logs[len(tensors)] = stored.Name
 		}
+		if stored.Heads > 0 && slices.Equal(t.Shape, stored.Shape) {
+			turned[len(tensors)] = stored
+		}
 		tensors = append(tensors, t)
 	}
+	inOrder(tensors, turned)
 	return tensors, takeLogs(tensors, logs)
+}
+
+// inOrder gives interleaved rows the order that they have in Hugging Face's files, in copies. They are whole blocks.
+func inOrder(tensors []tensor.Tensor, turned map[int]names.GGUF) {
+	pool := parallel.NewPool(0)
+	defer pool.Close()
+	order := slices.Sorted(maps.Keys(turned))
+	pool.Run(len(order), 1, func(lo, hi int) {
+		for _, i := range order[lo:hi] {
+			t, stored := &tensors[i], turned[i]
+			rows, from := make([]byte, len(t.Data)), t.Data
+			size := len(rows) / stored.Shape[0]
+			for row := range stored.Shape[0] {
+				copy(rows[stored.Row(row)*size:][:size], from[row*size:])
+			}
+			t.Data = rows
+		}
+	})
 }
 
 // zero reports whether all elements are.

@@ -61,7 +61,7 @@ func specialKeys(x *write.Texts, parsed *tokenizerJSON, cfg *config.Common) ([]g
 		}
 	}
 	if parsed != nil && t != nil {
-		if pre, _ := parsed.pre(); pre.Begins { // unless a key says otherwise
+		if pre, _ := parsed.pre(""); pre.Begins { // unless a key says otherwise
 			s.add("bos", len(t.Begin()) > 0, false)
 		}
 	}

@@ -25,9 +25,10 @@ type target struct {
 
 	choices    map[string]choice // by the tensor's name in the file; the others keep their dtypes
 	unmeasured int               // matrices that an importance matrix does not have
+	f32        map[string]bool   // tensors that are F32 whatever the file type, by name in the file
 }
 
-func newTarget() write.Target { return &target{} }
+func newTarget() write.Target { return &target{f32: map[string]bool{}} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
@@ -56,13 +57,54 @@ func (g *target) Prepare(p *write.Plan) error {
 	return g.keepEnds(p)
 }
 
-// Step implements write.Target.
-func (g *target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
-	stored, _ := names.ToGGUF(p.Config, spec.Name) // Prepare refused the tensors without a place
-	source, err := g.source(p, t, stored)
-	return write.Step{From: t.Name, File: t.File, FromDType: t.DType, To: stored.Name, DType: source.DType, Shape: stored.Shape,
-		Transform: transform(spec, stored, t)}, source, err
+// Wholes implements write.Target.
+func (*target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InGGUF(cfg) }
+
+// Further implements write.Target.
+func (*target) Further(p *write.Plan) bool {
+	p.Note("tensors " + names.MultiToken + "*, by which the model predicts further tokens, are left out: they change no result")
+	return false
 }
+
+// Step implements write.Target.
+func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
+	g.f32[stored.Name] = stored.F32
+	source, err := g.source(p, parts, stored)
+	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
+	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
+		err = g.addScale(p, step, parts)
+	}
+	return step, source, err
+}
+
+// addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives, a number for each of its parts; none if
+// all are 1.
+func (g *target) addScale(p *write.Plan, of write.Step, parts []tensor.Tensor) error {
+	scales, plain := make([]float32, len(parts)), true
+	for i, t := range parts {
+		scales[i] = t.Coding.(tensor.Blocks).Scale(0)
+		if !(math.Abs(float64(scales[i])) <= math.MaxFloat32) {
+			return &badfile.FormatError{File: t.File, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its scale is %v, expected a finite number", scales[i])}
+		}
+		plain = plain && scales[i] == 1
+	}
+	if plain {
+		return nil
+	}
+	t := tensor.Of(strings.TrimSuffix(of.To, weightEnding)+scaleEnding, scales, len(scales))
+	p.Add(write.Step{From: of.From, File: of.File, FromDType: tensor.F32, To: t.Name, DType: tensor.F32, Shape: t.Shape, Transform: transformScale},
+		write.Cast([]tensor.Tensor{t}, t.Name, tensor.F32, t.Shape, nil))
+	return nil
+}
+
+// How the names of a weight and of a number that it is multiplied by end, and of one for its input.
+const (
+	weightEnding     = ".weight"
+	scaleEnding      = ".scale"
+	inputScaleEnding = ".input_scale"
+)
 
 // keyFileType is the key of the file type of llama.cpp (enum llama_ftype).
 const keyFileType = "general.file_type"
@@ -70,18 +112,23 @@ const keyFileType = "general.file_type"
 // transformZeros is the Transform of a tensor that the source does not have.
 const transformZeros = "zeros"
 
+// transformScale is that of a scale of a whole weight, which the source keeps in a tensor of its own too.
+const transformScale = "scale"
+
 // transform says what changes on the way into a GGUF file beside name and type.
-func transform(spec names.Spec, stored names.GGUF, t write.Weight) string {
+func transform(w names.Whole, stored names.GGUF) string {
 	var parts []string
-	if change := t.Transform(); change != "" {
-		parts = append(parts, change)
-	}
 	if stored.NegExp {
 		parts = append(parts, "A = -exp(A_log)")
 	}
+	if stored.Heads > 0 {
+		parts = append(parts, "interleave")
+	}
 	switch {
-	case slices.Equal(spec.Shape, stored.Shape):
-	case len(spec.Shape) == 3:
+	case len(w.Parts) > 1:
+		parts = append(parts, "stack")
+	case slices.Equal(w.Shape, stored.Shape):
+	case len(w.Shape) == 3:
 		parts = append(parts, "squeeze")
 	default:
 		parts = append(parts, "reshape")
@@ -103,22 +150,21 @@ func (g *target) Finish(p *write.Plan) {
 		p.Note("the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
 	g.noteChoices(p)
-	p.Sort(func(s write.Step) string { return names.CanonicalGGUF(p.Config, s.To) }, cmp.Compare)
-	parameters := 0
-	for _, s := range p.Steps {
-		if n, _ := tensor.Count(s.Shape); s.Transform != transformZeros { // of a valid configuration
-			parameters += n
+	p.Sort(func(s write.Step) string {
+		if base, scale := strings.CutSuffix(s.To, scaleEnding); scale {
+			return names.GGUFInHF(p.Config, base+weightEnding) + scaleEnding
 		}
-	}
+		return names.GGUFInHF(p.Config, s.To)
+	}, cmp.Compare)
 	var note string
-	if g.general, note = general(p, parameters); note != "" {
+	if g.general, note = general(p, count(p)); note != "" {
 		p.Note(note)
 	}
 }
 
 // fileType is the recipe's. If tensors keep their dtypes, it is what a GGUF source states, or that of the largest tensor, and
 // first of quantized ones.
-func fileType(p *write.Plan) uint32 {
+func (g *target) fileType(p *write.Plan) uint32 {
 	if n, ok := p.Recipe.FileType(); ok {
 		return n
 	}
@@ -131,10 +177,9 @@ func fileType(p *write.Plan) uint32 {
 		}
 	}
 	best, size, quantized := tensor.F32, 0, false
-	for i, s := range p.Sources {
-		stored, ok := names.ToGGUF(p.Config, p.Steps[i].From)
+	for _, s := range p.Sources {
 		n, _ := tensor.Count(s.Shape) // of a valid configuration
-		if q := s.DType.Quantized(); (!ok || !stored.F32) && (q && !quantized || q == quantized && n > size) {
+		if q := s.DType.Quantized(); !g.f32[s.Name] && (q && !quantized || q == quantized && n > size) {
 			best, size, quantized = s.DType, n, q
 		}
 	}
@@ -151,11 +196,49 @@ func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
 		return nil, err
 	}
 	kvs := append([]gguf.KV{{Key: "general.architecture", Value: gguf.Of(config.Architecture(p.Config))}}, g.general...)
-	kvs = append(kvs, model...)
-	kvs = append(kvs,
-		gguf.KV{Key: keyFileType, Value: gguf.Of(fileType(p))},
-		gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
-	return slices.Concat(kvs, g.vocabulary, own, g.ends, importanceKeys(p)), nil
+	kind := gguf.KV{Key: keyFileType, Value: gguf.Of(g.fileType(p))}
+	vocabulary := g.vocabulary
+	// Hybrids have the size of their vocabulary among their own keys, and the file type before it.
+	at := slices.IndexFunc(model, func(kv gguf.KV) bool { return strings.HasSuffix(kv.Key, gguf.KeyVocabSize) })
+	if at < 0 {
+		at = len(model)
+	} else {
+		vocabulary = slices.DeleteFunc(slices.Clone(vocabulary), func(kv gguf.KV) bool { return strings.HasSuffix(kv.Key, gguf.KeyVocabSize) })
+	}
+	kvs = append(kvs, slices.Insert(model, at, kind)...)
+	kvs = append(kvs, gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
+	return slices.Concat(kvs, vocabulary, own, g.ends, importanceKeys(p)), nil
+}
+
+// parameters counts the weights of a model.
+type parameters struct {
+	all       int
+	perExpert int // of an expert, of all layers
+	experts   int // of a layer
+}
+
+func count(p *write.Plan) (n parameters) {
+	for _, s := range p.Steps {
+		size, _ := tensor.Count(s.Shape) // of a valid configuration
+		if s.Transform == transformZeros || s.Transform == transformScale {
+			continue
+		}
+		n.all += size
+		if len(s.Shape) > 2 && strings.Contains(s.To, "_exps.") {
+			n.experts = s.Shape[0]
+			n.perExpert += size / s.Shape[0]
+		}
+	}
+	return n
+}
+
+// label is the size of a model as llama.cpp writes it, such as 2.8B, and with experts such as 64x1.2B, the size of the model with
+// one of them (gguf-py/gguf/utility.py, size_label).
+func (n parameters) label() string {
+	if n.experts == 0 {
+		return sizeLabel(n.all)
+	}
+	return fmt.Sprintf("%dx%s", n.experts, sizeLabel(n.all-(n.experts-1)*n.perExpert))
 }
 
 // sizeLabel writes a number of parameters as llama.cpp does: two significant digits at least, such as 129M or 2.8B

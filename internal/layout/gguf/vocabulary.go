@@ -93,7 +93,7 @@ func tokenKeys(x *write.Texts, cfg config.Config) (kvs []gguf.KV, parsed *tokeni
 	if err != nil {
 		return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
 	}
-	pre, ok := t.pre()
+	pre, ok := t.pre(cfg.Family())
 	if t.Model.Type != "BPE" || !ok {
 		if x.Main == "" {
 			if kvs, _, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
@@ -144,6 +144,10 @@ func (p preTokenizer) stated() preTokenizer {
 	if yes := true; p.Type == "ByteLevel" && p.UseRegex == nil {
 		p.UseRegex = &yes
 	}
+	if p.Behavior == "Removed" && p.Invert && tokenizer.Covers(p.Pattern.Regex) {
+		p.Behavior, p.Invert = "Isolated", false // nothing lies between matches
+	}
+	p.Pretokenizers = slices.Clone(p.Pretokenizers)
 	for i := range p.Pretokenizers {
 		p.Pretokenizers[i] = p.Pretokenizers[i].stated()
 	}
@@ -151,23 +155,32 @@ func (p preTokenizer) stated() preTokenizer {
 }
 
 // pre names normalizer and pre-tokenizer for llama.cpp, which knows them by a model that has them: its converter says
-// "olmo" for GPT-NeoX. ok is false if none is known to be the same.
-func (t *tokenizerJSON) pre() (pre tokenizer.Pre, ok bool) {
+// "olmo" for GPT-NeoX, and for the same rule another name if it is that of the family. ok is false if none is known to be the same.
+func (t *tokenizerJSON) pre(family config.Family) (pre tokenizer.Pre, ok bool) {
 	own := t.PreTokenizer.stated()
-	for _, pre := range tokenizer.Pres {
-		var p preTokenizer
-		if err := json.Unmarshal([]byte(pre.Split), &p); err != nil {
-			panic(err) // a constant
+	for _, p := range tokenizer.Pres {
+		same := t.has(p, own)
+		if same && p.Family == string(family) {
+			return p, true
 		}
-		normalizer := ""
-		if pre.NFC {
-			normalizer = "NFC"
-		}
-		if t.Normalizer.Type == normalizer && t.Model.IgnoreMerges == pre.IgnoreMerges && reflect.DeepEqual(p.stated(), own) {
-			return pre, true
+		if same && !ok {
+			pre, ok = p, true
 		}
 	}
-	return tokenizer.Pre{}, false
+	return pre, ok
+}
+
+// has reports whether normalizer and pre-tokenizer, own, are those of a name.
+func (t *tokenizerJSON) has(pre tokenizer.Pre, own preTokenizer) bool {
+	var p preTokenizer
+	if err := json.Unmarshal([]byte(pre.Split), &p); err != nil {
+		panic(err) // a constant
+	}
+	normalizer := ""
+	if pre.NFC {
+		normalizer = "NFC"
+	}
+	return t.Normalizer.Type == normalizer && t.Model.IgnoreMerges == pre.IgnoreMerges && reflect.DeepEqual(p.stated(), own)
 }
 
 // addedType is the type of an added token. Some are special though they are not marked.

@@ -30,8 +30,26 @@ const Name = "hf"
 
 // Layout is the layout of transformers.
 var Layout = layout.Layout{
-	Name: Name, Match: Match, Open: open, StoredName: names.ToHF,
+	Name: Name, Match: Match, Open: folder.Open, Folder: folder, List: folder.List,
+	StoredName: names.ToHF, Wholes: names.InHF, Others: others,
 	Stops: stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Config}, Weights: filenames.UsualSafetensors, Pickles: filenames.UsualPickles},
+}
+
+var folder = &layout.Folder{
+	Config: layout.InFolder(filenames.Config), Weights: layout.WeightsOf,
+	Parse: config.ParseHF, Encode: config.Config.EncodeHF, Whole: true,
+	Prefix: prefix, Settle: settle,
+}
+
+// others are the tensors of transformers' memory, which some programs save as they are.
+func others(cfg config.Config) ([]names.Whole, error) {
+	list, err := names.InMemory(cfg)
+	for _, w := range slices.Clone(list) {
+		w.Name += ".weight"
+		list = append(list, w)
+	}
+	return list, err
 }
 
 // Match reports whether a folder has the files of the layout.
@@ -50,65 +68,25 @@ func stops(o *layout.Opened) ([]int64, error) {
 	})
 }
 
-// open reads the configuration and maps the weights.
-func open(src layout.Source) (config.Config, *layout.Weights, error) {
-	path := filepath.Join(src.Dir, filenames.Config)
-	cfg, err := config.LoadHF(path)
-	if err != nil {
-		return nil, nil, layout.NotLinked(path, err)
+// prefix is that of the family's names, if it has another than pure families.
+func prefix(cfg config.Config) string {
+	if cfg == nil {
+		return ""
 	}
-	w, err := layout.OpenWeights(src, names.Alternative(cfg))
-	if err != nil {
-		return nil, nil, err
-	}
-	Settle(cfg, w)
-	return cfg, w, nil
+	return names.Alternative(cfg)
 }
 
-// Settle gives tensors their canonical names and shapes.
-func Settle(cfg config.Config, w *layout.Weights) {
-	w.Rename(func(name string) string { return names.FromHF(cfg, name) })
-	splitExperts(cfg, w)
-	SettleMLX(w)
+// settle gives tensors their canonical names and shapes.
+func settle(cfg config.Config, w *layout.Weights) {
+	if cfg != nil {
+		w.Rename(func(name string) string { return names.FromHF(cfg, name) })
+	}
+	settleMLX(w)
 }
 
-// splitExperts takes apart tensors that hold a weight of every expert, [E, ...], where the canonical ones are one for each.
-func splitExperts(cfg config.Config, w *layout.Weights) {
-	var apart []tensor.Tensor
-	for i, t := range w.Tensors {
-		var experts []string
-		if len(t.Shape) == 3 {
-			experts = names.Experts(cfg, t.Name, t.Shape[0])
-		}
-		if experts != nil && apart == nil {
-			apart = slices.Clone(w.Tensors[:i])
-		}
-		if apart == nil {
-			continue
-		}
-		if experts == nil {
-			apart = append(apart, t)
-			continue
-		}
-		each := t.Elems() / max(len(experts), 1)
-		for e, name := range experts {
-			part := t.Piece(e*each, (e+1)*each)
-			part.Name, part.Shape = name, t.Shape[1:]
-			apart = append(apart, part)
-		}
-	}
-	if apart == nil {
-		return
-	}
-	if w.Listed == nil {
-		w.Listed = w.Tensors
-	}
-	w.Tensors = apart
-}
-
-// SettleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
+// settleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:
 // the elements lie in the same order.
-func SettleMLX(w *layout.Weights) {
+func settleMLX(w *layout.Weights) {
 	settled := slices.Clone(w.Tensors)
 	var first *tensor.Tensor // as it is stored
 	for i := range settled {

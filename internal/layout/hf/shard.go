@@ -32,16 +32,16 @@ func inOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) 
 		given[s.Name] = s
 	}
 	ordered := make([]write.Source, 0, len(sources))
-	for _, spec := range table {
-		name := names.ToHF(cfg, spec.Name)
+	for _, w := range table {
+		name := names.ToHF(cfg, w.Name)
 		s, ok := given[name]
 		switch {
-		case !ok && spec.Optional:
+		case !ok && w.Optional:
 			continue
 		case !ok:
 			return nil, contradiction(name, "missing")
-		case !slices.Equal(s.Shape, spec.Shape):
-			return nil, contradiction(name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, spec.Shape))
+		case !slices.Equal(s.Shape, w.Shape):
+			return nil, contradiction(name, fmt.Sprintf("found the shape %v, expected %v", s.Shape, w.Shape))
 		}
 		if s.Write == nil && s.Piece == nil {
 			return nil, fmt.Errorf("convert: the source of tensor %s has no Write", badfile.Quote(s.Name))

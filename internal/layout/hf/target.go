@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout/write"
@@ -42,17 +43,21 @@ func (Target) Prepare(p *write.Plan) error {
 		return &badfile.UnsupportedError{Where: "importance matrix", Detail: "is of use only if weights are quantized, and only GGUF has blocks"}
 	}
 	blocks := quantized(p.From.Tensors)
-	if dtype == 0 && p.From.AlwaysF32 != nil {
-		if dtype = p.From.Matrix; len(blocks) > 0 {
-			dtype = tensor.F32
-		}
+	if dtype == 0 && len(blocks) > 0 {
+		dtype = tensor.F32
+	} else if dtype == 0 && p.From.AlwaysF32 != nil {
+		dtype = p.From.Matrix
 	}
 	if len(blocks) > 0 {
 		how := "each value as %[1]s has it"
 		if dtype != tensor.F32 && dtype != tensor.F64 {
 			how = "rounded from the values of %[1]s"
 		}
-		p.Note(fmt.Sprintf("only GGUF has %[1]s: the weights are written as %[2]s, "+how+"; what quantizing lost does not come back", badfile.Or(blocks), dtype))
+		only := "only GGUF has %[1]s"
+		if slices.ContainsFunc(p.From.Tensors, func(t tensor.Tensor) bool { return t.Coding != nil }) {
+			only = "%[1]s is read and not written"
+		}
+		p.Note(fmt.Sprintf(only+": the weights are written as %[2]s, "+how+"; what quantizing lost does not come back", badfile.Or(blocks), dtype))
 	}
 	if dtype == 0 {
 		for _, t := range p.From.Tensors {
@@ -75,34 +80,44 @@ func dtypeName(d tensor.DType) (string, error) {
 	return "", fmt.Errorf("config.json has no name for dtype %s", d)
 }
 
+// Wholes implements write.Target.
+func (Target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.InHF(cfg) }
+
+// Further implements write.Target.
+func (Target) Further(*write.Plan) bool { return true }
+
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
 // value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
-func (Target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
-	dtype := p.Recipe.Choose(t.DType)
-	if p.Recipe.Keeps() && p.From.AlwaysF32 != nil {
+func (Target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	dtype := p.Recipe.Choose(write.Common(parts))
+	if p.Recipe.Keeps() {
 		if len(quantized(p.From.Tensors)) > 0 {
 			dtype = tensor.F32
-		} else if p.From.AlwaysF32(spec.Name) && t.Delta == nil && survives(t.Tensor, p.From.Matrix) {
+		} else if p.From.AlwaysF32 != nil && p.From.AlwaysF32(w.Parts[0].Name) && survives(parts, p.From.Matrix) {
 			dtype = p.From.Matrix
 		}
 	}
-	step, source := write.Plain(spec, t, names.ToHF(p.Config, spec.Name), dtype)
+	step, source := p.Plain(w, parts, names.ToHF(p.Config, w.Name), dtype)
 	return step, source, nil
 }
 
-// quantized returns the dtypes among a checkpoint's weights that only GGUF can store.
-func quantized(tensors []tensor.Tensor) []tensor.DType {
-	var blocks []tensor.DType
+// quantized returns what is quantized among a checkpoint's weights, which are plain in this layout.
+func quantized(tensors []tensor.Tensor) []string {
+	var blocks []string
 	for _, t := range tensors {
-		if t.DType.Quantized() && !slices.Contains(blocks, t.DType) {
-			blocks = append(blocks, t.DType)
+		if t.DType.Quantized() && !slices.Contains(blocks, t.Type()) {
+			blocks = append(blocks, t.Type())
 		}
 	}
 	return blocks
 }
 
-// survives reports whether every value of t is the same after a trip through dtype.
-func survives(t tensor.Tensor, dtype tensor.DType) bool {
+// survives reports whether every value of some tensors is the same after a trip through dtype.
+func survives(parts []tensor.Tensor, dtype tensor.DType) bool {
+	return !slices.ContainsFunc(parts, func(t tensor.Tensor) bool { return !survivesOne(t, dtype) })
+}
+
+func survivesOne(t tensor.Tensor, dtype tensor.DType) bool {
 	if !dtype.Float() || !t.DType.Float() {
 		return false
 	}

@@ -30,9 +30,16 @@ const Name = "mistral"
 
 // Layout is the layout of Mamba-Codestral.
 var Layout = layout.Layout{
-	Name: Name, OneFile: true, Asked: asked, Match: match, Open: open,
+	Name: Name, OneFile: true, Asked: asked, Match: match, Open: folder.Open, Folder: folder, List: folder.List,
 	StoredName: func(_ config.Config, name string) string { return names.ToMistral(name) },
 	Stops:      layout.Stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Params, filenames.Config}, Weights: []string{filenames.Consolidated, filenames.ModelFile}},
+}
+
+var folder = &layout.Folder{
+	Config: configOf, Weights: weightsOf,
+	Is: config.IsMistral, Parse: config.ParseMistral, Encode: config.Config.EncodeMistral,
+	Prefix: func(config.Config) string { return names.MistralPrefix }, Canonical: names.FromMistral,
 }
 
 // asked recognises the files of the layout by name, whatever else their folder holds.
@@ -41,18 +48,18 @@ func asked(path string) (layout.Source, bool) {
 		return layout.Source{}, false
 	}
 	src, err := layout.SourceOf(path)
-	params, _ := Folder(src)
+	params, _ := find(src)
 	return src, err == nil && params != ""
 }
 
 // match leaves a folder that also holds the transformers files to those, which say more.
 func match(src layout.Source) bool {
-	params, _ := Folder(src)
+	params, _ := find(src)
 	return params != "" && (filepath.Base(params) == filenames.Config || !hf.Match(src))
 }
 
-// Folder returns the files of a folder in this layout; none if it is not.
-func Folder(src layout.Source) (params, consolidated string) {
+// find returns the files of a folder in this layout; none if it is not.
+func find(src layout.Source) (params, consolidated string) {
 	for _, f := range folders {
 		weights := filepath.Join(src.Dir, cmp.Or(src.File, f.weights))
 		if !layout.Exists(weights) {
@@ -65,21 +72,16 @@ func Folder(src layout.Source) (params, consolidated string) {
 	return "", ""
 }
 
-func open(src layout.Source) (config.Config, *layout.Weights, error) {
-	params, consolidated := Folder(src)
-	if params == "" {
-		return nil, nil, layout.NoMatch(src.Dir) // the files went away after match saw them
+// configOf names params.json if the folder is not in the layout.
+func configOf(src layout.Source) string {
+	params, _ := find(src)
+	return cmp.Or(params, filepath.Join(src.Dir, filenames.Params))
+}
+
+func weightsOf(src layout.Source) (string, error) {
+	_, consolidated := find(src)
+	if consolidated == "" {
+		return "", layout.NoMatch(src.Dir)
 	}
-	cfg, err := layout.WholeConfig(params, config.ParseMistral)
-	if err != nil {
-		return nil, nil, err
-	}
-	src.File = filepath.Base(consolidated)
-	w, err := layout.OpenWeights(src, names.MistralPrefix)
-	if err != nil {
-		return nil, nil, err
-	}
-	w.ConfigName = filepath.Base(params)
-	w.Rename(names.FromMistral)
-	return cfg, w, nil
+	return consolidated, nil
 }

@@ -5,7 +5,6 @@ package mistral
 import (
 	"context"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout/hf"
@@ -15,31 +14,10 @@ import (
 
 // target writes the layout of Mamba-Codestral, which mistral-inference reads: params.json, and one
 // consolidated.safetensors with the names of mamba_ssm behind "model.".
-type target struct{ hf.Target }
+type target struct{ hf.Renamed }
 
-func newTarget() write.Target { return target{} }
-
-// Files implements write.Target.
-func (target) Files(*write.Plan, int64) (int, error) { return 1, nil }
-
-// Prepare refuses by key what params.json cannot say.
-func (t target) Prepare(p *write.Plan) error {
-	if err := t.Target.Prepare(p); err != nil {
-		return err
-	}
-	params, err := p.Config.EncodeMistral()
-	if err != nil {
-		return err
-	}
-	return p.NoteUnsaid(filenames.Params, params, config.ParseMistral)
-}
-
-// Step implements write.Target.
-func (m target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
-	step, source, err := m.Target.Step(p, spec, t)
-	step.To = names.ToMistral(spec.Name)
-	source.Name = step.To
-	return step, source, err
+func newTarget() write.Target {
+	return target{hf.Renamed{Config: filenames.Params, Folder: folder, Stored: names.ToMistral}}
 }
 
 // Finish stores the head of a tied model a second time: mistral-inference demands every name of the state dict.
@@ -59,8 +37,8 @@ func (target) Finish(p *write.Plan) {
 }
 
 // Write implements write.Target.
-func (target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (string, error) {
-	params, err := p.Config.EncodeMistral()
+func (t target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (string, error) {
+	params, err := t.Folder.Encode(p.Config)
 	if err != nil {
 		return "", err
 	}
@@ -70,7 +48,7 @@ func (target) Write(ctx context.Context, dst string, p *write.Plan, opts write.O
 		return "", err
 	}
 	return dst, write.Folder(dst, need, opts, func(dir *atomicfile.Dir) error {
-		if err := p.WriteConfig(dir, filenames.Params, params, config.ParseMistral); err != nil {
+		if err := p.WriteConfig(dir, t.Config, params, t.Folder.Parse); err != nil {
 			return err
 		}
 		return weights.Write(dir, write.NewProgress(ctx, p.Sources, opts))

@@ -1,8 +1,6 @@
 package original
 
 import (
-	"path/filepath"
-
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout"
@@ -21,24 +19,18 @@ const Name = "original"
 
 // Layout is the layout of mamba_ssm.
 var Layout = layout.Layout{
-	Name: Name, OneFile: true, Match: match, Open: open,
+	Name: Name, OneFile: true, Match: match, Open: folder.Open, Folder: folder, List: folder.List,
 	StoredName: func(_ config.Config, name string) string { return names.ToOriginal(name) },
 	Stops:      layout.Stops, Generation: layout.Generation, NewTarget: newTarget,
+	Repo: layout.Repo{Configs: []string{filenames.Config}, Weights: filenames.UsualSafetensors, Pickles: filenames.UsualPickles},
+}
+
+var folder = &layout.Folder{
+	Config: layout.InFolder(filenames.Config), Weights: layout.WeightsOf,
+	Is: config.IsOriginal, Parse: config.ParseOriginal, Encode: config.Config.EncodeOriginal,
+	Prefix: layout.NoPrefix, Canonical: names.FromOriginal,
 }
 
 func match(src layout.Source) bool {
 	return src.HasWeights() && layout.ConfigIs(src.Dir, filenames.Config, config.IsOriginal)
-}
-
-func open(src layout.Source) (config.Config, *layout.Weights, error) {
-	cfg, err := layout.WholeConfig(filepath.Join(src.Dir, filenames.Config), config.ParseOriginal)
-	if err != nil {
-		return nil, nil, err
-	}
-	w, err := layout.OpenWeights(src, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	w.Rename(names.FromOriginal)
-	return cfg, w, nil
 }

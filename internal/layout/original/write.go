@@ -5,7 +5,6 @@ package original
 import (
 	"context"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/layout/hf"
@@ -16,31 +15,10 @@ import (
 
 // target writes the layout of the state-spaces repositories: config.json with the 12 keys that mamba_ssm takes,
 // and pytorch_model.bin, in which a tied head shares the embedding's storage.
-type target struct{ hf.Target }
+type target struct{ hf.Renamed }
 
-func newTarget() write.Target { return target{} }
-
-// Files implements write.Target.
-func (target) Files(*write.Plan, int64) (int, error) { return 1, nil }
-
-// Prepare refuses by key what the 12 keys cannot say.
-func (t target) Prepare(p *write.Plan) error {
-	if err := t.Target.Prepare(p); err != nil {
-		return err
-	}
-	text, err := p.Config.EncodeOriginal()
-	if err != nil {
-		return err
-	}
-	return p.NoteUnsaid(filenames.Config, text, config.ParseOriginal)
-}
-
-// Step implements write.Target.
-func (o target) Step(p *write.Plan, spec names.Spec, t write.Weight) (write.Step, write.Source, error) {
-	step, source, err := o.Target.Step(p, spec, t)
-	step.To = names.ToOriginal(spec.Name)
-	source.Name = step.To
-	return step, source, err
+func newTarget() write.Target {
+	return target{hf.Renamed{Config: filenames.Config, Folder: folder, Stored: names.ToOriginal}}
 }
 
 // Finish puts the tensors in the order of the original code's state dict.
@@ -52,8 +30,8 @@ func (target) Finish(p *write.Plan) {
 }
 
 // Write implements write.Target.
-func (target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (string, error) {
-	configJSON, err := p.Config.EncodeOriginal()
+func (t target) Write(ctx context.Context, dst string, p *write.Plan, opts write.Options) (string, error) {
+	configJSON, err := t.Folder.Encode(p.Config)
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +50,7 @@ func (target) Write(ctx context.Context, dst string, p *write.Plan, opts write.O
 		return "", err
 	}
 	return dst, write.Folder(dst, need, opts, func(dir *atomicfile.Dir) error {
-		if err := p.WriteConfig(dir, filenames.Config, configJSON, config.ParseOriginal); err != nil {
+		if err := p.WriteConfig(dir, t.Config, configJSON, t.Folder.Parse); err != nil {
 			return err
 		}
 		return writeTorch(ctx, dir, top, entries, p, opts)

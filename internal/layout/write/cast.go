@@ -15,68 +15,89 @@ import (
 type Scratch struct {
 	values  []float32
 	encoded []byte
+	joined  []byte // of several parts
 	wide    []float64
 }
 
-// Cast returns a source that is t under another name, shape and dtype. change, which may be nil, maps
-// the values on their way, in place; first is the index of the first.
+// Cast returns a source that is some tensors of one size, one after the other, under another name, shape and dtype. change,
+// which may be nil, maps the values on their way, in place; first is the index of the first in its tensor.
 //
-// What an adapter changes is applied in float32, before that. Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
+// Values are widened exactly to float32 and rounded to the nearest of the target (ties to even); F64 values are
 // rounded once if the target is F64 or F32. A finite value that would become infinite is an error. dtype is a plain one,
-// unless it is t's and nothing changes.
-func Cast(t Weight, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
-	s := Source{Name: name, DType: dtype, Shape: shape}
-	if t.DType == dtype && change == nil && t.Delta == nil {
-		s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
-			data, err := t.bytes(s, first, end)
-			mmap.Fetch(data)
-			return data, err
-		}
-		return s
+// unless it is t's and nothing changes. A coded t has none of these.
+func Cast(parts []tensor.Tensor, name string, dtype tensor.DType, shape []int, change func(first int, values []float32) error) Source {
+	return stack(name, dtype, shape, len(parts), func(s *Scratch, i, first, end int) ([]byte, error) {
+		return cast(s, parts[i], dtype, first, end, change)
+	})
+}
+
+// Rows is Cast for the rows of a matrix, or the elements of a vector, in another order: row i is that of index from(i).
+func Rows(t tensor.Tensor, name string, dtype tensor.DType, shape []int, from func(i int) int) Source {
+	cols := t.Elems() / shape[0]
+	return stack(name, dtype, shape, shape[0], func(s *Scratch, i, first, end int) ([]byte, error) {
+		return cast(s, t, dtype, from(i)*cols+first, from(i)*cols+end, nil)
+	})
+}
+
+// cast returns the elements first to end of t as dtype.
+func cast(s *Scratch, t tensor.Tensor, dtype tensor.DType, first, end int, change func(first int, values []float32) error) ([]byte, error) {
+	if t.DType == dtype && t.Coding == nil && change == nil {
+		data := t.Piece(first, end).Data
+		mmap.Fetch(data)
+		return data, nil
 	}
-	s.Piece = func(s *Scratch, first, end int) ([]byte, error) {
-		values, err := s.read(t, dtype, first, end, change != nil)
-		if err != nil {
+	values, err := s.read(t, dtype, first, end, change != nil)
+	if err != nil {
+		return nil, err
+	}
+	if change != nil {
+		if err := change(first, values); err != nil {
 			return nil, err
 		}
-		if change != nil {
-			if err := change(first, values); err != nil {
+	}
+	encoded := room(&s.encoded, dtype.Bytes(end-first))
+	kernel.Narrow(encoded, dtype, values)
+	return encoded, nil
+}
+
+// stack returns a source of n parts of one size, one after the other. piece returns elements of a part.
+func stack(name string, dtype tensor.DType, shape []int, n int, piece func(s *Scratch, part, first, end int) ([]byte, error)) Source {
+	elems, _ := tensor.Count(shape) // of a valid configuration
+	each := max(elems/n, 1)
+	return Source{Name: name, DType: dtype, Shape: shape, Piece: func(s *Scratch, first, end int) ([]byte, error) {
+		if part := first / each; end <= (part+1)*each {
+			return piece(s, part, first-part*each, end-part*each)
+		}
+		s.joined = s.joined[:0]
+		for at := first; at < end; {
+			part := at / each
+			next := min((part+1)*each, end)
+			encoded, err := piece(s, part, at-part*each, next-part*each)
+			if err != nil {
 				return nil, err
 			}
+			s.joined, at = append(s.joined, encoded...), next
 		}
-		encoded := room(&s.encoded, dtype.Bytes(end-first))
-		kernel.Narrow(encoded, dtype, values)
-		return encoded, nil
-	}
-	return s
+		return s.joined, nil
+	}}
 }
 
 // read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
 // that the caller changes them.
-func (s *Scratch) read(t Weight, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
-	stored, upTo := t.stored(first, end)
+func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
+	stored := t.Piece(first, end)
 	mmap.Fetch(stored.Data)
-	var all []float32
-	if stored.DType == tensor.F32 && !owned && t.Delta == nil && upTo == end {
-		all = tensor.Float32s(stored)
+	var values []float32
+	if stored.DType == tensor.F32 && stored.Coding == nil && !owned {
+		values = tensor.Float32s(stored)
 	} else {
-		all = room(&s.values, end-first)
-		if err := t.added(all[upTo-first:], upTo); err != nil {
-			return nil, err
-		}
-		tensor.WidenF32(all[:upTo-first], stored.DType, stored.Data)
+		values = room(&s.values, end-first)
+		stored.Widen32(values)
 	}
-	values := all[:upTo-first]
 	if err := sound(stored, values, first); err != nil {
 		return nil, err
 	}
-	if t.Delta != nil {
-		if err := t.Delta.Apply(values, t.Tensor, first); err != nil {
-			return nil, err
-		}
-		stored.DType = tensor.F32 // as it is from now on
-	}
-	return all, fits(s, stored, values, dtype, first)
+	return values, fits(s, stored, values, dtype, first)
 }
 
 // room returns n elements of buf, which grows if it has fewer.
@@ -91,12 +112,19 @@ const maxScale = 65504
 // sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
 // and a dtype without blocks would hide where they come from.
 func sound(from tensor.Tensor, values []float32, first int) error {
-	if !from.DType.Quantized() {
+	if !from.DType.Quantized() && from.Coding == nil {
 		return nil
 	}
 	bad := numcheck.NonFinite(values)
-	if bad < 0 {
+	switch {
+	case bad < 0:
 		return nil
+	case from.Coding != nil && from.DType != tensor.Coded:
+		return fmt.Errorf("element %d becomes %v with the adapter, whose scale or values are too large", first+bad, values[bad])
+	}
+	if from.Coding != nil {
+		return fmt.Errorf("element %d is %v, for a scale of %s is not finite or too large; the file is damaged: download it again, or take another one",
+			first+bad, values[bad], from.Type())
 	}
 	elems, _ := from.DType.Block()
 	block := (first + bad) / elems
@@ -134,7 +162,7 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 		return nil
 	}
 	wide := room(&s.wide, len(values))
-	tensor.WidenF64(wide, from.DType, from.Data)
+	from.Widen64(wide)
 	for i, v := range values {
 		if math.IsInf(float64(v), 0) && !math.IsInf(wide[i], 0) {
 			return infinite(i, wide[i], "the largest F32", "use f64")

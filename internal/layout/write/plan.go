@@ -5,6 +5,7 @@ package write
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
@@ -20,8 +21,12 @@ import (
 type Target interface {
 	// Prepare settles the configuration, and refuses by key what the layout cannot hold.
 	Prepare(p *Plan) error
-	// Step decides how one tensor is stored.
-	Step(p *Plan, spec names.Spec, t Weight) (Step, Source, error)
+	// Wholes lists the tensors that are stored, in the order of the name table.
+	Wholes(cfg config.Config) ([]names.Whole, error)
+	// Step decides how one of them is stored, of which the source has the parts.
+	Step(p *Plan, w names.Whole, parts []tensor.Tensor) (Step, Source, error)
+	// Further reports whether a hybrid's tensors that predict further tokens are stored. If not, it says so among the notes.
+	Further(p *Plan) bool
 	// Finish adds and orders what depends on the plan as a whole.
 	Finish(p *Plan)
 	// Files counts the weight files that Write makes with a limit on their size, and refuses more than are opened.
@@ -68,6 +73,7 @@ type Step struct {
 	From      string // name in the source
 	File      string // that holds it
 	FromDType tensor.DType
+	Coding    string // of a source of dtype Coded; else empty
 	To        string // name in the target
 	DType     tensor.DType
 	Shape     []int  // in the target, outermost dimension first
@@ -97,20 +103,41 @@ func (p *Plan) Sort(name func(Step) string, compare func(a, b string) int) {
 }
 
 // Plain is the step of a tensor that only changes its name and dtype.
-func Plain(spec names.Spec, t Weight, name string, dtype tensor.DType) (Step, Source) {
-	return Step{From: t.Name, File: t.File, FromDType: t.DType, To: name, DType: dtype, Shape: spec.Shape, Transform: t.Transform()},
-		Cast(t, name, dtype, spec.Shape, nil)
+func (p *Plan) Plain(w names.Whole, parts []tensor.Tensor, name string, dtype tensor.DType) (Step, Source) {
+	return p.StepOf(w, parts, Step{To: name, DType: dtype, Shape: w.Shape}), Cast(parts, name, dtype, w.Shape, nil)
 }
 
-// Merged is the Transform of a weight that an adapter changes.
-const Merged = "adapter merged"
-
-// Transform says what happens to the values.
-func (t Weight) Transform() string {
-	if t.Delta == nil {
-		return ""
+// StepOf completes a step with where the tensor comes from.
+func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
+	s.From, s.File, s.FromDType = names.ToHF(p.From.Config, parts[0].Name), parts[0].File, Common(parts)
+	if s.FromDType == tensor.Coded {
+		s.Coding = parts[0].Type()
 	}
-	return Merged
+	if len(parts) > 1 {
+		s.From = names.Origin(p.From.Config, w.Parts)
+	}
+	return s
+}
+
+// Merged notes that an adapter changes the values of the step that was added last.
+func (p *Plan) Merged() {
+	s := &p.Steps[len(p.Steps)-1]
+	s.Transform = strings.TrimSuffix("adapter merged, "+s.Transform, ", ")
+}
+
+// Common returns the dtype of tensors, or one that holds them all.
+func Common(parts []tensor.Tensor) tensor.DType {
+	common := parts[0].DType
+	for _, t := range parts[1:] {
+		switch {
+		case t.DType == common:
+		case t.DType == tensor.F64 || common == tensor.F64:
+			common = tensor.F64
+		default:
+			common = tensor.F32
+		}
+	}
+	return common
 }
 
 // Options say how to write.

@@ -1,23 +1,15 @@
 package write
 
-import (
-	"github.com/gomamba/gomamba/internal/delta"
-	"github.com/gomamba/gomamba/tensor"
-)
-
-// Weight is a tensor of the checkpoint that is converted.
-type Weight struct {
-	tensor.Tensor
-	Delta *delta.Delta // what an adapter changes in it; nil: nothing
-
-	fill func() ([]float32, error) // a row that is added, see Resized; nil: none are
-}
+import "github.com/gomamba/gomamba/tensor"
 
 // Source is a tensor to be written.
 type Source struct {
 	Name  string // in the target
 	DType tensor.DType
 	Shape []int
+	// From is the stored name of the tensor that it is made of, File the file with that, for errors about what it holds. Both
+	// may be empty.
+	From, File string
 	// Write hands the little-endian elements to emit, in order and in pieces of any size, and stops at emit's first
 	// error. A piece may be overwritten when emit returns. Several sources are written at a time.
 	Write func(emit func(piece []byte) error) error

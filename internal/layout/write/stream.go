@@ -117,7 +117,7 @@ func (q *queue) work() {
 
 // do makes a piece and hands it on.
 func (q *queue) do(s *Scratch, j job) error {
-	var failed error // of use, as opposed to the source's own errors
+	var failed, own error // of use; of the source
 	source, at := q.sources[j.source], int64(0)
 	use := func(piece []byte) error {
 		for part := range slices.Chunk(piece, maxPiece) {
@@ -133,19 +133,24 @@ func (q *queue) do(s *Scratch, j job) error {
 	}
 	err := mmap.Guard(func() error {
 		if source.Piece == nil {
-			return source.Write(use)
+			own = source.Write(use)
+			return own
 		}
 		at = int64(source.DType.Bytes(j.first))
-		piece, err := source.Piece(s, j.first, j.first+j.elems)
-		if err != nil {
-			return err
+		var piece []byte
+		if piece, own = source.Piece(s, j.first, j.first+j.elems); own != nil {
+			return own
 		}
 		return use(piece)
 	})
-	if failed == nil && err != nil {
-		failed = fmt.Errorf("tensor %s: %w", badfile.Quote(source.Name), err)
+	switch {
+	case failed != nil || err == nil:
+		return failed
+	case own != nil && source.File != "":
+		return fmt.Errorf("%s: tensor %s: %w", source.File, badfile.Quote(source.From), own)
+	default: // the file cut short, which its error names
+		return fmt.Errorf("tensor %s: %w", badfile.Quote(source.Name), err)
 	}
-	return failed
 }
 
 // Progress counts the bytes written.

@@ -1,5 +1,5 @@
 """Writes pres.json: the ids that llama.cpp gives some texts by each pre-tokenizer that its source defines, on the vocabulary of
-fixtures/tokenizers/neox. Names for which a model's own tokenizer.json is the judge (NFC, Falcon's digits) are not among them.
+fixtures/tokenizers/neox. Names for which a model's own tokenizer.json is the judge (NFC, Falcon's digits, Tekken's categories) are not among them.
 
     python internal/tokenizer/testdata/generate.py     (needs gguf, and llama-cpp-python 0.3.36)
 """
@@ -19,7 +19,7 @@ FIXTURES = HERE.parents[2] / "fixtures"
 sys.path.insert(0, str(FIXTURES))
 import tokenizer_styles as styles
 
-PRES = ("gpt-2", "default", "llama-bpe", "llama3", "falcon3", "smaug-bpe", "dbrx")
+PRES = ("gpt-2", "default", "llama-bpe", "llama3", "falcon3", "falcon-h1", "pixtral", "smaug-bpe", "dbrx", "refact", "starcoder", "smollm")
 TEXTS = ["a=1+22 b 333 4444 x~y|z $5 `a`", "I'M don't 12345", "A1b2\u00b2\u00b3", "!! ?? ...", "x\n\n y", "=", "a==b", "\u300c\u72b6\u614b\u300d\u3001 \u00a1no!"]
 
 

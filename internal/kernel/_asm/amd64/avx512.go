@@ -34,9 +34,11 @@ func avx512() {
 	prefetch()
 	prefetchRows()
 	addTo("AVX512", ZMM, 16)
+	addRows("AVX512", ZMM, 16, 4, 1)
+	roundTrials("AVX512", ZMM, 16)
 	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
-	for _, f := range []func(*constants){scanBlock, scanStepWide, headBlock, negExp, softplus, gate, conv, convBlock, addSquares, scaleRow} {
+	for _, f := range []func(*constants){scanBlock, scanStepWide, headBlock, negExp, softplus, gate, conv, convBlock, addSquares, scaleRow, weigh} {
 		f(k)
 	}
 }

@@ -43,6 +43,10 @@ var blockTypes = []blockType{
 	iq4_nl, iq4_xs, iq3_s, iq3_xxs, iq2_s, iq2_xs, iq2_xxs, iq1_m, iq1_s, tq2_0, tq1_0, mxfp4, nvfp4, q2_0, q1_0,
 }
 
+// ahead is how many bytes before it is needed a stream's memory is asked for. What the processor fetches by itself ends with
+// each page, and unpacking takes too long for the loads of the next page to begin in time.
+const ahead = 2048
+
 // blocks generates the functions of all block types.
 func blocks(isa string, wide bool) {
 	elems := map[bool]int{false: 4, true: 8}[wide]
@@ -58,8 +62,7 @@ func blocks(isa string, wide bool) {
 func dotBlocks(b *blockType, streams int, k *constants, wide bool) {
 	name := fmt.Sprintf("dot%s%s%s", []string{1: "One", 4: "Four"}[streams], b.name, k.isa)
 	TEXT(name, 0, "func(y *float32, w *byte, x *float32, cols, rows int)")
-	Doc(fmt.Sprintf("%s sets y[r] to the dot product of row r of w [%d·rows, cols] with x, as dotGeneric does.", name, streams),
-		fmt.Sprintf("cols is a positive multiple of %d, rows is positive.", b.elems))
+	Doc(fmt.Sprintf("%s is dotGeneric of each row of w [%d·rows, cols]; cols is a multiple of %d.", name, streams, b.elems))
 	Pragma("noescape")
 	w, cols, rows := Load(Param("w"), GP64()), Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
 	abreast := 1
@@ -113,6 +116,9 @@ func dotBlocks(b *blockType, streams int, k *constants, wide bool) {
 func multiplyBlocks(b *blockType, n int, u []*unpacker, ptr []Register, x Register, acc [][]VecVirtual) {
 	var weight []weights
 	for i, p := range ptr {
+		for line := 0; line < n*b.bytes; line += 64 {
+			PREFETCHT0(Mem{Base: p, Disp: ahead + line})
+		}
 		weight = append(weight, b.prepare(u[i], p, n))
 	}
 	for part := range n * b.elems / 16 {
@@ -137,7 +143,7 @@ func multiplyBlocks(b *blockType, n int, u []*unpacker, ptr []Register, x Regist
 func widenBlocks(b *blockType, k *constants, wide bool) {
 	name := "widen" + b.name + k.isa
 	TEXT(name, 0, "func(dst *float32, src *byte, n int)")
-	Doc(name+" sets dst[:n] to the elements of src, as tensor.WidenF32 does.", fmt.Sprintf("n is a positive multiple of %d.", b.elems))
+	Doc(fmt.Sprintf("%s is tensor.WidenF32 of n elements; n is a multiple of %d.", name, b.elems))
 	Pragma("noescape")
 	dst, src, left := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	u := unpackers(b, 1, k, wide)[0]

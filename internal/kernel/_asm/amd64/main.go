@@ -67,6 +67,9 @@ func main() {
 	headStep(1)
 	read()
 	addTo("AVX2", YMM, 8)
+	addRows("AVX2", YMM, 8, 2)
+	weigh(k)
+	roundTrials("AVX2", YMM, 8)
 	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }

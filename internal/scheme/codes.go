@@ -1,0 +1,123 @@
+package scheme
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// most is how many codes are unpacked at a time.
+const most = 256
+
+// runs calls do for the parts of dst, which begins with element first of rows of cols elements: each part lies in one group of
+// one row, begins at column col and has at most as many elements as are unpacked at a time.
+func runs(dst []float32, first, cols, group int, do func(dst []float32, row, col int)) {
+	for len(dst) > 0 {
+		row, col := first/cols, first%cols
+		n := min(len(dst), most, group-col%group, cols-col)
+		do(dst[:n], row, col)
+		dst, first = dst[n:], first+n
+	}
+}
+
+// unpack sets dst to the codes from number first on, of up to 8 bits each, of which src is a stream, low bits first.
+func unpack(dst, src []byte, first, bits int) {
+	switch bits {
+	case 8:
+		copy(dst, src[first:])
+	case 4:
+		for i := range dst {
+			dst[i] = src[(first+i)/2] >> ((first + i) % 2 * 4) & 15
+		}
+	default:
+		for i := range dst {
+			dst[i] = byte(code(src, first+i, bits))
+		}
+	}
+}
+
+// code returns code number i of a stream of codes, of up to 8 bits each, low bits first.
+func code(src []byte, i, bits int) uint32 {
+	at := i * bits
+	v := uint32(src[at/8])
+	if at/8+1 < len(src) {
+		v |= uint32(src[at/8+1]) << 8
+	}
+	return v >> (at % 8) & (1<<bits - 1)
+}
+
+// column returns code number i of column c of a matrix of 32-bit words [rows, cols]: the codes of a column are a stream over its
+// words, low bits first.
+func column(words []byte, cols, c, i, bits int) uint32 {
+	at := i * bits
+	word := func(r int) uint64 { return uint64(binary.LittleEndian.Uint32(words[4*(r*cols+c):])) }
+	v := word(at/32) >> (at % 32)
+	if at%32+bits > 32 {
+		v |= word(at/32+1) << (32 - at%32)
+	}
+	return uint32(v) & (1<<bits - 1)
+}
+
+// numbers are scales and the like, in the dtype that they are stored in.
+type numbers struct {
+	dtype tensor.DType
+	data  []byte
+}
+
+// at returns number i, exactly. U8 stands for E8M0, the exponent of a power of two.
+func (n numbers) at(i int) float32 {
+	switch n.dtype {
+	case tensor.F32:
+		return math.Float32frombits(binary.LittleEndian.Uint32(n.data[4*i:]))
+	case tensor.BF16:
+		return tensor.BF16ToF32(binary.LittleEndian.Uint16(n.data[2*i:]))
+	case tensor.F16:
+		return tensor.F16ToF32(binary.LittleEndian.Uint16(n.data[2*i:]))
+	case tensor.F8_E4M3:
+		return e4m3[n.data[i]]
+	case tensor.U8:
+		return e8m0(n.data[i])
+	}
+	panic("scheme: numbers of dtype " + n.dtype.String())
+}
+
+// e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
+var e4m3 = func() (values [256]float32) {
+	for b := range values {
+		fraction, exponent := float64(b&7)/8, b>>3&15
+		if exponent == 0 {
+			exponent = 1
+		} else {
+			fraction++
+		}
+		v := float32(math.Ldexp(fraction, exponent-7))
+		if b&0x7f == 0x7f {
+			v = float32(math.NaN())
+		}
+		if b >= 0x80 {
+			v = float32(math.Copysign(float64(v), -1))
+		}
+		values[b] = v
+	}
+	return values
+}()
+
+// int8s are the values of signed bytes.
+var int8s = func() (values [256]float32) {
+	for b := range values {
+		values[b] = float32(int8(b))
+	}
+	return values
+}()
+
+// e8m0 returns 2^(b-127); 255 is NaN.
+func e8m0(b byte) float32 {
+	if b == 255 {
+		return float32(math.NaN())
+	}
+	return float32(math.Ldexp(1, int(b)-127))
+}
+
+// e2m1 are the values of 4-bit floats. Code 8 is -0 here; negative zero does not exist in GGUF and in ModelOpt.
+var e2m1 = [16]float32{0, .5, 1, 1.5, 2, 3, 4, 6, float32(math.Copysign(0, -1)), -.5, -1, -1.5, -2, -3, -4, -6}

@@ -1,0 +1,121 @@
+package scheme
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/tensor"
+)
+
+// The weights of MLX (mx.quantize): a row is a stream of bits, low ones first, and a group of columns has a scale and, if the
+// mode is affine, a bias: w = scale·code + bias. The other modes have floats for codes and 8-bit scales: mxfp4 and mxfp8 powers
+// of two, nvfp4 E4M3 floats. There may be more dimensions, of experts.
+var mlx = scheme{
+	program: "MLX", parts: []string{partWeight, "scales"}, optional: []string{"biases"},
+	match: func(m *module) bool {
+		return m.has("scales") && (m.has(partWeight, tensor.U32) || m.has("biases"))
+	},
+	weight: newMLX,
+}
+
+// mlxMode is how a group is coded.
+type mlxMode struct {
+	bits, group int // 0: as the settings say
+	scales      []tensor.DType
+	values      []float32 // of the codes; nil: they are integers
+}
+
+var mlxModes = map[string]mlxMode{
+	"affine": {scales: scaleTypes},
+	"mxfp4":  {4, 32, []tensor.DType{tensor.U8}, e2m1[:]},
+	"nvfp4":  {4, 16, []tensor.DType{tensor.U8}, e2m1[:]},
+	"mxfp8":  {8, 32, []tensor.DType{tensor.U8}, e4m3[:]},
+}
+
+// mlxGroups are the codes of a weight, and the scales of its groups.
+type mlxGroups struct {
+	stored
+	name           string
+	codes          []byte
+	bits, rowBytes int
+	cols, group    int
+	perRow         int
+	scales, biases numbers
+	values         []float32 // as in mlxMode
+}
+
+func newMLX(m *module) (tensor.Coding, []int, error) {
+	codes := m.parts[partWeight]
+	if codes.DType != tensor.U32 || len(codes.Shape) < 2 || codes.Elems() == 0 {
+		return nil, nil, m.bad(partWeight, "found %s %s, expected rows of U32", codes.DType, badfile.Shape(codes.Shape))
+	}
+	name := m.settings.text("mode")
+	if name == "" {
+		name = "affine"
+	}
+	mode, ok := mlxModes[name]
+	if !ok {
+		return nil, nil, m.cannot(partWeight, "is quantized in the mode %s of MLX, which is not known here", badfile.Quote(name))
+	}
+	words := codes.Shape[len(codes.Shape)-1]
+	c := &mlxGroups{stored: m.bytes(partWeight, "scales", "biases"), codes: codes.Data, rowBytes: 4 * words, bits: mode.bits, group: mode.group, values: mode.values}
+	if mode.values == nil {
+		var stated [2]bool
+		c.bits, stated[0] = m.settings.number("bits")
+		c.group, stated[1] = m.settings.number("group_size")
+		if !stated[0] || !stated[1] {
+			return nil, nil, m.bad(partWeight, "is quantized by MLX, and config.json states no bits and group_size under quantization; take config.json from the same place")
+		}
+	}
+	if !slices.Contains([]int{2, 3, 4, 5, 6, 8}, c.bits) || !slices.Contains([]int{16, 32, 64, 128}, c.group) || 32*words%c.bits != 0 || 32*words/c.bits%c.group != 0 {
+		return nil, nil, m.bad(partWeight, "found rows of %d words, which %d bits a weight and groups of %d do not divide", words, c.bits, c.group)
+	}
+	c.cols = 32 * words / c.bits
+	c.perRow = c.cols / c.group
+	c.name = fmt.Sprintf("MLX-%d", c.bits)
+	if mode.values != nil {
+		c.name = "MLX-" + name
+	}
+	lead := codes.Shape[:len(codes.Shape)-1]
+	return c, append(slices.Clone(lead), c.cols), c.readScales(m, mode, append(slices.Clone(lead), c.perRow))
+}
+
+// readScales reads the scales, and the biases if they are whole numbers that are scaled.
+func (c *mlxGroups) readScales(m *module, mode mlxMode, shape []int) (err error) {
+	if c.scales, err = m.numbers("scales", mode.scales, shape); err != nil {
+		return err
+	}
+	if c.name == "MLX-nvfp4" {
+		c.scales.dtype = tensor.F8_E4M3
+	}
+	if mode.values != nil {
+		return nil
+	}
+	if !m.has("biases") {
+		return &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + ".biases"), Detail: "missing; MLX stores one for every weight in its mode affine"}
+	}
+	c.biases, err = m.numbers("biases", scaleTypes, shape)
+	return err
+}
+
+func (c *mlxGroups) String() string { return c.name }
+
+func (c *mlxGroups) Widen(dst []float32, first int) {
+	var codes [most]byte
+	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
+		unpack(codes[:len(dst)], c.codes[row*c.rowBytes:][:c.rowBytes], col, c.bits)
+		g := row*c.perRow + col/c.group
+		s := c.scales.at(g)
+		if c.values != nil {
+			for i, q := range codes[:len(dst)] {
+				dst[i] = c.values[q] * s
+			}
+			return
+		}
+		bias := c.biases.at(g)
+		for i, q := range codes[:len(dst)] {
+			dst[i] = float32(s*float32(q)) + bias
+		}
+	})
+}

@@ -1,0 +1,20 @@
+package tensor
+
+// Blocks is a Coding whose codes and scales can be regrouped into blocks of ggml's NVFP4 without touching a value. What the
+// blocks hold times Scale is the tensor, up to the rounding of the scales.
+type Blocks interface {
+	Coding
+	// Blocks sets dst to the blocks of the elements from number first on, both whole blocks.
+	Blocks(dst []byte, first int) error
+	// Scale is that of the matrix which holds element number first.
+	Scale(first int) float32
+}
+
+// blocksPart is a part of a tensor that has Blocks.
+type blocksPart struct {
+	part
+	blocks Blocks
+}
+
+func (p blocksPart) Blocks(dst []byte, first int) error { return p.blocks.Blocks(dst, p.first+first) }
+func (p blocksPart) Scale(first int) float32            { return p.blocks.Scale(p.first + first) }

@@ -1,0 +1,102 @@
+package tensor
+
+import "bytes"
+
+// Coding is how the elements of a tensor follow from several that are stored, such as codes and scales: a tensor of dtype
+// Coded has one in place of Data. Its methods may be called from several goroutines.
+type Coding interface {
+	// String names it in the style of dtypes, such as "NVFP4" or "MLX-4".
+	String() string
+	// Parts returns all bytes that the elements follow from, which must not be changed.
+	Parts() [][]byte
+	// Widen sets dst to the elements from number first on, in row-major order: the float32 that the library whose coding it is
+	// computes, where it computes in float32.
+	Widen(dst []float32, first int)
+}
+
+// OfCoding returns a tensor of dtype Coded.
+func OfCoding(name string, c Coding, shape []int, file string) Tensor {
+	return Tensor{Name: name, DType: Coded, Shape: shape, Coding: c, File: file}
+}
+
+// part is what is left of a coded tensor from an element on.
+type part struct {
+	Coding
+	first int
+}
+
+func partOf(c Coding, first int) Coding {
+	if b, ok := c.(Blocks); ok {
+		return blocksPart{part{c, first}, b}
+	}
+	return part{c, first}
+}
+
+func (p part) Widen(dst []float32, first int) { p.Coding.Widen(dst, p.first+first) }
+
+// coded is the codec of tensors that have a Coding.
+var coded = codec{name: "CODED", elems: 1, kind: floatKind, ggml: notInGGML}
+
+// Type returns the name of the dtype or of the coding.
+func (t Tensor) Type() string {
+	if t.Coding != nil {
+		return t.Coding.String()
+	}
+	return t.DType.String()
+}
+
+// Parts returns the bytes that are stored for t; of a piece of a coded tensor those of the whole.
+func (t Tensor) Parts() [][]byte {
+	if t.Coding != nil {
+		return t.Coding.Parts()
+	}
+	return [][]byte{t.Data}
+}
+
+// Size returns how many bytes are stored for t; of a piece of a coded tensor those of the whole.
+func (t Tensor) Size() (n int) {
+	for _, p := range t.Parts() {
+		n += len(p)
+	}
+	return n
+}
+
+// Widen32 sets dst to the elements of t, as WidenF32 does. It panics when t is not of floats or dst is not as long.
+func (t Tensor) Widen32(dst []float32) {
+	if t.Coding == nil {
+		WidenF32(dst, t.DType, t.Data)
+		return
+	}
+	checkCoded(t, len(dst))
+	t.Coding.Widen(dst, 0)
+}
+
+// Widen64 sets dst to the elements of t, as WidenF64 does; those of a coded tensor are float32. It panics when t is not of
+// floats or dst is not as long.
+func (t Tensor) Widen64(dst []float64) {
+	if t.Coding == nil {
+		WidenF64(dst, t.DType, t.Data)
+		return
+	}
+	checkCoded(t, len(dst))
+	var values [1024]float32
+	for first := 0; first < len(dst); first += len(values) {
+		part := values[:min(len(values), len(dst)-first)]
+		t.Coding.Widen(part, first)
+		for i, v := range part {
+			dst[first+i] = float64(v)
+		}
+	}
+}
+
+// SameBytes reports whether two tensors are of one dtype and stored in equal bytes. It is false for coded ones, whose values
+// can be compared.
+func (t Tensor) SameBytes(u Tensor) bool {
+	return t.Coding == nil && t.DType == u.DType && bytes.Equal(t.Data, u.Data)
+}
+
+func checkCoded(t Tensor, n int) {
+	if n != t.Elems() {
+		panic("tensor: as many values as elements are wanted")
+	}
+}
