@@ -10,11 +10,11 @@ import (
 // few enough to keep scratch memory small whatever the length of the prompt.
 const chunkTokens = 264
 
-// parallelTokens is chunkTokens for a parallel scan, whose blocks are to keep many threads busy.
+// parallelTokens is chunkTokens for a parallel scan, whose blocks must keep many threads busy.
 const parallelTokens = 4 * chunkTokens
 
-// chunkWidth divides tokens of each sequence into chunks of about the same number, of atMost tokens in all, for a last one with a few tokens would
-// read all weights for these, and of multiples of what a kernel takes.
+// chunkWidth divides tokens of each sequence into chunks of about the same number, of atMost tokens in all: a last one with a few tokens would
+// read all weights for these. They are multiples of what a kernel takes.
 func chunkWidth(tokens, sequences, atMost int) int {
 	most := max(1, atMost/sequences)
 	chunks := (tokens + most - 1) / most

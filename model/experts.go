@@ -110,7 +110,7 @@ func (m *experts) forward(c *chunk) {
 // leastAdded is how many channels at least are added at a time.
 const leastAdded = 64
 
-// pass is step 3 for experts from first on. It returns the one to go on from.
+// pass is step 3 for experts from first on. It returns the one to continue from.
 func (m *experts) pass(c *chunk, first int) int {
 	r, room, e := &c.routes, rowsOf(c.rows, m.Chosen), first
 	r.passing, c.parts, r.whole = r.sorted[r.starts[first]:][:0], c.parts[:0], resized(r.whole, m.Count)

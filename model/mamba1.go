@@ -54,7 +54,7 @@ func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	return m
 }
 
-// newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
+// newFalcon binds the mixer of FalconMamba, whose tensors are those of Mamba-1.
 func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
 	m := newMamba1(b, s, &cfg.MambaConfig)
 	m.falcon, m.normEps = true, cfg.MixerRMSEps

@@ -9,8 +9,8 @@ import (
 
 // mamba2 is the mixer of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): the block of section 7, whose projections are
 // parallel, around the recurrence that Listing 1 evaluates in chunks. The steps below carry the numbers of forward in
-// transformers' models/mamba2/modeling_mamba2.py. That one forgets time_step_limit where it runs a single token;
-// here there is one way for any number of tokens.
+// transformers' models/mamba2/modeling_mamba2.py. That one ignores time_step_limit when it runs a single token;
+// here any number of tokens is computed the same way.
 type mamba2 struct {
 	inner, channels, heads int   // I = H·P, C = I + 2·G·N, H
 	bc                     int   // G·N, the channels of B, and those of C

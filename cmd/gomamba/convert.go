@@ -48,7 +48,7 @@ hold is refused by key before anything is written. Then the tensors are streamed
 memory that does not grow with the model. DST appears whole or not at all. With --force
 it replaces a checkpoint, once it is complete: a GGUF file or its parts, or a folder with
 nothing else in it, and never a file that SRC is read from. The same input gives the same
-bytes. A tokenizer goes along; a folder made from a GGUF file has a tokenizer.json.
+bytes. The tokenizer is carried along; a folder made from a GGUF file gets a tokenizer.json.
 
 For a GGUF file --dtype takes llama-quantize's names, and gives each tensor the type that
 llama-quantize gives it for that architecture, with its fallbacks. From the largest:
@@ -95,7 +95,7 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
 	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it is a checkpoint and nothing else")
-	flags.BoolVar(&f.trust, "trust-tensors", false, "where config and tensors disagree, go by the tensors")
+	flags.BoolVar(&f.trust, "trust-tensors", false, "if config and tensors disagree, follow the tensors")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not read the checksums of a PyTorch file first")
 	flags.BoolVar(&f.receipt, "receipt", false, "print what changed: the error of each tensor, and of the logits")
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
@@ -185,7 +185,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	return done.print(cmd.OutOrStdout())
 }
 
-// givenTokenizer returns the path of --tokenizer; none for a model of bytes, which has no files to copy.
+// givenTokenizer returns the path of --tokenizer; none for a model of bytes, which does not have files to copy.
 func (f *convertFlags) givenTokenizer(cmd *cobra.Command, s *settings) (string, error) {
 	name := f.prompt.tokenizer
 	switch name {

@@ -44,7 +44,7 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*load
 	return ck, nil
 }
 
-// warn says on stderr what the user should know, though the work goes on.
+// warn says on stderr what the user should know though the work continues.
 func warn(cmd *cobra.Command, text string) {
 	fmt.Fprintln(cmd.ErrOrStderr(), warning(cmd.ErrOrStderr(), text))
 }
@@ -120,7 +120,7 @@ func fingerprint(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (print 
 	return print, err
 }
 
-// closing closes c and keeps its error where there is no other.
+// closing closes c and keeps its error if there is no other.
 func closing(err *error, c interface{ Close() error }) {
 	if e := c.Close(); *err == nil {
 		*err = e

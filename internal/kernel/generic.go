@@ -6,12 +6,12 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// generic is plain Go as an instruction set: what runs on a CPU that has no other, and the specification of those that do.
+// generic is plain Go as an instruction set: what runs on a CPU without another, and the specification of those that do.
 // Its leaves are the functions ending in Generic; package tensor widens.
 var generic = isa{
 	name:    "go",
 	formats: newFormats(map[tensor.DType]format{tensor.F32: {dotOne: dotF32, few: 4}}),
-	tiling:  tiling{rows: 1, tokens: 1},
+	tiling:  tiling{rows: 1, tokens: 1, block: block1M},
 	maxAbsBits: func(v *float32, n int) uint32 {
 		return maxAbsBitsGeneric(at(v, n))
 	},

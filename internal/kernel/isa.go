@@ -65,9 +65,14 @@ type tiling struct {
 	rows, tokens int // of the largest tile
 	// tile[n] multiplies rows with n tokens. If it is nil, or there is none, n tokens are multiplied one by one.
 	tile []tileFunc
+	// block returns how many bytes of tokens meet a piece of rows before others come: most of a second-level cache.
+	block func() int
 	// chain is nil if the instruction set has none.
 	chain *chain
 }
+
+// block1M is tiling.block of processors with a second-level cache of a megabyte or more.
+func block1M() int { return 800 << 10 }
 
 // tileFunc sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:], as dotGeneric does.
 type tileFunc func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)

@@ -53,7 +53,7 @@ var avx2 = isa{
 		tensor.Q2_0:    {dotFourQ20AVX2, dotOneQ20AVX2, widenQ20AVX2, nil, 3},
 		tensor.Q1_0:    {dotFourQ10AVX2, dotOneQ10AVX2, widenQ10AVX2, nil, 3},
 	}),
-	tiling:     tiling{rows: 2, tokens: 3, tile: []tileFunc{3: tileAVX2}},
+	tiling:     tiling{rows: 2, tokens: 3, tile: []tileFunc{3: tileAVX2}, block: block1M},
 	maxAbsBits: maxAbsBitsAVX2,
 
 	scanStep: scanStep{one: scanStepAVX2},
@@ -117,7 +117,7 @@ var avx512 = func() isa {
 		tensor.Q1_0:    {dotFourQ10AVX512, dotOneQ10AVX512, widenQ10AVX512, nil, 3},
 	})
 	s.tiling = tiling{
-		rows: 4, tokens: 6,
+		rows: 4, tokens: 6, block: block1M,
 		tile:  []tileFunc{1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512},
 		chain: &chain{cols: 368, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
 	}

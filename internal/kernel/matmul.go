@@ -9,11 +9,10 @@ import (
 )
 
 const (
-	tileFloats = 1 << 15   // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
-	tileRows   = 16        // the most rows of them
-	blockBytes = 800 << 10 // of the tokens that they meet before others come: most of a second-level cache
-	blockLeast = 36        // the fewest tokens of a block, so that rows need not be widened too often
-	sliceBytes = 1 << 18   // weights handed out at a time when there are few tokens
+	tileFloats = 1 << 15 // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
+	tileRows   = 16      // the most rows of them
+	blockLeast = 36      // the fewest tokens of a block, so that rows need not be widened too often
+	sliceBytes = 1 << 18 // weights handed out at a time when there are few tokens
 	cacheLine  = 64
 	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, all want the same few places of a cache
 )
@@ -105,7 +104,7 @@ func (m *product) divide(threads int) int {
 		return m.pieces
 	}
 	atOnce := TokensAtOnce()
-	most := max(blockLeast, blockBytes/(4*w.Cols))
+	most := max(blockLeast, cpu.tiling.block()/(4*w.Cols))
 	blocks := (m.Tokens + most - 1) / most
 	m.block = (m.Tokens + blocks - 1) / blocks
 	m.block = (m.block + atOnce - 1) / atOnce * atOnce

@@ -87,6 +87,7 @@ type oracle[F constraints.Float] struct {
 	bind    binder
 	pool    *parallel.Pool // threads only: no arithmetic comes from there
 	ctx     context.Context
+	layer   int // at work
 }
 
 // binder hands out tensors by name: a loader.Binder.
@@ -148,6 +149,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
 	for l, steps := range network {
+		o.layer = l
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
