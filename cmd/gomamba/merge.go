@@ -32,7 +32,8 @@ What each weight moved by is listed: the norm of the change beside that of the w
 Where embedding and head are tied and the adapter changes only one of them, they are
 written apart. A tokenizer in ADAPTER is taken with --tokenizer ADAPTER.
 
-To compute with an adapter without merging it, see --adapter of run, score and verify.`,
+To compute with an adapter without merging it, see --adapter of generate, score and
+verify.`,
 		Example: `  gomamba merge mamba-130m-hf my-lora merged
   gomamba merge my-lora merged.gguf --dtype q4_k_m --receipt
   gomamba merge mamba-130m.gguf my-lora merged --dtype bf16 --verify
