@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -65,6 +66,12 @@ type under struct {
 
 // Take implements binder.
 func (u under) Take(name string) tensor.Tensor { return u.binder.Take(u.prefix + name) }
+
+// Delta implements binder.
+func (u under) Delta(name string) *delta.Delta { return u.binder.Delta(u.prefix + name) }
+
+// Fail implements binder.
+func (u under) Fail(name string, err error) { u.binder.Fail(u.prefix+name, err) }
 
 // forward implements block.
 func (m *experts) forward(c *chunk) {

@@ -217,8 +217,7 @@ func (p *pass) all() error {
 		return nil
 	}
 	c.resize(0, b.Sequences)
-	kernel.MatMul(p.m.pool, c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
-	kernel.Scale(c.logits, 1/p.m.weights.scales.Logits)
+	c.predict(p.last, b.Sequences)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
 }
@@ -255,8 +254,7 @@ func (p *pass) chunk() error {
 	}
 	switch p.want.Logits {
 	case LogitsAll:
-		kernel.MatMul(m.pool, c.logits, &w.head, c.u, D, c.rows)
-		kernel.Scale(c.logits, 1/w.scales.Logits)
+		c.predict(c.u, c.rows)
 		p.part.Logits = c.logits
 	case LogitsLast:
 		p.keepLast()

@@ -47,12 +47,11 @@ func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", sizes.ConvBias) // [C, 1, K], [C]
-	aLog, skip := b.Take("A_log"), vector(b, "D")                                        // [H], [H]
+	aLog, skip := vector(b, "A_log"), vector(b, "D")                                     // [H], [H]
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.channels)
 		m.scan.A = make([]float32, m.heads)
-		aLog.Widen32(m.scan.A)
-		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
+		kernel.NegExp(m.scan.A, aLog) // A = -exp(A_log)
 		for c := range m.inner {
 			m.scan.D = append(m.scan.D, skip[c/sizes.HeadDim])
 		}

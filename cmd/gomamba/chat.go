@@ -82,6 +82,7 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "tokens of an answer at most (default 512, or 128 without a template)")
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer ends; may be repeated")
 	f.sampling.define(flags)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 

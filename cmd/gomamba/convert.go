@@ -23,11 +23,12 @@ import (
 // convertFlags are the flags of the convert command.
 type convertFlags struct {
 	to, dtype, shard       string
-	imatrix                string
+	imatrix, vocabulary    string
 	tensorTypes            []string
 	requantize             bool
 	dryRun, verify, asJSON bool
 	trust, receipt         bool
+	adapter                string       // that is merged; empty: none but one beside the weights
 	prompt                 forwardFlags // of the receipt
 	opts                   convert.Options
 }
@@ -57,6 +58,9 @@ first pattern (a regular expression) found in a tensor's GGUF name decides. --im
 takes an importance matrix, which gomamba imatrix or llama.cpp makes; below three bits
 some types demand one.
 
+--vocab-size pads or cuts embedding and head together; new rows are the mean of the
+others. It refuses to cut ids that the tokenizer or the configuration uses.
+
 --receipt reports what the conversion cost: the error of every tensor whose values
 changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
 of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
@@ -67,16 +71,24 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
   gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
+  gomamba convert mamba-2.8b-hf padded --vocab-size x64
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0], args[1]) },
 	}
+	f.define(cmd)
+	return cmd
+}
+
+// define adds the flags of the commands that write a checkpoint.
+func (f *convertFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; gguf: see above")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices so named in GGUF")
 	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix to quantize by, in either form of llama.cpp")
+	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304, or x64: pad to a multiple")
 	flags.BoolVar(&f.requantize, "requantize", false, "quantize what is quantized already to another type")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
@@ -91,7 +103,6 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
 	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
 	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST, not SRC's own: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
-	return cmd
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
@@ -102,7 +113,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if err := cmp.Or(checkDestination("DST", dst), f.checkReceipt()); err != nil {
 		return err
 	}
-	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust}, src)
+	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust, Adapter: f.adapter}, src)
 	if err != nil {
 		return err
 	}
@@ -137,6 +148,10 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
 	start := time.Now()
+	deltas, err := f.deltas(cmd, s, ck)
+	if err != nil {
+		return err
+	}
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 		f.opts.Progress, f.opts.Threads, f.opts.Inputs = progress, s.threads, sessionOf(cmd).files()
 		return plan.Write(cmd.Context(), dst, f.opts)
@@ -144,7 +159,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	done := converted{Path: plan.Result(dst), Layout: req.To, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
-		Seconds: time.Since(start).Seconds(), Verified: f.verify}
+		Seconds: time.Since(start).Seconds(), Verified: f.verify, Deltas: deltas}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 			return plan.Verify(cmd.Context(), dst, loader.ReadOptions{Threads: s.threads, Progress: progress})
@@ -208,6 +223,15 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 		}
 	}
 	req.Requantize = f.requantize
+	if f.vocabulary != "" {
+		var err error
+		if req.Vocabulary, err = convert.ParseVocabulary(f.vocabulary); err != nil {
+			return req, usagef("--vocab-size %w", err)
+		}
+		if f.receipt {
+			return req, usagef("--receipt with --vocab-size: logits of two vocabularies cannot be compared; do one after the other")
+		}
+	}
 	for _, text := range f.tensorTypes {
 		t, err := convert.ParseTensorType(text)
 		if err != nil {

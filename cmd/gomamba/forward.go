@@ -80,6 +80,7 @@ float32 results are judged. It holds all results in memory.`,
 	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 

@@ -99,6 +99,7 @@ model refuses the cache.
 	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
 	f.sampling.define(flags)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 

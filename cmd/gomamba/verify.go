@@ -105,6 +105,7 @@ status is 0 for the first two, and 1 for the others.`,
 	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too; - is stdout")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

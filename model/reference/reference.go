@@ -66,7 +66,7 @@ func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, cache.Layers(), b.Sequences, cfg.NumHiddenLayers)
 	}
-	bind := loader.NewBinder(ck)
+	bind := loader.NewBinder(ck).Wide()
 	o := &oracle[F]{variant: as, family: ck.Config(), cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: bind, pool: parallel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]

@@ -110,7 +110,8 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
 	}
-	if dtype == was || !dtype.Quantized() {
+	changes := slices.ContainsFunc(parts, func(t tensor.Tensor) bool { return t.Coding != nil })
+	if dtype == was && !changes || !dtype.Quantized() {
 		return plain(parts, dtype, stored), nil
 	}
 	if i := slices.IndexFunc(parts, func(t tensor.Tensor) bool { return t.DType.Quantized() }); i >= 0 && !p.Requantize {

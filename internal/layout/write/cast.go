@@ -42,7 +42,7 @@ func Rows(t tensor.Tensor, name string, dtype tensor.DType, shape []int, from fu
 
 // cast returns the elements first to end of t as dtype.
 func cast(s *Scratch, t tensor.Tensor, dtype tensor.DType, first, end int, change func(first int, values []float32) error) ([]byte, error) {
-	if t.DType == dtype && change == nil {
+	if t.DType == dtype && t.Coding == nil && change == nil {
 		data := t.Piece(first, end).Data
 		mmap.Fetch(data)
 		return data, nil
@@ -89,7 +89,7 @@ func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owne
 	stored := t.Piece(first, end)
 	mmap.Fetch(stored.Data)
 	var values []float32
-	if stored.DType == tensor.F32 && !owned {
+	if stored.DType == tensor.F32 && stored.Coding == nil && !owned {
 		values = tensor.Float32s(stored)
 	} else {
 		values = room(&s.values, end-first)
@@ -110,12 +110,15 @@ func room[E any](buf *[]E, n int) []E {
 // sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
 // and a dtype without blocks would hide where they come from.
 func sound(from tensor.Tensor, values []float32, first int) error {
-	if !from.DType.Quantized() {
+	if !from.DType.Quantized() && from.Coding == nil {
 		return nil
 	}
 	bad := numcheck.NonFinite(values)
-	if bad < 0 {
+	switch {
+	case bad < 0:
 		return nil
+	case from.Coding != nil && from.DType != tensor.Coded:
+		return fmt.Errorf("element %d becomes %v with the adapter, whose scale or values are too large", first+bad, values[bad])
 	}
 	if from.Coding != nil {
 		return fmt.Errorf("element %d is %v, for a scale of %s is not finite or too large; the file is damaged: download it again, or take another one",

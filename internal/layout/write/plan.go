@@ -5,6 +5,7 @@ package write
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
@@ -134,6 +135,12 @@ func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
 		s.From = names.Origin(p.From.Config, w.Parts)
 	}
 	return s
+}
+
+// Merged notes that an adapter changes the values of the step that was added last.
+func (p *Plan) Merged() {
+	s := &p.Steps[len(p.Steps)-1]
+	s.Transform = strings.TrimSuffix("adapter merged, "+s.Transform, ", ")
 }
 
 // Common returns the dtype of tensors, or one that holds them all.
