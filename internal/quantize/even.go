@@ -1,6 +1,9 @@
 package quantize
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // evenCodes are codes that are their own values, in blocks without a minimum.
 type evenCodes struct {
@@ -102,7 +105,18 @@ func (b *block) single(c *evenCodes) (bits uint16) {
 		}
 	}
 	c.encode(b.q[:], b.x, halfValue(bits))
-	return bits
+	return c.upright(b.q[:len(b.x)], bits)
+}
+
+// upright makes a negative scale positive if the codes can change their signs with it, so that values have one form.
+func (c *evenCodes) upright(q []int8, bits uint16) uint16 {
+	if bits <= 0x8000 || -c.min > c.max && slices.Contains(q, int8(c.min)) {
+		return bits
+	}
+	for i := range q {
+		q[i] = -q[i]
+	}
+	return bits &^ 0x8000
 }
 
 // around sets the lanes to scale and its neighbours among F16, the nearest first, and returns the F16 of scale.
