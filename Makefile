@@ -9,7 +9,7 @@ PYTHON     ?= python3
 SHAPES     ?=
 PEERS      ?=
 
-.PHONY: help demo test race lint fuzz faults bench bench-convert peers generate fixtures interop pictures badges memory \
+.PHONY: help demo test race lint fuzz faults bench bench-convert peers quants generate fixtures interop pictures badges memory \
 	build man clean test-arm64
 
 help: ## print this list
@@ -48,6 +48,12 @@ peers: ROUNDS = 5
 peers: build .venv/installed ## speed beside llama.cpp, mamba-rs, candle and transformers, in ROUNDS (5), of SHAPES and PEERS (all)
 	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --shapes '$(SHAPES)' --peers '$(PEERS)'
 
+quants: ROUNDS = 3
+quants: build .venv/installed ## speed of every quantized type beside llama.cpp, and its table and picture: ten minutes, and as many to quantize
+	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --starts 1 \
+		--shapes mamba-130m-quantized --peers gomamba,llama.cpp
+	go run ./internal/pictures
+
 generate: ## write the assembly anew from internal/kernel/_asm
 	go generate ./...
 
@@ -59,16 +65,20 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/unicode_tables.py
 	.venv/bin/python fixtures/modelids.py
 	.venv/bin/python fixtures/templates.py
+	.venv/bin/python fixtures/tool_templates.py
 	.venv/bin/python fixtures/sampling.py
 	.venv/bin/python fixtures/attention.py
+	.venv/bin/python fixtures/adapters.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
 	.venv/bin/python fixtures/interop.py --gomamba ./gomamba -n $(ROUNDS)
-	.venv/bin/python fixtures/interop_hybrids.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/router_ties.py --gomamba ./gomamba -n $(ROUNDS)
+	.venv/bin/python fixtures/dt_floor.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_hub.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_tokenizers.py --gomamba ./gomamba
 	.venv/bin/python fixtures/interop_templates.py --gomamba ./gomamba --templates .venv/llama.cpp/models/templates
 	llama=$$(.venv/bin/python -c 'import llama_cpp' 2>/dev/null && echo --llama .venv/bin/python); \
+	.venv/bin/python fixtures/interop_hybrids.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	.venv/bin/python fixtures/interop_layouts.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	.venv/bin/python fixtures/interop_sources.py --gomamba ./gomamba -n $(ROUNDS) $$llama && \
 	{ test -z "$$llama" || { .venv/bin/python fixtures/interop_text.py --gomamba ./gomamba -n $(ROUNDS) && \

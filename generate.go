@@ -150,10 +150,11 @@ func (m *Model) Score(ctx context.Context, s string) (Score, error) {
 
 // ChatOptions say how a conversation is put to the model.
 type ChatOptions struct {
-	System   string   // the system message; empty: none
-	Template string   // the chat template, in Jinja; empty: the model's
-	Plain    bool     // use no template: the model continues what is said
-	Sampling Sampling // of every answer
+	System   string              // the system message; empty: none
+	Template string              // the chat template, in Jinja; empty: the model's
+	Inputs   text.TemplateInputs // what the template sees beside the conversation, such as tools and enable_thinking
+	Plain    bool                // use no template: the model continues what is said
+	Sampling Sampling            // of every answer
 }
 
 // Chat is a conversation. Each turn runs only the tokens that are new. It is for one goroutine at a time.
@@ -177,6 +178,11 @@ func (m *Model) Chat(opts ChatOptions) (*Chat, error) {
 	template, err := opts.template(t)
 	if err != nil {
 		return nil, err
+	}
+	if template != nil {
+		if template, err = template.With(opts.Inputs); err != nil {
+			return nil, err
+		}
 	}
 	if template == nil && opts.System != "" {
 		return nil, errors.New("the system message needs a chat template, and there is none: give ChatOptions.Template")
@@ -204,8 +210,13 @@ func (o ChatOptions) template(t *text.Tokenizer) (*text.ChatTemplate, error) {
 // Say puts a message to the model and yields its answer piece by piece. It ends as Generate does. An answer that the caller
 // or ctx stops early is part of the conversation as far as it came; a message whose answer had not begun is not.
 func (c *Chat) Say(ctx context.Context, message string) iter.Seq2[string, error] {
+	return c.SayAs(ctx, "user", message)
+}
+
+// SayAs is Say for what another role says, such as "tool" for what a function returned that the model called.
+func (c *Chat) SayAs(ctx context.Context, role, message string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		err := loader.Guard(func() error { return c.c.Say(c.m.watched(ctx), message) })
+		err := loader.Guard(func() error { return c.c.SayAs(c.m.watched(ctx), role, message) })
 		if err != nil {
 			yield("", c.m.named(err))
 			return

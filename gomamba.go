@@ -59,6 +59,7 @@ type Options struct {
 	ParallelScan bool   // divide the scan of long prompts by time, see model.Options
 	DtFloor      bool   // raise dt as transformers does in full passes of Nemotron-H, see model.Options
 	Tokenizer    string // for a model without: a file, a folder or OWNER/NAME on the hub
+	Adapter      string // of PEFT, to compute with: its folder, or OWNER/NAME on the hub
 
 	// Progress is called as a download or other long work goes on, never from two goroutines at a time. It may be nil.
 	Progress func(Progress)
@@ -94,7 +95,13 @@ func OpenWith(ctx context.Context, name string, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.ck, err = loader.Open(path, loader.Options{Strict: opts.Strict, TrustTensors: opts.TrustTensors}); err != nil {
+	adapter := ""
+	if opts.Adapter != "" {
+		if adapter, err = m.find(ctx, opts.Adapter, find.AdapterFiles, opts); err != nil {
+			return nil, err
+		}
+	}
+	if m.ck, err = loader.Open(path, loader.Options{Strict: opts.Strict, TrustTensors: opts.TrustTensors, Adapter: adapter}); err != nil {
 		return nil, err
 	}
 	if opts.Warn != nil {

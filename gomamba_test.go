@@ -77,6 +77,30 @@ func collect(t *testing.T, m *gomamba.Model, prompt string, how gomamba.Sampling
 }
 
 // TestChat stops answers early, saves and loads, and compares with the conversation that went on.
+// A chat template sees the inputs of a chat, and a tool that answers.
+func TestChatWithTools(t *testing.T) {
+	m := openBox(t)
+	opts := gomamba.ChatOptions{
+		Template: "{% for x in messages %}{% if x.role == 'tool' %}{{ raise_exception(tools[0].name ~ ' says ' ~ x.content ~ ', ' ~ loud) }}{% endif %}{{ x.content }}{% endfor %}",
+		Inputs:   text.TemplateInputs{Tools: []any{map[string]any{"name": "clock"}}, Vars: map[string]any{"loud": true}},
+		Sampling: gomamba.Sampling{MaxTokens: 3},
+	}
+	c, err := m.Chat(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(t, c, "What time is it?")
+	for _, err := range c.SayAs(t.Context(), "tool", "noon") {
+		if err == nil || !strings.Contains(err.Error(), "clock says noon, True") {
+			t.Errorf("%v", err)
+		}
+	}
+	opts.Inputs.Tools = []any{"clock"}
+	if _, err := m.Chat(opts); err == nil || !strings.Contains(err.Error(), "tools[0]: expected a JSON object") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestChat(t *testing.T) {
 	m := openBox(t)
 	opts := gomamba.ChatOptions{

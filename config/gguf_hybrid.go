@@ -286,7 +286,8 @@ func (r *ggufReader) heads(width, keys int) QueryHeads {
 	h := QueryHeads{NumAttentionHeads: max(1, heads), NumKeyValueHeads: max(1, keys)}
 	h.HeadDim = r.sizeOr(ggufKeyLength, maxInner, max(1, width/h.NumAttentionHeads))
 	if values := r.sizeOr(ggufValueLength, maxInner, h.HeadDim); values != h.HeadDim {
-		r.fail(unsupported(r.arch+ggufValueLength, "found %d, %s is %d: heads of values are as wide as those of keys", values, ggufKeyLength[1:], h.HeadDim))
+		r.fail(unsupported(r.arch+ggufValueLength, "found %d, %s is %d: heads of values are as wide as those of keys", values,
+			ggufKeyLength[1:], h.HeadDim))
 	}
 	return h
 }

@@ -40,3 +40,44 @@ func TestFurtherTokens(t *testing.T) {
 		t.Error("a copy is another file")
 	}
 }
+
+// Published hybrids have some tensors in float32 beside matrices of 16 bits. They come back from GGUF, which has all vectors in
+// float32, as they were, though 16 bits would hold their values.
+func TestFloat32ComesBack(t *testing.T) {
+	cfg, sources := sourcesOf(t, "../fixtures/nemotron/sharded")
+	ones := make([]float32, 6)
+	for i := range ones {
+		ones[i] = 1
+	}
+	for i := range sources {
+		if sources[i].Name == "backbone.layers.0.mixer.D" {
+			sources[i].DType = tensor.F32
+			sources[i].Write = func(emit func([]byte) error) error { return emit(tensor.Bytes(ones)) }
+		}
+	}
+	dir := t.TempDir()
+	src, file, back := filepath.Join(dir, "src"), filepath.Join(dir, "m.gguf"), filepath.Join(dir, "back")
+	if err := WriteHF(context.Background(), src, cfg, sources, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range []struct {
+		from, to string
+		layout   Layout
+	}{{src, file, GGUF}, {file, back, HF}} {
+		ck, err := loader.Open(way.from, loader.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ck.Close()
+		plan, err := NewPlan(ck, Request{To: way.layout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := plan.Write(context.Background(), way.to, Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(read(t, back, filenames.ModelFile), read(t, src, filenames.ModelFile)) {
+		t.Error("the way back gives another file")
+	}
+}

@@ -33,6 +33,9 @@ type Request struct {
 	// file. "": the source's own.
 	Tokenizer string
 
+	// Vocabulary pads or cuts the rows of embedding and head.
+	Vocabulary Vocabulary
+
 	// The rest is for GGUF files.
 
 	// TensorTypes give single tensors other dtypes than the recipe does; the first that matches a tensor decides.
@@ -98,7 +101,12 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if p.From.Config.Shared().Rescales() {
 		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
+	p.Config.Shared().VocabSize = req.Vocabulary.of(p.From.Config.Shared().VocabSize)
 	if err := p.ReadTexts(req.Tokenizer, to.Ending == ""); err != nil {
+		return nil, err
+	}
+	used, err := settleVocabulary(ck, p)
+	if err != nil {
 		return nil, err
 	}
 	for _, t := range req.TensorTypes {
@@ -114,7 +122,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		p.Importance = m
 	}
 	target := to.NewTarget()
-	if err := fill(p, target, ck); err != nil {
+	if err := fill(p, target, ck, used); err != nil {
 		return nil, err
 	}
 	steps := make([]Step, len(p.Steps))
@@ -124,8 +132,8 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	return &Plan{Steps: steps, Notes: p.Notes, ck: ck, plan: *p, target: target}, nil
 }
 
-// fill lets a target decide about every tensor.
-func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
+// fill lets a target decide about every tensor. used is how many ids stand for something.
+func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint, used int) error {
 	if err := target.Prepare(p); err != nil {
 		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
 			e.File = ck.Path() // whose configuration asks for it
@@ -155,8 +163,14 @@ func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint) error {
 		if err := bind.Err(); err != nil {
 			return err
 		}
+		if name := w.Parts[0].Name; name == names.Embedding || name == names.Head {
+			parts[0] = resized(parts[0], w.Shape[0], used)
+		}
 		if err := add(w, parts...); err != nil {
 			return err
+		}
+		if slices.ContainsFunc(w.Parts, func(spec names.Spec) bool { return bind.Apart().Delta(spec.Name) != nil }) {
+			p.Merged()
 		}
 	}
 	further := ck.Further()

@@ -108,9 +108,9 @@ func TestQuantizeRefusals(t *testing.T) {
 		value float32
 		want  string
 	}{
-		{tensor.Q5_0, 65536, "element 3 is 65536: Q5_0 is written from finite values up to 65504"},
+		{tensor.Q5_0, 65504 * 17, "element 3 is 1.113568e+06: Q5_0 is written from finite values up to"},
 		{tensor.Q8_0, -65519 * 127, ""},
-		{tensor.Q8_0, 65520 * 127, "element 3 is 8.32104e+06: Q8_0 is written from finite values up to 8319008"},
+		{tensor.Q8_0, 65520 * 127, "element 3 is 8.32104e+06: Q8_0 is written from finite values up to 8.31901e+06"},
 		{tensor.Q8_0, float32(math.NaN()), "element 3 is NaN"},
 	} {
 		src := rewritten(t, "backbone.layers.0.mixer.in_proj.weight", c.value)

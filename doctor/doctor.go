@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -158,6 +159,33 @@ func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
 		return nil, err
 	}
 	return ck.(*loader.Checkpoint), nil
+}
+
+// nameHybrid gives a configuration its model_type if it does not have one that can be read, and the tensors are those of a
+// hybrid. It reports false if there is nothing else that can be read: blocks and heads do not show in tensors.
+func (d *doctor) nameHybrid() bool {
+	v, stated := d.raw.Get(keyModelType)
+	if _, readable := v.Text(); readable || !d.statesAll() {
+		return true
+	}
+	_, family := d.ofHybrid()
+	switch {
+	case family == "":
+		return true
+	case len(d.raw) == 0 && d.damage.err != nil:
+		d.unfixable(fmt.Errorf("%w; the tensors are those of %s, whose blocks and heads only it states: download it again", d.damage.err, config.Title(family)))
+		return false
+	}
+	found := "missing"
+	if stated {
+		found = "found " + badfile.Quote(v.Compact())
+	}
+	d.add(fmt.Sprintf("model_type is %q", family), "%s: model_type: %s, but the tensors are those of %s; transformers chooses the model's class by it",
+		d.file, found, config.Title(family))
+	named, _ := jsonobj.ParseValue(strconv.Quote(string(family)))
+	d.raw = append(slices.DeleteFunc(slices.Clone(d.raw), func(m jsonobj.Member) bool { return m.Key == keyModelType }),
+		jsonobj.Member{Key: keyModelType, Value: named})
+	return true
 }
 
 // hybrid returns the configuration of a hybrid, if it can be read; nil: it is not one.

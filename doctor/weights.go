@@ -27,6 +27,10 @@ func (d *doctor) open() bool {
 		d.giveUp()
 		return false
 	}
+	if !d.nameHybrid() {
+		d.giveUp()
+		return false
+	}
 	if !d.rename() {
 		d.giveUp()
 		return false

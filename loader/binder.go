@@ -3,8 +3,10 @@ package loader
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -14,6 +16,7 @@ import (
 type Binder struct {
 	ck     *Checkpoint
 	prefix string
+	use    use
 	err    *error // shared by all binders of one NewBinder
 }
 
@@ -25,14 +28,14 @@ func NewBinder(ck *Checkpoint) *Binder {
 
 // Under returns a binder for the names that start with prefix, within b's own.
 func (b *Binder) Under(prefix string) *Binder {
-	return &Binder{ck: b.ck, prefix: b.prefix + prefix, err: b.err}
+	return &Binder{ck: b.ck, prefix: b.prefix + prefix, use: b.use, err: b.err}
 }
 
 // Layer returns the binder for block i: Take("norm.weight") takes "backbone.layers.i.norm.weight".
 func (b *Binder) Layer(i int) *Binder { return b.Under(names.Blocks + strconv.Itoa(i) + ".") }
 
 // Take returns the tensor of that name. Its shape is that of the name table, its dtype one of tensor.Floats; Data is
-// a read-only view of the file. Of a tied model whose files hold only one of embedding and head, both are that one.
+// a read-only view of the file, or, with an adapter, they have a Coding. Of a tied model whose files hold only one of embedding and head, both are that one.
 func (b *Binder) Take(name string) tensor.Tensor {
 	if *b.err != nil {
 		return tensor.Tensor{}
@@ -42,12 +45,74 @@ func (b *Binder) Take(name string) tensor.Tensor {
 		*b.err = fmt.Errorf("loader: a %s model of this configuration has no tensor %s", b.ck.cfg.Family(), badfile.Quote(name))
 		return tensor.Tensor{}
 	}
+	if a := b.ck.adapter; a != nil && b.use != asStored {
+		if t, ok := a.Values[name]; ok {
+			return b.changed(t, name)
+		}
+	}
 	i, ok := b.ck.stored(name)
 	if !ok { // Check vouches for all but the optional ones
 		*b.err = &badfile.FormatError{File: b.ck.weights.Source, Where: badfile.Tensor(name), Detail: "missing"}
 		return tensor.Tensor{}
 	}
-	return b.ck.tensors[i]
+	return b.changed(b.ck.tensors[i], name)
+}
+
+// use says what a binder does with an adapter.
+type use uint8
+
+const (
+	changed  use = iota // tensors are as the adapter changes them, computed as they are read
+	apart               // they are as they are stored, and Delta is to be applied
+	wide                // they are changed in float64
+	asStored            // the base model's
+)
+
+func (b *Binder) as(u use) *Binder {
+	c := *b
+	c.use = u
+	return &c
+}
+
+// Apart returns a binder of tensors in which Delta is yet to be applied.
+func (b *Binder) Apart() *Binder { return b.as(apart) }
+
+// Wide returns a binder that changes tensors in float64 arithmetic and memory.
+func (b *Binder) Wide() *Binder { return b.as(wide) }
+
+// Unadapted returns a binder of the base model's tensors.
+func (b *Binder) Unadapted() *Binder { return b.as(asStored) }
+
+// Delta returns what is yet to be changed in the tensor of that name, nil if nothing.
+func (b *Binder) Delta(name string) *delta.Delta {
+	if b.ck.adapter == nil || b.use != apart {
+		return nil
+	}
+	return b.ck.adapter.Deltas[b.prefix+name]
+}
+
+// changed applies the delta of a tensor as the binder does.
+func (b *Binder) changed(t tensor.Tensor, name string) tensor.Tensor {
+	if b.ck.adapter == nil || b.ck.adapter.Deltas[name] == nil {
+		return t
+	}
+	d := b.ck.adapter.Deltas[name]
+	switch b.use {
+	case changed:
+		return d.Coded(t)
+	case wide:
+		var err error
+		t, err = d.Merged(t)
+		b.Fail(strings.TrimPrefix(name, b.prefix), err)
+	}
+	return t
+}
+
+// Fail notes what is wrong with the tensor of that name, unless there was an error before.
+func (b *Binder) Fail(name string, err error) {
+	if *b.err == nil && err != nil {
+		*b.err = &badfile.FormatError{File: b.ck.adapter.Dir, Where: badfile.Tensor(b.prefix + name), Detail: err.Error()}
+	}
 }
 
 // Err returns the first error, nil when every tensor asked for was there.

@@ -16,6 +16,9 @@ func (ck *Checkpoint) Files() []string {
 	for _, f := range ck.weights.Files {
 		paths = append(paths, f.Paths()...)
 	}
+	if ck.adapter != nil {
+		paths = append(paths, ck.adapter.Paths()...)
+	}
 	beside := []string{ck.weights.Source}
 	entries, _ := os.ReadDir(ck.path) // of a GGUF file: none
 	for _, e := range entries {

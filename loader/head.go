@@ -40,7 +40,7 @@ type headState struct {
 
 // compareHead finds out whether a stored head is the embedding.
 func (ck *Checkpoint) compareHead() headState {
-	if !ck.cfg.Shared().TieWordEmbeddings {
+	if !ck.cfg.Shared().TieWordEmbeddings || ck.unties() {
 		return headState{}
 	}
 	if err := ck.Hold(); err != nil {

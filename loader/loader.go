@@ -19,6 +19,7 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/config"
+	"github.com/gomamba/gomamba/internal/adapter"
 	"github.com/gomamba/gomamba/internal/gate"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layouts"
@@ -32,6 +33,11 @@ type Options struct {
 	Strict bool // a foreign tensor, such as a stray buffer, is an error instead of a warning
 	// TrustTensors rebuilds the sizes and switches of the configuration from the tensors where they contradict it.
 	TrustTensors bool
+	// Adapter is the folder of an adapter of PEFT, whose changes to the weights the checkpoint has from then on. Empty: the one
+	// that lies beside the weights, if there is one, as transformers does.
+	Adapter string
+	// BaseAlone leaves an adapter beside the weights alone.
+	BaseAlone bool
 }
 
 // Checkpoint is an open checkpoint. Its methods may be called from many goroutines. After Close they fail with ErrClosed
@@ -48,9 +54,10 @@ type Checkpoint struct {
 
 	further []tensor.Tensor // see Further
 
-	faults []fault
-	head   func() headState
-	gate   gate.Gate
+	adapter *adapter.Adapter // nil: none
+	faults  []fault
+	head    func() headState
+	gate    gate.Gate
 }
 
 // Open opens the checkpoint at path: its folder, or config.json or a weight file in that folder, or a GGUF file. A weight
@@ -72,10 +79,15 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 		w.NoteFitted(cfg, fitted)
 		cfg = fitted
 	}
+	a, err := adapt(src, cfg, w, opts)
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
 	ck, err := assemble(src.Dir, l, cfg, w, opts)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
+	ck.adapter = a
 	return ck, nil
 }
 

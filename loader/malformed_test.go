@@ -269,7 +269,7 @@ func TestDetect(t *testing.T) {
 		{"gguf files", []string{"x.gguf", "y.gguf"}, "", `found "x.gguf": one of several GGUF files; give the file`, true},
 		{"bin file", []string{"pytorch_model.bin"}, "pytorch_model.bin", `found "pytorch_model.bin": weights without config.json`, false},
 		{"another bin file", []string{"model.bin"}, "model.bin", `found "model.bin": weights without config.json`, false},
-		{"adapter", []string{"adapter_config.json", "adapter_model.safetensors"}, "", "merge_and_unload", true},
+		{"adapter", []string{"adapter_config.json", "adapter_model.safetensors"}, "", "give the base model too", true},
 		{"no config", []string{"model.safetensors"}, "", `found "model.safetensors": weights without config.json`, false},
 		{"no config, by file", []string{"model.safetensors"}, "model.safetensors", `found "model.safetensors": weights without config.json`, false},
 		{"no weights", []string{"config.json", "tokenizer.json"}, "", "found config.json without weights", false},

@@ -15,20 +15,12 @@ import (
 
 // lookUp returns the tensor of that name of a model of cfg, of its name table or of files.
 func (ck *Checkpoint) lookUp(cfg config.Config, name string) (names.Spec, bool) {
-	if divisible, err := ck.layout.Divisible(cfg); err == nil {
-		if w, ok := divisible[name]; ok {
-			return w.Spec, true
-		}
+	if spec, ok := names.Find(cfg, name); ok {
+		return spec, true
 	}
-	table, err := names.Table(cfg)
-	if err != nil {
-		return names.Spec{}, false
-	}
-	i := slices.IndexFunc(table, func(s names.Spec) bool { return s.Name == name })
-	if i < 0 {
-		return names.Spec{}, false
-	}
-	return table[i], true
+	divisible, err := ck.layout.Divisible(cfg)
+	w, ok := divisible[name]
+	return w.Spec, ok && err == nil
 }
 
 // shapeReason names the keys behind the dimensions in which found differs from spec, with both numbers if a single

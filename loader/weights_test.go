@@ -330,25 +330,39 @@ func TestOtherNames(t *testing.T) {
 	usable(t, filepath.Join(dir, "model.fp16.safetensors"), c)
 }
 
-// An adapter beside the weights is not applied, and the user hears of it.
+// An adapter beside the weights is applied, as transformers does, and the user hears of it; doctor looks at the base model alone.
 func TestAdapter(t *testing.T) {
-	for _, family := range families {
-		for container, write := range containers {
-			c := loadFamily(t, family)
-			dir := write(t, c)
-			layouttest.WriteFile(t, filepath.Join(dir, "adapter_config.json"), []byte(`{"base_model_name_or_path": "state-spaces/mamba-130m-hf"}`))
-			layouttest.WriteFile(t, filepath.Join(dir, "adapter_model.safetensors"), nil)
-			if got := usable(t, dir, c); !strings.Contains(got, "found an adapter (PEFT) beside the weights, which is not applied") {
-				t.Errorf("%s, %s: warnings %s", family, container, got)
-			}
-			ck, findings, err := doctor.Examine(dir)
-			if err != nil || ck == nil || len(findings) != 1 || !strings.Contains(findings[0].Problem, "adapter") {
-				t.Fatalf("doctor: %v, %v", findings, err)
-			}
-			if err := ck.Close(); err != nil {
-				t.Error(err)
-			}
+	dir := t.TempDir()
+	for _, from := range []string{"../fixtures/adapters/mamba1-patterns", "../fixtures/mamba1/default"} {
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			t.Fatal(err)
 		}
+	}
+	for _, test := range []struct {
+		opts    loader.Options
+		want    string
+		adapted int
+	}{
+		{loader.Options{}, "found an adapter (PEFT) beside the weights: applied to 16 weights", 16},
+		{loader.Options{BaseAlone: true}, "found an adapter (PEFT) beside the weights, which is not applied", 0},
+	} {
+		ck := open(t, dir, test.opts)
+		if err := ck.Check(); err != nil {
+			t.Fatal(err)
+		}
+		if p := ck.Problems(); len(p) != 1 || !strings.Contains(p[0].Text, test.want) {
+			t.Errorf("%+v: problems %v, want %s", test.opts, p, test.want)
+		}
+		if got := len(ck.Adapted()); got != test.adapted {
+			t.Errorf("%+v: %d weights are changed, want %d", test.opts, got, test.adapted)
+		}
+	}
+	ck, findings, err := doctor.Examine(dir)
+	if err != nil || ck == nil || len(findings) != 1 || !strings.Contains(findings[0].Problem, "which is not applied") {
+		t.Fatalf("doctor: %v, %v", findings, err)
+	}
+	if err := ck.Close(); err != nil {
+		t.Error(err)
 	}
 	for _, config := range []bool{false, true} {
 		dir := t.TempDir()
@@ -358,7 +372,7 @@ func TestAdapter(t *testing.T) {
 			layouttest.WriteFile(t, filepath.Join(dir, filenames.Config), []byte(`{"model_type": "mamba"}`))
 		}
 		_, err := loader.Open(dir, loader.Options{})
-		want := `found an adapter (PEFT) for the base model "state-spaces/mamba-130m-hf", and no weights of that; merge it`
+		want := `found an adapter (PEFT) for the base model "state-spaces/mamba-130m-hf", and no weights of that; give the base model too`
 		if err == nil || !isUnsupported(t, err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("an adapter alone: %v, want %s", err, want)
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // Batch is the input of a forward pass: B sequences of T token ids, side by side.
-// Sequences of different length are padded, on the left or on the right, and Mask tells which ids are real.
+// Sequences of different length are padded, on the left or on the right, and Mask says which ids are real.
 // Padding does not exist as far as the network is concerned: a padded sequence gives the bits it gives alone.
 type Batch struct {
 	Sequences int     // B

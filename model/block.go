@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -18,9 +19,11 @@ type block interface {
 	forward(c *chunk)
 }
 
-// binder hands out tensors by name: a loader.Binder.
+// binder hands out tensors by name, and what is to be changed in them: a loader.Binder.
 type binder interface {
 	Take(name string) tensor.Tensor
+	Delta(name string) *delta.Delta
+	Fail(name string, err error)
 	Err() error
 }
 
@@ -52,10 +55,10 @@ type step struct {
 
 // weights are all parameters of a network.
 type weights struct {
-	embeddings kernel.Matrix // [V, D]
-	head       kernel.Matrix // [V, D], the embeddings when tied
-	layers     [][]step      // [L]
-	normF      []float32     // [D]
+	embeddings table     // [V, D]
+	head       weight    // [V, D], the embeddings when tied
+	layers     [][]step  // [L]
+	normF      []float32 // [D]
 	eps        float64
 	width      []int // D: the whole of a row is normed
 	scales     blocks.Scales
@@ -64,10 +67,10 @@ type weights struct {
 
 // bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
 func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights, error) {
-	b, cfg := loader.NewBinder(ck), ck.Config()
+	b, cfg := loader.NewBinder(ck).Apart(), ck.Config()
 	w := &weights{
-		embeddings: matrix(b, names.Embedding).Matrix,
-		head:       matrix(b, names.Head).Matrix,
+		embeddings: newTable(b, names.Embedding),
+		head:       matrix(b, names.Head),
 		normF:      vector(b, names.FinalNorm),
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
@@ -91,7 +94,8 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 // weight is a matrix of a block.
 type weight struct {
 	kernel.Matrix
-	names []string // canonical, of the tensors whose rows it has
+	change *change  // by an adapter, nil: none
+	names  []string // canonical, of the tensors whose rows it has
 }
 
 // matrix binds a two-dimensional weight, without copying it.
@@ -100,7 +104,7 @@ func matrix(b binder, name string) weight {
 	if b.Err() != nil {
 		return weight{}
 	}
-	return weight{kernel.NewMatrix(t), []string{t.Name}}
+	return weight{kernel.NewMatrix(t), newChange(b, name, t), []string{t.Name}}
 }
 
 // together binds two matrices as one if the rows of the second lie after those of the first, as in files of Hugging Face's that
@@ -108,20 +112,25 @@ func matrix(b binder, name string) weight {
 func together(b binder, first, second string) (both weight, ok bool) {
 	t, u := b.Take(first), b.Take(second)
 	n := len(t.Data)
-	if b.Err() != nil || t.DType != u.DType || len(u.Data) == 0 || cap(t.Data) <= n || &t.Data[:n+1][n] != &u.Data[0] {
+	if b.Err() != nil || b.Delta(first) != nil || b.Delta(second) != nil || t.DType != u.DType || len(u.Data) == 0 || cap(t.Data) <= n || &t.Data[:n+1][n] != &u.Data[0] {
 		return weight{}, false
 	}
 	t.Data, t.Shape = t.Data[:n+len(u.Data)], []int{t.Shape[0] + u.Shape[0], t.Shape[1]}
-	return weight{kernel.NewMatrix(t), []string{t.Name, u.Name}}, true
+	return weight{kernel.NewMatrix(t), nil, []string{t.Name, u.Name}}, true
 }
 
 // vector binds a small tensor as float32 values, in row-major order whatever its dimensions.
 func vector(b binder, name string) []float32 {
-	t := b.Take(name)
+	t, d := b.Take(name), b.Delta(name)
 	if b.Err() != nil {
 		return nil
 	}
-	return tensor.Float32s(t)
+	if d == nil {
+		return tensor.Float32s(t)
+	}
+	values := make([]float32, t.Elems())
+	b.Fail(name, d.Widen(values, t, 0))
+	return values
 }
 
 // optional is vector for a tensor that the configuration may do without; nil then.

@@ -29,7 +29,7 @@ type Cache struct {
 // StateShape is what a layer keeps of some sequences under one name.
 type StateShape struct {
 	// Name is that of transformers: "conv_states", the last K inputs of the convolution, oldest first, zeros where a sequence
-	// was shorter; "ssm_states", what the scan carries on; "key_states" and "value_states" of attention.
+	// was shorter; "ssm_states", what the scan carries along; "key_states" and "value_states" of attention.
 	Name string
 	// Shape is [B, I, K] of conv states, in Mamba-2 [B, C, K], and [B, I, N] of SSM states, in Mamba-2 [B, H, P, N]; of keys and
 	// values [B, heads, T, width], T the tokens of the longest sequence, with zeros before the shorter ones.
@@ -78,29 +78,59 @@ const (
 	maxMemory    = min(1<<34, math.MaxInt) // bytes of their states and logits, and of results that are returned whole
 )
 
-// CheckSequences reports a number of sequences that a cache cannot hold.
-func CheckSequences(cfg config.Config, sequences int) error {
-	return checkSequences(sequences, memoryOf(cfg, blocks.States(cfg)))
+// CheckSequences reports a number of sequences that a cache cannot hold, before they have seen any token.
+func CheckSequences(cfg config.Config, sequences int) error { return CheckContext(cfg, sequences, 0) }
+
+// CheckContext reports a number of sequences that a cache cannot hold, or that cannot see tokens tokens each: attention keeps keys
+// and values of every token.
+func CheckContext(cfg config.Config, sequences, tokens int) error {
+	f := footprintOf(cfg, blocks.States(cfg))
+	if err := f.checkSequences(sequences); err != nil {
+		return err
+	}
+	return f.checkTokens(sequences, int64(sequences)*int64(min(tokens, maxMemory)))
 }
 
-// memoryOf returns the bytes that the states and logits of one sequence take.
-func memoryOf(cfg config.Config, states [][]blocks.Spec) int {
-	values := cfg.Shared().VocabSize
+// footprint is what sequences take of memory, in bytes.
+type footprint struct {
+	sequence int // the states of one that do not grow, and its logits
+	token    int // of the states that grow, for each token of a sequence
+}
+
+func footprintOf(cfg config.Config, states [][]blocks.Spec) (f footprint) {
+	f.sequence = 4 * cfg.Shared().VocabSize
 	for _, layer := range states {
 		for i := range layer {
-			values += layer[i].Size()
+			if size := 4 * layer[i].Size(); layer[i].Grows {
+				f.token += size
+			} else {
+				f.sequence += size
+			}
 		}
 	}
-	return 4 * values
+	return f
 }
 
-// checkSequences is CheckSequences for sequences that take each bytes.
-func checkSequences(sequences, each int) error {
+// checkSequences reports a number of sequences that a cache cannot hold, each with a token.
+func (f footprint) checkSequences(sequences int) error {
 	if sequences < 1 || sequences > maxSequences {
 		return fmt.Errorf("%d sequences: expected 1 to %d", sequences, maxSequences)
 	}
+	each := f.sequence + f.token
 	if most := max(1, maxMemory/each); sequences > most {
 		return fmt.Errorf("%d sequences have states and logits of %d bytes each: expected %d sequences at most; divide the batch", sequences, each, most)
+	}
+	return nil
+}
+
+// checkTokens reports tokens, of all sequences together, whose keys and values a cache cannot hold.
+func (f footprint) checkTokens(sequences int, tokens int64) error {
+	if f.token == 0 {
+		return nil
+	}
+	if most := (maxMemory - f.sequence*sequences) / f.token; tokens > int64(most) {
+		return fmt.Errorf("%d tokens in all have keys and values of %d bytes each, which are %d bytes in memory: expected %d tokens at most",
+			tokens, f.token, tokens*int64(f.token), max(most, 0))
 	}
 	return nil
 }
@@ -126,16 +156,16 @@ func CheckResults(cfg config.Config, b *Batch, want Want, size int) error {
 // it holds nothing, and every pass refuses it.
 func (m *Model) NewCache(sequences int) *Cache {
 	c := &Cache{Sequences: sequences}
-	if checkSequences(sequences, m.memory) == nil {
+	if m.footprint.checkSequences(sequences) == nil {
 		c.states = blocks.New[float32](m.states, sequences)
 	}
 	return c
 }
 
-// Clone returns an independent copy, from which a sequence may go on differently.
+// Clone returns an independent copy, from which a sequence may continue differently.
 func (c *Cache) Clone() *Cache { return c.Repeat(1) }
 
-// Repeat returns the cache of n times the sequences, from which each may go on differently. With n below 1 it holds
+// Repeat returns the cache of n times the sequences, from which each may continue differently. With n below 1 it holds
 // nothing, and every pass refuses it.
 func (c *Cache) Repeat(n int) *Cache {
 	if n < 1 {
@@ -155,7 +185,7 @@ func (c *Cache) check(m *Model, sequences int) error {
 	if c == nil {
 		return errors.New("model: the cache is nil: NewCache makes one")
 	}
-	if err := checkSequences(sequences, m.memory); err != nil {
+	if err := m.footprint.checkSequences(sequences); err != nil {
 		return err
 	}
 	if c.Sequences != sequences {

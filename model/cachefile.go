@@ -29,7 +29,7 @@ const (
 // floored is the value of metaFloor.
 const floored = "true"
 
-// LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next where
+// LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next if
 // it holds them for one position ([B, 1, V], else nil). Errors are those of LoadSnapshot.
 func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 	s, err := m.LoadSnapshot(path)
@@ -105,7 +105,7 @@ func (m *Model) checkOrigin(d *dump.Dump, s *Snapshot, g *generation) error {
 			made, now = "with a floor of dt", "does not have one"
 		}
 		return &badfile.FormatError{File: d.Path(), Where: "cache",
-			Detail: fmt.Sprintf("made %s, and this model %s: go on as it was made", made, now)}
+			Detail: fmt.Sprintf("made %s, and this model %s: continue as it was made", made, now)}
 	}
 	if sum, ok := meta[metaDigest]; ok && sum != digest(s, g) || !ok && meta[metaModel] != "" {
 		return &badfile.FormatError{File: d.Path(), Where: "cache", Detail: "damaged: the values are not those that were written"}
@@ -114,7 +114,7 @@ func (m *Model) checkOrigin(d *dump.Dump, s *Snapshot, g *generation) error {
 }
 
 // digest is the SHA-256 of the states, layer by layer, and logits, as little-endian float32, of the notes, and of
-// what generation goes on from.
+// what generation continues from.
 func digest(s *Snapshot, g *generation) string {
 	sum := sha256.New()
 	var buf [1 << 14]byte

@@ -10,11 +10,11 @@ import (
 // few enough to keep scratch memory small whatever the length of the prompt.
 const chunkTokens = 264
 
-// parallelTokens is chunkTokens for a parallel scan, whose blocks are to keep many threads busy.
+// parallelTokens is chunkTokens for a parallel scan, whose blocks must keep many threads busy.
 const parallelTokens = 4 * chunkTokens
 
-// chunkWidth divides tokens of each sequence into chunks of about the same number, of atMost tokens in all, for a last one with a few tokens would
-// read all weights for these, and of multiples of what a kernel takes.
+// chunkWidth divides tokens of each sequence into chunks of about the same number, of atMost tokens in all: a last one with a few tokens would
+// read all weights for these. They are multiples of what a kernel takes.
 func chunkWidth(tokens, sequences, atMost int) int {
 	most := max(1, atMost/sequences)
 	chunks := (tokens + most - 1) / most
@@ -67,6 +67,8 @@ type chunk struct {
 	// Products that are to be computed, and what is added to each.
 	products []kernel.Product
 	biases   [][]float32
+	changes  []*change // of products, by an adapter
+	low, sum []float32 // that these work in
 
 	// What runs in parallel now. The task is made once, so that a token allocates nothing.
 	doing           pieceFunc
@@ -124,7 +126,7 @@ type tokens struct {
 // product plans a product for multiply: y, rows yStride apart, becomes x·wᵀ + bias for some rows.
 func (c *chunk) product(t tokens, y []float32, yStride int, w *weight, x []float32, xStride int, bias []float32) {
 	c.products = append(c.products, kernel.Product{Y: y, YStride: yStride, W: &w.Matrix, X: x, XStride: xStride, Tokens: t.rows})
-	c.biases = append(c.biases, bias)
+	c.biases, c.changes = append(c.biases, bias), append(c.changes, w.change)
 	if c.inputs == nil {
 		return
 	}
@@ -139,6 +141,9 @@ func (c *chunk) product(t tokens, y []float32, yStride int, w *weight, x []float
 func (c *chunk) multiply() {
 	kernel.MatMulEach(c.model.pool, c.products...)
 	for i, bias := range c.biases {
+		if n := c.changes[i]; n != nil {
+			n.apply(c, &c.products[i])
+		}
 		if bias == nil {
 			continue
 		}
@@ -147,7 +152,17 @@ func (c *chunk) multiply() {
 		}
 	}
 	clear(c.products)
-	c.products, c.biases = c.products[:0], c.biases[:0]
+	c.products, c.biases, c.changes = c.products[:0], c.biases[:0], c.changes[:0]
+}
+
+// predict sets the logits to those of rows of the final norm's output.
+func (c *chunk) predict(x []float32, rows int) {
+	w := &c.model.weights.head
+	kernel.MatMul(c.model.pool, c.logits, &w.Matrix, x, w.Cols, rows)
+	if w.change != nil {
+		w.change.apply(c, &kernel.Product{Y: c.logits, YStride: w.Rows, W: &w.Matrix, X: x, XStride: w.Cols, Tokens: rows})
+	}
+	kernel.Scale(c.logits, 1/c.model.weights.scales.Logits)
 }
 
 // pieceFunc does the pieces lo to hi of some work.

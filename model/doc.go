@@ -29,8 +29,8 @@
 //
 // # Three kinds of data
 //
-// A Model holds weights, which are read-only and may be shared by any number of goroutines. A Cache holds what a
-// sequence has left behind: the named states of every layer, of the shapes Hugging Face gives them. Scratch memory
+// A Model holds weights, which are read-only and may be shared by any number of goroutines. A Cache holds the
+// recurrent state of some sequences: the named states of every layer, of the shapes Hugging Face gives them. Scratch memory
 // belongs to one call and depends on its chunk size, not on the length of the prompt.
 //
 // A model is a list of layers, and a layer a list of steps, hidden += block(norm(hidden)): block.go. Every kind of block has a

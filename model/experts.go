@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/gomamba/gomamba/internal/blocks"
+	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -66,6 +67,12 @@ type under struct {
 // Take implements binder.
 func (u under) Take(name string) tensor.Tensor { return u.binder.Take(u.prefix + name) }
 
+// Delta implements binder.
+func (u under) Delta(name string) *delta.Delta { return u.binder.Delta(u.prefix + name) }
+
+// Fail implements binder.
+func (u under) Fail(name string, err error) { u.binder.Fail(u.prefix+name, err) }
+
 // forward implements block.
 func (m *experts) forward(c *chunk) {
 	logits, r := c.scratch[m.logits], &c.routes
@@ -103,7 +110,7 @@ func (m *experts) forward(c *chunk) {
 // leastAdded is how many channels at least are added at a time.
 const leastAdded = 64
 
-// pass is step 3 for experts from first on. It returns the one to go on from.
+// pass is step 3 for experts from first on. It returns the one to continue from.
 func (m *experts) pass(c *chunk, first int) int {
 	r, room, e := &c.routes, rowsOf(c.rows, m.Chosen), first
 	r.passing, c.parts, r.whole = r.sorted[r.starts[first]:][:0], c.parts[:0], resized(r.whole, m.Count)

@@ -22,7 +22,7 @@ func (c *Cache) NonFinite() string {
 	return ""
 }
 
-// NonFiniteError says that logits are not numbers, and where in the network that began.
+// NonFiniteError says that a logit is not finite, and where in the network that began.
 type NonFiniteError struct {
 	Token int     // whose logit it is
 	Logit float32 // NaN or an infinity

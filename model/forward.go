@@ -13,7 +13,7 @@ import (
 // Logits says at which positions logits are wanted.
 type Logits int
 
-// Logits may be had for no position, for the last token of each sequence, or for all positions.
+// Logits are computed for no position, for the last token of each sequence, or for all positions.
 const (
 	LogitsNone Logits = iota
 	LogitsLast
@@ -25,7 +25,7 @@ type Want struct {
 	Logits       Logits
 	HiddenStates bool // of all layers, as output_hidden_states=True of transformers gives them
 	// Inputs, unless nil, is called with what every matrix in a block is multiplied with, before the product: for one sequence and
-	// window of positions after the other. Padding is left out.
+	// window of positions after another. Padding is left out.
 	Inputs func(Inputs)
 }
 
@@ -59,7 +59,7 @@ type Output struct {
 const maxLogits = 1 << 22
 
 // Forward runs the batch from where the cache stands, moves the cache on, and returns the results in memory.
-// Use Stream where they may be large. Errors are those of Stream.
+// Use Stream if they may be large. Errors are those of Stream.
 func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (*Output, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (
 	return out, nil
 }
 
-// Stream is Forward in constant memory: it works through the positions in windows and hands the results of each
-// window to visit, in order. visit may be nil where only the cache is wanted.
+// Stream is Forward in constant memory: it works through the positions in windows and passes the results of each
+// window to visit, in order. visit may be nil if only the cache is wanted.
 //
 // An error in the batch (an id outside the vocabulary, an empty prompt, a mask with gaps) or in the cache comes before
 // anything is computed. After any other error (ctx cancelled, visit failed, the weights' file changed) the cache
@@ -150,7 +150,15 @@ func (m *Model) check(ctx context.Context, b *Batch, cache *Cache, want Want) er
 	if err := b.Check(m.cfg.Shared().VocabSize); err != nil {
 		return err
 	}
-	return cache.check(m, b.Sequences)
+	if err := cache.check(m, b.Sequences); err != nil {
+		return err
+	}
+	tokens := cache.states.Held()
+	for seq := range b.Sequences {
+		from, to := b.Real(seq)
+		tokens += to - from
+	}
+	return m.footprint.checkTokens(b.Sequences, int64(tokens))
 }
 
 // pass is one run over a batch. Its memory serves one after the other.
@@ -209,8 +217,7 @@ func (p *pass) all() error {
 		return nil
 	}
 	c.resize(0, b.Sequences)
-	kernel.MatMul(p.m.pool, c.logits, &p.m.weights.head, p.last, common.HiddenSize, b.Sequences)
-	kernel.Scale(c.logits, 1/p.m.weights.scales.Logits)
+	c.predict(p.last, b.Sequences)
 	p.part = Part{Start: b.Tokens, Logits: c.logits}
 	return p.visit(&p.part)
 }
@@ -247,8 +254,7 @@ func (p *pass) chunk() error {
 	}
 	switch p.want.Logits {
 	case LogitsAll:
-		kernel.MatMul(m.pool, c.logits, &w.head, c.u, D, c.rows)
-		kernel.Scale(c.logits, 1/w.scales.Logits)
+		c.predict(c.u, c.rows)
 		p.part.Logits = c.logits
 	case LogitsLast:
 		p.keepLast()

@@ -32,7 +32,7 @@ func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 		cache = m.NewCache(1)
 	}
 	n := cache.Sequences
-	if err := checkSequences(n, m.memory); err != nil {
+	if err := m.footprint.checkSequences(n); err != nil {
 		return nil, err
 	}
 	if err := cache.check(m, n); err != nil {

@@ -45,17 +45,16 @@ func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
 	m.dbc, m.dt = s.reserve("x_proj", m.rank+2*m.states), s.reserve("dt_proj", m.inner)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [I, 1, K], [I]
-	aLog := b.Take("A_log")
+	aLog := vector(b, "A_log")                                                            // [I, N]
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.inner)
 		m.scan.Rate = make([]float32, m.inner*m.states)
-		aLog.Widen32(m.scan.Rate)
-		kernel.DecayRates(m.scan.Rate, m.scan.Rate)
+		kernel.DecayRates(m.scan.Rate, aLog)
 	}
 	return m
 }
 
-// newFalcon binds the mixer of FalconMamba, which has no tensors but those of Mamba-1.
+// newFalcon binds the mixer of FalconMamba, whose tensors are those of Mamba-1.
 func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
 	m := newMamba1(b, s, &cfg.MambaConfig)
 	m.falcon, m.normEps = true, cfg.MixerRMSEps

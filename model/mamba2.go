@@ -9,8 +9,8 @@ import (
 
 // mamba2 is the mixer of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): the block of section 7, whose projections are
 // parallel, around the recurrence that Listing 1 evaluates in chunks. The steps below carry the numbers of forward in
-// transformers' models/mamba2/modeling_mamba2.py. That one forgets time_step_limit where it runs a single token;
-// here there is one way for any number of tokens.
+// transformers' models/mamba2/modeling_mamba2.py. That one ignores time_step_limit when it runs a single token;
+// here any number of tokens is computed the same way.
 type mamba2 struct {
 	inner, channels, heads int   // I = H·P, C = I + 2·G·N, H
 	bc                     int   // G·N, the channels of B, and those of C
@@ -47,12 +47,11 @@ func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
 	m.convolving, m.recurring = m.convolve, m.recur
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", sizes.ConvBias) // [C, 1, K], [C]
-	aLog, skip := b.Take("A_log"), vector(b, "D")                                        // [H], [H]
+	aLog, skip := vector(b, "A_log"), vector(b, "D")                                     // [H], [H]
 	if b.Err() == nil {
 		m.conv = kernel.NewConv(taps, bias, m.channels)
 		m.scan.A = make([]float32, m.heads)
-		aLog.Widen32(m.scan.A)
-		kernel.NegExp(m.scan.A, m.scan.A) // A = -exp(A_log)
+		kernel.NegExp(m.scan.A, aLog) // A = -exp(A_log)
 		for c := range m.inner {
 			m.scan.D = append(m.scan.D, skip[c/sizes.HeadDim])
 		}

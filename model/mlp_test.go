@@ -11,11 +11,12 @@ import (
 )
 
 // given hands out tensors by name.
-type given map[string]tensor.Tensor
+type given struct {
+	unchanged
+	tensors map[string]tensor.Tensor
+}
 
-func (g given) Take(name string) tensor.Tensor { return g[name] }
-
-func (given) Err() error { return nil }
+func (g given) Take(name string) tensor.Tensor { return g.tensors[name] }
 
 // TestGateOfItsOwn computes SwiGLU with the gate in a matrix of its own, and with both one after the other, as in files of
 // Hugging Face's.
@@ -36,8 +37,8 @@ func TestGateOfItsOwn(t *testing.T) {
 	defer m.pool.Close()
 	var outs [][]float32
 	for _, tensors := range []given{
-		{"gate.weight": tensor.Of("", gate, F, D), "up.weight": tensor.Of("", up, F, D), "down.weight": down},
-		{"gate.weight": first, "up.weight": second, "down.weight": down},
+		{tensors: map[string]tensor.Tensor{"gate.weight": tensor.Of("", gate, F, D), "up.weight": tensor.Of("", up, F, D), "down.weight": down}},
+		{tensors: map[string]tensor.Tensor{"gate.weight": first, "up.weight": second, "down.weight": down}},
 	} {
 		step := blocks.Step{Kind: blocks.SwiGLU, MLP: &blocks.MLPSizes{Up: "up", Gate: "gate", Down: "down", Width: F}}
 		block := newBlock(&step, tensors, &m.scratch, nil)

@@ -20,7 +20,7 @@ type Model struct {
 	weights      *weights
 	scratch      scratch         // of its blocks
 	states       [][]blocks.Spec // of every layer
-	memory       int             // bytes of the states and logits of a sequence
+	footprint    footprint       // of sequences
 	pool         *parallel.Pool
 	spare        sync.Pool // of *pass
 	parallelScan bool
@@ -40,13 +40,13 @@ type Options struct {
 	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
 	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
 	ParallelScan bool
-	// DtFloor raises the dt of Nemotron-H to its time_step_min, as transformers does where it computes several tokens at a time
-	// on a CPU, and nothing else does: not its training, not transformers' own single steps. Here it is for any number of tokens.
-	// Other families do not have such a limit: New refuses it.
+	// DtFloor raises the dt of Nemotron-H to its time_step_min. Only transformers does that, and only when it computes several
+	// tokens at a time on a CPU: neither training nor its own single steps do. Here it holds for any number of tokens. Other
+	// families do not have such a limit, and New refuses it.
 	DtFloor bool
 	// Fingerprint returns a name of the model for its cache files, which a model of another name refuses. It is called when
-	// the first is written or read; compare.Fingerprint reads all weights for it. nil: cache files have no name and are not
-	// refused for theirs.
+	// the first is written or read; compare.Fingerprint reads all weights for it. nil: cache files do not name a model,
+	// and none is refused for its name.
 	Fingerprint func() (string, error)
 }
 
@@ -54,7 +54,7 @@ type Options struct {
 // that of the model, every call fails with loader.ErrClosed.
 // Nothing but small vectors is copied, so it takes milliseconds whatever the size.
 // Errors are those of the checkpoint: tensors that are missing or do not fit the configuration; a number of threads
-// that makes no sense; and Options.DtFloor of a family that does not have it.
+// that makes no sense; and Options.DtFloor for a family that does not have it.
 func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := parallel.CheckThreads(opts.Threads); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -79,7 +79,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.memory = memoryOf(m.cfg, m.states)
+	m.footprint = footprintOf(m.cfg, m.states)
 	m.pool = parallel.NewPool(opts.Threads)
 	m.spare.New = func() any { return m.newPass() }
 	return m, nil

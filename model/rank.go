@@ -3,7 +3,7 @@ package model
 import "math"
 
 // ranker orders tokens by their logits in time linear in the vocabulary: a radix sort, for which a logit and its id are
-// one integer. Its memory is used again for the next token.
+// one integer. Its memory is reused for the next token.
 type ranker struct {
 	keys, spare []uint64
 	ids         []int32

@@ -14,7 +14,9 @@ type Tensor struct {
 	Data  []byte // little-endian, ByteCount(DType, Shape) bytes; read-only, often a mapped file
 	File  string // path of the file that holds it
 
-	Coding Coding // of dtype Coded, in place of Data; else nil
+	// Coding stands in place of Data if the elements follow from several stored tensors, which is dtype Coded, or change as they
+	// are read, which leaves the dtype as it is; else nil.
+	Coding Coding
 }
 
 // Count returns the number of elements of a shape, 1 for an empty one.
@@ -74,7 +76,7 @@ func (t Tensor) Piece(first, end int) Tensor {
 // it must not be written to. Anything else is widened into a new slice as WidenF32 does.
 // It panics when t.DType is not a float.
 func Float32s(t Tensor) []float32 {
-	if t.DType == F32 {
+	if t.DType == F32 && t.Coding == nil {
 		if v, ok := view[float32](t.Data); ok {
 			return v
 		}
@@ -87,7 +89,7 @@ func Float32s(t Tensor) []float32 {
 // Float64s returns the elements of a float tensor as float64: a read-only view of t.Data or a copy,
 // as Float32s. It panics when t.DType is not a float.
 func Float64s(t Tensor) []float64 {
-	if t.DType == F64 {
+	if t.DType == F64 && t.Coding == nil {
 		if v, ok := view[float64](t.Data); ok {
 			return v
 		}

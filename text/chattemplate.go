@@ -3,6 +3,7 @@ package text
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/jinja"
@@ -13,7 +14,10 @@ import (
 type ChatTemplate struct {
 	template *jinja.Template
 	t        *Tokenizer
-	source   string // for errors
+	source   string     // for errors
+	text     string     // the template itself
+	forTools string     // the one to use with tools; empty: this one
+	inputs   jinja.Dict // what it sees beside the conversation
 }
 
 // Message is one message of a conversation. Its JSON form is that of chat APIs.
@@ -28,17 +32,21 @@ func (t *Tokenizer) ChatTemplate() (*ChatTemplate, error) {
 	if source == "" {
 		return nil, nil
 	}
-	return t.ParseChatTemplate(source, t.Path())
+	template, err := t.ParseChatTemplate(source, t.Path())
+	if err == nil {
+		template.forTools = t.t.Config().ToolTemplate
+	}
+	return template, err
 }
 
 // ParseChatTemplate reads a chat template in Jinja, as transformers' apply_chat_template understands it. from stands for
-// its file in errors. A template can reach only the conversation and the tokenizer's named tokens.
+// its file in errors. A template can reach only the conversation, what With gives it, and the tokenizer's named tokens.
 func (t *Tokenizer) ParseChatTemplate(source, from string) (*ChatTemplate, error) {
 	template, err := jinja.Parse(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	return &ChatTemplate{template, t, from}, nil
+	return &ChatTemplate{template: template, t: t, source: from, text: source, inputs: noInputs}, nil
 }
 
 // Render returns the text of a conversation; with prompt, it ends where the assistant's answer begins.
@@ -61,13 +69,11 @@ func (c *ChatTemplate) RenderJSON(conversation string, prompt bool) (string, err
 }
 
 func (c *ChatTemplate) render(messages []any, prompt bool) (string, error) {
-	vars := jinja.Dict{
-		{Key: "messages", Value: messages}, {Key: "add_generation_prompt", Value: prompt},
-		{Key: "tools", Value: nil}, {Key: "documents", Value: nil}, // as transformers has them when there are none
-	}
+	vars := jinja.Dict{{Key: "messages", Value: messages}, {Key: "add_generation_prompt", Value: prompt}}
 	for _, n := range c.t.t.Config().Named {
 		vars = append(vars, jinja.Item{Key: n.Name, Value: n.Token})
 	}
+	vars = append(vars, c.inputs...) // which may also replace a named token
 	text, err := c.template.Render(vars)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", c.source, err)
@@ -103,12 +109,43 @@ func parseConversation(text string) ([]any, error) {
 		return nil, errConversation
 	}
 	messages := templateValue(v).([]any)
-	for _, m := range messages {
-		if m, ok := m.(jinja.Dict); !ok || len(m) == 0 {
+	for i, m := range messages {
+		m, ok := m.(jinja.Dict)
+		if !ok || len(m) == 0 {
 			return nil, errConversation
 		}
+		messages[i] = normalized(m)
 	}
 	return messages, nil
+}
+
+// reasoningKeys are the members of a message that hold what the model thought before it answered, the first of them the usual one.
+var reasoningKeys = []string{"reasoning_content", "thinking", "reasoning"}
+
+// normalized returns a message as transformers hands it to a template (utils/chat_template_utils.py): without members that are
+// null, and with what the model thought by both names that templates read.
+func normalized(m jinja.Dict) jinja.Dict {
+	m = slices.DeleteFunc(m, func(i jinja.Item) bool { return i.Value == nil })
+	member := func(key string) int { return slices.IndexFunc(m, func(i jinja.Item) bool { return i.Key == key }) }
+	for _, key := range reasoningKeys {
+		at := member(key)
+		if at < 0 {
+			continue
+		}
+		thought := m[at].Value
+		first := jinja.Item{Key: "thinking", Value: thought}
+		if own := member("thinking"); own >= 0 {
+			first = m[own]
+			m = slices.Delete(m, own, own+1)
+		}
+		m = slices.Insert(m, 0, first)
+		if at = member(reasoningKeys[0]); at >= 0 {
+			m[at].Value = thought
+			return m
+		}
+		return append(m, jinja.Item{Key: reasoningKeys[0], Value: thought})
+	}
+	return m
 }
 
 // templateValue makes JSON a value of a template, members in their order.

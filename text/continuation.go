@@ -46,6 +46,13 @@ func NewContinuation(t *Tokenizer, before Past, limits Limits) *Continuation {
 	return c
 }
 
+// show makes these special tokens part of the text.
+func (c *Continuation) show(ids []int64) {
+	if c.dec != nil {
+		c.dec.d.Show(ids)
+	}
+}
+
 // IDs returns the tokens so far, stop tokens included.
 func (c *Continuation) IDs() []int64 { return c.ids }
 

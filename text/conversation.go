@@ -23,7 +23,7 @@ type Conversation struct {
 	ran    string // the text that the generator has seen; not known to be that: empty
 	begun  bool   // it has seen any
 	before Past   // what the next token continues
-	// answering is where the last answer began: an answer that the template renders differently is run again from there.
+	// answering is a state from before the last answer: one that the template renders differently is run again from there.
 	answering checkpoint
 }
 
@@ -60,8 +60,12 @@ func (d *Conversation) Messages() (all []Message) {
 }
 
 // Say adds what the user said, and runs it. After an error, ctx cancelled too, it is as if the user had said nothing.
-func (d *Conversation) Say(ctx context.Context, text string) (err error) {
-	d.turns = append(d.turns, Message{"user", text})
+func (d *Conversation) Say(ctx context.Context, text string) error { return d.SayAs(ctx, "user", text) }
+
+// SayAs is Say for what another role says, such as "tool" for what a function returned that the model called. Without a
+// template roles make no difference.
+func (d *Conversation) SayAs(ctx context.Context, role, text string) (err error) {
+	d.turns = append(d.turns, Message{role, text})
 	if d.template == nil {
 		err = d.goOn(ctx, text)
 	} else {
@@ -82,7 +86,7 @@ func (d *Conversation) goOn(ctx context.Context, text string) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	return d.feed(ctx, ids, func() { d.begun, d.before = true, after })
+	return d.feed(ctx, ids, len(ids), "", func() { d.begun, d.before = true, after })
 }
 
 // prompt runs what the template has to say beyond the text that was run.
@@ -108,7 +112,27 @@ func (d *Conversation) prompt(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.feed(ctx, rest, func() { d.ran, d.begun, d.before = text, true, Past{All: true}.Add(ids) })
+	keep, n := d.beforeAnswer(ctx, text, ids)
+	n -= len(ids) - len(rest)
+	if n <= 0 {
+		keep, n = text, len(rest)
+	}
+	return d.feed(ctx, rest, n, keep, func() { d.ran, d.begun, d.before = text, true, Past{All: true}.Add(ids) })
+}
+
+// beforeAnswer returns what of a prompt comes before the words with which the answer begins, and how many of its ids that are,
+// 0 if it is not known. A template may render those words differently once there is an answer: that of a model that thinks
+// leaves out what it thought.
+func (d *Conversation) beforeAnswer(ctx context.Context, prompt string, ids []int64) (text string, n int) {
+	text, err := d.template.Render(d.Messages(), false)
+	if err != nil {
+		return "", 0
+	}
+	tail, ok, err := d.after(ctx, text, prompt, ids)
+	if err != nil || !ok {
+		return "", 0
+	}
+	return text, len(ids) - len(tail)
 }
 
 // render returns the text of the conversation and its ids. Models begin and end answers with white space that some
@@ -145,8 +169,8 @@ func (d *Conversation) after(ctx context.Context, beginning, text string, ids []
 	return ids[len(before):], true, nil
 }
 
-// feed runs ids, and keeps the state where an answer begins.
-func (d *Conversation) feed(ctx context.Context, ids []int64, done func()) error {
+// feed runs ids, and keeps the state after n of them, which is that of text.
+func (d *Conversation) feed(ctx context.Context, ids []int64, n int, text string, done func()) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("%s: the chat template rendered nothing new", d.template.source)
 	}
@@ -156,25 +180,48 @@ func (d *Conversation) feed(ctx context.Context, ids []int64, done func()) error
 		return err
 	}
 	before, logits = before.Clone(), slices.Clone(logits)
-	if err := d.g.Feed(ctx, ids); err != nil {
+	kept, err := d.run(ctx, ids[:n], ids[n:])
+	if err != nil {
 		if e := d.g.Restart(before, logits); e != nil {
 			return e
 		}
 		return err
 	}
 	done()
-	cache, _, err := d.g.State(ctx)
-	if err != nil {
-		return err
-	}
-	d.answering = checkpoint{d.ran, cache.Clone()}
+	d.answering = checkpoint{text, kept}
 	return nil
 }
 
+// run runs ids in two parts, the second of which may be empty, and returns the state between them.
+func (d *Conversation) run(ctx context.Context, first, then []int64) (*model.Cache, error) {
+	if err := d.g.Feed(ctx, first); err != nil {
+		return nil, err
+	}
+	cache, _, err := d.g.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := cache.Clone()
+	if len(then) > 0 {
+		err = d.g.Feed(ctx, then)
+	}
+	return kept, err
+}
+
 // Answer draws tokens until the answer ends or stop is cancelled, and hands text on as it comes. A token that was begun
-// is run to its end even then.
+// is run to its end even then. Tags that the template spells, such as <think> and <tool_call>, are text of the answer, and so
+// is the one with which the prompt begins it.
 func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show func(text string) error) error {
-	shown := 0
+	begun, shown := "", 0
+	if d.template != nil {
+		begun = d.template.begun(d.ran)
+		c.show(d.template.shown(c.limits.StopTokens))
+	}
+	if begun != "" {
+		if err := show(begun); err != nil {
+			return err
+		}
+	}
 	update := func() error {
 		text := c.text.String()
 		if d.template != nil && shown == 0 { // what separates an answer from its prompt does not belong to it
@@ -204,7 +251,7 @@ func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show f
 			return err
 		}
 	}
-	d.turns = append(d.turns, Message{"assistant", c.text.String()})
+	d.turns = append(d.turns, Message{"assistant", begun + c.text.String()})
 	d.ran, d.before = d.spelled(ctx, c.ids), d.before.Add(c.ids)
 	return nil
 }

@@ -29,7 +29,7 @@ const (
 // benchFlags are the flags of the bench command.
 type benchFlags struct {
 	prompt, context, tokens, rounds int
-	profile                string
+	profile                         string
 }
 
 func newBenchCmd(s *settings) *cobra.Command {
@@ -68,6 +68,7 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 	intVar(flags, &f.tokens, "n", "n", 128, 1, maxBenchTokens, "", "tokens to decode")
 	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; figures are medians")
 	addScanFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -21,12 +21,13 @@ import (
 
 // chatFlags are the flags of the chat command.
 type chatFlags struct {
-	tokenizer, template string
-	system              string
-	plain               bool
-	stops               []string
-	n                   int
-	sampling            samplingFlags
+	tokenizer string
+	template  templateFlags
+	system    string
+	plain     bool
+	stops     []string
+	n         int
+	sampling  samplingFlags
 }
 
 func newChatCmd(s *settings) *cobra.Command {
@@ -35,8 +36,8 @@ func newChatCmd(s *settings) *cobra.Command {
 		Use:   "chat MODEL",
 		Short: "Talk with a model",
 		Long: `chat reads a line, prints the model's answer as it comes, and so on. The conversation is
-put to the model in the words of its chat template: that of tokenizer_config.json,
-chat_template.jinja or the GGUF file. A model without one goes on with what you type, as
+put to the model by its chat template: that of tokenizer_config.json,
+chat_template.jinja or the GGUF file. A model without one continues what you type, as
 generate does, up to an empty line. Each turn runs only what is new, however long the
 conversation is.
 
@@ -45,15 +46,19 @@ its lines. Arrow keys edit a line and recall earlier ones. Ctrl-C ends an answer
 what is typed, or ends the program; Ctrl-D ends the program. These lines are commands:
   /reset        forget the conversation
   /save FILE    keep it, and the model's state after it
-  /load FILE    go on from there; with --seed, draws begin again
+  /load FILE    continue from there; with --seed, draws begin again
+  /tool TEXT    what a tool has returned that the model called
   /help         list these
 
 If stdin is not a terminal each line is a turn, and stdout has the answers.
+
+` + templateHelp + `
 
 ` + orderHelp,
 		Example: `  gomamba chat falcon-mamba-7b-instruct --temp 0.7 --top-p 0.9
   gomamba chat mamba-codestral-7b.gguf --system 'You write Go.'
   gomamba chat mamba-2.8b-zephyr --chat-template zephyr.jinja
+  gomamba chat NVIDIA-Nemotron-3-Nano-4B --chat-var enable_thinking=false
   echo 'What is a state space model?' | gomamba chat falcon-mamba-7b-instruct
   gomamba chat box --temp 0.7`,
 		Args: usage(cobra.ExactArgs(1)),
@@ -61,8 +66,8 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 			switch {
 			case slices.Contains(f.stops, ""):
 				return usagef("--stop is empty: expected text at which to end")
-			case f.plain && (f.template != "" || f.system != ""):
-				return usagef("--plain uses no template: expected neither --chat-template nor --system with it")
+			case f.plain && (f.template.given() || f.system != ""):
+				return usagef("--plain uses no template: expected none of --chat-template, --system, --tools, --documents and --chat-var with it")
 			}
 			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
 				return f.run(cmd, s, ck, m)
@@ -71,12 +76,13 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.system, "system", "", "what the model reads before the conversation")
-	flags.StringVar(&f.template, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
-	flags.BoolVar(&f.plain, "plain", false, "use no template: go on with what is typed")
+	f.template.define(flags)
+	flags.BoolVar(&f.plain, "plain", false, "use no template: continue what is typed")
 	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
 	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "tokens of an answer at most (default 512, or 128 without a template)")
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer ends; may be repeated")
 	f.sampling.define(flags)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 
@@ -115,7 +121,7 @@ func (f *chatFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, 
 		opts.Random = state.Random
 	}
 	if !f.plain {
-		if opts.Template, err = openTemplate(cmd, t, f.template); err != nil {
+		if opts.Template, err = f.template.open(cmd, t); err != nil {
 			return err
 		}
 	}
@@ -147,7 +153,7 @@ func isTerminal(stream any) bool {
 
 // greet says what there is to know, and tries the template: what is wrong with it shows before anything is typed.
 func (c *chat) greet() error {
-	how := "no chat template: it goes on with what you type"
+	how := "no chat template: it continues what you type"
 	switch {
 	case c.Template() != nil:
 		how = "with its chat template"
@@ -156,7 +162,9 @@ func (c *chat) greet() error {
 			return err
 		}
 	case c.f.system != "":
-		return usagef("--system needs a chat template, and %s has none: give --chat-template FILE", c.ck.Path())
+		return usagef("--system needs a chat template, and %s does not have one: give --chat-template FILE", c.ck.Path())
+	case c.f.template.inputs():
+		return usagef("--tools, --documents and --chat-var are for a chat template, and %s does not have one: give --chat-template FILE", c.ck.Path())
 	}
 	if c.interactive {
 		fmt.Fprintf(c.cmd.ErrOrStderr(), "%s, %s. Ctrl-C ends an answer, Ctrl-D the program; /help lists commands.\n", c.ck.Path(), how)
@@ -253,7 +261,7 @@ func (c *chat) turn(text string) error {
 	if m := commandLine().FindStringSubmatch(strings.TrimSpace(text)); m != nil {
 		err = c.command(m[1], m[2])
 	} else {
-		err = c.exchange(text)
+		err = c.exchange("user", text)
 	}
 	bad := (*model.NonFiniteError)(nil)
 	if err == nil || !c.interactive || c.cmd.Context().Err() != nil || errors.As(err, &bad) {
@@ -274,6 +282,10 @@ func (c *chat) command(name, arg string) error {
 		return err
 	case name == "reset":
 		return c.Reset()
+	case name == "tool" && c.Template() == nil:
+		return fmt.Errorf("/tool needs a chat template, and there is none")
+	case name == "tool":
+		return c.exchange("tool", arg)
 	case needsFile && (arg == "" || arg == "-"):
 		return fmt.Errorf("/%s: expected the name of a file", name)
 	case !needsFile:
@@ -288,8 +300,8 @@ func (c *chat) command(name, arg string) error {
 	return c.Save(c.cmd.Context(), c.m, arg)
 }
 
-// exchange puts a line to the model and prints the answer.
-func (c *chat) exchange(said string) error {
+// exchange puts a line to the model, said by a role, and prints the answer.
+func (c *chat) exchange(role, said string) error {
 	ctx := c.cmd.Context()
 	stop, done := sessionOf(c.cmd).interruptible(ctx)
 	defer done()
@@ -297,7 +309,7 @@ func (c *chat) exchange(said string) error {
 	err := func() error {
 		watch, hide := watched(stop, c.cmd)
 		defer hide()
-		return c.Say(watch, said)
+		return c.SayAs(watch, role, said)
 	}()
 	if err != nil {
 		if stop.Err() != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {

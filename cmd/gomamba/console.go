@@ -52,7 +52,7 @@ func (c *console) end() {
 	}
 }
 
-// show replaces control characters by their pictures, keeping what may go on in the next write.
+// show replaces control characters by their pictures, keeping what may continue in the next write.
 func (c *console) show(p []byte) []byte {
 	rest := append(c.held, p...)
 	c.held = nil

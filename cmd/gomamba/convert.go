@@ -23,11 +23,12 @@ import (
 // convertFlags are the flags of the convert command.
 type convertFlags struct {
 	to, dtype, shard       string
-	imatrix                string
+	imatrix, vocabulary    string
 	tensorTypes            []string
 	requantize             bool
 	dryRun, verify, asJSON bool
 	trust, receipt         bool
+	adapter                string       // that is merged; empty: none but one beside the weights
 	prompt                 forwardFlags // of the receipt
 	opts                   convert.Options
 }
@@ -47,7 +48,7 @@ hold is refused by key before anything is written. Then the tensors are streamed
 memory that does not grow with the model. DST appears whole or not at all. With --force
 it replaces a checkpoint, once it is complete: a GGUF file or its parts, or a folder with
 nothing else in it, and never a file that SRC is read from. The same input gives the same
-bytes. A tokenizer goes along; a folder made from a GGUF file has a tokenizer.json.
+bytes. The tokenizer is carried along; a folder made from a GGUF file gets a tokenizer.json.
 
 For a GGUF file --dtype takes llama-quantize's names, and gives each tensor the type that
 llama-quantize gives it for that architecture, with its fallbacks. From the largest:
@@ -56,6 +57,9 @@ llama-quantize gives it for that architecture, with its fallbacks. From the larg
 first pattern (a regular expression) found in a tensor's GGUF name decides. --imatrix
 takes an importance matrix, which gomamba imatrix or llama.cpp makes; below three bits
 some types demand one.
+
+--vocab-size pads or cuts embedding and head together; new rows are the mean of the
+others. It refuses to cut ids that the tokenizer or the configuration uses.
 
 --receipt reports what the conversion cost: the error of every tensor whose values
 changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
@@ -67,23 +71,31 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
   gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
+  gomamba convert mamba-2.8b-hf padded --vocab-size x64
   gomamba convert mamba-2.8b-hf anywhere --dtype f16 --dry-run`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0], args[1]) },
 	}
+	f.define(cmd)
+	return cmd
+}
+
+// define adds the flags of the commands that write a checkpoint.
+func (f *convertFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; gguf: see above")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices so named in GGUF")
 	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix to quantize by, in either form of llama.cpp")
+	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304, or x64: pad to a multiple")
 	flags.BoolVar(&f.requantize, "requantize", false, "quantize what is quantized already to another type")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
 	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it is a checkpoint and nothing else")
-	flags.BoolVar(&f.trust, "trust-tensors", false, "where config and tensors disagree, go by the tensors")
+	flags.BoolVar(&f.trust, "trust-tensors", false, "if config and tensors disagree, follow the tensors")
 	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not read the checksums of a PyTorch file first")
 	flags.BoolVar(&f.receipt, "receipt", false, "print what changed: the error of each tensor, and of the logits")
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
@@ -91,7 +103,6 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
 	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
 	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST, not SRC's own: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
-	return cmd
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
@@ -102,7 +113,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if err := cmp.Or(checkDestination("DST", dst), f.checkReceipt()); err != nil {
 		return err
 	}
-	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust}, src)
+	ck, err := openCheckpoint(cmd, loader.Options{Strict: s.strict, TrustTensors: f.trust, Adapter: f.adapter}, src)
 	if err != nil {
 		return err
 	}
@@ -137,6 +148,10 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
 	start := time.Now()
+	deltas, err := f.deltas(cmd, s, ck)
+	if err != nil {
+		return err
+	}
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 		f.opts.Progress, f.opts.Threads, f.opts.Inputs = progress, s.threads, sessionOf(cmd).files()
 		return plan.Write(cmd.Context(), dst, f.opts)
@@ -144,7 +159,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	done := converted{Path: plan.Result(dst), Layout: req.To, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
-		Seconds: time.Since(start).Seconds(), Verified: f.verify}
+		Seconds: time.Since(start).Seconds(), Verified: f.verify, Deltas: deltas}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
 			return plan.Verify(cmd.Context(), dst, loader.ReadOptions{Threads: s.threads, Progress: progress})
@@ -170,7 +185,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	return done.print(cmd.OutOrStdout())
 }
 
-// givenTokenizer returns the path of --tokenizer; none for a model of bytes, which has no files to copy.
+// givenTokenizer returns the path of --tokenizer; none for a model of bytes, which does not have files to copy.
 func (f *convertFlags) givenTokenizer(cmd *cobra.Command, s *settings) (string, error) {
 	name := f.prompt.tokenizer
 	switch name {
@@ -208,6 +223,15 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 		}
 	}
 	req.Requantize = f.requantize
+	if f.vocabulary != "" {
+		var err error
+		if req.Vocabulary, err = convert.ParseVocabulary(f.vocabulary); err != nil {
+			return req, usagef("--vocab-size %w", err)
+		}
+		if f.receipt {
+			return req, usagef("--receipt with --vocab-size: logits of two vocabularies cannot be compared; do one after the other")
+		}
+	}
 	for _, text := range f.tensorTypes {
 		t, err := convert.ParseTensorType(text)
 		if err != nil {

@@ -32,7 +32,7 @@ look for, an adapter beside the weights, a tied head that differs, a lost or
 wrong index, bytes after the last tensor, git-lfs pointers and web pages in place of
 weights, downloads that are not complete, infinities and NaN.
 
-With --fix it writes a copy in the same layout that has none of it, if the files
+With --fix it writes a copy in the same layout without any of it, if the files
 suffice: every setting is kept that can be read of a damaged configuration, sizes and
 family are those of the tensors, and only what no result depends on gets a default.
 The copy appears whole or not at all; MODEL is only read. The exit status is 0 if

@@ -80,6 +80,7 @@ float32 results are judged. It holds all results in memory.`,
 	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 
@@ -150,13 +151,13 @@ func (f *forwardFlags) encode(cmd *cobra.Command, s *settings, ck *loader.Checkp
 	}
 	f.encoded = ids
 	if len(ids) == 0 {
-		return fmt.Errorf("--text %q has no tokens: a forward pass needs at least one", f.text)
+		return fmt.Errorf("--text %q gives no tokens: a forward pass needs at least one", f.text)
 	}
 	f.after = []text.Past{after}
 	return nil
 }
 
-// past returns what goes on from the cache of a batch.
+// past returns what continues from the cache of a batch.
 func (f *forwardFlags) past(b *model.Batch) []text.Past {
 	if f.after != nil {
 		return f.after
@@ -210,7 +211,7 @@ func checkBatch(m *model.Model, b *model.Batch) error {
 	if err := b.Check(m.Config().Shared().VocabSize); err != nil {
 		return err
 	}
-	return model.CheckSequences(m.Config(), b.Sequences)
+	return model.CheckContext(m.Config(), b.Sequences, b.Tokens)
 }
 
 // run computes in float32, window by window.

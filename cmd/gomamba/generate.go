@@ -52,10 +52,10 @@ Several prompts run side by side, each as if it were alone: -p and --ids may be
 repeated. Their texts are separated by a line of ---, or come as --json.
 
 --cache-out keeps the state after the last token, so that a long prompt is paid for
-once: --cache-in goes on from there, as often as wanted and with several prompts if
-wanted. What comes is what would have come without the stop: the repeat penalty knows
-the text before, and draws go on in their stream, unless --seed begins a new one. A
-cache is refused for another model.
+once: --cache-in continues from there, as often as wanted and with several prompts if
+wanted. The result is that of a run without the stop: the repeat penalty knows the text
+before, and draws continue in their sequence unless --seed begins a new one. Another
+model refuses the cache.
 
 ` + orderHelp,
 		Example: `  gomamba generate mamba-130m-hf -p 'Mamba is the' -n 32
@@ -99,6 +99,7 @@ cache is refused for another model.
 	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
 	f.sampling.define(flags)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 

@@ -21,8 +21,11 @@ type tensorKind struct {
 	DTypes   map[string]int `json:"dtypes"` // tensors of each dtype
 }
 
-// inLayer is the part of a tensor's name that numbers its layer.
-var inLayer = lazy.Regexp(`^.*\.\d+\.`)
+// inLayer is the part of a tensor's name that numbers its layer, and ofExpert that which numbers an expert.
+var (
+	inLayer  = lazy.Regexp(`^.*?\.\d+\.`)
+	ofExpert = lazy.Regexp(`\bexperts\.\d+\.`)
+)
 
 // kindOf returns what kind of tensor a name is that of, whatever the layer: "in_proj" for
 // "backbone.layers.3.mixer.in_proj.weight". The embedding and the head are kinds of their own.
@@ -33,7 +36,8 @@ func kindOf(name string) string {
 	case names.Head:
 		return "lm_head"
 	}
-	kind := strings.TrimSuffix(strings.TrimPrefix(inLayer().ReplaceAllString(name, ""), names.Backbone), ".weight")
+	name = ofExpert().ReplaceAllString(inLayer().ReplaceAllString(name, ""), "experts.")
+	kind := strings.TrimSuffix(strings.TrimPrefix(name, names.Backbone), ".weight")
 	if within, ok := strings.CutPrefix(kind, "mixer."); ok && within != "norm" { // which the layer has too
 		return within
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gomamba/gomamba/compare"
 	"github.com/gomamba/gomamba/doctor"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/loader"
@@ -17,10 +18,17 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// openCheckpoint opens MODEL and says on stderr what is odd about it.
+// openCheckpoint opens MODEL and says on stderr what is odd about it. MODEL may be an adapter, whose base model is in the cache.
 func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*loader.Checkpoint, error) {
 	path, err := modelPath(cmd, name)
 	if err != nil {
+		return nil, err
+	}
+	if opts.Adapter == "" {
+		if path, opts.Adapter, err = baseOf(cmd, path); err != nil {
+			return nil, err
+		}
+	} else if opts.Adapter, err = hubPath(cmd, opts.Adapter, find.AdapterFiles); err != nil {
 		return nil, err
 	}
 	ck, err := loader.Open(path, opts)
@@ -36,7 +44,7 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*load
 	return ck, nil
 }
 
-// warn says on stderr what the user should know, though the work goes on.
+// warn says on stderr what the user should know though the work continues.
 func warn(cmd *cobra.Command, text string) {
 	fmt.Fprintln(cmd.ErrOrStderr(), warning(cmd.ErrOrStderr(), text))
 }
@@ -54,7 +62,9 @@ func say(cmd *cobra.Command, format string, args ...any) {
 // withModel opens MODEL, readies its network, and closes both after use. What use prints or writes should follow a look
 // at m.Changed. If use writes or reads a cache file all weights are read for the fingerprint.
 func withModel(cmd *cobra.Command, s *settings, path string, use func(ck *loader.Checkpoint, m *model.Model) error) (err error) {
-	ck, err := openCheckpoint(cmd, s.loading(), path)
+	loading := s.loading()
+	loading.Adapter = s.adapter
+	ck, err := openCheckpoint(cmd, loading, path)
 	if err != nil {
 		return err
 	}
@@ -110,7 +120,7 @@ func fingerprint(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) (print 
 	return print, err
 }
 
-// closing closes c and keeps its error where there is no other.
+// closing closes c and keeps its error if there is no other.
 func closing(err *error, c interface{ Close() error }) {
 	if e := c.Close(); *err == nil {
 		*err = e

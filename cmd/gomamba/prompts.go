@@ -12,25 +12,6 @@ import (
 	"github.com/gomamba/gomamba/text"
 )
 
-// maxTemplate bounds the file of a chat template.
-const maxTemplate = 1 << 20
-
-// openTemplate reads the template in a file, or else that of the tokenizer; nil if there is none.
-func openTemplate(cmd *cobra.Command, t *text.Tokenizer, file string) (*text.ChatTemplate, error) {
-	if file == "" {
-		return t.ChatTemplate()
-	}
-	file, err := input(cmd, "--chat-template", file)
-	if err != nil {
-		return nil, err
-	}
-	source, err := readInput(cmd, file, maxTemplate)
-	if err != nil || len(source) == 0 {
-		return nil, err
-	}
-	return t.ParseChatTemplate(string(source), file)
-}
-
 // loadCache reads a cache file, and what its sequences continue.
 func loadCache(cmd *cobra.Command, m *model.Model, path string) (*model.Snapshot, []text.Past, error) {
 	state, err := open(cmd, path, func() (*model.Snapshot, error) { return m.LoadSnapshot(path) })

@@ -29,6 +29,7 @@ type converted struct {
 	Bytes    int64            `json:"bytes"`
 	Seconds  float64          `json:"seconds"`
 	Verified bool             `json:"verified"`
+	Deltas   []compare.Delta  `json:"deltas,omitempty"`  // of an adapter that was merged
 	Receipt  *compare.Receipt `json:"receipt,omitempty"` // when asked for
 }
 
@@ -96,6 +97,9 @@ func (f *convertFlags) piped(name string, data []byte, ck *loader.Checkpoint) (*
 
 // print writes the report for people.
 func (c *converted) print(w io.Writer) error {
+	if err := printDeltas(w, c.Deltas); err != nil {
+		return err
+	}
 	verified := ""
 	if c.Verified {
 		verified = ", verified bit by bit"

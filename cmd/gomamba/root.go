@@ -17,8 +17,9 @@ type settings struct {
 	threads int
 	strict  bool
 
-	parallelScan bool // of the commands that have --scan
-	dtFloor      bool // of those that have --dt-floor
+	parallelScan bool   // of the commands that have --scan
+	dtFloor      bool   // of those that have --dt-floor
+	adapter      string // of those that have --adapter
 }
 
 // loading are the settings as the loader takes them.
@@ -32,7 +33,7 @@ func newRootCmd() *cobra.Command {
 		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
 
 MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2, or of the hybrids Nemotron-H and
-Granite 4.0 in the layout hf, known by what is in it:
+Granite 4.0 in the layout hf, recognised by its content:
   hf         a folder as transformers' save_pretrained writes it
   original   a folder as mamba_ssm (state-spaces) writes it
   mistral    a folder as Mamba-Codestral was released
@@ -51,6 +52,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 		Example: `  gomamba demo                                   a tour on the model in the box
   gomamba inspect mamba-130m-hf
   gomamba convert mamba-130m-hf mamba-130m.gguf
+  gomamba merge mamba-130m-hf my-lora merged
   gomamba verify mamba-130m-hf
   gomamba generate state-spaces/mamba-130m-hf -p 'Mamba is' -n 20
   gomamba chat falcon-mamba-7b-instruct.gguf`,
@@ -84,6 +86,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 	root.AddCommand(
 		newInspectCmd(s),
 		newConvertCmd(s),
+		newMergeCmd(s),
 		newDiffCmd(s),
 		newForwardCmd(s),
 		newVerifyCmd(s),

@@ -68,6 +68,7 @@ with its log-likelihood (natural logarithm; null if it is not scored).`,
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
 	pieceVar(flags, &f.piece)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	return cmd
 }
 

@@ -18,7 +18,8 @@ import (
 
 // tokenizeFlags are the flags of the tokenize command.
 type tokenizeFlags struct {
-	text, template       string
+	text                 string
+	template             templateFlags
 	jsonl, special, chat bool
 }
 
@@ -37,19 +38,23 @@ of its ids.
 
 With --chat a text is a conversation such as [{"role": "user", "content": "Hello"}] in
 JSON, and the tokens are those that gomamba chat gives the model: what the chat template
-makes of it, up to where the assistant's answer begins.`,
+makes of it, up to where the assistant's answer begins.
+
+` + templateHelp,
 		Example: `  gomamba tokenize mamba-130m-hf --text 'Mamba is a state space model'
   gomamba tokenize tokenizer.json <README.md
   gomamba tokenize mamba-codestral-7b --jsonl <texts.jsonl >ids.jsonl
   gomamba tokenize falcon-mamba-7b-instruct --chat \
-      --text '[{"role": "user", "content": "Hello"}]'`,
+      --text '[{"role": "user", "content": "Hello"}]'
+  gomamba tokenize NVIDIA-Nemotron-3-Nano-4B --chat --tools tools.json \
+      --chat-var enable_thinking=false <conversation.json`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.jsonl && cmd.Flags().Changed("text") {
 				return usagef("expected either --text or --jsonl")
 			}
-			if f.template != "" && !f.chat || f.special && f.chat {
-				return usagef("--chat-template is for --chat, and --special for texts without a template")
+			if f.template.given() && !f.chat || f.special && f.chat {
+				return usagef("--chat-template, --tools, --documents and --chat-var are for --chat, and --special for texts without a template")
 			}
 			if !cmd.Flags().Changed("text") {
 				if err := takeStdin(cmd, "the text"); err != nil {
@@ -75,7 +80,7 @@ makes of it, up to where the assistant's answer begins.`,
 	flags.BoolVar(&f.jsonl, "jsonl", false, "one JSON string a line in, one JSON array of ids a line out")
 	flags.BoolVar(&f.special, "special", false, "include the tokens that the tokenizer puts around a text, such as <s>")
 	flags.BoolVar(&f.chat, "chat", false, "the text is a conversation, for the chat template")
-	flags.StringVar(&f.template, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
+	f.template.define(flags)
 	return cmd
 }
 
@@ -84,12 +89,12 @@ func (f *tokenizeFlags) encoder(cmd *cobra.Command, t *text.Tokenizer, name stri
 	if !f.chat {
 		return func(s string) ([]int64, error) { return t.EncodeContext(cmd.Context(), s, f.special) }, nil
 	}
-	template, err := openTemplate(cmd, t, f.template)
+	template, err := f.template.open(cmd, t)
 	if err != nil {
 		return nil, err
 	}
 	if template == nil {
-		return nil, fmt.Errorf("%s has no chat template: give one with --chat-template FILE", name)
+		return nil, fmt.Errorf("%s does not have a chat template: give one with --chat-template FILE", name)
 	}
 	return func(conversation string) ([]int64, error) {
 		prompt, err := template.RenderJSON(conversation, true)

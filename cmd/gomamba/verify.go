@@ -41,7 +41,8 @@ training does not. Such a reference passes, and verify says so; --dt-floor has
 gomamba do it, too.
 
 What REF holds beside these tensors is listed as not compared. If a name looks
-misspelt, and nothing else in REF has the right one, the verdict is not comparable.
+misspelt, and nothing else in REF has the right one, the verdict is not comparable; so
+it is if the model computes NaN or infinities and nothing differs before them.
 
 The verdict is one of: identical, rounding only, different, not comparable. The exit
 status is 0 for the first two, and 1 for the others.`,
@@ -104,6 +105,7 @@ status is 0 for the first two, and 1 for the others.`,
 	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too; - is stdout")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -105,6 +105,21 @@ func (set Set[F]) Lengths() (tokens []int) {
 	return nil
 }
 
+// Held returns how many tokens of all sequences together the states that grow hold.
+func (set Set[F]) Held() (tokens int) {
+	for _, layer := range set {
+		for i := range layer {
+			if layer[i].Grows {
+				for _, g := range layer[i].grown {
+					tokens += g.tokens
+				}
+				return tokens
+			}
+		}
+	}
+	return 0
+}
+
 // All returns the values of all sequences [B, Shape...]. Of a state that grows it is a copy [B, heads, T, width], in which
 // sequences end together, with zeros before the shorter ones.
 func (s *State[F]) All() []F {

@@ -20,6 +20,8 @@ const (
 	// addition of ours, which mamba_ssm and mistral-inference do not look at.
 	Whole         = "hf_config.json"
 	AdapterConfig = "adapter_config.json" // of PEFT
+	AdapterModel  = "adapter_model.safetensors"
+	AdapterTorch  = "adapter_model.bin"
 )
 
 // Configs are the configurations of the layouts.

@@ -11,6 +11,10 @@ const KeyTokenizer = "tokenizer.ggml."
 // KeyGeneration holds what generation_config.json says in a folder. The key is ours, for what llama.cpp has no keys for.
 const KeyGeneration = "gomamba.generation_config"
 
+// KeyFloat32 lists the tensors that a folder had in float32 although its matrices have fewer bits, as its files name them. A GGUF file
+// has all vectors in float32. The key is ours.
+const KeyFloat32 = "gomamba.float32"
+
 // TokenNormal is the type of a token of ordinary text in tokenizer.ggml.token_type (llama.h, enum llama_token_type).
 const TokenNormal = 1
 

@@ -95,7 +95,7 @@ func hybridEntries() []Entry {
 		folder(append(nemotron(), draw("backbone.layers.2.mixer.experts.4.up_proj.weight", expertWidth, width))).
 			bad("hybrid/an expert too many", "experts.4.up_proj.weight"),
 		folder(append(nemotron(), draw("backbone.layers.2.mixer.experts.99999999999999999999.up_proj.weight", 1))).good("hybrid/an expert beyond numbers"),
-		folder(reshaped).bad("hybrid/experts in one tensor of another number", "missing"),
+		folder(reshaped).bad("hybrid/experts in one tensor of another number", `experts.up_proj": found [24, 1, 8], config.json says [4, 6, 8]`),
 		whole.good("hybrid/plain"),
 		folder(stacked(nemotron())).good("hybrid/experts in one tensor"),
 		folder(append(nemotron(), draw("mtp.layers.0.mixer.q_proj.weight", queries, width))).good("hybrid/further tokens are predicted"),

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +25,11 @@ const (
 // Tensors returns the weights of the model of a family: "mamba", "mamba2" or "nemotron_h". A_log lies where no two values
 // have the same exponential.
 func Tensors(family string) []Tensor {
-	if family == "nemotron_h" {
+	switch family {
+	case "nemotron_h":
 		return nemotron()
+	case "nemotron_h_moe": // in GGUF, without the MLP
+		return slices.DeleteFunc(nemotron(), func(t Tensor) bool { return strings.Contains(t.Name, "layers.3.") })
 	}
 	list := []Tensor{draw("backbone.embeddings.weight", vocab, width)}
 	for l := range layers {

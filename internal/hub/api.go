@@ -128,7 +128,7 @@ func (c *Client) getJSON(ctx context.Context, address string, value any) (header
 		}
 		host := a.Request.URL.Host
 		if len(data) > maxAnswer {
-			return fmt.Errorf("%s answered with more than %d bytes, which is no answer of a hub", host, maxAnswer)
+			return fmt.Errorf("%s answered with more than %d bytes, which is not an answer of a hub", host, maxAnswer)
 		}
 		if err := json.Unmarshal(data, value); err != nil {
 			return fmt.Errorf("%s did not answer as a hub does but with %s; if HF_ENDPOINT is set, check it, else the way to the network",
@@ -255,9 +255,9 @@ func (c *Client) explain(err error, repo, revision, file string) error {
 		return fmt.Errorf("%s: %s; without it, the hub does not show this repository; get a token at %s/settings/tokens: %w",
 			repo, c.invalidToken(), c.Site(), status)
 	case status.reason == "RevisionNotFound":
-		return fmt.Errorf("%s: has no revision %s: %w", repo, badfile.Quote(revision), status)
+		return fmt.Errorf("%s: does not have the revision %s: %w", repo, badfile.Quote(revision), status)
 	case status.reason == "EntryNotFound", status.code == http.StatusNotFound && file != "" && status.reason == "":
-		return fmt.Errorf("%s: has no file %s at %s: %w", repo, badfile.Quote(file), revision, status)
+		return fmt.Errorf("%s: does not have the file %s at %s: %w", repo, badfile.Quote(file), revision, status)
 	case status.reason == "RepoNotFound", status.code == http.StatusUnauthorized, status.code == http.StatusNotFound:
 		return fmt.Errorf("%s: no such repository on the hub; %s: %w", repo, advice, status)
 	}

@@ -185,7 +185,7 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		// Some network file systems have no locks. Whatever happens then, only what has the right hash gets its name.
+		// Some network file systems do not have locks. Whatever happens then, only what has the right hash gets its name.
 		if errors.Is(err, errors.ErrUnsupported) {
 			return func() {}, nil
 		}

@@ -28,7 +28,7 @@ type Client struct {
 
 	// Waiting is called before the pause after a failed request that is tried again, from many goroutines. It may be nil.
 	Waiting func(err error, pause time.Duration)
-	// Warn is called with what the user should know though the work goes on, from many goroutines. It may be nil.
+	// Warn is called, from many goroutines, with what the user should know though it stops nothing. It may be nil.
 	Warn func(text string)
 }
 
@@ -78,7 +78,7 @@ func findToken(home string) (token, from string) {
 			return token, name
 		}
 	}
-	// Without the file, or the right to read it, there is no token: most repositories need none.
+	// Without the file, or the right to read it, there is no token: most repositories do not need one.
 	path := expand(first(os.Getenv("HF_TOKEN_PATH"), filepath.Join(home, "token")))
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -12,8 +12,8 @@
 //	.locks/models--OWNER--NAME/HASH.lock           held by the process that writes the blob
 //
 // The hash is the ETag that the hub gives the file. A blob gets its name only once its size and hash are what the hub
-// announced. A download that was cut goes on where
-// it stopped, in the same process or a later one.
+// announced. An interrupted download resumes where it stopped, in the same process or a later
+// one.
 //
 // What a hub sends is not trusted: names of files stay within their folder, hashes and commits are used as names only
 // when they look like it, answers have a size limit, and the token is sent to the hub's own origin and nowhere else.

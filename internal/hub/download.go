@@ -29,9 +29,9 @@ type Request struct {
 	// sole accepts from the cache what makes a whole by itself, though the repository holds something better.
 	sole bool
 
-	// Plan is told what there is to do before it is done.
+	// Plan is called with what will be fetched, before it is.
 	Plan func(*Result)
-	// Progress is told how much of a file has arrived, from many goroutines.
+	// Progress is called, from many goroutines, with how much of a file has arrived.
 	Progress func(f File, done int64)
 }
 
@@ -251,7 +251,7 @@ func (c *Client) near(ctx context.Context, req Request) (*Result, error) {
 	store := c.cached(req.Repo)
 	commit, ok := store.commit(req.Revision)
 	if !ok {
-		return nil, c.notNear(req, "has no revision "+badfile.Quote(req.Revision)+" of it")
+		return nil, c.notNear(req, "does not have the revision "+badfile.Quote(req.Revision)+" of it")
 	}
 	snap := &snapshot{store, commit}
 	var res *Result
@@ -267,7 +267,7 @@ func (c *Client) near(ctx context.Context, req Request) (*Result, error) {
 	}
 	l := onDisk(snap)
 	if l == nil {
-		return nil, c.notNear(req, "has no file of its commit "+commit)
+		return nil, c.notNear(req, "does not have a file of its commit "+commit)
 	}
 	res, lacks, err := c.nearOf(ctx, req, l, snap)
 	if err != nil {

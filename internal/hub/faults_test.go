@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		{"no such repository", hub.Request{Repo: "no/such"}, "no/such: no such repository on the hub; check the name"},
-		{"no such revision", hub.Request{Repo: repoName, Revision: "v9"}, `has no revision "v9"`},
+		{"no such revision", hub.Request{Repo: repoName, Revision: "v9"}, `does not have the revision "v9"`},
 		{"no such file", hub.Request{Repo: repoName, Select: hub.Named([]string{"weights.pt"})}, `no file "weights.pt" in the repository`},
 		{"nothing matches", hub.Request{Repo: repoName, Select: hub.Matching([]string{"*.pt"}, nil)}, "none of the 9 files matches"},
 		{"gated", hub.Request{Repo: "meta/gated"}, "accept its terms at " + h.URL + "/meta/gated"},

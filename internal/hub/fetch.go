@@ -17,7 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/atomicfile"
 )
 
-// maxDamaged is how often a file is fetched anew whose hash is wrong.
+// maxDamaged is how often a file whose hash is wrong is fetched again.
 const maxDamaged = 2
 
 // partial is a file that is arriving.

@@ -67,7 +67,7 @@ func (c *Client) ParseRepo(arg string) (ref Ref, err error) {
 	return ref, err
 }
 
-// IsAddress reports whether an argument is an address of the web, and no path or name.
+// IsAddress reports whether an argument is an address of the web, and not a path or a name.
 func IsAddress(arg string) bool {
 	scheme, _, ok := strings.Cut(arg, "://")
 	return ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http"))
@@ -138,7 +138,7 @@ func splitRevision(parts []string) (revision, rest string) {
 }
 
 // Locate returns the folder or file of a model: from the cache if it is complete there, without asking the hub, or else
-// downloaded. plan is called with what will be fetched, before it is, and progress with how far that is.
+// downloaded. plan is called with what will be fetched, before it is, and progress with how much of a file has arrived.
 func (c *Client) Locate(ctx context.Context, ref Ref, choose Select, plan func(*Result), progress func(File, int64)) (string, error) {
 	req := Request{Repo: ref.Repo, Revision: ref.Revision, Select: ref.selects(choose), Plan: plan, Progress: progress}
 	if err := req.check(); err != nil {

@@ -350,7 +350,7 @@ func (c *Client) retrying(ctx context.Context, attempt func() error) error {
 	}
 }
 
-// dialling reports whether no connection came about: most often there is no network, which is soon told.
+// dialling reports whether no connection was made: most often there is no network, which shows at once.
 func dialling(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && (op.Op == "dial" || op.Op == "proxyconnect")

@@ -114,7 +114,7 @@ func (s *attended) weigh(a *Attention, query, n int) {
 }
 
 // weighGeneric sets w[i] = exp(scores[i]·scale - top), rounded to float32, where top is the largest of them, and of most, and returns
-// top and the sum of w in lanes, element i in lane i mod 8. It leaves anything in scores. A NaN is no maximum, but a weight.
+// top and the sum of w in lanes, element i in lane i mod 8. It leaves anything in scores. A NaN is never the maximum, but is a weight.
 func weighGeneric(w *[PageTokens]float32, scores *[PageTokens]float64, scale, most float64) (top, sum float64) {
 	top = most
 	for i, v := range scores {

@@ -6,7 +6,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// generic is plain Go as an instruction set: what runs on a CPU that has no other, and the specification of those that do.
+// generic is plain Go as an instruction set: what runs on a CPU without another, and the specification of those that do.
 // Its leaves are the functions ending in Generic; package tensor widens.
 var generic = isa{
 	name:    "go",

@@ -9,7 +9,7 @@ package kernel
 //	y[t, c]   = (Σ_n s[c, n]·C[t, g, n] + D[c]·x[t, c]) · silu(z[t, c])
 //
 // The chunked form of Listing 1 gives other bits for other chunks, so that a prompt could not be cut anywhere, and with its
-// matrix products by the kernels here it is no closer to the truth (BenchmarkChunked compares the two).
+// matrix products by the kernels here it is not closer to the truth (BenchmarkChunked compares the two).
 type HeadScan struct {
 	Heads, HeadDim, Groups, States int // H, P, G, N
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -16,9 +17,17 @@ import (
 func (w *Weights) NoteAdapter(dir string) {
 	path := filepath.Join(dir, filenames.AdapterConfig)
 	if Exists(path) {
-		w.Note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: results are those of the base model alone; "+
-			"transformers with peft applies it; merge it into the base model with merge_and_unload and save that")
+		w.Note(path, "", "a copy has the base model alone", "found an adapter (PEFT) beside the weights, which is not applied: this is the base model alone")
 	}
+}
+
+// AdapterAlone reports whether a folder holds an adapter and no weights that it could be for.
+func AdapterAlone(dir string) bool {
+	if _, gguf := filenames.GGUF(dir); gguf || !Exists(filepath.Join(dir, filenames.AdapterConfig)) || Exists(filepath.Join(dir, filenames.Consolidated)) {
+		return false
+	}
+	info, err := files.Stat(dir)
+	return err == nil && info.IsDir() && !Source{Dir: dir}.HasWeights()
 }
 
 // adapterAlone is the error of a folder that holds an adapter and no model, nil of others.
@@ -37,5 +46,5 @@ func adapterAlone(dir string, found []string) error {
 			detail = "found an adapter (PEFT) for the base model " + badfile.Quote(base) + ", and no weights of that"
 		}
 	}
-	return &badfile.UnsupportedError{File: dir, Detail: detail + "; merge it into the base model with merge_and_unload and save that"}
+	return &badfile.UnsupportedError{File: dir, Detail: detail + "; give the base model too"}
 }

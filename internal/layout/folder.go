@@ -51,7 +51,6 @@ func (f *Folder) Open(src Source) (config.Config, *Weights, error) {
 	if err := w.Assemble(file, cfg.Shared().Quantization); err != nil {
 		return nil, nil, errors.Join(err, w.Close())
 	}
-	w.NoteAdapter(src.Dir)
 	if f.Canonical != nil {
 		w.Rename(f.Canonical)
 	}

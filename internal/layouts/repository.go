@@ -18,11 +18,17 @@ var beside = []string{filenames.Generation, filenames.Whole, filenames.AdapterCo
 // tokenizer are the files that turn text into ids and back, and templates of conversations.
 var tokenizer = append(slices.Clone(filenames.Tokenizer), filenames.Templates+"/*.jinja")
 
-// Files selects from the names of a repository's files those that it takes to run or convert its model. Of an adapter
-// without its base model it selects the configuration, which names that.
+// adapter are the files that may hold an adapter's tensors, the best first.
+var adapter = []string{filenames.AdapterModel, filenames.AdapterTorch}
+
+// Files selects from the names of a repository's files those that it takes to run or convert its model, with an adapter that lies
+// beside it. An adapter may also be without its base model, which its configuration names.
 func Files(names []string) ([]string, error) {
 	configs, weights := folders()
 	chosen := present(names, configs)
+	if found := present(names, adapter); len(found) > 0 && slices.Contains(chosen, filenames.AdapterConfig) {
+		chosen = append(chosen, found[0])
+	}
 	if len(chosen) > 0 {
 		if found := present(names, weights); len(found) > 0 {
 			return withWeights(chosen, names, found[0]), nil

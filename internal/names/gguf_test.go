@@ -48,6 +48,42 @@ func TestGGUFNames(t *testing.T) {
 	}
 }
 
+// TestHybridsInGGUF gives every tensor of the hybrids a place, of its own or with other experts, whose type follows llama.cpp's rule.
+func TestHybridsInGGUF(t *testing.T) {
+	granite := config.NewGraniteHybrid()
+	granite.Layers[3] = config.BlockAttention
+	for _, cfg := range []config.Config{config.NewNemotronH(), granite} {
+		wholes, err := InGGUF(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := 0
+		for _, w := range wholes {
+			parts += len(w.Parts)
+			for i, spec := range w.Parts {
+				stored, ok := ToGGUF(cfg, spec.Name)
+				if !ok || stored.Part != i || len(w.Parts) > 1 && (stored.Name != w.Name || !slices.Equal(stored.Shape, w.Shape)) {
+					t.Errorf("%s: stored as %+v (%v), in %s %v", spec.Name, stored, ok, w.Name, w.Shape)
+				}
+				f32 := len(spec.Shape) == 1 || strings.Contains(stored.Name, "norm") || strings.Contains(stored.Name, "conv1d") ||
+					strings.Contains(stored.Name, "ffn_gate_inp") || !strings.HasSuffix(stored.Name, ".weight")
+				if stored.F32 != f32 {
+					t.Errorf("%s: always F32 %v, want %v", stored.Name, stored.F32, f32)
+				}
+			}
+		}
+		if table := tableFor(t, cfg); parts != len(table) {
+			t.Errorf("%s: %d parts of %d tensors", cfg.Family(), parts, len(table))
+		}
+	}
+	queries, _ := ToGGUF(granite, "backbone.layers.3.self_attn.q_proj.weight")
+	for i, want := range map[int]int{0: 0, 1: 64, 2: 1, 127: 127, 128: 128, 129: 192} { // heads of 128
+		if got := queries.Row(i); got != want {
+			t.Errorf("row %d is row %d, want %d", i, got, want)
+		}
+	}
+}
+
 // TestMamba2InGGUF holds the shapes that llama.cpp gives to what PyTorch stores as vectors.
 func TestMamba2InGGUF(t *testing.T) {
 	cfg := config.NewMamba2()

@@ -29,6 +29,24 @@ func Table(cfg config.Config) ([]Spec, error) {
 	return list(cfg, func(k kind) []row { return k.rows })
 }
 
+// Find returns the tensor of that name in the table of cfg.
+func Find(cfg config.Config, name string) (spec Spec, ok bool) {
+	t := tableOf(cfg.Family())
+	layer, rest := indexed(name, blockPrefix)
+	if t == nil || layer >= cfg.Shared().NumHiddenLayers {
+		return Spec{}, false
+	}
+	r := t.find(cfg, layer, func(r *row) bool { return r.is(rest) })
+	if r == nil || r.when != "" && !config.On(cfg, r.when) {
+		return Spec{}, false
+	}
+	sizes := config.SizesOf(cfg)
+	if e, _ := r.expert(rest); r.each != "" && e >= sizes[r.each] {
+		return Spec{}, false
+	}
+	return Spec{name, r.shape.of(sizes), r.optional != "" && config.On(cfg, r.optional), layer}, true
+}
+
 // StateDict is InHF in the order in which transformers writes its state dict.
 func StateDict(cfg config.Config) ([]Whole, error) {
 	if t := tableOf(cfg.Family()); t != nil && t.hybrid != nil {

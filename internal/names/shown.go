@@ -74,13 +74,16 @@ func FamilyOf(has func(name string) bool) config.Family {
 	return ""
 }
 
-// OfHybrid returns the first of the names of tensors that only blocks of a hybrid have, under whatever prefix; and that
-// hybrid's family; empty: there is none.
+// OfHybrid returns the first of the names of tensors that only blocks of a hybrid have, under whatever prefix, and that
+// hybrid's family; empty: there is none, or no mixer beside it.
 func OfHybrid(list []string) (name string, family config.Family) {
+	if !slices.ContainsFunc(list, func(name string) bool { return strings.HasSuffix(name, ".A_log") }) {
+		return "", "" // another architecture
+	}
 	for _, name := range list {
 		_, rest, ok := strings.Cut("."+name, ".layers.")
 		_, rest, inside := strings.Cut(rest, ".")
-		if !ok || !inside {
+		if !ok || !inside || strings.HasSuffix(rest, "norm.weight") {
 			continue
 		}
 		for _, t := range tables {

@@ -87,7 +87,8 @@ func join(cfg config.Config, rows []row, sizes config.Sizes, stored func(*row) s
 	for i := range rows {
 		r := &rows[i]
 		name := stored(r)
-		if r.when != "" && !config.On(cfg, r.when) || r.each != "" && sizes[r.each] == 0 || slices.ContainsFunc(rows[:i], func(before row) bool { return name != "" && stored(&before) == name }) {
+		absent := r.when != "" && !config.On(cfg, r.when) || r.each != "" && sizes[r.each] == 0
+		if absent || name != "" && slices.ContainsFunc(rows[:i], func(before row) bool { return stored(&before) == name }) {
 			continue
 		}
 		together := rows[i : i+1]
@@ -147,9 +148,15 @@ func ToHF(cfg config.Config, name string) string {
 	if t == nil || t.hybrid == nil {
 		return name
 	}
-	if layer, rest := indexed(name, blockPrefix); layer >= 0 {
-		if r := t.find(cfg, layer, func(r *row) bool { return r.file != "" && r.is(rest) }); r != nil {
-			name = instance(blockPrefix, layer, r.file)
+	layer, rest := indexed(name, blockPrefix)
+	if layer < 0 {
+		return Spelled(cfg, name)
+	}
+	for _, k := range t.blocks {
+		for i := range k.rows {
+			if r := &k.rows[i]; r.file != "" && r.is(rest) {
+				return Spelled(cfg, instance(blockPrefix, layer, r.file))
+			}
 		}
 	}
 	return Spelled(cfg, name)

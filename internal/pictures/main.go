@@ -1,11 +1,12 @@
-// Pictures draws the pictures and badges of README.md from the measurements that lie beside them in fixtures/measured.
+// Pictures draws the pictures and badges of README.md, and the table of speeds in docs/quantization.md, from the measurements
+// in fixtures/measured.
 //
 //	pictures          measures parity again, and draws everything
 //	pictures memory   measures memory before; needs Linux, the binary ./gomamba and Python in .venv
 //	pictures tests    runs and counts the tests before
 //
 // It runs at the top of the repository. Parity is the same on every machine, memory and speed are those of the machine that
-// memory.json and peers.json name; make peers writes the latter.
+// memory.json and peers.json name; make peers and make quants write the latter.
 package main
 
 import (
@@ -48,21 +49,21 @@ func run(args []string) (err error) {
 	if err := os.WriteFile(filepath.Join(measured, "parity.json"), parity.text(), 0o666); err != nil {
 		return err
 	}
-	pictures, err := draw(".", parity)
+	files, err := draw(".", parity)
 	if err != nil {
 		return err
 	}
-	for name, picture := range pictures {
-		if err := os.WriteFile(filepath.Join(measured, name), picture, 0o666); err != nil {
+	for name, data := range files {
+		if err := os.WriteFile(name, data, 0o666); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// draw draws the pictures of what is measured in the repository at root, by the names of their files.
+// draw draws the pictures of what is measured in the repository at root, and the table of a page, by the paths of their files.
 func draw(root string, p *parityFile) (map[string][]byte, error) {
-	pictures := map[string][]byte{"parity.svg": p.picture(), "badge-parity.svg": p.badge()}
+	pictures, pages := map[string][]byte{"parity.svg": p.picture(), "badge-parity.svg": p.badge()}, map[string][]byte{}
 	var memory memoryFile
 	if found, err := read(root, "memory.json", &memory); err != nil {
 		return nil, err
@@ -75,6 +76,13 @@ func draw(root string, p *parityFile) (map[string][]byte, error) {
 	} else if found {
 		maps.Copy(pictures, speed.pictures())
 		pictures["badge-speed.svg"] = speed.badge()
+		page, err := speed.page(root)
+		if err != nil {
+			return nil, err
+		}
+		if page != nil {
+			pages[quantizedPage] = page
+		}
 	}
 	var tests testsFile
 	if found, err := read(root, "tests.json", &tests); err != nil {
@@ -82,7 +90,10 @@ func draw(root string, p *parityFile) (map[string][]byte, error) {
 	} else if found {
 		pictures["badge-tests.svg"] = tests.badge()
 	}
-	return pictures, nil
+	for name, picture := range pictures {
+		pages[filepath.Join(measured, name)] = picture
+	}
+	return pages, nil
 }
 
 // read reads a measurement, and reports whether there is one yet.

@@ -18,9 +18,9 @@ func TestUpToDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files["parity.json"] = p.text()
+	files[filepath.Join(measured, "parity.json")] = p.text()
 	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join(root, measured, name))
+		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range pictures {
-		if files[filepath.Base(path)] == nil {
+		if files[filepath.Join(measured, filepath.Base(path))] == nil {
 			t.Errorf("%s: nothing draws it", path)
 		}
 	}

@@ -33,6 +33,11 @@ type speedResult struct {
 	Decode  *spread `json:"decode_tok_s"`
 	Prefill *spread `json:"prefill_tok_s"`
 	Note    string  `json:"note"` // clauses between semicolons
+
+	WeightBytes float64 `json:"weight_bytes"`
+	OfBandwidth float64 `json:"share_of_bandwidth"`
+	DecodeOver  float64 `json:"decode_over_llama"`
+	PrefillOver float64 `json:"prefill_over_llama"`
 }
 
 // spread is a figure over several rounds.

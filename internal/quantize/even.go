@@ -1,40 +1,45 @@
 package quantize
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // evenCodes are codes that are their own values, in blocks without a minimum.
 type evenCodes struct {
 	min, max int
 	from, to float64 // the scales worth a look: what the largest magnitude becomes in steps
 	passes   int     // of as many of them as are tried at once, before those next to the best
+	signs    int     // 1: only the sign that gives the largest magnitude the code that goes furthest; 2: the other, too
 }
 
-// try sets the lanes to scales that make the largest magnitude from steps, and more with every lane, of both signs if codes go
-// further down than up.
+// try sets the lanes to scales that make the largest magnitude from steps, and more with every lane. It becomes negative, as
+// codes go further down than up, or that and positive in turns.
 func (c *evenCodes) try(b *block, largest, from, step float64) {
 	for lane := range ways {
-		if c.min == -c.max {
-			b.set(lane, largest/(from+float64(step*float64(lane))), 0)
-		} else {
-			b.set(lane, largest/(from+float64(step*float64(lane/2)))*float64(1-2*(lane%2)), 0)
-		}
+		b.set(lane, largest/(from+float64(step*float64(lane/c.signs)))*float64(2*(lane%c.signs)-1), 0)
 	}
+}
+
+// extreme is the value of the largest magnitude.
+func (g *group) extreme() float64 {
+	if -g.lo > g.hi {
+		return g.lo
+	}
+	return g.hi
 }
 
 // steps are how many scales a pass has of one sign, and how far apart they are.
 func (c *evenCodes) steps() (each int, step float64) {
-	each = ways / 2
-	if c.min == -c.max {
-		each = ways
-	}
+	each = ways / c.signs
 	return each, (c.to - c.from) / float64(c.passes*each-1)
 }
 
 // seek finds the scale of the least error for a group.
 func (b *block) seek(g *group, c *evenCodes) {
-	largest := max(g.hi, -g.lo)
+	largest := g.extreme()
 	g.fit = fit{err: g.squares}
-	if largest < 1e-30 { // of the block's largest
+	if math.Abs(largest) < 1e-30 { // of the block's largest
 		return
 	}
 	each, step := c.steps()
@@ -84,7 +89,7 @@ func (b *block) single(c *evenCodes) (bits uint16) {
 	if g.nearlyExact() { // what rounding the scale to F16 costs decides
 		each, step := c.steps()
 		for pass := range c.passes {
-			c.try(b, max(g.hi, -g.lo), c.from+float64(float64(pass*each)*step), step)
+			c.try(b, g.extreme(), c.from+float64(float64(pass*each)*step), step)
 			b.round(g, c.min, c.max)
 			for lane := range ways {
 				_, value := b.half(b.alone(lane))
@@ -100,7 +105,18 @@ func (b *block) single(c *evenCodes) (bits uint16) {
 		}
 	}
 	c.encode(b.q[:], b.x, halfValue(bits))
-	return bits
+	return c.upright(b.q[:len(b.x)], bits)
+}
+
+// upright makes a negative scale positive if the codes can change their signs with it, so that values have one form.
+func (c *evenCodes) upright(q []int8, bits uint16) uint16 {
+	if bits <= 0x8000 || -c.min > c.max && slices.Contains(q, int8(c.min)) {
+		return bits
+	}
+	for i := range q {
+		q[i] = -q[i]
+	}
+	return bits &^ 0x8000
 }
 
 // around sets the lanes to scale and its neighbours among F16, the nearest first, and returns the F16 of scale.

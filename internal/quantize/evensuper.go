@@ -30,11 +30,8 @@ func (b *block) even(c *superEven) *superBlock {
 			}
 		}
 	}
-	for range 2 {
-		if b.multiplyEven(next, c, groups, best.refit); next.err >= best.err {
-			break
-		}
-		best, next = next, best
+	if b.multiplyEven(next, c, groups, best.refit); next.err < best.err {
+		best = next
 	}
 	d := halfValue(best.d)
 	for j := range groups {

@@ -23,6 +23,8 @@ import (
 type encoder struct {
 	encode func(b *block, dst []byte) // one block, of b.x and b.w
 	alike  bool                       // importance counts alike for values of all sizes
+
+	largest float64 // magnitude that every block can hold
 }
 
 // block is one block on its way into bytes, and what its encoder needs meanwhile.
@@ -51,6 +53,9 @@ var blocks = sync.Pool{New: func() any { return new(block) }}
 
 // Supports reports whether Row encodes d.
 func Supports(d tensor.DType) bool { return encoders[d].encode != nil }
+
+// Largest returns the largest magnitude of values that d can hold, whatever else is in their block.
+func Largest(d tensor.DType) float64 { return encoders[d].largest }
 
 // Row encodes src, whole blocks of one row of a matrix, as dtype d into dst. importance is the mean square of the input
 // that each of the columns is multiplied with, or nil if all count the same.

@@ -212,6 +212,25 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
+// TestLargest: values as large as a type can hold keep their share of the error.
+func TestLargest(t *testing.T) {
+	x, _ := draw(1)
+	most := float32(0)
+	for _, v := range x {
+		most = max(most, float32(math.Abs(float64(v))))
+	}
+	for d := range quantized {
+		scaled := make([]float32, len(x))
+		for i, v := range x {
+			scaled[i] = v / most * float32(Largest(d))
+		}
+		want := relativeError(x, widen(d, encodeRows(t, d, x, nil)), nil)
+		if got := relativeError(scaled, widen(d, encodeRows(t, d, scaled, nil)), nil); !(got < 1.02*want) {
+			t.Errorf("%v: the error of values up to %g is %.4f, of small ones %.4f", d, Largest(d), got, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	x, importance := draw(1)
 	dst := make([]byte, tensor.Q4_K.Bytes(columns))

@@ -7,6 +7,7 @@ type superAffine struct {
 	size     int
 	highest  int     // multiplier and min
 	from, to float64 // what the largest scale and the largest minimum are tried as, in steps of d and dmin
+	refits   int     // how often d and dmin are fitted to the codes
 }
 
 // try is d or dmin of lane i, or between lanes.
@@ -39,7 +40,7 @@ func (b *block) affineSuper(c *superAffine) *superBlock {
 			}
 		}
 	}
-	for range 2 {
+	for range c.refits {
 		if b.multiplyAffine(next, c, groups, best.refit, best.refitMin); next.err >= best.err {
 			break
 		}

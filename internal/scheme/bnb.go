@@ -134,9 +134,7 @@ func (c *fourBits) Widen(dst []float32, first int) {
 		} else {
 			s = c.absmax.at(at / c.block)
 		}
-		for i := range dst {
-			dst[i] = c.values[c.codes[(at+i)/2]>>(4-(at+i)%2*4)&15] * s
-		}
+		lookUp(dst, &c.values, c.codes, at, 4, s)
 	})
 }
 

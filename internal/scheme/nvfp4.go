@@ -87,9 +87,7 @@ func (c *nvfp4) Widen(dst []float32, first int) {
 		} else {
 			s *= c.global
 		}
-		for i := range dst {
-			dst[i] = c.values[c.codes[(at+i)/2]>>((at+i)%2*4)&15] * s
-		}
+		lookUp(dst, &c.values, c.codes, at, 0, s)
 	})
 }
 

@@ -19,6 +19,7 @@ type Config struct {
 	BOS, EOS     string  // the tokens that begin and end a text; may be empty
 	Named        []Named // these and others, such as pad_token: what a chat template may use
 	ChatTemplate string  // in Jinja; may be empty
+	ToolTemplate string  // the one for conversations with tools, named tool_use; empty: the same
 }
 
 // Named is a token that has a name, such as "bos_token".
@@ -57,7 +58,7 @@ type beside struct {
 	begin   *bool        // add_bos_token
 	end     *bool        // add_eos_token
 
-	template string
+	template, toolTemplate string
 }
 
 type namedToken struct {
@@ -99,7 +100,8 @@ func (t *Tokenizer) readConfig(dir string, isJSON bool) error {
 	}
 	b.order()
 	t.apply(&b, legacy, isJSON)
-	return t.readTemplates(dir, b.template)
+	t.config.ChatTemplate, t.config.ToolTemplate = b.template, b.toolTemplate
+	return t.readTemplates(dir)
 }
 
 // readConfig reads tokenizer_config.json.
@@ -124,7 +126,7 @@ func (b *beside) readConfig(o object) {
 			*p = &add
 		}
 	}
-	b.template = chatTemplate(o)
+	b.template, b.toolTemplate = chatTemplates(o)
 }
 
 // readMap reads special_tokens_map.json, which has the last word on names.
@@ -246,17 +248,26 @@ func (t *Tokenizer) apply(b *beside, legacy []added, isJSON bool) {
 	}
 }
 
-// readTemplates takes the chat template from its file, or the one that tokenizer_config.json has. With files of other
-// templates that one does not count.
-func (t *Tokenizer) readTemplates(dir, configured string) error {
-	t.config.ChatTemplate = configured
-	if entries, err := os.ReadDir(filepath.Join(dir, filenames.Templates)); err == nil &&
+// toolUse is the name of the chat template that transformers uses if there are tools.
+const toolUse = "tool_use"
+
+// readTemplates takes the chat templates from their files, with which those of tokenizer_config.json do not count.
+func (t *Tokenizer) readTemplates(dir string) error {
+	others := filepath.Join(dir, filenames.Templates)
+	if entries, err := os.ReadDir(others); err == nil &&
 		slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".jinja" }) {
-		t.config.ChatTemplate = ""
+		t.config.ChatTemplate, t.config.ToolTemplate = "", ""
 	}
 	template, err := jsonobj.ReadFile(filepath.Join(dir, filenames.Template), maxFile)
 	if err == nil {
-		t.config.ChatTemplate = string(template)
+		t.config.ChatTemplate, t.config.ToolTemplate = string(template), ""
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	template, err = jsonobj.ReadFile(filepath.Join(others, toolUse+".jinja"), maxFile)
+	if err == nil {
+		t.config.ToolTemplate = string(template)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -264,16 +275,19 @@ func (t *Tokenizer) readTemplates(dir, configured string) error {
 	return err
 }
 
-// chatTemplate reads the template, of several the one named "default".
-func chatTemplate(o object) string {
+// chatTemplates reads the template, of several those named "default" and "tool_use".
+func chatTemplates(o object) (template, tools string) {
 	v, ok := o.get("chat_template")
 	if !ok || v.Kind() == jsonobj.String {
-		return o.text("chat_template", "")
+		return o.text("chat_template", ""), ""
 	}
 	for _, one := range o.objects("chat_template") {
-		if one.text("name", "") == "default" {
-			return one.text("template", "")
+		switch one.text("name", "") {
+		case "default":
+			template = one.text("template", "")
+		case toolUse:
+			tools = one.text("template", "")
 		}
 	}
-	return ""
+	return template, tools
 }

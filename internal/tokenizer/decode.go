@@ -37,8 +37,9 @@ func (t *Tokenizer) Decode(ids []int64, skipSpecial bool) string {
 type Decoder struct {
 	t           *Tokenizer
 	skipSpecial bool
-	pending     []byte // not yet UTF-8
-	isByte      bool   // pending is of byte tokens
+	shown       []int64 // special tokens that are not skipped
+	pending     []byte  // not yet UTF-8
+	isByte      bool    // pending is of byte tokens
 	begun       bool
 	stripped    int // how much of decoding.strip was removed; -1: the text has begun
 }
@@ -47,6 +48,9 @@ type Decoder struct {
 func (t *Tokenizer) NewDecoder(skipSpecial bool) *Decoder {
 	return &Decoder{t: t, skipSpecial: skipSpecial}
 }
+
+// Show makes these special tokens part of the text.
+func (d *Decoder) Show(ids []int64) { d.shown = ids }
 
 // After readies the decoder for what follows these tokens. With all, they are everything that came before, else only the last
 // of it.
@@ -62,7 +66,7 @@ func (d *Decoder) After(ids []int64, all bool) {
 // Add takes the next token and returns the text that is certain with it, often none.
 func (d *Decoder) Add(id int64) string {
 	token, ok := d.t.Token(id)
-	if !ok || d.skipSpecial && d.t.Special(id) {
+	if !ok || d.skipSpecial && d.t.Special(id) && !slices.Contains(d.shown, id) {
 		return ""
 	}
 	piece, isByte := d.t.decoding.bytes(token, !d.begun)

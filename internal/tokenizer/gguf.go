@@ -124,6 +124,9 @@ func (k *keys) settings(t *Tokenizer, bosUnlessSaid bool) error {
 		// Another kind of value is not a template; llama.cpp ignores one too.
 		t.config.ChatTemplate, _ = v.Str()
 	}
+	if v, ok := k.values["tokenizer.chat_template."+toolUse]; ok {
+		t.config.ToolTemplate, _ = v.Str()
+	}
 	for _, end := range []struct {
 		id, name, add string
 		put           *[]int64

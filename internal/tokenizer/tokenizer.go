@@ -97,6 +97,15 @@ func (t *Tokenizer) Added() (all []Added) {
 // Special reports whether an id has a meaning of its own, such as the end of a text, and no text.
 func (t *Tokenizer) Special(id int64) bool { return id == int64(int32(id)) && t.special[int32(id)] }
 
+// SpecialTokens returns the ids for which Special holds, in order.
+func (t *Tokenizer) SpecialTokens() (ids []int64) {
+	for id := range t.special {
+		ids = append(ids, int64(id))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // Drawable reports whether an id may be generated: whether it is that of a token, and not of padding.
 func (t *Tokenizer) Drawable(id int64) bool {
 	_, ok := t.Token(id)

@@ -22,7 +22,7 @@ func (q *inquiry) explainFloored(ref *dump.Dump) (*Report, error) {
 	}
 	defer m.Close()
 	floored := *q
-	floored.m, floored.truth = m, map[bool]*results{}
+	floored.m, floored.truth = m, map[bool]*judgement{}
 	if floored.own, err = ours(q.ctx, m, q.batch, q.want); err != nil {
 		return nil, err
 	}

@@ -38,7 +38,8 @@ func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, referenc
 	if reason != "" {
 		return incomparable(reason)
 	}
-	q := &inquiry{ctx: ctx, ck: ck, m: m, batch: b, want: want, own: own, theirs: theirs, truth: map[bool]*results{}}
+	q := newInquiry(ctx, ck, m, b, want, own)
+	q.theirs = theirs
 	var r *Report
 	if tol != nil || q.compare(&comparison{}, own).Verdict == Identical {
 		r = q.compare(&comparison{report: &Report{Judge: "our float32 results"}, tolerance: tol}, own)
@@ -92,15 +93,39 @@ type inquiry struct {
 	batch       model.Batch
 	want        model.Want
 	own, theirs *results
-	truth       map[bool]*results // float64, by whether out_proj is rescaled
+	alone       bool                        // theirs are our own
+	truth       map[bool]*judgement         // float64, by whether out_proj is rescaled
+	routers     map[int]*blocks.ExpertSizes // by layer
+}
+
+func newInquiry(ctx context.Context, ck *loader.Checkpoint, m *model.Model, b model.Batch, want model.Want, own *results) *inquiry {
+	return &inquiry{ctx: ctx, ck: ck, m: m, batch: b, want: want, own: own, truth: map[bool]*judgement{}, routers: routers(m.Config())}
+}
+
+// judgement is a report and what it rests on.
+type judgement struct {
+	*Report
+	truth   *results
+	scores  scores // of routers, in float64
+	rounded scores // and in float32
 }
 
 // explain judges the reference as what it is said to be, a float32 computation of this network. If it is not, it
 // looks for what explains it: 16-bit arithmetic, which its values show, or weights that transformers changed.
 func (q *inquiry) explain(ref *dump.Dump) (*Report, error) {
-	r, err := q.judge(reference.Variant{})
-	if err != nil || r.Passed {
-		return r, err
+	first, err := q.judgeRouted(reference.Variant{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := first.Report
+	if r.Passed {
+		return r, nil
+	}
+	if counts, err := q.countsPadding(r); err != nil {
+		return nil, err
+	} else if counts {
+		r.Hint = hintPositions
+		return r, nil
 	}
 	dtype := arithmetic(ref, q.theirs)
 	if dtype != 0 {
@@ -110,6 +135,11 @@ func (q *inquiry) explain(ref *dump.Dump) (*Report, error) {
 		r.Arithmetic = dtype.String()
 		if r.Passed {
 			return r, nil
+		}
+	} else {
+		routed, explained, err := q.followRoutes(first)
+		if err != nil || explained {
+			return routed, err
 		}
 	}
 	layers := q.m.Config().Shared().NumHiddenLayers
@@ -147,47 +177,95 @@ const draws = 3
 // judge measures the reference against a float64 run, with the allowance of the package comment for computations in
 // the variant's arithmetic.
 func (q *inquiry) judge(as reference.Variant) (*Report, error) {
-	truth, err := q.oracle(as.Rescaled)
+	j, err := q.judgeRouted(as, nil)
 	if err != nil {
 		return nil, err
 	}
-	allow := newAllowance(truth)
-	variants := []reference.Variant{as}
-	if blocks.Has(q.m.Config(), blocks.Mamba2) {
-		inChunks := as
-		inChunks.Chunked = true
-		variants = append(variants, inChunks)
+	return j.Report, nil
+}
+
+// judgeRouted is judge with experts that tokens pass, whatever their scores are.
+func (q *inquiry) judgeRouted(as reference.Variant, forced choices) (*judgement, error) {
+	known, err := q.oracle(as.Rescaled, forced)
+	if err != nil {
+		return nil, err
 	}
+	j := &judgement{truth: known.truth, scores: known.scores}
+	allow := newAllowance(j.truth)
 	if as.Narrow != 0 {
 		allow.floor = unit(as.Narrow)
-		wide := as
-		wide.WideStates = true
-		variants = append(variants, wide)
-		for wide.Dither < draws {
-			wide.Dither++
-			variants = append(variants, wide)
-		}
-	} else if !as.Rescaled {
-		allow.samples = append(allow.samples, q.own)
 	}
-	for _, variant := range variants {
+	follow := q.chosen(j.scores, forced)
+	for _, variant := range q.variants(as) {
+		if as.Narrow == 0 {
+			variant.Routing = reference.NewRouting(follow)
+		}
 		sample, err := textbook[float32](q.ctx, q.ck, q.m, q.batch, q.want, variant)
 		if err != nil {
 			return nil, err
 		}
 		allow.samples = append(allow.samples, sample)
+		if variant.Routing != nil && j.rounded == nil {
+			j.rounded = variant.Routing.Scores
+		}
 	}
-	return q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, allow: allow}, truth), nil
+	if as.Narrow == 0 && !as.Rescaled && !q.alone && (len(j.scores) == 0 || q.follows(j.truth, allow.samples)) {
+		allow.samples = append(allow.samples, q.own)
+	}
+	j.Report = q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, allow: allow}, j.truth)
+	return j, nil
 }
 
-// oracle runs the network in float64, once.
-func (q *inquiry) oracle(rescaled bool) (*results, error) {
-	if truth, ok := q.truth[rescaled]; ok {
-		return truth, nil
+// variants are the computations by which an allowance is measured.
+func (q *inquiry) variants(as reference.Variant) []reference.Variant {
+	all := []reference.Variant{as}
+	if q.alone {
+		return all
 	}
-	truth, err := textbook[float64](q.ctx, q.ck, q.m, q.batch, q.want, reference.Variant{Rescaled: rescaled})
-	q.truth[rescaled] = truth
-	return truth, err
+	if blocks.Has(q.m.Config(), blocks.Mamba2) {
+		inChunks := as
+		inChunks.Chunked = true
+		all = append(all, inChunks)
+	}
+	if as.Narrow != 0 {
+		wide := as
+		wide.WideStates = true
+		all = append(all, wide)
+		for wide.Dither < draws {
+			wide.Dither++
+			all = append(all, wide)
+		}
+	}
+	return all
+}
+
+// follows reports whether our own results are within what samples allow: whether their routers choose as float64 does. Results
+// of other experts would allow a reference everything.
+func (q *inquiry) follows(truth *results, samples []*results) bool {
+	c := &comparison{report: &Report{}, allow: newAllowance(truth, samples...)}
+	c.between(q.m, &q.batch)
+	for _, name := range c.ordered(q.own) {
+		c.add(name, q.own.shape[name], q.own.values[name], truth.values[name], q.own.values[name], q.own.values[name])
+	}
+	c.report.conclude()
+	return c.report.Passed
+}
+
+// oracle runs the network in float64, once if no experts are forced.
+func (q *inquiry) oracle(rescaled bool, forced choices) (*judgement, error) {
+	if known, ok := q.truth[rescaled]; ok && forced == nil {
+		return known, nil
+	}
+	routing := reference.NewRouting(forced)
+	truth, err := textbook[float64](q.ctx, q.ck, q.m, q.batch, q.want, reference.Variant{Rescaled: rescaled, Routing: routing})
+	if err != nil {
+		return nil, err
+	}
+	j := &judgement{truth: truth, scores: routing.Scores}
+	if forced == nil {
+		q.truth[rescaled] = j
+	}
+	return j, nil
 }
 
 // compare measures all tensors against the judge's and returns the report.
@@ -197,7 +275,11 @@ func (q *inquiry) compare(c *comparison, judge *results) *Report {
 	}
 	c.between(q.m, &q.batch)
 	for _, name := range c.ordered(q.theirs) {
-		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], q.theirs.values[name])
+		want := q.theirs.values[name]
+		if q.alone {
+			want = judge.values[name]
+		}
+		c.add(name, q.theirs.shape[name], q.theirs.values[name], judge.values[name], q.own.values[name], want)
 	}
 	c.report.conclude()
 	return c.report

@@ -37,25 +37,24 @@ func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *
 	if err != nil {
 		return nil, err
 	}
-	truth, err := textbook[float64](ctx, ck, m, b, want, reference.Variant{})
-	if err != nil {
-		return nil, err
-	}
-	r := &Report{Judge: "float64 oracle"}
-	c := &comparison{report: r}
-	c.between(m, &b)
+	q := newInquiry(ctx, ck, m, b, want, own)
+	q.theirs, q.alone = own, true
 	if tol == nil {
-		sample, err := textbook[float32](ctx, ck, m, b, want, reference.Variant{})
+		first, err := q.judgeRouted(reference.Variant{}, nil)
 		if err != nil {
 			return nil, err
 		}
-		c.allow = newAllowance(truth, sample)
+		r, _, err := q.followRoutes(first)
+		if err == nil {
+			r.doubt()
+		}
+		return r, err
 	}
-	c.tolerance = tol
-	for _, name := range c.ordered(own) {
-		c.add(name, truth.shape[name], own.values[name], truth.values[name], own.values[name], truth.values[name])
+	known, err := q.oracle(false, nil)
+	if err != nil {
+		return nil, err
 	}
-	r.conclude()
+	r := q.compare(&comparison{report: &Report{Judge: "float64 oracle"}, tolerance: tol}, known.truth)
 	r.doubt()
 	return r, nil
 }

@@ -32,6 +32,7 @@ type Report struct {
 	NotCompared []Foreign `json:"not_compared,omitempty"` // tensors of the reference that a dump gives no meaning to
 	Arithmetic  string    `json:"arithmetic,omitempty"`   // "BF16" or "F16" if the reference was judged as computed in that
 	Hint        string    `json:"hint,omitempty"`         // what explains a difference
+	Routes      []Route   `json:"routes,omitempty"`       // other choices of routers that explain one
 
 	NonFinite string `json:"non_finite,omitempty"` // the first of our own values that is not finite
 }

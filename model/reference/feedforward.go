@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"math"
 	"slices"
 	"strconv"
 
@@ -109,17 +108,17 @@ func (m *experts[F]) weights(logits, correction []F) []F {
 	for row := range m.rows {
 		at := row * m.Count
 		if m.Sigmoid {
-			m.sigmoid(weights[at:][:m.Count], logits[at:][:m.Count], correction)
+			m.sigmoid(row, weights[at:][:m.Count], logits[at:][:m.Count], correction)
 		} else {
-			m.softmax(weights[at:][:m.Count], logits[at:][:m.Count])
+			m.softmax(row, weights[at:][:m.Count], logits[at:][:m.Count])
 		}
 	}
 	return m.narrow(weights)
 }
 
 // softmax weights the largest logits by their softmax.
-func (m *experts[F]) softmax(weights, logits []F) {
-	chosen := largest(logits, m.Chosen)
+func (m *experts[F]) softmax(row int, weights, logits []F) {
+	chosen := m.choose(row, logits)
 	var sum F
 	for _, e := range chosen {
 		weights[e] = exp(logits[e] - logits[chosen[0]])
@@ -131,29 +130,13 @@ func (m *experts[F]) softmax(weights, logits []F) {
 }
 
 // sigmoid weights by its score each of the experts whose scores, corrected, are the largest within the best groups.
-func (m *experts[F]) sigmoid(weights, logits, correction []F) {
+func (m *experts[F]) sigmoid(row int, weights, logits, correction []F) {
 	scores, biased := make([]F, m.Count), make([]F, m.Count)
 	for e, v := range logits {
 		scores[e] = 1 / (1 + exp(-v))
 		biased[e] = scores[e] + correction[e]
 	}
-	if m.Groups > 1 {
-		var groups []F // the sums of the two best
-		for group := range slices.Chunk(biased, m.Count/m.Groups) {
-			var sum F
-			for _, e := range largest(group, min(2, len(group))) {
-				sum += group[e]
-			}
-			groups = append(groups, sum)
-		}
-		best := largest(groups, m.ChosenGroups)
-		for e := range biased {
-			if !slices.Contains(best, e/(m.Count/m.Groups)) {
-				biased[e] = F(math.Inf(-1))
-			}
-		}
-	}
-	chosen, scale := largest(biased, m.Chosen), F(1)
+	chosen, scale := m.choose(row, biased), F(1)
 	if m.Normed {
 		var sum F
 		for _, e := range chosen {

@@ -66,7 +66,7 @@ func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, 
 		return nil, fmt.Errorf("the cache holds %d sequences and %d layers, the batch %d and the model %d",
 			cache.Sequences, cache.Layers(), b.Sequences, cfg.NumHiddenLayers)
 	}
-	bind := loader.NewBinder(ck)
+	bind := loader.NewBinder(ck).Wide()
 	o := &oracle[F]{variant: as, family: ck.Config(), cfg: cfg, batch: b, rows: b.Sequences * b.Tokens, bind: bind, pool: parallel.NewPool(0), ctx: ctx}
 	defer o.pool.Close()
 	var out *Output[F]
@@ -87,6 +87,7 @@ type oracle[F constraints.Float] struct {
 	bind    binder
 	pool    *parallel.Pool // threads only: no arithmetic comes from there
 	ctx     context.Context
+	layer   int // at work
 }
 
 // binder hands out tensors by name: a loader.Binder.
@@ -148,6 +149,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	meter := progress.Start(ctx, "layers", o.cfg.NumHiddenLayers, 1)
 	for l, steps := range network {
+		o.layer = l
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -31,6 +31,9 @@ type Variant struct {
 	// Rescaled divides out_proj.weight by the square root of the number of layers, as transformers 5 does while loading
 	// if rescale_prenorm_residual is true.
 	Rescaled bool
+
+	// Routing notes and replaces the choices of routers; nil: they choose.
+	Routing *Routing
 }
 
 // String is what to add to a description of the textbook's computation.

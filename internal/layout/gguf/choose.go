@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/lazy"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/quantize"
 	"github.com/gomamba/gomamba/tensor"
@@ -110,7 +110,8 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
 		dtype = tensor.F32
 	}
-	if dtype == was || !dtype.Quantized() {
+	changes := slices.ContainsFunc(parts, func(t tensor.Tensor) bool { return t.Coding != nil })
+	if dtype == was && !changes || !dtype.Quantized() {
 		return plain(parts, dtype, stored), nil
 	}
 	if i := slices.IndexFunc(parts, func(t tensor.Tensor) bool { return t.DType.Quantized() }); i >= 0 && !p.Requantize {
@@ -153,14 +154,14 @@ func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.S
 
 // scaled are the weights that llama.cpp multiplies by a scale of the whole (llama-model.cpp, load_tensors): with one for another
 // it does not load a file.
-var scaled = regexp.MustCompile(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
+var scaled = lazy.Regexp(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
 
 // regroups reports whether the codes of a weight can be moved into blocks of NVFP4.
 func regroups(parts []tensor.Tensor, stored names.GGUF) bool {
 	elems, _ := tensor.NVFP4.Block()
 	return !stored.F32 && !slices.ContainsFunc(parts, func(t tensor.Tensor) bool {
 		blocks, ok := t.Coding.(tensor.Blocks)
-		return !ok || t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled.MatchString(stored.Name)
+		return !ok || t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled().MatchString(stored.Name)
 	})
 }
 

@@ -108,13 +108,10 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	weights, inputs, err := applyScales(w.Listed)
-	if err != nil {
-		return nil, nil, err
-	}
+	weights, scales, inputs := parted(w.Listed)
 	w.Activations = inputs
 	err = mmap.Guard(func() (err error) {
-		w.Tensors, err = canonical(weights, cfg)
+		w.Tensors, err = canonical(weights, scales, cfg)
 		return err
 	})
 	if err == nil && config.Hybrid(cfg.Family()) {
@@ -144,35 +141,31 @@ func refuseUnknown(tensors []tensor.Tensor, cfg config.Config) error {
 	return nil
 }
 
-// applyScales applies the scales of whole weights, which NVFP4 has, and leaves out those of their inputs, whose names it returns.
-func applyScales(listed []tensor.Tensor) (weights []tensor.Tensor, inputs []string, err error) {
-	byName := make(map[string]tensor.Tensor, len(listed))
+// parted takes out of a list the scales of whole weights, which NVFP4 has, by the names of these, and those of their inputs, which
+// are not used.
+func parted(listed []tensor.Tensor) (weights []tensor.Tensor, scales map[string]tensor.Tensor, inputs []string) {
+	there := make(map[string]bool, len(listed))
 	for _, t := range listed {
-		byName[t.Name] = t
+		there[t.Name] = true
 	}
+	scales = map[string]tensor.Tensor{}
 	for _, t := range listed {
-		base, isScale := strings.CutSuffix(t.Name, scaleEnding)
-		if _, of := byName[base+weightEnding]; isScale && of {
-			continue
+		scaled, isScale := strings.CutSuffix(t.Name, scaleEnding)
+		fed, isInput := strings.CutSuffix(t.Name, inputScaleEnding)
+		switch {
+		case isScale && there[scaled+weightEnding]:
+			scales[scaled+weightEnding] = t
+		case isInput && there[fed+weightEnding]:
+			inputs = append(inputs, t.Name)
+		default:
+			weights = append(weights, t)
 		}
-		if base, isInput := strings.CutSuffix(t.Name, inputScaleEnding); isInput {
-			if _, of := byName[base+weightEnding]; of {
-				inputs = append(inputs, t.Name)
-				continue
-			}
-		}
-		if scale, ok := byName[strings.TrimSuffix(t.Name, weightEnding)+scaleEnding]; ok && strings.HasSuffix(t.Name, weightEnding) {
-			if t, err = scheme.WithScale(t, scale); err != nil {
-				return nil, nil, err
-			}
-		}
-		weights = append(weights, t)
 	}
-	return weights, inputs, nil
+	return weights, scales, inputs
 }
 
 // canonical gives stored tensors their canonical names, shapes and values. A name without one stays as it is.
-func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
+func canonical(listed []tensor.Tensor, scales map[string]tensor.Tensor, cfg config.Config) ([]tensor.Tensor, error) {
 	table, err := names.Table(cfg)
 	if err != nil {
 		return nil, err
@@ -184,7 +177,11 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 	var tensors []tensor.Tensor
 	logs := make(map[int]string)       // of tensors that hold A: index and stored name
 	turned := make(map[int]names.GGUF) // of tensors whose rows are interleaved: index
+	scaled := make(map[int]tensor.Tensor)
 	for _, t := range listed {
+		if scale, ok := scales[t.Name]; ok {
+			scaled[len(tensors)] = scale
+		}
 		name, stored, ok := names.FromGGUF(cfg, t.Name)
 		if !ok {
 			tensors = append(tensors, t)
@@ -210,6 +207,11 @@ func canonical(listed []tensor.Tensor, cfg config.Config) ([]tensor.Tensor, erro
 		tensors = append(tensors, t)
 	}
 	inOrder(tensors, turned)
+	for _, i := range slices.Sorted(maps.Keys(scaled)) {
+		if tensors[i], err = scheme.WithScale(tensors[i], scaled[i]); err != nil {
+			return nil, err
+		}
+	}
 	return tensors, takeLogs(tensors, logs)
 }
 

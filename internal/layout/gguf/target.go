@@ -26,6 +26,7 @@ type target struct {
 	choices    map[string]choice // by the tensor's name in the file; the others keep their dtypes
 	unmeasured int               // matrices that an importance matrix does not have
 	f32        map[string]bool   // tensors that are F32 whatever the file type, by name in the file
+	wide       []string          // those of them that a folder with narrower matrices has in F32, by their names there
 }
 
 func newTarget() write.Target { return &target{f32: map[string]bool{}} }
@@ -69,7 +70,9 @@ func (*target) Further(p *write.Plan) bool {
 // Step implements write.Target.
 func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
 	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
-	g.f32[stored.Name] = stored.F32
+	if g.f32[stored.Name] = stored.F32; stored.F32 && p.From.Keys == nil && p.From.Matrix != tensor.F32 && write.Common(parts) == tensor.F32 {
+		g.wide = append(g.wide, names.ToHF(p.Config, w.Parts[0].Name))
+	}
 	source, err := g.source(p, parts, stored)
 	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
 	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
@@ -207,7 +210,7 @@ func (g *target) keys(p *write.Plan) ([]gguf.KV, error) {
 	}
 	kvs = append(kvs, slices.Insert(model, at, kind)...)
 	kvs = append(kvs, gguf.KV{Key: "general.quantization_version", Value: gguf.Of(uint32(2))})
-	return slices.Concat(kvs, vocabulary, own, g.ends, importanceKeys(p)), nil
+	return slices.Concat(kvs, vocabulary, own, g.wideKeys(p), g.ends, importanceKeys(p)), nil
 }
 
 // parameters counts the weights of a model.
@@ -239,6 +242,19 @@ func (n parameters) label() string {
 		return sizeLabel(n.all)
 	}
 	return fmt.Sprintf("%dx%s", n.experts, sizeLabel(n.all-(n.experts-1)*n.perExpert))
+}
+
+// wideKeys say which tensors of the folder are F32; a copy keeps what its source says.
+func (g *target) wideKeys(p *write.Plan) (kvs []gguf.KV) {
+	for _, kv := range p.From.Keys {
+		if kv.Key == gguf.KeyFloat32 {
+			kvs = append(kvs, kv)
+		}
+	}
+	if len(g.wide) > 0 {
+		kvs = append(kvs, gguf.KV{Key: gguf.KeyFloat32, Value: gguf.ArrayOf(g.wide)})
+	}
+	return kvs
 }
 
 // sizeLabel writes a number of parameters as llama.cpp does: two significant digits at least, such as 129M or 2.8B

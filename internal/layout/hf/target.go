@@ -87,13 +87,14 @@ func (Target) Wholes(cfg config.Config) ([]names.Whole, error) { return names.In
 func (Target) Further(*write.Plan) bool { return true }
 
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
-// value is lost by that: it came from there. Where matrices are quantized everything becomes F32.
+// value is lost by that: it came from there, unless the source says otherwise. Where matrices are quantized everything becomes F32.
 func (Target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
 	dtype := p.Recipe.Choose(write.Common(parts))
 	if p.Recipe.Keeps() {
 		if len(quantized(p.From.Tensors)) > 0 {
 			dtype = tensor.F32
-		} else if p.From.AlwaysF32 != nil && p.From.AlwaysF32(w.Parts[0].Name) && survives(parts, p.From.Matrix) {
+		} else if p.From.AlwaysF32 != nil && p.From.AlwaysF32(w.Parts[0].Name) && !p.From.Float32(names.ToHF(p.Config, w.Name)) &&
+			survives(parts, p.From.Matrix) {
 			dtype = p.From.Matrix
 		}
 	}

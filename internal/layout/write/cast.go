@@ -8,6 +8,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/numcheck"
+	"github.com/gomamba/gomamba/internal/quantize"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -41,7 +42,7 @@ func Rows(t tensor.Tensor, name string, dtype tensor.DType, shape []int, from fu
 
 // cast returns the elements first to end of t as dtype.
 func cast(s *Scratch, t tensor.Tensor, dtype tensor.DType, first, end int, change func(first int, values []float32) error) ([]byte, error) {
-	if t.DType == dtype && change == nil {
+	if t.DType == dtype && t.Coding == nil && change == nil {
 		data := t.Piece(first, end).Data
 		mmap.Fetch(data)
 		return data, nil
@@ -88,7 +89,7 @@ func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owne
 	stored := t.Piece(first, end)
 	mmap.Fetch(stored.Data)
 	var values []float32
-	if stored.DType == tensor.F32 && !owned {
+	if stored.DType == tensor.F32 && stored.Coding == nil && !owned {
 		values = tensor.Float32s(stored)
 	} else {
 		values = room(&s.values, end-first)
@@ -106,18 +107,18 @@ func room[E any](buf *[]E, n int) []E {
 	return (*buf)[:n]
 }
 
-// maxScale is what blocks hold at least whose scales are F16, for their codes go from 1 up.
-const maxScale = 65504
-
 // sound reports the first block whose values are not finite: its scale is not, or it is too large. No weights are like that,
 // and a dtype without blocks would hide where they come from.
 func sound(from tensor.Tensor, values []float32, first int) error {
-	if !from.DType.Quantized() {
+	if !from.DType.Quantized() && from.Coding == nil {
 		return nil
 	}
 	bad := numcheck.NonFinite(values)
-	if bad < 0 {
+	switch {
+	case bad < 0:
 		return nil
+	case from.Coding != nil && from.DType != tensor.Coded:
+		return fmt.Errorf("element %d becomes %v with the adapter, whose scale or values are too large", first+bad, values[bad])
 	}
 	if from.Coding != nil {
 		return fmt.Errorf("element %d is %v, for a scale of %s is not finite or too large; the file is damaged: download it again, or take another one",
@@ -140,16 +141,14 @@ func fits(s *Scratch, from tensor.Tensor, values []float32, to tensor.DType, fir
 	}
 	largest, overflow, ok := to.Range()
 	if !ok && to.Quantized() {
-		if largest, ok = maxScale, true; to == tensor.NVFP4 {
-			largest = 6 * 448 // its scales are E4M3
-		}
+		largest, ok = quantize.Largest(to), true
 		overflow = math.Nextafter(largest, math.Inf(1))
 	}
 	if ok && !(float64(kernel.MaxAbs(values)) < overflow) {
 		for i, v := range values {
 			switch a := math.Abs(float64(v)); {
 			case to.Quantized() && !(a < overflow):
-				return fmt.Errorf("element %d is %v: %s is written from finite values up to %.0f; use bf16 or f32", first+i, v, to, largest)
+				return fmt.Errorf("element %d is %v: %s is written from finite values up to %.6g; use bf16 or f32", first+i, v, to, largest)
 			case a >= overflow && !math.IsInf(a, 0):
 				return infinite(i, v, fmt.Sprintf("the largest %s, %.8g,", to, largest), wider)
 			}

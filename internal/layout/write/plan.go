@@ -5,6 +5,7 @@ package write
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert/recipe"
@@ -61,10 +62,28 @@ type Origin struct {
 	// AlwaysF32, unless nil, reports whether its layout stores a tensor as F32 whatever the dtype of the matrices.
 	AlwaysF32 func(name string) bool
 
+	wide map[string]bool // of Float32
+
 	Stops  []int64 // the ids that end a text
 	Unread error   // what could not be read of these
 	// Generation returns its generation_config.json as it is, nil if there is none.
 	Generation func() ([]byte, error)
+}
+
+// Float32 reports whether a GGUF file says that a tensor was F32 in the folder that it was made of, by the name there.
+func (o *Origin) Float32(name string) bool {
+	if o.wide == nil {
+		o.wide = map[string]bool{}
+		for _, kv := range o.Keys {
+			if kv.Key == gguf.KeyFloat32 {
+				list, _ := kv.Value.Strings() // of another kind: it says nothing
+				for _, name := range list {
+					o.wide[name] = true
+				}
+			}
+		}
+	}
+	return o.wide[name]
 }
 
 // Step is what happens to one tensor.
@@ -116,6 +135,12 @@ func (p *Plan) StepOf(w names.Whole, parts []tensor.Tensor, s Step) Step {
 		s.From = names.Origin(p.From.Config, w.Parts)
 	}
 	return s
+}
+
+// Merged notes that an adapter changes the values of the step that was added last.
+func (p *Plan) Merged() {
+	s := &p.Steps[len(p.Steps)-1]
+	s.Transform = strings.TrimSuffix("adapter merged, "+s.Transform, ", ")
 }
 
 // Common returns the dtype of tensors, or one that holds them all.

@@ -27,6 +27,10 @@ type Texts struct {
 	path  string    // of that file, for errors
 	Given string    // where they are from, if not the source; else ""
 
+	// Where the vocabulary is resized: how many ids stood for something before, the highest and one, and what says so; 0: unknown.
+	Used   int
+	UsedBy string
+
 	Generation []byte // generation_config.json of the target, if it is a folder
 	tokenizer  []byte // tokenizer.json from the keys of a GGUF file; nil: none
 	pieces     []byte // tokenizer.model from these; nil: none
@@ -40,8 +44,15 @@ type Texts struct {
 // ReadTexts gathers what a source says about text, for a folder or for a GGUF file. given is a tokenizer in place of the
 // source's own: a file, a folder or a GGUF file; "": none.
 func (p *Plan) ReadTexts(given string, folder bool) (err error) {
-	if p.Texts, err = textsOf(&p.From, given); err != nil {
+	rows := p.Config.Shared().VocabSize
+	if p.Texts, err = textsOf(&p.From, given, rows); err != nil {
 		return err
+	}
+	if was := p.From.Config.Shared().VocabSize; rows != was {
+		p.Texts.Used, p.Texts.UsedBy = p.Texts.inUse(was)
+		if err = p.Texts.resize(was, rows); err != nil {
+			return err
+		}
 	}
 	p.Texts.Given = given
 	if folder {
@@ -56,8 +67,8 @@ func (p *Plan) ReadTexts(given string, folder bool) (err error) {
 	return err
 }
 
-// textsOf are those of a plan's source, or of a tokenizer that is given.
-func textsOf(from *Origin, given string) (Texts, error) {
+// textsOf are those of a plan's source, or of a tokenizer that is given, for that many rows of the embedding.
+func textsOf(from *Origin, given string, rows int) (Texts, error) {
 	if given == "" {
 		if from.Keys != nil {
 			return Texts{Keys: gguf.Vocabulary(from.Keys), path: from.Path}, nil
@@ -71,9 +82,9 @@ func textsOf(from *Origin, given string) (Texts, error) {
 	if err != nil {
 		return Texts{}, err
 	}
-	if n := from.Config.Shared().VocabSize; t.Size() > n {
+	if t.Size() > rows {
 		return Texts{}, &badfile.UnsupportedError{File: t.Path(), Detail: fmt.Sprintf("found %d tokens, the model's vocabulary has %d: "+
-			"this tokenizer belongs to another model", t.Size(), n)}
+			"this tokenizer belongs to another model", t.Size(), rows)}
 	}
 	if f, err := gguf.Open(t.Path()); err == nil {
 		x := Texts{Keys: gguf.Vocabulary(f.KVs()), path: t.Path()}

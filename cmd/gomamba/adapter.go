@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/find"
+	"github.com/gomamba/gomamba/internal/hub"
+)
+
+// addAdapterFlag gives a command --adapter.
+func addAdapterFlag(cmd *cobra.Command, s *settings) {
+	cmd.Flags().StringVar(&s.adapter, "adapter", "", "folder of an adapter (PEFT), or OWNER/NAME, to compute with")
+}
+
+// baseOf returns the base model of what is an adapter, and the adapter. Other paths it returns as they are.
+func baseOf(cmd *cobra.Command, path string) (base, adapter string, err error) {
+	bars := newDownloadBars(cmd, false)
+	f := &find.Finder{Client: func() (*hub.Client, error) { return newHubClient(cmd, bars) }}
+	base, name, err := f.Base(cmd.Context(), path)
+	if err != nil || base == "" {
+		return path, "", err
+	}
+	say(cmd, "gomamba: %s is an adapter for %s: %s", badfile.Printable(path), badfile.Quote(name), base)
+	return base, path, nil
+}
