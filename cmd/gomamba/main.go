@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -28,7 +27,7 @@ func run(args []string) int {
 	defer cancel(nil)
 	ctx, session := newSession(ctx)
 	listen(session, cancel)
-	broken := func() { cancel(&signalError{syscall.SIGPIPE}) }
+	broken := func() { cancel(&signalError{brokenPipe}) }
 	stdout, stderr := newConsole(os.Stdout, broken), newConsole(os.Stderr, broken)
 	defer stderr.end()
 	defer stdout.end()
@@ -42,7 +41,7 @@ func run(args []string) int {
 		return 0
 	}
 	if sig := (*signalError)(nil); errors.As(context.Cause(ctx), &sig) {
-		if sig.sig != syscall.SIGPIPE { // there is nobody to hear about that one
+		if sig.sig != brokenPipe { // there is nobody to hear about that one
 			fmt.Fprintf(stderr, "gomamba: %v\n", sig)
 		}
 		return sig.code()

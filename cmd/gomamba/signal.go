@@ -11,6 +11,12 @@ import (
 	"github.com/gomamba/gomamba/internal/atomicfile"
 )
 
+// Signals of POSIX, which not every system that Go compiles for names.
+const (
+	hangup     = syscall.Signal(1)
+	brokenPipe = syscall.Signal(13)
+)
+
 // signalError says that the user ended the work.
 type signalError struct{ sig os.Signal }
 
@@ -27,10 +33,10 @@ func (e *signalError) code() int {
 // began, as nohup does, stays ignored. Writing to a pipe that nobody reads is an error of the write, so that a command
 // that meets it can clear up.
 func listen(s *session, cancel context.CancelCauseFunc) {
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Ignore(brokenPipe)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
+	if !signal.Ignored(hangup) {
+		signals = append(signals, hangup)
 	}
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, signals...)
