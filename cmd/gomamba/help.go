@@ -53,14 +53,6 @@ func completionUsage(cmd *cobra.Command, args []string) error {
 	return usagef("completion %s: expected one of %s", args[0], strings.Join(shells, ", "))
 }
 
-// eachCommand visits cmd and all commands below it.
-func eachCommand(cmd *cobra.Command, visit func(*cobra.Command)) {
-	visit(cmd)
-	for _, sub := range cmd.Commands() {
-		eachCommand(sub, visit)
-	}
-}
-
 // reflow breaks the paragraphs of a text again, so that no line is longer than width. Indented lines stay as they are.
 func reflow(text string, width int) string {
 	var out strings.Builder

@@ -77,3 +77,11 @@ func placeMan(page, dst string) error {
 	}
 	return f.Commit()
 }
+
+// eachCommand visits cmd and all commands below it.
+func eachCommand(cmd *cobra.Command, visit func(*cobra.Command)) {
+	visit(cmd)
+	for _, sub := range cmd.Commands() {
+		eachCommand(sub, visit)
+	}
+}
