@@ -102,7 +102,7 @@ func departing(a, b Config) (x, y field, found bool) {
 	return field{}, field{}, false
 }
 
-// unsaid reports the first key that decides something, for which the layout has no spelling, and whose value is not the
+// unsaid reports the first key that decides something, that the layout cannot spell, and whose value is not the
 // one that the layout always means, which is that of usual.
 func unsaid(layout, name string, c, usual Config) error {
 	meant := usual.fields()

@@ -38,7 +38,7 @@ type field struct {
 // maxList is how many elements a list may have.
 const maxList = 1024
 
-// always is the check of a field whose type has no wrong values.
+// always is the check of a field for which every value is right.
 func always() bool { return true }
 
 func intField(key string, p *int, lo, hi int) field {
@@ -117,7 +117,7 @@ func floatField(key string, p *float64) field {
 }
 
 // limitField is a pair of numbers, the lower one first. The pair that limits nothing is the default of every version of
-// transformers and not written: for its infinity JSON has no word, and the versions do not agree on one.
+// transformers and not written: JSON cannot spell its infinity, and the versions do not agree on one.
 func limitField(key string, p *[2]float64) field {
 	show := func() string { return "[" + formatFloat(p[0]) + "," + formatFloat(p[1]) + "]" }
 	return field{

@@ -280,7 +280,7 @@ func (r *ggufReader) mixer(c *Common, m *Mixer2) {
 	m.MambaHeadDim = max(1, inner/m.MambaNumHeads)
 }
 
-// heads reads the sizes of attention: keys is what head_count_kv has where it is not 0.
+// heads reads the sizes of attention: keys is the value of head_count_kv that is not 0.
 func (r *ggufReader) heads(width, keys int) QueryHeads {
 	_, heads := r.layers(ggufHeads, r.all())
 	h := QueryHeads{NumAttentionHeads: max(1, heads), NumKeyValueHeads: max(1, keys)}

@@ -50,7 +50,7 @@ type mambaSSM struct {
 	// arguments binds what ssm_cfg may state to a configuration. settle is called once they are read: it checks them and
 	// resolves what they and the width decide.
 	arguments func(c Config) (args []field, settle func(width int) error)
-	// kept lists the arguments that affect no result of a loaded model and have no key in transformers: a transformers
+	// kept lists the arguments that do not affect the results of a loaded model and do not have a key in transformers: a transformers
 	// config keeps them under ssm_cfg.
 	kept []string
 }

@@ -97,7 +97,7 @@ func oddRope(m jsonobj.Members) string {
 	return ""
 }
 
-// check reports a base that turns nothing, and heads that have no halves.
+// check reports a base that turns nothing, and heads of an odd size.
 func (r *Rope) check(width int) error {
 	switch {
 	case !(r.Theta > 0) || r.Theta > 1e30:

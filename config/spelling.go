@@ -56,7 +56,7 @@ func (f field) in(layout string, c Config) string {
 }
 
 // Spelling returns what a layout ("hf", "original", "mistral" or "gguf") has in place of a key of transformers'
-// config.json, for messages about files of that layout. What it has no spelling for stays as it is.
+// config.json, for messages about files of that layout. What it cannot spell stays as it is.
 func Spelling(layout string, family Family, key string) string {
 	spelling, _ := Spelled(layout, family, key)
 	return cmp.Or(spelling, key)

@@ -117,7 +117,7 @@ func tensorDTypes() (dtypes []tensor.DType) {
 	return dtypes
 }
 
-// What NewPlan refuses by these errors, as errors.Is tells, needs more in its Request.
+// What NewPlan refuses by these errors, as errors.Is reports, needs more in its Request.
 var (
 	ErrNoImportance = write.ErrNoImportance // Importance
 	ErrRequantizes  = write.ErrRequantizes  // Requantize

@@ -10,7 +10,7 @@ type Coding interface {
 	// Parts returns all bytes that the elements follow from, which must not be changed.
 	Parts() [][]byte
 	// Widen sets dst to the elements from number first on, in row-major order: the float32 that the library whose coding it is
-	// computes, where it computes in float32.
+	// computes, if it computes in float32.
 	Widen(dst []float32, first int)
 }
 

@@ -128,7 +128,7 @@ func (f *generateFlags) check() error {
 	return nil
 }
 
-// errNothing says that there is no prompt.
+// errNothing says that the prompt is missing.
 var errNothing = usagef("expected -p, --file, --ids or --cache-in, or a prompt on stdin: there is nothing to continue")
 
 // inputs notes the files to read, and reads the one with the prompt. A program that finds stdin waiting, and no other

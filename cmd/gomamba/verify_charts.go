@@ -55,7 +55,7 @@ func (p *page) charts(layers int) []chart {
 	return all
 }
 
-// overLayers plots tensors in the order the network computes them: the reference's distances, or ours where there is no
+// overLayers plots tensors in the order the network computes them: the reference's distances, or ours if there is no
 // reference, what is allowed, and ours beside a reference.
 func (p *page) overLayers(title string, tensors []parity.Tensor, layers int) template.HTML {
 	c := plot.Layers{Frame: newFrame(22)}

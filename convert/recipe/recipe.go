@@ -12,7 +12,7 @@ import (
 // Recipe says which dtype each tensor gets. The zero Recipe leaves each its own.
 type Recipe struct {
 	name  string
-	dtype tensor.DType   // of the weights that the file type has no rule for
+	dtype tensor.DType   // of the weights that no rule of the file type names
 	file  *filetype.Type // of GGUF files; nil: llama.cpp has none
 }
 

@@ -21,7 +21,7 @@ import (
 // so that another process knows whose it is.
 var tempPattern = lazy.Regexp(`^\.gomamba-([1-9][0-9]*)-([0-9a-f]{8})-[0-9a-f]{16}\.(?:tmp|old\.(.+))$`)
 
-// machine tells process ids of different machines and containers apart, which may share a folder.
+// machine distinguishes process ids of different machines and containers, which may share a folder.
 var machine = sync.OnceValue(func() string {
 	h := fnv.New32a()
 	name, _ := os.Hostname()                     // empty will do

@@ -130,7 +130,7 @@ type part struct {
 // maxIndex is the largest index a name may carry; no model has as many blocks.
 const maxIndex = 1 << 16
 
-// parse returns what e is. ok is false for a name that has no meaning in a dump.
+// parse returns what e is. ok is false for a name that means nothing in a dump.
 func parse(e safetensors.Entry) (p part, ok bool) {
 	p.Entry = e
 	switch e.Name {

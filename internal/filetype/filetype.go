@@ -45,7 +45,7 @@ func (f *Type) Weights() tensor.DType { return f.weights }
 // Model is what the rules ask of a model, beside the names and shapes of its tensors.
 type Model struct {
 	Blocks  int
-	GQA     int // heads that share keys and values in block 0; 0 if that has no attention
+	GQA     int // heads that share keys and values in block 0; 0 if that is not attention
 	Experts int
 }
 

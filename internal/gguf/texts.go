@@ -8,7 +8,7 @@ import (
 // KeyTokenizer begins the keys of a tokenizer (gguf-py/gguf/constants.py, Keys.Tokenizer).
 const KeyTokenizer = "tokenizer.ggml."
 
-// KeyGeneration holds what generation_config.json says in a folder. The key is ours, for what llama.cpp has no keys for.
+// KeyGeneration holds what generation_config.json says in a folder. The key is ours, for what llama.cpp does not have keys for.
 const KeyGeneration = "gomamba.generation_config"
 
 // KeyFloat32 lists the tensors that a folder had in float32 although its matrices have fewer bits, as its files name them. A GGUF file

@@ -25,7 +25,7 @@ type Entry struct {
 	Family string                 // of Valid ones: what Tensors takes; empty: mamba
 	Deep   bool                   // what is wrong shows only where the weights are read
 
-	files files // that Build writes, where it writes nothing else
+	files files // that Build writes, if it writes nothing else
 }
 
 // Corpus returns all entries. Their names differ.

@@ -89,7 +89,7 @@ func (s *snapshot) finish(ctx context.Context, r remote, path string) error {
 	return s.link(ctx, r, true)
 }
 
-// link makes a snapshot's file the blob: a relative link, so that the cache can be moved. Where there are no links, a
+// link makes a snapshot's file the blob: a relative link, so that the cache can be moved. If links are not possible, a
 // blob that was just made is moved, and one that others may use is copied.
 func (s *snapshot) link(ctx context.Context, r remote, fresh bool) error {
 	path := s.path(r.Path)

@@ -90,7 +90,7 @@ func (req *Request) check() error {
 
 // Download makes the selected files of a repository be there. What is there already is not fetched again. If the hub
 // cannot be reached and the cache has all of it, that will do, and Result.Stale says so.
-// Errors name the repository, and the file where it is about one.
+// Errors name the repository, and the file if it is about one.
 func (c *Client) Download(ctx context.Context, req Request) (*Result, error) {
 	res, err := c.download(ctx, req)
 	if err == nil {

@@ -76,7 +76,7 @@ func (e *filterExpr) eval(r *run) any {
 
 func (f *filterCall) apply(r *run, v any) any { return r.filter(f.name)(r, v, f.args.eval(r)) }
 
-// filter returns a filter by name. That there is none matters only where it is used, as in Jinja.
+// filter returns a filter by name. A missing one matters only when it is used, as in Jinja.
 func (r *run) filter(name string) func(r *run, v any, a args) any {
 	fn, ok := filters[name]
 	if !ok {

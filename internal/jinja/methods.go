@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// method is v.name where that is a method that a template may call, nil where it is not.
+// method is v.name if that is a method that a template may call, else nil.
 func method(v any, name string) any {
 	switch v := v.(type) {
 	case string:
@@ -122,7 +122,7 @@ func affix(name string, has func(s, part string) bool) func(r *run, s string, a 
 	}
 }
 
-// finder returns find or rfind: the number of characters before a part, -1 where it is not there.
+// finder returns find or rfind: the number of characters before a part, -1 if it is missing.
 func finder(name string, index func(s, part string) int) func(r *run, s string, a args) any {
 	return func(r *run, s string, a args) any {
 		got := a.bind(r, name, "sub")

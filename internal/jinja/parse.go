@@ -252,7 +252,7 @@ func (p *parser) setStmt(line int) stmt {
 	return s
 }
 
-// chain reads filters, the first of which has no bar before it.
+// chain reads filters, the first of which does not have a bar before it.
 func (p *parser) chain() []filterCall {
 	all := []filterCall{p.filter()}
 	for p.take(operator, "|") {

@@ -228,7 +228,7 @@ func (r *run) equal(a, b any) bool {
 	return a == b
 }
 
-// compare orders two numbers, strings or lists; others have no order.
+// compare orders two numbers, strings or lists; others are not ordered.
 func (r *run) compare(a, b any) int {
 	defer r.deeper()()
 	an, af, aFloat, aOK := number(a)

@@ -10,12 +10,12 @@ import (
 // sequence comes, so that sums over tokens have one order.
 const PageTokens = 64
 
-// queriesAtOnce is how many queries about meet a page while it is in a cache.
+// queriesAtOnce is about how many queries are computed against a page while it is in a cache.
 const queriesAtOnce = 64
 
 // Attention is causal attention, softmax(q·kᵀ·Scale)·v, of the query heads that share a head of keys and values. It goes through
 // pages with a running maximum and a running sum for each query (Milakov and Gimelshein 2018, algorithm 3; Dao and others 2022,
-// FlashAttention, algorithm 1). What a query finds does not depend on the queries beside it.
+// FlashAttention, algorithm 1). A query's result does not depend on the queries beside it.
 //
 // Scores and sums of values are those of addRows, in float64. A weight, exp(score·Scale - maximum), is a float32, and the same one
 // in both sums.
@@ -25,7 +25,7 @@ type Attention struct {
 	Scale float64
 }
 
-// Positions returns how many positions Run is to be given at once where there are many.
+// Positions returns how many positions to give Run at once when there are many.
 func (a *Attention) Positions() int { return max(1, queriesAtOnce/a.Group) }
 
 // attended is the memory of one Run, of some queries.
@@ -37,7 +37,7 @@ type attended struct {
 
 var attentions = sync.Pool{New: func() any { return new(attended) }}
 
-// Run replaces queries by what they find: those of some positions from first on, rows stride apart, each [Group, Dim]. A query sees
+// Run replaces queries by their results: those of some positions from first on, rows stride apart, each [Group, Dim]. A query sees
 // the tokens up to its own position. A page of keys is [heads, Dim, PageTokens], one of values [heads, PageTokens, Dim]; head
 // is the one to look in. What they hold after the last token does not matter.
 func (a *Attention) Run(q []float32, stride, positions, first, head int, keys, values [][]float32) {
@@ -86,7 +86,7 @@ func (s *attended) page(a *Attention, keys, values []float32, positions, seen in
 		addRows(s.sums, a.Dim, s.weights, PageTokens, values, a.Dim, PageTokens, len(s.most), a.Dim)
 		return
 	}
-	// A position adds no values that it does not see: a weight of 0 makes NaN of what is infinite.
+	// A position does not add values that it does not see: a weight of 0 makes NaN of what is infinite.
 	for t := max(0, 1-seen); t < positions; t++ {
 		n, query := min(PageTokens, seen+t), t*a.Group
 		for i := range a.Group {
@@ -114,7 +114,7 @@ func (s *attended) weigh(a *Attention, query, n int) {
 }
 
 // weighGeneric sets w[i] = exp(scores[i]·scale - top), rounded to float32, where top is the largest of them, and of most, and returns
-// top and the sum of w in lanes, element i in lane i mod 8. It leaves anything in scores. A NaN is never the maximum, but is a weight.
+// top and the sum of w in lanes, element i in lane i mod 8. What is in scores afterwards means nothing. A NaN is never the maximum, but is a weight.
 func weighGeneric(w *[PageTokens]float32, scores *[PageTokens]float64, scale, most float64) (top, sum float64) {
 	top = most
 	for i, v := range scores {

@@ -15,10 +15,10 @@ func secondLevelCache() int { return secondLevelOf("/sys/devices/system/cpu/cpu0
 // secondLevelOf reads a folder of Documentation/ABI/testing/sysfs-devices-system-cpu of the kernel.
 func secondLevelOf(folder string) int {
 	read := func(index, name string) string {
-		text, _ := os.ReadFile(filepath.Join(index, name)) // nothing will do
+		text, _ := os.ReadFile(filepath.Join(index, name)) // no text is as good as an empty one
 		return strings.TrimSpace(string(text))
 	}
-	indices, _ := filepath.Glob(filepath.Join(folder, "index*")) // the pattern is a good one
+	indices, _ := filepath.Glob(filepath.Join(folder, "index*")) // the pattern is valid
 	for _, index := range indices {
 		if read(index, "level") != "2" || read(index, "type") == "Instruction" {
 			continue

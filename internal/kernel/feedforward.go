@@ -17,7 +17,7 @@ func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
 	activate(p, activation{up: y, stride: stride, width: width}, rows)
 }
 
-// activation is what is being activated.
+// activation is one call that is being computed.
 type activation struct {
 	up, gate             []float32 // no gate: a squared ReLU
 	stride, width, parts int
@@ -32,7 +32,7 @@ type activating struct {
 	task *parallel.Task
 }
 
-// activations are kept from one to the next, so that one allocates nothing.
+// activations are reused, so that a call does not allocate.
 var activations = sync.Pool{New: func() any {
 	a := &activating{}
 	a.task = parallel.NewTask(func(lo, hi int) {
@@ -81,7 +81,7 @@ func swiGLU(up, gates []float32) {
 	}
 }
 
-// zeros and ones make of gate a product with silu alone.
+// zeros and ones turn gate into a product with silu alone.
 var (
 	zeros [64]float64
 	ones  = filled()

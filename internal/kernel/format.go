@@ -16,7 +16,7 @@ type format struct {
 	// tensor does.
 	widen  func(dst *float32, src *byte, n int)
 	narrow func(dst *byte, src *float32, n int)
-	// few is the most tokens for which it is faster to widen rows again and again than once for all.
+	// few is the most tokens for which it is faster to widen rows again for each than once for all.
 	few int
 }
 

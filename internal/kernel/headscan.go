@@ -20,7 +20,7 @@ type HeadScan struct {
 }
 
 // Run scans the channels lo to hi in time order, from the state [H·P, N], which it leaves as it is after the last
-// token. r.Dt is [T, H] and holds what softplus has not seen yet; r.B and r.C are [T, G, N].
+// token. r.Dt is [T, H] and holds the inputs of softplus; r.B and r.C are [T, G, N].
 //
 // The step is computed in float32, as stepHeadGeneric has it, and its result is the state as the cache stores it, so that a
 // scan may be cut anywhere. The sum over n has the order of a dot product and is not rounded before D and the gate, which

@@ -82,7 +82,7 @@ func tileAVX2(y *float32, yStride int, w *float32, _ int, x *float32, xStride in
 	tile2x3AVX2(y, yStride, w, x, xStride, cols)
 }
 
-// avx512 has what avx2 has where it says nothing else: conversions, for one, are bound by memory.
+// avx512 has what avx2 has if it says nothing else: conversions, for one, are bound by memory.
 var avx512 = func() isa {
 	s := avx2
 	s.name = "avx512"

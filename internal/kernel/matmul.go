@@ -14,7 +14,7 @@ const (
 	blockLeast = 36      // the fewest tokens of a block, so that rows need not be widened too often
 	sliceBytes = 1 << 18 // weights handed out at a time when there are few tokens
 	cacheLine  = 64
-	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, all want the same few places of a cache
+	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, compete for the same few sets of a cache
 )
 
 // Product is a matrix product of some tokens: y[t, r] = Σ_c w[r, c]·x[t, c], in the summation order of the package comment. Y must
@@ -62,7 +62,7 @@ type multiplication struct {
 	task     *parallel.Task
 }
 
-// multiplications are kept from one to the next, so that one allocates nothing.
+// multiplications are reused, so that a call does not allocate.
 var multiplications = sync.Pool{New: func() any {
 	m := &multiplication{}
 	m.task = parallel.NewTask(m.pieces)

@@ -81,7 +81,7 @@ func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	}
 }
 
-// few is the most tokens for which it is sooner to widen rows anew than once for all.
+// few is the most tokens for which it is faster to widen rows for each than once for all.
 func (m *Matrix) few() int {
 	if m.coding != nil {
 		return 1

@@ -6,7 +6,7 @@ import "github.com/gomamba/gomamba/internal/parallel"
 type Recurrence interface {
 	// scan is Run, but for what p says.
 	scan(r *ScanRows, h []float32, lo, hi int, p pass)
-	// leap moves the states of the channels lo to hi, at most stepChannels, as tokens without input do that take, together,
+	// leap moves the states of the channels lo to hi, at most stepChannels, over tokens without input that together take
 	// the time [I].
 	leap(h []float32, time []float64, lo, hi int)
 	// size returns the number of channels and of states of each.

@@ -13,7 +13,7 @@ type Scan struct {
 	States int       // N
 	Rate   []float32 // [I, N]: A·log2 e, as DecayRates gives it
 	D      []float32 // [I]
-	DtBias []float32 // [I]; nil if dt is what softplus gives
+	DtBias []float32 // [I]; nil if dt is the output of softplus
 }
 
 // ScanRows holds the inputs and the output of a scan over T tokens of one sequence.
@@ -38,7 +38,7 @@ func (s *Scan) Run(r *ScanRows, h []float32, lo, hi int) {
 
 // pass says what a pass over some rows does beside moving the states.
 type pass struct {
-	raw   bool      // r.Dt is what softplus has not seen, and with a Scan.DtBias becomes what it gives
+	raw   bool      // r.Dt is the input of softplus; with a Scan.DtBias its output replaces it
 	gated bool      // set r.Y
 	time  []float64 // [I]: add each channel's dt, unless nil
 }

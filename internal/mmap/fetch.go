@@ -3,7 +3,7 @@ package mmap
 import "os"
 
 // Fetch makes the bytes of a mapped file present: with one request where the system takes one, and by a look at every
-// page, so that a fault comes here, under a Guard, and not in a system call that is handed the bytes. Memory that is no
+// page, so that a fault comes here, under a Guard, and not in a system call that is handed the bytes. Memory that is not a
 // mapped file is left alone.
 func Fetch(data []byte) {
 	if len(data) == 0 {

@@ -11,7 +11,7 @@ import (
 
 const openFlags = os.O_RDONLY
 
-// mapFile copies the file where it cannot be mapped as a byte slice.
+// mapFile copies a file that cannot be mapped as a byte slice.
 func mapFile(f *os.File, size int) (_ []byte, err error) {
 	r, err := mmap.Open(f.Name())
 	if err != nil {

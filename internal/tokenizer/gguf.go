@@ -40,7 +40,7 @@ func (k *keys) fail(key, format string, args ...any) error {
 	return &badfile.FormatError{File: k.path, Where: "key " + prefixGGUF + key, Detail: fmt.Sprintf(format, args...)}
 }
 
-// value decodes the value of a key with a method of gguf.Value. ok is false where there is no such key.
+// value decodes the value of a key with a method of gguf.Value. ok is false if there is no such key.
 func value[T any](k *keys, key string, decode func(gguf.Value) (T, error)) (v T, ok bool, err error) {
 	raw, ok := k.values[prefixGGUF+key]
 	if !ok {
@@ -271,7 +271,7 @@ func (t *Tokenizer) addPieces(pieces []piece) {
 	t.raw, t.cooked = newFinder(raw), newFinder(cooked)
 }
 
-// merges reads the pairs, "a b", in which a token has no spaces.
+// merges reads the pairs, "a b", in which a token does not have spaces.
 func (k *keys) merges(m *bpe) error {
 	lines, ok, err := value(k, "merges", gguf.Value.Strings)
 	if err != nil {

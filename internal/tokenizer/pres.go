@@ -50,7 +50,7 @@ var Pres = []Pre{
 	{Name: "default", Split: splitBytes(`[\p{P}\$\+<=>\^~\|]+`, gpt2Pattern, `\p{N}+`, `[0-9][0-9][0-9]`)},
 }
 
-// Covers reports whether an expression is one of those here that match every character: what they split has no gaps.
+// Covers reports whether an expression is one of those here that match every character: what they split does not leave gaps.
 func Covers(expr string) bool {
 	return slices.Contains([]string{gpt2Pattern, llama3Pattern, qwen2Pattern, tekkenPattern}, expr)
 }

@@ -144,7 +144,7 @@ func keptByAdded(pieces []piece) int {
 	return first
 }
 
-// check refuses what a tokenizer.json has no way to say.
+// check refuses what a tokenizer.json cannot say.
 func (r *rendering) check() error {
 	other := func(where, format string, args ...any) error {
 		return &badfile.UnsupportedError{Where: "key " + prefixGGUF + where, Detail: fmt.Sprintf(format, args...)}

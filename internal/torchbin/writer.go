@@ -40,7 +40,7 @@ type body struct {
 
 // NewWriter writes all but the tensors' bytes to w. The bytes follow with WriteAt in constant memory, but for those of
 // tensors that share a storage, and Close ends the file. top is the archive's folder; torch takes the file's name without
-// its extension. Any dtype but U16, U32 and U64 will do, which have no storage class.
+// its extension. Any dtype but U16, U32 and U64 will do, which do not have a storage class.
 func NewWriter(w io.WriterAt, top string, entries []Entry) (*Writer, error) {
 	storages, err := plan(top, entries)
 	if err != nil {

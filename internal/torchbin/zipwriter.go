@@ -137,7 +137,7 @@ func (z *zipWriter) zip64(r *zipRecord) []byte {
 	return append(le.AppendUint16(le.AppendUint16(nil, extraZip64), uint16(len(wide))), wide...)
 }
 
-// flags returns the flags of the record: nothing follows what has no bytes.
+// flags returns the flags of the record: nothing follows an empty record.
 func (r *zipRecord) flags() uint16 {
 	if r.size == 0 {
 		return flagUTF8

@@ -214,7 +214,7 @@ func (c *comparison) add(name string, shape []int, what, judge, got, want []floa
 	c.report.Tensors = append(c.report.Tensors, t)
 }
 
-// mask leaves out the positions of padding, which have no meaning. Of states only keys and values have positions.
+// mask leaves out the positions of padding, which mean nothing. Of states only keys and values have positions.
 func (c *comparison) mask(name string, shape []int) func(i int) bool {
 	tokens := c.batch.Tokens
 	switch {

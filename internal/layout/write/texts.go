@@ -165,7 +165,7 @@ func (x *Texts) config(whole bool) ([]byte, error) {
 	ordinary := func(id uint64) bool { return whole && id < uint64(len(types)) && types[id] == gguf.TokenNormal }
 	names := map[string]string{}
 	for name, key := range gguf.SpecialTokens {
-		if name != "eot" && name != "eom" { // which transformers has no names for
+		if name != "eot" && name != "eom" { // which transformers does not name
 			names[gguf.KeyTokenizer+key] = name + "_token"
 		}
 	}

@@ -17,7 +17,7 @@ const (
 
 // grid is a table of rows, one of those in codebook.Tables.
 type grid struct {
-	at    int // where it begins
+	at    int // its first index
 	width int // bytes of a row
 }
 

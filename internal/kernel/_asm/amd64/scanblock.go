@@ -177,7 +177,7 @@ func quarters(v [4]VecVirtual) [4]VecVirtual {
 	return [4]VecVirtual{pick(front, front2, 0x88), pick(front, front2, 0xdd), pick(back, back2, 0x88), pick(back, back2, 0xdd)}
 }
 
-// decayWide is what kernel.decay needs at hand.
+// decayWide is what kernel.decay needs in registers.
 type decayWide struct {
 	min, max, one VecVirtual
 	q             []VecVirtual

@@ -70,7 +70,7 @@ func softplus(k *constants) {
 		VFNMADD213PS(uLow, u, q)
 		VADDPS(q, u, u)
 
-		// x itself where it is above 20 or NaN; x + (u + low) where it is positive; u elsewhere.
+		// x itself if it is above 20 or NaN; x + (u + low) if it is positive; u otherwise.
 		VADDPS(low, u, low)
 		VADDPS(x, low, low)
 		zero := k.reg()

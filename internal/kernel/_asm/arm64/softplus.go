@@ -103,7 +103,7 @@ func softplus(a *asm) {
 	each("fmls 4s", q, poly, u)
 	each("fadd 4s", u, u, q)
 
-	// x itself where it is above 20 or NaN; x + (u + low) where it is positive; u elsewhere.
+	// x itself if it is above 20 or NaN; x + (u + low) if it is positive; u otherwise.
 	each("fadd 4s", low, u, low)
 	each("fadd 4s", low, x, low)
 	a.zero(c0)
