@@ -50,7 +50,7 @@ func (l *ledger) files() (paths []string) {
 	return paths
 }
 
-// mayWrite checks that a file may be written at path: it falls on no input, and what is there may be replaced.
+// mayWrite checks that a file may be written at path: it does not fall on an input, and what is there may be replaced.
 func (l *ledger) mayWrite(path string, replace func(path string) error) error {
 	return atomicfile.Check(path, atomicfile.Options{Replace: replace, Apart: l.files()})
 }

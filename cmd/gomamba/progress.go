@@ -19,7 +19,7 @@ import (
 	"github.com/gomamba/gomamba/internal/progress"
 )
 
-// barDelay is how long work may last before its bar appears: what is quicker than that needs none.
+// barDelay is how long work may last before its bar appears: quicker work does not need one.
 const barDelay = 400 * time.Millisecond
 
 // bar shows how far work has come, its rate and the time left, on stderr and only if that is a terminal.

@@ -11,7 +11,7 @@ import (
 	"github.com/gomamba/gomamba/text"
 )
 
-// openTokenizer opens the tokenizer of MODEL, or MODEL as a tokenizer. A model of bytes needs none.
+// openTokenizer opens the tokenizer of MODEL, or MODEL as a tokenizer. A model of bytes does not need one.
 func openTokenizer(cmd *cobra.Command, s *settings, name string) (t *text.Tokenizer, err error) {
 	path := stream.Stdin
 	if name != "-" {
