@@ -208,10 +208,10 @@ func (c *JambaConfig) fields() []field {
 		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
 		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
 
-		intField("attn_layer_period", &c.Attention.Period, 1, maxWidth).deciding(Tensors),
-		intField("attn_layer_offset", &c.Attention.Offset, -maxWidth, maxWidth).deciding(Tensors), // below 0: in no layer
-		intField("expert_layer_period", &c.Experts.Period, 1, maxWidth).deciding(Tensors).counting(c.NumExperts > 1),
-		intField("expert_layer_offset", &c.Experts.Offset, -maxWidth, maxWidth).deciding(Tensors).counting(c.NumExperts > 1),
+		c.layersOf("attn_layer_period", &c.Attention.Period, 1, BlockAttention),
+		c.layersOf("attn_layer_offset", &c.Attention.Offset, -maxWidth, BlockAttention), // below 0: in no layer
+		c.layersOf("expert_layer_period", &c.Experts.Period, 1, BlockSwiGLUMoE),
+		c.layersOf("expert_layer_offset", &c.Experts.Offset, -maxWidth, BlockSwiGLUMoE),
 		intField("num_experts", &c.NumExperts, 0, maxInner).deciding(Tensors),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(experts),
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
@@ -229,6 +229,21 @@ func (c *JambaConfig) fields() []field {
 		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
 		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	)
+}
+
+// layersOf is a key that decides which layers have a block, and means the same as any other number by which the same have it.
+func (c *JambaConfig) layersOf(key string, p *int, least int, b Block) field {
+	f := intField(key, p, least, maxWidth).deciding(Tensors)
+	f.same = func() string {
+		var layers []int
+		for l, blocks := range c.Blocks() {
+			if slices.Contains(blocks, b) {
+				layers = append(layers, l)
+			}
+		}
+		return fmt.Sprint(layers)
+	}
+	return f
 }
 
 func (c *JambaConfig) handles() []handle {
