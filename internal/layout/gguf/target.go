@@ -75,7 +75,7 @@ func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	}
 	source, err := g.source(p, parts, stored)
 	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
-	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+	if block, ok := regroups(parts, stored); err == nil && ok && source.DType == block {
 		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
 		err = g.addScale(p, step, parts)
 	}
