@@ -33,6 +33,9 @@ func newTarget() write.Target { return &target{f32: map[string]bool{}} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
+	if p.MLX.Mode != "" {
+		return write.OnlyMLX()
+	}
 	if _, ok := p.Recipe.FileType(); !ok && !p.Recipe.Keeps() {
 		known := slices.DeleteFunc(recipe.All(), func(r recipe.Recipe) bool {
 			_, ok := r.FileType()
