@@ -44,7 +44,7 @@ var (
 			n := c.(*NemotronHConfig)
 			for _, b := range []Block{BlockMamba2, BlockAttention} {
 				if !n.has(b) {
-					return unsupported(keyLayers, "found no layer of %s: mlx-lm generates with models that have one of each, Mamba-2 and attention", b)
+					return unsupported(keyLayers, "found no layer of %s: mlx-lm generates only with models that have layers of Mamba-2 and of attention", b)
 				}
 			}
 			return nil
