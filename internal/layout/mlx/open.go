@@ -55,7 +55,7 @@ func match(src layout.Source) bool {
 			path = shards[0]
 		}
 	}
-	if err != nil || layout.HoldsTorch(path) {
+	if err != nil || layout.FirstBytes(path) == "" || layout.HoldsTorch(path) { // no regular file, or another format
 		return false
 	}
 	f, err := safetensors.Open(path)
