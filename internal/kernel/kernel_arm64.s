@@ -4044,6 +4044,227 @@ eight:
 	FMOVD F0, sum+40(FP)
 	RET
 
+// func roundTrialsNEON(t *float32, x, w *float32, n int, lo, hi float32)
+TEXT ·roundTrialsNEON(SB), NOSPLIT, $0-40
+	MOVD t+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD n+24(FP), R3
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 256(R20), F0
+	VEOR V1.B16, V1.B16, V1.B16
+	FMOVQ 0(R0), F2
+	FMOVQ 64(R0), F3
+	WORD $0x6e22fc10 // fdiv v16.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e10 // bic v16.16b, v16.16b, v2.16b
+	WORD $0x6e30dc74 // fmul v20.4s, v3.4s, v16.4s
+	FMOVQ F16, 128(R0)
+	FMOVQ F20, 192(R0)
+	FMOVQ 16(R0), F2
+	FMOVQ 80(R0), F3
+	WORD $0x6e22fc11 // fdiv v17.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e31 // bic v17.16b, v17.16b, v2.16b
+	WORD $0x6e31dc75 // fmul v21.4s, v3.4s, v17.4s
+	FMOVQ F17, 144(R0)
+	FMOVQ F21, 208(R0)
+	FMOVQ 32(R0), F2
+	FMOVQ 96(R0), F3
+	WORD $0x6e22fc12 // fdiv v18.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e52 // bic v18.16b, v18.16b, v2.16b
+	WORD $0x6e32dc76 // fmul v22.4s, v3.4s, v18.4s
+	FMOVQ F18, 160(R0)
+	FMOVQ F22, 224(R0)
+	FMOVQ 48(R0), F2
+	FMOVQ 112(R0), F3
+	WORD $0x6e22fc13 // fdiv v19.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e73 // bic v19.16b, v19.16b, v2.16b
+	WORD $0x6e33dc77 // fmul v23.4s, v3.4s, v19.4s
+	FMOVQ F19, 176(R0)
+	FMOVQ F23, 240(R0)
+	FMOVS lo+32(FP), F24
+	VDUP V24.S[0], V24.S4
+	FMOVS hi+36(FP), F25
+	VDUP V25.S[0], V25.S4
+	FMOVQ 640(R20), F26
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+value:
+	VLD1R (R1), [V27.S4]
+	VLD1R (R2), [V28.S4]
+	WORD $0x6e30df7d // fmul v29.4s, v27.4s, v16.4s
+	WORD $0x4e34d7bd // fadd v29.4s, v29.4s, v20.4s
+	WORD $0x4e38f7be // fmax v30.4s, v29.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x4ebed7bd // fsub v29.4s, v29.4s, v30.4s
+	WORD $0x6e3ddf9f // fmul v31.4s, v28.4s, v29.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	WORD $0x6e3edffe // fmul v30.4s, v31.4s, v30.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
+	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
+	VLD1R (R2), [V28.S4]
+	WORD $0x6e31df7d // fmul v29.4s, v27.4s, v17.4s
+	WORD $0x4e35d7bd // fadd v29.4s, v29.4s, v21.4s
+	WORD $0x4e38f7be // fmax v30.4s, v29.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x4ebed7bd // fsub v29.4s, v29.4s, v30.4s
+	WORD $0x6e3ddf9f // fmul v31.4s, v28.4s, v29.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	WORD $0x6e3edffe // fmul v30.4s, v31.4s, v30.4s
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	VLD1R (R2), [V28.S4]
+	WORD $0x6e32df7d // fmul v29.4s, v27.4s, v18.4s
+	WORD $0x4e36d7bd // fadd v29.4s, v29.4s, v22.4s
+	WORD $0x4e38f7be // fmax v30.4s, v29.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x4ebed7bd // fsub v29.4s, v29.4s, v30.4s
+	WORD $0x6e3ddf9f // fmul v31.4s, v28.4s, v29.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x6e3edffe // fmul v30.4s, v31.4s, v30.4s
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
+	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
+	VLD1R (R2), [V28.S4]
+	WORD $0x6e33df7d // fmul v29.4s, v27.4s, v19.4s
+	WORD $0x4e37d7bd // fadd v29.4s, v29.4s, v23.4s
+	WORD $0x4e38f7be // fmax v30.4s, v29.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x4ebed7bd // fsub v29.4s, v29.4s, v30.4s
+	WORD $0x6e3ddf9f // fmul v31.4s, v28.4s, v29.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
+	WORD $0x6e3edf9c // fmul v28.4s, v28.4s, v30.4s
+	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
+	WORD $0x6e3edffe // fmul v30.4s, v31.4s, v30.4s
+	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	ADD $4, R1
+	ADD $4, R2
+	SUB $1, R3
+	CBNZ R3, value
+	FSTPQ (F0, F1), 256(R0)
+	FSTPQ (F2, F3), 288(R0)
+	FSTPQ (F4, F5), 320(R0)
+	FSTPQ (F6, F7), 352(R0)
+	FSTPQ (F8, F9), 384(R0)
+	FSTPQ (F10, F11), 416(R0)
+	FSTPQ (F12, F13), 448(R0)
+	FSTPQ (F14, F15), 480(R0)
+	ADD $832, R0, R4
+	VLD1R (R4), [V16.S4]
+	ADD $836, R0, R4
+	VLD1R (R4), [V17.S4]
+	ADD $840, R0, R4
+	VLD1R (R4), [V18.S4]
+	ADD $844, R0, R4
+	VLD1R (R4), [V19.S4]
+	FMOVQ 656(R20), F20
+	VEOR V21.B16, V21.B16, V21.B16
+	MOVD $4, R5
+lanes:
+	FMOVQ 0(R0), F0
+	FMOVQ 192(R0), F1
+	FMOVQ 256(R0), F2
+	FMOVQ 448(R0), F3
+	FMOVQ 320(R0), F4
+	FMOVQ 384(R0), F5
+	FMOVQ 64(R0), F6
+	FMOVQ 128(R0), F9
+	WORD $0x6e20dc07 // fmul v7.4s, v0.4s, v0.4s
+	WORD $0x6e29de28 // fmul v8.4s, v17.4s, v9.4s
+	WORD $0x6e30dc29 // fmul v9.4s, v1.4s, v16.4s
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD $0x4ea2d508 // fsub v8.4s, v8.4s, v2.4s
+	WORD $0x6e33dc4a // fmul v10.4s, v2.4s, v19.4s
+	WORD $0x6e33dd0b // fmul v11.4s, v8.4s, v19.4s
+	WORD $0x6e2bdd09 // fmul v9.4s, v8.4s, v11.4s
+	WORD $0x4ea9d46c // fsub v12.4s, v3.4s, v9.4s
+	WORD $0x4e35e40e // fcmeq v14.4s, v0.4s, v21.4s
+	WORD $0x6e30dcc9 // fmul v9.4s, v6.4s, v16.4s
+	WORD $0x4e31d62d // fadd v13.4s, v17.4s, v17.4s
+	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	WORD $0x6e29dcc9 // fmul v9.4s, v6.4s, v9.4s
+	WORD $0x4e29d649 // fadd v9.4s, v18.4s, v9.4s
+	WORD $0x6e23dced // fmul v13.4s, v7.4s, v3.4s
+	WORD $0x4e29d5af // fadd v15.4s, v13.4s, v9.4s
+	WORD $0x6eae1ded // bit v13.16b, v15.16b, v14.16b
+	FMOVQ F13, 512(R0)
+	WORD $0x6e2cdced // fmul v13.4s, v7.4s, v12.4s
+	WORD $0x4e29d5af // fadd v15.4s, v13.4s, v9.4s
+	WORD $0x6eae1ded // bit v13.16b, v15.16b, v14.16b
+	FMOVQ F13, 576(R0)
+	WORD $0x6e22dc29 // fmul v9.4s, v1.4s, v2.4s
+	WORD $0x4ea9d4ad // fsub v13.4s, v5.4s, v9.4s
+	WORD $0x4e21d429 // fadd v9.4s, v1.4s, v1.4s
+	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
+	WORD $0x4ea9d46f // fsub v15.4s, v3.4s, v9.4s
+	WORD $0x6e21dc29 // fmul v9.4s, v1.4s, v1.4s
+	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
+	WORD $0x4e29d5ef // fadd v15.4s, v15.4s, v9.4s
+	WORD $0x6e24fda9 // fdiv v9.4s, v13.4s, v4.4s
+	WORD $0x6e29dda9 // fmul v9.4s, v13.4s, v9.4s
+	WORD $0x4ea9d5e9 // fsub v9.4s, v15.4s, v9.4s
+	WORD $0x6e29dce9 // fmul v9.4s, v7.4s, v9.4s
+	FMOVQ F9, 640(R0)
+	WORD $0x6e2adc49 // fmul v9.4s, v2.4s, v10.4s
+	WORD $0x4ea9d48d // fsub v13.4s, v4.4s, v9.4s
+	WORD $0x6e22dd69 // fmul v9.4s, v11.4s, v2.4s
+	WORD $0x4ea9d4af // fsub v15.4s, v5.4s, v9.4s
+	WORD $0x6e34dc89 // fmul v9.4s, v4.4s, v20.4s
+	WORD $0x4e29f5ad // fmax v13.4s, v13.4s, v9.4s
+	WORD $0x6e2dfded // fdiv v13.4s, v15.4s, v13.4s
+	WORD $0x6e2ddde9 // fmul v9.4s, v15.4s, v13.4s
+	WORD $0x4ea9d589 // fsub v9.4s, v12.4s, v9.4s
+	WORD $0x6e29dce9 // fmul v9.4s, v7.4s, v9.4s
+	FMOVQ F9, 704(R0)
+	WORD $0x4eabd429 // fsub v9.4s, v1.4s, v11.4s
+	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
+	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	WORD $0x6e29dc09 // fmul v9.4s, v0.4s, v9.4s
+	FMOVQ F9, 768(R0)
+	ADD $16, R0
+	SUB $1, R5
+	CBNZ R5, lanes
+	RET
+
 // func xorNEON(data *byte, quarter int) uint64
 TEXT ·xorNEON(SB), NOSPLIT, $0-24
 	MOVD data+0(FP), R0
@@ -4438,4 +4659,8 @@ DATA constantsNEON<>+608(SB)/8, $0xc2fc0000c2fc0000
 DATA constantsNEON<>+616(SB)/8, $0xc2fc0000c2fc0000
 DATA constantsNEON<>+624(SB)/8, $0x42fe000042fe0000
 DATA constantsNEON<>+632(SB)/8, $0x42fe000042fe0000
-GLOBL constantsNEON<>(SB), RODATA|NOPTR, $640
+DATA constantsNEON<>+640(SB)/8, $0x4b4000004b400000
+DATA constantsNEON<>+648(SB)/8, $0x4b4000004b400000
+DATA constantsNEON<>+656(SB)/8, $0x3727c5ac3727c5ac
+DATA constantsNEON<>+664(SB)/8, $0x3727c5ac3727c5ac
+GLOBL constantsNEON<>(SB), RODATA|NOPTR, $672
