@@ -152,7 +152,7 @@ func compile(p platform) (build, error) {
 		}
 	}
 	if err != nil || b.time.IsZero() {
-		return build{}, fmt.Errorf("the binary does not say which commit it is of: build in a clone of the repository, with git installed")
+		return build{}, fmt.Errorf("the binary does not say which commit it is of: build in a clone of the repository that is not a linked work tree, with git installed")
 	}
 	return b, nil
 }
