@@ -27,11 +27,12 @@ const (
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
 
-// Step is what a layer does to the residual stream: x += block(norm(x)).
+// Step is what a layer does to the residual stream: x += scale · block(norm(x)).
 type Step struct {
-	Norm  string // the weight of the norm, within the layer
+	Norm  string // the weight of the norm, within the layer; "": the block reads what the one before it has read, beside which it stands
 	Under string // the prefix of the block's tensors, within the layer
 	Kind  Kind
+	Scale float64 // of what the block adds
 
 	Mamba2    *Mamba2Sizes // of Mamba2
 	Attention *Attention   // of SelfAttention
@@ -72,7 +73,7 @@ func Layers(cfg config.Config) [][]Step {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
-			step := Step{Norm: norm, Under: under, Kind: Kind(b)}
+			step := Step{Norm: norm, Under: under, Kind: Kind(b), Scale: 1}
 			step.describe(cfg)
 			steps = append(steps, step)
 		}

@@ -67,6 +67,7 @@ func (s *Step) nemotron(c *config.NemotronHConfig) {
 
 // granite fills in what a step of Granite 4.0 varies in.
 func (s *Step) granite(c *config.GraniteHybridConfig) {
+	s.Scale = c.ResidualScale
 	shared := MLPSizes{Gate: "shared_mlp.gate_proj", Up: "shared_mlp.up_proj", Down: "shared_mlp.output_linear", Width: c.SharedSize}
 	switch s.Kind {
 	case Mamba2:

@@ -5,14 +5,14 @@ import "github.com/gomamba/gomamba/config"
 // Scales are the factors of a network outside of its blocks.
 type Scales struct {
 	Embeddings float64 // of embeddings
-	Residual   float64 // of what a block adds to the residual stream
-	Logits     float64 // a divisor of logits
+	Logits     float64 // of logits
+	Divisor    float64 // of logits
 }
 
 // ScalesOf returns the factors of a network.
 func ScalesOf(cfg config.Config) Scales {
 	if c, ok := cfg.(*config.GraniteHybridConfig); ok {
-		return Scales{c.EmbeddingScale, c.ResidualScale, c.LogitsScaling}
+		return Scales{c.EmbeddingScale, 1, c.LogitsScaling}
 	}
 	return Scales{1, 1, 1}
 }
