@@ -93,7 +93,7 @@ func (s *Step) granite(c *config.GraniteHybridConfig) {
 func hybridMixer(c *config.Common, m *config.Mixer2) *Mamba2Sizes {
 	return &Mamba2Sizes{
 		Heads: m.MambaNumHeads, HeadDim: m.MambaHeadDim, Groups: m.NGroups, StateSize: c.StateSize, Kernel: c.ConvKernel,
-		Bias: c.UseBias, ConvBias: c.UseConvBias, NormEps: c.LayerNormEpsilon, Chunk: m.ChunkSize,
+		Bias: c.UseBias, OutBias: c.UseBias, ConvBias: c.UseConvBias, NormEps: c.LayerNormEpsilon, Chunk: m.ChunkSize,
 	}
 }
 

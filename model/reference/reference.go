@@ -278,6 +278,18 @@ func rmsNorm[F constraints.Float](x, weight []F, eps F) {
 	}
 }
 
+// scaled returns x times a number, 0 standing for 1.
+func scaled[F constraints.Float](o *oracle[F], x []F, scale float64) []F {
+	if scale == 0 || scale == 1 {
+		return x
+	}
+	y := make([]F, len(x))
+	for i, v := range x {
+		y[i] = v * F(scale)
+	}
+	return o.narrow(y)
+}
+
 // bias returns a bias that the configuration may do without; nil then.
 func (o *oracle[F]) bias(b binder, name string, used bool) []F {
 	if !used {
