@@ -81,6 +81,7 @@ type GGUFTensors struct {
 	ConvBias      bool // there is a bias of a convolution
 	AttentionBias bool // of queries
 	MLPBias       bool // of a projection up
+	MixerNorm     bool // there is one in Mamba-2
 	Gate          int  // rows of the first ffn_gate.weight; 0: there is none
 }
 

@@ -292,6 +292,27 @@ func (r *ggufReader) heads(width, keys int) QueryHeads {
 	return h
 }
 
+// plainRope reads the rotary embedding of heads of some width, which it turns whole.
+func (r *ggufReader) plainRope(rope *Rope, width int) {
+	rope.Theta = r.number(ggufTheta, defaultTheta)
+	if n := r.sizeOr(ggufRotated, maxInner, width); n != width {
+		r.fail(unsupported(r.arch+ggufRotated, "found %d, heads have %d channels; only the embedding of whole heads is supported", n, width))
+	}
+	r.unscaledRope()
+}
+
+// unscaledRope refuses rotary embeddings other than the plain one.
+func (r *ggufReader) unscaledRope() {
+	if !r.has(ggufScaling) {
+		return
+	}
+	if name, err := r.f.Str(r.arch + ggufScaling); err != nil {
+		r.fail(err)
+	} else if name != "none" {
+		r.fail(unsupported(r.arch+ggufScaling, "found %q; only the plain embedding is supported", name))
+	}
+}
+
 // checkPairs refuses heads whose rows cannot be interleaved.
 func checkPairs(c *QueryHeads, used bool) error {
 	if used && c.HeadDim%2 != 0 {

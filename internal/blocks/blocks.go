@@ -109,6 +109,8 @@ func (s *Step) describe(cfg config.Config) {
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
 		s.granite(cfg)
+	case *config.FalconH1Config:
+		s.falconH1(cfg)
 	}
 }
 

@@ -30,6 +30,7 @@ var tables = []table{
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
+	{config.FalconH1, []row{rowEmbedding}, falconH1Blocks, []row{rowNormF, rowHead}, &falconH1Names},
 }
 
 // The tensors outside the mixers, which all families have in common.
@@ -44,7 +45,7 @@ var (
 // block lists the tensors of a kind of block, in the order in which the model uses them.
 type block struct {
 	title string // of such blocks, for messages
-	norm  string // the weight of the norm before it
+	norm  string // the weight of the norm before it; empty: it stands beside the block before it, after one norm
 	under string // what the names of all others begin with
 	rows  []row
 

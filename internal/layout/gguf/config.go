@@ -38,7 +38,7 @@ func parseConfig(file string, f *gguf.File, vocab int, tied bool) (config.Config
 		gate = f.Tensors()[i].Shape[0]
 	}
 	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, Gate: gate,
-		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias")})
+		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias"), MixerNorm: has(".ssm_norm.weight")})
 }
 
 // encodeConfig returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are
