@@ -165,7 +165,7 @@ func (c *FalconH1Config) fields() []field {
 		ropeField("rope_parameters", &c.Rope, func() bool { return true }).deciding(Results),
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
 		boolField("mlp_bias", &c.MLPBias).deciding(Tensors),
-		nullableField(intField("mamba_d_ssm", &c.InnerStated, 1, maxWidth), &c.InnerStated, 0).deciding(Tensors),
+		c.innerField().deciding(Tensors),
 		boolField("mamba_rms_norm", &c.RMSNorm).deciding(Tensors),
 		boolField("mamba_norm_before_gate", &c.NormBeforeGate).deciding(Results).counting(c.RMSNorm),
 		boolField("projectors_bias", &c.ProjectorsBias).deciding(Tensors),
@@ -173,6 +173,14 @@ func (c *FalconH1Config) fields() []field {
 	fields = append(fields, c.Multipliers.fields()...)
 	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, true, c.InnerStated == 0)...)
 	return append(fields, c.runFields()...)
+}
+
+// innerField states the channels of Mamba-2, or with null leaves them to mamba_expand.
+func (c *FalconH1Config) innerField() field {
+	f := nullableField(intField("mamba_d_ssm", &c.InnerStated, 1, maxWidth), &c.InnerStated, 0)
+	inRange := f.check
+	f.check = func() bool { return c.InnerStated == 0 || inRange() }
+	return f
 }
 
 func (c *FalconH1Config) handles() []handle {

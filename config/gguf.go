@@ -190,6 +190,9 @@ func ggufFamily(f GGUFKeys) (e *entry, arch string, err error) {
 			}
 			continue
 		}
+		if h := e.gguf.hybrid; h != nil && h.claims != nil && !h.claims(f) {
+			continue
+		}
 		on := false
 		if key := arch + e.gguf.flag; e.gguf.flag != "" && f.Has(key) {
 			if on, err = f.Bool(key); err != nil {

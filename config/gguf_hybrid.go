@@ -17,6 +17,8 @@ type hybridKeys struct {
 	arch  func(c Config) string // that of a model
 	keys  func(c Config) []GGUFKey
 	read  func(r *ggufReader, t GGUFTensors) Config // from llama.cpp's keys alone
+
+	claims func(f GGUFKeys) bool // distinguishes files of families that llama.cpp gives one name; nil: there is one such family
 }
 
 // The keys that hybrids have in common, after the name of the architecture.

@@ -224,7 +224,6 @@ func (c *GraniteHybridConfig) fields() []field {
 		intField("shared_intermediate_size", &c.SharedSize, 1, maxWidth).deciding(Tensors),
 		intField("num_local_experts", &c.NumLocalExperts, 0, maxInner).deciding(Tensors),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(c.NumLocalExperts > 0),
-
 	)
 	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, mixers, mixers)...)
 	return append(fields, c.runFields()...)

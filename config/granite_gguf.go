@@ -7,6 +7,10 @@ var graniteGGUF = hybridKeys{
 	arch:  func(c Config) string { return c.(*GraniteHybridConfig).ggufArch() },
 	keys:  func(c Config) []GGUFKey { return c.(*GraniteHybridConfig).ggufKeys() },
 	read:  readGranite,
+	claims: func(f GGUFKeys) bool {
+		arch, _ := f.Str(ggufArchitecture)
+		return arch != "granitehybrid" || !isBamba(f)
+	},
 }
 
 // graniteScales are the factors of Granite, which llama.cpp leaves out of the arithmetic where they are 0.

@@ -111,6 +111,8 @@ func (s *Step) describe(cfg config.Config) {
 		s.granite(cfg)
 	case *config.FalconH1Config:
 		s.falconH1(cfg)
+	case *config.BambaConfig:
+		s.bamba(cfg)
 	}
 }
 

@@ -118,6 +118,21 @@ func (s *Step) falconH1(c *config.FalconH1Config) {
 	}
 }
 
+// bamba fills in what a step of Bamba varies in.
+func (s *Step) bamba(c *config.BambaConfig) {
+	switch s.Kind {
+	case Mamba2:
+		s.Mamba2 = hybridMixer(&c.Common, &c.Mixer2)
+		s.Mamba2.Limit = c.TimeStepLimit
+	case SelfAttention:
+		s.Attention = heads(&c.QueryHeads, 1/math.Sqrt(float64(c.HeadDim)))
+		s.Attention.Bias, s.Attention.OutBias = c.AttentionBias, c.AttentionBias
+		s.Attention.Turned, s.Attention.Theta = c.Rope.Turned(c.HeadDim), c.Rope.Theta
+	case SwiGLU:
+		s.MLP = &MLPSizes{Gate: "gate_proj", Up: "up_proj", Down: "down_proj", Width: c.IntermediateSize, Bias: c.MLPBias}
+	}
+}
+
 func hybridMixer(c *config.Common, m *config.Mixer2) *Mamba2Sizes {
 	return &Mamba2Sizes{
 		Heads: m.MambaNumHeads, HeadDim: m.MambaHeadDim, Groups: m.NGroups, StateSize: c.StateSize, Kernel: c.ConvKernel,

@@ -175,3 +175,14 @@ func (b block) inOrder() block {
 	}
 	return b
 }
+
+// turning is the block with only so many rows of each head interleaved in GGUF as a symbol says.
+func (b block) turning(symbol string) block {
+	b.rows = slices.Clone(b.rows)
+	for i := range b.rows {
+		if b.rows[i].gguf.heads != "" {
+			b.rows[i].gguf.turned = symbol
+		}
+	}
+	return b
+}

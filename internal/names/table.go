@@ -31,6 +31,7 @@ var tables = []table{
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
 	{config.FalconH1, []row{rowEmbedding}, falconH1Blocks, []row{rowNormF, rowHead}, &falconH1Names},
+	{config.Bamba, []row{rowEmbedding}, bambaBlocks, []row{rowNormF, rowHead}, &bambaNames},
 }
 
 // The tensors outside the mixers, which all families have in common.
@@ -75,6 +76,7 @@ type place struct {
 	f32      bool   // always as F32
 	demanded bool   // of every model, with zeros if it does not have the tensor
 	heads    string // the symbol of the number of heads whose rows are interleaved; empty: rows are in order
+	turned   string // that of how many rows of each; empty: all
 	shape    dims   // nil: as PyTorch shapes it
 }
 
