@@ -27,7 +27,8 @@ type FalconH1Config struct {
 	IntermediateSize int // of the SwiGLU
 	Multipliers
 
-	unfolded *FalconH1Config // the model before its multipliers went into its weights; nil: they did not, or nobody knows them
+	folded   bool            // the multipliers are in the weights, and all 1
+	unfolded *FalconH1Config // as it was before that; nil: nobody knows
 }
 
 // NewFalconH1 returns the defaults of transformers 5.24.

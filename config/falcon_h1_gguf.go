@@ -50,6 +50,7 @@ func (c *FalconH1Config) ggufKeys() []GGUFKey {
 
 func readFalconH1(r *ggufReader, t GGUFTensors) Config {
 	c := NewFalconH1()
+	c.folded = true
 	c.NumHiddenLayers, c.HiddenSize, c.LayerNormEpsilon = r.all(), r.size(ggufWidth, maxWidth), r.epsilon()
 	_, keys := r.layers(ggufKeyHeads, c.NumHiddenLayers)
 	c.QueryHeads = r.heads(c.HiddenSize, keys)

@@ -106,7 +106,7 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	if err := l.writable(c); err != nil {
 		return nil, nil, err
 	}
-	whole, err := c.EncodeHF()
+	whole, err := OutOfGGUF(c).EncodeHF()
 	if err != nil {
 		return nil, nil, err
 	}

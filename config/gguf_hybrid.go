@@ -133,7 +133,7 @@ func ownHybrid(f GGUFKeys, e *entry, arch string) (Config, error) {
 			return nil, formatError(k.Key, "found %s, %s says %s", found, ggufOwn, want)
 		}
 	}
-	return c, nil
+	return InGGUF(c), nil
 }
 
 // sameKind renders what a file has for a key, as a value of the kind of k's.
