@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
@@ -172,7 +173,7 @@ func (c *FalconH1Config) fields() []field {
 		boolField("projectors_bias", &c.ProjectorsBias).deciding(Tensors),
 	)
 	fields = append(fields, c.Multipliers.fields()...)
-	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, true, c.InnerStated == 0)...)
+	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, true, false)...)
 	return append(fields, c.runFields()...)
 }
 
@@ -181,6 +182,7 @@ func (c *FalconH1Config) innerField() field {
 	f := nullableField(intField("mamba_d_ssm", &c.InnerStated, 1, maxWidth), &c.InnerStated, 0)
 	inRange := f.check
 	f.check = func() bool { return c.InnerStated == 0 || inRange() }
+	f.same = func() string { return strconv.Itoa(c.inner()) }
 	return f
 }
 

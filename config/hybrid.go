@@ -50,8 +50,8 @@ func (m *Mixer2) check(heads, groups string, states int) error {
 	return nil
 }
 
-// fields are those of families whose keys begin with mamba_. used says that the model has such blocks, expands that their width
-// follows from mamba_expand.
+// fields are those of families whose keys begin with mamba_. used says that the model has such blocks, expands that nothing
+// but mamba_expand states their width.
 func (m *Mixer2) fields(c *Common, limit *[2]float64, used, expands bool) []field {
 	return []field{
 		intField("mamba_n_heads", &m.MambaNumHeads, 1, maxWidth).deciding(Tensors).counting(used),

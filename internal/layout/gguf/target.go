@@ -234,7 +234,8 @@ type parameters struct {
 func count(p *write.Plan) (n parameters) {
 	for _, s := range p.Steps {
 		size, _ := tensor.Count(s.Shape) // of a valid configuration
-		if s.Transform == transformZeros || s.Transform == transformScale {
+		copied := s.To == names.HeadGGUF && config.OutOfGGUF(p.Config).Shared().TieWordEmbeddings
+		if s.Transform == transformZeros || s.Transform == transformScale || copied {
 			continue
 		}
 		n.all += size
