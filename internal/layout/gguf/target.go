@@ -34,6 +34,9 @@ func newTarget() write.Target { return &target{f32: map[string]bool{}} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
+	if p.MLX.Mode != "" {
+		return write.OnlyMLX()
+	}
 	if _, ok := p.Recipe.FileType(); !ok && !p.Recipe.Keeps() {
 		known := slices.DeleteFunc(recipe.All(), func(r recipe.Recipe) bool {
 			_, ok := r.FileType()
@@ -85,7 +88,7 @@ func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	if folded {
 		step.Transform = strings.TrimSuffix("times multipliers, "+step.Transform, ", ")
 	}
-	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+	if block, ok := regroups(parts, stored); err == nil && ok && source.DType == block {
 		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
 		err = g.addScale(p, step, parts)
 	}
