@@ -222,7 +222,7 @@ func compareBlock(x, y tensor.Tensor) TensorDiff {
 	if x.SameBytes(y) {
 		return TensorDiff{SameBits: true, SameValues: true, SameA: true}
 	}
-	d := TensorDiff{SameBits: x.Coding != nil && x.Type() == y.Type(), SameValues: true, SameA: names.IsALog(x.Name)}
+	d := TensorDiff{SameBits: x.DType == tensor.Coded && x.Type() == y.Type(), SameValues: true, SameA: names.IsALog(x.Name)}
 	var u, v [digestElems]float64
 	for first := 0; first < x.Elems(); first += digestElems {
 		end := min(first+digestElems, x.Elems())
