@@ -18,6 +18,8 @@ const (
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
 	Jamba         Family = "jamba"
+	FalconH1      Family = "falcon_h1"
+	Bamba         Family = "bamba"
 )
 
 // Config is one resolved configuration: every default filled in, every derived size computed.

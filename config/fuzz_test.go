@@ -33,6 +33,8 @@ func FuzzParseHF(f *testing.F) {
 		`{"model_type":"mamba2","num_heads":8192,"head_dim":1,"state_size":65536,"n_groups":8192,"norm_before_gate":null}`,
 		`{"model_type":"granitemoehybrid","num_hidden_layers":2,"layer_types":["mamba","attention"],"position_embedding_type":"rope"}`,
 		`{"model_type":"granitemoehybrid","rope_parameters":{"rope_type":"yarn","x":[1]},"rope_theta":1e4,"head_dim":3,"mamba_d_head":64}`,
+		`{"model_type":"falcon_h1","mamba_d_ssm":null,"mamba_n_heads":64,"mamba_d_head":"auto","ssm_multipliers":[1,2,-3,1e-3,5],"mlp_multipliers":null}`,
+		`{"model_type":"bamba","attn_layer_indices":[-1,0,99],"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.25}}`,
 		`{"model_type":"falcon_mamba","mixer_rms_eps":0,"use_falcon_mambapy":true}`, `{"model_type":"mamba","use_bcdt_rms":true}`,
 		`{"d_model":768,"n_layer":24,"ssm_cfg":{}}`, `{"dim":4096,"n_layers":64,"n_groups":8}`,
 		"{\"model_type\":\"mamba\",\"\xff\":1}", `{"model_type":"mamba","x":"\ud800"}`,

@@ -83,6 +83,7 @@ type GGUFTensors struct {
 	MLPBias       bool         // of a projection up
 	Routers       map[int]bool // layers that have a router of experts
 	Gate          int          // rows of the first ffn_gate.weight; 0: there is none
+	MixerNorm     bool         // there is one in Mamba-2
 }
 
 // Architecture returns how llama.cpp names the architecture of c, such as "mamba", which includes FalconMamba, or "nemotron_h_moe".
@@ -106,7 +107,7 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	if err := l.writable(c); err != nil {
 		return nil, nil, err
 	}
-	whole, err := c.EncodeHF()
+	whole, err := OutOfGGUF(c).EncodeHF()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -188,6 +189,9 @@ func ggufFamily(f GGUFKeys) (e *entry, arch string, err error) {
 					known = append(known, name)
 				}
 			}
+			continue
+		}
+		if h := e.gguf.hybrid; h != nil && h.claims != nil && !h.claims(f) {
 			continue
 		}
 		on := false

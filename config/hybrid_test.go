@@ -69,6 +69,15 @@ func TestRefusedHybrids(t *testing.T) {
 		{"granitemoehybrid", `"logits_scaling": 0`, false, "logits_scaling: found 0"},
 		{"granitemoehybrid", `"logits_scaling": null`, false, "logits_scaling: found null"},
 		{"granitemoehybrid", `"hidden_act": "gelu"`, true, "hidden_act"},
+		{"falcon_h1", `"mamba_d_ssm": 1000`, false, "mamba_n_heads: found 128, which times mamba_d_head 7 makes 896 channels; expected mamba_d_ssm = 1000"},
+		{"falcon_h1", `"ssm_multipliers": [1, 2, 3, 4]`, false, "ssm_multipliers: found"},
+		{"falcon_h1", `"mlp_multipliers": [1, 0]`, false, "mlp_multipliers: found [1.0,0.0], expected a list of 2 numbers from 2^-60 to 2^60, of either sign"},
+		{"falcon_h1", `"key_multiplier": 0`, false, "key_multiplier: found 0.0, expected a number from 2^-60 to 2^60"},
+		{"falcon_h1", `"head_dim": 3`, false, "head_dim: found 3, expected an even number"},
+		{"falcon_h1", `"rope_parameters": {"rope_type": "llama3"}`, true, `rope_parameters: found the rope_type "llama3"`},
+		{"bamba", `"attn_layer_indices": [1.5]`, false, "attn_layer_indices: found"},
+		{"bamba", `"attn_layer_indices": [0], "head_dim": 6`, false, "head_dim: found 6, of which 3 channels turn; expected an even number of them"},
+		{"bamba", `"attn_layer_indices": [0], "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 2}`, false, "partial_rotary_factor 2, expected a number up to 1"},
 	} {
 		_, err := ParseHF("config.json", []byte(`{"model_type": "`+test.family+`", `+test.keys+`}`))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {

@@ -268,7 +268,7 @@ func (c *JambaConfig) parse(keys jsonobj.Members) error {
 	if c.TimeStepRank == rankAuto {
 		c.TimeStepRank = max(1, (c.HiddenSize+15)/16)
 	}
-	c.QueryHeads.settle(c.HiddenSize)
+	c.QueryHeads.complete(c.HiddenSize)
 	if err := c.Validate(); err != nil {
 		return err
 	}

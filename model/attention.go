@@ -18,6 +18,7 @@ type attention struct {
 	qBias, kBias, vBias, oBias []float32 // [q·hd], [kv·hd], [kv·hd], [D], or nil
 	head                       kernel.Attention
 
+	in             scaled
 	q, k, v, turns array // [B·T, q·hd], [B·T, kv·hd], [B·T, kv·hd], [B·T, Turned]: cosines, then sines
 
 	turning, attending channelFunc // turn and attend
@@ -34,6 +35,7 @@ func newAttention(b binder, s *scratch, a *blocks.Attention) *attention {
 		q:    s.reserve("q_proj", a.Heads*a.Dim), k: s.reserve("k_proj", a.KeyHeads*a.Dim), v: s.reserve("v_proj", a.KeyHeads*a.Dim),
 		turns: s.reserve("turns", a.Turned),
 	}
+	m.in = newScaled(s, a.InScale, m.qProj.Cols)
 	for i := range a.Turned / 2 {
 		m.frequencies = append(m.frequencies, samebits.Exp(float64(-2*i)/float64(a.Turned)*samebits.Log(a.Theta)))
 	}
@@ -46,9 +48,10 @@ func (m *attention) forward(c *chunk) {
 	q, k, v := c.scratch[m.q], c.scratch[m.k], c.scratch[m.v]
 
 	// 1. Projections.                                           u [B·T, D] → q [B·T, q, hd], k, v [B·T, kv, hd]
-	c.matMul(q, &m.qProj, c.u, m.qProj.Cols, m.qBias)
-	c.matMul(k, &m.kProj, c.u, m.kProj.Cols, m.kBias)
-	c.matMul(v, &m.vProj, c.u, m.vProj.Cols, m.vBias)
+	u := m.in.of(c)
+	c.matMul(q, &m.qProj, u, m.qProj.Cols, m.qBias)
+	c.matMul(k, &m.kProj, u, m.kProj.Cols, m.kBias)
+	c.matMul(v, &m.vProj, u, m.vProj.Cols, m.vBias)
 
 	// 2. Positions, counted from the first token of a sequence. → cos, sin [B·T, Turned/2]
 	for _, row := range c.spans {

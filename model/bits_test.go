@@ -61,6 +61,7 @@ var variety = []string{
 	"mamba2/default", "mamba2/groups4", "mamba2/groups8", "mamba2/limit", "mamba2/odd", "mamba2/published", "mamba2/sharded",
 	"nemotron/dense", "nemotron/latent", "nemotron/bias", "nemotron/sharded", "granite/moe", "granite/rope", "granite/attentionmoe",
 	"jamba/dense", "jamba/moe",
+	"falcon_h1/tied", "falcon_h1/norm", "falcon_h1/bias", "bamba/default", "bamba/bias",
 }
 
 // TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a

@@ -45,8 +45,9 @@ func newBlock(step *blocks.Step, b binder, s *scratch) block {
 
 // step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)).
 type step struct {
-	norm       []float32 // [D]
+	norm       []float32 // [D]; nil: the block reads what the one before it has read
 	block      block
+	scale      float64
 	from, upTo int // its states, among those of the layer
 }
 
@@ -80,7 +81,7 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 		for i := range kinds {
 			k := &kinds[i]
 			n := len(k.States(cfg))
-			steps = append(steps, step{vector(layer, k.Norm), newBlock(k, layer.Under(k.Under), s), at, at + n})
+			steps = append(steps, step{optional(layer, k.Norm, k.Norm != ""), newBlock(k, layer.Under(k.Under), s), k.Scale, at, at + n})
 			at += n
 		}
 		w.layers = append(w.layers, steps)

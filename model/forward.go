@@ -291,11 +291,13 @@ func (m *Model) layer(c *chunk, l int, cache *Cache) {
 	}
 	for i := range m.weights.layers[l] {
 		s := &m.weights.layers[l][i]
-		m.norm(c, s.norm)
-		c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
+		if s.norm != nil {
+			m.norm(c, s.norm)
+			c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
+		}
 		c.states = cache.states[l][s.from:s.upTo]
 		s.block.forward(c)
-		kernel.AddScaled(c.hidden, c.out, m.weights.scales.Residual)
+		kernel.AddScaled(c.hidden, c.out, s.scale)
 	}
 	c.states, c.carries = nil, nil
 }

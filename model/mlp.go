@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
 )
@@ -80,9 +82,9 @@ func feedForward(c *chunk, y, x []float32) {
 	}
 	c.multiply()
 
-	// 2. Activation: max(up, 0)², or silu(gate)·up.     [rows, F], over up
+	// 2. Activation: max(up, 0)², or silu(scale·gate)·up. [rows, F], over up
 	if m.Gate != "" {
-		kernel.SwiGLU(pool, wide, gates, stride, F, rows)
+		kernel.SwiGLU(pool, wide, gates, cmp.Or(m.GateScale, 1), stride, F, rows)
 	} else {
 		kernel.SquaredReLU(pool, wide, stride, F, rows)
 	}

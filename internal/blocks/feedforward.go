@@ -8,13 +8,15 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 )
 
-// MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(gate·x) * up·x) with a gate, and without one the
-// squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
+// MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(scale·gate·x) * up·x) with a gate, and without one
+// the squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
 type MLPSizes struct {
 	Up, Down string
 	Gate     string // the module of the gate of SwiGLU; "": there is no gate
 	Width    int    // F
 	Bias     bool
+
+	GateScale float64 // of what the gate gives, with its bias; 0: none
 }
 
 // ExpertSizes describes a block of MoE or SwiGLUMoE.

@@ -6,10 +6,10 @@ import (
 	"github.com/gomamba/gomamba/internal/parallel"
 )
 
-// SwiGLU sets up[t, i] = silu(gate[t, i])·up[t, i], rounded once, for rows rows of width values, which are stride apart in both
-// (Shazeer 2020, arXiv:2002.05202).
-func SwiGLU(p *parallel.Pool, up, gate []float32, stride, width, rows int) {
-	activate(p, activation{up: up, gate: gate, stride: stride, width: width}, rows)
+// SwiGLU sets up[t, i] = silu(scale·gate[t, i])·up[t, i], for rows rows of width values, which are stride apart in both (Shazeer
+// 2020, arXiv:2002.05202). The gate is overwritten with what is scaled, and the rest rounded once.
+func SwiGLU(p *parallel.Pool, up, gate []float32, scale float64, stride, width, rows int) {
+	activate(p, activation{up: up, gate: gate, scale: scale, stride: stride, width: width}, rows)
 }
 
 // SquaredReLU sets y[i] = max(y[i], 0)², and leaves NaN (So and others 2021, arXiv:2109.08668).
@@ -20,6 +20,7 @@ func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
 // activation is one call that is being computed.
 type activation struct {
 	up, gate             []float32 // no gate: a squared ReLU
+	scale                float64   // of the gate
 	stride, width, parts int
 }
 
@@ -61,7 +62,8 @@ func (a *activation) piece(i int) {
 		squaredReLU(up)
 		return
 	}
-	swiGLU(up, a.gate[at:][:n])
+	Scale(a.gate[at:][:n], a.scale)
+	Gate(up, a.gate[at:][:n])
 }
 
 func squaredReLU(y []float32) {
@@ -73,7 +75,8 @@ func squaredReLU(y []float32) {
 	}
 }
 
-func swiGLU(up, gates []float32) {
+// Gate sets up[i] = up[i]·silu(gates[i]), rounding once.
+func Gate(up, gates []float32) {
 	for len(up) > 0 {
 		n := min(len(up), len(ones))
 		gate(up[:n], zeros[:n], ones[:n], up[:n], gates[:n])

@@ -16,6 +16,8 @@ type hybrid struct {
 	others    []string // prefixes that are read as well
 	embedding string   // after the prefix
 	norm      string   // after the prefix
+
+	modules []string // of a layer, in the order of its state dict; nil: transformers sorts names, since it changes some
 }
 
 // Alternative returns the prefix under which a family's names are read without being taken for wrapped; empty: there is none.
@@ -67,6 +69,24 @@ func (t *table) sortInside(list []Whole) {
 		keys[w.Name] = strings.Split(t.inside(w.Parts[0].Name), ".")
 	}
 	slices.SortStableFunc(list, func(a, b Whole) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
+}
+
+// sortModules puts tensors in the order of the state dict, layer by layer. Tensors outside of the layers stay in place.
+func (t *table) sortModules(list []Whole) {
+	place := func(w Whole) int {
+		_, rest := indexed(w.Name, blockPrefix)
+		return rank(t.hybrid.modules, rest)
+	}
+	for from := 0; from < len(list); {
+		end := from + 1
+		for end < len(list) && list[end].Layer == list[from].Layer {
+			end++
+		}
+		if list[from].Layer >= 0 {
+			slices.SortStableFunc(list[from:end], func(a, b Whole) int { return cmp.Compare(place(a), place(b)) })
+		}
+		from = end
+	}
 }
 
 // inside returns the name of a tensor in memory; its place in what it is a part of there follows it, and the number of an expert.
@@ -126,9 +146,12 @@ func comparePart(a, b string) int {
 }
 
 // attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
-// its biases; empty: it never has any. llama.cpp has the rows of heads in pairs if it turns neighbours.
-func attentionUnder(norm, under, bias string, pairs bool) block {
-	rows := []row{{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf}}
+// its biases; empty: it never has any. Without a norm it stands beside the block before it.
+func attentionUnder(norm, under, bias string) block {
+	var rows []row
+	if norm != "" {
+		rows = append(rows, row{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf})
+	}
 	for _, p := range []struct {
 		name  string
 		shape dims
@@ -139,9 +162,6 @@ func attentionUnder(norm, under, bias string, pairs bool) block {
 	} {
 		weight := row{name: under + p.name + ".weight", shape: p.shape, gguf: p.gguf}
 		weight.gguf.name += ".weight"
-		if !pairs {
-			weight.gguf.heads = ""
-		}
 		rows = append(rows, weight)
 		if bias != "" {
 			r := row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias, gguf: p.gguf}
@@ -150,4 +170,24 @@ func attentionUnder(norm, under, bias string, pairs bool) block {
 		}
 	}
 	return block{title: "attention blocks", norm: norm, under: under, rows: rows}
+}
+
+// inOrder is the block with all rows in order in GGUF.
+func (b block) inOrder() block {
+	b.rows = slices.Clone(b.rows)
+	for i := range b.rows {
+		b.rows[i].gguf.heads = ""
+	}
+	return b
+}
+
+// turning is the block with only so many rows of each head interleaved in GGUF as a symbol says.
+func (b block) turning(symbol string) block {
+	b.rows = slices.Clone(b.rows)
+	for i := range b.rows {
+		if b.rows[i].gguf.heads != "" {
+			b.rows[i].gguf.turned = symbol
+		}
+	}
+	return b
 }

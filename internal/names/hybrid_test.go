@@ -55,6 +55,13 @@ func TestParametersOfPublishedHybrids(t *testing.T) {
 			"shared_intermediate_size": 8192, ` + forty, 3_191_396_096},
 		{"granite-4.0-h-tiny", granite + `"hidden_size": 1536, "mamba_n_heads": 48, "num_attention_heads": 12, "num_key_value_heads": 4,
 			"num_local_experts": 64, "num_experts_per_tok": 6, "intermediate_size": 512, "shared_intermediate_size": 1024, ` + forty, 6_939_037_248},
+		{"Falcon-H1-Tiny-90M", `{"model_type": "falcon_h1", "vocab_size": 32768, "tie_word_embeddings": true, "hidden_size": 512,
+			"num_hidden_layers": 24, "mamba_d_ssm": 768, "mamba_n_heads": 24, "mamba_d_state": 64, "num_attention_heads": 8,
+			"num_key_value_heads": 2, "head_dim": 64, "intermediate_size": 768}`, 91_131_072},
+		{"Falcon-H1-1.5B", `{"model_type": "falcon_h1", "vocab_size": 65536, "hidden_size": 2048, "num_hidden_layers": 24,
+			"mamba_d_ssm": 3072, "mamba_n_heads": 48, "mamba_d_state": 256, "mamba_rms_norm": true, "num_attention_heads": 8,
+			"num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 4608}`, 1_554_859_392},
+		{"Bamba-9B", `{"model_type": "bamba", "vocab_size": 128256, "attn_layer_indices": [9, 18, 27], "mamba_d_state": 128}`, 9_780_235_392},
 	} {
 		if params, n := parametersOf(t, test.keys); params != test.params {
 			t.Errorf("%s: %d parameters in %d tensors, want %d", test.name, params, n, test.params)

@@ -16,7 +16,7 @@ var (
 		row{name: "mamba.b_layernorm.weight", shape: dims{"N"}, init: ones, gguf: place{name: "ssm_b_norm.weight", f32: true}},
 		row{name: "mamba.c_layernorm.weight", shape: dims{"N"}, init: ones, gguf: place{name: "ssm_c_norm.weight", f32: true}},
 	)
-	jambaAttention = attentionUnder("input_layernorm.weight", "self_attn.", "", false)
+	jambaAttention = attentionUnder("input_layernorm.weight", "self_attn.", "").inOrder()
 
 	jambaMLP = block{
 		title: "SwiGLU blocks",

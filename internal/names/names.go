@@ -51,7 +51,11 @@ func Find(cfg config.Config, name string) (spec Spec, ok bool) {
 func StateDict(cfg config.Config) ([]Whole, error) {
 	if t := tableOf(cfg.Family()); t != nil && t.hybrid != nil {
 		whole, err := InHF(cfg)
-		t.sortInside(whole)
+		if t.hybrid.modules != nil {
+			t.sortModules(whole)
+		} else {
+			t.sortInside(whole)
+		}
 		return whole, err
 	}
 	specs, err := list(cfg, func(k kind) []row {

@@ -31,6 +31,8 @@ var tables = []table{
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
 	{config.Jamba, []row{rowEmbedding}, jambaBlocks, []row{rowNormF, rowHead}, &jambaNames},
+	{config.FalconH1, []row{rowEmbedding}, falconH1Blocks, []row{rowNormF, rowHead}, &falconH1Names},
+	{config.Bamba, []row{rowEmbedding}, bambaBlocks, []row{rowNormF, rowHead}, &bambaNames},
 }
 
 // The tensors outside the mixers, which all families have in common.
@@ -45,7 +47,7 @@ var (
 // block lists the tensors of a kind of block, in the order in which the model uses them.
 type block struct {
 	title string // of such blocks, for messages
-	norm  string // the weight of the norm before it
+	norm  string // the weight of the norm before it; empty: it stands beside the block before it, after one norm
 	under string // what the names of all others begin with
 	rows  []row
 
@@ -76,6 +78,7 @@ type place struct {
 	f32      bool   // always as F32
 	demanded bool   // of every model, with zeros if it does not have the tensor
 	heads    string // the symbol of the number of heads whose rows are interleaved; empty: rows are in order
+	turned   string // that of how many rows of each; empty: all
 	shape    dims   // nil: as PyTorch shapes it
 }
 

@@ -16,12 +16,13 @@ type mlp[F constraints.Float] struct {
 	*blocks.MLPSizes
 }
 
-// mix is down·max(up·u, 0)², or down·(silu(gate·u) * up·u).          u [rows, D] → [rows, D]
+// mix is down·max(up·u, 0)², or down·(silu(scale·gate·u) * up·u).          u [rows, D] → [rows, D]
 func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 	wide := m.linear(b.Take(m.Up+".weight"), u, m.bias(b, m.Up+".bias", m.Bias))
 	var gate []F
 	if m.Gate != "" {
 		gate = m.linear(b.Take(m.Gate+".weight"), u, m.bias(b, m.Gate+".bias", m.Bias))
+		gate = scaled(m.oracle, gate, m.GateScale)
 	}
 	return m.linear(b.Take(m.Down+".weight"), m.activate(wide, gate), m.bias(b, m.Down+".bias", m.Bias))
 }

@@ -151,13 +151,16 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 			return nil, err
 		}
 		layer, states := bind.Layer(l), cache.states[l]
+		var u []F
 		for i := range steps {
 			s := &steps[i]
 			n := len(s.States(o.family))
-			u := o.norm(hidden, layer.Take(s.Norm))
-			o.clearPadding(u, D)
+			if s.Norm != "" {
+				u = o.norm(hidden, layer.Take(s.Norm))
+				o.clearPadding(u, D)
+			}
 			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
-				hidden[i] += narrowed(o, F(v*F(scales.Residual)))
+				hidden[i] += narrowed(o, F(v*F(s.Scale)))
 			}
 			o.narrowState(hidden)
 			states = states[n:]
@@ -173,18 +176,18 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	switch want.Logits {
 	case model.LogitsAll:
-		out.Logits = o.logits(final, F(scales.Logits))
+		out.Logits = o.logits(final, scales)
 	case model.LogitsLast:
-		out.Logits = o.logits(o.lastTokens(final), F(scales.Logits))
+		out.Logits = o.logits(o.lastTokens(final), scales)
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
 }
 
 // logits are those of rows of the final norm's output.
-func (o *oracle[F]) logits(final []F, divisor F) []F {
+func (o *oracle[F]) logits(final []F, scales blocks.Scales) []F {
 	y := o.linear(o.bind.Take(names.Head), final, nil)
 	for i := range y {
-		y[i] /= divisor
+		y[i] = y[i] * F(scales.Logits) / F(scales.Divisor)
 	}
 	return o.narrow(y)
 }
@@ -270,6 +273,18 @@ func rmsNorm[F constraints.Float](x, weight []F, eps F) {
 			x[i] *= weight[i]
 		}
 	}
+}
+
+// scaled returns x times a number, 0 standing for 1.
+func scaled[F constraints.Float](o *oracle[F], x []F, scale float64) []F {
+	if scale == 0 || scale == 1 {
+		return x
+	}
+	y := make([]F, len(x))
+	for i, v := range x {
+		y[i] = v * F(scale)
+	}
+	return o.narrow(y)
 }
 
 // bias returns a bias that the configuration may do without; nil then.

@@ -39,7 +39,7 @@ func parseConfig(file string, f *gguf.File, vocab int, tied bool) (config.Config
 		gate = f.Tensors()[i].Shape[0]
 	}
 	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, Gate: gate, Routers: routers(f),
-		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias")})
+		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias"), MixerNorm: has(".ssm_norm.weight")})
 }
 
 // routers returns the layers that have a router of experts.

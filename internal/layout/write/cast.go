@@ -120,7 +120,7 @@ func sound(from tensor.Tensor, values []float32, first int) error {
 	case bad < 0:
 		return nil
 	case from.Coding != nil && from.DType != tensor.Coded:
-		return fmt.Errorf("element %d becomes %v with the adapter, whose scale or values are too large", first+bad, values[bad])
+		return fmt.Errorf("element %d becomes %v with the adapter or the multipliers, which are too large", first+bad, values[bad])
 	}
 	if from.Coding != nil {
 		return fmt.Errorf("element %d is %v, for a scale of %s is not finite or too large; the file is damaged: download it again, or take another one",
