@@ -17,6 +17,7 @@ const (
 	Mamba2        Family = "mamba2"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
+	Jamba         Family = "jamba"
 )
 
 // Config is one resolved configuration: every default filled in, every derived size computed.

@@ -21,7 +21,7 @@ type entry struct {
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid}
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryJamba}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {

@@ -76,12 +76,13 @@ type GGUFKeys interface {
 
 // GGUFTensors is what only the tensors of a GGUF file show.
 type GGUFTensors struct {
-	Vocab         int  // rows of token_embd.weight
-	Tied          bool // there is no output.weight
-	ConvBias      bool // there is a bias of a convolution
-	AttentionBias bool // of queries
-	MLPBias       bool // of a projection up
-	Gate          int  // rows of the first ffn_gate.weight; 0: there is none
+	Vocab         int          // rows of token_embd.weight
+	Tied          bool         // there is no output.weight
+	ConvBias      bool         // there is a bias of a convolution
+	AttentionBias bool         // of queries
+	MLPBias       bool         // of a projection up
+	Routers       map[int]bool // layers that have a router of experts
+	Gate          int          // rows of the first ffn_gate.weight; 0: there is none
 }
 
 // Architecture returns how llama.cpp names the architecture of c, such as "mamba", which includes FalconMamba, or "nemotron_h_moe".

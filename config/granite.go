@@ -17,7 +17,6 @@ type GraniteHybridConfig struct {
 	Layers []Block // the first block of each layer: BlockMamba2 or BlockAttention
 	Mixer2
 	QueryHeads
-	HeadDimStated bool       // otherwise head_dim is D/q
 	TimeStepLimit [2]float64 // dt is clamped to it after the softplus; (0, +Inf) changes nothing
 
 	AttentionBias     bool    // of all four projections
@@ -247,20 +246,6 @@ func (c *GraniteHybridConfig) fields() []field {
 	)
 }
 
-// headDimField is a key that is written only if the file states it, which null does not.
-func (c *GraniteHybridConfig) headDimField() field {
-	f := intField("head_dim", &c.HeadDim, 1, maxInner)
-	decodeInt, show := f.decode, f.text
-	f.decode = func(v jsonobj.Value) bool { c.HeadDimStated = true; return decodeInt(v) }
-	f.text = func() string {
-		if c.HeadDimStated {
-			return show()
-		}
-		return ""
-	}
-	return f
-}
-
 func (c *GraniteHybridConfig) handles() []handle {
 	queries, keys := c.widths()
 	return append(c.Mixer2.handles(),
@@ -291,12 +276,7 @@ func (c *GraniteHybridConfig) parse(keys jsonobj.Members) error {
 	if !has(keys, keyLayerTypes) && 0 < c.NumHiddenLayers && c.NumHiddenLayers <= maxLayers {
 		c.Layers = repeated(BlockMamba2, c.NumHiddenLayers)
 	}
-	if c.NumKeyValueHeads == 0 {
-		c.NumKeyValueHeads = c.NumAttentionHeads
-	}
-	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
-		c.HeadDim = c.HiddenSize / c.NumAttentionHeads
-	}
+	c.QueryHeads.settle(c.HiddenSize)
 	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
 		inner, err := c.expanded()
 		if err != nil {

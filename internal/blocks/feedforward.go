@@ -24,8 +24,9 @@ type ExpertSizes struct {
 	Chosen int    // of them for each token, k
 
 	// Sigmoid: a score is sigmoid(logit), and experts are chosen by scores plus Correction, within the ChosenGroups best of
-	// Groups. Otherwise the largest logits choose, and the weights are their softmax.
-	Sigmoid              bool
+	// Groups. Otherwise the largest logits choose, and the weights are their softmax, which is over
+	// those of all experts with OverAll, and of the chosen ones without.
+	Sigmoid, OverAll     bool
 	Correction           string // a tensor [Count]
 	Groups, ChosenGroups int
 	Normed               bool    // the weights of a token are divided by their sum

@@ -69,11 +69,16 @@ func (t *table) sortInside(list []Whole) {
 	slices.SortStableFunc(list, func(a, b Whole) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
 }
 
-// inside returns the name of a tensor in memory; the number of an expert follows it.
+// inside returns the name of a tensor in memory; its place in what it is a part of there follows it, and the number of an expert.
 func (t *table) inside(name string) string {
 	layer, rest := indexed(name, blockPrefix)
-	if layer < 0 {
-		return strings.Replace(name, Backbone, "model.", 1)
+	switch {
+	case name == Embedding:
+		return "model." + t.hybrid.embedding
+	case name == FinalNorm:
+		return "model." + t.hybrid.norm
+	case layer < 0:
+		return name
 	}
 	for _, k := range t.blocks {
 		for i := range k.rows {
@@ -85,15 +90,15 @@ func (t *table) inside(name string) string {
 			e, _ := r.expert(rest)
 			rest = stored
 			if r.each != "" {
-				rest += "." + strconv.Itoa(e)
+				rest += "." + strconv.Itoa(i) + "." + strconv.Itoa(e)
 			}
 		}
 	}
 	return instance("model.layers.{i}.", layer, rest)
 }
 
-// Together returns a function of the names in Hugging Face's files: what a tensor is a part of in the memory of transformers;
-// empty: it is whole.
+// Together returns a function of the names in Hugging Face's files: the same for tensors that transformers has in one piece of
+// memory when it writes them, which are those of one projection of all experts of a layer; empty: it is alone there.
 func Together(cfg config.Config) func(name string) string {
 	t := tableOf(cfg.Family())
 	return func(name string) string {
@@ -102,7 +107,7 @@ func Together(cfg config.Config) func(name string) string {
 			return ""
 		}
 		if r := t.find(cfg, layer, func(r *row) bool { return r.each != "" && r.is(rest) }); r != nil {
-			return instance(blockPrefix, layer, r.inside)
+			return instance(blockPrefix, layer, r.name)
 		}
 		return ""
 	}
@@ -121,8 +126,8 @@ func comparePart(a, b string) int {
 }
 
 // attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
-// its biases; empty: it never has any.
-func attentionUnder(norm, under, bias string) block {
+// its biases; empty: it never has any. llama.cpp has the rows of heads in pairs if it turns neighbours.
+func attentionUnder(norm, under, bias string, pairs bool) block {
 	rows := []row{{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf}}
 	for _, p := range []struct {
 		name  string
@@ -134,10 +139,13 @@ func attentionUnder(norm, under, bias string) block {
 	} {
 		weight := row{name: under + p.name + ".weight", shape: p.shape, gguf: p.gguf}
 		weight.gguf.name += ".weight"
+		if !pairs {
+			weight.gguf.heads = ""
+		}
 		rows = append(rows, weight)
 		if bias != "" {
 			r := row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias, gguf: p.gguf}
-			r.gguf.name, r.gguf.f32 = r.gguf.name+".bias", true
+			r.gguf.name, r.gguf.f32, r.gguf.heads = r.gguf.name+".bias", true, weight.gguf.heads
 			rows = append(rows, r)
 		}
 	}

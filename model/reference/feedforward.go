@@ -116,16 +116,19 @@ func (m *experts[F]) weights(logits, correction []F) []F {
 	return m.narrow(weights)
 }
 
-// softmax weights the largest logits by their softmax.
+// softmax weights the largest logits by their softmax, over all or over these.
 func (m *experts[F]) softmax(row int, weights, logits []F) {
 	chosen := m.choose(row, logits)
+	over := chosen
+	if m.OverAll {
+		over = largest(logits, m.Count)
+	}
 	var sum F
-	for _, e := range chosen {
-		weights[e] = exp(logits[e] - logits[chosen[0]])
-		sum += weights[e]
+	for _, e := range over {
+		sum += exp(logits[e] - logits[chosen[0]])
 	}
 	for _, e := range chosen {
-		weights[e] /= sum
+		weights[e] = exp(logits[e]-logits[chosen[0]]) / sum
 	}
 }
 
