@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
@@ -23,7 +22,7 @@ func SourceOf(path string) (Source, error) {
 	switch {
 	case name == filenames.Config, name == filenames.Params:
 		return src, nil
-	case name == sharded.Metadata, strings.HasSuffix(name, sharded.EndingShard):
+	case sharded.IsPart(name) && sharded.Is(src.Dir):
 		return SourceIn(src.Dir), nil
 	case filenames.IsShard(name) && len(indexesIn(src.Dir)) > 0:
 		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}

@@ -40,7 +40,7 @@ type chunk struct {
 func (f *File) openDistributed(names []string) error {
 	f.program = "torch.distributed"
 	if !slices.Contains(names, Metadata) {
-		return f.bad("", "found %s files without %s, which says what lies in them; copy that into the same folder", EndingShard, Metadata)
+		return f.bad("", "found %s files without %s, which says what lies in them; copy that into the same folder", endingShard, Metadata)
 	}
 	meta, err := readMetadata(filepath.Join(f.dir, Metadata))
 	if err != nil {

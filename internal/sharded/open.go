@@ -39,7 +39,7 @@ type mapped interface {
 // The names of files.
 const (
 	Metadata     = ".metadata" // of torch.distributed.checkpoint
-	EndingShard  = ".distcp"
+	endingShard  = ".distcp"
 	endingStates = "_optim_states.pt"
 	endingModel  = "_model_states.pt"
 	maxNames     = 1 << 16
@@ -49,6 +49,11 @@ const (
 func Is(dir string) bool {
 	names := namesIn(dir)
 	return isDistributed(names) || isZero(names)
+}
+
+// IsPart reports whether a file of that name is one of several.
+func IsPart(name string) bool {
+	return name == Metadata || strings.HasSuffix(name, endingShard) || strings.HasSuffix(name, endingStates) || strings.HasSuffix(name, endingModel)
 }
 
 // namesIn lists a folder. What cannot be listed is empty: whatever opens it says why.
@@ -61,7 +66,7 @@ func namesIn(dir string) []string {
 }
 
 func isDistributed(names []string) bool {
-	return slices.Contains(names, Metadata) || hasEnding(names, EndingShard)
+	return slices.Contains(names, Metadata) || hasEnding(names, endingShard)
 }
 
 // isZero leaves out a model that is not divided: in stages 1 and 2 the states of the model alone are one file of all weights.
