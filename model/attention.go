@@ -123,11 +123,11 @@ func (m *heads) turn(c *chunk, row span, lo, hi int) {
 			for i := range key {
 				key[i] = float32(float64(key[i]) * m.KeyScale)
 			}
-			rotate(key, turn)
+			m.rotate(key, turn)
 			keys.Put(row.seq, head, first+t, key)
 			values.Put(row.seq, head, first+t, v[at*m.v.stride+head*dim:][:dim])
 			for j := head * group; j < (head+1)*group; j++ {
-				rotate(q[at*m.q.stride+j*dim:][:dim], turn)
+				m.rotate(q[at*m.q.stride+j*dim:][:dim], turn)
 			}
 		}
 	}
@@ -152,11 +152,15 @@ func (m *heads) attend(c *chunk, row span, lo, hi int) {
 	}
 }
 
-// rotate turns the pairs (i, i+n/2) of the first n channels of a head by angles: n/2 cosines, then n/2 sines.
-func rotate(x, turn []float32) {
+// rotate turns the pairs (i, i+n/2) of the first n channels of a head, or neighbours, by angles: n/2 cosines, then n/2 sines.
+func (m *heads) rotate(x, turn []float32) {
 	half := len(turn) / 2
 	for i := range half {
-		a, b, cos, sin := float64(x[i]), float64(x[half+i]), float64(turn[i]), float64(turn[half+i])
-		x[i], x[half+i] = float32(float64(a*cos)-float64(b*sin)), float32(float64(b*cos)+float64(a*sin))
+		first, second := i, half+i
+		if m.Interleaved {
+			first, second = 2*i, 2*i+1
+		}
+		a, b, cos, sin := float64(x[first]), float64(x[second]), float64(turn[i]), float64(turn[half+i])
+		x[first], x[second] = float32(float64(a*cos)-float64(b*sin)), float32(float64(b*cos)+float64(a*sin))
 	}
 }

@@ -30,6 +30,7 @@ var tables = []table{
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
+	{config.MambaSSM, []row{rowEmbedding}, mambaSSMBlocks, mambaSSMAfter, &mambaSSMNames},
 }
 
 // The tensors outside the mixers, which all families have in common.
