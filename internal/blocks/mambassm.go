@@ -24,7 +24,7 @@ func (a *Around) states() []Spec {
 	if a == nil || a.Kernel == 0 {
 		return nil
 	}
-	return []Spec{{Name: dump.ConvStates, Shape: []int{a.Channels, a.Kernel}}}
+	return []Spec{{Name: dump.QKVStates, Shape: []int{a.Channels, a.Kernel}}}
 }
 
 // mambaSSM fills in what a step of a model of mamba_ssm varies in.

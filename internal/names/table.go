@@ -142,6 +142,20 @@ func (t *table) of(cfg config.Config, layer int) []kind {
 	return kinds
 }
 
+// used returns the kinds of blocks that cfg has. Its sizes need not include those of others.
+func (t *table) used(cfg config.Config) []kind {
+	if len(t.blocks) == 1 {
+		return t.blocks
+	}
+	has := make(map[config.Block]bool)
+	for _, layer := range cfg.Blocks() {
+		for _, b := range layer {
+			has[b] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(t.blocks), func(k kind) bool { return !has[k.Block] })
+}
+
 // find returns a block's row, of those that the layer has, or a row outside of the blocks for a layer below 0.
 func (t *table) find(cfg config.Config, layer int, is func(*row) bool) *row {
 	lists := [][]row{t.before, t.after}
