@@ -206,7 +206,7 @@ func (c *MambaSSMConfig) handles() []handle {
 	joined := queries + rest/2
 	return append(c.Config.handles(),
 		size("QKV", &all), size("M", &rest), size("O", &joined), size("T", &kernel), size("W", &width),
-		toggle("layer_norm", &c.LayerNorm), toggle(keyAttn+".d_conv", &taps),
+		toggle("layer_norm", &c.LayerNorm), toggle("attn_conv", &taps),
 		toggle(keyAttn+".qkv_proj_bias", &c.ProjBias), toggle(keyAttn+".out_proj_bias", &c.OutBias),
 	)
 }
@@ -353,17 +353,22 @@ func (a *MHA) read(keys jsonobj.Members, width int) error {
 	return nil
 }
 
-// state collects the arguments that were stated, and others that are not the defaults.
-func (a *MHA) state() map[string]json.RawMessage {
-	set, usual := make(map[string]json.RawMessage), newMHA()
+// state renders the arguments that were stated, in their order, and then others that are not the defaults.
+func (a *MHA) state() json.RawMessage {
+	set, keys, usual := make(map[string]string), slices.Clone(a.stated), newMHA()
 	usual.Heads, usual.KeyHeads, usual.HeadDim = a.Heads, a.KeyHeads, a.HeadDim
 	defaults := usual.arguments()
 	for i, f := range a.arguments() {
-		if slices.Contains(a.stated, f.key) || f.text() != defaults[i].text() {
-			set[f.key] = json.RawMessage(f.text())
+		set[f.key] = quote(f.key) + ":" + f.text()
+		if !slices.Contains(a.stated, f.key) && f.text() != defaults[i].text() {
+			keys = append(keys, f.key)
 		}
 	}
-	return set
+	var parts []string
+	for _, key := range keys {
+		parts = append(parts, set[key])
+	}
+	return json.RawMessage("{" + strings.Join(parts, ",") + "}")
 }
 
 // check reports what makes no attention, in a model of that width.

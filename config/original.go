@@ -217,7 +217,7 @@ type originalFile struct {
 	VocabSize     int                        `json:"vocab_size"`
 	SSM           map[string]json.RawMessage `json:"ssm_cfg"`
 	AttnLayers    []int                      `json:"attn_layer_idx"`
-	Attn          map[string]json.RawMessage `json:"attn_cfg"`
+	Attn          json.RawMessage            `json:"attn_cfg"`
 	RMSNorm       bool                       `json:"rms_norm"`
 	Residual      bool                       `json:"residual_in_fp32"`
 	Fused         bool                       `json:"fused_add_norm"`
@@ -242,7 +242,7 @@ func inOriginal(cfg, stated Config) (*originalFile, error) {
 	vocab, multiple := c.unpadded(8)
 	return &originalFile{
 		DModel: c.HiddenSize, NLayer: c.NumHiddenLayers, VocabSize: vocab, SSM: ssm,
-		AttnLayers: []int{}, Attn: map[string]json.RawMessage{}, RMSNorm: true,
+		AttnLayers: []int{}, Attn: json.RawMessage("{}"), RMSNorm: true,
 		Residual: c.ResidualInFP32, Fused: c.fusedAddNorm(), Multiple: multiple, Tie: c.TieWordEmbeddings,
 	}, nil
 }

@@ -27,8 +27,8 @@ var (
 			rowNorm, rowNormBias,
 			{name: "mixer.in_proj.weight", shape: dims{"QKV+M", "D"}}, // queries, keys, values; of the MLP beside them input and gate
 			{name: "mixer.in_proj.bias", shape: dims{"QKV+M"}, init: zeros, when: "attn_cfg.qkv_proj_bias"},
-			{name: "mixer.conv1d.weight", shape: dims{"QKV", "1", "T"}, init: convolution, when: "attn_cfg.d_conv"},
-			{name: "mixer.conv1d.bias", shape: dims{"QKV"}, init: convolution, when: "attn_cfg.d_conv"},
+			{name: "mixer.conv1d.weight", shape: dims{"QKV", "1", "T"}, init: convolution, when: attnConv},
+			{name: "mixer.conv1d.bias", shape: dims{"QKV"}, init: convolution, when: attnConv},
 			{name: "mixer.out_proj.weight", shape: dims{"D", "O"}},
 			{name: "mixer.out_proj.bias", shape: dims{"D"}, init: zeros, when: "attn_cfg.out_proj_bias"},
 		},
@@ -51,8 +51,8 @@ var (
 	rowNormBias = row{name: "norm.bias", shape: dims{"D"}, init: zeros, when: layerNorm}
 )
 
-// layerNorm is the switch of the biases of norms.
-const layerNorm = "layer_norm"
+// The switches of the biases of norms, and of attention's convolution.
+const layerNorm, attnConv = "layer_norm", "attn_conv"
 
 // layerNormed is the block of a pure family after a norm that may have a bias.
 func layerNormed(b block) *block {

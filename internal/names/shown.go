@@ -33,14 +33,14 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 		}
 	}
 	look("", t.before)
-	for _, k := range t.blocks {
+	for _, k := range t.used(cfg) {
 		look(Blocks+strconv.Itoa(first(cfg, k.Block))+".", k.rows)
 	}
 	look("", t.after)
 	return sizes, switches
 }
 
-// first returns the first layer with such a block, or 0.
+// first returns the first layer with such a block.
 func first(cfg config.Config, b config.Block) int {
 	for i, layer := range cfg.Blocks() {
 		for _, has := range layer {
