@@ -17,6 +17,7 @@ const (
 	Mamba2        Family = "mamba2"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
+	MambaSSM      Family = "mamba_ssm" // of the original layout: a name of our own
 )
 
 // Config is one resolved configuration: every default filled in, every derived size computed.

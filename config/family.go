@@ -10,18 +10,19 @@ import (
 type entry struct {
 	family  Family
 	title   string   // as its authors write it
-	classes []string // of transformers, the language model first
+	classes []string // of transformers, the language model first; none: transformers does not have such a model
 	fresh   func() Config
 	twin    twin
 	hybrid  bool      // no tensor shows which blocks there are: only the configuration says so
 	product *product  // nil: shapes show every size
 	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
+	also    Family    // whose keys a model may have, too; empty: none
 	gguf    llamaCpp
 	mlx     *mlxLM // nil: models are not written for mlx-lm
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid}
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryMambaSSM}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {
@@ -48,6 +49,8 @@ const (
 	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
 	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
 	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
+	BlockMHA         Block = "mha"          // attention of mamba_ssm: its projections are one, over which a convolution may run
+	BlockGatedMLP    Block = "gated_mlp"    // of mamba_ssm: fc2(y·silu(gate)), both of fc1
 )
 
 // uniform is a network of layers that are one block each, all of a kind.
@@ -138,7 +141,7 @@ func byClass(classes []string) Family {
 // Class returns the transformers class of a family's language model, "" for a family without one. known says whether
 // any of the listed classes is one of the family.
 func Class(f Family, listed []string) (class string, known bool) {
-	if e := entryOf(f); e != nil {
+	if e := entryOf(f); e != nil && len(e.classes) > 0 {
 		return e.classes[0], byClass(listed) == f
 	}
 	return "", false

@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -36,8 +35,8 @@ func (o *original) fields() []field {
 		boolField("fused_add_norm", &o.FusedAddNorm),
 		intField("pad_vocab_size_multiple", &o.Multiple, 1, maxWidth),
 		boolField("tie_embeddings", &o.Tie),
-		boolField("rms_norm", &o.RMSNorm),                  // refuseVariants refused false
-		intField("d_intermediate", &o.DIntermediate, 0, 0), // and whatever is not 0; null means an MLP too
+		boolField(keyRMSNorm, &o.RMSNorm),
+		intField(keyIntermediate, &o.DIntermediate, 0, maxWidth), // null means an MLP too, of another width
 	}
 }
 
@@ -55,9 +54,8 @@ type mambaSSM struct {
 	kept []string
 }
 
-// The keys of the original layout that say something only where they differ from what every pure Mamba model has.
-// refuseVariants and parseSSM look at them.
-var originalVariants = []string{"attn_layer_idx", "attn_cfg", "ssm_cfg"}
+// The keys of the original layout that parseSSM and withMore read.
+var originalVariants = []string{keyAttnLayers, keyAttn, keySSM}
 
 // IsOriginal reports whether data looks like the config.json of the original layout and not like one of transformers:
 // it has d_model and no model_type, architectures or hidden_size.
@@ -78,7 +76,7 @@ func parseOriginal(data []byte) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(refuseQuantized(keys), refuseVariants(keys)); err != nil {
+	if err := refuseQuantized(keys); err != nil {
 		return nil, err
 	}
 	o := newOriginal()
@@ -93,6 +91,10 @@ func parseOriginal(data []byte) (Config, error) {
 		return nil, err
 	}
 	if err := settle(o.DModel); err != nil {
+		return nil, err
+	}
+	c.Shared().HiddenSize = o.DModel
+	if c, err = withMore(keys, c); err != nil {
 		return nil, err
 	}
 	if err := o.complete(c, kept); err != nil {
@@ -110,7 +112,7 @@ func decodeOnly(keys jsonobj.Members, within string, fields []field, known []str
 	}
 	for _, e := range rest.Extra {
 		if !slices.Contains(known, e.Key) {
-			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting for a pure Mamba model")
+			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting")
 		}
 	}
 	return nil
@@ -207,9 +209,25 @@ func (c *Common) extraInt(key string) (int, bool) {
 	return 0, false
 }
 
-// encodeOriginal renders the 12 keys for cfg, with those of its arguments that differ from their defaults. The arguments
-// are written as stated has them.
-func encodeOriginal(cfg, stated Config) ([]byte, error) {
+// originalFile is a config.json of the original layout: its 12 keys, in mamba_ssm's order.
+type originalFile struct {
+	DModel        int                        `json:"d_model"`
+	DIntermediate int                        `json:"d_intermediate"`
+	NLayer        int                        `json:"n_layer"`
+	VocabSize     int                        `json:"vocab_size"`
+	SSM           map[string]json.RawMessage `json:"ssm_cfg"`
+	AttnLayers    []int                      `json:"attn_layer_idx"`
+	Attn          json.RawMessage            `json:"attn_cfg"`
+	RMSNorm       bool                       `json:"rms_norm"`
+	Residual      bool                       `json:"residual_in_fp32"`
+	Fused         bool                       `json:"fused_add_norm"`
+	Multiple      int                        `json:"pad_vocab_size_multiple"`
+	Tie           bool                       `json:"tie_embeddings"`
+}
+
+// inOriginal returns the keys for cfg, with those of its arguments that differ from their defaults. The arguments are as stated
+// has them.
+func inOriginal(cfg, stated Config) (*originalFile, error) {
 	c, m := cfg.Shared(), entryOf(cfg.Family()).ssm
 	if err := unsaid("original", "the original layout", cfg, m.defaults(c.HiddenSize)); err != nil {
 		return nil, err
@@ -222,25 +240,23 @@ func encodeOriginal(cfg, stated Config) ([]byte, error) {
 		ssm[keyLayer] = json.RawMessage(quote(m.layer))
 	}
 	vocab, multiple := c.unpadded(8)
+	return &originalFile{
+		DModel: c.HiddenSize, NLayer: c.NumHiddenLayers, VocabSize: vocab, SSM: ssm,
+		AttnLayers: []int{}, Attn: json.RawMessage("{}"), RMSNorm: true,
+		Residual: c.ResidualInFP32, Fused: c.fusedAddNorm(), Multiple: multiple, Tie: c.TieWordEmbeddings,
+	}, nil
+}
+
+// encodeOriginal renders the keys, unless there is an error.
+func encodeOriginal(o *originalFile, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "    ")
-	err = e.Encode(struct {
-		DModel        int                        `json:"d_model"`
-		DIntermediate int                        `json:"d_intermediate"`
-		NLayer        int                        `json:"n_layer"`
-		VocabSize     int                        `json:"vocab_size"`
-		SSM           map[string]json.RawMessage `json:"ssm_cfg"`
-		AttnLayers    []int                      `json:"attn_layer_idx"`
-		Attn          map[string]any             `json:"attn_cfg"`
-		RMSNorm       bool                       `json:"rms_norm"`
-		Residual      bool                       `json:"residual_in_fp32"`
-		Fused         bool                       `json:"fused_add_norm"`
-		Multiple      int                        `json:"pad_vocab_size_multiple"`
-		Tie           bool                       `json:"tie_embeddings"`
-	}{c.HiddenSize, 0, c.NumHiddenLayers, vocab, ssm, []int{}, map[string]any{}, true, c.ResidualInFP32, c.fusedAddNorm(), multiple, c.TieWordEmbeddings})
-	if err != nil {
+	if err := e.Encode(o); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return out.Bytes(), nil

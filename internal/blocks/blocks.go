@@ -20,9 +20,11 @@ const (
 	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
 
 	SelfAttention = Kind(config.BlockAttention) // causal, with heads that share keys and values
+	MHA           = Kind(config.BlockMHA)       // the same with one projection, as mamba_ssm has it
 
 	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
 	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
+	GatedMLP  = Kind(config.BlockGatedMLP)  // that of mamba_ssm, with one projection
 	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
@@ -30,11 +32,13 @@ const (
 // Step is what a layer does to the residual stream: x += block(norm(x)).
 type Step struct {
 	Norm  string // the weight of the norm, within the layer
+	Bias  string // the bias of the norm, which is a LayerNorm then; "": it is an RMS norm
 	Under string // the prefix of the block's tensors, within the layer
 	Kind  Kind
 
 	Mamba2    *Mamba2Sizes // of Mamba2
-	Attention *Attention   // of SelfAttention
+	Attention *Attention   // of SelfAttention and MHA
+	Around    *Around      // of MHA
 	MLP       *MLPSizes    // of MLP and SwiGLU
 	Experts   *ExpertSizes // of MoE and SwiGLUMoE
 }
@@ -63,6 +67,7 @@ type Attention struct {
 	Bias, OutBias        bool    // of q_proj, k_proj and v_proj, and of o_proj
 	Turned               int     // channels of a head that a rotary embedding turns, the first ones; 0: none
 	Theta                float64 // of that embedding: rope_theta
+	Interleaved          bool    // it turns neighbours, not channels of the two halves
 }
 
 // Layers returns the steps of every layer, in order.
@@ -93,6 +98,8 @@ func (s *Step) describe(cfg config.Config) {
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
 		s.granite(cfg)
+	case *config.MambaSSMConfig:
+		s.mambaSSM(cfg)
 	}
 }
 
@@ -149,12 +156,13 @@ func (s *Step) States(cfg config.Config) []Spec {
 			Conv: {Name: dump.ConvStates, Shape: []int{m.Channels(), m.Kernel}},
 			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.HeadDim, m.StateSize}, Scanned: true},
 		}
-	case SelfAttention:
+	case SelfAttention, MHA:
 		shape := []int{s.Attention.KeyHeads, s.Attention.Dim}
-		return []Spec{
+		specs := []Spec{
 			Keys:   {Name: dump.KeyStates, Shape: shape, Grows: true, Columns: true},
 			Values: {Name: dump.ValueStates, Shape: shape, Grows: true},
 		}
+		return append(specs, s.Around.states()...)
 	}
 	sizes := config.SizesOf(cfg)
 	var specs []Spec

@@ -8,6 +8,7 @@
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
 //	cache.key_states.{l}, cache.value_states.{l}  F32 [B, key heads, T, head size]; zeros before shorter sequences
+//	cache.qkv_states.{l}   F32 [B, channels, taps], of attention with a convolution: its last inputs, as mamba_ssm means to keep them
 //	cache.tokens           I64 [B], the tokens of each sequence that keys and values hold; absent: T
 //
 // and, in a file that generation goes on from:
@@ -65,6 +66,7 @@ const (
 	SSMStates   = "ssm_states"
 	KeyStates   = "key_states"
 	ValueStates = "value_states"
+	QKVStates   = "qkv_states"
 )
 
 // CacheTokens names how many tokens of each sequence the states that grow hold.
@@ -75,6 +77,7 @@ const CacheTokens = cachePrefix + "tokens"
 var states = []state{
 	{ConvStates, "conv states", [][]string{{axisBatch, "channels", "conv kernel"}}},
 	{SSMStates, "SSM states", [][]string{{axisBatch, "channels", "state size"}, {axisBatch, "heads", "head size", "state size"}}},
+	{QKVStates, "inputs of a convolution over queries, keys and values", [][]string{{axisBatch, "channels of queries, keys and values", "taps over queries, keys and values"}}},
 	{KeyStates, "keys", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
 	{ValueStates, "values", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
 }

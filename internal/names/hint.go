@@ -89,7 +89,7 @@ var variantsOfOthers = []variant{
 // variantsOfHybrids are what stands beside the mixers of a plain model.
 var variantsOfHybrids = []variant{
 	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", "", true},
-	{[]string{".norm.bias"}, "biases of LayerNorm, where Mamba has RMS norms,", "", true},
+	{[]string{".norm.bias"}, "biases of LayerNorm, which only models of the original layout with rms_norm false have", "", true},
 }
 
 // Variant says what the name of a tensor that a configuration cannot hold gives away: a quantization scheme, an

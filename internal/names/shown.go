@@ -33,14 +33,14 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 		}
 	}
 	look("", t.before)
-	for _, k := range t.blocks {
+	for _, k := range t.used(cfg) {
 		look(Blocks+strconv.Itoa(first(cfg, k.Block))+".", k.rows)
 	}
 	look("", t.after)
 	return sizes, switches
 }
 
-// first returns the first layer with such a block, or 0.
+// first returns the first layer with such a block.
 func first(cfg config.Config, b config.Block) int {
 	for i, layer := range cfg.Blocks() {
 		for _, has := range layer {
@@ -104,10 +104,10 @@ func (t *table) names(name string) bool {
 
 // distinct lists the names that only blocks of this kind have, canonical and in GGUF.
 func (b *block) distinct() (canonical, gguf []string) {
-	elsewhere := make(map[string]bool)
+	elsewhere, of := make(map[string]bool), b.kinds()
 	for _, t := range tables {
 		for _, k := range t.blocks {
-			if k.block != b {
+			if !slices.Contains(of, k.Block) {
 				for _, r := range k.rows {
 					elsewhere[r.name], elsewhere[ggufBlock+r.gguf.name] = true, true
 				}
@@ -123,6 +123,18 @@ func (b *block) distinct() (canonical, gguf []string) {
 		}
 	}
 	return canonical, gguf
+}
+
+// kinds returns what a family calls the block.
+func (b *block) kinds() (list []config.Block) {
+	for _, t := range tables {
+		for _, k := range t.blocks {
+			if k.block == b {
+				list = append(list, k.Block)
+			}
+		}
+	}
+	return list
 }
 
 // StateSpace lists the weights of a layer of cfg that an attention block under the same names does not have, which has

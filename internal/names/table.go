@@ -30,6 +30,7 @@ var tables = []table{
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
+	{config.MambaSSM, []row{rowEmbedding}, mambaSSMBlocks, mambaSSMAfter, &mambaSSMNames},
 }
 
 // The tensors outside the mixers, which all families have in common.
@@ -140,6 +141,20 @@ func (t *table) of(cfg config.Config, layer int) []kind {
 		kinds = append(kinds, t.blocks[i])
 	}
 	return kinds
+}
+
+// used returns the kinds of blocks that cfg has. Its sizes need not include those of others.
+func (t *table) used(cfg config.Config) []kind {
+	if len(t.blocks) == 1 {
+		return t.blocks
+	}
+	has := make(map[config.Block]bool)
+	for _, layer := range cfg.Blocks() {
+		for _, b := range layer {
+			has[b] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(t.blocks), func(k kind) bool { return !has[k.Block] })
 }
 
 // find returns a block's row, of those that the layer has, or a row outside of the blocks for a layer below 0.

@@ -117,6 +117,10 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
 	case blocks.SelfAttention:
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
+	case blocks.MHA:
+		return (&mha[F]{attention[F]{o, step.Attention}, step.Around}).mix
+	case blocks.GatedMLP:
+		return (&gatedMLP[F]{o, step.MLP}).mix
 	case blocks.MLP, blocks.SwiGLU:
 		return (&mlp[F]{o, step.MLP}).mix
 	case blocks.MoE, blocks.SwiGLUMoE:
@@ -157,7 +161,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		for i := range steps {
 			s := &steps[i]
 			n := len(s.States(o.family))
-			u := o.norm(hidden, layer.Take(s.Norm))
+			u := o.stepNorm(hidden, layer, s)
 			o.clearPadding(u, D)
 			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
 				hidden[i] += narrowed(o, F(v*F(scales.Residual)))
@@ -170,7 +174,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		}
 		meter.Add(1)
 	}
-	final := o.norm(hidden, o.bind.Take(names.FinalNorm))
+	final := o.finalNorm(hidden)
 	if want.HiddenStates {
 		out.HiddenStates = append(out.HiddenStates, final)
 	}
@@ -192,9 +196,18 @@ func (o *oracle[F]) logits(final []F, divisor F) []F {
 	return o.narrow(y)
 }
 
-// convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
-// [B, C, K] holds the inputs before the first token.
+// convolve is filter with SiLU.
 func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
+	out := o.filter(x, stride, channels, state, weight, bias)
+	for i, v := range out {
+		out[i] = silu(v)
+	}
+	return o.narrow(out)
+}
+
+// filter is the causal depthwise convolution of C channels. x [B·T, C] has rows stride apart; state [B, C, K] holds the inputs
+// before the first token.
+func (o *oracle[F]) filter(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
 	K := state.Shape[1]
 	out := make([]F, o.rows*channels)
 	for seq := range o.batch.Sequences {
@@ -215,11 +228,11 @@ func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F]
 				if bias != nil {
 					sum += bias[c]
 				}
-				out[row*channels+c] = silu(narrowed(o, sum))
+				out[row*channels+c] = narrowed(o, sum)
 			}
 		}
 	}
-	return o.narrow(out)
+	return out
 }
 
 // linear returns x·wᵀ + bias for every row of x. Rows of w are shared out among the cores.

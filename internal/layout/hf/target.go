@@ -32,8 +32,16 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 	return n, write.CheckFiles(n)
 }
 
-// Prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
+// Prepare refuses by key what transformers does not have, and states the dtype.
 func (Target) Prepare(p *write.Plan) error {
+	if _, err := p.Config.EncodeHF(); err != nil {
+		return err
+	}
+	return stateDType(p)
+}
+
+// stateDType states the dtype that all tensors will have; where they keep several, it stands as the source has it.
+func stateDType(p *write.Plan) error {
 	dtype := p.Recipe.DType()
 	switch {
 	case dtype.Quantized():

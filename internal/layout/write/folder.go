@@ -51,7 +51,7 @@ func (p *Plan) WriteConfig(dir *atomicfile.Dir, name string, text []byte, parse 
 
 // unsaid returns the transformers config, and the keys of it that do not come back from a layout's own.
 func unsaid(cfg config.Config, name string, text []byte, parse Parser) (whole []byte, keys []string, err error) {
-	if whole, err = cfg.EncodeHF(); err != nil {
+	if whole, err = config.Render(cfg); err != nil {
 		return nil, nil, err
 	}
 	back, err := parse(name, text)
@@ -59,7 +59,7 @@ func unsaid(cfg config.Config, name string, text []byte, parse Parser) (whole []
 		return nil, nil, err
 	}
 	back.Shared().DType = cfg.Shared().DType // the tensors show it
-	again, err := back.EncodeHF()
+	again, err := config.Render(back)
 	if err != nil || bytes.Equal(again, whole) {
 		return nil, nil, err
 	}
