@@ -24,7 +24,7 @@ func newTarget() write.Target { return Target{} }
 
 // Files implements write.Target.
 func (Target) Files(p *write.Plan, limit int64) (int, error) {
-	sources, err := inOrder(p.Config, p.Sources)
+	sources, err := InOrder(p.Config, p.Sources)
 	if err != nil {
 		return 0, err
 	}
