@@ -15,6 +15,7 @@ const (
 	Mamba         Family = "mamba"
 	FalconMamba   Family = "falcon_mamba"
 	Mamba2        Family = "mamba2"
+	Mamba3        Family = "mamba3"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
 	MambaSSM      Family = "mamba_ssm" // of the original layout: a name of our own

@@ -22,7 +22,7 @@ type entry struct {
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryMambaSSM}
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryMamba3, &entryNemotronH, &entryGraniteHybrid, &entryMambaSSM}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {
@@ -44,6 +44,7 @@ const (
 	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
 	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
+	BlockMamba3      Block = "mamba3"       // the mixer of Mamba-3
 	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
 	BlockMLP         Block = "mlp"          // down(relu(up)²)
 	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
@@ -94,6 +95,12 @@ func Hybrid(f Family) bool {
 	return e != nil && e.hybrid
 }
 
+// InTransformers reports whether transformers has models of the family.
+func InTransformers(f Family) bool {
+	e := entryOf(f)
+	return e != nil && len(e.classes) > 0
+}
+
 // KeyOfLayers returns the key that says how many layers there are: num_hidden_layers, or the list of Nemotron-H.
 func KeyOfLayers(f Family) string {
 	c := entryOf(f).fresh()
@@ -141,7 +148,7 @@ func byClass(classes []string) Family {
 // Class returns the transformers class of a family's language model, "" for a family without one. known says whether
 // any of the listed classes is one of the family.
 func Class(f Family, listed []string) (class string, known bool) {
-	if e := entryOf(f); e != nil && len(e.classes) > 0 {
+	if e := entryOf(f); InTransformers(f) {
 		return e.classes[0], byClass(listed) == f
 	}
 	return "", false

@@ -257,8 +257,19 @@ func withMore(keys jsonobj.Members, c Config) (Config, error) {
 			return nil, formatError(f.key, "found %s, expected %s", v, f.want)
 		}
 	}
+	own := entryOf(c.Family()).ssm.feedForward
+	if own != nil {
+		*own(c), m.DIntermediate = m.DIntermediate, 0
+	}
 	if !m.attends() && m.DIntermediate == 0 && !m.LayerNorm {
 		return c, nil
+	}
+	if own != nil {
+		key := keyRMSNorm
+		if m.attends() {
+			key = keyAttnLayers
+		}
+		return nil, unsupported(key, "found attention or LayerNorm beside mixers of %s: such a model is not known", Title(c.Family()))
 	}
 	c.Shared().Architectures = newMixer(&ssmMamba, 1).Shared().Architectures
 	return m, m.MHA.read(keys, c.Shared().HiddenSize)

@@ -52,6 +52,9 @@ type mambaSSM struct {
 	// kept lists the arguments that do not affect the results of a loaded model and do not have a key in transformers: a transformers
 	// config keeps them under ssm_cfg.
 	kept []string
+	// feedForward returns where the family has the width of MLPs after the mixers; nil: MambaSSMConfig has it.
+	feedForward func(c Config) *int
+	lenient     bool // the constructor ignores arguments that it does not know, which are kept
 }
 
 // The keys of the original layout that parseSSM and withMore read.
@@ -118,9 +121,9 @@ func decodeOnly(keys jsonobj.Members, within string, fields []field, known []str
 	return nil
 }
 
-// parseSSM reads ssm_cfg of a model of that width: which mixer it is, and its arguments, which settle resolves. kept is the
+// parseSSM reads ssm_cfg of a model of that width: which mixer it is, and its arguments, which settle resolves. rest is the
 // part that a transformers config has no key for, as JSON; empty if there is none.
-func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int) error, kept string, err error) {
+func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int) error, rest string, err error) {
 	var members jsonobj.Members
 	if v, ok := keys.Get(keySSM); ok && v.Kind() != jsonobj.Null {
 		if members, ok = v.Members(); !ok {
@@ -133,20 +136,26 @@ func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int)
 	}
 	c = m.defaults(width)
 	args, settle := m.arguments(c)
-	if err := decodeOnly(members, withinSSM, args, append(slices.Clone(m.kept), keyLayer)); err != nil {
+	kept := slices.Clone(m.kept)
+	for _, x := range members {
+		if m.lenient && !slices.ContainsFunc(args, func(f field) bool { return f.key == x.Key }) && x.Key != keyLayer {
+			kept = append(kept, x.Key)
+		}
+	}
+	if err := decodeOnly(members, withinSSM, args, append(slices.Clone(kept), keyLayer)); err != nil {
 		return nil, nil, "", err
 	}
 	var parts []string
 	for _, x := range members {
-		if slices.Contains(m.kept, x.Key) {
+		if slices.Contains(kept, x.Key) {
 			parts = append(parts, quote(x.Key)+":"+finite(x.Value.Compact()))
 		}
 	}
 	if len(parts) > 0 {
 		slices.Sort(parts) // the order in which they are written
-		kept = "{" + strings.Join(parts, ",") + "}"
+		rest = "{" + strings.Join(parts, ",") + "}"
 	}
-	return c, settle, kept, nil
+	return c, settle, rest, nil
 }
 
 // keyLayer names the mixer in ssm_cfg.
@@ -240,8 +249,12 @@ func inOriginal(cfg, stated Config) (*originalFile, error) {
 		ssm[keyLayer] = json.RawMessage(quote(m.layer))
 	}
 	vocab, multiple := c.unpadded(8)
+	between := 0
+	if m.feedForward != nil {
+		between = *m.feedForward(cfg)
+	}
 	return &originalFile{
-		DModel: c.HiddenSize, NLayer: c.NumHiddenLayers, VocabSize: vocab, SSM: ssm,
+		DModel: c.HiddenSize, DIntermediate: between, NLayer: c.NumHiddenLayers, VocabSize: vocab, SSM: ssm,
 		AttnLayers: []int{}, Attn: json.RawMessage("{}"), RMSNorm: true,
 		Residual: c.ResidualInFP32, Fused: c.fusedAddNorm(), Multiple: multiple, Tie: c.TieWordEmbeddings,
 	}, nil
@@ -307,7 +320,7 @@ func (m *mambaSSM) state(c Config) (map[string]json.RawMessage, error) {
 		}
 		members, _ := v.Members()
 		for _, x := range members {
-			if slices.Contains(m.kept, x.Key) {
+			if _, taken := set[x.Key]; !taken && (m.lenient || slices.Contains(m.kept, x.Key)) {
 				set[x.Key] = json.RawMessage(finite(x.Value.Compact())) // a transformers config may say Infinity
 			}
 		}

@@ -70,7 +70,7 @@ func encoded(t *testing.T, c Config) string {
 
 func TestParseOriginalRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"d_model": 8, "ssm_cfg": {"layer": "Mamba3"}}`:   "ssm_cfg.layer",
+		`{"d_model": 8, "ssm_cfg": {"layer": "Mamba4"}}`:   "ssm_cfg.layer",
 		`{"d_model": 8, "ssm_cfg": {"headdim": 64}}`:       "ssm_cfg.headdim",
 		`{"d_model": 8, "ssm_cfg": 3}`:                     "expected an object",
 		`{"d_model": 8, "d_intermediate": null}`:           "d_intermediate",

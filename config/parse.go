@@ -186,7 +186,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 		return "", formatError(keyModelType, `found %s, expected a string, such as "mamba"`, v)
 	}
 	family := Family(modelType)
-	if e := entryOf(family); e == nil || len(e.classes) == 0 {
+	if !InTransformers(family) {
 		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), unknownModel(modelType))
 	}
 	if !has(keys, "hidden_size") {

@@ -36,6 +36,8 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 		return newFalcon(b, s, cfg.(*config.FalconMambaConfig))
 	case blocks.Mamba2:
 		return newMamba2(b, s, step.Mamba2)
+	case blocks.Mamba3:
+		return newMamba3(b, s, step.Mamba3)
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
 	case blocks.MHA:

@@ -18,6 +18,7 @@ const (
 	Mamba1      = Kind(config.BlockMamba1)      // the selective state-space mixer of Mamba
 	FalconMamba = Kind(config.BlockFalconMamba) // that of Mamba, with norms of dt, B and C
 	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
+	Mamba3      = Kind(config.BlockMamba3)      // the mixer of Mamba-3
 
 	SelfAttention = Kind(config.BlockAttention) // causal, with heads that share keys and values
 	MHA           = Kind(config.BlockMHA)       // the same with one projection, as mamba_ssm has it
@@ -37,6 +38,7 @@ type Step struct {
 	Kind  Kind
 
 	Mamba2    *Mamba2Sizes // of Mamba2
+	Mamba3    *Mamba3Sizes // of Mamba3
 	Attention *Attention   // of SelfAttention and MHA
 	Around    *Around      // of MHA
 	MLP       *MLPSizes    // of MLP and SwiGLU
@@ -94,6 +96,8 @@ func (s *Step) describe(cfg config.Config) {
 			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, StateSize: cfg.StateSize, Kernel: cfg.ConvKernel,
 			Bias: cfg.UseBias, ConvBias: cfg.UseConvBias, Limit: cfg.TimeStepLimit, NormEps: cfg.LayerNormEpsilon, Chunk: cfg.ChunkSize,
 		}
+	case *config.Mamba3Config:
+		s.mamba3(cfg)
 	case *config.NemotronHConfig:
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
@@ -156,6 +160,8 @@ func (s *Step) States(cfg config.Config) []Spec {
 			Conv: {Name: dump.ConvStates, Shape: []int{m.Channels(), m.Kernel}},
 			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.HeadDim, m.StateSize}, Scanned: true},
 		}
+	case Mamba3:
+		return s.Mamba3.states()
 	case SelfAttention, MHA:
 		shape := []int{s.Attention.KeyHeads, s.Attention.Dim}
 		specs := []Spec{

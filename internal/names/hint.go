@@ -77,13 +77,6 @@ var variantsOfOthers = []variant{
 	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme", "", false},
 	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors", "", false},
 	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM", "", false},
-	{
-		[]string{
-			".mixer.B_bias", ".mixer.C_bias", ".mixer.B_norm.weight", ".mixer.C_norm.weight",
-			".mixer.mimo_x", ".mixer.mimo_z", ".mixer.mimo_o",
-		},
-		"Mamba-3 blocks", "", true,
-	},
 }
 
 // variantsOfHybrids are what stands beside the mixers of a plain model.

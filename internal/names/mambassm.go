@@ -40,10 +40,10 @@ var (
 		norm:  "norm2.weight",
 		under: "mlp.",
 		rows: []row{
-			{name: "norm2.weight", shape: dims{"D"}, init: ones},
-			{name: "norm2.bias", shape: dims{"D"}, init: zeros, when: layerNorm},
-			{name: "mlp.fc1.weight", shape: dims{"2W", "D"}}, // input above gate
-			{name: "mlp.fc2.weight", shape: dims{"D", "W"}},
+			{name: "norm2.weight", shape: dims{"D"}, init: ones, vague: true},
+			{name: "norm2.bias", shape: dims{"D"}, init: zeros, when: layerNorm, vague: true},
+			{name: "mlp.fc1.weight", shape: dims{"2W", "D"}, vague: true}, // input above gate
+			{name: "mlp.fc2.weight", shape: dims{"D", "=W"}, vague: true},
 		},
 		mambaSSM: []string{"norm2", "mlp.fc1", "mlp.fc2"},
 	}

@@ -27,6 +27,7 @@ type kind struct {
 var tables = []table{
 	{config.Mamba, []row{rowEmbedding}, []kind{{config.BlockMamba1, &mamba1}}, []row{rowNormF, rowHead}, nil},
 	{config.FalconMamba, []row{rowEmbedding}, []kind{{config.BlockFalconMamba, &mamba1}}, []row{rowNormF, rowHead}, nil},
+	{config.Mamba3, []row{rowEmbedding}, []kind{{config.BlockMamba3, &mamba3}, {config.BlockGatedMLP, &mambaSSMMLP}}, []row{rowNormF, rowHead}, nil},
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
@@ -66,6 +67,8 @@ type row struct {
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
 	optional string // the switch with which it may be absent; empty: it may not
 	init     initial
+	alone    bool // there is no weight beside what when is about, as there is beside a bias
+	vague    bool // the name says nothing about the block: others have it, too
 	gguf     place
 }
 

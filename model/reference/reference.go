@@ -115,6 +115,8 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
 	case blocks.Mamba2:
 		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
+	case blocks.Mamba3:
+		return (&mamba3[F]{oracle: o, Mamba3Sizes: step.Mamba3}).mix
 	case blocks.SelfAttention:
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
 	case blocks.MHA:
