@@ -34,7 +34,7 @@ func TestSurvey(t *testing.T) {
 			}
 		}, `attn_cfg.causal: found false`, "", []int{0, 2}},
 		"MLP blocks":  {`{"model_type": "mamba", "d_intermediate": 64}`, nil, "d_intermediate: found 64", "mamba", []int{0, 1, 2, 3}},
-		"Mamba-3":     {original(`, "ssm_cfg": {"layer": "Mamba3"}`), nil, `ssm_cfg.layer: found the string "Mamba3"`, "Mamba3", []int{0, 1, 2, 3}},
+		"Mamba-4":     {original(`, "ssm_cfg": {"layer": "Mamba4"}`), nil, `ssm_cfg.layer: found the string "Mamba4"`, "Mamba4", []int{0, 1, 2, 3}},
 		"LayerNorm":   {`{"model_type": "mamba", "rms_norm": false}`, nil, "rms_norm: found false", "mamba", []int{0, 1, 2, 3}},
 		"a hybrid":    {`{"model_type": "plamo2"}`, func(c *layouttest.Checkpoint) { c.Drop("layers.2.mixer.A_log") }, `model_type: "plamo2" is a model of Mamba and attention`, "plamo2", []int{0, 1, 3}},
 		"quantized":   {`{"model_type": "mamba", "quantization_config": {"quant_method": "hqq"}}`, nil, `already quantized with "hqq"`, "mamba", []int{0, 1, 2, 3}},

@@ -60,7 +60,7 @@ func variantsOfBlocks() []variant {
 	return list
 }
 
-// variantsOfOthers are weights and blocks that no family has.
+// variantsOfOthers are weights that no family has, and blocks that a plain one does not have.
 var variantsOfOthers = []variant{
 	{
 		[]string{
@@ -77,6 +77,13 @@ var variantsOfOthers = []variant{
 	{[]string{".scales", ".biases"}, "weights quantized with MLX or a similar scheme", "", false},
 	{[]string{".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_packed"}, "weights quantized to fp8 or by compressed-tensors", "", false},
 	{[]string{".codebooks", ".codes"}, "weights quantized with AQLM", "", false},
+	{
+		[]string{
+			".mixer.B_bias", ".mixer.C_bias", ".mixer.B_norm.weight", ".mixer.C_norm.weight",
+			".mixer.mimo_x", ".mixer.mimo_z", ".mixer.mimo_o",
+		},
+		mamba3.title, config.Mamba3, true,
+	},
 }
 
 // variantsOfHybrids are what stands beside the mixers of a plain model.
