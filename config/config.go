@@ -15,11 +15,13 @@ const (
 	Mamba         Family = "mamba"
 	FalconMamba   Family = "falcon_mamba"
 	Mamba2        Family = "mamba2"
+	Mamba3        Family = "mamba3"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
 	Jamba         Family = "jamba"
 	FalconH1      Family = "falcon_h1"
 	Bamba         Family = "bamba"
+	MambaSSM      Family = "mamba_ssm" // of the original layout: a name of our own
 )
 
 // Config is one resolved configuration: every default filled in, every derived size computed.

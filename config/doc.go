@@ -42,6 +42,7 @@
 //	time_step_scale           -       1.0                 initial dt_proj weight, times R^-0.5
 //	time_step_init_scheme     -       "random"            or "constant": distribution of that weight
 //
+// MambaSSMConfig is of the original layout alone: a configuration of Mamba or Mamba-2 with keys of mamba_ssm beside it.
 // Hybrids have a list of blocks beside these, NemotronHConfig, GraniteHybridConfig, JambaConfig, FalconH1Config and BambaConfig; where
 // their class calls a field of Common otherwise, the comment of the struct says so.
 package config

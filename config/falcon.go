@@ -41,6 +41,8 @@ func Selective(c Config) *MambaConfig {
 		return c
 	case *FalconMambaConfig:
 		return &c.MambaConfig
+	case *MambaSSMConfig:
+		return Selective(c.Config)
 	}
 	return nil
 }

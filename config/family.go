@@ -10,19 +10,21 @@ import (
 type entry struct {
 	family  Family
 	title   string   // as its authors write it
-	classes []string // of transformers, the language model first
+	classes []string // of transformers, the language model first; none: transformers does not have such a model
 	fresh   func() Config
 	twin    twin
 	hybrid  bool      // no tensor shows which blocks there are: only the configuration says so
 	product *product  // nil: shapes show every size
 	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
+	also    Family    // whose keys a model may have, too; empty: none
 	gguf    llamaCpp
 	mlx     *mlxLM // nil: models are not written for mlx-lm
 }
 
 // families lists the entries in the order in which the architectures came.
 var families = []*entry{
-	&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryJamba, &entryFalconH1, &entryBamba,
+	&entryMamba, &entryFalconMamba, &entryMamba2, &entryMamba3, &entryNemotronH, &entryGraniteHybrid, &entryJamba, &entryFalconH1,
+	&entryBamba, &entryMambaSSM,
 }
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
@@ -45,11 +47,14 @@ const (
 	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
 	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
+	BlockMamba3      Block = "mamba3"       // the mixer of Mamba-3
 	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
 	BlockMLP         Block = "mlp"          // down(relu(up)²)
 	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
 	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
 	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
+	BlockMHA         Block = "mha"          // attention of mamba_ssm: its projections are one, over which a convolution may run
+	BlockGatedMLP    Block = "gated_mlp"    // of mamba_ssm: fc2(y·silu(gate)), both of fc1
 )
 
 // uniform is a network of layers that are one block each, all of a kind.
@@ -91,6 +96,12 @@ func Title(f Family) string {
 func Hybrid(f Family) bool {
 	e := entryOf(f)
 	return e != nil && e.hybrid
+}
+
+// InTransformers reports whether transformers has models of the family.
+func InTransformers(f Family) bool {
+	e := entryOf(f)
+	return e != nil && len(e.classes) > 0
 }
 
 // KeyOfLayers returns the key that says how many layers there are: num_hidden_layers, or the list of Nemotron-H.
@@ -140,7 +151,7 @@ func byClass(classes []string) Family {
 // Class returns the transformers class of a family's language model, "" for a family without one. known says whether
 // any of the listed classes is one of the family.
 func Class(f Family, listed []string) (class string, known bool) {
-	if e := entryOf(f); e != nil {
+	if e := entryOf(f); InTransformers(f) {
 		return e.classes[0], byClass(listed) == f
 	}
 	return "", false

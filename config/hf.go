@@ -79,7 +79,10 @@ func checkBytes(elements float64) error {
 	return nil
 }
 
-// encodeHF is EncodeHF of every family.
+// Render renders a configuration as EncodeHF does, also one of which transformers does not have the model.
+func Render(c Config) ([]byte, error) { return encodeHF(c) }
+
+// encodeHF is EncodeHF of every family that transformers has.
 func encodeHF(c Config) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

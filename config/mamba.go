@@ -232,13 +232,18 @@ func (c *MambaConfig) EncodeOriginal() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	return encodeOriginal(c.inOriginal())
+}
+
+// inOriginal returns the keys of the original layout.
+func (c *MambaConfig) inOriginal() (*originalFile, error) {
 	stated := c.Clone().(*MambaConfig)
 	stated.Expand = c.IntermediateSize / c.HiddenSize
 	if stated.Expand*c.HiddenSize != c.IntermediateSize || stated.Expand > maxInner {
 		return nil, unsupported("intermediate_size", "found %d for a hidden_size of %d: the original layout holds only its ratio, "+
 			"as an integer from 1 to %d", c.IntermediateSize, c.HiddenSize, maxInner)
 	}
-	return encodeOriginal(c, stated)
+	return inOriginal(c, stated)
 }
 
 // EncodeMistral implements Config: mistral does not have such a model.

@@ -89,5 +89,8 @@ func (c *Mamba2Config) EncodeOriginal() ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return encodeOriginal(c, c)
+	return encodeOriginal(c.inOriginal())
 }
+
+// inOriginal returns the keys of the original layout.
+func (c *Mamba2Config) inOriginal() (*originalFile, error) { return inOriginal(c, c) }

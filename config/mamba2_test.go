@@ -70,10 +70,7 @@ func TestNotPureMamba2(t *testing.T) {
 		original(`, "D_has_hdim": true`, ``):             "ssm_cfg.D_has_hdim: found true",
 		original(`, "d_ssm": 32`, ``):                    "ssm_cfg.d_ssm: found 32",
 		original(`, "dt_rank": 3`, ``):                   "ssm_cfg.dt_rank: unknown key",
-		original(``, `, "rms_norm": false`):              "rms_norm: found false",
-		original(``, `, "d_intermediate": 64`):           "d_intermediate: found 64",
-		original(``, `, "attn_layer_idx": [1]`):          "attn_layer_idx: found",
-		`{"d_model": 8, "ssm_cfg": {"layer": "Mamba3"}}`: `ssm_cfg.layer: found the string "Mamba3"`,
+		`{"d_model": 8, "ssm_cfg": {"layer": "Mamba4"}}`: `ssm_cfg.layer: found the string "Mamba4"`,
 
 		hf + `"norm_before_gate": true}`:                                 "norm_before_gate: found true",
 		hf + `"rmsnorm": false}`:                                         "rmsnorm: found false",

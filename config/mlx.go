@@ -147,6 +147,9 @@ func EncodeMLX(c Config, quantization string) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if !InTransformers(c.Family()) {
+		return nil, unsupported(keyModelType, "found %q: mlx-lm does not have %s models; choose original or original-safetensors", c.Family(), Title(c.Family()))
+	}
 	how := entryOf(c.Family()).mlx
 	if how == nil {
 		return nil, unsupported(keyModelType, "found %s: models of this family are not written for mlx-lm; choose hf or gguf", badfile.Quote(string(c.Family())))

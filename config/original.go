@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -36,8 +35,8 @@ func (o *original) fields() []field {
 		boolField("fused_add_norm", &o.FusedAddNorm),
 		intField("pad_vocab_size_multiple", &o.Multiple, 1, maxWidth),
 		boolField("tie_embeddings", &o.Tie),
-		boolField("rms_norm", &o.RMSNorm),                  // refuseVariants refused false
-		intField("d_intermediate", &o.DIntermediate, 0, 0), // and whatever is not 0; null means an MLP too
+		boolField(keyRMSNorm, &o.RMSNorm),
+		intField(keyIntermediate, &o.DIntermediate, 0, maxWidth), // null means an MLP too, of another width
 	}
 }
 
@@ -53,11 +52,13 @@ type mambaSSM struct {
 	// kept lists the arguments that do not affect the results of a loaded model and do not have a key in transformers: a transformers
 	// config keeps them under ssm_cfg.
 	kept []string
+	// feedForward returns where the family has the width of MLPs after the mixers; nil: MambaSSMConfig has it.
+	feedForward func(c Config) *int
+	lenient     bool // the constructor ignores arguments that it does not know, which are kept
 }
 
-// The keys of the original layout that say something only where they differ from what every pure Mamba model has.
-// refuseVariants and parseSSM look at them.
-var originalVariants = []string{"attn_layer_idx", "attn_cfg", "ssm_cfg"}
+// The keys of the original layout that parseSSM and withMore read.
+var originalVariants = []string{keyAttnLayers, keyAttn, keySSM}
 
 // IsOriginal reports whether data looks like the config.json of the original layout and not like one of transformers:
 // it has d_model and no model_type, architectures or hidden_size.
@@ -78,7 +79,7 @@ func parseOriginal(data []byte) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(refuseQuantized(keys), refuseVariants(keys)); err != nil {
+	if err := refuseQuantized(keys); err != nil {
 		return nil, err
 	}
 	o := newOriginal()
@@ -93,6 +94,10 @@ func parseOriginal(data []byte) (Config, error) {
 		return nil, err
 	}
 	if err := settle(o.DModel); err != nil {
+		return nil, err
+	}
+	c.Shared().HiddenSize = o.DModel
+	if c, err = withMore(keys, c); err != nil {
 		return nil, err
 	}
 	if err := o.complete(c, kept); err != nil {
@@ -110,15 +115,15 @@ func decodeOnly(keys jsonobj.Members, within string, fields []field, known []str
 	}
 	for _, e := range rest.Extra {
 		if !slices.Contains(known, e.Key) {
-			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting for a pure Mamba model")
+			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting")
 		}
 	}
 	return nil
 }
 
-// parseSSM reads ssm_cfg of a model of that width: which mixer it is, and its arguments, which settle resolves. kept is the
+// parseSSM reads ssm_cfg of a model of that width: which mixer it is, and its arguments, which settle resolves. rest is the
 // part that a transformers config has no key for, as JSON; empty if there is none.
-func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int) error, kept string, err error) {
+func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int) error, rest string, err error) {
 	var members jsonobj.Members
 	if v, ok := keys.Get(keySSM); ok && v.Kind() != jsonobj.Null {
 		if members, ok = v.Members(); !ok {
@@ -131,20 +136,26 @@ func parseSSM(keys jsonobj.Members, width int) (c Config, settle func(width int)
 	}
 	c = m.defaults(width)
 	args, settle := m.arguments(c)
-	if err := decodeOnly(members, withinSSM, args, append(slices.Clone(m.kept), keyLayer)); err != nil {
+	kept := slices.Clone(m.kept)
+	for _, x := range members {
+		if m.lenient && !slices.ContainsFunc(args, func(f field) bool { return f.key == x.Key }) && x.Key != keyLayer {
+			kept = append(kept, x.Key)
+		}
+	}
+	if err := decodeOnly(members, withinSSM, args, append(slices.Clone(kept), keyLayer)); err != nil {
 		return nil, nil, "", err
 	}
 	var parts []string
 	for _, x := range members {
-		if slices.Contains(m.kept, x.Key) {
+		if slices.Contains(kept, x.Key) {
 			parts = append(parts, quote(x.Key)+":"+finite(x.Value.Compact()))
 		}
 	}
 	if len(parts) > 0 {
 		slices.Sort(parts) // the order in which they are written
-		kept = "{" + strings.Join(parts, ",") + "}"
+		rest = "{" + strings.Join(parts, ",") + "}"
 	}
-	return c, settle, kept, nil
+	return c, settle, rest, nil
 }
 
 // keyLayer names the mixer in ssm_cfg.
@@ -207,9 +218,25 @@ func (c *Common) extraInt(key string) (int, bool) {
 	return 0, false
 }
 
-// encodeOriginal renders the 12 keys for cfg, with those of its arguments that differ from their defaults. The arguments
-// are written as stated has them.
-func encodeOriginal(cfg, stated Config) ([]byte, error) {
+// originalFile is a config.json of the original layout: its 12 keys, in mamba_ssm's order.
+type originalFile struct {
+	DModel        int                        `json:"d_model"`
+	DIntermediate int                        `json:"d_intermediate"`
+	NLayer        int                        `json:"n_layer"`
+	VocabSize     int                        `json:"vocab_size"`
+	SSM           map[string]json.RawMessage `json:"ssm_cfg"`
+	AttnLayers    []int                      `json:"attn_layer_idx"`
+	Attn          json.RawMessage            `json:"attn_cfg"`
+	RMSNorm       bool                       `json:"rms_norm"`
+	Residual      bool                       `json:"residual_in_fp32"`
+	Fused         bool                       `json:"fused_add_norm"`
+	Multiple      int                        `json:"pad_vocab_size_multiple"`
+	Tie           bool                       `json:"tie_embeddings"`
+}
+
+// inOriginal returns the keys for cfg, with those of its arguments that differ from their defaults. The arguments are as stated
+// has them.
+func inOriginal(cfg, stated Config) (*originalFile, error) {
 	c, m := cfg.Shared(), entryOf(cfg.Family()).ssm
 	if err := unsaid("original", "the original layout", cfg, m.defaults(c.HiddenSize)); err != nil {
 		return nil, err
@@ -222,25 +249,27 @@ func encodeOriginal(cfg, stated Config) ([]byte, error) {
 		ssm[keyLayer] = json.RawMessage(quote(m.layer))
 	}
 	vocab, multiple := c.unpadded(8)
+	between := 0
+	if m.feedForward != nil {
+		between = *m.feedForward(cfg)
+	}
+	return &originalFile{
+		DModel: c.HiddenSize, DIntermediate: between, NLayer: c.NumHiddenLayers, VocabSize: vocab, SSM: ssm,
+		AttnLayers: []int{}, Attn: json.RawMessage("{}"), RMSNorm: true,
+		Residual: c.ResidualInFP32, Fused: c.fusedAddNorm(), Multiple: multiple, Tie: c.TieWordEmbeddings,
+	}, nil
+}
+
+// encodeOriginal renders the keys, unless there is an error.
+func encodeOriginal(o *originalFile, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "    ")
-	err = e.Encode(struct {
-		DModel        int                        `json:"d_model"`
-		DIntermediate int                        `json:"d_intermediate"`
-		NLayer        int                        `json:"n_layer"`
-		VocabSize     int                        `json:"vocab_size"`
-		SSM           map[string]json.RawMessage `json:"ssm_cfg"`
-		AttnLayers    []int                      `json:"attn_layer_idx"`
-		Attn          map[string]any             `json:"attn_cfg"`
-		RMSNorm       bool                       `json:"rms_norm"`
-		Residual      bool                       `json:"residual_in_fp32"`
-		Fused         bool                       `json:"fused_add_norm"`
-		Multiple      int                        `json:"pad_vocab_size_multiple"`
-		Tie           bool                       `json:"tie_embeddings"`
-	}{c.HiddenSize, 0, c.NumHiddenLayers, vocab, ssm, []int{}, map[string]any{}, true, c.ResidualInFP32, c.fusedAddNorm(), multiple, c.TieWordEmbeddings})
-	if err != nil {
+	if err := e.Encode(o); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return out.Bytes(), nil
@@ -291,7 +320,7 @@ func (m *mambaSSM) state(c Config) (map[string]json.RawMessage, error) {
 		}
 		members, _ := v.Members()
 		for _, x := range members {
-			if slices.Contains(m.kept, x.Key) {
+			if _, taken := set[x.Key]; !taken && (m.lenient || slices.Contains(m.kept, x.Key)) {
 				set[x.Key] = json.RawMessage(finite(x.Value.Compact())) // a transformers config may say Infinity
 			}
 		}

@@ -44,7 +44,9 @@ func unknownModel(name string) string {
 	}
 	var own []string
 	for _, e := range families {
-		own = append(own, strconv.Quote(string(e.family)))
+		if len(e.classes) > 0 { // others are not families of transformers
+			own = append(own, strconv.Quote(string(e.family)))
+		}
 	}
 	return what + "; only models of the families " + and(own) + " are supported"
 }

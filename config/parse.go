@@ -186,7 +186,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 		return "", formatError(keyModelType, `found %s, expected a string, such as "mamba"`, v)
 	}
 	family := Family(modelType)
-	if entryOf(family) == nil {
+	if !InTransformers(family) {
 		return "", unsupported(keyModelType, "%s is %s", badfile.Quote(modelType), unknownModel(modelType))
 	}
 	if !has(keys, "hidden_size") {
@@ -232,12 +232,12 @@ func refuseVariants(keys jsonobj.Members) error {
 	}
 	if v, ok := keys.Get("d_intermediate"); ok && v.Kind() != jsonobj.Null {
 		if n, isInt := v.Int(); !isInt || n != 0 {
-			return unsupported("d_intermediate", "found %s: MLP blocks between mixers; of the original layout only pure Mamba models are read", v)
+			return unsupported("d_intermediate", "found %s: MLP blocks between mixers; transformers does not have such a model", v)
 		}
 	}
 	if v, ok := keys.Get("attn_layer_idx"); ok && v.Kind() != jsonobj.Null {
 		if _, isEmpty := v.Elems(0); !isEmpty {
-			return unsupported("attn_layer_idx", "found %s: hybrid attention model; of the original layout only pure Mamba models are read",
+			return unsupported("attn_layer_idx", "found %s: hybrid attention model, which transformers does not have",
 				badfile.Quote(v.Compact()))
 		}
 	}

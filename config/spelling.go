@@ -78,6 +78,9 @@ func Spelled(layout string, family Family, key string) (spelling string, ok bool
 			spelling = f.in(layout, c)
 		}
 	}
+	if spelling == "" && e.also != "" {
+		return Spelled(layout, e.also, key)
+	}
 	return spelling, spelling != ""
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/original"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/quantize"
@@ -30,9 +31,11 @@ type Layout string
 const (
 	HF       Layout = "hf"       // a folder as save_pretrained of transformers writes it
 	Original Layout = "original" // a folder as mamba_ssm's save_pretrained writes it
-	Mistral  Layout = "mistral"  // a folder as Mamba-Codestral was released, Mamba-2 only
-	GGUF     Layout = "gguf"     // a file as llama.cpp's converter writes it
-	MLX      Layout = "mlx"      // a folder as mlx_lm.convert writes it
+	// OriginalSafetensors is that with the weights in model.safetensors.
+	OriginalSafetensors Layout = "original-safetensors"
+	Mistral             Layout = "mistral" // a folder as Mamba-Codestral was released, Mamba-2 only
+	GGUF                Layout = "gguf"    // a file as llama.cpp's converter writes it
+	MLX                 Layout = "mlx"     // a folder as mlx_lm.convert writes it
 )
 
 // Layouts lists the layouts that can be written.
@@ -180,6 +183,21 @@ const DefaultShardSize = hf.DefaultShardSize
 // synced; on an error, or when ctx is cancelled, nothing is left. Errors: those of cfg.EncodeHF, *badfile.FormatError for
 // sources that contradict cfg, ctx.Err, wrapped I/O errors, and what a source returns.
 func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) error {
+	return writeNew(ctx, cfg, sources, opts, func(given []write.Source) error {
+		return hf.Write(ctx, dst, cfg, given, opts.how(), nil)
+	})
+}
+
+// WriteOriginal is WriteHF for the original layout: config.json with the keys of mamba_ssm, and pytorch_model.bin with the weights
+// in the order of its state dict. Errors are those of cfg.EncodeOriginal in place of cfg.EncodeHF.
+func WriteOriginal(ctx context.Context, dst string, cfg config.Config, sources []Source, opts Options) error {
+	return writeNew(ctx, cfg, sources, opts, func(given []write.Source) error {
+		return original.Write(ctx, dst, cfg, given, opts.how())
+	})
+}
+
+// writeNew hands the sources of a new model to a writer.
+func writeNew(ctx context.Context, cfg config.Config, sources []Source, opts Options, to func([]write.Source) error) error {
 	done, err := call.Begin(ctx, "convert", opts.Threads)
 	if err != nil {
 		return err
@@ -192,5 +210,5 @@ func WriteHF(ctx context.Context, dst string, cfg config.Config, sources []Sourc
 	for i, s := range sources {
 		given[i] = write.Source{Name: s.Name, DType: s.DType, Shape: s.Shape, Write: s.Write}
 	}
-	return hf.Write(ctx, dst, cfg, given, opts.how(), nil)
+	return to(given)
 }

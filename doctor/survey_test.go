@@ -28,13 +28,13 @@ func TestSurvey(t *testing.T) {
 		model  string
 		ssm    []int
 	}{
-		"attention in the original layout": {original(`, "attn_layer_idx": [1, 3]`), func(c *layouttest.Checkpoint) {
+		"attention to later tokens": {original(`, "attn_layer_idx": [1, 3]`), func(c *layouttest.Checkpoint) {
 			for _, part := range []string{"layers.1.mixer.A_log", "layers.1.mixer.D", "layers.3.mixer.A_log", "layers.3.mixer.D"} {
 				c.Drop(part)
 			}
-		}, `attn_layer_idx: found "[1,3]": hybrid attention model`, "", []int{0, 2}},
-		"MLP blocks":  {original(`, "d_intermediate": 64`), nil, "d_intermediate: found 64", "", []int{0, 1, 2, 3}},
-		"Mamba-3":     {original(`, "ssm_cfg": {"layer": "Mamba3"}`), nil, `ssm_cfg.layer: found the string "Mamba3"`, "Mamba3", []int{0, 1, 2, 3}},
+		}, `attn_cfg.causal: found false`, "", []int{0, 2}},
+		"MLP blocks":  {`{"model_type": "mamba", "d_intermediate": 64}`, nil, "d_intermediate: found 64", "mamba", []int{0, 1, 2, 3}},
+		"Mamba-4":     {original(`, "ssm_cfg": {"layer": "Mamba4"}`), nil, `ssm_cfg.layer: found the string "Mamba4"`, "Mamba4", []int{0, 1, 2, 3}},
 		"LayerNorm":   {`{"model_type": "mamba", "rms_norm": false}`, nil, "rms_norm: found false", "mamba", []int{0, 1, 2, 3}},
 		"a hybrid":    {`{"model_type": "plamo2"}`, func(c *layouttest.Checkpoint) { c.Drop("layers.2.mixer.A_log") }, `model_type: "plamo2" is a model of Mamba and attention`, "plamo2", []int{0, 1, 3}},
 		"quantized":   {`{"model_type": "mamba", "quantization_config": {"quant_method": "hqq"}}`, nil, `already quantized with "hqq"`, "mamba", []int{0, 1, 2, 3}},

@@ -13,7 +13,9 @@ import (
 
 // TestTokenAllocatesNothing runs token after token of each family.
 func TestTokenAllocatesNothing(t *testing.T) {
-	for _, fixture := range []string{"mamba1/default", "falcon/default", "mamba2/groups4", "nemotron/latent", "granite/moe", "jamba/moe"} {
+	for _, fixture := range []string{
+		"mamba1/default", "falcon/default", "mamba2/groups4", "nemotron/latent", "granite/moe", "jamba/moe", "mambassm/options",
+	} {
 		ck, err := loader.Open("../fixtures/"+fixture, loader.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -62,6 +62,7 @@ var variety = []string{
 	"nemotron/dense", "nemotron/latent", "nemotron/bias", "nemotron/sharded", "granite/moe", "granite/rope", "granite/attentionmoe",
 	"jamba/dense", "jamba/moe",
 	"falcon_h1/tied", "falcon_h1/norm", "falcon_h1/bias", "bamba/default", "bamba/bias",
+	"mambassm/mamba2attn", "mambassm/options", "mamba3/siso", "mamba3/mimo", "mamba3/options", "mamba3/mimonorm",
 }
 
 // TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a

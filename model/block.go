@@ -33,8 +33,14 @@ func newBlock(step *blocks.Step, b binder, s *scratch) block {
 		return newMamba1(b, s, step.Mamba1)
 	case blocks.Mamba2:
 		return newMamba2(b, s, step.Mamba2)
+	case blocks.Mamba3:
+		return newMamba3(b, s, step.Mamba3)
 	case blocks.SelfAttention:
 		return newAttention(b, s, step.Attention)
+	case blocks.MHA:
+		return newMHA(b, s, step.Attention, step.Around)
+	case blocks.GatedMLP:
+		return newGatedMLP(b, s, step.MLP)
 	case blocks.MLP, blocks.SwiGLU:
 		return newMLP(b, s, step.MLP, 1)
 	case blocks.MoE, blocks.SwiGLUMoE:
@@ -45,18 +51,21 @@ func newBlock(step *blocks.Step, b binder, s *scratch) block {
 
 // step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)).
 type step struct {
-	norm       []float32 // [D]; nil: the block reads what the one before it has read
+	norm       norm // without a weight the block reads what the one before it has read
 	block      block
 	scale      float64
 	from, upTo int // its states, among those of the layer
 }
 
+// norm is an RMS norm, or with a bias a LayerNorm.
+type norm struct{ weight, bias []float32 } // [D], and [D] or nil
+
 // weights are all parameters of a network.
 type weights struct {
-	embeddings table     // [V, D]
-	head       weight    // [V, D], the embeddings when tied
-	layers     [][]step  // [L]
-	normF      []float32 // [D]
+	embeddings table    // [V, D]
+	head       weight   // [V, D], the embeddings when tied
+	layers     [][]step // [L]
+	normF      norm
 	eps        float64
 	width      []int // D: the whole of a row is normed
 	scales     blocks.Scales
@@ -69,7 +78,7 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 	w := &weights{
 		embeddings: newTable(b, names.Embedding),
 		head:       matrix(b, names.Head),
-		normF:      vector(b, names.FinalNorm),
+		normF:      norm{vector(b, names.FinalNorm), optional(b, names.FinalNormBias, blocks.FinalBias(cfg))},
 		eps:        cfg.Shared().LayerNormEpsilon,
 		width:      []int{cfg.Shared().HiddenSize},
 		scales:     blocks.ScalesOf(cfg),
@@ -81,7 +90,8 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 		for i := range kinds {
 			k := &kinds[i]
 			n := len(k.States(cfg))
-			steps = append(steps, step{optional(layer, k.Norm, k.Norm != ""), newBlock(k, layer.Under(k.Under), s), k.Scale, at, at + n})
+			before := norm{optional(layer, k.Norm, k.Norm != ""), optional(layer, k.Bias, k.Bias != "")}
+			steps = append(steps, step{before, newBlock(k, layer.Under(k.Under), s), k.Scale, at, at + n})
 			at += n
 		}
 		w.layers = append(w.layers, steps)

@@ -202,17 +202,22 @@ func (c *chunk) runBlocks(from, to int) {
 	}
 }
 
-// rowNorm is the RMS norm of each row, or of each of its parts by itself.
+// rowNorm is the RMS norm of each row, or of each of its parts by itself; with a bias the LayerNorm of each row.
 type rowNorm struct {
 	y, x   []float32
 	stride int       // of rows, in both
 	parts  []int     // widths
 	weight []float32 // of all parts, or nil for ones
+	bias   []float32 // of LayerNorm
 	eps    float64
 }
 
 func (n *rowNorm) run(row int) {
 	at := row * n.stride
+	if n.bias != nil {
+		kernel.LayerNorm(n.y[at:][:n.stride], n.x[at:][:n.stride], n.weight, n.bias, n.eps)
+		return
+	}
 	weight := n.weight
 	for _, width := range n.parts {
 		kernel.RMSNorm(n.y[at:][:width], n.x[at:][:width], weight[:min(width, len(weight))], n.eps)

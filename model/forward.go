@@ -291,7 +291,7 @@ func (m *Model) layer(c *chunk, l int, cache *Cache) {
 	}
 	for i := range m.weights.layers[l] {
 		s := &m.weights.layers[l][i]
-		if s.norm != nil {
+		if s.norm.weight != nil {
 			m.norm(c, s.norm)
 			c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
 		}
@@ -302,9 +302,9 @@ func (m *Model) layer(c *chunk, l int, cache *Cache) {
 	c.states, c.carries = nil, nil
 }
 
-// norm sets c.u to the RMS norm of each row of the residual stream.
-func (m *Model) norm(c *chunk, weight []float32) {
-	c.normRows(rowNorm{y: c.u, x: c.hidden, stride: len(weight), parts: m.weights.width, weight: weight, eps: m.weights.eps})
+// norm sets c.u to the norm of each row of the residual stream.
+func (m *Model) norm(c *chunk, n norm) {
+	c.normRows(rowNorm{y: c.u, x: c.hidden, stride: len(n.weight), parts: m.weights.width, weight: n.weight, bias: n.bias, eps: m.weights.eps})
 }
 
 // String names the choice as the command line spells it.

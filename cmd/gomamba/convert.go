@@ -42,6 +42,7 @@ func newConvertCmd(s *settings) *cobra.Command {
 		Long: fmt.Sprintf(`convert reads a checkpoint in any layout and writes another: a folder as
 save_pretrained, mamba_ssm, mistral or mlx-lm write it (--to hf, original, mistral or
 mlx), or a GGUF file as llama.cpp's converter does (DST ends in .gguf, or --to gguf).
+original-safetensors is the layout original with its weights in safetensors.
 
 It plans every tensor first: where it comes from, what it is called, which dtype it
 gets and what happens to its values. --dry-run prints that plan. What the target cannot

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -9,7 +11,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
-	"github.com/gomamba/gomamba/internal/stream"
+	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -29,11 +31,13 @@ func newInitCmd(s *settings) *cobra.Command {
 		Long: `init draws the weights of a new model as the Mamba papers' reference code does and
 writes a Hugging Face folder: config.json, generation_config.json and safetensors.
 CONFIG.json, or - for stdin, may leave out what has a default: {"model_type": "mamba"}
-is enough. The same seed gives the same bytes on the same kind of processor. DST
+is enough. With one of mamba_ssm, which has d_model, the folder is as mamba_ssm
+writes it: config.json and pytorch_model.bin. The same seed gives the same bytes on the same kind of processor. DST
 appears whole or not at all.`,
 		Example: `  echo '{"model_type": "mamba", "num_hidden_layers": 24}' > config.json
   gomamba init config.json mamba-130m-random
   echo '{"model_type": "mamba2"}' | gomamba init - mamba2-random
+  echo '{"d_model": 768, "ssm_cfg": {"layer": "Mamba3"}}' | gomamba init - mamba3-random
   gomamba init config.json tiny --seed 7 --dtype bf16 --max-shard-size 200MB`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,7 +52,7 @@ appears whole or not at all.`,
 			if err != nil {
 				return usagef("--max-shard-size: %w", err)
 			}
-			return initialise(cmd, args[0], args[1], seed, recipe.DType(), convert.Options{Force: force, MaxShardSize: limit, Threads: s.threads})
+			return initialise(cmd, args[0], args[1], seed, recipe.DType(), cmd.Flags().Changed("max-shard-size"), convert.Options{Force: force, MaxShardSize: limit, Threads: s.threads})
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the draws")
@@ -58,19 +62,24 @@ appears whole or not at all.`,
 	return cmd
 }
 
-// readConfig reads a config.json, the one in a folder, or a stream.
-func readConfig(cmd *cobra.Command, path string) (config.Config, error) {
-	if !stream.Is(path) {
-		return config.LoadHF(path)
+// readConfig reads a config.json, the one in a folder, or a stream. original says that it is one of mamba_ssm.
+func readConfig(cmd *cobra.Command, path string) (cfg config.Config, original bool, err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, filenames.Config)
 	}
 	data, err := readInput(cmd, path, config.MaxFile)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return config.ParseHF(path, data)
+	if config.IsOriginal(data) {
+		cfg, err = config.ParseOriginal(path, data)
+		return cfg, true, err
+	}
+	cfg, err = config.ParseHF(path, data)
+	return cfg, false, err
 }
 
-func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.DType, opts convert.Options) error {
+func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.DType, shards bool, opts convert.Options) error {
 	if err := checkDestination("DST", dst); err != nil {
 		return err
 	}
@@ -79,9 +88,12 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 		return err
 	}
 	opts.Inputs = sessionOf(cmd).files()
-	cfg, err := readConfig(cmd, from)
+	cfg, original, err := readConfig(cmd, from)
 	if err != nil {
 		return err
+	}
+	if original && shards {
+		return usagef("--max-shard-size: the layout %s keeps all weights in one file", convert.Original)
 	}
 	for _, n := range cfg.Shared().Notes() {
 		warn(cmd, n.String())
@@ -103,7 +115,11 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 	bar := newBar(cmd, "", "bytes", int64(total))
 	defer bar.stop()
 	opts.Progress = func(done, _ int64) { bar.set(done) }
-	if err := convert.WriteHF(cmd.Context(), dst, cfg, sources, opts); err != nil {
+	write := convert.WriteHF
+	if original {
+		write = convert.WriteOriginal
+	}
+	if err := write(cmd.Context(), dst, cfg, sources, opts); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s parameters, %s, seed %d\n", dst, thousands(elems), bytesText(total), seed)

@@ -134,7 +134,7 @@ type tensorInfo struct {
 
 func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	cfg := ck.Config()
-	keys, err := cfg.EncodeHF()
+	keys, err := config.Render(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,10 @@ func (l *listing) add(t tensorInfo, name string) {
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
 	c, mixer := cfg.Shared(), ""
-	if !config.Hybrid(cfg.Family()) || blocks.Has(cfg, blocks.Mamba2) {
+	switch {
+	case cfg.ConvChannels() == 0:
+		mixer = fmt.Sprintf("d_inner %d, d_state %d, ", cfg.DInner(), c.StateSize)
+	case !config.Hybrid(cfg.Family()), blocks.Has(cfg, blocks.Mamba2), blocks.Has(cfg, blocks.Mamba1):
 		mixer = fmt.Sprintf("d_inner %d, d_state %d, d_conv %d, ", cfg.DInner(), c.StateSize, c.ConvKernel)
 	}
 	return fmt.Sprintf("%s, hidden_size %d, %s%s, vocab_size %d",

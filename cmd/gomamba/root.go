@@ -35,7 +35,8 @@ func newRootCmd() *cobra.Command {
 MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2, or of the hybrids Nemotron-H,
 Granite 4.0, Jamba, Falcon-H1 and Bamba, in one of these layouts, recognised by content:
   hf         a folder as transformers' save_pretrained writes it
-  original   a folder as mamba_ssm (state-spaces) writes it
+  original   a folder as mamba_ssm (state-spaces) writes it, also with the
+             weights in safetensors; Mamba-3 is in this layout only
   mistral    a folder as Mamba-Codestral was released
   gguf       a .gguf file, or the first of its parts
 or a file in such a folder; or OWNER/NAME, OWNER/NAME@REVISION or an address on the

@@ -18,11 +18,14 @@ const (
 	Mamba1      = Kind(config.BlockMamba1)      // the selective state-space mixer of Mamba
 	FalconMamba = Kind(config.BlockFalconMamba) // that of Mamba, with norms of dt, B and C
 	Mamba2      = Kind(config.BlockMamba2)      // the mixer of Mamba-2, by heads
+	Mamba3      = Kind(config.BlockMamba3)      // the mixer of Mamba-3
 
 	SelfAttention = Kind(config.BlockAttention) // causal, with heads that share keys and values
+	MHA           = Kind(config.BlockMHA)       // the same with one projection, as mamba_ssm has it
 
 	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
 	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
+	GatedMLP  = Kind(config.BlockGatedMLP)  // that of mamba_ssm, with one projection
 	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
@@ -30,13 +33,16 @@ const (
 // Step is what a layer does to the residual stream: x += scale · block(norm(x)).
 type Step struct {
 	Norm  string // the weight of the norm, within the layer; "": the block reads what the one before it has read, beside which it stands
+	Bias  string // the bias of the norm, which is a LayerNorm then; "": it is an RMS norm
 	Under string // the prefix of the block's tensors, within the layer
 	Kind  Kind
 	Scale float64 // of what the block adds
 
 	Mamba1    *Mamba1Sizes // of Mamba1 and FalconMamba
 	Mamba2    *Mamba2Sizes // of Mamba2
-	Attention *Attention   // of SelfAttention
+	Mamba3    *Mamba3Sizes // of Mamba3
+	Attention *Attention   // of SelfAttention and MHA
+	Around    *Around      // of MHA
 	MLP       *MLPSizes    // of MLP and SwiGLU
 	Experts   *ExpertSizes // of MoE and SwiGLUMoE
 }
@@ -90,6 +96,7 @@ type Attention struct {
 	Bias, OutBias        bool    // of q_proj, k_proj and v_proj, and of o_proj
 	Turned               int     // channels of a head that a rotary embedding turns, the first ones; 0: none
 	Theta                float64 // of that embedding: rope_theta
+	Interleaved          bool    // it turns neighbours, not channels of the two halves
 }
 
 // Layers returns the steps of every layer, in order.
@@ -121,6 +128,8 @@ func (s *Step) describe(cfg config.Config) {
 			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, StateSize: cfg.StateSize, Kernel: cfg.ConvKernel,
 			Bias: cfg.UseBias, OutBias: cfg.UseBias, ConvBias: cfg.UseConvBias, Limit: cfg.TimeStepLimit, NormEps: cfg.LayerNormEpsilon, Chunk: cfg.ChunkSize,
 		}
+	case *config.Mamba3Config:
+		s.mamba3(cfg)
 	case *config.NemotronHConfig:
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
@@ -131,6 +140,8 @@ func (s *Step) describe(cfg config.Config) {
 		s.falconH1(cfg)
 	case *config.BambaConfig:
 		s.bamba(cfg)
+	case *config.MambaSSMConfig:
+		s.mambaSSM(cfg)
 	}
 }
 
@@ -191,12 +202,15 @@ func (s *Step) States(cfg config.Config) []Spec {
 			Conv: {Name: dump.ConvStates, Shape: []int{m.Channels(), m.Kernel}},
 			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.HeadDim, m.StateSize}, Scanned: true},
 		}
-	case SelfAttention:
+	case Mamba3:
+		return s.Mamba3.states()
+	case SelfAttention, MHA:
 		shape := []int{s.Attention.KeyHeads, s.Attention.Dim}
-		return []Spec{
+		specs := []Spec{
 			Keys:   {Name: dump.KeyStates, Shape: shape, Grows: true, Columns: true},
 			Values: {Name: dump.ValueStates, Shape: shape, Grows: true},
 		}
+		return append(specs, s.Around.states()...)
 	}
 	sizes := config.SizesOf(cfg)
 	var specs []Spec

@@ -7,7 +7,10 @@
 //	hidden_states.{i}      F32 [B, T, D], i < L: after block i, of hybrids before block i; i = L: after the final norm
 //	cache.conv_states.{l}  F32 [B, I, K] (Mamba-2: [B, C, K]), after the last token
 //	cache.ssm_states.{l}   F32 [B, I, N] (Mamba-2: [B, H, P, N]), after the last token
+//	cache.angle_dt_states.{l}, cache.k_states.{l}, cache.v_states.{l}  F32 of Mamba-3, named as in mamba_ssm: [B, H, A],
+//	                       [B, R, H, N], [B, H, P]
 //	cache.key_states.{l}, cache.value_states.{l}  F32 [B, key heads, T, head size]; zeros before shorter sequences
+//	cache.qkv_states.{l}   F32 [B, channels, taps], of attention with a convolution: its last inputs, as mamba_ssm means to keep them
 //	cache.tokens           I64 [B], the tokens of each sequence that keys and values hold; absent: T
 //
 // and, in a file that generation goes on from:
@@ -65,6 +68,10 @@ const (
 	SSMStates   = "ssm_states"
 	KeyStates   = "key_states"
 	ValueStates = "value_states"
+	AngleStates = "angle_dt_states"
+	KStates     = "k_states"
+	VStates     = "v_states"
+	QKVStates   = "qkv_states"
 )
 
 // CacheTokens names how many tokens of each sequence the states that grow hold.
@@ -73,8 +80,12 @@ const CacheTokens = cachePrefix + "tokens"
 // states are the states that a block may have, in the order in which it moves them on, and what their dimensions are: one of
 // several lists.
 var states = []state{
+	{AngleStates, "angles", [][]string{{axisBatch, "heads", "angles"}}},
 	{ConvStates, "conv states", [][]string{{axisBatch, "channels", "conv kernel"}}},
 	{SSMStates, "SSM states", [][]string{{axisBatch, "channels", "state size"}, {axisBatch, "heads", "head size", "state size"}}},
+	{KStates, "last keys", [][]string{{axisBatch, "ranks", "heads", "state size"}}},
+	{VStates, "last values", [][]string{{axisBatch, "heads", "head size"}}},
+	{QKVStates, "inputs of a convolution over queries, keys and values", [][]string{{axisBatch, "channels of queries, keys and values", "taps over queries, keys and values"}}},
 	{KeyStates, "keys", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
 	{ValueStates, "values", [][]string{{axisBatch, "key heads", "tokens in the cache", "size of a key"}}},
 }

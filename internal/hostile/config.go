@@ -110,8 +110,12 @@ func originalEntries() []Entry {
 		{"pad_vocab_size_multiple", "0", "pad_vocab_size_multiple"}, {"pad_vocab_size_multiple", "-8", "pad_vocab_size_multiple"},
 		{"pad_vocab_size_multiple", "1000000", ""}, {"ssm_cfg", "[]", "ssm_cfg"}, {"ssm_cfg", "null", ""}, {"ssm_cfg", `{"d_state": 0}`, "d_state"},
 		{"ssm_cfg", `{"layer": "Mamba3"}`, "layer"}, {"ssm_cfg", `{"layer": "Mamba2"}`, ""}, {"ssm_cfg", `{"d_state": 4, "colour": 1}`, "colour"},
-		{"ssm_cfg", `{"expand": 65537}`, "expand"}, {"ssm_cfg", `{"dt_rank": -1}`, "dt_rank"}, {"rms_norm", "false", "rms_norm"},
-		{"attn_layer_idx", "[1]", "attn_layer_idx"}, {"colour", "1", "colour"},
+		{"ssm_cfg", `{"expand": 65537}`, "expand"}, {"ssm_cfg", `{"dt_rank": -1}`, "dt_rank"}, {"rms_norm", "false", "norm.bias"},
+		{"attn_layer_idx", "[1]", "attn_cfg.causal"}, {"attn_layer_idx", "[2]", "attn_layer_idx"}, {"attn_layer_idx", "[1e9]", "attn_layer_idx"},
+		{"attn_layer_idx", `[1], "attn_cfg": {"causal": true, "num_heads": 2}`, "mixer.in_proj"},
+		{"attn_layer_idx", `[1], "attn_cfg": {"causal": true, "num_heads": 65536, "head_dim": 65536}`, "num_heads"},
+		{"attn_layer_idx", `[1], "attn_cfg": {"causal": true, "num_heads": 2, "d_conv": 65536, "mlp_dim": 268435456}`, "attn_cfg"},
+		{"d_intermediate", "64", "mlp.fc1"}, {"d_intermediate", "268435456", ""}, {"d_intermediate", "-1", "d_intermediate"}, {"colour", "1", "colour"},
 	} {
 		f := original().with("config.json", []byte(changed(configOriginal, c.key, c.value)))
 		list = append(list, f.bad(fmt.Sprintf("original/%s %s", c.key, c.value), c.want))

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Conv is the causal depthwise convolution that precedes the selective scan, with SiLU
+// Conv is the causal depthwise convolution that precedes the selective scan, with SiLU, or without
 // (Mamba paper, section 3.4; causal_conv1d_fn of the causal-conv1d package).
 //
 //	out[t, c] = silu(bias[c] + Σ_k weight[c, k] · in[t - K+1 + k, c])
@@ -13,6 +13,7 @@ import (
 // Before the first row of in stands the conv state, the last K inputs of each channel, oldest first.
 type Conv struct {
 	Channels, K int
+	Linear      bool // without SiLU
 
 	taps []float32 // [K, Channels]
 	bias []float32 // [Channels]
@@ -40,7 +41,7 @@ var convRows = sync.Pool{New: func() any { return new([][]float32) }}
 // Run convolves T rows of the channels lo to hi and moves the state on by T inputs.
 // Row t of the input starts at in[t·inStride], of the output at out[t·outStride]; state is [Channels, K].
 //
-// Each output is a float64 sum from bias through k = 0 to K-1, activated, and rounded once.
+// Each output is a float64 sum from bias through k = 0 to K-1, activated unless the convolution is linear, and rounded once.
 func (c *Conv) Run(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) {
 	if tokens > 0 {
 		lo += c.byBlocks(out, outStride, in, inStride, state, tokens, lo, hi)
@@ -78,7 +79,11 @@ func (c *Conv) byRows(out []float32, outStride int, in []float32, inStride int, 
 					rows[i] = past[(at+c.K-1)*convChannels:][:to-from]
 				}
 			}
-			convRow(out[t*outStride+from:t*outStride+to], rows, c.taps[from:], c.Channels, c.bias[from:to])
+			if y := out[t*outStride+from : t*outStride+to]; c.Linear {
+				linearConvRow(y, rows, c.taps[from:], c.Channels, c.bias[from:to])
+			} else {
+				convRow(y, rows, c.taps[from:], c.Channels, c.bias[from:to])
+			}
 		}
 		for ch := from; ch < to; ch++ {
 			window := state[ch*c.K : (ch+1)*c.K]
@@ -93,7 +98,7 @@ func (c *Conv) byRows(out []float32, outStride int, in []float32, inStride int, 
 // byBlocks is Run for the first of the channels from lo to hi, and returns for how many.
 func (c *Conv) byBlocks(out []float32, outStride int, in []float32, inStride int, state []float32, tokens, lo, hi int) int {
 	b := &cpu.convBlock
-	if b.channels == 0 || c.K != b.taps || hi-lo < b.channels {
+	if c.Linear || b.channels == 0 || c.K != b.taps || hi-lo < b.channels {
 		return 0
 	}
 	n, last := (hi-lo)/b.channels*b.channels, tokens-1
@@ -118,10 +123,22 @@ func convRow(out []float32, rows [][]float32, taps []float32, tapStride int, bia
 // convRowGeneric sets out[c] = silu(bias[c] + Σ_i taps[i·tapStride + c]·rows[i][c]) from channel from on.
 func convRowGeneric(out []float32, rows [][]float32, taps []float32, tapStride int, bias []float32, from int) {
 	for c := from; c < len(bias); c++ {
-		sum := float64(bias[c])
-		for i, row := range rows {
-			sum += float64(float64(taps[i*tapStride+c]) * float64(row[c]))
-		}
-		out[c] = float32(silu(sum))
+		out[c] = float32(silu(convolved(rows, taps, tapStride, bias, c)))
 	}
+}
+
+// linearConvRow is convRowGeneric without silu.
+func linearConvRow(out []float32, rows [][]float32, taps []float32, tapStride int, bias []float32) {
+	for c := range bias {
+		out[c] = float32(convolved(rows, taps, tapStride, bias, c))
+	}
+}
+
+// convolved is the sum for one channel.
+func convolved(rows [][]float32, taps []float32, tapStride int, bias []float32, c int) float64 {
+	sum := float64(bias[c])
+	for i, row := range rows {
+		sum += float64(float64(taps[i*tapStride+c]) * float64(row[c]))
+	}
+	return sum
 }

@@ -19,6 +19,27 @@ func RMSNorm(y, x, weight []float32, eps float64) {
 	}
 }
 
+// LayerNorm sets y = (x - mean(x)) / sqrt(var(x) + eps) · weight + bias for one vector (Ba and others 2016, arXiv:1607.06450);
+// y may be x.
+//
+// Sums are float64, in order; each output is rounded once.
+func LayerNorm(y, x, weight, bias []float32, eps float64) {
+	var sum, squares float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	mean := sum / float64(len(x))
+	for _, v := range x {
+		d := float64(v) - mean
+		squares += float64(d * d)
+	}
+	scale := 1 / math.Sqrt(squares/float64(len(x))+eps)
+	y, weight, bias = y[:len(x)], weight[:len(x)], bias[:len(x)]
+	for i, v := range x {
+		y[i] = float32(float64(float64((float64(v)-mean)*scale)*float64(weight[i])) + float64(bias[i]))
+	}
+}
+
 // squares returns the lanes of x's squares.
 func squares(x []float32) (lane [8]float64) {
 	n := wholeWide(len(x))

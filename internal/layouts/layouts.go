@@ -16,7 +16,7 @@ import (
 
 // All are the layouts in the order in which they are tried: the first that matches opens a folder and reports its own
 // errors.
-var All = []layout.Layout{original.Layout, mistral.Layout, mlx.Layout, hf.Layout, gguf.Layout}
+var All = []layout.Layout{original.Layout, original.Safetensors, mistral.Layout, mlx.Layout, hf.Layout, gguf.Layout}
 
 // Default is the layout that is written unless another is asked for.
 const Default = hf.Name

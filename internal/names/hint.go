@@ -60,7 +60,7 @@ func variantsOfBlocks() []variant {
 	return list
 }
 
-// variantsOfOthers are weights and blocks that no family has.
+// variantsOfOthers are weights that no family has, and blocks that a plain one does not have.
 var variantsOfOthers = []variant{
 	{
 		[]string{
@@ -82,14 +82,14 @@ var variantsOfOthers = []variant{
 			".mixer.B_bias", ".mixer.C_bias", ".mixer.B_norm.weight", ".mixer.C_norm.weight",
 			".mixer.mimo_x", ".mixer.mimo_z", ".mixer.mimo_o",
 		},
-		"Mamba-3 blocks", "", true,
+		mamba3.title, config.Mamba3, true,
 	},
 }
 
 // variantsOfHybrids are what stands beside the mixers of a plain model.
 var variantsOfHybrids = []variant{
 	{[]string{".mlp.", ".norm2.weight", ".self_attn.", ".attention."}, "attention or MLP blocks of a hybrid model", "", true},
-	{[]string{".norm.bias"}, "biases of LayerNorm, where Mamba has RMS norms,", "", true},
+	{[]string{".norm.bias"}, "biases of LayerNorm, which only models of the original layout with rms_norm false have", "", true},
 }
 
 // Variant says what the name of a tensor that a configuration cannot hold gives away: a quantization scheme, an

@@ -75,7 +75,7 @@ func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
 	sizes := config.SizesOf(cfg)
 	specs := instantiate(cfg, t.before, sizes)
 	blocks := make(map[config.Block][]Spec) // without the layer
-	for _, k := range t.blocks {
+	for _, k := range t.used(cfg) {
 		blocks[k.Block] = instantiate(cfg, rowsOf(k), sizes)
 	}
 	for i, layer := range cfg.Blocks() {

@@ -218,7 +218,7 @@ func TestVariant(t *testing.T) {
 		"rotary.inv_freq": "",
 	} {
 		what, family, ok := Variant(name)
-		if own := map[string]config.Family{"Mamba-1": config.Mamba, "Mamba-2": config.Mamba2}[want]; family != own {
+		if own := map[string]config.Family{"Mamba-1": config.Mamba, "Mamba-2": config.Mamba2, "Mamba-3": config.Mamba3}[want]; family != own {
 			t.Errorf("Variant(%q) is of the family %q, want %q", name, family, own)
 		}
 		if ok != (want != "") || !strings.Contains(what, want) {

@@ -48,10 +48,12 @@ func CompareOriginal(cfg config.Config) func(a, b string) int {
 // original returns where a name stands: layer, module and row.
 func (t *table) original(cfg config.Config, name string) (layer, module, at int) {
 	if layer, rest := indexed(name, blockPrefix); layer >= 0 {
+		before := 0 // modules of the layer's other blocks
 		for _, k := range t.of(cfg, layer) {
 			if at := slices.IndexFunc(k.rows, func(r row) bool { return r.name == rest }); at >= 0 {
-				return layer, rank(k.mambaSSM, rest), at
+				return layer, before + rank(k.mambaSSM, rest), at
 			}
+			before += len(k.mambaSSM)
 		}
 		return layer, -1, -1
 	}
@@ -62,5 +64,5 @@ func (t *table) original(cfg config.Config, name string) (layer, module, at int)
 	case Head:
 		return end, 1, 0
 	}
-	return end, 0, 0
+	return end, 0, slices.IndexFunc(t.after, func(r row) bool { return r.name == name })
 }

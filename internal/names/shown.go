@@ -27,20 +27,23 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 				r.shape.show(shape[1:], sizes) // of all experts, not taken apart
 			}
 			weight := prefix + strings.TrimSuffix(r.name, "bias") + "weight"
+			if r.alone {
+				weight = prefix + rows[0].name // the norm
+			}
 			if _, already := switches[r.when]; r.when != "" && !already && shapes[weight] != nil {
 				switches[r.when] = shapes[prefix+r.name] != nil
 			}
 		}
 	}
 	look("", t.before)
-	for _, k := range t.blocks {
+	for _, k := range t.used(cfg) {
 		look(Blocks+strconv.Itoa(first(cfg, k.Block))+".", k.rows)
 	}
 	look("", t.after)
 	return sizes, switches
 }
 
-// first returns the first layer with such a block, or 0.
+// first returns the first layer with such a block.
 func first(cfg config.Config, b config.Block) int {
 	for i, layer := range cfg.Blocks() {
 		for _, has := range layer {
@@ -52,15 +55,9 @@ func first(cfg config.Config, b config.Block) int {
 	return 0
 }
 
-// mamba3 is a tensor of the first block of a Mamba-3 model, which has others of Mamba-1 and Mamba-2.
-const mamba3 = Blocks + "0.mixer.B_bias"
-
 // FamilyOf returns the family that a model's first block is of, judged by a tensor that no other family's block has;
 // families that have their tensors in common count as the plain one. Empty: it is unknown.
 func FamilyOf(has func(name string) bool) config.Family {
-	if has(mamba3) {
-		return ""
-	}
 	for _, t := range tables {
 		for _, k := range t.blocks {
 			if t.hybrid != nil {
@@ -104,18 +101,21 @@ func (t *table) names(name string) bool {
 
 // distinct lists the names that only blocks of this kind have, canonical and in GGUF.
 func (b *block) distinct() (canonical, gguf []string) {
-	elsewhere := make(map[string]bool)
+	elsewhere, of := make(map[string]bool), b.kinds()
 	for _, t := range tables {
 		for _, k := range t.blocks {
-			if k.block != b {
+			if !slices.Contains(of, k.Block) {
 				for _, r := range k.rows {
+					if r.vague {
+						continue
+					}
 					elsewhere[r.name], elsewhere[ggufBlock+r.gguf.name] = true, true
 				}
 			}
 		}
 	}
 	for _, r := range b.rows {
-		if !elsewhere[r.name] {
+		if !elsewhere[r.name] && !r.vague {
 			canonical = append(canonical, r.name)
 		}
 		if r.gguf.name != "" && !elsewhere[ggufBlock+r.gguf.name] {
@@ -123,6 +123,18 @@ func (b *block) distinct() (canonical, gguf []string) {
 		}
 	}
 	return canonical, gguf
+}
+
+// kinds returns what a family calls the block.
+func (b *block) kinds() (list []config.Block) {
+	for _, t := range tables {
+		for _, k := range t.blocks {
+			if k.block == b {
+				list = append(list, k.Block)
+			}
+		}
+	}
+	return list
 }
 
 // StateSpace lists the weights of a layer of cfg that an attention block under the same names does not have, which has

@@ -27,12 +27,14 @@ type kind struct {
 var tables = []table{
 	{config.Mamba, []row{rowEmbedding}, []kind{{config.BlockMamba1, &mamba1}}, []row{rowNormF, rowHead}, nil},
 	{config.FalconMamba, []row{rowEmbedding}, []kind{{config.BlockFalconMamba, &mamba1}}, []row{rowNormF, rowHead}, nil},
+	{config.Mamba3, []row{rowEmbedding}, []kind{{config.BlockMamba3, &mamba3}, {config.BlockGatedMLP, &mambaSSMMLP}}, []row{rowNormF, rowHead}, nil},
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
 	{config.Jamba, []row{rowEmbedding}, jambaBlocks, []row{rowNormF, rowHead}, &jambaNames},
 	{config.FalconH1, []row{rowEmbedding}, falconH1Blocks, []row{rowNormF, rowHead}, &falconH1Names},
 	{config.Bamba, []row{rowEmbedding}, bambaBlocks, []row{rowNormF, rowHead}, &bambaNames},
+	{config.MambaSSM, []row{rowEmbedding}, mambaSSMBlocks, mambaSSMAfter, &mambaSSMNames},
 }
 
 // The tensors outside the mixers, which all families have in common.
@@ -68,6 +70,8 @@ type row struct {
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero
 	optional string // the switch with which it may be absent; empty: it may not
 	init     initial
+	alone    bool // there is no weight beside what when is about, as there is beside a bias
+	vague    bool // the name says nothing about the block: others have it, too
 	gguf     place
 }
 
@@ -144,6 +148,20 @@ func (t *table) of(cfg config.Config, layer int) []kind {
 		kinds = append(kinds, t.blocks[i])
 	}
 	return kinds
+}
+
+// used returns the kinds of blocks that cfg has. Its sizes need not include those of others.
+func (t *table) used(cfg config.Config) []kind {
+	if len(t.blocks) == 1 {
+		return t.blocks
+	}
+	has := make(map[config.Block]bool)
+	for _, layer := range cfg.Blocks() {
+		for _, b := range layer {
+			has[b] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(t.blocks), func(k kind) bool { return !has[k.Block] })
 }
 
 // find returns a block's row, of those that the layer has, or a row outside of the blocks for a layer below 0.

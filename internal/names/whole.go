@@ -59,7 +59,7 @@ func wholes(cfg config.Config, prefix string, stored func(*row) string) ([]Whole
 	sizes := config.SizesOf(cfg)
 	list := Singles(instantiate(cfg, t.before, sizes))
 	of := make(map[config.Block][]Whole) // without the layer
-	for _, k := range t.blocks {
+	for _, k := range t.used(cfg) {
 		of[k.Block] = join(cfg, k.rows, sizes, stored)
 	}
 	for layer, blocks := range cfg.Blocks() {

@@ -17,7 +17,6 @@ type attention[F constraints.Float] struct {
 
 // mix is softmax(q·kᵀ·scale)·v, head by head.                        u [B·T, D] → [B·T, D]
 func (m *attention[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
-	keys, values := &states[blocks.Keys], &states[blocks.Values]
 	u = scaled(m.oracle, u, m.InScale)
 	q := m.linear(b.Take("q_proj.weight"), u, m.bias(b, "q_proj.bias", m.Bias)) // [B·T, q, hd]
 	k := m.linear(b.Take("k_proj.weight"), u, m.bias(b, "k_proj.bias", m.Bias)) // [B·T, kv, hd]
@@ -26,6 +25,13 @@ func (m *attention[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 		k[i] *= F(m.KeyScale)
 	}
 	m.narrow(k)
+	y := m.heads(q, k, v, states)
+	return m.linear(b.Take("o_proj.weight"), y, m.bias(b, "o_proj.bias", m.OutBias))
+}
+
+// heads is mix between the projections: what queries q [B·T, q, hd] find, with keys and values k, v [B·T, kv, hd].
+func (m *attention[F]) heads(q, k, v []F, states []blocks.State[F]) []F {
+	keys, values := &states[blocks.Keys], &states[blocks.Values]
 	y := make([]F, len(q))
 	for seq := range m.batch.Sequences {
 		from, to := m.batch.Real(seq)
@@ -44,7 +50,7 @@ func (m *attention[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 			}
 		}
 	}
-	return m.linear(b.Take("o_proj.weight"), m.narrow(y), m.bias(b, "o_proj.bias", m.OutBias))
+	return m.narrow(y)
 }
 
 // attend sets y to what the query q finds in a head of keys and values.
@@ -69,7 +75,7 @@ func (m *attention[F]) attend(y, q []F, keys, values *blocks.State[F], seq, head
 	}
 }
 
-// turn returns x with the rotary embedding of a position: pairs (i, i + n/2) of the first n channels turn by
+// turn returns x with the rotary embedding of a position: pairs (i, i + n/2) of the first n channels, or neighbours, turn by
 // position · theta^(-2i/n). Angles are of type F: in float32, where their error grows with the position, as implementations compute
 // them.
 func (m *attention[F]) turn(x []F, position int) []F {
@@ -77,8 +83,12 @@ func (m *attention[F]) turn(x []F, position int) []F {
 	for i := range half {
 		frequency := F(samebits.Exp(float64(-2*i) / float64(m.Turned) * samebits.Log(m.Theta)))
 		sin, cos := samebits.Sincos(float64(F(position) * frequency))
-		y[i] = F(x[i]*F(cos)) - F(x[half+i]*F(sin))
-		y[half+i] = F(x[half+i]*F(cos)) + F(x[i]*F(sin))
+		a, b := i, half+i
+		if m.Interleaved {
+			a, b = 2*i, 2*i+1
+		}
+		y[a] = F(x[a]*F(cos)) - F(x[b]*F(sin))
+		y[b] = F(x[b]*F(cos)) + F(x[a]*F(sin))
 	}
 	return m.narrow(y)
 }

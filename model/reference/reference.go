@@ -112,8 +112,14 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&mamba1[F]{oracle: o, Mamba1Sizes: step.Mamba1}).mix
 	case blocks.Mamba2:
 		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
+	case blocks.Mamba3:
+		return (&mamba3[F]{oracle: o, Mamba3Sizes: step.Mamba3}).mix
 	case blocks.SelfAttention:
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
+	case blocks.MHA:
+		return (&mha[F]{attention[F]{o, step.Attention}, step.Around}).mix
+	case blocks.GatedMLP:
+		return (&gatedMLP[F]{o, step.MLP}).mix
 	case blocks.MLP, blocks.SwiGLU:
 		return (&mlp[F]{o, step.MLP}).mix
 	case blocks.MoE, blocks.SwiGLUMoE:
@@ -156,7 +162,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 			s := &steps[i]
 			n := len(s.States(o.family))
 			if s.Norm != "" {
-				u = o.norm(hidden, layer.Take(s.Norm))
+				u = o.stepNorm(hidden, layer, s)
 				o.clearPadding(u, D)
 			}
 			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
@@ -170,7 +176,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		}
 		meter.Add(1)
 	}
-	final := o.norm(hidden, o.bind.Take(names.FinalNorm))
+	final := o.finalNorm(hidden)
 	if want.HiddenStates {
 		out.HiddenStates = append(out.HiddenStates, final)
 	}
@@ -192,9 +198,18 @@ func (o *oracle[F]) logits(final []F, scales blocks.Scales) []F {
 	return o.narrow(y)
 }
 
-// convolve is the causal depthwise convolution of C channels with SiLU. x [B·T, C] has rows stride apart; state
-// [B, C, K] holds the inputs before the first token.
+// convolve is filter with SiLU.
 func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
+	out := o.filter(x, stride, channels, state, weight, bias)
+	for i, v := range out {
+		out[i] = silu(v)
+	}
+	return o.narrow(out)
+}
+
+// filter is the causal depthwise convolution of C channels. x [B·T, C] has rows stride apart; state [B, C, K] holds the inputs
+// before the first token.
+func (o *oracle[F]) filter(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
 	K := state.Shape[1]
 	out := make([]F, o.rows*channels)
 	for seq := range o.batch.Sequences {
@@ -215,11 +230,11 @@ func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F]
 				if bias != nil {
 					sum += bias[c]
 				}
-				out[row*channels+c] = silu(narrowed(o, sum))
+				out[row*channels+c] = narrowed(o, sum)
 			}
 		}
 	}
-	return o.narrow(out)
+	return out
 }
 
 // linear returns x·wᵀ + bias for every row of x. Rows of w are shared out among the cores.

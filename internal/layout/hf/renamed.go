@@ -21,7 +21,7 @@ func (Renamed) Files(*write.Plan, int64) (int, error) { return 1, nil }
 
 // Prepare refuses by key what the configuration cannot say.
 func (r Renamed) Prepare(p *write.Plan) error {
-	if err := r.Target.Prepare(p); err != nil {
+	if err := stateDType(p); err != nil {
 		return err
 	}
 	text, err := r.Folder.Encode(p.Config)

@@ -13,9 +13,9 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// inOrder checks the sources against the name table and sorts them as a PyTorch state dict lists them, which decides
+// InOrder checks the sources against the name table and sorts them as a PyTorch state dict lists them, which decides
 // where one shard ends and the next begins.
-func inOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) {
+func InOrder(cfg config.Config, sources []write.Source) ([]write.Source, error) {
 	table, err := names.StateDict(cfg)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func newTarget() write.Target { return Target{} }
 
 // Files implements write.Target.
 func (Target) Files(p *write.Plan, limit int64) (int, error) {
-	sources, err := inOrder(p.Config, p.Sources)
+	sources, err := InOrder(p.Config, p.Sources)
 	if err != nil {
 		return 0, err
 	}
@@ -33,7 +33,7 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 	return n, write.CheckFiles(n)
 }
 
-// Prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
+// Prepare refuses by key what transformers does not have, and states the dtype.
 func (Target) Prepare(p *write.Plan) error {
 	if p.From.Keys != nil {
 		p.Config = config.OutOfGGUF(p.Config)
@@ -41,6 +41,14 @@ func (Target) Prepare(p *write.Plan) error {
 			p.Note(lost)
 		}
 	}
+	if _, err := p.Config.EncodeHF(); err != nil {
+		return err
+	}
+	return stateDType(p)
+}
+
+// stateDType states the dtype that all tensors will have; where they keep several, it stands as the source has it.
+func stateDType(p *write.Plan) error {
 	dtype := p.Recipe.DType()
 	switch {
 	case dtype.Quantized():

@@ -29,7 +29,7 @@ func Write(ctx context.Context, dst string, cfg config.Config, sources []write.S
 	if err != nil {
 		return err
 	}
-	if sources, err = inOrder(cfg, sources); err != nil {
+	if sources, err = InOrder(cfg, sources); err != nil {
 		return err
 	}
 	generation, err := write.Generation(cfg)

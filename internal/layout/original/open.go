@@ -9,7 +9,7 @@ import (
 
 // The original layout, as mamba_ssm's save_pretrained writes it:
 //
-//	config.json        d_model, n_layer, vocab_size, ssm_cfg, ...
+//	config.json        d_model, n_layer, vocab_size, ssm_cfg, attn_layer_idx, attn_cfg, ...
 //	pytorch_model.bin  the state dict; a tied head shares the embedding's storage
 //
 // The weights may also come as safetensors, as in repositories that the hub's bot converted.

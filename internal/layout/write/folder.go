@@ -49,8 +49,12 @@ func (p *Plan) WriteConfig(dir *atomicfile.Dir, name string, text []byte, parse 
 	return p.Beside(dir, false)
 }
 
-// unsaid returns the transformers config, and the keys of it that do not come back from a layout's own.
+// unsaid returns the transformers config, and the keys of it that do not come back from a layout's own: nothing of a family that
+// transformers does not have.
 func unsaid(cfg config.Config, name string, text []byte, parse Parser) (whole []byte, keys []string, err error) {
+	if !config.InTransformers(cfg.Family()) {
+		return nil, nil, nil
+	}
 	if whole, err = cfg.EncodeHF(); err != nil {
 		return nil, nil, err
 	}
