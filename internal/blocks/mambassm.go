@@ -34,7 +34,7 @@ func (s *Step) mambaSSM(c *config.MambaSSMConfig) {
 	}
 	a := &c.MHA
 	switch s.Kind {
-	case Mamba2:
+	case Mamba1, Mamba2:
 		s.describe(c.Config)
 	case MHA:
 		s.Attention = &Attention{
