@@ -46,11 +46,13 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
 }
 
-// step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)).
+// step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)), unless its flow says otherwise.
 type step struct {
-	norm       []float32 // [D]
+	norm       []float32 // [D], or [2·D] of one that reads the embeddings too; nil: none
+	width      []int     // of the norm
 	block      block
 	from, upTo int // its states, among those of the layer
+	blocks.Flow
 }
 
 // weights are all parameters of a network.
@@ -63,6 +65,8 @@ type weights struct {
 	width      []int // D: the whole of a row is normed
 	scales     blocks.Scales
 	embedding  bool // is hidden state 0
+	embedded   bool // some step reads the embeddings
+	branched   bool // some layer has a branch
 }
 
 // bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
@@ -77,13 +81,15 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 		scales:     blocks.ScalesOf(cfg),
 		embedding:  blocks.EmbeddingShown(cfg),
 	}
-	for l, kinds := range network {
+	for _, kinds := range network {
 		var steps []step
-		layer, at := b.Layer(l), 0
+		at := 0
 		for i := range kinds {
 			k := &kinds[i]
-			n := len(k.States(cfg))
-			steps = append(steps, step{vector(layer, k.Norm), newBlock(k, layer.Under(k.Under), s, cfg), at, at + n})
+			n, layer := len(k.States(cfg)), b.Layer(k.Layer)
+			norm := optional(layer, k.Norm, k.Norm != "")
+			steps = append(steps, step{norm, []int{len(norm)}, newBlock(k, layer.Under(k.Under), s, cfg), at, at + n, k.Flow})
+			w.embedded, w.branched = w.embedded || k.Embedded, w.branched || k.ToBranch
 			at += n
 		}
 		w.layers = append(w.layers, steps)

@@ -27,16 +27,27 @@ const (
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
 
-// Step is what a layer does to the residual stream: x += block(norm(x)).
+// Step is what a layer does to the residual stream: x += block(norm(x)), unless its Flow says otherwise.
 type Step struct {
-	Norm  string // the weight of the norm, within the layer
+	Norm  string // the weight of the norm, within the layer; "": there is none
 	Under string // the prefix of the block's tensors, within the layer
+	Layer int    // the layer under whose name the tensors lie: its own, unless several layers use the same
 	Kind  Kind
+	Flow
 
 	Mamba2    *Mamba2Sizes // of Mamba2
 	Attention *Attention   // of SelfAttention
 	MLP       *MLPSizes    // of MLP and SwiGLU
 	Experts   *ExpertSizes // of MoE and SwiGLUMoE
+}
+
+// Flow says what a step reads and where its result goes. The zero value reads the residual stream and adds to it. Beside the stream
+// a layer may have a branch, which lasts until the layer ends.
+type Flow struct {
+	Embedded   bool // reads the stream with the embeddings after it, [2·D], normed as one
+	FromBranch bool // reads the branch in place of the stream
+	WithBranch bool // reads the sum of the stream and the branch
+	ToBranch   bool // sets the branch, and leaves the stream as it is
 }
 
 // Mamba2Sizes describes a block of Mamba2.
@@ -68,11 +79,11 @@ type Attention struct {
 // Layers returns the steps of every layer, in order.
 func Layers(cfg config.Config) [][]Step {
 	layers := make([][]Step, 0, cfg.Shared().NumHiddenLayers)
-	for _, blocks := range cfg.Blocks() {
+	for l, blocks := range cfg.Blocks() {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
-			step := Step{Norm: norm, Under: under, Kind: Kind(b)}
+			step := Step{Norm: norm, Under: under, Layer: l, Kind: Kind(b)}
 			step.describe(cfg)
 			steps = append(steps, step)
 		}

@@ -44,9 +44,9 @@ type ExpertSizes struct {
 // the whole.
 func Shares(cfg config.Config) func(name string) float64 {
 	routed := make(map[string]float64) // by how names begin
-	for l, steps := range Layers(cfg) {
+	for _, steps := range Layers(cfg) {
 		for i := range steps {
-			x, under := steps[i].Experts, names.Blocks+strconv.Itoa(l)+"."+steps[i].Under
+			x, under := steps[i].Experts, names.Blocks+strconv.Itoa(steps[i].Layer)+"."+steps[i].Under
 			if x == nil {
 				continue
 			}

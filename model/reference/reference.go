@@ -144,6 +144,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		hidden[i] *= F(scales.Embeddings)
 	}
 	o.narrow(hidden)
+	embedded := append([]F(nil), hidden...)
 	if want.HiddenStates && blocks.EmbeddingShown(o.family) {
 		out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 	}
@@ -153,17 +154,24 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		layer, states := bind.Layer(l), cache.states[l]
+		states, branch := cache.states[l], []F(nil)
 		for i := range steps {
 			s := &steps[i]
-			n := len(s.States(o.family))
-			u := o.norm(hidden, layer.Take(s.Norm))
-			o.clearPadding(u, D)
-			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
+			n, layer := len(s.States(o.family)), bind.Layer(s.Layer)
+			u := o.read(s, hidden, embedded, branch)
+			if s.Norm != "" {
+				u = o.norm(u, layer.Take(s.Norm))
+			}
+			o.clearPadding(u, len(u)/o.rows)
+			out := o.block(s)(layer.Under(s.Under), u, states[:n])
+			if states = states[n:]; s.ToBranch {
+				branch = out
+				continue
+			}
+			for i, v := range out {
 				hidden[i] += narrowed(o, F(v*F(scales.Residual)))
 			}
 			o.narrowState(hidden)
-			states = states[n:]
 		}
 		if want.HiddenStates && len(out.HiddenStates) < len(network) {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
@@ -181,6 +189,27 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		out.Logits = o.logits(o.lastTokens(final), F(scales.Logits))
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
+}
+
+// read returns a copy of what a step norms.
+func (o *oracle[F]) read(s *blocks.Step, hidden, embedded, branch []F) []F {
+	var x []F
+	switch D := o.cfg.HiddenSize; {
+	case s.Embedded:
+		for row := range o.rows {
+			x = append(append(x, hidden[row*D:][:D]...), embedded[row*D:][:D]...)
+		}
+	case s.FromBranch:
+		x = append(x, branch...)
+	case s.WithBranch:
+		for i, v := range hidden {
+			x = append(x, v+branch[i])
+		}
+		o.narrow(x)
+	default:
+		x = append(x, hidden...)
+	}
+	return x
 }
 
 // logits are those of rows of the final norm's output.
@@ -249,13 +278,13 @@ func (o *oracle[F]) linear(w tensor.Tensor, x, bias []F) []F {
 
 // norm returns the RMS norm of every row.
 func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
-	D, w := o.cfg.HiddenSize, o.values(weight)
+	width, w := len(x)/o.rows, o.values(weight)
 	y := append([]F(nil), x...)
 	for row := range o.rows {
 		if o.stopped() {
 			break
 		}
-		rmsNorm(y[row*D:][:D], w, F(o.cfg.LayerNormEpsilon))
+		rmsNorm(y[row*width:][:width], w, F(o.cfg.LayerNormEpsilon))
 	}
 	return o.narrow(y)
 }
