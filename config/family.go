@@ -46,6 +46,7 @@ const (
 	BlockMLP         Block = "mlp"          // down(relu(up)²)
 	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
 	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
+	BlockLinear      Block = "linear"       // one projection
 	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
 )
 

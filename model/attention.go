@@ -16,6 +16,7 @@ type attention struct {
 
 	qProj, kProj, vProj, oProj weight    // [q·hd, D], [kv·hd, D], [kv·hd, D], [D, q·hd]
 	qBias, kBias, vBias, oBias []float32 // [q·hd], [kv·hd], [kv·hd], [D], or nil
+	qMore, kMore, vMore        *lowRank  // of a block that layers share, or nil
 	head                       kernel.Attention
 
 	q, k, v, turns array // [B·T, q·hd], [B·T, kv·hd], [B·T, kv·hd], [B·T, Turned]: cosines, then sines
@@ -30,6 +31,7 @@ func newAttention(b binder, s *scratch, a *blocks.Attention) *attention {
 		kProj: matrix(b, "k_proj.weight"), kBias: optional(b, "k_proj.bias", a.Bias),
 		vProj: matrix(b, "v_proj.weight"), vBias: optional(b, "v_proj.bias", a.Bias),
 		oProj: matrix(b, "o_proj.weight"), oBias: optional(b, "o_proj.bias", a.OutBias),
+		qMore: newLowRank(b, s, a.QAdapter), kMore: newLowRank(b, s, a.KAdapter), vMore: newLowRank(b, s, a.VAdapter),
 		head: kernel.Attention{Dim: a.Dim, Group: a.Heads / a.KeyHeads, Scale: a.Scale},
 		q:    s.reserve("q_proj", a.Heads*a.Dim), k: s.reserve("k_proj", a.KeyHeads*a.Dim), v: s.reserve("v_proj", a.KeyHeads*a.Dim),
 		turns: s.reserve("turns", a.Turned),
@@ -49,6 +51,9 @@ func (m *attention) forward(c *chunk) {
 	c.matMul(q, &m.qProj, c.u, m.qProj.Cols, m.qBias)
 	c.matMul(k, &m.kProj, c.u, m.kProj.Cols, m.kBias)
 	c.matMul(v, &m.vProj, c.u, m.vProj.Cols, m.vBias)
+	m.qMore.add(c, q)
+	m.kMore.add(c, k)
+	m.vMore.add(c, v)
 
 	// 2. Positions, counted from the first token of a sequence. → cos, sin [B·T, Turned/2]
 	for _, row := range c.spans {

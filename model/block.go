@@ -40,6 +40,8 @@ func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block 
 		return newAttention(b, s, step.Attention)
 	case blocks.MLP, blocks.SwiGLU:
 		return newMLP(b, s, step.MLP, 1)
+	case blocks.Linear:
+		return newLinear(b)
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return newExperts(b, s, step.Experts)
 	}

@@ -23,6 +23,7 @@ const (
 
 	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
 	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
+	Linear    = Kind(config.BlockLinear)    // one projection
 	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
@@ -74,6 +75,8 @@ type Attention struct {
 	Bias, OutBias        bool    // of q_proj, k_proj and v_proj, and of o_proj
 	Turned               int     // channels of a head that a rotary embedding turns, the first ones; 0: none
 	Theta                float64 // of that embedding: rope_theta
+
+	QAdapter, KAdapter, VAdapter string // modules of a product of low rank that is added to what q_proj, k_proj, v_proj give; "": none
 }
 
 // Layers returns the steps of every layer, in order.

@@ -12,10 +12,16 @@ import (
 // squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
 type MLPSizes struct {
 	Up, Down string
-	Gate     string // the module of the gate of SwiGLU; "": there is no gate
+	Gate     string // the module of the gate of SwiGLU; "": there is no gate, or Both
+	Both     string // the module of the gate and of up in one, the gate's rows first
+	GELU     bool   // of the gate, rather than silu
+	Adapter  string // the module of a product of low rank that is added to what Both gives; "": none
 	Width    int    // F
 	Bias     bool
 }
+
+// Gated reports whether there is a gate.
+func (m *MLPSizes) Gated() bool { return m.Gate != "" || m.Both != "" }
 
 // ExpertSizes describes a block of MoE or SwiGLUMoE.
 type ExpertSizes struct {

@@ -119,6 +119,8 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
 	case blocks.MLP, blocks.SwiGLU:
 		return (&mlp[F]{o, step.MLP}).mix
+	case blocks.Linear:
+		return func(b binder, u []F, _ []blocks.State[F]) []F { return o.linear(b.Take("weight"), u, nil) }
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return (&experts[F]{o, step.Experts}).mix
 	}
@@ -359,7 +361,7 @@ func slice(t tensor.Tensor, r, width int) tensor.Tensor {
 // columns returns the first n columns of rows that are width wide.
 func columns[F any](v []F, width, n int) []F {
 	var out []F
-	for ; len(v) > 0; v = v[width:] {
+	for ; len(v) > 0; v = v[min(width, len(v)):] {
 		out = append(out, v[:n]...)
 	}
 	return out
@@ -377,6 +379,9 @@ func dot[F constraints.Float](w, x []F) F {
 func exp[F constraints.Float](x F) F { return F(samebits.Exp(float64(x))) }
 
 func silu[F constraints.Float](x F) F { return x / (1 + exp(-x)) }
+
+// gelu is x·Φ(x), of the normal distribution (Hendrycks and Gimpel 2016).
+func gelu[F constraints.Float](x F) F { return x / 2 * (1 + F(samebits.Erf(float64(x)/math.Sqrt2))) }
 
 func softplus[F constraints.Float](x F) F {
 	if x > 20 {
