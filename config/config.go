@@ -17,6 +17,7 @@ const (
 	Mamba2        Family = "mamba2"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
+	Zamba2        Family = "zamba2"
 )
 
 // Config is one resolved configuration: every default filled in, every derived size computed.

@@ -20,7 +20,7 @@ type entry struct {
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid}
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryZamba2}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {
@@ -47,7 +47,11 @@ const (
 	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
 	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
 	BlockLinear      Block = "linear"       // one projection
-	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
+
+	BlockSharedAttention Block = "shared_attention" // attention that several layers share, over the stream and the embeddings
+	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after it
+	BlockJoinedMamba2    Block = "joined_mamba2"    // a mixer that reads what these gave beside the stream
+	BlockSwiGLUMoE       Block = "swiglu_moe"       // such experts, chosen by a softmax router, beside a shared one
 )
 
 // uniform is a network of layers that are one block each, all of a kind.

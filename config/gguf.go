@@ -39,6 +39,9 @@ func (l *llamaCpp) archs() []string {
 	if l.hybrid != nil {
 		return l.hybrid.archs
 	}
+	if l.arch == "" {
+		return nil // llama.cpp does not have the family
+	}
 	return []string{l.arch}
 }
 

@@ -213,7 +213,7 @@ func (c *GraniteHybridConfig) fields() []field {
 		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
 		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
 
-		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
+		statedIntField("head_dim", &c.HeadDim, &c.HeadDimStated).deciding(Results).counting(attention), // the shapes show its products with the heads
 		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
 		positionField("position_embedding_type", &c.PositionEmbedding).deciding(Results).counting(attention),
 		ropeField("rope_parameters", &c.Rope, c.Positions).deciding(Results).counting(attention),
@@ -244,20 +244,6 @@ func (c *GraniteHybridConfig) fields() []field {
 		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
 		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	)
-}
-
-// headDimField is a key that is written only if the file states it, which null does not.
-func (c *GraniteHybridConfig) headDimField() field {
-	f := intField("head_dim", &c.HeadDim, 1, maxInner)
-	decodeInt, show := f.decode, f.text
-	f.decode = func(v jsonobj.Value) bool { c.HeadDimStated = true; return decodeInt(v) }
-	f.text = func() string {
-		if c.HeadDimStated {
-			return show()
-		}
-		return ""
-	}
-	return f
 }
 
 func (c *GraniteHybridConfig) handles() []handle {

@@ -204,7 +204,7 @@ func detect(keys jsonobj.Members) (Family, error) {
 
 // hybrids are the model types whose blocks are not all Mamba blocks, and which are not families here.
 var hybrids = []string{
-	"bamba", "falcon_h1", "hymba", "jamba", "llamba", "plamo2", "samba", "zamba", "zamba2",
+	"bamba", "falcon_h1", "hymba", "jamba", "llamba", "plamo2", "samba", "zamba",
 }
 
 // nemotrons are relatives of Nemotron-H: model types and classes, and what they have in place of its list of blocks.

@@ -82,12 +82,13 @@ type Attention struct {
 // Layers returns the steps of every layer, in order.
 func Layers(cfg config.Config) [][]Step {
 	layers := make([][]Step, 0, cfg.Shared().NumHiddenLayers)
+	shared := config.SharedBlocks(cfg)
 	for l, blocks := range cfg.Blocks() {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
 			step := Step{Norm: norm, Under: under, Layer: l, Kind: Kind(b)}
-			step.describe(cfg)
+			step.describe(cfg, shared)
 			steps = append(steps, step)
 		}
 		layers = append(layers, steps)
@@ -96,7 +97,7 @@ func Layers(cfg config.Config) [][]Step {
 }
 
 // describe fills in what blocks of some kinds vary in.
-func (s *Step) describe(cfg config.Config) {
+func (s *Step) describe(cfg config.Config, shared map[int]config.Shared) {
 	switch cfg := cfg.(type) {
 	case *config.Mamba2Config:
 		s.Mamba2 = &Mamba2Sizes{
@@ -107,12 +108,16 @@ func (s *Step) describe(cfg config.Config) {
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
 		s.granite(cfg)
+	case *config.Zamba2Config:
+		s.zamba2(cfg, shared[s.Layer])
 	}
 }
 
 // Has reports whether any layer has a block of this kind.
 func Has(cfg config.Config, kind Kind) bool {
-	return slices.ContainsFunc(cfg.Blocks(), func(layer []config.Block) bool { return slices.Contains(layer, config.Block(kind)) })
+	return slices.ContainsFunc(Layers(cfg), func(layer []Step) bool {
+		return slices.ContainsFunc(layer, func(s Step) bool { return s.Kind == kind })
+	})
 }
 
 // Spec describes a state that a block keeps.

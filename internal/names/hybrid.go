@@ -16,6 +16,9 @@ type hybrid struct {
 	others    []string // prefixes that are read as well
 	embedding string   // after the prefix
 	norm      string   // after the prefix
+
+	// modules is the order of the modules of a layer, as block.transformers; nil: transformers sorts the names before it writes.
+	modules []string
 }
 
 // Alternative returns the prefix under which a family's names are read without being taken for wrapped; empty: there is none.
@@ -67,6 +70,24 @@ func (t *table) sortInside(list []Whole) {
 		keys[w.Name] = strings.Split(t.inside(w.Parts[0].Name), ".")
 	}
 	slices.SortStableFunc(list, func(a, b Whole) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
+}
+
+// sortModules puts the tensors of each layer, which lie one after the other, in the order of the modules.
+func (t *table) sortModules(list []Whole) {
+	place := func(w Whole) int {
+		_, name := indexed(w.Parts[0].Name, blockPrefix)
+		return rank(t.hybrid.modules, name)
+	}
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].Layer == list[0].Layer {
+			n++
+		}
+		if list[0].Layer >= 0 {
+			slices.SortStableFunc(list[:n], func(a, b Whole) int { return cmp.Compare(place(a), place(b)) })
+		}
+		list = list[n:]
+	}
 }
 
 // inside returns the name of a tensor in memory; the number of an expert follows it.
