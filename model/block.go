@@ -67,8 +67,6 @@ type weights struct {
 	width      []int // D: the whole of a row is normed
 	scales     blocks.Scales
 	embedding  bool // is hidden state 0
-	embedded   bool // some step reads the embeddings
-	branched   bool // some layer has a branch
 }
 
 // bind takes every tensor of a checkpoint by its name. Matrices stay where they lie in the file.
@@ -91,7 +89,7 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 			n, layer := len(k.States(cfg)), b.Layer(k.Layer)
 			norm := optional(layer, k.Norm, k.Norm != "")
 			steps = append(steps, step{norm, []int{len(norm)}, newBlock(k, layer.Under(k.Under), s, cfg), at, at + n, k.Flow})
-			w.embedded, w.branched = w.embedded || k.Embedded, w.branched || k.ToBranch
+			s.embedded, s.branched = s.embedded || k.Embedded, s.branched || k.ToBranch
 			at += n
 		}
 		w.layers = append(w.layers, steps)

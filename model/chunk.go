@@ -110,10 +110,10 @@ func (c *chunk) moveTo(b *Batch, start, width, logitRows int) {
 func (c *chunk) resize(rows, logitRows int) {
 	D, V := c.model.cfg.Shared().HiddenSize, c.model.cfg.Shared().VocabSize
 	c.hidden, c.u, c.out = resized(c.hidden, rows*D), resized(c.u, rows*D), resized(c.out, rows*D)
-	if c.model.weights.embedded {
+	if c.model.scratch.embedded {
 		c.embedded, c.joined = resized(c.embedded, rows*D), resized(c.joined, 2*rows*D)
 	}
-	if c.model.weights.branched {
+	if c.model.scratch.branched {
 		c.branch = resized(c.branch, rows*D)
 	}
 	for i, width := range c.model.scratch.widths {
