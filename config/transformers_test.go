@@ -53,7 +53,7 @@ func TestAsTransformers(t *testing.T) {
 			t.Errorf("%s: a clone is another one", text)
 		}
 	}
-	if len(seen) != 5 {
-		t.Errorf("records of %v, want five families", seen)
+	if len(seen) != 6 {
+		t.Errorf("records of %v, want six families", seen)
 	}
 }

@@ -32,8 +32,8 @@ func newRootCmd() *cobra.Command {
 		Short: "Load, run and numerically verify Mamba checkpoints",
 		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
 
-MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2, or of the hybrids Nemotron-H and
-Granite 4.0 in the layout hf, recognised by its content:
+MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2, or of the hybrids Nemotron-H,
+Granite 4.0 and Zamba2 in the layout hf, recognised by its content:
   hf         a folder as transformers' save_pretrained writes it
   original   a folder as mamba_ssm (state-spaces) writes it
   mistral    a folder as Mamba-Codestral was released
