@@ -203,7 +203,7 @@ func TestRefused(t *testing.T) {
 		{mamba + `"d_model": 768, "n_layer": 24}`, true, "original state-spaces layout"},
 		{`{"dim": 4096, "n_layers": 64, "n_groups": 8}`, true, "mistral's parameters"},
 		{`{"d_model": 768, "n_layer": 24, "ssm_cfg": {}}`, true, "original state-spaces layout"},
-		{`{"model_type": "jamba"}`, true, `model_type: "jamba" is a hybrid, in which Mamba blocks are mixed with others; only models`},
+		{`{"model_type": "plamo2"}`, true, `model_type: "plamo2" is a model of Mamba and attention in a window, as the code of its repository defines it; only models`},
 		{`{"architectures": ["LlamaForCausalLM"]}`, true, `architectures: "LlamaForCausalLM" is a config of another architecture; only models`},
 		{`{"model_type": "nemotron_h_puzzle", "hidden_size": 8}`, true, `"nemotron_h_puzzle" is a Nemotron-H in which every block has sizes of its own`},
 		{`{"architectures": ["NemotronH_Nano_VL_V2"]}`, true, `"NemotronH_Nano_VL_V2" is a Nemotron-H that reads pictures`},

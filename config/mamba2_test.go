@@ -81,7 +81,7 @@ func TestNotPureMamba2(t *testing.T) {
 		hf + `"d_ssm": 4096}`:                                            "d_ssm: found 4096",
 		hf + `"rms_norm": false}`:                                        "rms_norm: found false",
 		hf + `"attn_layer_idx": [3]}`:                                    "attn_layer_idx: found",
-		`{"model_type": "bamba"}`:                                        `model_type: "bamba" is a hybrid`,
+		`{"model_type": "hymba"}`:                                        `model_type: "hymba" is a model of Mamba beside attention`,
 		original(``, `, "quantization_config": {"quant_method": "awq"}`): `quantization_config: already quantized with "awq"`,
 		original(``, `, "quantization": {}`):                             "quantization: already quantized with MLX",
 	} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -200,42 +199,6 @@ func detect(keys jsonobj.Members) (Family, error) {
 			badfile.Quote(classes[0]), family)
 	}
 	return family, nil
-}
-
-// hybrids are the model types whose blocks are not all Mamba blocks, and which are not families here.
-var hybrids = []string{
-	"bamba", "falcon_h1", "hymba", "jamba", "llamba", "plamo2", "samba", "zamba",
-}
-
-// nemotrons are relatives of Nemotron-H: model types and classes, and what they have in place of its list of blocks.
-var nemotrons = map[string]string{
-	"nemotron_h_puzzle":                "a Nemotron-H in which every block has sizes of its own",
-	"NemotronHPuzzleForCausalLM":       "a Nemotron-H in which every block has sizes of its own",
-	"NemotronH_Nano_VL_V2":             "a Nemotron-H that reads pictures",
-	"nemotron_h_omni":                  "a Nemotron-H that reads pictures and sound",
-	"NemotronH_Nano_Omni_Reasoning_V3": "a Nemotron-H that reads pictures and sound",
-}
-
-// unknownModel explains a model type that does not have a family here.
-func unknownModel(modelType string) string {
-	what := "a config of another architecture"
-	if slices.Contains(hybrids, modelType) {
-		what = "a hybrid, in which Mamba blocks are mixed with others"
-	}
-	if relative := nemotrons[modelType]; relative != "" {
-		what = relative
-	}
-	var own []string
-	for _, e := range families {
-		own = append(own, strconv.Quote(string(e.family)))
-	}
-	return fmt.Sprintf("%s; only models of the families %s are supported", what, and(own))
-}
-
-// and lists words as in a sentence.
-func and(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // otherLayout recognises the config files of the other layouts Mamba checkpoints come in. It is asked where

@@ -36,7 +36,7 @@ func TestSurvey(t *testing.T) {
 		"MLP blocks":  {original(`, "d_intermediate": 64`), nil, "d_intermediate: found 64", "", []int{0, 1, 2, 3}},
 		"Mamba-3":     {original(`, "ssm_cfg": {"layer": "Mamba3"}`), nil, `ssm_cfg.layer: found the string "Mamba3"`, "Mamba3", []int{0, 1, 2, 3}},
 		"LayerNorm":   {`{"model_type": "mamba", "rms_norm": false}`, nil, "rms_norm: found false", "mamba", []int{0, 1, 2, 3}},
-		"a hybrid":    {`{"model_type": "jamba"}`, func(c *layouttest.Checkpoint) { c.Drop("layers.2.mixer.A_log") }, `model_type: "jamba" is a hybrid`, "jamba", []int{0, 1, 3}},
+		"a hybrid":    {`{"model_type": "plamo2"}`, func(c *layouttest.Checkpoint) { c.Drop("layers.2.mixer.A_log") }, `model_type: "plamo2" is a model of Mamba and attention`, "plamo2", []int{0, 1, 3}},
 		"quantized":   {`{"model_type": "mamba", "quantization_config": {"quant_method": "hqq"}}`, nil, `already quantized with "hqq"`, "mamba", []int{0, 1, 2, 3}},
 		"not a Mamba": {`{"model_type": "llama"}`, func(c *layouttest.Checkpoint) { c.Drop("A_log") }, `model_type: "llama" is a config of another architecture`, "llama", nil},
 	} {
@@ -70,7 +70,7 @@ func TestSurvey(t *testing.T) {
 // TestSurveyShards lists every shard, and names one that is missing.
 func TestSurveyShards(t *testing.T) {
 	c := layouttest.Load(t)
-	c.Config, c.ShardOf = `{"model_type": "zamba2"}`, layouttest.Halves
+	c.Config, c.ShardOf = `{"model_type": "hymba"}`, layouttest.Halves
 	dir := c.Write(t)
 	s, err := doctor.NewSurvey(dir)
 	if err != nil || len(s.Tensors) != len(c.Tensors) {

@@ -31,17 +31,17 @@ func (s *speedFile) page(root string) ([]byte, error) {
 		if !ok || !ends {
 			return nil, fmt.Errorf("%s: expected the lines %q and %q around the table", quantizedPage, tableBegin, tableEnd)
 		}
-		return []byte(string(before) + tableBegin + shape.table(s.Machine) + tableEnd + string(after)), nil
+		return []byte(string(before) + tableBegin + shape.table() + tableEnd + string(after)), nil
 	}
 	return nil, nil
 }
 
 // table has a line for each dtype that gomamba ran.
-func (s *speedShape) table(machine string) string {
+func (s *speedShape) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "![Decode and prefill of every type in tokens per second, beside llama.cpp](../%s/speed-%s.svg)\n\n", measured, s.Shape)
-	fmt.Fprintf(&b, "mamba-130m's shape on %s, %s, medians of %d rounds in turns. Bandwidth is the share of what only reading the\n", machine, s.Date, s.Rounds)
-	b.WriteString("weights reaches in the same run.\n\n")
+	fmt.Fprintf(&b, "mamba-130m's shape on %s,\n%s, medians of %d rounds in turns.\n", s.Machine, s.Date, s.Rounds)
+	b.WriteString("Bandwidth is the share of what only reading the weights reaches in the same run.\n\n")
 	b.WriteString("| `--dtype` | weights | decode, tokens/s | bandwidth | over llama.cpp | prefill, tokens/s | over llama.cpp |\n")
 	b.WriteString("| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, r := range s.Results {

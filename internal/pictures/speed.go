@@ -11,14 +11,14 @@ import (
 
 // speedFile is fixtures/measured/peers.json, as far as it is drawn.
 type speedFile struct {
-	Machine string       `json:"machine"`
-	Shapes  []speedShape `json:"shapes"`
+	Shapes []speedShape `json:"shapes"`
 }
 
 // speedShape is a model shape with what ran it.
 type speedShape struct {
 	Shape         string        `json:"shape"`
 	Date          string        `json:"date"`
+	Machine       string        `json:"machine"`
 	Rounds        int           `json:"rounds"`
 	PrefillTokens int           `json:"prefill_tokens"`
 	DecodeTokens  int           `json:"decode_tokens"`
@@ -62,15 +62,15 @@ const (
 func (s *speedFile) pictures() map[string][]byte {
 	pictures := map[string][]byte{}
 	for _, shape := range s.Shapes {
-		pictures["speed-"+shape.Shape+".svg"] = shape.picture(s.Machine)
+		pictures["speed-"+shape.Shape+".svg"] = shape.picture()
 	}
 	return pictures
 }
 
 // picture shows decode and prefill of all peers as bars, dtype by dtype, the fastest decoder first.
-func (s *speedShape) picture(machine string) []byte {
+func (s *speedShape) picture() []byte {
 	const top = 132
-	groups, lines := s.byDType(), s.footnotes(machine)
+	groups, lines := s.byDType(), s.footnotes()
 	height := top + float64(rowHeight*(len(groups)+len(s.Results))) + 24 + float64(lineHeight*len(lines))
 	heading := "Tokens per second, " + s.Shape
 	pic := newPicture(height, heading, fmt.Sprintf("One sequence; bars are medians of %d rounds in turns, whiskers the slowest and the fastest of them", s.Rounds))
@@ -82,12 +82,12 @@ func (s *speedShape) picture(machine string) []byte {
 	for i, line := range lines {
 		pic.Text(24, y+float64(lineHeight*i), "dim small", line)
 	}
-	return pic.File(heading, fmt.Sprintf("Decode and prefill of gomamba and its peers in tokens per second, measured on %s on %s.", machine, s.Date))
+	return pic.File(heading, fmt.Sprintf("Decode and prefill of gomamba and its peers in tokens per second, measured on %s on %s.", s.Machine, s.Date))
 }
 
 // footnotes name the machine, versions and what was noted of peers, in lines that fit.
-func (s *speedShape) footnotes(machine string) []string {
-	first := machine + ", " + s.Date
+func (s *speedShape) footnotes() []string {
+	first := s.Machine + ", " + s.Date
 	if s.Read != nil {
 		first += fmt.Sprintf("; read bandwidth %.3g GB/s, from %.3g to %.3g", s.Read.Median, s.Read.Min, s.Read.Max)
 	}
@@ -222,7 +222,7 @@ func (s *speedFile) badge() []byte {
 			if ours != nil && theirs != nil {
 				return badge(fmt.Sprintf("speed over %s, %s", peer, strings.ToLower(ours.DType)),
 					fmt.Sprintf("prefill %.1f×, decode %.1f×", ours.Prefill.Median/theirs.Prefill.Median, ours.Decode.Median/theirs.Decode.Median),
-					fmt.Sprintf("Medians of %d rounds on %s, %s, %s.", shape.Rounds, shape.Shape, s.Machine, shape.Date))
+					fmt.Sprintf("Medians of %d rounds on %s, %s, %s.", shape.Rounds, shape.Shape, shape.Machine, shape.Date))
 			}
 		}
 	}
