@@ -17,7 +17,6 @@ type GraniteHybridConfig struct {
 	Layers []Block // the first block of each layer: BlockMamba2 or BlockAttention
 	Mixer2
 	QueryHeads
-	HeadDimStated bool       // otherwise head_dim is D/q
 	TimeStepLimit [2]float64 // dt is clamped to it after the softplus; (0, +Inf) changes nothing
 
 	AttentionBias     bool    // of all four projections
@@ -276,12 +275,7 @@ func (c *GraniteHybridConfig) parse(keys jsonobj.Members) error {
 	if !has(keys, keyLayerTypes) && 0 < c.NumHiddenLayers && c.NumHiddenLayers <= maxLayers {
 		c.Layers = repeated(BlockMamba2, c.NumHiddenLayers)
 	}
-	if c.NumKeyValueHeads == 0 {
-		c.NumKeyValueHeads = c.NumAttentionHeads
-	}
-	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
-		c.HeadDim = c.HiddenSize / c.NumAttentionHeads
-	}
+	c.QueryHeads.settle(c.HiddenSize)
 	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
 		inner, err := c.expanded()
 		if err != nil {

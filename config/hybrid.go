@@ -59,9 +59,10 @@ func (m *Mixer2) weights(d, states, kernel float64) float64 {
 
 // QueryHeads are the sizes of attention in which heads of queries share keys and values.
 type QueryHeads struct {
-	NumAttentionHeads int // q
-	NumKeyValueHeads  int // kv: query head j reads key head j/(q/kv)
-	HeadDim           int // hd
+	NumAttentionHeads int  // q
+	NumKeyValueHeads  int  // kv: query head j reads key head j/(q/kv)
+	HeadDim           int  // hd
+	HeadDimStated     bool // in the file, of a family of which it is D/q otherwise
 }
 
 // fields are those of all families of hybrids. used says that the model has attention.
@@ -69,6 +70,30 @@ func (a *QueryHeads) fields(used bool) []field {
 	return []field{
 		intField("num_attention_heads", &a.NumAttentionHeads, 1, maxInner).deciding(Results).counting(used),
 		nullableField(intField("num_key_value_heads", &a.NumKeyValueHeads, 1, maxInner), &a.NumKeyValueHeads, 0).deciding(Results).counting(used),
+	}
+}
+
+// headDimField is the key of a family that has D/q without it. It is written only if the file states it, which null does not.
+func (a *QueryHeads) headDimField() field {
+	f := intField("head_dim", &a.HeadDim, 1, maxInner)
+	decodeInt, show := f.decode, f.text
+	f.decode = func(v jsonobj.Value) bool { a.HeadDimStated = true; return decodeInt(v) }
+	f.text = func() string {
+		if a.HeadDimStated {
+			return show()
+		}
+		return ""
+	}
+	return f
+}
+
+// settle resolves, for a model of width d, what a file left out.
+func (a *QueryHeads) settle(d int) {
+	if a.NumKeyValueHeads == 0 {
+		a.NumKeyValueHeads = a.NumAttentionHeads
+	}
+	if !a.HeadDimStated && a.NumAttentionHeads > 0 {
+		a.HeadDim = d / a.NumAttentionHeads
 	}
 }
 

@@ -43,7 +43,7 @@ func newAttending(t *testing.T, file *safetensors.File, prefix string, sizes *bl
 	width := a.Take("x").Shape[2]
 	a.m = &Model{cfg: &config.MambaConfig{Common: config.Common{HiddenSize: width}}, pool: parallel.NewPool(threads)}
 	t.Cleanup(a.m.pool.Close)
-	a.block = newBlock(&a.step, a, &a.m.scratch, nil)
+	a.block = newBlock(&a.step, a, &a.m.scratch)
 	return a
 }
 

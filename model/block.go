@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/delta"
 	"github.com/gomamba/gomamba/internal/kernel"
@@ -28,12 +27,10 @@ type binder interface {
 }
 
 // newBlock binds the tensors of a block, which are under b, and reserves its scratch.
-func newBlock(step *blocks.Step, b binder, s *scratch, cfg config.Config) block {
+func newBlock(step *blocks.Step, b binder, s *scratch) block {
 	switch step.Kind {
-	case blocks.Mamba1:
-		return newMamba1(b, s, config.Selective(cfg))
-	case blocks.FalconMamba:
-		return newFalcon(b, s, cfg.(*config.FalconMambaConfig))
+	case blocks.Mamba1, blocks.FalconMamba:
+		return newMamba1(b, s, step.Mamba1)
 	case blocks.Mamba2:
 		return newMamba2(b, s, step.Mamba2)
 	case blocks.SelfAttention:
@@ -88,7 +85,7 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 			k := &kinds[i]
 			n, layer := len(k.States(cfg)), b.Layer(k.Layer)
 			norm := optional(layer, k.Norm, k.Norm != "")
-			steps = append(steps, step{norm, []int{len(norm)}, newBlock(k, layer.Under(k.Under), s, cfg), at, at + n, k.Flow})
+			steps = append(steps, step{norm, []int{len(norm)}, newBlock(k, layer.Under(k.Under), s), at, at + n, k.Flow})
 			s.embedded, s.branched = s.embedded || k.Embedded, s.branched || k.ToBranch
 			at += n
 		}

@@ -1,25 +1,23 @@
 package model
 
 import (
-	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
 )
 
 // mamba1 is the mixer of Mamba-1: the block of figure 3 around Algorithm 2 (SSM + selection) of the Mamba paper.
 // The steps below carry the numbers of slow_forward in transformers' models/mamba/modeling_mamba.py.
-// That of FalconMamba (models/falcon_mamba/modeling_falcon_mamba.py) is the same with three norms.
+// That of FalconMamba (models/falcon_mamba/modeling_falcon_mamba.py) is the same with three norms, that of Jamba
+// (models/jamba/modeling_jamba.py) with norms that have weights.
 type mamba1 struct {
-	inner, states, rank int // I, N, R
-
-	falcon  bool    // norm dt, B and C
-	normed  []int   // their widths R, N, N
-	normEps float64 // of these norms
+	*blocks.Mamba1Sizes
 
 	inProj  weight      // [2I, D]: rows of x, then rows of z
 	inBias  []float32   // [2I], or nil
 	conv    kernel.Conv // [I, K] and bias [I]
 	xProj   weight      // [R+2N, I]: rows of dt, then of B, then of C
+	parts   []int       // R, N, N: the widths of these
+	norms   []float32   // [R+2N], the weights of their norms, or nil
 	dtProj  weight      // [I, R]
 	scan    kernel.Scan // A·log2 e [I, N], D [I], the bias of dt [I]
 	outProj weight      // [D, I]
@@ -30,41 +28,37 @@ type mamba1 struct {
 	convolving, recurring channelFunc // convolve and recur
 }
 
-func newMamba1(b binder, s *scratch, cfg *config.MambaConfig) *mamba1 {
+func newMamba1(b binder, s *scratch, sizes *blocks.Mamba1Sizes) *mamba1 {
 	m := &mamba1{
-		inner: cfg.DInner(), states: cfg.StateSize, rank: cfg.TimeStepRank,
-		inProj:  matrix(b, "in_proj.weight"),
-		inBias:  optional(b, "in_proj.bias", cfg.UseBias),
-		xProj:   matrix(b, "x_proj.weight"),
-		dtProj:  matrix(b, "dt_proj.weight"),
-		scan:    kernel.Scan{States: cfg.StateSize, D: vector(b, "D"), DtBias: vector(b, "dt_proj.bias")},
-		outProj: matrix(b, "out_proj.weight"),
-		outBias: optional(b, "out_proj.bias", cfg.UseBias),
+		Mamba1Sizes: sizes,
+		inProj:      matrix(b, "in_proj.weight"),
+		inBias:      optional(b, "in_proj.bias", sizes.Bias),
+		xProj:       matrix(b, "x_proj.weight"),
+		parts:       []int{sizes.Rank, sizes.StateSize, sizes.StateSize},
+		dtProj:      matrix(b, "dt_proj.weight"),
+		scan:        kernel.Scan{States: sizes.StateSize, D: vector(b, "D"), DtBias: vector(b, "dt_proj.bias")},
+		outProj:     matrix(b, "out_proj.weight"),
+		outBias:     optional(b, "out_proj.bias", sizes.Bias),
 	}
-	m.xz, m.x = s.reserve("in_proj", 2*m.inner), s.reserve("conv1d", m.inner)
-	m.dbc, m.dt = s.reserve("x_proj", m.rank+2*m.states), s.reserve("dt_proj", m.inner)
+	for _, name := range sizes.Norms {
+		m.norms = append(m.norms, vector(b, name)...)
+	}
+	m.xz, m.x = s.reserve("in_proj", 2*m.Inner), s.reserve("conv1d", m.Inner)
+	m.dbc, m.dt = s.reserve("x_proj", m.Rank+2*m.StateSize), s.reserve("dt_proj", m.Inner)
 	m.convolving, m.recurring = m.convolve, m.recur
-	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", cfg.UseConvBias) // [I, 1, K], [I]
-	aLog := vector(b, "A_log")                                                            // [I, N]
+	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", sizes.ConvBias) // [I, 1, K], [I]
+	aLog := vector(b, "A_log")                                                           // [I, N]
 	if b.Err() == nil {
-		m.conv = kernel.NewConv(taps, bias, m.inner)
-		m.scan.Rate = make([]float32, m.inner*m.states)
+		m.conv = kernel.NewConv(taps, bias, m.Inner)
+		m.scan.Rate = make([]float32, m.Inner*m.StateSize)
 		kernel.DecayRates(m.scan.Rate, aLog)
 	}
 	return m
 }
 
-// newFalcon binds the mixer of FalconMamba, whose tensors are those of Mamba-1.
-func newFalcon(b binder, s *scratch, cfg *config.FalconMambaConfig) *mamba1 {
-	m := newMamba1(b, s, &cfg.MambaConfig)
-	m.falcon, m.normEps = true, cfg.MixerRMSEps
-	m.normed = []int{m.rank, m.states, m.states}
-	return m
-}
-
 // forward implements block.
 func (m *mamba1) forward(c *chunk) {
-	I, N, R := m.inner, m.states, m.rank
+	I, N, R := m.Inner, m.StateSize, m.Rank
 	xz, x, dbc, dt := c.scratch[m.xz], c.scratch[m.x], c.scratch[m.dbc], c.scratch[m.dt]
 
 	// 1. Projection.                                                    u [B·T, D] → x, z [B·T, I]
@@ -75,11 +69,11 @@ func (m *mamba1) forward(c *chunk) {
 	c.clearPadding(x, I)
 
 	// 3.a Selection: step size, input and output map of each token.     x [B·T, I] → dt, B, C [B·T, R + N + N]
-	//     FalconMamba norms each of the three.
+	//     FalconMamba and Jamba norm each of the three.
 	c.matMul(dbc, &m.xProj, x, I, nil)
 	width := R + 2*N
-	if m.falcon {
-		c.normRows(rowNorm{y: dbc, x: dbc, stride: width, parts: m.normed, eps: m.normEps})
+	if m.Normed {
+		c.normRows(rowNorm{y: dbc, x: dbc, stride: width, parts: m.parts, weight: m.norms, eps: m.NormEps})
 	}
 
 	// 3.b Discretisation: dt = softplus(dt_proj(dt) + bias).            dt [B·T, R] → [B·T, I]
@@ -94,7 +88,7 @@ func (m *mamba1) forward(c *chunk) {
 
 // convolve is step 2 for the channels lo to hi of one sequence.
 func (m *mamba1) convolve(c *chunk, row span, lo, hi int) {
-	I, xz, x := m.inner, c.scratch[m.xz], c.scratch[m.x]
+	I, xz, x := m.Inner, c.scratch[m.xz], c.scratch[m.x]
 	m.conv.Run(x[row.from*I:], I, xz[row.from*2*I:], 2*I, c.states[blocks.Conv].Of(row.seq), row.tokens, lo, hi)
 }
 
@@ -111,14 +105,14 @@ func (m *mamba1) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanR
 
 // rows lays out the scan of one sequence: x is read and overwritten with y.
 func (m *mamba1) rows(c *chunk, row span) kernel.ScanRows {
-	I, R, width := m.inner, m.rank, m.rank+2*m.states
+	I, R, width := m.Inner, m.Rank, m.Rank+2*m.StateSize
 	xz, x, dbc := c.scratch[m.xz][row.from*2*I:], c.scratch[m.x][row.from*I:], c.scratch[m.dbc][row.from*width:]
 	return kernel.ScanRows{
 		Tokens: row.tokens,
 		X:      x, XStride: I,
 		Dt: c.scratch[m.dt][row.from*I:], DtStride: I,
 		B: dbc[R:], BStride: width,
-		C: dbc[R+m.states:], CStride: width,
+		C: dbc[R+m.StateSize:], CStride: width,
 		Z: xz[I:], ZStride: 2 * I,
 		Y: x, YStride: I,
 	}

@@ -41,7 +41,7 @@ func TestGateOfItsOwn(t *testing.T) {
 		{tensors: map[string]tensor.Tensor{"gate.weight": first, "up.weight": second, "down.weight": down}},
 	} {
 		step := blocks.Step{Kind: blocks.SwiGLU, MLP: &blocks.MLPSizes{Up: "up", Gate: "gate", Down: "down", Width: F}}
-		block := newBlock(&step, tensors, &m.scratch, nil)
+		block := newBlock(&step, tensors, &m.scratch)
 		if fused := block.(*mlp).fused; fused != (len(outs) == 1) {
 			t.Errorf("case %d: one product %v", len(outs), fused)
 		}

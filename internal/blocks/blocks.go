@@ -36,6 +36,7 @@ type Step struct {
 	Kind  Kind
 	Flow
 
+	Mamba1    *Mamba1Sizes // of Mamba1 and FalconMamba
 	Mamba2    *Mamba2Sizes // of Mamba2
 	Attention *Attention   // of SelfAttention
 	MLP       *MLPSizes    // of MLP and SwiGLU
@@ -49,6 +50,16 @@ type Flow struct {
 	FromBranch bool // reads the branch in place of the stream
 	WithBranch bool // reads the sum of the stream and the branch
 	ToBranch   bool // sets the branch, and leaves the stream as it is
+}
+
+// Mamba1Sizes describes a block of Mamba1 or FalconMamba.
+type Mamba1Sizes struct {
+	Inner, StateSize, Rank int // I, N, R
+
+	Bias, ConvBias bool     // of in_proj and out_proj, and of conv1d
+	Normed         bool     // dt, B and C are normed, each by itself
+	NormEps        float64  // of these norms
+	Norms          []string // their weights, of dt [R], of B [N] and of C [N]; nil: they have none
 }
 
 // Mamba2Sizes describes a block of Mamba2.
@@ -99,6 +110,11 @@ func Layers(cfg config.Config) [][]Step {
 // describe fills in what blocks of some kinds vary in.
 func (s *Step) describe(cfg config.Config, shared map[int]config.Shared) {
 	switch cfg := cfg.(type) {
+	case *config.MambaConfig:
+		s.Mamba1 = selective(cfg)
+	case *config.FalconMambaConfig:
+		s.Mamba1 = selective(&cfg.MambaConfig)
+		s.Mamba1.Normed, s.Mamba1.NormEps = true, cfg.MixerRMSEps
 	case *config.Mamba2Config:
 		s.Mamba2 = &Mamba2Sizes{
 			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, StateSize: cfg.StateSize, Kernel: cfg.ConvKernel,
@@ -111,6 +127,10 @@ func (s *Step) describe(cfg config.Config, shared map[int]config.Shared) {
 	case *config.Zamba2Config:
 		s.zamba2(cfg, shared[s.Layer])
 	}
+}
+
+func selective(c *config.MambaConfig) *Mamba1Sizes {
+	return &Mamba1Sizes{Inner: c.DInner(), StateSize: c.StateSize, Rank: c.TimeStepRank, Bias: c.UseBias, ConvBias: c.UseConvBias}
 }
 
 // Has reports whether any layer has a block of this kind.

@@ -49,14 +49,18 @@ func outProjection(cfg config.Config) Draw {
 	return uniform(bound)
 }
 
-// dtProjection is uniform in ±time_step_scale/√R, or that constant with time_step_init_scheme "constant".
+// dtProjection is uniform in ±time_step_scale/√R, or that constant with time_step_init_scheme "constant". Hybrids do not
+// have these keys.
 func dtProjection(cfg config.Config) Draw {
+	rank := math.Sqrt(float64(config.SizesOf(cfg)["R"]))
 	m := config.Selective(cfg)
-	bound := m.TimeStepScale / math.Sqrt(float64(m.TimeStepRank))
-	if m.TimeStepInitScheme == "constant" {
-		return constant(bound)
+	switch {
+	case m == nil:
+		return uniform(1 / rank)
+	case m.TimeStepInitScheme == "constant":
+		return constant(m.TimeStepScale / rank)
 	}
-	return uniform(bound)
+	return uniform(m.TimeStepScale / rank)
 }
 
 // realS4D is log(1 … N) in every channel.

@@ -142,8 +142,8 @@ func comparePart(a, b string) int {
 }
 
 // attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
-// its biases; empty: it never has any.
-func attentionUnder(norm, under, bias string) block {
+// its biases; empty: it never has any. llama.cpp has the rows of heads in pairs if it turns neighbours.
+func attentionUnder(norm, under, bias string, pairs bool) block {
 	rows := []row{{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf}}
 	for _, p := range []struct {
 		name  string
@@ -155,10 +155,13 @@ func attentionUnder(norm, under, bias string) block {
 	} {
 		weight := row{name: under + p.name + ".weight", shape: p.shape, gguf: p.gguf}
 		weight.gguf.name += ".weight"
+		if !pairs {
+			weight.gguf.heads = ""
+		}
 		rows = append(rows, weight)
 		if bias != "" {
 			r := row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias, gguf: p.gguf}
-			r.gguf.name, r.gguf.f32 = r.gguf.name+".bias", true
+			r.gguf.name, r.gguf.f32, r.gguf.heads = r.gguf.name+".bias", true, weight.gguf.heads
 			rows = append(rows, r)
 		}
 	}

@@ -10,7 +10,7 @@ var (
 		{config.BlockMamba2, &mamba2}, {config.BlockAttention, &nemotronAttention}, {config.BlockMLP, &nemotronMLP}, {config.BlockMoE, &nemotronMoE},
 	}
 
-	nemotronAttention = attentionUnder("norm.weight", "mixer.", "")
+	nemotronAttention = attentionUnder("norm.weight", "mixer.", "", true)
 
 	nemotronMLP = block{
 		title: "MLP blocks",

@@ -108,11 +108,8 @@ type block[F constraints.Float] func(b binder, u []F, states []blocks.State[F]) 
 // block returns the block of a step.
 func (o *oracle[F]) block(step *blocks.Step) block[F] {
 	switch step.Kind {
-	case blocks.Mamba1:
-		return (&mamba1[F]{oracle: o, cfg: config.Selective(o.family)}).mix
-	case blocks.FalconMamba:
-		cfg := o.family.(*config.FalconMambaConfig)
-		return (&mamba1[F]{oracle: o, cfg: &cfg.MambaConfig, falcon: true, eps: F(cfg.MixerRMSEps)}).mix
+	case blocks.Mamba1, blocks.FalconMamba:
+		return (&mamba1[F]{oracle: o, Mamba1Sizes: step.Mamba1}).mix
 	case blocks.Mamba2:
 		return (&mamba2[F]{oracle: o, Mamba2Sizes: step.Mamba2}).mix
 	case blocks.SelfAttention:
