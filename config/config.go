@@ -17,6 +17,7 @@ const (
 	Mamba2        Family = "mamba2"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
+	Zamba         Family = "zamba"
 	Zamba2        Family = "zamba2"
 )
 

@@ -20,7 +20,7 @@ type entry struct {
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryZamba2}
+var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryZamba, &entryZamba2}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {
@@ -50,6 +50,8 @@ const (
 
 	BlockSharedAttention Block = "shared_attention" // attention that several layers share, over the stream and the embeddings
 	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after it
+	BlockZamba           Block = "zamba"            // the mixer of Mamba-1 by heads
+	BlockJoinedZamba     Block = "joined_zamba"     // such a mixer that reads what a shared block gave beside the stream
 	BlockJoinedMamba2    Block = "joined_mamba2"    // a mixer that reads what these gave beside the stream
 	BlockSwiGLUMoE       Block = "swiglu_moe"       // such experts, chosen by a softmax router, beside a shared one
 )

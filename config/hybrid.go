@@ -185,6 +185,7 @@ var layerWords = []word{
 	{BlockMLP, []string{"mlp"}},
 	{BlockMoE, []string{"moe"}},
 	{BlockSharedAttention, []string{"hybrid"}},
+	{BlockZamba, []string{"linear_attention", "mamba"}},
 }
 
 // layersField lists the kinds of the layers: words of a family's choice.

@@ -37,6 +37,8 @@ func newBlock(step *blocks.Step, b binder, s *scratch) block {
 		return newAttention(b, s, step.Attention)
 	case blocks.MLP, blocks.SwiGLU:
 		return newMLP(b, s, step.MLP, 1)
+	case blocks.Zamba:
+		return newZamba(b, s, step.Mamba1)
 	case blocks.Linear:
 		return newLinear(b)
 	case blocks.MoE, blocks.SwiGLUMoE:

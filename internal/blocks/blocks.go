@@ -24,6 +24,7 @@ const (
 	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
 	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
 	Linear    = Kind(config.BlockLinear)    // one projection
+	Zamba     = Kind(config.BlockZamba)     // the mixer of Mamba-1 by heads, each with a selection of its own
 	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
@@ -36,7 +37,7 @@ type Step struct {
 	Kind  Kind
 	Flow
 
-	Mamba1    *Mamba1Sizes // of Mamba1 and FalconMamba
+	Mamba1    *Mamba1Sizes // of Mamba1, FalconMamba and Zamba
 	Mamba2    *Mamba2Sizes // of Mamba2
 	Attention *Attention   // of SelfAttention
 	MLP       *MLPSizes    // of MLP and SwiGLU
@@ -55,6 +56,7 @@ type Flow struct {
 // Mamba1Sizes describes a block of Mamba1 or FalconMamba.
 type Mamba1Sizes struct {
 	Inner, StateSize, Rank int // I, N, R
+	Heads                  int // H, of Zamba
 
 	Bias, ConvBias bool     // of in_proj and out_proj, and of conv1d
 	Normed         bool     // dt, B and C are normed, each by itself
@@ -124,6 +126,8 @@ func (s *Step) describe(cfg config.Config, shared map[int]config.Shared) {
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
 		s.granite(cfg)
+	case *config.ZambaConfig:
+		s.zamba(cfg, shared[s.Layer])
 	case *config.Zamba2Config:
 		s.zamba2(cfg, shared[s.Layer])
 	}
@@ -187,6 +191,12 @@ func (s *Step) States(cfg config.Config) []Spec {
 		return []Spec{
 			Conv: {Name: dump.ConvStates, Shape: []int{m.Channels(), m.Kernel}},
 			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.HeadDim, m.StateSize}, Scanned: true},
+		}
+	case Zamba:
+		m := s.Mamba1
+		return []Spec{
+			Conv: {Name: dump.ConvStates, Shape: []int{m.Inner, config.SizesOf(cfg)["K"]}},
+			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.Inner / m.Heads, m.StateSize}, Scanned: true},
 		}
 	case SelfAttention:
 		shape := []int{s.Attention.KeyHeads, s.Attention.Dim}

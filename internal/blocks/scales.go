@@ -22,7 +22,7 @@ func ScalesOf(cfg config.Config) Scales {
 // in both.
 func EmbeddingShown(cfg config.Config) bool {
 	switch cfg.(type) {
-	case *config.NemotronHConfig, *config.GraniteHybridConfig, *config.Zamba2Config:
+	case *config.NemotronHConfig, *config.GraniteHybridConfig, *config.ZambaConfig, *config.Zamba2Config:
 		return true
 	}
 	return false

@@ -36,3 +36,21 @@ func (s *Step) zamba2(c *config.Zamba2Config, mine config.Shared) {
 		s.Flow = Flow{FromBranch: true, ToBranch: true}
 	}
 }
+
+// zamba fills in what a step of Zamba varies in, whose layers are as those of Zamba2.
+func (s *Step) zamba(c *config.ZambaConfig, mine config.Shared) {
+	switch config.Block(s.Kind) {
+	case config.BlockZamba, config.BlockJoinedZamba:
+		s.WithBranch = s.Kind == Kind(config.BlockJoinedZamba)
+		s.Kind, s.Mamba1 = Zamba, &Mamba1Sizes{Inner: c.DInner(), StateSize: c.StateSize, Rank: c.TimeStepRank, Heads: c.NumMambaHeads,
+			Bias: c.UseBias, ConvBias: c.UseConvBias}
+	case config.BlockSharedAttention:
+		s.Kind, s.Layer, s.Flow = SelfAttention, mine.Layer, Flow{Embedded: true, ToBranch: true}
+		s.Attention = heads(&c.QueryHeads, 1/math.Sqrt(float64(c.HeadDim)/2))
+	case config.BlockSharedMLP:
+		s.Kind, s.Layer, s.Flow = SwiGLU, mine.Layer, Flow{FromBranch: true, ToBranch: true}
+		s.MLP = &MLPSizes{Gate: "gate_proj", Up: "up_proj", Down: "down_proj", GELU: c.Activation == "gelu", Width: c.IntermediateSize}
+	case config.BlockLinear:
+		s.Flow = Flow{FromBranch: true, ToBranch: true}
+	}
+}

@@ -30,6 +30,7 @@ var tables = []table{
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
+	{config.Zamba, []row{rowEmbedding}, zambaBlocks, []row{rowNormF, rowHead}, &zambaNames},
 	{config.Zamba2, []row{rowEmbedding}, zamba2Blocks, []row{rowNormF, rowHead}, &zamba2Names},
 }
 

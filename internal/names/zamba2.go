@@ -69,7 +69,7 @@ func lowRank(list string, which int, shape dims, when string) row {
 	return row{name: "shared_transformer." + list + "." + useIndex + "." + strconv.Itoa(which) + ".weight", uses: true, shape: shape, when: when}
 }
 
-// zambaModules is the order of the modules of a layer, the shared block having this name.
+// zambaModules is the order of the modules of a layer, the shared block having this name. That of Zamba comes first.
 func zambaModules(shared string) []string {
 	list := []string{"linear"}
 	for _, decoder := range []string{"mamba_decoder.", ""} {
@@ -80,12 +80,16 @@ func zambaModules(shared string) []string {
 		}
 		list = append(list, decoder+"input_layernorm")
 	}
+	var inside []string
 	for _, module := range []string{
 		"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "self_attn.linear_q_adapter_list",
 		"self_attn.linear_k_adapter_list", "self_attn.linear_v_adapter_list", "feed_forward.gate_up_proj", "feed_forward.gate_proj",
 		"feed_forward.up_proj", "feed_forward.down_proj", "feed_forward.gate_up_proj_adapter_list", "input_layernorm", "pre_ff_layernorm",
 	} {
-		list = append(list, shared+"."+module)
+		inside = append(inside, shared+"."+module)
 	}
-	return list
+	if shared == "shared_transf" {
+		return append(inside, list...)
+	}
+	return append(list, inside...)
 }

@@ -116,6 +116,8 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&attention[F]{oracle: o, Attention: step.Attention}).mix
 	case blocks.MLP, blocks.SwiGLU:
 		return (&mlp[F]{o, step.MLP}).mix
+	case blocks.Zamba:
+		return (&zamba[F]{oracle: o, Mamba1Sizes: step.Mamba1}).mix
 	case blocks.Linear:
 		return func(b binder, u []F, _ []blocks.State[F]) []F { return o.linear(b.Take("weight"), u, nil) }
 	case blocks.MoE, blocks.SwiGLUMoE:
@@ -353,6 +355,14 @@ func (o *oracle[F]) values(t tensor.Tensor) []F {
 // slice returns row r of a tensor [rows, width].
 func slice(t tensor.Tensor, r, width int) tensor.Tensor {
 	return t.Piece(r*width, (r+1)*width)
+}
+
+// slab returns matrix i of a stack.
+func slab(t tensor.Tensor, i int) tensor.Tensor {
+	n := t.Shape[1] * t.Shape[2]
+	part := t.Piece(i*n, (i+1)*n)
+	part.Shape = t.Shape[1:]
+	return part
 }
 
 // columns returns the first n columns of rows that are width wide.
