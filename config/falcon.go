@@ -24,6 +24,7 @@ var entryFalconMamba = entry{
 	fresh:   func() Config { return NewFalconMamba() },
 	twin:    twin{of: Mamba, flag: "use_bcdt_rms"}, // in files of mlx-lm, and early ones
 	gguf:    llamaCppMamba.flagged(completeFalconMamba),
+	mlx:     mlxMamba,
 }
 
 // completeFalconMamba takes layer_norm_epsilon for the norms of dt, B and C, as llama.cpp does, which has one key for both.

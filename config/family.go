@@ -17,6 +17,7 @@ type entry struct {
 	product *product  // nil: shapes show every size
 	ssm     *mambaSSM // nil: mamba_ssm does not have such a model
 	gguf    llamaCpp
+	mlx     *mlxLM // nil: models are not written for mlx-lm
 }
 
 // families lists the entries in the order in which the architectures came.

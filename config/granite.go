@@ -79,6 +79,7 @@ var entryGraniteHybrid = entry{
 	fresh:   func() Config { return NewGraniteHybrid() },
 	hybrid:  true,
 	gguf:    llamaCpp{writable: graniteWritable, hybrid: &graniteGGUF},
+	mlx:     mlxGranite,
 }
 
 const keyLayerTypes = "layer_types"

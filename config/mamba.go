@@ -59,6 +59,7 @@ var entryMamba = entry{
 	fresh:   func() Config { return NewMamba() },
 	ssm:     &ssmMamba,
 	gguf:    llamaCppMamba,
+	mlx:     mlxMamba,
 }
 
 // llamaCppMamba is how llama.cpp writes Mamba-1.

@@ -76,6 +76,7 @@ var entryMamba2 = entry{
 		},
 		complete: completeMamba2,
 	},
+	mlx: mlxMamba2,
 }
 
 // completeMamba2 judges the sizes that llama.cpp's keys state, and adds what they leave open.

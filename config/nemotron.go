@@ -80,6 +80,7 @@ var entryNemotronH = entry{
 	fresh:   func() Config { return NewNemotronH() },
 	hybrid:  true,
 	gguf:    llamaCpp{writable: nemotronWritable, hybrid: &nemotronGGUF},
+	mlx:     mlxNemotronH,
 }
 
 // The keys that say which blocks there are, and how older files say it, by a letter for each.

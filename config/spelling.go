@@ -55,7 +55,7 @@ func (f field) in(layout string, c Config) string {
 	return ""
 }
 
-// Spelling returns what a layout ("hf", "original", "mistral" or "gguf") has in place of a key of transformers'
+// Spelling returns what a layout ("hf", "mlx", "original", "mistral" or "gguf") has in place of a key of transformers'
 // config.json, for messages about files of that layout. What it cannot spell stays as it is.
 func Spelling(layout string, family Family, key string) string {
 	spelling, _ := Spelled(layout, family, key)
@@ -65,7 +65,7 @@ func Spelling(layout string, family Family, key string) string {
 // Spelled is Spelling for a caller that has to know whether the layout can state the key at all. A key that is inside
 // an object follows that one's and a dot.
 func Spelled(layout string, family Family, key string) (spelling string, ok bool) {
-	if layout == "hf" {
+	if layout == "hf" || layout == "mlx" {
 		return key, true
 	}
 	e := entryOf(family)

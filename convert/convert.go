@@ -19,6 +19,7 @@ import (
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/quantize"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -31,6 +32,7 @@ const (
 	Original Layout = "original" // a folder as mamba_ssm's save_pretrained writes it
 	Mistral  Layout = "mistral"  // a folder as Mamba-Codestral was released, Mamba-2 only
 	GGUF     Layout = "gguf"     // a file as llama.cpp's converter writes it
+	MLX      Layout = "mlx"      // a folder as mlx_lm.convert writes it
 )
 
 // Layouts lists the layouts that can be written.
@@ -75,6 +77,16 @@ func Recipes() []Recipe { return recipe.All() }
 // ParseRecipe returns the recipe of that name, or of the name that PyTorch or other tools have for its dtype, such as
 // bfloat16 or fp32. Case does not matter.
 func ParseRecipe(name string) (r Recipe, ok bool) { return recipe.Parse(name) }
+
+// Groups is how mlx-lm quantizes matrices: a mode, the bits of a code and the columns that have a scale in common. The zero Groups
+// leaves them plain.
+type Groups = scheme.MLX
+
+// ParseGroups completes what is asked for as mlx_lm.convert does: "" and 0 stand for the usual mode, affine, and for the bits and
+// columns that are usual in a mode, 4 and 64 in that one.
+func ParseGroups(mode string, bits, columns int) (Groups, error) {
+	return scheme.ParseMLX(mode, bits, columns)
+}
 
 // TensorType gives the matrices whose names in a GGUF file match a pattern a dtype: whole blocks of it, or its fallback.
 type TensorType struct {

@@ -36,6 +36,12 @@ type Request struct {
 	// Vocabulary pads or cuts the rows of embedding and head.
 	Vocabulary Vocabulary
 
+	// Groups quantizes the matrices of mlx-lm's layout. DType is then that of the other weights, and of scales.
+	Groups Groups
+
+	// Requantize allows quantizing what is quantized already in another way, which adds to what was lost.
+	Requantize bool
+
 	// The rest is for GGUF files.
 
 	// TensorTypes give single tensors other dtypes than the recipe does; the first that matches a tensor decides.
@@ -43,8 +49,6 @@ type Request struct {
 	// Importance is a file with the mean squares of the inputs of the matrices, which a quantizer spends its error by: an
 	// importance matrix of llama.cpp, in GGUF or .dat form, or one that package model/importance has written. "": none.
 	Importance string
-	// Requantize allows quantizing the blocks of a source to another dtype, which adds to what was lost.
-	Requantize bool
 }
 
 // Step is what happens to one tensor.
@@ -112,7 +116,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	for _, t := range req.TensorTypes {
 		p.Overrides = append(p.Overrides, filetype.Override(t))
 	}
-	p.Requantize = req.Requantize
+	p.Requantize, p.MLX = req.Requantize, req.Groups
 	if req.Importance != "" {
 		m, err := imatrix.Open(req.Importance)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/call"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/loader"
@@ -35,7 +36,11 @@ func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) 
 		return err
 	}
 	stored := make(map[string]tensor.Tensor)
-	for _, t := range there.Tensors() {
+	list := layout.Inside(there).Weights.Stored
+	if list == nil {
+		list = there.Tensors()
+	}
+	for _, t := range list {
 		stored[t.Name] = t
 	}
 	written := make([]tensor.Tensor, len(p.Steps))

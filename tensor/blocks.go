@@ -1,9 +1,11 @@
 package tensor
 
-// Blocks is a Coding whose codes and scales can be regrouped into blocks of ggml's NVFP4 without touching a value. What the
-// blocks hold times Scale is the tensor, up to the rounding of the scales.
+// Blocks is a Coding whose codes and scales can be regrouped into blocks of one of ggml's dtypes without touching a value. What
+// the blocks hold times Scale is the tensor, up to the rounding of the scales.
 type Blocks interface {
 	Coding
+	// Block is the dtype of the blocks.
+	Block() DType
 	// Blocks sets dst to the blocks of the elements from number first on, both whole blocks.
 	Blocks(dst []byte, first int) error
 	// Scale is that of the matrix which holds element number first.
@@ -16,5 +18,6 @@ type blocksPart struct {
 	blocks Blocks
 }
 
+func (p blocksPart) Block() DType                       { return p.blocks.Block() }
 func (p blocksPart) Blocks(dst []byte, first int) error { return p.blocks.Blocks(dst, p.first+first) }
 func (p blocksPart) Scale(first int) float32            { return p.blocks.Scale(p.first + first) }

@@ -32,6 +32,21 @@ func partOf(c Coding, first int) Coding {
 	return part{c, first}
 }
 
+// Whole returns the coding that c is a part of, and the number of the element with which c begins there. A coding that is not a
+// part of another is returned as it is.
+func Whole(c Coding) (whole Coding, first int) {
+	for {
+		switch p := c.(type) {
+		case part:
+			c, first = p.Coding, first+p.first
+		case blocksPart:
+			c, first = p.part.Coding, first+p.part.first
+		default:
+			return c, first
+		}
+	}
+}
+
 func (p part) Widen(dst []float32, first int) { p.Coding.Widen(dst, p.first+first) }
 
 // coded is the codec of tensors that have a Coding.

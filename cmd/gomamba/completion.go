@@ -16,6 +16,9 @@ import (
 // flagValues are the values that a shell offers for a flag, whichever command has it.
 var flagValues = map[string][]string{
 	"dtype":          dtypeValues(),
+	"q-mode":         {"affine", "mxfp4", "mxfp8", "nvfp4"},
+	"q-bits":         {"2", "3", "4", "5", "6", "8"},
+	"q-group-size":   {"32", "64", "128"},
 	"to":             strings.Split(strings.ReplaceAll(convert.Layouts(), " ", ""), ","),
 	"logits":         {"all", "last", "none"},
 	"precision":      {"f32", "f64"},

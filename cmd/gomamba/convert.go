@@ -25,6 +25,7 @@ type convertFlags struct {
 	to, dtype, shard       string
 	imatrix, vocabulary    string
 	tensorTypes            []string
+	groups                 groupFlags
 	requantize             bool
 	dryRun, verify, asJSON bool
 	trust, receipt         bool
@@ -39,8 +40,8 @@ func newConvertCmd(s *settings) *cobra.Command {
 		Use:   "convert SRC DST",
 		Short: "Write a checkpoint in another layout, dtype or shard size",
 		Long: fmt.Sprintf(`convert reads a checkpoint in any layout and writes another: a folder as
-save_pretrained, mamba_ssm or mistral write it (--to hf, original or mistral), or a
-GGUF file as llama.cpp's converter writes it (DST ends in .gguf, or --to gguf).
+save_pretrained, mamba_ssm, mistral or mlx-lm write it (--to hf, original, mistral or
+mlx), or a GGUF file as llama.cpp's converter does (DST ends in .gguf, or --to gguf).
 
 It plans every tensor first: where it comes from, what it is called, which dtype it
 gets and what happens to its values. --dry-run prints that plan. What the target cannot
@@ -58,6 +59,9 @@ first pattern (a regular expression) found in a tensor's GGUF name decides. --im
 takes an importance matrix, which gomamba imatrix or llama.cpp makes; below three bits
 some types demand one.
 
+For mlx any of --q-bits, --q-group-size and --q-mode quantizes the matrices, to the
+codes of mlx_lm.convert; --dtype is then that of the other weights and of the scales.
+
 --vocab-size pads or cuts embedding and head together; new rows are the mean of the
 others. It refuses to cut ids that the tokenizer or the configuration uses.
 
@@ -69,6 +73,7 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
   gomamba convert mamba-2.8b-hf mamba-2.8b-q4.gguf --dtype q4_k_m --receipt
   gomamba convert mamba-2.8b-hf m.gguf --dtype q4_k_m --tensor-type ssm_out=q6_k
   gomamba convert mamba-2.8b.gguf mamba-2.8b-hf
+  gomamba convert mamba-2.8b-hf mamba-2.8b-4bit --to mlx --q-bits 4 --dtype bf16
   gomamba convert mamba-2.8b mamba-2.8b.gguf --tokenizer EleutherAI/gpt-neox-20b
   gomamba convert mamba-2.8b-hf sharded --max-shard-size 2GB
   gomamba convert mamba-2.8b-hf padded --vocab-size x64
@@ -88,6 +93,7 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices so named in GGUF")
 	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix to quantize by, in either form of llama.cpp")
+	f.groups.define(flags)
 	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304, or x64: pad to a multiple")
 	flags.BoolVar(&f.requantize, "requantize", false, "quantize what is quantized already to another type")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
@@ -223,8 +229,11 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 		}
 	}
 	req.Requantize = f.requantize
+	var err error
+	if req.Groups, err = f.groups.parse(req.To); err != nil {
+		return req, err
+	}
 	if f.vocabulary != "" {
-		var err error
 		if req.Vocabulary, err = convert.ParseVocabulary(f.vocabulary); err != nil {
 			return req, usagef("--vocab-size %w", err)
 		}

@@ -126,7 +126,7 @@ func TestSpecialValues(t *testing.T) {
 	if err := errors.Join(os.Mkdir(model, 0o755), hf(packed("F32", tensors)).write(model)); err != nil {
 		t.Fatal(err)
 	}
-	for _, to := range []string{"hf", "original", "gguf"} {
+	for _, to := range []string{"hf", "original", "gguf", "mlx"} {
 		dst, back := filepath.Join(dir, to), filepath.Join(dir, to+"-back")
 		if to == "gguf" {
 			dst += ".gguf"

@@ -26,6 +26,9 @@ func (w *Weights) Assemble(file, quantization string) error {
 		w.Note(file, "", "not stated in a copy", "says that weights are quantized, and all of them are stored as they are; so they are used")
 	}
 	if len(r.Found) > 0 {
+		if w.Stored = w.Listed; w.Stored == nil {
+			w.Stored = w.Tensors
+		}
 		w.Tensors, w.Listed = r.Tensors, nil
 		w.Schemes, w.Activations = r.Found, r.Activations
 	}

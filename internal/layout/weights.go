@@ -26,6 +26,7 @@ type Weights struct {
 	Files      []Mapped
 	Tensors    []tensor.Tensor   // in file order, file by file, under canonical names if the layout has others
 	Listed     []tensor.Tensor   // as they are stored, if that differs; else nil
+	Stored     []tensor.Tensor   // every tensor of the files if Tensors has some put together; else nil
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Notes      []Note            // what is odd about the files and harms nothing

@@ -10,12 +10,13 @@ import (
 	"github.com/gomamba/gomamba/internal/layout/gguf"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/mistral"
+	"github.com/gomamba/gomamba/internal/layout/mlx"
 	"github.com/gomamba/gomamba/internal/layout/original"
 )
 
 // All are the layouts in the order in which they are tried: the first that matches opens a folder and reports its own
 // errors.
-var All = []layout.Layout{original.Layout, mistral.Layout, hf.Layout, gguf.Layout}
+var All = []layout.Layout{original.Layout, mistral.Layout, mlx.Layout, hf.Layout, gguf.Layout}
 
 // Default is the layout that is written unless another is asked for.
 const Default = hf.Name

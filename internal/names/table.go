@@ -64,6 +64,7 @@ type row struct {
 	uses     bool   // it is one tensor for each use of a shared block
 	file     string // what it is a part of in Hugging Face's files, of all experts together; empty: it is a tensor there
 	inside   string // what it is, or is a part of, in the memory of transformers, of all experts together; empty: as in files
+	mlx      string // what it is, or is a part of, in files of mlx-lm, of all experts together; empty: as it is here
 	original string // as mamba_ssm has it; empty: the same
 	shape    dims
 	when     string // the switch with which there is this tensor, a bias; empty: always. Without it, it is as good as zero

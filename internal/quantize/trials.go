@@ -121,7 +121,7 @@ func (b *block) fitOf(g *group, lane int) (scale, min float64) {
 	q, offset := float64(t.Q[lane]), float64(t.B[lane])
 	d := float64(g.first*float64(t.T[lane])) + float64(offset*g.sum) - q // Σ w·d
 	mean, meanD := float64(q*g.perSum), float64(d*g.perSum)
-	a := (float64(t.DQ[lane]) - float64(meanD*q)) * inverse(float64(t.QQ[lane])-float64(q*mean))
+	a := float64((float64(t.DQ[lane]) - float64(meanD*q)) * inverse(float64(t.QQ[lane])-float64(q*mean)))
 	s := float64(t.S[lane])
 	return float64(s * (1 + a)), float64(s * (offset - meanD + float64(a*mean)))
 }

@@ -112,7 +112,7 @@ func (n numbers) at(i int) float32 {
 // e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
 var e4m3 = func() (values [256]float32) {
 	for b := range values {
-		fraction, exponent := float64(b&7)/8, b>>3&15
+		fraction, exponent := float64(float64(b&7)/8), b>>3&15
 		if exponent == 0 {
 			exponent = 1
 		} else {

@@ -26,17 +26,21 @@ type mlxMode struct {
 	values      []float32 // of the codes; nil: they are integers
 }
 
+// mlxAffine is the usual mode.
+const mlxAffine = "affine"
+
 var mlxModes = map[string]mlxMode{
-	"affine": {scales: scaleTypes},
-	"mxfp4":  {4, 32, []tensor.DType{tensor.U8}, e2m1[:]},
-	"nvfp4":  {4, 16, []tensor.DType{tensor.U8}, e2m1[:]},
-	"mxfp8":  {8, 32, []tensor.DType{tensor.U8}, e4m3[:]},
+	mlxAffine: {scales: scaleTypes},
+	"mxfp4":   {4, 32, []tensor.DType{tensor.U8}, e2m1[:]},
+	"nvfp4":   {4, 16, []tensor.DType{tensor.U8}, e2m1[:]},
+	"mxfp8":   {8, 32, []tensor.DType{tensor.U8}, e4m3[:]},
 }
 
 // mlxGroups are the codes of a weight, and the scales of its groups.
 type mlxGroups struct {
 	stored
 	name           string
+	mode           string
 	codes          []byte
 	bits, rowBytes int
 	cols, group    int
@@ -52,14 +56,14 @@ func newMLX(m *module) (tensor.Coding, []int, error) {
 	}
 	name := m.settings.text("mode")
 	if name == "" {
-		name = "affine"
+		name = mlxAffine
 	}
 	mode, ok := mlxModes[name]
 	if !ok {
 		return nil, nil, m.cannot(partWeight, "is quantized in the mode %s of MLX, which is not known here", badfile.Quote(name))
 	}
 	words := codes.Shape[len(codes.Shape)-1]
-	c := &mlxGroups{stored: m.bytes(partWeight, "scales", "biases"), codes: codes.Data, rowBytes: 4 * words, bits: mode.bits, group: mode.group, values: mode.values}
+	c := &mlxGroups{stored: m.bytes(partWeight, "scales", "biases"), mode: name, codes: codes.Data, rowBytes: 4 * words, bits: mode.bits, group: mode.group, values: mode.values}
 	if mode.values == nil {
 		var stated [2]bool
 		c.bits, stated[0] = m.settings.number("bits")
@@ -68,7 +72,7 @@ func newMLX(m *module) (tensor.Coding, []int, error) {
 			return nil, nil, m.bad(partWeight, "is quantized by MLX, and config.json states no bits and group_size under quantization; take config.json from the same place")
 		}
 	}
-	if !slices.Contains([]int{2, 3, 4, 5, 6, 8}, c.bits) || !slices.Contains([]int{16, 32, 64, 128}, c.group) || 32*words%c.bits != 0 || 32*words/c.bits%c.group != 0 {
+	if !slices.Contains(mlxBits, c.bits) || !slices.Contains([]int{16, 32, 64, 128}, c.group) || 32*words%c.bits != 0 || 32*words/c.bits%c.group != 0 {
 		return nil, nil, m.bad(partWeight, "found rows of %d words, which %d bits a weight and groups of %d do not divide", words, c.bits, c.group)
 	}
 	c.cols = 32 * words / c.bits
@@ -78,7 +82,17 @@ func newMLX(m *module) (tensor.Coding, []int, error) {
 		c.name = "MLX-" + name
 	}
 	lead := codes.Shape[:len(codes.Shape)-1]
-	return c, append(slices.Clone(lead), c.cols), c.readScales(m, mode, append(slices.Clone(lead), c.perRow))
+	if err := c.readScales(m, mode, append(slices.Clone(lead), c.perRow)); err != nil {
+		return nil, nil, err
+	}
+	shape := append(slices.Clone(lead), c.cols)
+	switch name {
+	case "mxfp4":
+		return &mlxBlocks{c, tensor.MXFP4}, shape, nil
+	case "nvfp4":
+		return &mlxBlocks{c, tensor.NVFP4}, shape, nil
+	}
+	return c, shape, nil
 }
 
 // readScales reads the scales, and the biases if they are whole numbers that are scaled.
@@ -86,7 +100,7 @@ func (c *mlxGroups) readScales(m *module, mode mlxMode, shape []int) (err error)
 	if c.scales, err = m.numbers("scales", mode.scales, shape); err != nil {
 		return err
 	}
-	if c.name == "MLX-nvfp4" {
+	if c.mode == "nvfp4" {
 		c.scales.dtype = tensor.F8_E4M3
 	}
 	if mode.values != nil {

@@ -91,6 +91,9 @@ func (c *nvfp4) Widen(dst []float32, first int) {
 	})
 }
 
+// Block implements tensor.Blocks.
+func (c *nvfp4) Block() tensor.DType { return tensor.NVFP4 }
+
 // Scale implements tensor.Blocks.
 func (c *nvfp4) Scale(int) float32 {
 	if c.divides {
@@ -99,18 +102,23 @@ func (c *nvfp4) Scale(int) float32 {
 	return c.global
 }
 
-// Blocks implements tensor.Blocks: llama.cpp's NVFP4 has blocks of four groups, their scales first, and of a group the codes of
-// the first eight in the low bits (convert_hf_to_gguf.py, _nvfp4_pack).
+// Blocks implements tensor.Blocks.
 func (c *nvfp4) Blocks(dst []byte, first int) error {
+	return nvfp4Blocks(dst, c.codes, c.scales, first)
+}
+
+// nvfp4Blocks regroups codes and scales as llama.cpp has them: NVFP4 has blocks of four groups, their scales first, and of a group
+// the codes of the first eight in the low bits (convert_hf_to_gguf.py, _nvfp4_pack).
+func nvfp4Blocks(dst, codes, scales []byte, first int) error {
 	elems, size := tensor.NVFP4.Block()
 	for ; len(dst) > 0; dst, first = dst[size:], first+elems {
 		for s := range 4 {
-			scale := c.scales[first/nvfp4Group+s]
+			scale := scales[first/nvfp4Group+s]
 			if scale&0x7f == 0x7f {
 				return fmt.Errorf("elements from %d on have a scale that is not a number; the file is damaged: download it again, or take another one", first+s*nvfp4Group)
 			}
 			dst[s] = scale & 0x7f
-			from, to := c.codes[first/2+8*s:][:8], dst[4+8*s:][:8]
+			from, to := codes[first/2+8*s:][:8], dst[4+8*s:][:8]
 			for i := range 4 {
 				// from[i] has the codes 2i and 2i+1, from[4+i] those 8 further.
 				to[2*i] = from[i]&15 | from[4+i]<<4

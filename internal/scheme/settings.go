@@ -30,12 +30,13 @@ func parseSettings(text string) (*settings, error) {
 // keyQuantization is the key of config.json.
 const keyQuantization = "quantization_config"
 
-// of returns the settings of a module: MLX has some under its name.
+// of returns the settings of a module: MLX has some under its name, which are of the mode affine unless they say otherwise.
 func (s *settings) of(module string) settings {
 	own := *s
 	if v, ok := s.members.Get(module); ok {
 		if inside, ok := v.Members(); ok {
-			own.members = slices.Concat(inside, s.members)
+			affine, _ := jsonobj.ParseValue(`"` + mlxAffine + `"`)
+			own.members = slices.Concat(inside, jsonobj.Members{{Key: "mode", Value: affine}}, s.members)
 		}
 	}
 	return own

@@ -53,6 +53,9 @@ func (c *wholeScale) Widen(dst []float32, first int) {
 // scaledBlocks is a wholeScale of NVFP4.
 type scaledBlocks struct{ wholeScale }
 
+// Block implements tensor.Blocks.
+func (c *scaledBlocks) Block() tensor.DType { return tensor.NVFP4 }
+
 // Scale implements tensor.Blocks.
 func (c *scaledBlocks) Scale(first int) float32 { return c.scales.at(first / c.each) }
 

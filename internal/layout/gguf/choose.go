@@ -104,7 +104,7 @@ func (g *target) source(p *write.Plan, parts []tensor.Tensor, stored names.GGUF)
 	if chosen {
 		dtype = c.DType
 	}
-	if (!chosen || dtype == tensor.NVFP4) && regroups(parts, stored) {
+	if block, ok := regroups(parts, stored); ok && (!chosen || dtype == block) {
 		return write.Blocks(parts, stored.Name, stored.Shape, stored.Row), nil
 	}
 	if stored.F32 || dtype == tensor.F64 || dtype == tensor.Coded {
@@ -156,13 +156,19 @@ func plain(parts []tensor.Tensor, dtype tensor.DType, stored names.GGUF) write.S
 // it does not load a file.
 var scaled = lazy.Regexp(`^blk\.\d+\.(ssm_(in|out)|attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$`)
 
-// regroups reports whether the codes of a weight can be moved into blocks of NVFP4.
-func regroups(parts []tensor.Tensor, stored names.GGUF) bool {
-	elems, _ := tensor.NVFP4.Block()
-	return !stored.F32 && !slices.ContainsFunc(parts, func(t tensor.Tensor) bool {
+// regroups reports whether the codes of a weight can be moved into blocks, and of which dtype.
+func regroups(parts []tensor.Tensor, stored names.GGUF) (block tensor.DType, ok bool) {
+	for _, t := range parts {
 		blocks, ok := t.Coding.(tensor.Blocks)
-		return !ok || t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled().MatchString(stored.Name)
-	})
+		if !ok || stored.F32 || block != 0 && blocks.Block() != block {
+			return 0, false
+		}
+		block = blocks.Block()
+		if elems, _ := block.Block(); t.Shape[len(t.Shape)-1]%elems != 0 || blocks.Scale(0) != 1 && !scaled().MatchString(stored.Name) {
+			return 0, false
+		}
+	}
+	return block, true
 }
 
 // noImportance is the error of a dtype that is useless without.

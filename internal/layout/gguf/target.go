@@ -33,6 +33,9 @@ func newTarget() write.Target { return &target{f32: map[string]bool{}} }
 
 // Prepare refuses what the format cannot hold, and gives the convolution the bias that llama.cpp demands.
 func (g *target) Prepare(p *write.Plan) error {
+	if p.MLX.Mode != "" {
+		return write.OnlyMLX()
+	}
 	if _, ok := p.Recipe.FileType(); !ok && !p.Recipe.Keeps() {
 		known := slices.DeleteFunc(recipe.All(), func(r recipe.Recipe) bool {
 			_, ok := r.FileType()
@@ -75,7 +78,7 @@ func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	}
 	source, err := g.source(p, parts, stored)
 	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
-	if err == nil && source.DType == tensor.NVFP4 && parts[0].Coding != nil && regroups(parts, stored) {
+	if block, ok := regroups(parts, stored); err == nil && ok && source.DType == block {
 		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
 		err = g.addScale(p, step, parts)
 	}

@@ -67,11 +67,11 @@ func contradiction(name, detail string) error {
 	return &badfile.FormatError{Where: "tensor " + badfile.Quote(name), Detail: detail}
 }
 
-// split fills shards in the order of the sources. A tensor that would make the current shard larger than limit begins
+// Split fills shards in the order of the sources. A tensor that would make the current shard larger than limit begins
 // a new one; a tensor that is larger by itself gets a shard of its own, before the current one.
 // Experts that lie in one tensor in memory stay together. The rule is split_state_dict_into_shards_factory of huggingface_hub
 // (serialization/_base.py).
-func split(sources []write.Source, limit int64, together func(name string) string) []write.Safetensors {
+func Split(sources []write.Source, limit int64, together func(name string) string) []write.Safetensors {
 	var shards []write.Safetensors
 	var current []write.Source
 	size := int64(0)

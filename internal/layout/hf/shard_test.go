@@ -25,7 +25,7 @@ func TestSplit(t *testing.T) {
 			sources = append(sources, write.Source{DType: tensor.F32, Shape: []int{n}})
 		}
 		var got [][]int
-		for _, s := range split(sources, 4*10, func(string) string { return "" }) {
+		for _, s := range Split(sources, 4*10, func(string) string { return "" }) {
 			var sizes []int
 			for _, src := range s.Sources {
 				sizes = append(sizes, src.Shape[0])

@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -27,7 +28,7 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := len(split(sources, cmp.Or(limit, DefaultShardSize), names.Together(p.Config)))
+	n := len(Split(sources, cmp.Or(limit, DefaultShardSize), names.Together(p.Config)))
 	return n, write.CheckFiles(n)
 }
 
@@ -39,6 +40,8 @@ func (Target) Prepare(p *write.Plan) error {
 		return &badfile.UnsupportedError{Where: "dtype", Detail: fmt.Sprintf("only GGUF has %s; write a .gguf file, or choose f32, f16 or bf16", dtype)}
 	case len(p.Overrides) > 0:
 		return &badfile.UnsupportedError{Where: "tensor type", Detail: "only in GGUF files do tensors have dtypes of their own"}
+	case p.MLX.Mode != "":
+		return write.OnlyMLX()
 	case p.Importance != nil:
 		return &badfile.UnsupportedError{Where: "importance matrix", Detail: "is of use only if weights are quantized, and only GGUF has blocks"}
 	}
@@ -56,6 +59,12 @@ func (Target) Prepare(p *write.Plan) error {
 		only := "only GGUF has %[1]s"
 		if slices.ContainsFunc(p.From.Tensors, func(t tensor.Tensor) bool { return t.Coding != nil }) {
 			only = "%[1]s is read and not written"
+		}
+		if !slices.ContainsFunc(p.From.Tensors, func(t tensor.Tensor) bool {
+			_, ours := scheme.StreamsOf(t)
+			return t.DType.Quantized() && !ours
+		}) {
+			only = "only the layout mlx has %[1]s"
 		}
 		p.Note(fmt.Sprintf(only+": the weights are written as %[2]s, "+how+"; what quantizing lost does not come back", badfile.Or(blocks), dtype))
 	}

@@ -39,7 +39,7 @@ func Write(ctx context.Context, dst string, cfg config.Config, sources []write.S
 	if opts.MaxShardSize < 0 {
 		return fmt.Errorf("shard size: found %d bytes, expected a positive number", opts.MaxShardSize)
 	}
-	shards := split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize), names.Together(cfg))
+	shards := Split(sources, cmp.Or(opts.MaxShardSize, DefaultShardSize), names.Together(cfg))
 	if err := write.CheckFiles(len(shards)); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type Scratch struct {
 	values  []float32
 	encoded []byte
 	joined  []byte // of several parts
+	narrow  []byte // values on their way through a dtype
 	wide    []float64
 }
 

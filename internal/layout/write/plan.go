@@ -13,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/names"
+	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -45,6 +46,7 @@ type Plan struct {
 	Overrides  []filetype.Override // dtypes of tensors by their GGUF names
 	Importance *imatrix.Matrix     // of the columns of matrices, by GGUF names; nil: none
 	Requantize bool                // blocks of another dtype may be quantized again
+	MLX        scheme.MLX          // how the matrices of MLX's layout are coded; the zero MLX: they are not
 
 	Steps   []Step
 	Sources []Source // one for each step

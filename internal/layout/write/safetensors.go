@@ -12,10 +12,13 @@ import (
 type Safetensors struct {
 	File    string
 	Sources []Source
+	Format  string // of the metadata; empty: "pt"
 }
 
 // metadata is in every file that save_pretrained writes. transformers before 5 refuses a file without it.
-var metadata = map[string]string{"format": "pt"}
+func (s Safetensors) metadata() map[string]string {
+	return map[string]string{"format": cmp.Or(s.Format, "pt")}
+}
 
 func (s Safetensors) entries() []safetensors.Entry {
 	entries := make([]safetensors.Entry, len(s.Sources))
@@ -27,14 +30,14 @@ func (s Safetensors) entries() []safetensors.Entry {
 
 // Size returns the bytes of the file.
 func (s Safetensors) Size() (int64, error) {
-	_, _, size, err := safetensors.Layout(s.entries(), metadata)
+	_, _, size, err := safetensors.Layout(s.entries(), s.metadata())
 	return size, err
 }
 
 // Write streams the file, tensors in the order in which they lie in it.
 func (s Safetensors) Write(dir *atomicfile.Dir, p *Progress) (err error) {
 	entries := s.entries()
-	_, offsets, _, err := safetensors.Layout(entries, metadata)
+	_, offsets, _, err := safetensors.Layout(entries, s.metadata())
 	if err != nil {
 		return err
 	}
@@ -43,7 +46,7 @@ func (s Safetensors) Write(dir *atomicfile.Dir, p *Progress) (err error) {
 		return err
 	}
 	defer f.Finish(&err)
-	w, err := safetensors.NewWriter(f, entries, metadata)
+	w, err := safetensors.NewWriter(f, entries, s.metadata())
 	if err != nil {
 		return err
 	}
