@@ -53,7 +53,7 @@ func TestAsTransformers(t *testing.T) {
 			t.Errorf("%s: a clone is another one", text)
 		}
 	}
-	if len(seen) != 6 {
-		t.Errorf("records of %v, want six families", seen)
+	if len(seen) != 7 {
+		t.Errorf("records of %v, want seven families", seen)
 	}
 }

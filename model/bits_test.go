@@ -60,7 +60,7 @@ var variety = []string{
 	"mamba1/noconvbias", "mamba1/sharded", "falcon/default", "falcon/odd", "falcon/sharded",
 	"mamba2/default", "mamba2/groups4", "mamba2/groups8", "mamba2/limit", "mamba2/odd", "mamba2/published", "mamba2/sharded",
 	"nemotron/dense", "nemotron/latent", "nemotron/bias", "nemotron/sharded", "granite/moe", "granite/rope", "granite/attentionmoe",
-	"zamba2/blocks", "zamba2/adapters", "zamba2/untied",
+	"zamba/default", "zamba2/blocks", "zamba2/adapters", "zamba2/untied",
 }
 
 // TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a
@@ -191,7 +191,7 @@ func statesOf(c *model.Cache, row int) (all [][]float32) {
 // TestParallelScan holds the scan that is divided by time to the sequential one, to rounding, and to its own bits: however a
 // prompt is cut, beside others, on any number of threads, and through a file.
 func TestParallelScan(t *testing.T) {
-	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd", "nemotron/moe", "granite/dense"} {
+	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd", "nemotron/moe", "granite/dense", "zamba/default"} {
 		path := filepath.Join(fixtureDir, name)
 		_, sequential := open(t, path, model.Options{})
 		_, m := open(t, path, model.Options{Threads: 3, ParallelScan: true})

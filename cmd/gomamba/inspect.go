@@ -214,7 +214,7 @@ func (l *listing) add(t tensorInfo, name string) {
 // sizes lists the sizes that make a model's shape.
 func sizes(cfg config.Config) string {
 	c, mixer := cfg.Shared(), ""
-	if !config.Hybrid(cfg.Family()) || blocks.Has(cfg, blocks.Mamba2) {
+	if !config.Hybrid(cfg.Family()) || blocks.Has(cfg, blocks.Mamba2) || blocks.Has(cfg, blocks.Zamba) {
 		mixer = fmt.Sprintf("d_inner %d, d_state %d, d_conv %d, ", cfg.DInner(), c.StateSize, c.ConvKernel)
 	}
 	return fmt.Sprintf("%s, hidden_size %d, %s%s, vocab_size %d",
