@@ -78,7 +78,7 @@ var entryZamba2 = entry{
 	gguf:    llamaCpp{writable: notInGGUF},
 }
 
-// zambaKinds are the kinds of layers of a list, "mamba" and "hybrid".
+// zamba2Kinds are the kinds of layers of a list, "mamba" and "hybrid".
 var zamba2Kinds = []Block{BlockMamba2, BlockSharedAttention}
 
 // Family returns Zamba2.
