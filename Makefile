@@ -10,7 +10,7 @@ SHAPES     ?=
 PEERS      ?=
 
 .PHONY: help demo test race lint fuzz faults bench bench-convert peers quants generate fixtures interop pictures badges memory \
-	build man clean test-arm64
+	build man release clean test-arm64
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,8 +100,11 @@ build: ## the binary, ./gomamba
 man: ## the manual pages, in man1
 	go run -tags man ./cmd/gomamba man man1
 
+release: ## archives and wheels for every platform with their checksums, in dist: the same bytes wherever a commit is built
+	go run ./internal/release dist
+
 clean: ## remove what the other targets made, .venv included
-	rm -rf gomamba gomamba.exe man1 .venv .peers .bench-convert *.prof *.test coverage.*
+	rm -rf gomamba gomamba.exe man1 dist .venv .peers .bench-convert *.prof *.test coverage.*
 
 .venv/installed: fixtures/requirements.txt
 	$(PYTHON) -m venv .venv

@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/blockwise"
 	"github.com/gomamba/gomamba/internal/call"
+	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/numcheck"
@@ -69,11 +70,17 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 		}
 	}
 	withHead := !a.Tied() || !b.Tied()
-	inA, err := weightsOf(a, withHead)
+	folded := config.Folded(a.Config()) || config.Folded(b.Config())
+	cfgA, cfgB := a.Config(), b.Config()
+	if folded {
+		cfgA, cfgB = config.InGGUF(cfgA), config.InGGUF(cfgB)
+		withHead = withHead || cfgA.Shared().TieWordEmbeddings != cfgB.Shared().TieWordEmbeddings || !cfgA.Shared().TieWordEmbeddings
+	}
+	inA, err := weightsOf(a, withHead, folded)
 	if err != nil {
 		return nil, err
 	}
-	inB, err := weightsOf(b, withHead)
+	inB, err := weightsOf(b, withHead, folded)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +89,6 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 	if d.Tensors, err = compareTensors(ctx, opts.Threads, xs, ys, opts.Progress); err != nil {
 		return nil, err
 	}
-	cfgA, cfgB := a.Config(), b.Config()
 	for i, t := range d.Tensors {
 		d.Tensors[i].Name = names.Spelled(cfgA, t.Name)
 	}
@@ -99,8 +105,8 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 }
 
 // weightsOf lists a checkpoint's tensors under canonical names, in the order of the name table. The head of a tied model
-// is the embedding under another name.
-func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
+// is the embedding under another name. With folded they are as GGUF has them, with the multipliers in them.
+func weightsOf(ck *loader.Checkpoint, withHead, folded bool) ([]tensor.Tensor, error) {
 	table, err := names.Table(ck.Config())
 	if err != nil {
 		return nil, err
@@ -112,7 +118,9 @@ func weightsOf(ck *loader.Checkpoint, withHead bool) ([]tensor.Tensor, error) {
 			continue
 		}
 		t := bind.Take(spec.Name)
-		t.Name = spec.Name
+		if t.Name = spec.Name; folded && bind.Err() == nil {
+			t = fold.Into(ck.Config(), spec.Name, t)
+		}
 		list = append(list, t)
 	}
 	return list, bind.Err()
@@ -214,7 +222,7 @@ func compareBlock(x, y tensor.Tensor) TensorDiff {
 	if x.SameBytes(y) {
 		return TensorDiff{SameBits: true, SameValues: true, SameA: true}
 	}
-	d := TensorDiff{SameBits: x.Coding != nil && x.Type() == y.Type(), SameValues: true, SameA: names.IsALog(x.Name)}
+	d := TensorDiff{SameBits: x.DType == tensor.Coded && x.Type() == y.Type(), SameValues: true, SameA: names.IsALog(x.Name)}
 	var u, v [digestElems]float64
 	for first := 0; first < x.Elems(); first += digestElems {
 		end := min(first+digestElems, x.Elems())

@@ -48,6 +48,8 @@ import (
 // float32 that the network computes from the float32 A_log: A is what GGUF stores, and A_log does not always come back
 // from it. (llama.cpp's own converter takes a coarser exp: its A, and so the fingerprint, is often another.)
 //
+// Of Falcon-H1 the weights are hashed that GGUF has, which are multiplied by the multipliers, and these are left out.
+//
 // Everything is read once, in memory that does not grow with the model. Errors: those of ck.Check, ctx.Err, and a file that
 // changes meanwhile.
 func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (string, error) {
@@ -60,8 +62,9 @@ func Fingerprint(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOpt
 		return "", err
 	}
 	cfg := ck.Config()
-	lines := decisiveLines(cfg)
-	tensors, err := weightsOf(ck, !ck.Tied())
+	folded := config.InGGUF(cfg)
+	lines := decisiveLines(folded)
+	tensors, err := weightsOf(ck, !ck.Tied() || folded != cfg, true)
 	if err != nil {
 		return "", err
 	}

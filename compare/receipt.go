@@ -6,7 +6,9 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/call"
+	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
@@ -125,6 +127,9 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 			return fmt.Errorf("tensor %s: %v before the conversion and %v after it", spec.Name, a.Shape, b.Shape)
 		}
 		a.Name, b.Name = spec.Name, spec.Name
+		if config.Folded(before.Config()) || config.Folded(after.Config()) {
+			a, b = fold.Into(before.Config(), a.Name, a), fold.Into(after.Config(), b.Name, b)
+		}
 		pairs = append(pairs, [2]tensor.Tensor{a, b})
 		size += a.Size()
 	}

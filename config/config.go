@@ -17,6 +17,9 @@ const (
 	Mamba2        Family = "mamba2"
 	NemotronH     Family = "nemotron_h"
 	GraniteHybrid Family = "granitemoehybrid"
+	Jamba         Family = "jamba"
+	FalconH1      Family = "falcon_h1"
+	Bamba         Family = "bamba"
 	Zamba         Family = "zamba"
 	Zamba2        Family = "zamba2"
 )

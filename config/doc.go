@@ -42,6 +42,6 @@
 //	time_step_scale           -       1.0                 initial dt_proj weight, times R^-0.5
 //	time_step_init_scheme     -       "random"            or "constant": distribution of that weight
 //
-// Hybrids have a list of blocks beside these, NemotronHConfig and GraniteHybridConfig; where their class calls a field of Common
-// otherwise, the comment of the struct says so.
+// Hybrids have a list of blocks beside these, NemotronHConfig, GraniteHybridConfig, JambaConfig, FalconH1Config and BambaConfig; where
+// their class calls a field of Common otherwise, the comment of the struct says so.
 package config

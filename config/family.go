@@ -21,7 +21,10 @@ type entry struct {
 }
 
 // families lists the entries in the order in which the architectures came.
-var families = []*entry{&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryZamba, &entryZamba2}
+var families = []*entry{
+	&entryMamba, &entryFalconMamba, &entryMamba2, &entryNemotronH, &entryGraniteHybrid, &entryJamba, &entryFalconH1, &entryBamba,
+	&entryZamba, &entryZamba2,
+}
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
 type twin struct {

@@ -35,6 +35,8 @@ func FuzzParseHF(f *testing.F) {
 		`{"model_type":"zamba","num_hidden_layers":7,"attn_layer_period":2,"attn_layer_offset":1,"n_mamba_heads":4}`,
 		`{"model_type":"zamba2","num_hidden_layers":3,"layers_block_type":["mamba","hybrid","hybrid"],"num_mem_blocks":2,"tie_word_embeddings":false}`,
 		`{"model_type":"granitemoehybrid","rope_parameters":{"rope_type":"yarn","x":[1]},"rope_theta":1e4,"head_dim":3,"mamba_d_head":64}`,
+		`{"model_type":"falcon_h1","mamba_d_ssm":null,"mamba_n_heads":64,"mamba_d_head":"auto","ssm_multipliers":[1,2,-3,1e-3,5],"mlp_multipliers":null}`,
+		`{"model_type":"bamba","attn_layer_indices":[-1,0,99],"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.25}}`,
 		`{"model_type":"falcon_mamba","mixer_rms_eps":0,"use_falcon_mambapy":true}`, `{"model_type":"mamba","use_bcdt_rms":true}`,
 		`{"d_model":768,"n_layer":24,"ssm_cfg":{}}`, `{"dim":4096,"n_layers":64,"n_groups":8}`,
 		"{\"model_type\":\"mamba\",\"\xff\":1}", `{"model_type":"mamba","x":"\ud800"}`,

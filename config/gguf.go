@@ -79,12 +79,14 @@ type GGUFKeys interface {
 
 // GGUFTensors is what only the tensors of a GGUF file show.
 type GGUFTensors struct {
-	Vocab         int  // rows of token_embd.weight
-	Tied          bool // there is no output.weight
-	ConvBias      bool // there is a bias of a convolution
-	AttentionBias bool // of queries
-	MLPBias       bool // of a projection up
-	Gate          int  // rows of the first ffn_gate.weight; 0: there is none
+	Vocab         int          // rows of token_embd.weight
+	Tied          bool         // there is no output.weight
+	ConvBias      bool         // there is a bias of a convolution
+	AttentionBias bool         // of queries
+	MLPBias       bool         // of a projection up
+	Routers       map[int]bool // layers that have a router of experts
+	Gate          int          // rows of the first ffn_gate.weight; 0: there is none
+	MixerNorm     bool         // there is one in Mamba-2
 }
 
 // Architecture returns how llama.cpp names the architecture of c, such as "mamba", which includes FalconMamba, or "nemotron_h_moe".
@@ -108,7 +110,7 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	if err := l.writable(c); err != nil {
 		return nil, nil, err
 	}
-	whole, err := c.EncodeHF()
+	whole, err := OutOfGGUF(c).EncodeHF()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,6 +192,9 @@ func ggufFamily(f GGUFKeys) (e *entry, arch string, err error) {
 					known = append(known, name)
 				}
 			}
+			continue
+		}
+		if h := e.gguf.hybrid; h != nil && h.claims != nil && !h.claims(f) {
 			continue
 		}
 		on := false

@@ -17,6 +17,8 @@ type hybridKeys struct {
 	arch  func(c Config) string // that of a model
 	keys  func(c Config) []GGUFKey
 	read  func(r *ggufReader, t GGUFTensors) Config // from llama.cpp's keys alone
+
+	claims func(f GGUFKeys) bool // distinguishes files of families that llama.cpp gives one name; nil: there is one such family
 }
 
 // The keys that hybrids have in common, after the name of the architecture.
@@ -131,7 +133,7 @@ func ownHybrid(f GGUFKeys, e *entry, arch string) (Config, error) {
 			return nil, formatError(k.Key, "found %s, %s says %s", found, ggufOwn, want)
 		}
 	}
-	return c, nil
+	return InGGUF(c), nil
 }
 
 // sameKind renders what a file has for a key, as a value of the kind of k's.
@@ -290,6 +292,27 @@ func (r *ggufReader) heads(width, keys int) QueryHeads {
 			ggufKeyLength[1:], h.HeadDim))
 	}
 	return h
+}
+
+// plainRope reads the rotary embedding of heads of some width, which it turns whole.
+func (r *ggufReader) plainRope(rope *Rope, width int) {
+	rope.Theta = r.number(ggufTheta, defaultTheta)
+	if n := r.sizeOr(ggufRotated, maxInner, width); n != width {
+		r.fail(unsupported(r.arch+ggufRotated, "found %d, heads have %d channels; only the embedding of whole heads is supported", n, width))
+	}
+	r.unscaledRope()
+}
+
+// unscaledRope refuses rotary embeddings other than the plain one.
+func (r *ggufReader) unscaledRope() {
+	if !r.has(ggufScaling) {
+		return
+	}
+	if name, err := r.f.Str(r.arch + ggufScaling); err != nil {
+		r.fail(err)
+	} else if name != "none" {
+		r.fail(unsupported(r.arch+ggufScaling, "found %q; only the plain embedding is supported", name))
+	}
 }
 
 // checkPairs refuses heads whose rows cannot be interleaved.

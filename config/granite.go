@@ -141,9 +141,8 @@ func (c *GraniteHybridConfig) checkHeads() error {
 	if err != nil {
 		return err
 	}
-	if int64(c.MambaNumHeads)*int64(c.MambaHeadDim) != int64(inner) {
-		return formatError("mamba_n_heads", "found %d, which times mamba_d_head %d makes %d channels; expected mamba_expand*hidden_size = %d",
-			c.MambaNumHeads, c.MambaHeadDim, int64(c.MambaNumHeads)*int64(c.MambaHeadDim), inner)
+	if err := c.Mixer2.checkInner(inner, "mamba_expand*hidden_size"); err != nil {
+		return err
 	}
 	if err := c.Mixer2.check("mamba_n_heads", "mamba_n_groups", c.StateSize); err != nil {
 		return err
@@ -200,7 +199,7 @@ func (c *GraniteHybridConfig) Summary() string {
 
 func (c *GraniteHybridConfig) fields() []field {
 	mixers, attention := countBlocks(c.Layers, BlockMamba2) > 0, countBlocks(c.Layers, BlockAttention) > 0
-	return append(c.QueryHeads.fields(attention),
+	fields := append(c.QueryHeads.fields(attention),
 		classesField("architectures", &c.Architectures).deciding(Nothing),
 		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
 		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
@@ -226,24 +225,9 @@ func (c *GraniteHybridConfig) fields() []field {
 		intField("shared_intermediate_size", &c.SharedSize, 1, maxWidth).deciding(Tensors),
 		intField("num_local_experts", &c.NumLocalExperts, 0, maxInner).deciding(Tensors),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(c.NumLocalExperts > 0),
-
-		intField("mamba_n_heads", &c.MambaNumHeads, 1, maxWidth).deciding(Tensors).counting(mixers),
-		rankField("mamba_d_head", &c.MambaHeadDim).deciding(Tensors).counting(mixers),
-		intField("mamba_n_groups", &c.NGroups, 1, maxInner).deciding(Results).counting(mixers),
-		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Results).counting(mixers), // the shapes show its product with mamba_n_groups
-		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors).counting(mixers),
-		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors).counting(mixers),
-		intField("mamba_chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
-		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
-		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
-		limitField("time_step_limit", &c.TimeStepLimit).deciding(Results).counting(mixers),
-
-		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
-		boolField("use_cache", &c.UseCache).deciding(Nothing),
-		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
-		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	)
+	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, mixers, mixers)...)
+	return append(fields, c.runFields()...)
 }
 
 func (c *GraniteHybridConfig) handles() []handle {
@@ -276,7 +260,7 @@ func (c *GraniteHybridConfig) parse(keys jsonobj.Members) error {
 	if !has(keys, keyLayerTypes) && 0 < c.NumHiddenLayers && c.NumHiddenLayers <= maxLayers {
 		c.Layers = repeated(BlockMamba2, c.NumHiddenLayers)
 	}
-	c.QueryHeads.settle(c.HiddenSize)
+	c.QueryHeads.complete(c.HiddenSize)
 	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
 		inner, err := c.expanded()
 		if err != nil {

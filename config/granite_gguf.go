@@ -7,6 +7,10 @@ var graniteGGUF = hybridKeys{
 	arch:  func(c Config) string { return c.(*GraniteHybridConfig).ggufArch() },
 	keys:  func(c Config) []GGUFKey { return c.(*GraniteHybridConfig).ggufKeys() },
 	read:  readGranite,
+	claims: func(f GGUFKeys) bool {
+		arch, _ := f.Str(ggufArchitecture)
+		return arch != "granitehybrid" || !isBamba(f)
+	},
 }
 
 // graniteScales are the factors of Granite, which llama.cpp leaves out of the arithmetic where they are 0.
@@ -135,20 +139,10 @@ func readGranite(r *ggufReader, t GGUFTensors) Config {
 
 // positions reads the rotary embedding.
 func (c *GraniteHybridConfig) positions(r *ggufReader) {
-	c.PositionEmbedding, c.Rope.Theta = "nope", r.number(ggufTheta, defaultTheta)
-	if !r.on(ggufPositions, true) {
+	if c.PositionEmbedding = "nope"; !r.on(ggufPositions, true) {
+		c.Rope.Theta = r.number(ggufTheta, defaultTheta)
 		return
 	}
 	c.PositionEmbedding = "rope"
-	if n := r.sizeOr(ggufRotated, maxInner, c.HeadDim); n != c.HeadDim {
-		r.fail(unsupported(r.arch+ggufRotated, "found %d, heads have %d channels; only the embedding of whole heads is supported", n, c.HeadDim))
-	}
-	if !r.has(ggufScaling) {
-		return
-	}
-	if name, err := r.f.Str(r.arch + ggufScaling); err != nil {
-		r.fail(err)
-	} else if name != "none" {
-		r.fail(unsupported(r.arch+ggufScaling, "found %q; only the plain embedding is supported", name))
-	}
+	r.plainRope(&c.Rope, c.HeadDim)
 }

@@ -50,6 +50,43 @@ func (m *Mixer2) check(heads, groups string, states int) error {
 	return nil
 }
 
+// fields are those of families whose keys begin with mamba_. used says that the model has such blocks, expands that nothing
+// but mamba_expand states their width.
+func (m *Mixer2) fields(c *Common, limit *[2]float64, used, expands bool) []field {
+	return []field{
+		intField("mamba_n_heads", &m.MambaNumHeads, 1, maxWidth).deciding(Tensors).counting(used),
+		rankField("mamba_d_head", &m.MambaHeadDim).deciding(Tensors).counting(used),
+		intField("mamba_n_groups", &m.NGroups, 1, maxInner).deciding(Results).counting(used),
+		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Results).counting(used), // the shapes show its product with mamba_n_groups
+		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors).counting(used),
+		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors).counting(expands),
+		intField("mamba_chunk_size", &m.ChunkSize, 1, maxWidth).deciding(Nothing),
+		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
+		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
+		limitField("time_step_limit", limit).deciding(Results).counting(used),
+	}
+}
+
+// runFields are the last fields of hybrids, which change no result.
+func (c *Common) runFields() []field {
+	return []field{
+		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
+		boolField("use_cache", &c.UseCache).deciding(Nothing),
+		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
+		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
+		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
+	}
+}
+
+// checkInner reports heads that do not make up the channels that a key states.
+func (m *Mixer2) checkInner(inner int, stated string) error {
+	if n := int64(m.MambaNumHeads) * int64(m.MambaHeadDim); n != int64(inner) {
+		return formatError("mamba_n_heads", "found %d, which times mamba_d_head %d makes %d channels; expected %s = %d",
+			m.MambaNumHeads, m.MambaHeadDim, n, stated, inner)
+	}
+	return nil
+}
+
 // weights counts the weights and states of such a block, of width d.
 func (m *Mixer2) weights(d, states, kernel float64) float64 {
 	i, h := float64(m.inner()), float64(m.MambaNumHeads)
@@ -87,13 +124,13 @@ func (a *QueryHeads) headDimField() field {
 	return f
 }
 
-// settle resolves, for a model of width d, what a file left out.
-func (a *QueryHeads) settle(d int) {
+// complete fills in what a file of a model of some width has left out, num_key_value_heads as 0.
+func (a *QueryHeads) complete(width int) {
 	if a.NumKeyValueHeads == 0 {
 		a.NumKeyValueHeads = a.NumAttentionHeads
 	}
 	if !a.HeadDimStated && a.NumAttentionHeads > 0 {
-		a.HeadDim = d / a.NumAttentionHeads
+		a.HeadDim = width / a.NumAttentionHeads
 	}
 }
 

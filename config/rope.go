@@ -11,10 +11,11 @@ import (
 // defaultTheta is the base of a rotary embedding that states none.
 const defaultTheta = 10000
 
-// Rope is the rotary embedding of attention: the plain one, which turns whole heads. Others are kept where nothing is turned,
+// Rope is the rotary embedding of attention: the plain one, which turns whole heads or their first channels. Others are kept where nothing is turned,
 // and refused where something is.
 type Rope struct {
 	Theta  float64 // the base
+	Part   float64 // of a head that turns, of families that have such a part; 0: all of it
 	stated string  // rope_parameters as the file has it, if it is not how text spells Theta
 }
 
@@ -38,7 +39,11 @@ func ropeField(key string, p *Rope, used func() bool) field {
 			if !used() {
 				return ""
 			}
-			return strconv.FormatFloat(p.Theta, 'g', -1, 32)
+			text := strconv.FormatFloat(p.Theta, 'g', -1, 32)
+			if p.Part != 0 {
+				text += " " + strconv.FormatFloat(p.Part, 'g', -1, 64)
+			}
+			return text
 		},
 	}
 }
@@ -48,7 +53,11 @@ func (r *Rope) text() string {
 	if r.stated != "" {
 		return r.stated
 	}
-	return `{"rope_theta":` + formatFloat(r.Theta) + `,"rope_type":"default"}`
+	part := ""
+	if r.Part != 0 {
+		part = `"partial_rotary_factor":` + formatFloat(r.Part) + ","
+	}
+	return "{" + part + `"rope_theta":` + formatFloat(r.Theta) + `,"rope_type":"default"}`
 }
 
 // settle resolves rope_parameters and the older keys: rope_theta, which stands back, and rope_scaling, which does not.
@@ -60,7 +69,10 @@ func (r *Rope) settle(keys jsonobj.Members, used bool) error {
 			if m, isObject := v.Members(); isObject {
 				lists = append(lists, m)
 				if odd := oddRope(m); odd != "" && used {
-					return unsupported(key, "%s; only the plain embedding of whole heads is supported", odd)
+					return unsupported(key, "%s; only the plain embedding is supported", odd)
+				}
+				if err := r.takePart(key, m, used); err != nil {
+					return err
 				}
 			}
 		}
@@ -74,7 +86,7 @@ func (r *Rope) settle(keys jsonobj.Members, used bool) error {
 			r.Theta = theta
 		}
 	}
-	if r.stated == (&Rope{Theta: r.Theta}).text() {
+	if r.stated == (&Rope{Theta: r.Theta, Part: r.Part}).text() {
 		r.stated = ""
 	}
 	return nil
@@ -89,12 +101,33 @@ func oddRope(m jsonobj.Members) string {
 			}
 		}
 	}
-	if v, ok := m.Get("partial_rotary_factor"); ok {
-		if part, isNumber := v.Float(); !isNumber || part != 1 {
-			return fmt.Sprintf("found the partial_rotary_factor %s", v.Compact())
-		}
-	}
 	return ""
+}
+
+// takePart reads partial_rotary_factor, which most families do not have.
+func (r *Rope) takePart(key string, m jsonobj.Members, used bool) error {
+	v, ok := m.Get("partial_rotary_factor")
+	if !ok || !used && r.Part == 0 {
+		return nil
+	}
+	part, isNumber := v.Float()
+	switch {
+	case r.Part == 0 && (!isNumber || part != 1):
+		return unsupported(key, "found the partial_rotary_factor %s; only the plain embedding of whole heads is supported", v.Compact())
+	case r.Part != 0 && (!isNumber || !(0 < part && part <= 1)):
+		return formatError(key, "found the partial_rotary_factor %s, expected a number up to 1", v.Compact())
+	case r.Part != 0:
+		r.Part = part
+	}
+	return nil
+}
+
+// Turned returns how many channels turn of heads of some width.
+func (r *Rope) Turned(width int) int {
+	if r.Part == 0 {
+		return width
+	}
+	return int(float64(width) * r.Part)
 }
 
 // check reports a base that turns nothing, and heads of an odd size.
@@ -102,8 +135,10 @@ func (r *Rope) check(width int) error {
 	switch {
 	case !(r.Theta > 0) || r.Theta > 1e30:
 		return formatError("rope_theta", "found %s, expected a positive number", formatFloat(r.Theta))
-	case width%2 != 0:
+	case width%2 != 0 && r.Part == 0:
 		return formatError("head_dim", "found %d, expected an even number: positions turn pairs of channels", width)
+	case r.Turned(width) == 0 || r.Turned(width)%2 != 0:
+		return formatError("head_dim", "found %d, of which %d channels turn; expected an even number of them: positions turn pairs", width, r.Turned(width))
 	}
 	return nil
 }

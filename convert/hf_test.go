@@ -66,7 +66,7 @@ func read(t *testing.T, elem ...string) []byte {
 // file as in shards: tensor order, headers, shard boundaries, index and generation config.
 func TestSameAsSavePretrained(t *testing.T) {
 	var folders []string
-	for _, family := range []string{"mamba1", "nemotron", "granite", "zamba", "zamba2"} {
+	for _, family := range []string{"mamba1", "nemotron", "granite", "jamba", "zamba", "zamba2"} {
 		found, err := filepath.Glob(filepath.Join(fixtures, "..", family, "*", filenames.Config))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no fixtures of %s: %v", family, err)
@@ -82,6 +82,9 @@ func TestSameAsSavePretrained(t *testing.T) {
 			opts.MaxShardSize = 40_000 // as in fixtures/generate.py, and in hybrids.py
 			if config.Hybrid(cfg.Family()) {
 				opts.MaxShardSize = 20_000
+			}
+			if cfg.Family() == config.Jamba {
+				opts.MaxShardSize = 8_000
 			}
 		}
 		if err := WriteHF(context.Background(), dst, cfg, sources, opts); err != nil {

@@ -56,7 +56,7 @@ func (c *tally) join(after tally) {
 func (c tally) line(t tensor.Tensor) string {
 	elems, _ := t.DType.Block()
 	where := ""
-	if t.Coding != nil {
+	if t.DType == tensor.Coded {
 		where = fmt.Sprintf("of %s, whose scales are not finite or too large, ", t.Type())
 	} else if t.DType.Quantized() {
 		where = fmt.Sprintf("in %s of %s, the first of them block %d, ", badfile.Count(c.blocks, "block"), t.DType, c.first)

@@ -14,6 +14,7 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
+	"github.com/gomamba/gomamba/internal/sharded"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -55,6 +56,15 @@ func (d *doctor) openFolder() {
 			d.one(name)
 			return
 		}
+	}
+	inside, err := sharded.In(d.src.Dir)
+	if err != nil {
+		d.unfixable(err)
+		return
+	}
+	if inside != "" {
+		d.one(inside)
+		return
 	}
 	others := layout.OtherWeights(d.src.Dir)
 	if len(others) == 0 {

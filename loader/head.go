@@ -73,7 +73,7 @@ func (ck *Checkpoint) compareHead() headState {
 
 // equalValues compares two tensors without memory to speak of: bit by bit when of one dtype, else widened to float64.
 func equalValues(a, b tensor.Tensor) bool {
-	if a.DType == b.DType && a.Coding == nil {
+	if a.DType == b.DType && a.DType != tensor.Coded {
 		return a.SameBytes(b)
 	}
 	if !a.DType.Float() || !b.DType.Float() || a.Elems() != b.Elems() {

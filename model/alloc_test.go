@@ -13,7 +13,9 @@ import (
 
 // TestTokenAllocatesNothing runs token after token of each family.
 func TestTokenAllocatesNothing(t *testing.T) {
-	for _, fixture := range []string{"mamba1/default", "falcon/default", "mamba2/groups4", "nemotron/latent", "granite/moe", "zamba/default", "zamba2/adapters"} {
+	for _, fixture := range []string{
+		"mamba1/default", "falcon/default", "mamba2/groups4", "nemotron/latent", "granite/moe", "jamba/moe", "zamba/default", "zamba2/adapters",
+	} {
 		ck, err := loader.Open("../fixtures/"+fixture, loader.Options{})
 		if err != nil {
 			t.Fatal(err)

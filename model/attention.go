@@ -19,6 +19,7 @@ type attention struct {
 	qMore, kMore, vMore        *lowRank  // of a block that layers share, or nil
 	head                       kernel.Attention
 
+	in             scaled
 	q, k, v, turns array // [B·T, q·hd], [B·T, kv·hd], [B·T, kv·hd], [B·T, Turned]: cosines, then sines
 
 	turning, attending channelFunc // turn and attend
@@ -36,6 +37,7 @@ func newAttention(b binder, s *scratch, a *blocks.Attention) *attention {
 		q:    s.reserve("q_proj", a.Heads*a.Dim), k: s.reserve("k_proj", a.KeyHeads*a.Dim), v: s.reserve("v_proj", a.KeyHeads*a.Dim),
 		turns: s.reserve("turns", a.Turned),
 	}
+	m.in = newScaled(s, a.InScale, m.qProj.Cols)
 	for i := range a.Turned / 2 {
 		m.frequencies = append(m.frequencies, samebits.Exp(float64(-2*i)/float64(a.Turned)*samebits.Log(a.Theta)))
 	}
@@ -48,9 +50,10 @@ func (m *attention) forward(c *chunk) {
 	q, k, v := c.scratch[m.q], c.scratch[m.k], c.scratch[m.v]
 
 	// 1. Projections.                                           u [B·T, D] → q [B·T, q, hd], k, v [B·T, kv, hd]
-	c.matMul(q, &m.qProj, c.u, m.qProj.Cols, m.qBias)
-	c.matMul(k, &m.kProj, c.u, m.kProj.Cols, m.kBias)
-	c.matMul(v, &m.vProj, c.u, m.vProj.Cols, m.vBias)
+	u := m.in.of(c)
+	c.matMul(q, &m.qProj, u, m.qProj.Cols, m.qBias)
+	c.matMul(k, &m.kProj, u, m.kProj.Cols, m.kBias)
+	c.matMul(v, &m.vProj, u, m.vProj.Cols, m.vBias)
 	m.qMore.add(c, q)
 	m.kMore.add(c, k)
 	m.vMore.add(c, v)

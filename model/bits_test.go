@@ -60,6 +60,8 @@ var variety = []string{
 	"mamba1/noconvbias", "mamba1/sharded", "falcon/default", "falcon/odd", "falcon/sharded",
 	"mamba2/default", "mamba2/groups4", "mamba2/groups8", "mamba2/limit", "mamba2/odd", "mamba2/published", "mamba2/sharded",
 	"nemotron/dense", "nemotron/latent", "nemotron/bias", "nemotron/sharded", "granite/moe", "granite/rope", "granite/attentionmoe",
+	"jamba/dense", "jamba/moe",
+	"falcon_h1/tied", "falcon_h1/norm", "falcon_h1/bias", "bamba/default", "bamba/bias",
 	"zamba/default", "zamba2/blocks", "zamba2/adapters", "zamba2/untied",
 }
 

@@ -52,6 +52,7 @@ type step struct {
 	norm       []float32 // [D], or [2·D] of one that reads the embeddings too; nil: none
 	width      []int     // of the norm
 	block      block
+	scale      float64
 	from, upTo int // its states, among those of the layer
 	blocks.Flow
 }
@@ -87,7 +88,7 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 			k := &kinds[i]
 			n, layer := len(k.States(cfg)), b.Layer(k.Layer)
 			norm := optional(layer, k.Norm, k.Norm != "")
-			steps = append(steps, step{norm, []int{len(norm)}, newBlock(k, layer.Under(k.Under), s), at, at + n, k.Flow})
+			steps = append(steps, step{norm, []int{len(norm)}, newBlock(k, layer.Under(k.Under), s), k.Scale, at, at + n, k.Flow})
 			s.embedded, s.branched = s.embedded || k.Embedded, s.branched || k.ToBranch
 			at += n
 		}

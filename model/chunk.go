@@ -173,7 +173,7 @@ func (c *chunk) predict(x []float32, rows int) {
 	if w.change != nil {
 		w.change.apply(c, &kernel.Product{Y: c.logits, YStride: w.Rows, W: &w.Matrix, X: x, XStride: w.Cols, Tokens: rows})
 	}
-	kernel.Scale(c.logits, 1/c.model.weights.scales.Logits)
+	kernel.Scale(c.logits, c.model.weights.scales.Logits/c.model.weights.scales.Divisor)
 }
 
 // pieceFunc does the pieces lo to hi of some work.

@@ -11,7 +11,7 @@ import (
 // TestOnlyRoutedExpertsAreRead takes the weights of all experts away that no token of a pass is routed to, and expects the same
 // logits. Of a single token those are all but k of each layer.
 func TestOnlyRoutedExpertsAreRead(t *testing.T) {
-	for _, fixture := range []string{"nemotron/latent", "granite/moe"} {
+	for _, fixture := range []string{"nemotron/latent", "granite/moe", "jamba/moe"} {
 		for _, ids := range [][]int64{{3}, {5, 9, 2}} {
 			ck, err := loader.Open("../fixtures/"+fixture, loader.Options{})
 			if err != nil {

@@ -9,20 +9,23 @@ func (m *Model) layer(c *chunk, l int, cache *Cache) {
 	}
 	for i := range m.weights.layers[l] {
 		s := &m.weights.layers[l][i]
-		x, u := c.read(s), c.u
-		if s.Embedded || s.norm == nil {
-			c.u = x // normed in place, or not at all
+		u := c.u
+		if s.norm != nil || s.FromBranch { // else it reads what the one before it has read
+			x := c.read(s)
+			if s.Embedded || s.norm == nil {
+				c.u = x // normed in place, or not at all
+			}
+			if s.norm != nil {
+				m.norm(c, x, s.norm, s.width)
+			}
+			c.clearPadding(c.u, len(x)/c.rows)
 		}
-		if s.norm != nil {
-			m.norm(c, x, s.norm, s.width)
-		}
-		c.clearPadding(c.u, len(x)/c.rows)
 		c.states = cache.states[l][s.from:s.upTo]
 		s.block.forward(c)
 		if c.u = u; s.ToBranch {
 			c.branch, c.out = c.out, c.branch
 		} else {
-			kernel.AddScaled(c.hidden, c.out, m.weights.scales.Residual)
+			kernel.AddScaled(c.hidden, c.out, s.scale)
 		}
 	}
 	c.states, c.carries = nil, nil

@@ -20,14 +20,17 @@ type mamba2 struct {
 	inBias  []float32       // [I+C+H], or nil
 	conv    kernel.Conv     // [C, K] and bias [C]: x, B, C
 	scan    kernel.HeadScan // A [H], D, the bias of dt [H]
-	norm    []float32       // [I]
+	norm    []float32       // [I]; nil: there is none
+	place   blocks.NormPlace
 	normEps float64
 	outProj weight    // [D, I]
 	outBias []float32 // [D], or nil
 
-	proj, xBC array // [B·T, I+C+H], [B·T, C]
+	in        scaled
+	sections  []float32 // [I+C+H], factors of what inProj gives, or nil
+	proj, xBC array     // [B·T, I+C+H], [B·T, C]
 
-	convolving, recurring channelFunc // convolve and recur
+	scaling, convolving, recurring, gating channelFunc // scale, convolve, recur and gate
 }
 
 func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
@@ -40,12 +43,18 @@ func newMamba2(b binder, s *scratch, sizes *blocks.Mamba2Sizes) *mamba2 {
 			Heads: sizes.Heads, HeadDim: sizes.HeadDim, Groups: sizes.Groups, States: sizes.StateSize,
 			DtBias: vector(b, "dt_bias"), DtMin: sizes.Limit[0], DtMax: sizes.Limit[1],
 		},
-		norm: vector(b, "norm.weight"), normEps: sizes.NormEps,
+		norm: optional(b, "norm.weight", sizes.Norm != blocks.NoNorm), place: sizes.Norm, normEps: sizes.NormEps,
 		outProj: matrix(b, "out_proj.weight"),
-		outBias: optional(b, "out_proj.bias", sizes.Bias),
+		outBias: optional(b, "out_proj.bias", sizes.OutBias),
 	}
 	m.proj, m.xBC = s.reserve("in_proj", m.inner+m.channels+m.heads), s.reserve("conv1d", m.channels)
-	m.convolving, m.recurring = m.convolve, m.recur
+	m.in = newScaled(s, sizes.InScale, m.inProj.Cols)
+	if sizes.Sections != nil {
+		for i, n := range []int{m.inner, m.inner, m.bc, m.bc, m.heads} {
+			m.sections = append(m.sections, slices.Repeat([]float32{float32(sizes.Sections[i])}, n)...)
+		}
+	}
+	m.scaling, m.convolving, m.recurring, m.gating = m.scale, m.convolve, m.recur, m.gate
 	taps, bias := vector(b, "conv1d.weight"), optional(b, "conv1d.bias", sizes.ConvBias) // [C, 1, K], [C]
 	aLog, skip := vector(b, "A_log"), vector(b, "D")                                     // [H], [H]
 	if b.Err() == nil {
@@ -64,19 +73,39 @@ func (m *mamba2) forward(c *chunk) {
 	C, proj, xBC := m.channels, c.scratch[m.proj], c.scratch[m.xBC]
 
 	// 1. Projection.                                    u [B·T, D] → z [B·T, I], xBC [B·T, C], dt [B·T, H]
-	c.matMul(proj, &m.inProj, c.u, m.inProj.Cols, m.inBias) // token t of z is at t·(I+C+H), of xBC I later
+	c.matMul(proj, &m.inProj, m.in.of(c), m.inProj.Cols, m.inBias) // token t of z is at t·(I+C+H), of xBC I later
+	if m.sections != nil {
+		c.eachChannel(m.inProj.Rows, m.scaling)
+	}
 
 	// 2. Causal convolution and SiLU.                   xBC [B·T, C] → x [B·T, I], B, C [B·T, G, N]
 	c.eachChannel(C, m.convolving)
 	c.clearPadding(xBC, C)
 
 	// 3. Discretisation dt = softplus(dt + bias), within its limits; of each head the recurrence
-	//    s = exp(dt·A)·s + (dt·x) ⊗ B, output y = s·C + D·x, gated with SiLU(z).      [B·T, I], over x
+	//    s = exp(dt·A)·s + (dt·x) ⊗ B, output y = s·C + D·x, gated with SiLU(z), now
+	//    or after the norm.                            [B·T, I], over x
 	c.recur(m, 1, m.inner, m.recurring)
 
 	// 4. RMS norm of every group, and projection back.  y [B·T, G, I/G] → out [B·T, D]
-	c.normRows(rowNorm{y: xBC, x: xBC, stride: C, parts: m.groups, weight: m.norm, eps: m.normEps})
+	if m.norm != nil {
+		c.normRows(rowNorm{y: xBC, x: xBC, stride: C, parts: m.groups, weight: m.norm, eps: m.normEps})
+	}
+	if m.place == blocks.NormBeforeGate {
+		c.eachChannel(m.inner, m.gating)
+	}
 	c.matMul(c.out, &m.outProj, xBC, C, m.outBias)
+}
+
+// scale is the end of step 1 for the channels lo to hi of one sequence.
+func (m *mamba2) scale(c *chunk, row span, lo, hi int) {
+	width := m.inProj.Rows
+	for t := range row.tokens {
+		proj := c.scratch[m.proj][(row.from+t)*width:][lo:hi]
+		for i, factor := range m.sections[lo:hi] {
+			proj[i] *= factor
+		}
+	}
 }
 
 // convolve is step 2 for the channels lo to hi of one sequence.
@@ -92,6 +121,14 @@ func (m *mamba2) recur(c *chunk, row span, lo, hi int) {
 	m.scan.Run(&rows, c.states[blocks.SSM].Of(row.seq), lo, hi)
 }
 
+// gate is the end of step 4 before the projection, for the channels lo to hi of one sequence.
+func (m *mamba2) gate(c *chunk, row span, lo, hi int) {
+	for t := range row.tokens {
+		z, y := c.scratch[m.proj][(row.from+t)*m.inProj.Rows:], c.scratch[m.xBC][(row.from+t)*m.channels:]
+		kernel.Gate(y[lo:hi], z[lo:hi])
+	}
+}
+
 // recurrence implements scanner.
 func (m *mamba2) recurrence(c *chunk, row span, _ int) (kernel.Recurrence, kernel.ScanRows, []float32) {
 	return &m.scan, m.rows(c, row), c.states[blocks.SSM].Of(row.seq)
@@ -101,7 +138,7 @@ func (m *mamba2) recurrence(c *chunk, row span, _ int) (kernel.Recurrence, kerne
 func (m *mamba2) rows(c *chunk, row span) kernel.ScanRows {
 	I, C, width := m.inner, m.channels, m.inProj.Rows
 	proj, xBC := c.scratch[m.proj][row.from*width:], c.scratch[m.xBC][row.from*C:]
-	return kernel.ScanRows{
+	rows := kernel.ScanRows{
 		Tokens: row.tokens,
 		X:      xBC, XStride: C,
 		Dt: proj[I+C:], DtStride: width,
@@ -110,4 +147,8 @@ func (m *mamba2) rows(c *chunk, row span) kernel.ScanRows {
 		Z: proj, ZStride: width,
 		Y: xBC, YStride: C,
 	}
+	if m.place == blocks.NormBeforeGate {
+		rows.Z = nil
+	}
+	return rows
 }

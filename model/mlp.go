@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+
 	"github.com/gomamba/gomamba/internal/blocks"
 	"github.com/gomamba/gomamba/internal/kernel"
 )
@@ -88,13 +90,13 @@ func feedForward(c *chunk, y, x []float32) {
 
 	m.more.add(c, gates) // of a block by itself, which reads c.u
 
-	// 2. Activation: max(up, 0)², or silu(gate)·up, or gelu(gate)·up.
+	// 2. Activation: max(up, 0)², or silu(scale·gate)·up, or gelu(gate)·up.
 	//                                                   [rows, F], over up
 	switch {
 	case m.GELU:
 		kernel.GeGLU(pool, wide, gates, stride, F, rows)
 	case m.Gated():
-		kernel.SwiGLU(pool, wide, gates, stride, F, rows)
+		kernel.SwiGLU(pool, wide, gates, cmp.Or(m.GateScale, 1), stride, F, rows)
 	default:
 		kernel.SquaredReLU(pool, wide, stride, F, rows)
 	}

@@ -89,8 +89,14 @@ func (r *routes) token(m *experts, logits []float32) {
 			weights[i] = kernel.Exp(v - top)
 		}
 	}
-	for _, w := range weights {
-		sum += w
+	if m.OverAll {
+		for _, v := range r.scores {
+			sum += kernel.Exp(v - top)
+		}
+	} else {
+		for _, w := range weights {
+			sum += w
+		}
 	}
 	switch {
 	case !m.Sigmoid:

@@ -1,6 +1,10 @@
 package model
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/gomamba/gomamba/internal/kernel"
+)
 
 // scratch says which arrays the blocks of a model work in. Each has a row for every row of a chunk. Blocks that name the same
 // array share it, as one of them runs at a time.
@@ -37,3 +41,28 @@ func rowsOf(n, copies int) int { return min(n*copies, max(n, chunkTokens)) }
 
 // resized returns v with n values, which may be anything. It keeps memory that is large enough.
 func resized[T any](v []T, n int) []T { return slices.Grow(v[:0], n)[:n] }
+
+// scaled are the inputs of a block times a number.
+type scaled struct {
+	scale float64 // 0: the inputs as they are
+	array array   // [B·T, D]
+}
+
+// newScaled reserves room for inputs of a width, if there is something to scale.
+func newScaled(s *scratch, scale float64, width int) scaled {
+	if scale == 0 || scale == 1 {
+		return scaled{}
+	}
+	return scaled{scale, s.reserve("scaled", width)}
+}
+
+// of returns the inputs of a chunk, scaled. Another block may read them without, so they stay as they are.
+func (s *scaled) of(c *chunk) []float32 {
+	if s.scale == 0 {
+		return c.u
+	}
+	u := c.scratch[s.array][:len(c.u)]
+	copy(u, c.u)
+	kernel.Scale(u, s.scale)
+	return u
+}

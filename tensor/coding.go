@@ -3,7 +3,8 @@ package tensor
 import "bytes"
 
 // Coding is how the elements of a tensor follow from several that are stored, such as codes and scales: a tensor of dtype
-// Coded has one in place of Data. Its methods may be called from several goroutines.
+// Coded has one in place of Data, and so has one of a plain dtype that is stored in parts (Join). Its methods may be called
+// from several goroutines.
 type Coding interface {
 	// String names it in the style of dtypes, such as "NVFP4" or "MLX-4".
 	String() string
@@ -26,6 +27,9 @@ type part struct {
 }
 
 func partOf(c Coding, first int) Coding {
+	if j, ok := c.(joined); ok {
+		return joined{j.boxed, j.base + first}
+	}
 	if b, ok := c.(Blocks); ok {
 		return blocksPart{part{c, first}, b}
 	}
@@ -94,6 +98,10 @@ func (t Tensor) Widen64(dst []float64) {
 		return
 	}
 	checkCoded(t, len(dst))
+	if _, ok := t.Coding.(joined); ok {
+		WidenF64(dst, t.DType, t.Solid().Data)
+		return
+	}
 	var values [1024]float32
 	for first := 0; first < len(dst); first += len(values) {
 		part := values[:min(len(values), len(dst)-first)]
@@ -104,10 +112,16 @@ func (t Tensor) Widen64(dst []float64) {
 	}
 }
 
-// SameBytes reports whether two tensors are of one dtype and stored in equal bytes. It is false for coded ones, whose values
-// can be compared.
+// SameBytes reports whether two tensors are of one dtype and stored in equal bytes, in one piece or in parts. It is false for
+// coded ones, whose values can be compared.
 func (t Tensor) SameBytes(u Tensor) bool {
-	return t.Coding == nil && t.DType == u.DType && bytes.Equal(t.Data, u.Data)
+	if t.DType != u.DType || !t.bare() || !u.bare() {
+		return false
+	}
+	if t.Coding != nil || u.Coding != nil {
+		return sameJoined(t, u)
+	}
+	return bytes.Equal(t.Data, u.Data)
 }
 
 func checkCoded(t Tensor, n int) {

@@ -63,6 +63,12 @@ func (t Tensor) Elems() int {
 // Piece returns the elements first to end of t as a tensor of one dimension. It panics when there are no such elements
 // or, for a dtype of blocks, they are not whole ones.
 func (t Tensor) Piece(first, end int) Tensor {
+	if j, ok := t.Coding.(joined); ok {
+		if data, solid := j.solid(j.base+first, j.base+end); solid {
+			t.Coding, t.Data, t.Shape = nil, data, []int{end - first}
+			return t
+		}
+	}
 	if t.Coding != nil {
 		t.Coding, t.Shape = partOf(t.Coding, first), []int{end - first}
 		return t
@@ -76,6 +82,7 @@ func (t Tensor) Piece(first, end int) Tensor {
 // it must not be written to. Anything else is widened into a new slice as WidenF32 does.
 // It panics when t.DType is not a float.
 func Float32s(t Tensor) []float32 {
+	t = t.Solid()
 	if t.DType == F32 && t.Coding == nil {
 		if v, ok := view[float32](t.Data); ok {
 			return v
@@ -89,6 +96,7 @@ func Float32s(t Tensor) []float32 {
 // Float64s returns the elements of a float tensor as float64: a read-only view of t.Data or a copy,
 // as Float32s. It panics when t.DType is not a float.
 func Float64s(t Tensor) []float64 {
+	t = t.Solid()
 	if t.DType == F64 && t.Coding == nil {
 		if v, ok := view[float64](t.Data); ok {
 			return v

@@ -160,7 +160,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if ok && info.Tied {
 		info.Parameters -= idle.Elems()
 		embedding, _ := ck.Tensor(names.Embedding)
-		if len(idle.Data) > 0 && &idle.Data[0] == &embedding.Data[0] { // in one storage, as torch.save keeps them
+		if len(idle.Data) > 0 && len(embedding.Data) > 0 && &idle.Data[0] == &embedding.Data[0] { // in one storage, as torch.save keeps them
 			info.Bytes -= len(idle.Data)
 		}
 	}

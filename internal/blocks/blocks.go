@@ -29,13 +29,16 @@ const (
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
 
-// Step is what a layer does to the residual stream: x += block(norm(x)), unless its Flow says otherwise.
+// Step is what a layer does to the residual stream: x += scale · block(norm(x)), unless its Flow says otherwise.
 type Step struct {
-	Norm  string // the weight of the norm, within the layer; "": there is none
+	// Norm is the weight of the norm, within the layer. "": there is none; the block reads the branch as it is, or else what the
+	// block before it has read, beside which it stands.
+	Norm  string
 	Under string // the prefix of the block's tensors, within the layer
 	Layer int    // the layer under whose name the tensors lie: its own, unless several layers use the same
 	Kind  Kind
 	Flow
+	Scale float64 // of what the block adds
 
 	Mamba1    *Mamba1Sizes // of Mamba1, FalconMamba and Zamba
 	Mamba2    *Mamba2Sizes // of Mamba2
@@ -68,11 +71,25 @@ type Mamba1Sizes struct {
 type Mamba2Sizes struct {
 	Heads, HeadDim, Groups, StateSize, Kernel int // H, P, G, N, K
 
-	Bias, ConvBias bool       // of in_proj and out_proj, and of conv1d
-	Limit          [2]float64 // of dt, after the softplus
-	NormEps        float64    // of the gated norm
-	Chunk          int        // of the chunked algorithm; decides no result
+	Bias, OutBias bool       // of in_proj and out_proj
+	ConvBias      bool       // of conv1d
+	Limit         [2]float64 // of dt, after the softplus
+	Norm          NormPlace  // of the norm among scan and gate
+	NormEps       float64    // of that norm
+	InScale       float64    // of the inputs; 0: none
+	Sections      []float64  // of what in_proj gives, with its bias: factors of z, x, B, C and dt; nil: none
+	Chunk         int        // of the chunked algorithm; decides no result
 }
+
+// NormPlace says where the norm of Mamba-2 stands, if it has one.
+type NormPlace int
+
+// The places of the norm.
+const (
+	NormAfterGate  NormPlace = iota // norm(y·silu(z))
+	NormBeforeGate                  // norm(y)·silu(z)
+	NoNorm                          // y·silu(z)
+)
 
 // Inner returns the width of the mixer: I = H·P.
 func (m *Mamba2Sizes) Inner() int { return m.Heads * m.HeadDim }
@@ -84,6 +101,7 @@ func (m *Mamba2Sizes) Channels() int { return m.Inner() + 2*m.Groups*m.StateSize
 type Attention struct {
 	Heads, KeyHeads, Dim int     // of queries, of keys and values, values in each
 	Scale                float64 // of scores: Dim^-½, or attention_multiplier
+	InScale              float64 // of the inputs: attention_in_multiplier; 0: none
 	KeyScale             float64 // of keys: 1, or key_multiplier
 	Bias, OutBias        bool    // of q_proj, k_proj and v_proj, and of o_proj
 	Turned               int     // channels of a head that a rotary embedding turns, the first ones; 0: none
@@ -100,7 +118,7 @@ func Layers(cfg config.Config) [][]Step {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
-			step := Step{Norm: norm, Under: under, Layer: l, Kind: Kind(b)}
+			step := Step{Norm: norm, Under: under, Layer: l, Kind: Kind(b), Scale: 1}
 			step.describe(cfg, shared)
 			steps = append(steps, step)
 		}
@@ -120,12 +138,18 @@ func (s *Step) describe(cfg config.Config, shared map[int]config.Shared) {
 	case *config.Mamba2Config:
 		s.Mamba2 = &Mamba2Sizes{
 			Heads: cfg.NumHeads, HeadDim: cfg.HeadDim, Groups: cfg.NGroups, StateSize: cfg.StateSize, Kernel: cfg.ConvKernel,
-			Bias: cfg.UseBias, ConvBias: cfg.UseConvBias, Limit: cfg.TimeStepLimit, NormEps: cfg.LayerNormEpsilon, Chunk: cfg.ChunkSize,
+			Bias: cfg.UseBias, OutBias: cfg.UseBias, ConvBias: cfg.UseConvBias, Limit: cfg.TimeStepLimit, NormEps: cfg.LayerNormEpsilon, Chunk: cfg.ChunkSize,
 		}
 	case *config.NemotronHConfig:
 		s.nemotron(cfg)
 	case *config.GraniteHybridConfig:
 		s.granite(cfg)
+	case *config.JambaConfig:
+		s.jamba(cfg)
+	case *config.FalconH1Config:
+		s.falconH1(cfg)
+	case *config.BambaConfig:
+		s.bamba(cfg)
 	case *config.ZambaConfig:
 		s.zamba(cfg, shared[s.Layer])
 	case *config.Zamba2Config:

@@ -8,8 +8,8 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 )
 
-// MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(gate·x) * up·x) with a gate, and without one the
-// squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
+// MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(scale·gate·x) * up·x) with a gate, and without one
+// the squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
 type MLPSizes struct {
 	Up, Down string
 	Gate     string // the module of the gate of SwiGLU; "": there is no gate, or Both
@@ -18,6 +18,8 @@ type MLPSizes struct {
 	Adapter  string // the module of a product of low rank that is added to what Both gives; "": none
 	Width    int    // F
 	Bias     bool
+
+	GateScale float64 // of what the gate gives, with its bias; 0: none
 }
 
 // Gated reports whether there is a gate.
@@ -30,8 +32,9 @@ type ExpertSizes struct {
 	Chosen int    // of them for each token, k
 
 	// Sigmoid: a score is sigmoid(logit), and experts are chosen by scores plus Correction, within the ChosenGroups best of
-	// Groups. Otherwise the largest logits choose, and the weights are their softmax.
-	Sigmoid              bool
+	// Groups. Otherwise the largest logits choose, and the weights are their softmax, which is over
+	// those of all experts with OverAll, and of the chosen ones without.
+	Sigmoid, OverAll     bool
 	Correction           string // a tensor [Count]
 	Groups, ChosenGroups int
 	Normed               bool    // the weights of a token are divided by their sum

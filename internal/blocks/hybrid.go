@@ -70,6 +70,7 @@ func (s *Step) nemotron(c *config.NemotronHConfig) {
 
 // granite fills in what a step of Granite 4.0 varies in.
 func (s *Step) granite(c *config.GraniteHybridConfig) {
+	s.Scale = c.ResidualScale
 	shared := MLPSizes{Gate: "shared_mlp.gate_proj", Up: "shared_mlp.up_proj", Down: "shared_mlp.output_linear", Width: c.SharedSize}
 	switch s.Kind {
 	case Mamba2:
@@ -92,10 +93,53 @@ func (s *Step) granite(c *config.GraniteHybridConfig) {
 	}
 }
 
+// falconH1 fills in what a step of Falcon-H1 varies in.
+func (s *Step) falconH1(c *config.FalconH1Config) {
+	f := &c.Multipliers
+	switch s.Kind {
+	case Mamba2:
+		s.Scale, s.Mamba2 = f.MambaOut, hybridMixer(&c.Common, &c.Mixer2)
+		s.Mamba2.Limit, s.Mamba2.OutBias = c.TimeStepLimit, c.ProjectorsBias
+		s.Mamba2.InScale, s.Mamba2.Sections = f.MambaIn, f.Mamba[:]
+		if f.Mamba == [5]float64{1, 1, 1, 1, 1} {
+			s.Mamba2.Sections = nil
+		}
+		switch {
+		case !c.RMSNorm:
+			s.Mamba2.Norm = NoNorm
+		case c.NormBeforeGate:
+			s.Mamba2.Norm = NormBeforeGate
+		}
+	case SelfAttention:
+		s.Scale, s.Attention = f.AttentionOut, heads(&c.QueryHeads, 1/math.Sqrt(float64(c.HeadDim)))
+		s.Attention.InScale, s.Attention.KeyScale = f.AttentionIn, f.Key
+		s.Attention.Bias, s.Attention.OutBias = c.AttentionBias, c.AttentionBias
+		s.Attention.Turned, s.Attention.Theta = c.HeadDim, c.Rope.Theta
+	case SwiGLU:
+		s.Scale = f.MLP[1]
+		s.MLP = &MLPSizes{Gate: "gate_proj", Up: "up_proj", Down: "down_proj", Width: c.IntermediateSize, Bias: c.MLPBias, GateScale: f.MLP[0]}
+	}
+}
+
+// bamba fills in what a step of Bamba varies in.
+func (s *Step) bamba(c *config.BambaConfig) {
+	switch s.Kind {
+	case Mamba2:
+		s.Mamba2 = hybridMixer(&c.Common, &c.Mixer2)
+		s.Mamba2.Limit = c.TimeStepLimit
+	case SelfAttention:
+		s.Attention = heads(&c.QueryHeads, 1/math.Sqrt(float64(c.HeadDim)))
+		s.Attention.Bias, s.Attention.OutBias = c.AttentionBias, c.AttentionBias
+		s.Attention.Turned, s.Attention.Theta = c.Rope.Turned(c.HeadDim), c.Rope.Theta
+	case SwiGLU:
+		s.MLP = &MLPSizes{Gate: "gate_proj", Up: "up_proj", Down: "down_proj", Width: c.IntermediateSize, Bias: c.MLPBias}
+	}
+}
+
 func hybridMixer(c *config.Common, m *config.Mixer2) *Mamba2Sizes {
 	return &Mamba2Sizes{
 		Heads: m.MambaNumHeads, HeadDim: m.MambaHeadDim, Groups: m.NGroups, StateSize: c.StateSize, Kernel: c.ConvKernel,
-		Bias: c.UseBias, ConvBias: c.UseConvBias, NormEps: c.LayerNormEpsilon, Chunk: m.ChunkSize,
+		Bias: c.UseBias, OutBias: c.UseBias, ConvBias: c.UseConvBias, NormEps: c.LayerNormEpsilon, Chunk: m.ChunkSize,
 	}
 }
 

@@ -5,14 +5,17 @@ import "github.com/gomamba/gomamba/config"
 // Scales are the factors of a network outside of its blocks.
 type Scales struct {
 	Embeddings float64 // of embeddings
-	Residual   float64 // of what a block adds to the residual stream
-	Logits     float64 // a divisor of logits
+	Logits     float64 // of logits
+	Divisor    float64 // of logits
 }
 
 // ScalesOf returns the factors of a network.
 func ScalesOf(cfg config.Config) Scales {
-	if c, ok := cfg.(*config.GraniteHybridConfig); ok {
-		return Scales{c.EmbeddingScale, c.ResidualScale, c.LogitsScaling}
+	switch c := cfg.(type) {
+	case *config.GraniteHybridConfig:
+		return Scales{c.EmbeddingScale, 1, c.LogitsScaling}
+	case *config.FalconH1Config:
+		return Scales{c.Multipliers.Embedding, c.Multipliers.Head, 1}
 	}
 	return Scales{1, 1, 1}
 }
@@ -21,9 +24,5 @@ func ScalesOf(cfg config.Config) Scales {
 // as transformers has it for hybrids. Otherwise state i is the stream after layer i. The last one is the output of the final norm
 // in both.
 func EmbeddingShown(cfg config.Config) bool {
-	switch cfg.(type) {
-	case *config.NemotronHConfig, *config.GraniteHybridConfig, *config.ZambaConfig, *config.Zamba2Config:
-		return true
-	}
-	return false
+	return config.Hybrid(cfg.Family())
 }

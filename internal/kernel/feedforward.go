@@ -8,10 +8,10 @@ import (
 	"github.com/gomamba/gomamba/internal/samebits"
 )
 
-// SwiGLU sets up[t, i] = silu(gate[t, i])·up[t, i], rounded once, for rows rows of width values, which are stride apart in both
-// (Shazeer 2020, arXiv:2002.05202).
-func SwiGLU(p *parallel.Pool, up, gate []float32, stride, width, rows int) {
-	activate(p, activation{up: up, gate: gate, stride: stride, width: width}, rows)
+// SwiGLU sets up[t, i] = silu(scale·gate[t, i])·up[t, i], for rows rows of width values, which are stride apart in both (Shazeer
+// 2020, arXiv:2002.05202). The gate is overwritten with what is scaled, and the rest rounded once.
+func SwiGLU(p *parallel.Pool, up, gate []float32, scale float64, stride, width, rows int) {
+	activate(p, activation{up: up, gate: gate, scale: scale, stride: stride, width: width}, rows)
 }
 
 // GeGLU sets up[t, i] = gelu(gate[t, i])·up[t, i], rounded once, as SwiGLU does with silu (Shazeer 2020, arXiv:2002.05202). Here
@@ -29,6 +29,7 @@ func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
 type activation struct {
 	up, gate             []float32 // no gate: a squared ReLU
 	gelu                 bool      // of the gate, rather than silu
+	scale                float64   // of the gate, with silu
 	stride, width, parts int
 }
 
@@ -72,7 +73,8 @@ func (a *activation) piece(i int) {
 	case a.gelu:
 		geGLU(up, a.gate[at:][:n])
 	default:
-		swiGLU(up, a.gate[at:][:n])
+		Scale(a.gate[at:][:n], a.scale)
+		Gate(up, a.gate[at:][:n])
 	}
 }
 
@@ -92,7 +94,8 @@ func geGLU(up, gates []float32) {
 	}
 }
 
-func swiGLU(up, gates []float32) {
+// Gate sets up[i] = up[i]·silu(gates[i]), rounding once.
+func Gate(up, gates []float32) {
 	for len(up) > 0 {
 		n := min(len(up), len(ones))
 		gate(up[:n], zeros[:n], ones[:n], up[:n], gates[:n])

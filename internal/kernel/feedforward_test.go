@@ -35,7 +35,7 @@ func TestActivations(t *testing.T) {
 					}
 				}
 				got := slices.Clone(up)
-				SwiGLU(pool, got, gates, stride, width, rows)
+				SwiGLU(pool, got, gates, 1, stride, width, rows)
 				if !slices.EqualFunc(got, gated, sameFloat) {
 					t.Errorf("SwiGLU of %d values, %s, is not what defines it", width, kind)
 				}

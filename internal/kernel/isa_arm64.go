@@ -60,6 +60,7 @@ var neon = func() isa {
 	}
 	s.scaleRow, s.addTo = scaleRowNEON, addToNEON
 	s.addRows, s.weigh = addRowsNEON, weighNEON
+	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsNEON(&t.S[0], x, w, n, lo, hi) }
 
 	s.xor = xorNEON
 	s.multiplyAdd = func(n int) { multiplyAddNEON(n / (2 * 4 * 24)) }

@@ -155,6 +155,11 @@ func addRowsNEON(y *float64, yStride int, x *float32, xStride int, w *float32, w
 //go:noescape
 func weighNEON(w *float32, scores *float64, scale, most float64) (top, sum float64)
 
+// roundTrialsNEON completes the Trials at t for x[:n] and w[:n], as roundTrialsGeneric does. n is positive.
+//
+//go:noescape
+func roundTrialsNEON(t *float32, x, w *float32, n int, lo, hi float32)
+
 // xorNEON folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //
 //go:noescape

@@ -16,8 +16,8 @@ type Matrix struct {
 // rounded to float32, and for F32 that is not aligned.
 func NewMatrix(t tensor.Tensor) Matrix {
 	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, data: t.Data, coding: t.Coding}
-	if m.coding != nil {
-		m.rowBytes = m.Cols // about: most codings have 4 to 8 bits
+	if m.coding != nil { // whatever the dtype of what it gives, it has no rows of that
+		m.dtype, m.rowBytes = tensor.Coded, m.Cols // about: most codings have 4 to 8 bits
 		return m
 	}
 	if t.DType == tensor.F32 || t.DType == tensor.F64 {

@@ -183,7 +183,10 @@ func (r *ScanRows) slice(from, to int) ScanRows {
 	cut := *r
 	cut.Tokens = to - from
 	cut.X, cut.Dt = r.X[from*r.XStride:], r.Dt[from*r.DtStride:]
-	cut.Z, cut.Y = r.Z[from*r.ZStride:], r.Y[from*r.YStride:]
+	cut.Y = r.Y[from*r.YStride:]
+	if r.Z != nil {
+		cut.Z = r.Z[from*r.ZStride:]
+	}
 	cut.B, cut.C = r.B[from*r.BStride:], r.C[from*r.CStride:]
 	return cut
 }

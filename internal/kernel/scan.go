@@ -20,7 +20,7 @@ type Scan struct {
 // Each slice starts at the first token; token t is at t times its stride.
 type ScanRows struct {
 	Tokens                     int
-	X, Dt, Z, Y                []float32 // [T, I]: conv output, softplus'd dt, gate, and the result; Y may be X
+	X, Dt, Z, Y                []float32 // [T, I]: conv output, softplus'd dt, gate or nil, and the result; Y may be X
 	XStride, DtStride, ZStride int
 	YStride                    int
 	B, C                       []float32 // [T, N]
@@ -72,8 +72,20 @@ func (s *Scan) scan(r *ScanRows, h []float32, lo, hi int, p pass) {
 // gate sets r.Y from the sums of the channels lo to hi.
 func (r *ScanRows) gate(sums []float64, d []float32, lo, hi int) {
 	for t := range r.Tokens {
-		x, y, z := r.X[t*r.XStride:], r.Y[t*r.YStride:], r.Z[t*r.ZStride:]
+		x, y := r.X[t*r.XStride:], r.Y[t*r.YStride:]
+		if r.Z == nil {
+			skip(y[lo:hi], sums[t*stepChannels:], d[lo:hi], x[lo:hi])
+			continue
+		}
+		z := r.Z[t*r.ZStride:]
 		gate(y[lo:hi], sums[t*stepChannels:][:hi-lo], d[lo:hi], x[lo:hi], z[lo:hi])
+	}
+}
+
+// skip is gate without a gate: y[i] = sums[i] + d[i]·x[i], rounded once.
+func skip(y []float32, sums []float64, d, x []float32) {
+	for i := range y {
+		y[i] = float32(sums[i] + float64(float64(d[i])*float64(x[i])))
 	}
 }
 

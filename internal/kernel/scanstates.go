@@ -100,6 +100,8 @@ func (s *scanStates) stepsInTurn(r *ScanRows, sums []float64, lo, hi int) {
 func (r *ScanRows) fetchPart(i, n, lo, hi int) {
 	for t := i * r.Tokens / n; t < (i+1)*r.Tokens/n; t++ {
 		fetch(r.X[t*r.XStride:][lo:hi])
-		fetch(r.Z[t*r.ZStride:][lo:hi])
+		if r.Z != nil {
+			fetch(r.Z[t*r.ZStride:][lo:hi])
+		}
 	}
 }

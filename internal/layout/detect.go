@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/impostor"
+	"github.com/gomamba/gomamba/internal/sharded"
 )
 
 // SourceOf accepts a file that stands for the folder it is in, or that holds its weights.
@@ -21,6 +22,8 @@ func SourceOf(path string) (Source, error) {
 	switch {
 	case name == filenames.Config, name == filenames.Params:
 		return src, nil
+	case sharded.IsPart(name) && sharded.Is(src.Dir):
+		return SourceIn(src.Dir), nil
 	case filenames.IsShard(name) && len(indexesIn(src.Dir)) > 0:
 		return src, &badfile.UnsupportedError{File: path, Detail: "found one shard of a checkpoint; give the folder it is in"}
 	case known, filenames.MaybeWeights(name):
@@ -28,6 +31,31 @@ func SourceOf(path string) (Source, error) {
 		return src, nil
 	}
 	return src, &badfile.UnsupportedError{File: path, Detail: "found a file, expected a checkpoint's folder, or its " + filenames.Config + " or a file of weights"}
+}
+
+// SourceIn returns the source that a folder stands for: itself, or if all it has is what a trainer spread over several files, one
+// of the two folders above it that has the configuration.
+func SourceIn(dir string) Source {
+	src := Source{Dir: dir}
+	if Exists(filepath.Join(dir, filenames.Config)) {
+		return src
+	}
+	inside, err := sharded.In(dir)
+	if inside == "" || err != nil {
+		return src
+	}
+	for range 2 {
+		if base := filepath.Base(dir); base == "." || base == ".." {
+			if dir, err = filepath.Abs(dir); err != nil {
+				return src
+			}
+		}
+		inside, dir = filepath.Join(filepath.Base(dir), inside), filepath.Dir(dir)
+		if Exists(filepath.Join(dir, filenames.Config)) {
+			return Source{Dir: dir, File: inside}
+		}
+	}
+	return src
 }
 
 // indexesIn lists the indexes of shards in a folder.
@@ -67,9 +95,7 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 		"use a transformers version of the checkpoint",
 	},
 	{"*.nemo", "a NeMo archive", "export it with NeMo's own converter to Hugging Face"},
-	{"zero_pp_rank_*", "a part of a model that DeepSpeed spread over several GPUs", "merge the parts with the zero_to_fp32.py beside them"},
 	{"mp_rank_*", "a Megatron checkpoint", "export it with Megatron's own converter to Hugging Face"},
-	{"*.distcp", "a PyTorch distributed checkpoint", "merge it with torch.distributed.checkpoint.format_utils and save it with save_pretrained"},
 }
 
 // NoMatch says what a folder that is not a checkpoint of a known layout holds, and what would work.
@@ -88,6 +114,10 @@ func NoMatch(dir string) error {
 	}
 	if err := adapterAlone(dir, found); err != nil {
 		return err
+	}
+	if inside, err := sharded.In(dir); inside != "" || err != nil {
+		return cmp.Or(err, error(&badfile.UnsupportedError{File: filepath.Join(dir, inside), Detail: "found a checkpoint that a trainer spread over several files, without " +
+			filenames.Config + ", which holds the model's sizes; put that of the model into this folder or the one above"}))
 	}
 	for _, f := range foreignLayouts {
 		if name := first(f.pattern); name != "" {

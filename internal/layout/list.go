@@ -82,7 +82,7 @@ func (l *Listing) take(path string) error {
 		return NotLinked(path, err)
 	}
 	for _, t := range f.Tensors() {
-		l.Tensors = append(l.Tensors, Listed{strings.Clone(t.Name), t.DType.String(), slices.Clone(t.Shape), len(t.Data), path})
+		l.Tensors = append(l.Tensors, Listed{strings.Clone(t.Name), t.DType.String(), slices.Clone(t.Shape), t.Size(), path})
 	}
 	return f.Close()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/safetensors"
 	"github.com/gomamba/gomamba/internal/scheme"
+	"github.com/gomamba/gomamba/internal/sharded"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -140,6 +141,9 @@ type File interface {
 
 // OpenFile opens a file of tensors by what it holds, whatever its name.
 func OpenFile(path string) (File, error) {
+	if sharded.Is(path) {
+		return sharded.Open(path)
+	}
 	if HoldsTorch(path) {
 		return torchbin.Open(path)
 	}
@@ -191,6 +195,9 @@ func WeightsOf(src Source) (path string, err error) {
 			return path, nil
 		}
 	}
+	if dir, err := sharded.In(src.Dir); dir != "" || err != nil {
+		return filepath.Join(src.Dir, dir), err
+	}
 	switch others := OtherWeights(src.Dir); {
 	case len(others) == 0:
 		return "", NoMatch(src.Dir)
@@ -231,8 +238,11 @@ func holdsResults(path string) bool {
 
 // HasWeights reports whether there is a file of weights.
 func (src Source) HasWeights() bool {
-	return src.File != "" || slices.ContainsFunc(filenames.UsualWeights, func(name string) bool { return Exists(filepath.Join(src.Dir, name)) }) ||
-		len(OtherWeights(src.Dir)) > 0
+	if src.File != "" || slices.ContainsFunc(filenames.UsualWeights, func(name string) bool { return Exists(filepath.Join(src.Dir, name)) }) {
+		return true
+	}
+	inside, err := sharded.In(src.Dir)
+	return inside != "" || err != nil || len(OtherWeights(src.Dir)) > 0
 }
 
 // OpenSingle maps a file by open.
@@ -250,6 +260,10 @@ func OpenSingle(path string, open func(path string) (File, error)) (*Weights, er
 func (w *Weights) Add(path string, f File) {
 	w.Files = append(w.Files, f)
 	w.Tensors = append(w.Tensors, f.Tensors()...)
+	if s, ok := f.(*sharded.File); ok {
+		w.Note(path, "", "one model in whole tensors", "%s", s.Describe())
+		return
+	}
 	torch, isTorch := f.(*torchbin.File)
 	if named := strings.EqualFold(filepath.Ext(path), ".safetensors"); named == isTorch {
 		what := map[bool]string{true: "a PyTorch file", false: "safetensors"}[isTorch]

@@ -50,6 +50,8 @@ func Detect(path string) (src layout.Source, l layout.Layout, err error) {
 		if src, err = layout.SourceOf(path); err != nil {
 			return src, layout.Layout{}, err
 		}
+	} else {
+		src = layout.SourceIn(path)
 	}
 	for _, l := range All {
 		if l.Match(src) {

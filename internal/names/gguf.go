@@ -19,18 +19,23 @@ type GGUF struct {
 
 	Zeros bool // llama.cpp demands the tensor of a model that does not have it: zeros then
 
-	Heads int // whose rows are interleaved; 0: they are in order. See Row
-	Part  int // which of the matrices that are stacked in it
+	Heads  int // whose rows are interleaved; 0: they are in order. See Row
+	Turned int // rows of each head that are, the first ones
+	Part   int // which of the matrices that are stacked in it
 }
 
 // Row returns which row of a canonical tensor is row i of the stored one. Within each head, llama.cpp has the two halves of the
-// rows interleaved, for its rotary embedding that turns pairs of neighbours.
+// rows that turn interleaved, for its rotary embedding that turns pairs of neighbours.
 func (g GGUF) Row(i int) int {
 	if g.Heads == 0 {
 		return i
 	}
 	head := g.Shape[0] / g.Heads
-	return i - i%head + i%head/2 + i%2*(head/2)
+	first, at := i-i%head, i%head
+	if at >= g.Turned {
+		return i
+	}
+	return first + at/2 + at%2*(g.Turned/2)
 }
 
 // The GGUF names that show the size of the vocabulary and whether the head is the embedding.
@@ -91,6 +96,9 @@ func (r *row) stored(cfg config.Config, layer, part int) GGUF {
 	}
 	if r.gguf.heads != "" {
 		g.Heads = sizes[r.gguf.heads]
+		if g.Turned = g.Shape[0] / g.Heads; r.gguf.turned != "" {
+			g.Turned = sizes[r.gguf.turned]
+		}
 	}
 	return g
 }

@@ -52,7 +52,9 @@ func TestGGUFNames(t *testing.T) {
 func TestHybridsInGGUF(t *testing.T) {
 	granite := config.NewGraniteHybrid()
 	granite.Layers[3] = config.BlockAttention
-	for _, cfg := range []config.Config{config.NewNemotronH(), granite} {
+	bamba := config.NewBamba()
+	bamba.AttentionLayers = []int{3}
+	for _, cfg := range []config.Config{config.NewNemotronH(), granite, config.NewFalconH1(), bamba} {
 		wholes, err := InGGUF(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -74,6 +76,12 @@ func TestHybridsInGGUF(t *testing.T) {
 		}
 		if table := tableFor(t, cfg); parts != len(table) {
 			t.Errorf("%s: %d parts of %d tensors", cfg.Family(), parts, len(table))
+		}
+	}
+	half, _ := ToGGUF(bamba, "backbone.layers.3.self_attn.q_proj.weight")
+	for i, want := range map[int]int{0: 0, 1: 32, 2: 1, 63: 63, 64: 64, 65: 65, 129: 160} { // of heads of 128 the first 64 turn
+		if got := half.Row(i); got != want {
+			t.Errorf("row %d of Bamba's is row %d, want %d", i, got, want)
 		}
 	}
 	queries, _ := ToGGUF(granite, "backbone.layers.3.self_attn.q_proj.weight")

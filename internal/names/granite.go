@@ -12,7 +12,7 @@ var (
 	}
 
 	graniteMamba2    = mamba2Under("input_layernorm.weight", "mamba.", "mamba_proj_bias", "mamba_conv_bias")
-	graniteAttention = attentionUnder("input_layernorm.weight", "self_attn.", "attention_bias", true)
+	graniteAttention = attentionUnder("input_layernorm.weight", "self_attn.", "attention_bias")
 
 	graniteMLP = block{title: "SwiGLU blocks", norm: graniteNorm.name, under: "", rows: append([]row{graniteNorm}, graniteShared("", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")...)}
 

@@ -17,8 +17,7 @@ type hybrid struct {
 	embedding string   // after the prefix
 	norm      string   // after the prefix
 
-	// modules is the order of the modules of a layer, as block.transformers; nil: transformers sorts the names before it writes.
-	modules []string
+	modules []string // of a layer, in the order of its state dict; nil: transformers sorts names, since it changes some
 }
 
 // Alternative returns the prefix under which a family's names are read without being taken for wrapped; empty: there is none.
@@ -72,29 +71,34 @@ func (t *table) sortInside(list []Whole) {
 	slices.SortStableFunc(list, func(a, b Whole) int { return slices.CompareFunc(keys[a.Name], keys[b.Name], comparePart) })
 }
 
-// sortModules puts the tensors of each layer, which lie one after the other, in the order of the modules.
+// sortModules puts tensors in the order of the state dict, layer by layer. Tensors outside of the layers stay in place.
 func (t *table) sortModules(list []Whole) {
 	place := func(w Whole) int {
-		_, name := indexed(w.Parts[0].Name, blockPrefix)
-		return rank(t.hybrid.modules, name)
+		_, rest := indexed(w.Name, blockPrefix)
+		return rank(t.hybrid.modules, rest)
 	}
-	for len(list) > 0 {
-		n := 1
-		for n < len(list) && list[n].Layer == list[0].Layer {
-			n++
+	for from := 0; from < len(list); {
+		end := from + 1
+		for end < len(list) && list[end].Layer == list[from].Layer {
+			end++
 		}
-		if list[0].Layer >= 0 {
-			slices.SortStableFunc(list[:n], func(a, b Whole) int { return cmp.Compare(place(a), place(b)) })
+		if list[from].Layer >= 0 {
+			slices.SortStableFunc(list[from:end], func(a, b Whole) int { return cmp.Compare(place(a), place(b)) })
 		}
-		list = list[n:]
+		from = end
 	}
 }
 
-// inside returns the name of a tensor in memory; the number of an expert follows it.
+// inside returns the name of a tensor in memory; its place in what it is a part of there follows it, and the number of an expert.
 func (t *table) inside(name string) string {
 	layer, rest := indexed(name, blockPrefix)
-	if layer < 0 {
-		return strings.Replace(name, Backbone, "model.", 1)
+	switch {
+	case name == Embedding:
+		return "model." + t.hybrid.embedding
+	case name == FinalNorm:
+		return "model." + t.hybrid.norm
+	case layer < 0:
+		return name
 	}
 	for _, k := range t.blocks {
 		for i := range k.rows {
@@ -106,15 +110,15 @@ func (t *table) inside(name string) string {
 			e, _ := r.expert(rest)
 			rest = stored
 			if r.each != "" {
-				rest += "." + strconv.Itoa(e)
+				rest += "." + strconv.Itoa(i) + "." + strconv.Itoa(e)
 			}
 		}
 	}
 	return instance("model.layers.{i}.", layer, rest)
 }
 
-// Together returns a function of the names in Hugging Face's files: what a tensor is a part of in the memory of transformers;
-// empty: it is whole.
+// Together returns a function of the names in Hugging Face's files: the same for tensors that transformers has in one piece of
+// memory when it writes them, which are those of one projection of all experts of a layer; empty: it is alone there.
 func Together(cfg config.Config) func(name string) string {
 	t := tableOf(cfg.Family())
 	return func(name string) string {
@@ -123,7 +127,7 @@ func Together(cfg config.Config) func(name string) string {
 			return ""
 		}
 		if r := t.find(cfg, layer, func(r *row) bool { return r.each != "" && r.is(rest) }); r != nil {
-			return instance(blockPrefix, layer, r.inside)
+			return instance(blockPrefix, layer, r.name)
 		}
 		return ""
 	}
@@ -142,9 +146,12 @@ func comparePart(a, b string) int {
 }
 
 // attentionUnder is attention with heads that share keys and values, after a norm and under a prefix, with the switch of
-// its biases; empty: it never has any. llama.cpp has the rows of heads in pairs if it turns neighbours.
-func attentionUnder(norm, under, bias string, pairs bool) block {
-	rows := []row{{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf}}
+// its biases; empty: it never has any. Without a norm it stands beside the block before it.
+func attentionUnder(norm, under, bias string) block {
+	var rows []row
+	if norm != "" {
+		rows = append(rows, row{name: norm, shape: dims{"D"}, init: ones, gguf: rowNorm.gguf})
+	}
 	for _, p := range []struct {
 		name  string
 		shape dims
@@ -155,9 +162,6 @@ func attentionUnder(norm, under, bias string, pairs bool) block {
 	} {
 		weight := row{name: under + p.name + ".weight", shape: p.shape, gguf: p.gguf}
 		weight.gguf.name += ".weight"
-		if !pairs {
-			weight.gguf.heads = ""
-		}
 		rows = append(rows, weight)
 		if bias != "" {
 			r := row{name: under + p.name + ".bias", shape: p.shape[:1], init: zeros, when: bias, gguf: p.gguf}
@@ -166,4 +170,24 @@ func attentionUnder(norm, under, bias string, pairs bool) block {
 		}
 	}
 	return block{title: "attention blocks", norm: norm, under: under, rows: rows}
+}
+
+// inOrder is the block with all rows in order in GGUF.
+func (b block) inOrder() block {
+	b.rows = slices.Clone(b.rows)
+	for i := range b.rows {
+		b.rows[i].gguf.heads = ""
+	}
+	return b
+}
+
+// turning is the block with only so many rows of each head interleaved in GGUF as a symbol says.
+func (b block) turning(symbol string) block {
+	b.rows = slices.Clone(b.rows)
+	for i := range b.rows {
+		if b.rows[i].gguf.heads != "" {
+			b.rows[i].gguf.turned = symbol
+		}
+	}
+	return b
 }

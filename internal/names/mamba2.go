@@ -21,7 +21,7 @@ func mamba2Under(norm, under, bias, convBias string) block {
 			{name: under + "A_log", shape: dims{"=H"}, init: logUniform, gguf: place{name: "ssm_a", f32: true, negExp: true, shape: dims{"H", "1"}}},
 			{name: under + "D", shape: dims{"H"}, init: ones, gguf: place{name: "ssm_d", f32: true, shape: dims{"H", "1"}}},
 			{name: under + "norm.weight", shape: dims{"=I"}, init: ones, gguf: place{name: "ssm_norm.weight", f32: true, shape: dims{"G", "I/G"}}},
-			{name: under + "out_proj.weight", shape: dims{"D", "I"}, init: outProjection, gguf: place{name: "ssm_out.weight"}},
+			{name: under + "out_proj.weight", shape: dims{"D", "=I"}, init: outProjection, gguf: place{name: "ssm_out.weight"}},
 			{name: under + "out_proj.bias", shape: dims{"D"}, init: zeros, when: bias},
 		},
 		transformers: []string{

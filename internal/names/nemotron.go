@@ -10,7 +10,7 @@ var (
 		{config.BlockMamba2, &mamba2}, {config.BlockAttention, &nemotronAttention}, {config.BlockMLP, &nemotronMLP}, {config.BlockMoE, &nemotronMoE},
 	}
 
-	nemotronAttention = attentionUnder("norm.weight", "mixer.", "", true)
+	nemotronAttention = attentionUnder("norm.weight", "mixer.", "")
 
 	nemotronMLP = block{
 		title: "MLP blocks",

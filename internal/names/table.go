@@ -30,6 +30,9 @@ var tables = []table{
 	{config.Mamba2, []row{rowEmbedding}, []kind{{config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil},
 	{config.NemotronH, []row{rowEmbedding}, nemotronBlocks, []row{rowNormF, rowHead}, &nemotronNames},
 	{config.GraniteHybrid, []row{rowEmbedding}, graniteBlocks, []row{rowNormF, rowHead}, &graniteNames},
+	{config.Jamba, []row{rowEmbedding}, jambaBlocks, []row{rowNormF, rowHead}, &jambaNames},
+	{config.FalconH1, []row{rowEmbedding}, falconH1Blocks, []row{rowNormF, rowHead}, &falconH1Names},
+	{config.Bamba, []row{rowEmbedding}, bambaBlocks, []row{rowNormF, rowHead}, &bambaNames},
 	{config.Zamba, []row{rowEmbedding}, zambaBlocks, []row{rowNormF, rowHead}, &zambaNames},
 	{config.Zamba2, []row{rowEmbedding}, zamba2Blocks, []row{rowNormF, rowHead}, &zamba2Names},
 }
@@ -46,7 +49,7 @@ var (
 // block lists the tensors of a kind of block, in the order in which the model uses them.
 type block struct {
 	title string // of such blocks, for messages
-	norm  string // the weight of the norm before it; empty: there is none
+	norm  string // the weight of the norm before it; empty: there is none, or it stands beside the block before it, after one norm
 	under string // what the names of all others begin with
 	rows  []row
 
@@ -80,6 +83,7 @@ type place struct {
 	f32      bool   // always as F32
 	demanded bool   // of every model, with zeros if it does not have the tensor
 	heads    string // the symbol of the number of heads whose rows are interleaved; empty: rows are in order
+	turned   string // that of how many rows of each; empty: all
 	shape    dims   // nil: as PyTorch shapes it
 }
 

@@ -116,7 +116,7 @@ func group(stored []tensor.Tensor, set *settings) map[string]*module {
 		if modules[name] == nil {
 			modules[name] = &module{name: name, parts: map[string]tensor.Tensor{}, settings: set.of(name)}
 		}
-		modules[name].parts[parts[i]] = t
+		modules[name].parts[parts[i]] = t.Solid() // a trainer may have it in parts
 	}
 	return modules
 }

@@ -38,7 +38,7 @@ var Pres = []Pre{
 	{Name: "llama-bpe", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
 	{Name: "llama3", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
 	{Name: "falcon3", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
-	{Name: "falcon-h1", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern)},
+	{Name: "falcon-h1", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern), Family: "falcon_h1"},
 	{Name: "pixtral", IgnoreMerges: true, Begins: true, Split: splitBytes(llama3Pattern), Family: "nemotron_h"},
 	{Name: "tekken", IgnoreMerges: true, Begins: true, Split: splitBytes(tekkenPattern)},
 	{Name: "smaug-bpe", Split: splitBytes(llama3Pattern)},

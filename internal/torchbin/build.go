@@ -29,7 +29,15 @@ func (m *machine) newTuple(items []value) value {
 	return pack(kindTuple, m.items.push(items...), len(items))
 }
 
-// appendOne and appends drop what is appended: no list or set matters, but for the one of storage keys.
+// emptyList pushes a list, which has a number if its items are kept.
+func (m *machine) emptyList() error {
+	if !m.keep {
+		return m.push(pack(kindList, 0, 0))
+	}
+	return m.push(m.newDict(kindList))
+}
+
+// appendOne and appends drop what is appended, unless items are kept: no list or set matters, but for the one of storage keys.
 func (m *machine) appendOne() error {
 	top, err := m.pop(1)
 	if err != nil {
@@ -57,6 +65,12 @@ func (m *machine) extend(k kind, items []value) error {
 	if m.listed != nil {
 		for _, v := range items {
 			m.listed.push(v)
+		}
+	}
+	if m.keep && k == kindList {
+		for _, v := range items {
+			at := m.listItems.push(v)
+			m.listRuns.add(run{uint32(top[0].a()), uint32(at), 1})
 		}
 	}
 	m.stack = m.stack[:len(m.stack)+1] // the list stays
@@ -96,37 +110,59 @@ func (m *machine) update(pairs []value) error {
 	if !top[0].isDict() {
 		return m.bad("the pickle sets keys of %s, expected a dict", top[0].kind())
 	}
-	r := run{dict: uint32(top[0].a())}
 	for i := 0; i < len(pairs); i += 2 {
-		key, val := pairs[i], pairs[i+1]
-		switch key.kind() {
+		switch key := pairs[i]; key.kind() {
 		case kindList, kindSet, kindDict, kindOrdered:
 			return m.bad("a key of a dict in the pickle is %s, which cannot be one", key.kind())
 		}
-		at := m.entries.push(entry{key, val})
-		if r.n == 0 {
-			r.first = uint32(at)
-		}
-		r.n++
 	}
-	if r.n > 0 && !m.lengthen(r) {
-		m.runs.push(r)
-	}
+	m.link(top[0].a(), pairs)
 	m.stack = m.stack[:len(m.stack)+1] // the dict stays
 	return nil
 }
 
-// lengthen makes the last run longer if r goes on with it.
-func (m *machine) lengthen(r run) bool {
-	if m.runs.n == 0 {
-		return false
+// link adds pairs of key and value to the dict of that number.
+func (m *machine) link(dict int, pairs []value) {
+	for i := 0; i < len(pairs); i += 2 {
+		at := m.entries.push(entry{pairs[i], pairs[i+1]})
+		m.runs.add(run{uint32(dict), uint32(at), 1})
 	}
-	last := m.runs.at(m.runs.n - 1)
-	if last.dict != r.dict || last.first+last.n != r.first {
-		return false
+}
+
+// runs are those of all dicts, or of all lists.
+type runs struct{ pages[run] }
+
+// add adds a run, or makes the last one longer if r goes on with it.
+func (p *runs) add(r run) {
+	if p.n > 0 {
+		if last := p.at(p.n - 1); last.dict == r.dict && last.first+last.n == r.first {
+			last.n += r.n
+			return
+		}
 	}
-	last.n += r.n
-	return true
+	p.push(r)
+}
+
+// newObject returns an object of an inert class, which was called with args.
+func (m *machine) newObject(class, args value) value {
+	m.dicts++
+	m.link(m.dicts, []value{pack(kindNone, 0, 0), args})
+	return pack(kindObject, m.dicts, class.a())
+}
+
+// newObj makes an object of a class without calling anything.
+func (m *machine) newObj() error {
+	top, err := m.pop(2)
+	if err != nil {
+		return err
+	}
+	if !m.keep {
+		return m.unsupported("found the pickle opcode NEWOBJ, which torch.save does not write; nothing was executed")
+	}
+	if !m.isRole(top[0], roleInert) || top[1].kind() != kindTuple {
+		return m.bad("the pickle makes an object of %s with %s, expected a class and a tuple", m.spell(top[0]), top[1].kind())
+	}
+	return m.push(m.newObject(top[0], top[1]))
 }
 
 // isEmpty reports whether v is a dict without entries.

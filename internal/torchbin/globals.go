@@ -26,6 +26,8 @@ const (
 	roleStorage
 	roleUntyped
 	roleDType
+	roleTyped // a tensor of a class, with attributes
+	roleInert // of objects that trainers keep beside tensors: their attributes can be read, and that is all
 )
 
 // global is a class or function that a pickle may name. None of them exists here beyond its role.
@@ -55,6 +57,12 @@ func makeGlobals() []global {
 		{"torch", "Size", roleSize, 0, 0},
 		{"torch", "device", roleDevice, 0, 0},
 		{"torch.storage", "UntypedStorage", roleUntyped, tensor.U8, 1},
+		{"torch._tensor", "_rebuild_from_type_v2", roleTyped, 0, 0},
+	}
+	for module, names := range inert {
+		for _, name := range names {
+			list = append(list, global{module, name, roleInert, 0, 0})
+		}
 	}
 	for _, s := range storageTypes {
 		list = append(list, global{"torch", s.name, roleStorage, s.dtype, s.size}, global{"torch.cuda", s.name, roleStorage, s.dtype, s.size})
@@ -80,7 +88,7 @@ func indexGlobals() map[[2]string]int {
 
 // pushGlobal pushes the global of that name, or refuses it.
 func (m *machine) pushGlobal(module, name []byte) error {
-	if i, ok := globalIndex[[2]string{string(module), string(name)}]; ok {
+	if i, ok := globalIndex[[2]string{string(module), string(name)}]; ok && (m.keep || globals[i].role != roleInert) {
 		return m.push(pack(kindGlobal, i, 0))
 	}
 	return m.refuse(module, name)
@@ -187,6 +195,9 @@ func (m *machine) reduce() error {
 		return m.bad("the pickle calls %s", f.kind())
 	}
 	g := &globals[f.a()]
+	if g.role == roleInert {
+		return m.push(m.newObject(f, args))
+	}
 	if args.kind() != kindTuple {
 		return m.bad("the pickle calls %s with %s, expected a tuple", g, args.kind())
 	}
@@ -202,6 +213,11 @@ func (m *machine) reduce() error {
 	case roleQuantized:
 		ok = m.fits(list, 7, 7) && list[4].kind() == kindTuple && !globals[m.tupleItems(list[0])[1].a()].dtype.Plain()
 		result = pack(kindTensor, args.a(), args.b()-1)
+	case roleTyped:
+		if ok = len(list) == 4 && m.isRole(list[0], roleTensorV2) && list[2].kind() == kindTuple; ok {
+			args, result = list[2], pack(kindTensor, list[2].a(), list[2].b())
+			ok = m.fits(m.tupleItems(args), 6, 7)
+		}
 	case roleParameter:
 		ok = len(list) == 3 && list[0].kind() == kindTensor
 	case roleParameterState:
@@ -245,6 +261,11 @@ func (m *machine) build() error {
 	top, err := m.pop(2)
 	if err != nil {
 		return err
+	}
+	if top[0].kind() == kindObject {
+		m.link(top[0].a(), []value{pack(kindNone, 0, 0), top[1]})
+		m.stack = m.stack[:len(m.stack)+1] // the object stays
+		return nil
 	}
 	if top[0].kind() != kindOrdered || !top[1].isDict() {
 		return m.bad("the pickle sets attributes of %s by %s, expected those of an OrderedDict by a dict", top[0].kind(), top[1].kind())

@@ -14,47 +14,44 @@ type region struct {
 }
 
 // parseLegacy reads the old format.
-func (f *File) parseLegacy(data []byte) error {
-	m := &machine{file: f.name, data: data[:min(len(data), maxPickle)], legacy: true, asked: new(pages[value])}
-	f.machine = m
+func (f *File) parseLegacy(data []byte) (object value, find finder, err error) {
+	m := f.machine
+	m.data, m.legacy, m.asked = data[:min(len(data), maxPickle)], true, new(pages[value])
 	magic, err := m.load()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if magic.kind() != kindBig || string(m.text(magic)) != legacyMagic {
-		return place{file: f.name}.bad("is a pickle but not of torch.save: it begins with %s, expected a magic number", m.spell(magic))
+		return 0, nil, place{file: f.name}.bad("is a pickle but not of torch.save: it begins with %s, expected a magic number", m.spell(magic))
 	}
 	version, err := m.load()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if n, ok := version.int(); !ok || n != legacyVersion {
-		return place{file: f.name}.unsupported("has version %s, expected %d", m.spell(version), legacyVersion)
+		return 0, nil, place{file: f.name}.unsupported("has version %s, expected %d", m.spell(version), legacyVersion)
 	}
 	system, err := m.load()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if err := f.checkSystem(system); err != nil {
-		return err
+		return 0, nil, err
 	}
-	object, err := m.load()
+	object, err = m.load()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	m.listed = new(pages[value])
 	keys, err := m.load()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if keys.kind() != kindList {
-		return place{file: f.name}.bad("has %s where the list of storage keys belongs", keys.kind())
+		return 0, nil, place{file: f.name}.bad("has %s where the list of storage keys belongs", keys.kind())
 	}
-	find, err := f.legacyStorages(data)
-	if err != nil {
-		return err
-	}
-	return f.collect(object, find)
+	find, err = f.legacyStorages(data)
+	return object, find, err
 }
 
 // checkSystem refuses what a big-endian machine wrote.

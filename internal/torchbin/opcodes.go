@@ -39,7 +39,7 @@ func makeOpcodes() [256]opcode {
 		0x86: {"TUPLE2", func(m *machine) error { return m.tuple(2) }},
 		0x87: {"TUPLE3", func(m *machine) error { return m.tuple(3) }},
 		't':  {"TUPLE", (*machine).markTuple},
-		']':  {"EMPTY_LIST", push(kindList, 0)},
+		']':  {"EMPTY_LIST", (*machine).emptyList},
 		'a':  {"APPEND", (*machine).appendOne},
 		'e':  {"APPENDS", func(m *machine) error { return m.appends(kindList) }},
 		0x8f: {"EMPTY_SET", push(kindSet, 0)},
@@ -59,12 +59,13 @@ func makeOpcodes() [256]opcode {
 		'Q':  {"BINPERSID", (*machine).persistentID},
 		'R':  {"REDUCE", (*machine).reduce},
 		'b':  {"BUILD", (*machine).build},
+		0x81: {"NEWOBJ", (*machine).newObj},
 		'i':  {"INST", (*machine).inst}, // reads the name it is refused by
 
 		'0': {name: "POP"}, '1': {name: "POP_MARK"}, '2': {name: "DUP"}, 'F': {name: "FLOAT"}, 'I': {name: "INT"},
 		'L': {name: "LONG"}, 'P': {name: "PERSID"}, 'S': {name: "STRING"}, 'T': {name: "BINSTRING"},
 		'V': {name: "UNICODE"}, 'd': {name: "DICT"}, 'g': {name: "GET"}, 'l': {name: "LIST"}, 'o': {name: "OBJ"},
-		'p': {name: "PUT"}, 0x81: {name: "NEWOBJ"}, 0x82: {name: "EXT1"}, 0x83: {name: "EXT2"}, 0x84: {name: "EXT4"},
+		'p': {name: "PUT"}, 0x82: {name: "EXT1"}, 0x83: {name: "EXT2"}, 0x84: {name: "EXT4"},
 		0x8b: {name: "LONG4"}, 0x8d: {name: "BINUNICODE8"}, 0x8e: {name: "BINBYTES8"}, 0x91: {name: "FROZENSET"},
 		0x92: {name: "NEWOBJ_EX"}, 0x96: {name: "BYTEARRAY8"}, 0x97: {name: "NEXT_BUFFER"}, 0x98: {name: "READONLY_BUFFER"},
 	}

@@ -24,12 +24,16 @@ type machine struct {
 	marks   []int
 	memo    memo
 	done    bool
-	items   pages[value]  // of tuples
-	dicts   int           // made so far
-	entries pages[entry]  // of all dicts
-	runs    pages[run]    // which of them belong to which dict
-	listed  *pages[value] // when set, what is appended to lists
-	asked   *pages[value] // when set, the ids of all storages
+	items   pages[value] // of tuples
+	dicts   int          // made so far
+	entries pages[entry] // of all dicts
+	runs    runs         // which of them belong to which dict
+	keep    bool         // lists keep their items, and inert objects may be made
+	// The items of lists if they are kept, and which belong to which list.
+	listItems pages[value]
+	listRuns  runs
+	listed    *pages[value] // when set, what is appended to lists
+	asked     *pages[value] // when set, the ids of all storages
 }
 
 // entry is an item of a dict.

@@ -60,33 +60,38 @@ func Open(path string) (*File, error) {
 // Parse parses a whole file held in data, which the tensors then refer to. name stands for the file in errors, which
 // are those of Open. Besides data it takes at most 1 MiB and 8 bytes for every byte of pickle.
 func Parse(name string, data []byte) (*File, error) {
-	f := &File{name: name, size: len(data)}
-	var err error
-	switch {
-	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
-		err = f.parseZip(data)
-	case len(data) > tarMagicAt && bytes.HasPrefix(data[tarMagicAt:], []byte(tarMagic)):
-		err = place{file: name}.unsupported("is a tar archive, as the first versions of torch wrote them; load it in Python and save it again")
-	case len(data) >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5:
-		err = f.parseLegacy(data)
-	default:
-		err = place{file: name}.bad("%s", identify(data))
-	}
+	f, object, find, err := parse(name, data, false)
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return f, f.collect(object, find)
+}
+
+// parse returns the object of a file and what finds its storages. keep is as in machine.
+func parse(name string, data []byte, keep bool) (f *File, object value, find finder, err error) {
+	f = &File{name: name, size: len(data), machine: &machine{file: name, keep: keep}}
+	switch {
+	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
+		object, find, err = f.parseZip(data)
+	case len(data) > tarMagicAt && bytes.HasPrefix(data[tarMagicAt:], []byte(tarMagic)):
+		err = place{file: name}.unsupported("is a tar archive, as the first versions of torch wrote them; load it in Python and save it again")
+	case len(data) >= 2 && data[0] == 0x80 && data[1] >= 2 && data[1] <= 5:
+		object, find, err = f.parseLegacy(data)
+	default:
+		err = place{file: name}.bad("%s", identify(data))
+	}
+	return f, object, find, err
 }
 
 // parseZip reads the zip format.
-func (f *File) parseZip(data []byte) error {
+func (f *File) parseZip(data []byte) (object value, find finder, err error) {
 	records, err := readZip(f.name, data)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	top, err := findTop(f.name, records)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	below := make(map[string]*record, len(records))
 	for i := range records {
@@ -96,27 +101,27 @@ func (f *File) parseZip(data []byte) error {
 		}
 	}
 	if below[recordScript] != nil {
-		return place{file: f.name}.unsupported("is a TorchScript archive (torch.jit.save), not a checkpoint; load it in Python and torch.save its state_dict")
+		return 0, nil, place{file: f.name}.unsupported("is a TorchScript archive (torch.jit.save), not a checkpoint; load it in Python and torch.save its state_dict")
 	}
 	if err := f.checkVersion(data, below); err != nil {
-		return err
+		return 0, nil, err
 	}
 	if err := f.checkByteOrder(data, below[recordByteOrder]); err != nil {
-		return err
+		return 0, nil, err
 	}
 	pickle, err := f.readRecord(data, below[recordPickle], maxPickle)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
-	f.machine = &machine{file: f.name, record: recordPickle, data: pickle}
-	object, err := f.machine.load()
+	f.machine.record, f.machine.data = recordPickle, pickle
+	object, err = f.machine.load()
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	if rest := len(pickle) - f.machine.pos; rest > 0 {
-		return place{f.name, recordPickle}.bad("found %s after the pickle's end", badfile.Count(rest, "byte"))
+		return 0, nil, place{f.name, recordPickle}.bad("found %s after the pickle's end", badfile.Count(rest, "byte"))
 	}
-	return f.collect(object, f.zipStorages(data, below))
+	return object, f.zipStorages(data, below), nil
 }
 
 // checkVersion refuses the zip formats that PyTorch would not read. Only the first files of the format lack a version.

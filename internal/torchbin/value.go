@@ -23,6 +23,7 @@ const (
 	kindGlobal       // index into globals
 	kindStorage      // the tuple of its persistent id
 	kindTensor       // the tuple of its rebuild function's arguments
+	kindObject       // of an inert class: its number, among those of dicts, and its global
 	kindOpaque       // something of no use here, such as a torch.device
 )
 
@@ -30,7 +31,7 @@ const (
 var describe = [...]string{kindNone: "None", kindBool: "a bool", kindInt: "an int", kindBig: "a very large int", kindFloat: "a float",
 	kindText: "a str", kindBytes: "bytes", kindTuple: "a tuple", kindLong: "a long tuple", kindList: "a list", kindSet: "a set",
 	kindDict: "a dict", kindOrdered: "an OrderedDict", kindGlobal: "a class or function", kindStorage: "a storage",
-	kindTensor: "a tensor", kindOpaque: "an object"}
+	kindTensor: "a tensor", kindObject: "an instance", kindOpaque: "an object"}
 
 func (k kind) String() string { return describe[k] }
 

@@ -18,6 +18,7 @@ type attention[F constraints.Float] struct {
 // mix is softmax(q·kᵀ·scale)·v, head by head.                        u [B·T, D] → [B·T, D]
 func (m *attention[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 	keys, values := &states[blocks.Keys], &states[blocks.Values]
+	u = scaled(m.oracle, u, m.InScale)
 	q := m.linear(b.Take("q_proj.weight"), u, m.bias(b, "q_proj.bias", m.Bias)) // [B·T, q, hd]
 	k := m.linear(b.Take("k_proj.weight"), u, m.bias(b, "k_proj.bias", m.Bias)) // [B·T, kv, hd]
 	v := m.linear(b.Take("v_proj.weight"), u, m.bias(b, "v_proj.bias", m.Bias)) // [B·T, kv, hd]

@@ -16,7 +16,7 @@ type mlp[F constraints.Float] struct {
 	*blocks.MLPSizes
 }
 
-// mix is down·max(up·u, 0)², or down·(silu(gate·u) * up·u).          u [rows, D] → [rows, D]
+// mix is down·max(up·u, 0)², or down·(silu(scale·gate·u) * up·u).          u [rows, D] → [rows, D]
 func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 	if m.Both != "" {
 		both := m.linear(b.Take(m.Both+".weight"), u, m.bias(b, m.Both+".bias", m.Bias)) // [rows, 2F]
@@ -28,6 +28,7 @@ func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 	var gate []F
 	if m.Gate != "" {
 		gate = m.linear(b.Take(m.Gate+".weight"), u, m.bias(b, m.Gate+".bias", m.Bias))
+		gate = scaled(m.oracle, gate, m.GateScale)
 	}
 	return m.linear(b.Take(m.Down+".weight"), m.activate(wide, gate), m.bias(b, m.Down+".bias", m.Bias))
 }
@@ -136,16 +137,19 @@ func (m *experts[F]) weights(logits, correction []F) []F {
 	return m.narrow(weights)
 }
 
-// softmax weights the largest logits by their softmax.
+// softmax weights the largest logits by their softmax, over all or over these.
 func (m *experts[F]) softmax(row int, weights, logits []F) {
 	chosen := m.choose(row, logits)
+	over := chosen
+	if m.OverAll {
+		over = largest(logits, m.Count)
+	}
 	var sum F
-	for _, e := range chosen {
-		weights[e] = exp(logits[e] - logits[chosen[0]])
-		sum += weights[e]
+	for _, e := range over {
+		sum += exp(logits[e] - logits[chosen[0]])
 	}
 	for _, e := range chosen {
-		weights[e] /= sum
+		weights[e] = exp(logits[e]-logits[chosen[0]]) / sum
 	}
 }
 

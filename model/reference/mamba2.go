@@ -17,10 +17,11 @@ func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 	conv, ssm := &states[blocks.Conv], &states[blocks.SSM]
 	I, C, H, P, G := m.Inner(), m.Channels(), m.Heads, m.HeadDim, m.Groups
 	width := I + C + H
-	zxBCdt := m.linear(b.Take("in_proj.weight"), u, m.bias(b, "in_proj.bias", m.Bias)) // [B·T, I+C+H]
+	zxBCdt := m.linear(b.Take("in_proj.weight"), scaled(m.oracle, u, m.InScale), m.bias(b, "in_proj.bias", m.Bias)) // [B·T, I+C+H]
+	m.sections(zxBCdt)
 	xBC := m.convolve(zxBCdt[I:], width, C, conv, m.vector(b, "conv1d.weight"), m.bias(b, "conv1d.bias", m.ConvBias))
 	A, skip, dtBias := m.vector(b, "A_log"), m.vector(b, "D"), m.vector(b, "dt_bias") // [H]
-	norm := m.vector(b, "norm.weight")                                                // [I]
+	norm := m.bias(b, "norm.weight", m.Norm != blocks.NoNorm)                         // [I]
 	y, dt := make([]F, m.rows*I), make([]F, m.batch.Tokens)
 	for seq := range m.batch.Sequences {
 		from, to := m.batch.Real(seq)
@@ -40,14 +41,46 @@ func (m *mamba2[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 		for t := row; t < row+to-from && !m.stopped(); t++ {
 			x, z, out := xBC[t*C:][:I], zxBCdt[t*width:][:I], y[t*I:][:I]
 			for c := range out {
-				out[c] = narrowed(m.oracle, out[c]+F(skip[c/P]*x[c])) * narrowed(m.oracle, silu(z[c]))
+				out[c] = narrowed(m.oracle, out[c]+F(skip[c/P]*x[c]))
 			}
-			for lo := 0; lo < I; lo += I / G {
-				rmsNorm(out[lo:lo+I/G], norm[lo:lo+I/G], F(m.NormEps))
-			}
+			m.gated(out, z, norm, I/G)
 		}
 	}
-	return m.outProj(b, y, m.bias(b, "out_proj.bias", m.Bias))
+	return m.outProj(b, y, m.bias(b, "out_proj.bias", m.OutBias))
+}
+
+// sections multiplies z, x, B, C and dt [B·T, I+C+H] by their factors.
+func (m *mamba2[F]) sections(zxBCdt []F) {
+	if m.Sections == nil {
+		return
+	}
+	for rest := zxBCdt; len(rest) > 0; {
+		for i, n := range []int{m.Inner(), m.Inner(), m.Groups * m.StateSize, m.Groups * m.StateSize, m.Heads} {
+			for j := range n {
+				rest[j] *= F(m.Sections[i])
+			}
+			rest = rest[n:]
+		}
+	}
+	m.narrow(zxBCdt)
+}
+
+// gated multiplies y [I] by silu(z), before or after the norm of groups of some width, or without a norm.
+func (m *mamba2[F]) gated(y, z, norm []F, width int) {
+	gate := func() {
+		for c := range y {
+			y[c] *= narrowed(m.oracle, silu(z[c]))
+		}
+	}
+	if m.Norm != blocks.NormBeforeGate {
+		gate()
+	}
+	for lo := 0; lo < len(y) && m.Norm != blocks.NoNorm; lo += width {
+		rmsNorm(y[lo:lo+width], norm[lo:lo+width], F(m.NormEps))
+	}
+	if m.Norm == blocks.NormBeforeGate {
+		gate()
+	}
 }
 
 // head is what one head scans. Token t of x, b and c is at t times xStride, of y at t times yStride.

@@ -155,22 +155,24 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		states, branch := cache.states[l], []F(nil)
+		states, branch, u := cache.states[l], []F(nil), []F(nil)
 		for i := range steps {
 			s := &steps[i]
 			n, layer := len(s.States(o.family)), bind.Layer(s.Layer)
-			u := o.read(s, hidden, embedded, branch)
-			if s.Norm != "" {
-				u = o.norm(u, layer.Take(s.Norm))
+			if s.Norm != "" || s.FromBranch {
+				u = o.read(s, hidden, embedded, branch)
+				if s.Norm != "" {
+					u = o.norm(u, layer.Take(s.Norm))
+				}
+				o.clearPadding(u, len(u)/o.rows)
 			}
-			o.clearPadding(u, len(u)/o.rows)
 			out := o.block(s)(layer.Under(s.Under), u, states[:n])
 			if states = states[n:]; s.ToBranch {
 				branch = out
 				continue
 			}
 			for i, v := range out {
-				hidden[i] += narrowed(o, F(v*F(scales.Residual)))
+				hidden[i] += narrowed(o, F(v*F(s.Scale)))
 			}
 			o.narrowState(hidden)
 		}
@@ -185,9 +187,9 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 	}
 	switch want.Logits {
 	case model.LogitsAll:
-		out.Logits = o.logits(final, F(scales.Logits))
+		out.Logits = o.logits(final, scales)
 	case model.LogitsLast:
-		out.Logits = o.logits(o.lastTokens(final), F(scales.Logits))
+		out.Logits = o.logits(o.lastTokens(final), scales)
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
 }
@@ -214,10 +216,10 @@ func (o *oracle[F]) read(s *blocks.Step, hidden, embedded, branch []F) []F {
 }
 
 // logits are those of rows of the final norm's output.
-func (o *oracle[F]) logits(final []F, divisor F) []F {
+func (o *oracle[F]) logits(final []F, scales blocks.Scales) []F {
 	y := o.linear(o.bind.Take(names.Head), final, nil)
 	for i := range y {
-		y[i] /= divisor
+		y[i] = y[i] * F(scales.Logits) / F(scales.Divisor)
 	}
 	return o.narrow(y)
 }
@@ -303,6 +305,18 @@ func rmsNorm[F constraints.Float](x, weight []F, eps F) {
 			x[i] *= weight[i]
 		}
 	}
+}
+
+// scaled returns x times a number, 0 standing for 1.
+func scaled[F constraints.Float](o *oracle[F], x []F, scale float64) []F {
+	if scale == 0 || scale == 1 {
+		return x
+	}
+	y := make([]F, len(x))
+	for i, v := range x {
+		y[i] = v * F(scale)
+	}
+	return o.narrow(y)
 }
 
 // bias returns a bias that the configuration may do without; nil then.

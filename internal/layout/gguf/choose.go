@@ -215,6 +215,17 @@ func (g *target) noteChoices(p *write.Plan) {
 	}
 }
 
+// noteFolded says what becomes of bits that multipliers cost.
+func (g *target) noteFolded(p *write.Plan) {
+	for _, s := range p.Steps {
+		if strings.HasPrefix(s.Transform, "times multipliers") && s.DType != tensor.F32 && s.DType == s.FromDType {
+			p.Note(fmt.Sprintf("the multipliers go into the weights, where llama.cpp has them, rounded to %s: on the way back some weights "+
+				"differ in their last bit, but not from a file in f32", s.DType))
+			return
+		}
+	}
+}
+
 // keyImatrix begins the keys about an importance matrix.
 const keyImatrix = "quantize.imatrix."
 

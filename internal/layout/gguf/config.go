@@ -3,6 +3,7 @@ package gguf
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/config"
@@ -37,8 +38,20 @@ func parseConfig(file string, f *gguf.File, vocab int, tied bool) (config.Config
 	if i := slices.IndexFunc(f.Tensors(), func(t gguf.Tensor) bool { return strings.HasSuffix(t.Name, ".ffn_gate.weight") && len(t.Shape) == 2 }); i >= 0 {
 		gate = f.Tensors()[i].Shape[0]
 	}
-	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, Gate: gate,
-		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias")})
+	return config.ParseGGUF(file, keys{f}, config.GGUFTensors{Vocab: vocab, Tied: tied, Gate: gate, Routers: routers(f),
+		ConvBias: has(".ssm_conv1d.bias"), AttentionBias: has(".attn_q.bias"), MLPBias: has(".ffn_up.bias"), MixerNorm: has(".ssm_norm.weight")})
+}
+
+// routers returns the layers that have a router of experts.
+func routers(f *gguf.File) map[int]bool {
+	layers := make(map[int]bool)
+	for _, t := range f.Tensors() {
+		layer, isRouter := strings.CutSuffix(strings.TrimPrefix(t.Name, "blk."), ".ffn_gate_inp.weight")
+		if n, err := strconv.Atoi(layer); isRouter && err == nil {
+			layers[n] = true
+		}
+	}
+	return layers
 }
 
 // encodeConfig returns the keys that hold a configuration, and those of gomamba's own, which stand last in a file. Errors are

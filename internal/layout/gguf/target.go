@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/convert/recipe"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filetype"
+	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
@@ -44,6 +45,7 @@ func (g *target) Prepare(p *write.Plan) error {
 		return &badfile.UnsupportedError{File: p.From.Path, Where: "dtype",
 			Detail: fmt.Sprintf("llama.cpp has no weights of type %s; choose %s", p.Recipe.DType(), badfile.Or(known))}
 	}
+	p.Config = config.InGGUF(p.Config)
 	model, _, err := encodeConfig(p.Config)
 	if err != nil {
 		return err
@@ -73,11 +75,19 @@ func (*target) Further(p *write.Plan) bool {
 // Step implements write.Target.
 func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
 	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
+	folded := false
+	for i, t := range parts {
+		parts[i] = fold.Into(p.From.Config, w.Parts[i].Name, t)
+		folded = folded || len(names.Factors(p.From.Config, w.Parts[i].Name)) > 0
+	}
 	if g.f32[stored.Name] = stored.F32; stored.F32 && p.From.Keys == nil && p.From.Matrix != tensor.F32 && write.Common(parts) == tensor.F32 {
 		g.wide = append(g.wide, names.ToHF(p.Config, w.Parts[0].Name))
 	}
 	source, err := g.source(p, parts, stored)
 	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
+	if folded {
+		step.Transform = strings.TrimSuffix("times multipliers, "+step.Transform, ", ")
+	}
 	if block, ok := regroups(parts, stored); err == nil && ok && source.DType == block {
 		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
 		err = g.addScale(p, step, parts)
@@ -156,6 +166,7 @@ func (g *target) Finish(p *write.Plan) {
 		p.Note("the convolution has no bias, llama.cpp demands one: zeros are written, which change nothing")
 	}
 	g.noteChoices(p)
+	g.noteFolded(p)
 	p.Sort(func(s write.Step) string {
 		if base, scale := strings.CutSuffix(s.To, scaleEnding); scale {
 			return names.GGUFInHF(p.Config, base+weightEnding) + scaleEnding
@@ -226,7 +237,8 @@ type parameters struct {
 func count(p *write.Plan) (n parameters) {
 	for _, s := range p.Steps {
 		size, _ := tensor.Count(s.Shape) // of a valid configuration
-		if s.Transform == transformZeros || s.Transform == transformScale {
+		copied := s.To == names.HeadGGUF && config.OutOfGGUF(p.Config).Shared().TieWordEmbeddings
+		if s.Transform == transformZeros || s.Transform == transformScale || copied {
 			continue
 		}
 		n.all += size

@@ -11,6 +11,7 @@ import (
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/scheme"
@@ -34,6 +35,12 @@ func (Target) Files(p *write.Plan, limit int64) (int, error) {
 
 // Prepare states the dtype that all tensors will have; where they keep several, it stands as the source has it.
 func (Target) Prepare(p *write.Plan) error {
+	if p.From.Keys != nil {
+		p.Config = config.OutOfGGUF(p.Config)
+		if lost := config.Lost(p.Config); lost != "" {
+			p.Note(lost)
+		}
+	}
 	dtype := p.Recipe.DType()
 	switch {
 	case dtype.Quantized():
@@ -98,6 +105,11 @@ func (Target) Further(*write.Plan) bool { return true }
 // Step keeps names and shapes. What the source's layout always stores as F32 goes back to the dtype of the matrices if no
 // value is lost by that: it came from there, unless the source says otherwise. Where matrices are quantized everything becomes F32.
 func (Target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	if config.Folded(p.From.Config) {
+		for i, t := range parts {
+			parts[i] = fold.OutOf(p.Config, w.Parts[i].Name, t)
+		}
+	}
 	dtype := p.Recipe.Choose(write.Common(parts))
 	if p.Recipe.Keeps() {
 		if len(quantized(p.From.Tensors)) > 0 {

@@ -43,10 +43,11 @@ func Rows(t tensor.Tensor, name string, dtype tensor.DType, shape []int, from fu
 
 // cast returns the elements first to end of t as dtype.
 func cast(s *Scratch, t tensor.Tensor, dtype tensor.DType, first, end int, change func(first int, values []float32) error) ([]byte, error) {
-	if t.DType == dtype && t.Coding == nil && change == nil {
-		data := t.Piece(first, end).Data
-		mmap.Fetch(data)
-		return data, nil
+	if t.DType == dtype && change == nil {
+		if piece := t.Piece(first, end).Solid(); piece.Coding == nil {
+			mmap.Fetch(piece.Data)
+			return piece.Data, nil
+		}
 	}
 	values, err := s.read(t, dtype, first, end, change != nil)
 	if err != nil {
@@ -87,7 +88,7 @@ func stack(name string, dtype tensor.DType, shape []int, n int, piece func(s *Sc
 // read returns the elements first to end of t as float32, after a check that they are sound and that dtype holds them. owned says
 // that the caller changes them.
 func (s *Scratch) read(t tensor.Tensor, dtype tensor.DType, first, end int, owned bool) ([]float32, error) {
-	stored := t.Piece(first, end)
+	stored := t.Piece(first, end).Solid()
 	mmap.Fetch(stored.Data)
 	var values []float32
 	if stored.DType == tensor.F32 && stored.Coding == nil && !owned {
@@ -119,7 +120,7 @@ func sound(from tensor.Tensor, values []float32, first int) error {
 	case bad < 0:
 		return nil
 	case from.Coding != nil && from.DType != tensor.Coded:
-		return fmt.Errorf("element %d becomes %v with the adapter, whose scale or values are too large", first+bad, values[bad])
+		return fmt.Errorf("element %d becomes %v with the adapter or the multipliers, which are too large", first+bad, values[bad])
 	}
 	if from.Coding != nil {
 		return fmt.Errorf("element %d is %v, for a scale of %s is not finite or too large; the file is damaged: download it again, or take another one",

@@ -12,7 +12,7 @@ import (
 // threes are instructions on three registers of one arrangement.
 var threes = map[string]uint32{
 	"fadd 4s": 0x4e20d400, "fadd 2d": 0x4e60d400, "fsub 4s": 0x4ea0d400, "fsub 2d": 0x4ee0d400,
-	"fmul 4s": 0x6e20dc00, "fmul 2d": 0x6e60dc00, "fdiv 2d": 0x6e60fc00,
+	"fmul 4s": 0x6e20dc00, "fmul 2d": 0x6e60dc00, "fdiv 4s": 0x6e20fc00, "fdiv 2d": 0x6e60fc00,
 	"fmax 4s": 0x4e20f400, "fmax 2d": 0x4e60f400, "fmin 4s": 0x4ea0f400, "fmin 2d": 0x4ee0f400,
 	"faddp 2d": 0x6e60d400, "fmaxnm 2d": 0x4e60c400, "fmaxnmp 2d": 0x6e60c400,
 	"fcmgt 4s": 0x6ea0e400, "fcmge 4s": 0x6e20e400, "fcmeq 4s": 0x4e20e400,
