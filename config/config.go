@@ -21,6 +21,8 @@ const (
 	Jamba         Family = "jamba"
 	FalconH1      Family = "falcon_h1"
 	Bamba         Family = "bamba"
+	Zamba         Family = "zamba"
+	Zamba2        Family = "zamba2"
 	MambaSSM      Family = "mamba_ssm" // of the original layout: a name of our own
 )
 

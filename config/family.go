@@ -24,7 +24,7 @@ type entry struct {
 // families lists the entries in the order in which the architectures came.
 var families = []*entry{
 	&entryMamba, &entryFalconMamba, &entryMamba2, &entryMamba3, &entryNemotronH, &entryGraniteHybrid, &entryJamba, &entryFalconH1,
-	&entryBamba, &entryMambaSSM,
+	&entryBamba, &entryZamba, &entryZamba2, &entryMambaSSM,
 }
 
 // twin is the family whose tensors an entry's models have, too: only settings distinguish the two.
@@ -55,6 +55,13 @@ const (
 	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
 	BlockMHA         Block = "mha"          // attention of mamba_ssm: its projections are one, over which a convolution may run
 	BlockGatedMLP    Block = "gated_mlp"    // of mamba_ssm: fc2(y·silu(gate)), both of fc1
+	BlockLinear      Block = "linear"       // one projection
+
+	BlockSharedAttention Block = "shared_attention" // attention that several layers share, over the stream and the embeddings
+	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after it
+	BlockZamba           Block = "zamba"            // the mixer of Mamba-1 by heads
+	BlockJoinedZamba     Block = "joined_zamba"     // such a mixer that reads what a shared block gave beside the stream
+	BlockJoinedMamba2    Block = "joined_mamba2"    // a mixer that reads what these gave beside the stream
 )
 
 // uniform is a network of layers that are one block each, all of a kind.

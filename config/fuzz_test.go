@@ -32,6 +32,8 @@ func FuzzParseHF(f *testing.F) {
 		`{"model_type":"mamba2","hidden_size":40,"num_heads":10,"head_dim":8,"n_groups":5,"time_step_limit":[1e-3,{"__float__":"Infinity"}]}`,
 		`{"model_type":"mamba2","num_heads":8192,"head_dim":1,"state_size":65536,"n_groups":8192,"norm_before_gate":null}`,
 		`{"model_type":"granitemoehybrid","num_hidden_layers":2,"layer_types":["mamba","attention"],"position_embedding_type":"rope"}`,
+		`{"model_type":"zamba","num_hidden_layers":7,"attn_layer_period":2,"attn_layer_offset":1,"n_mamba_heads":4}`,
+		`{"model_type":"zamba2","num_hidden_layers":3,"layers_block_type":["mamba","hybrid","hybrid"],"num_mem_blocks":2,"tie_word_embeddings":false}`,
 		`{"model_type":"granitemoehybrid","rope_parameters":{"rope_type":"yarn","x":[1]},"rope_theta":1e4,"head_dim":3,"mamba_d_head":64}`,
 		`{"model_type":"falcon_h1","mamba_d_ssm":null,"mamba_n_heads":64,"mamba_d_head":"auto","ssm_multipliers":[1,2,-3,1e-3,5],"mlp_multipliers":null}`,
 		`{"model_type":"bamba","attn_layer_indices":[-1,0,99],"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.25}}`,

@@ -40,7 +40,7 @@ func (l *llamaCpp) archs() []string {
 		return l.hybrid.archs
 	}
 	if l.arch == "" {
-		return nil
+		return nil // llama.cpp does not have the family
 	}
 	return []string{l.arch}
 }

@@ -212,7 +212,7 @@ func (c *GraniteHybridConfig) fields() []field {
 		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
 		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
 
-		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
+		statedIntField("head_dim", &c.HeadDim, &c.HeadDimStated).deciding(Results).counting(attention), // the shapes show its products with the heads
 		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
 		positionField("position_embedding_type", &c.PositionEmbedding).deciding(Results).counting(attention),
 		ropeField("rope_parameters", &c.Rope, c.Positions).deciding(Results).counting(attention),

@@ -181,6 +181,34 @@ func nullableField(f field, p *int, absent int) field {
 	return f
 }
 
+// statedIntField is a key that is written only if the file states it, which null does not.
+func statedIntField(key string, p *int, stated *bool) field {
+	f := intField(key, p, 1, maxInner)
+	decodeInt, show := f.decode, f.text
+	f.decode = func(v jsonobj.Value) bool { *stated = true; return decodeInt(v) }
+	f.text = func() string {
+		if *stated {
+			return show()
+		}
+		return ""
+	}
+	return f
+}
+
+// gatedField is the activation of the gate of an MLP that may be GELU.
+func gatedField(key string, p *string) field {
+	f := activationField(key, p)
+	f.check = func() bool { return *p == "gelu" || *p == "silu" || *p == "swish" }
+	f.want = `"gelu" or "silu" (or its alias "swish")`
+	f.same = func() string {
+		if *p == "gelu" {
+			return *p
+		}
+		return "silu"
+	}
+	return f
+}
+
 // word is a kind of layer as lists of transformers spell it, the current one first.
 type word struct {
 	kind     Block
@@ -193,6 +221,8 @@ var layerWords = []word{
 	{BlockAttention, []string{"full_attention", "attention"}},
 	{BlockMLP, []string{"mlp"}},
 	{BlockMoE, []string{"moe"}},
+	{BlockSharedAttention, []string{"hybrid"}},
+	{BlockZamba, []string{"linear_attention", "mamba"}},
 }
 
 // layersField lists the kinds of the layers: words of a family's choice.
@@ -290,7 +320,15 @@ func (o notInOld) EncodeMistral() ([]byte, error) {
 
 // noLayoutBut is the error of an older layout for a family that it does not hold.
 func noLayoutBut(f Family, layout string) error {
-	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose hf or gguf", f, layout)
+	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose %s", f, layout, hybridLayouts(f))
+}
+
+// hybridLayouts names the layouts that hold a hybrid.
+func hybridLayouts(f Family) string {
+	if len(entryOf(f).gguf.archs()) == 0 {
+		return "hf"
+	}
+	return "hf or gguf"
 }
 
 // countBlocks counts the layers that are such a block.
@@ -314,7 +352,9 @@ func scaleField(key string, p *float64) field {
 
 // mixerWords says the sizes of the Mamba-2 blocks, if there are any.
 func mixerWords(c Config, m *Mixer2) string {
-	if !slices.ContainsFunc(c.Blocks(), func(layer []Block) bool { return slices.Contains(layer, BlockMamba2) }) {
+	if !slices.ContainsFunc(c.Blocks(), func(layer []Block) bool {
+		return slices.Contains(layer, BlockMamba2) || slices.Contains(layer, BlockJoinedMamba2)
+	}) {
 		return ""
 	}
 	return fmt.Sprintf("%s of %d, n_groups %d, ", badfile.Count(m.MambaNumHeads, "head"), m.MambaHeadDim, m.NGroups)

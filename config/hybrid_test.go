@@ -78,6 +78,16 @@ func TestRefusedHybrids(t *testing.T) {
 		{"bamba", `"attn_layer_indices": [1.5]`, false, "attn_layer_indices: found"},
 		{"bamba", `"attn_layer_indices": [0], "head_dim": 6`, false, "head_dim: found 6, of which 3 channels turn; expected an even number of them"},
 		{"bamba", `"attn_layer_indices": [0], "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 2}`, false, "partial_rotary_factor 2, expected a number up to 1"},
+		{"zamba", `"n_mamba_heads": 5`, false, "n_mamba_heads: found 5, which does not divide mamba_expand*hidden_size = 7424"},
+		{"zamba", `"attention_hidden_size": 3712`, false, "attention_hidden_size: found 3712, expected 2*hidden_size = 7424"},
+		{"zamba", `"hidden_mamba_act": "gelu"`, true, "hidden_mamba_act"},
+		{"zamba2", `"layers_block_type": ["mamba", "attention"]`, false, `layers_block_type: found the string "attention" for layer 1`},
+		{"zamba2", `"layers_block_type": ["mamba", "hybrid"]`, false, "layers_block_type: found 2 layers, expected num_hidden_layers 54"},
+		{"zamba2", `"n_mamba_heads": 7`, false, "n_mamba_heads: found 7 heads of 731 channels, expected mamba_expand*hidden_size = 5120"},
+		{"zamba2", `"hidden_act": "relu"`, true, `hidden_act: found "relu", expected "gelu" or "silu"`},
+		{"zamba2", `"use_mem_rope": true, "rope_scaling": {"type": "linear", "factor": 2}`, true, `rope_scaling: found the type "linear"`},
+		{"zamba2", `"use_shared_attention_adapter": true, "num_key_value_heads": 8`, false, "use_shared_attention_adapter: found true with 5120 channels of queries and 1280 of keys"},
+		{"zamba2", `"num_mem_blocks": 0`, false, "num_mem_blocks: found 0"},
 	} {
 		_, err := ParseHF("config.json", []byte(`{"model_type": "`+test.family+`", `+test.keys+`}`))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {

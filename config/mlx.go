@@ -152,7 +152,7 @@ func EncodeMLX(c Config, quantization string) ([]byte, error) {
 	}
 	how := entryOf(c.Family()).mlx
 	if how == nil {
-		return nil, unsupported(keyModelType, "found %s: models of this family are not written for mlx-lm; choose hf or gguf", badfile.Quote(string(c.Family())))
+		return nil, unsupported(keyModelType, "found %s: models of this family are not written for mlx-lm; choose %s", badfile.Quote(string(c.Family())), hybridLayouts(c.Family()))
 	}
 	if err := how.writable(c); err != nil {
 		return nil, err

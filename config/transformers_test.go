@@ -53,7 +53,7 @@ func TestAsTransformers(t *testing.T) {
 			t.Errorf("%s: a clone is another one", text)
 		}
 	}
-	if len(seen) != 8 {
-		t.Errorf("records of %v, want eight families", seen)
+	if len(seen) != 10 {
+		t.Errorf("records of %v, want ten families", seen)
 	}
 }

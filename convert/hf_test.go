@@ -66,7 +66,7 @@ func read(t *testing.T, elem ...string) []byte {
 // file as in shards: tensor order, headers, shard boundaries, index and generation config.
 func TestSameAsSavePretrained(t *testing.T) {
 	var folders []string
-	for _, family := range []string{"mamba1", "nemotron", "granite", "jamba"} {
+	for _, family := range []string{"mamba1", "nemotron", "granite", "jamba", "zamba", "zamba2"} {
 		found, err := filepath.Glob(filepath.Join(fixtures, "..", family, "*", filenames.Config))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no fixtures of %s: %v", family, err)

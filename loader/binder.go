@@ -41,6 +41,9 @@ func (b *Binder) Take(name string) tensor.Tensor {
 		return tensor.Tensor{}
 	}
 	name = b.prefix + name
+	if original, copied := b.ck.copied(name); copied {
+		name = original
+	}
 	if _, ok := b.ck.spec[name]; !ok {
 		*b.err = fmt.Errorf("loader: a %s model of this configuration has no tensor %s", b.ck.cfg.Family(), badfile.Quote(name))
 		return tensor.Tensor{}

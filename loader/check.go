@@ -123,6 +123,7 @@ type examination struct {
 	misnamed []string // names that stand for one of the table
 	leftOver []string // names of the family that the configuration cannot hold
 	foreign  []string
+	copies   []twin
 }
 
 type shapeMismatch struct {
@@ -140,6 +141,7 @@ func (ck *Checkpoint) examine(opts Options) error {
 	for _, s := range table {
 		ck.spec[s.Name] = s
 	}
+	ck.copied = names.Copies(ck.cfg)
 	ck.found = make(map[string]int, len(table))
 	files, err := ck.layout.InFiles(ck.cfg)
 	if err != nil {
@@ -152,6 +154,9 @@ func (ck *Checkpoint) examine(opts Options) error {
 	ck.tensors = layout.Divide(ck.weights.Tensors, x.divisible)
 	for i, t := range ck.tensors {
 		x.sort(i, t)
+	}
+	if err := x.settleCopies(); err != nil {
+		return err
 	}
 	meant := x.settleMisnamed()
 	required := 0
@@ -180,6 +185,10 @@ func (x *examination) sort(i int, t tensor.Tensor) {
 	canonical, renamed := names.Rename(name)
 	if renamed && canonical == names.Backbone+name {
 		name, renamed = canonical, false
+	}
+	if original, copied := x.ck.copied(name); copied {
+		x.copies = append(x.copies, twin{t, i, original})
+		return
 	}
 	spec, wanted := x.ck.spec[name]
 	_, twice := x.ck.found[name]

@@ -52,6 +52,8 @@ type Checkpoint struct {
 	spec  map[string]names.Spec // the name table of cfg
 	found map[string]int        // name in the table to index in tensors
 
+	copied func(name string) (original string, ok bool) // of tensors that several layers share: names.Copies
+
 	further []tensor.Tensor // see Further
 
 	adapter *adapter.Adapter // nil: none

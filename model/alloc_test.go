@@ -15,6 +15,7 @@ import (
 func TestTokenAllocatesNothing(t *testing.T) {
 	for _, fixture := range []string{
 		"mamba1/default", "falcon/default", "mamba2/groups4", "nemotron/latent", "granite/moe", "jamba/moe", "mambassm/options",
+		"zamba/default", "zamba2/adapters",
 	} {
 		ck, err := loader.Open("../fixtures/"+fixture, loader.Options{})
 		if err != nil {

@@ -15,6 +15,7 @@ type attention struct {
 	qProj, kProj, vProj, oProj weight    // [q·hd, D], [kv·hd, D], [kv·hd, D], [D, q·hd]
 	qBias, kBias, vBias, oBias []float32 // [q·hd], [kv·hd], [kv·hd], [D], or nil
 	in                         scaled
+	qMore, kMore, vMore        *lowRank // of a block that layers share, or nil
 }
 
 // columns are some of the columns of an array.
@@ -37,6 +38,7 @@ func newAttention(b binder, s *scratch, a *blocks.Attention) *attention {
 		kProj: matrix(b, "k_proj.weight"), kBias: optional(b, "k_proj.bias", a.Bias),
 		vProj: matrix(b, "v_proj.weight"), vBias: optional(b, "v_proj.bias", a.Bias),
 		oProj: matrix(b, "o_proj.weight"), oBias: optional(b, "o_proj.bias", a.OutBias),
+		qMore: newLowRank(b, s, a.QAdapter), kMore: newLowRank(b, s, a.KAdapter), vMore: newLowRank(b, s, a.VAdapter),
 	}
 	m.heads = newHeads(s, a, whole(s, "q_proj", a.Heads*a.Dim), whole(s, "k_proj", a.KeyHeads*a.Dim), whole(s, "v_proj", a.KeyHeads*a.Dim))
 	m.in = newScaled(s, a.InScale, m.qProj.Cols)
@@ -51,6 +53,9 @@ func (m *attention) forward(c *chunk) {
 	c.matMul(m.q.of(c), &m.qProj, u, m.qProj.Cols, m.qBias)
 	c.matMul(m.k.of(c), &m.kProj, u, m.kProj.Cols, m.kBias)
 	c.matMul(m.v.of(c), &m.vProj, u, m.vProj.Cols, m.vBias)
+	m.qMore.add(c, m.q.of(c))
+	m.kMore.add(c, m.k.of(c))
+	m.vMore.add(c, m.v.of(c))
 
 	// 2. to 4.                                                  [B·T, q, hd], over q
 	m.mix(c)

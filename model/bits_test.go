@@ -63,6 +63,7 @@ var variety = []string{
 	"jamba/dense", "jamba/moe",
 	"falcon_h1/tied", "falcon_h1/norm", "falcon_h1/bias", "bamba/default", "bamba/bias",
 	"mambassm/mamba2attn", "mambassm/options", "mamba3/siso", "mamba3/mimo", "mamba3/options", "mamba3/mimonorm",
+	"zamba/default", "zamba2/blocks", "zamba2/adapters", "zamba2/untied",
 }
 
 // TestOneBitPattern cuts prompts everywhere, steps them token by token, changes threads, and takes the cache through a
@@ -193,7 +194,7 @@ func statesOf(c *model.Cache, row int) (all [][]float32) {
 // TestParallelScan holds the scan that is divided by time to the sequential one, to rounding, and to its own bits: however a
 // prompt is cut, beside others, on any number of threads, and through a file.
 func TestParallelScan(t *testing.T) {
-	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd", "nemotron/moe", "granite/dense"} {
+	for _, name := range []string{"mamba1/default", "mamba1/oddstate", "falcon/odd", "mamba2/groups4", "mamba2/odd", "nemotron/moe", "granite/dense", "zamba/default"} {
 		path := filepath.Join(fixtureDir, name)
 		_, sequential := open(t, path, model.Options{})
 		_, m := open(t, path, model.Options{Threads: 3, ParallelScan: true})

@@ -43,18 +43,24 @@ func newBlock(step *blocks.Step, b binder, s *scratch) block {
 		return newGatedMLP(b, s, step.MLP)
 	case blocks.MLP, blocks.SwiGLU:
 		return newMLP(b, s, step.MLP, 1)
+	case blocks.Zamba:
+		return newZamba(b, s, step.Mamba1)
+	case blocks.Linear:
+		return newLinear(b)
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return newExperts(b, s, step.Experts)
 	}
 	panic(fmt.Sprintf("model: no block of kind %q", step.Kind))
 }
 
-// step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)).
+// step is a norm and the block that reads what it gives: hidden += scale · block(norm(hidden)), unless its flow says otherwise.
 type step struct {
-	norm       norm // without a weight the block reads what the one before it has read
+	norm       norm  // [D], or [2·D] of one that reads the embeddings too; without a weight there is none
+	width      []int // of the norm
 	block      block
 	scale      float64
 	from, upTo int // its states, among those of the layer
+	blocks.Flow
 }
 
 // norm is an RMS norm, or with a bias a LayerNorm.
@@ -84,14 +90,15 @@ func bind(ck *loader.Checkpoint, s *scratch, network [][]blocks.Step) (*weights,
 		scales:     blocks.ScalesOf(cfg),
 		embedding:  blocks.EmbeddingShown(cfg),
 	}
-	for l, kinds := range network {
+	for _, kinds := range network {
 		var steps []step
-		layer, at := b.Layer(l), 0
+		at := 0
 		for i := range kinds {
 			k := &kinds[i]
-			n := len(k.States(cfg))
+			n, layer := len(k.States(cfg)), b.Layer(k.Layer)
 			before := norm{optional(layer, k.Norm, k.Norm != ""), optional(layer, k.Bias, k.Bias != "")}
-			steps = append(steps, step{before, newBlock(k, layer.Under(k.Under), s), k.Scale, at, at + n})
+			steps = append(steps, step{before, []int{len(before.weight)}, newBlock(k, layer.Under(k.Under), s), k.Scale, at, at + n, k.Flow})
+			s.embedded, s.branched = s.embedded || k.Embedded, s.branched || k.ToBranch
 			at += n
 		}
 		w.layers = append(w.layers, steps)

@@ -50,8 +50,13 @@ type chunk struct {
 	padded bool   // some rows are padding
 
 	hidden []float32 // [rows, D] the residual stream
-	u      []float32 // [rows, D] normed, what a block reads
+	u      []float32 // [rows, D] normed, what a block reads; of a step that reads the embeddings too [rows, 2·D]
 	out    []float32 // [rows, D] what a block adds
+
+	embedded []float32 // [rows, D] the embeddings, if a step reads them
+	joined   []float32 // [rows, 2·D] the residual stream with them
+	branch   []float32 // [rows, D] of a layer that has one
+
 	logits []float32 // [rows, V], only as many rows as logits are wanted
 
 	scratch [][]float32 // of the blocks, by array
@@ -105,6 +110,12 @@ func (c *chunk) moveTo(b *Batch, start, width, logitRows int) {
 func (c *chunk) resize(rows, logitRows int) {
 	D, V := c.model.cfg.Shared().HiddenSize, c.model.cfg.Shared().VocabSize
 	c.hidden, c.u, c.out = resized(c.hidden, rows*D), resized(c.u, rows*D), resized(c.out, rows*D)
+	if c.model.scratch.embedded {
+		c.embedded, c.joined = resized(c.embedded, rows*D), resized(c.joined, 2*rows*D)
+	}
+	if c.model.scratch.branched {
+		c.branch = resized(c.branch, rows*D)
+	}
 	for i, width := range c.model.scratch.widths {
 		c.scratch[i] = resized(c.scratch[i], rowsOf(rows, c.model.scratch.copies[i])*width)
 	}

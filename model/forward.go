@@ -231,6 +231,7 @@ func (p *pass) chunk() error {
 		w.embeddings.Row(c.hidden[row*D:][:D], int(id))
 	}
 	kernel.Scale(c.hidden, w.scales.Embeddings)
+	copy(c.embedded, c.hidden)
 	p.part = Part{Start: c.start, Width: c.width, Hidden: p.part.Hidden[:0]}
 	if w.embedding {
 		p.keep()
@@ -248,7 +249,7 @@ func (p *pass) chunk() error {
 	if p.want.Logits == LogitsNone && !p.want.HiddenStates {
 		return p.visit(&p.part)
 	}
-	m.norm(c, w.normF)
+	m.norm(c, c.hidden, w.normF, w.width)
 	if p.want.HiddenStates {
 		p.part.Hidden = append(p.part.Hidden, c.u)
 	}
@@ -282,29 +283,6 @@ func (p *pass) keepLast() {
 		end := row.from + row.tokens - 1
 		copy(p.last[row.seq*D:][:D], p.c.u[end*D:])
 	}
-}
-
-// layer adds the blocks of layer l to the residual stream: hidden += scale · block(norm(hidden)), one after the other.
-func (m *Model) layer(c *chunk, l int, cache *Cache) {
-	if cache.scans != nil {
-		c.carries = cache.scans[l]
-	}
-	for i := range m.weights.layers[l] {
-		s := &m.weights.layers[l][i]
-		if s.norm.weight != nil {
-			m.norm(c, s.norm)
-			c.clearPadding(c.u, m.cfg.Shared().HiddenSize)
-		}
-		c.states = cache.states[l][s.from:s.upTo]
-		s.block.forward(c)
-		kernel.AddScaled(c.hidden, c.out, s.scale)
-	}
-	c.states, c.carries = nil, nil
-}
-
-// norm sets c.u to the norm of each row of the residual stream.
-func (m *Model) norm(c *chunk, n norm) {
-	c.normRows(rowNorm{y: c.u, x: c.hidden, stride: len(n.weight), parts: m.weights.width, weight: n.weight, bias: n.bias, eps: m.weights.eps})
 }
 
 // String names the choice as the command line spells it.

@@ -80,7 +80,7 @@ func (m *mamba1) forward(c *chunk) {
 	// 3.c Recurrence h = exp(dt·A)·h + dt·B·x, output y = C·h + D·x,
 	//     gated with SiLU(z).                                           [B·T, I], over x
 	c.matMul(dt, &m.dtProj, dbc, width, nil)
-	c.recur(m, I, m.recurring)
+	c.recur(m, 1, I, m.recurring)
 
 	// 4. Projection back.                                               y [B·T, I] → out [B·T, D]
 	c.matMul(c.out, &m.outProj, x, I, m.outBias)
@@ -99,7 +99,7 @@ func (m *mamba1) recur(c *chunk, row span, lo, hi int) {
 }
 
 // recurrence implements scanner.
-func (m *mamba1) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32) {
+func (m *mamba1) recurrence(c *chunk, row span, _ int) (kernel.Recurrence, kernel.ScanRows, []float32) {
 	return &m.scan, m.rows(c, row), c.states[blocks.SSM].Of(row.seq)
 }
 

@@ -85,7 +85,7 @@ func (m *mamba2) forward(c *chunk) {
 	// 3. Discretisation dt = softplus(dt + bias), within its limits; of each head the recurrence
 	//    s = exp(dt·A)·s + (dt·x) ⊗ B, output y = s·C + D·x, gated with SiLU(z), now
 	//    or after the norm.                            [B·T, I], over x
-	c.recur(m, m.inner, m.recurring)
+	c.recur(m, 1, m.inner, m.recurring)
 
 	// 4. RMS norm of every group, and projection back.  y [B·T, G, I/G] → out [B·T, D]
 	if m.norm != nil {
@@ -130,7 +130,7 @@ func (m *mamba2) gate(c *chunk, row span, lo, hi int) {
 }
 
 // recurrence implements scanner.
-func (m *mamba2) recurrence(c *chunk, row span) (kernel.Recurrence, kernel.ScanRows, []float32) {
+func (m *mamba2) recurrence(c *chunk, row span, _ int) (kernel.Recurrence, kernel.ScanRows, []float32) {
 	return &m.scan, m.rows(c, row), c.states[blocks.SSM].Of(row.seq)
 }
 

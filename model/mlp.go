@@ -15,6 +15,7 @@ type mlp struct {
 	gate, up, down             weight    // [F, D], or nothing; [F, D], or [2F, D] with the gate's rows first; [D, F]
 	gateBias, upBias, downBias []float32 // [F], [F], [D], or nil
 	fused                      bool      // up has the gate's rows
+	more                       *lowRank  // of a block that layers share, or nil
 
 	wide array // [rows, F], or [rows, 2F] with the gate's values first
 }
@@ -24,6 +25,11 @@ func newMLP(b binder, s *scratch, sizes *blocks.MLPSizes, passed int) *mlp {
 	m := &mlp{MLPSizes: sizes}
 	m.down, m.downBias = matrix(b, sizes.Down+".weight"), optional(b, sizes.Down+".bias", sizes.Bias)
 	m.wide = s.reserveCopies("up_proj", m.stride(), passed)
+	if sizes.Both != "" {
+		m.up, m.upBias, m.fused = matrix(b, sizes.Both+".weight"), optional(b, sizes.Both+".bias", sizes.Bias), true
+		m.more = newLowRank(b, s, sizes.Adapter)
+		return m
+	}
 	if sizes.Gate != "" && !sizes.Bias {
 		if m.up, m.fused = together(b, sizes.Gate+".weight", sizes.Up+".weight"); m.fused {
 			return m
@@ -38,7 +44,7 @@ func newMLP(b binder, s *scratch, sizes *blocks.MLPSizes, passed int) *mlp {
 
 // stride returns the width of a row of wide.
 func (m *mlp) stride() int {
-	if m.Gate != "" {
+	if m.Gated() {
 		return 2 * m.Width
 	}
 	return m.Width
@@ -72,7 +78,7 @@ func feedForward(c *chunk, y, x []float32) {
 	for i := range c.parts {
 		p := &c.parts[i]
 		in, up := x[p.from*D:], wide[p.from*stride:]
-		if m.Gate != "" && !p.fused {
+		if m.Gated() && !p.fused {
 			c.product(p.tokens, gates[p.from*stride:], stride, &p.gate, in, D, p.gateBias)
 		}
 		if p.fused {
@@ -82,10 +88,16 @@ func feedForward(c *chunk, y, x []float32) {
 	}
 	c.multiply()
 
-	// 2. Activation: max(up, 0)², or silu(scale·gate)·up. [rows, F], over up
-	if m.Gate != "" {
+	m.more.add(c, gates) // of a block by itself, which reads c.u
+
+	// 2. Activation: max(up, 0)², or silu(scale·gate)·up, or gelu(gate)·up.
+	//                                                   [rows, F], over up
+	switch {
+	case m.GELU:
+		kernel.GeGLU(pool, wide, gates, stride, F, rows)
+	case m.Gated():
 		kernel.SwiGLU(pool, wide, gates, cmp.Or(m.GateScale, 1), stride, F, rows)
-	} else {
+	default:
 		kernel.SquaredReLU(pool, wide, stride, F, rows)
 	}
 

@@ -40,7 +40,7 @@ type Options struct {
 	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
 	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
 	ParallelScan bool
-	// DtFloor raises the dt of Nemotron-H to its time_step_min. Only transformers does that, and only when it computes several
+	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min. Only transformers does that, and only when it computes several
 	// tokens at a time on a CPU: neither training nor its own single steps do. Here it holds for any number of tokens. Other
 	// families do not have such a limit, and New refuses it.
 	DtFloor bool

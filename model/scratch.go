@@ -12,6 +12,9 @@ type scratch struct {
 	names  []string
 	widths []int // values in a row, of the block that wants most
 	copies []int // of each row of a chunk, of the block that wants most
+
+	embedded bool // some step reads the embeddings
+	branched bool // some layer has a branch
 }
 
 // array is an array of a chunk: its place among them.

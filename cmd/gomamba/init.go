@@ -37,7 +37,7 @@ appears whole or not at all.`,
 		Example: `  echo '{"model_type": "mamba", "num_hidden_layers": 24}' > config.json
   gomamba init config.json mamba-130m-random
   echo '{"model_type": "mamba2"}' | gomamba init - mamba2-random
-  echo '{"d_model": 768, "ssm_cfg": {"layer": "Mamba3"}}' | gomamba init - mamba3-random
+  gomamba init mamba3-config.json mamba3-random
   gomamba init config.json tiny --seed 7 --dtype bf16 --max-shard-size 200MB`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {

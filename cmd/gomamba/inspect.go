@@ -217,7 +217,7 @@ func sizes(cfg config.Config) string {
 	switch {
 	case cfg.ConvChannels() == 0:
 		mixer = fmt.Sprintf("d_inner %d, d_state %d, ", cfg.DInner(), c.StateSize)
-	case !config.Hybrid(cfg.Family()), blocks.Has(cfg, blocks.Mamba2), blocks.Has(cfg, blocks.Mamba1):
+	case !config.Hybrid(cfg.Family()), blocks.Has(cfg, blocks.Mamba2), blocks.Has(cfg, blocks.Mamba1), blocks.Has(cfg, blocks.Zamba):
 		mixer = fmt.Sprintf("d_inner %d, d_state %d, d_conv %d, ", cfg.DInner(), c.StateSize, c.ConvKernel)
 	}
 	return fmt.Sprintf("%s, hidden_size %d, %s%s, vocab_size %d",

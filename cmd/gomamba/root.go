@@ -33,7 +33,8 @@ func newRootCmd() *cobra.Command {
 		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
 
 MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2, or of the hybrids Nemotron-H,
-Granite 4.0, Jamba, Falcon-H1 and Bamba, in one of these layouts, recognised by content:
+Granite 4.0, Jamba, Falcon-H1, Bamba, Zamba and Zamba2, in one of these layouts,
+recognised by content:
   hf         a folder as transformers' save_pretrained writes it
   original   a folder as mamba_ssm (state-spaces) writes it, also with the
              weights in safetensors; Mamba-3 is in this layout only

@@ -36,8 +36,8 @@ A reference whose values are all of BF16 or F16 was computed in that arithmetic,
 judged by what it explains: a few digits. For a judgement in float32, load the model
 with dtype=torch.float32 and dump it again.
 
-transformers raises dt to time_step_min in full passes of Nemotron-H on a CPU, which
-training does not. Such a reference passes, and verify says so; --dt-floor has
+transformers raises dt to time_step_min in full passes of Nemotron-H and Zamba2 on a
+CPU, which training does not. Such a reference passes, and verify says so; --dt-floor has
 gomamba do it, too.
 
 What REF holds beside these tensors is listed as not compared. If a name looks

@@ -149,5 +149,8 @@ func (b *builder) build(tensors []tensor.Tensor) error {
 	if b.a.Weights() == 0 {
 		return &badfile.FormatError{File: b.path, Detail: "found no tensors of an adapter, such as lora_A and lora_B; download it again"}
 	}
+	if err := b.refuseShared(); err != nil {
+		return err
+	}
 	return b.tie()
 }

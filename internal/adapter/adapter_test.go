@@ -160,3 +160,42 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// A weight that several layers share does not take the change of one of them; that of a layer alone is taken.
+func TestSharedWeights(t *testing.T) {
+	cfg, err := config.LoadHF(fixtures + "zamba2/blocks/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for module, want := range map[string]string{
+		"layers.0.shared_transformer.self_attn.o_proj": "layers.0.shared_transformer.self_attn.o_proj.weight\": is changed, and 2 layers share it",
+		"layers.1.shared_transformer.self_attn.o_proj": "",
+		"layers.3.linear": "",
+	} {
+		dir, rows, cols := t.TempDir(), 12, 24
+		if strings.HasSuffix(module, "linear") {
+			cols = 12
+		}
+		layouttest.WriteFile(t, filepath.Join(dir, filenames.AdapterConfig), []byte(`{"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["`+module+`"]}`))
+		layouttest.WriteTensors(t, filepath.Join(dir, filenames.AdapterModel), []tensor.Tensor{
+			named("base_model.model.model."+module+".lora_A.weight", 1, cols), named("base_model.model.model."+module+".lora_B.weight", rows, 1),
+		})
+		a, err := Open(dir, cfg)
+		switch {
+		case err == nil && want == "":
+			if a.Weights() != 1 {
+				t.Errorf("%s: %d weights changed", module, a.Weights())
+			}
+			a.File.Close()
+		case err == nil || want == "" || !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v, expected %q", module, err, want)
+		}
+	}
+}
+
+func named(name string, shape ...int) tensor.Tensor {
+	n, _ := tensor.Count(shape)
+	t := tensor.Of("", make([]float32, n), shape...)
+	t.Name = name
+	return t
+}

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 
@@ -230,6 +231,20 @@ func (b *builder) changeBias(m *module, scale float32) error {
 			return err
 		}
 		b.spread(w, 1, len(values), []delta.Product{{Rank: 1, Left: []float32{1}, Right: values, Scale: scale}}, nil, false)
+	}
+	return nil
+}
+
+// refuseShared refuses to change a weight that several layers share: PEFT trains a change for each of them, and when it merges these
+// they fall on one weight.
+func (b *builder) refuseShared() error {
+	changed := slices.Concat(slices.Collect(maps.Keys(b.a.Deltas)), slices.Collect(maps.Keys(b.a.Values)))
+	slices.Sort(changed)
+	for _, name := range changed {
+		if n := names.Users(b.cfg, name); n > 1 {
+			return b.unsupported(names.ToHF(b.cfg, name), "is changed, and %d layers share it: PEFT has a change for each layer, which one weight cannot hold; "+
+				"train other modules", n)
+		}
 	}
 	return nil
 }

@@ -26,19 +26,25 @@ const (
 	MLP       = Kind(config.BlockMLP)       // feed-forward, with a squared ReLU
 	SwiGLU    = Kind(config.BlockSwiGLU)    // feed-forward, gated
 	GatedMLP  = Kind(config.BlockGatedMLP)  // that of mamba_ssm, with one projection
+	Linear    = Kind(config.BlockLinear)    // one projection
+	Zamba     = Kind(config.BlockZamba)     // the mixer of Mamba-1 by heads, each with a selection of its own
 	MoE       = Kind(config.BlockMoE)       // experts of the kind of MLP, a few of which each token passes
 	SwiGLUMoE = Kind(config.BlockSwiGLUMoE) // experts of the kind of SwiGLU
 )
 
-// Step is what a layer does to the residual stream: x += scale · block(norm(x)).
+// Step is what a layer does to the residual stream: x += scale · block(norm(x)), unless its Flow says otherwise.
 type Step struct {
-	Norm  string // the weight of the norm, within the layer; "": the block reads what the one before it has read, beside which it stands
+	// Norm is the weight of the norm, within the layer. "": there is none; the block reads the branch as it is, or else what the
+	// block before it has read, beside which it stands.
+	Norm  string
 	Bias  string // the bias of the norm, which is a LayerNorm then; "": it is an RMS norm
 	Under string // the prefix of the block's tensors, within the layer
+	Layer int    // the layer under whose name the tensors lie: its own, unless several layers use the same
 	Kind  Kind
+	Flow
 	Scale float64 // of what the block adds
 
-	Mamba1    *Mamba1Sizes // of Mamba1 and FalconMamba
+	Mamba1    *Mamba1Sizes // of Mamba1, FalconMamba and Zamba
 	Mamba2    *Mamba2Sizes // of Mamba2
 	Mamba3    *Mamba3Sizes // of Mamba3
 	Attention *Attention   // of SelfAttention and MHA
@@ -47,9 +53,19 @@ type Step struct {
 	Experts   *ExpertSizes // of MoE and SwiGLUMoE
 }
 
+// Flow says what a step reads and where its result goes. The zero value reads the residual stream and adds to it. Beside the stream
+// a layer may have a branch, which lasts until the layer ends.
+type Flow struct {
+	Embedded   bool // reads the stream with the embeddings after it, [2·D], normed as one
+	FromBranch bool // reads the branch in place of the stream
+	WithBranch bool // reads the sum of the stream and the branch
+	ToBranch   bool // sets the branch, and leaves the stream as it is
+}
+
 // Mamba1Sizes describes a block of Mamba1 or FalconMamba.
 type Mamba1Sizes struct {
 	Inner, StateSize, Rank int // I, N, R
+	Heads                  int // H, of Zamba
 
 	Bias, ConvBias bool     // of in_proj and out_proj, and of conv1d
 	Normed         bool     // dt, B and C are normed, each by itself
@@ -97,17 +113,20 @@ type Attention struct {
 	Turned               int     // channels of a head that a rotary embedding turns, the first ones; 0: none
 	Theta                float64 // of that embedding: rope_theta
 	Interleaved          bool    // it turns neighbours, not channels of the two halves
+
+	QAdapter, KAdapter, VAdapter string // modules of a product of low rank that is added to what q_proj, k_proj, v_proj give; "": none
 }
 
 // Layers returns the steps of every layer, in order.
 func Layers(cfg config.Config) [][]Step {
 	layers := make([][]Step, 0, cfg.Shared().NumHiddenLayers)
-	for _, blocks := range cfg.Blocks() {
+	shared := config.SharedBlocks(cfg)
+	for l, blocks := range cfg.Blocks() {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)
-			step := Step{Norm: norm, Under: under, Kind: Kind(b), Scale: 1}
-			step.describe(cfg)
+			step := Step{Norm: norm, Under: under, Layer: l, Kind: Kind(b), Scale: 1}
+			step.describe(cfg, shared)
 			steps = append(steps, step)
 		}
 		layers = append(layers, steps)
@@ -116,7 +135,7 @@ func Layers(cfg config.Config) [][]Step {
 }
 
 // describe fills in what blocks of some kinds vary in.
-func (s *Step) describe(cfg config.Config) {
+func (s *Step) describe(cfg config.Config, shared map[int]config.Shared) {
 	switch cfg := cfg.(type) {
 	case *config.MambaConfig:
 		s.Mamba1 = selective(cfg)
@@ -142,6 +161,10 @@ func (s *Step) describe(cfg config.Config) {
 		s.bamba(cfg)
 	case *config.MambaSSMConfig:
 		s.mambaSSM(cfg)
+	case *config.ZambaConfig:
+		s.zamba(cfg, shared[s.Layer])
+	case *config.Zamba2Config:
+		s.zamba2(cfg, shared[s.Layer])
 	}
 }
 
@@ -151,7 +174,9 @@ func selective(c *config.MambaConfig) *Mamba1Sizes {
 
 // Has reports whether any layer has a block of this kind.
 func Has(cfg config.Config, kind Kind) bool {
-	return slices.ContainsFunc(cfg.Blocks(), func(layer []config.Block) bool { return slices.Contains(layer, config.Block(kind)) })
+	return slices.ContainsFunc(Layers(cfg), func(layer []Step) bool {
+		return slices.ContainsFunc(layer, func(s Step) bool { return s.Kind == kind })
+	})
 }
 
 // Spec describes a state that a block keeps.
@@ -201,6 +226,12 @@ func (s *Step) States(cfg config.Config) []Spec {
 		return []Spec{
 			Conv: {Name: dump.ConvStates, Shape: []int{m.Channels(), m.Kernel}},
 			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.HeadDim, m.StateSize}, Scanned: true},
+		}
+	case Zamba:
+		m := s.Mamba1
+		return []Spec{
+			Conv: {Name: dump.ConvStates, Shape: []int{m.Inner, config.SizesOf(cfg)["K"]}},
+			SSM:  {Name: dump.SSMStates, Shape: []int{m.Heads, m.Inner / m.Heads, m.StateSize}, Scanned: true},
 		}
 	case Mamba3:
 		return s.Mamba3.states()

@@ -12,12 +12,18 @@ import (
 // the squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
 type MLPSizes struct {
 	Up, Down string
-	Gate     string // the module of the gate of SwiGLU; "": there is no gate
+	Gate     string // the module of the gate of SwiGLU; "": there is no gate, or Both
+	Both     string // the module of the gate and of up in one, the gate's rows first
+	GELU     bool   // of the gate, rather than silu
+	Adapter  string // the module of a product of low rank that is added to what Both gives; "": none
 	Width    int    // F
 	Bias     bool
 
 	GateScale float64 // of what the gate gives, with its bias; 0: none
 }
+
+// Gated reports whether there is a gate.
+func (m *MLPSizes) Gated() bool { return m.Gate != "" || m.Both != "" }
 
 // ExpertSizes describes a block of MoE or SwiGLUMoE.
 type ExpertSizes struct {
@@ -47,9 +53,9 @@ type ExpertSizes struct {
 // the whole.
 func Shares(cfg config.Config) func(name string) float64 {
 	routed := make(map[string]float64) // by how names begin
-	for l, steps := range Layers(cfg) {
+	for _, steps := range Layers(cfg) {
 		for i := range steps {
-			x, under := steps[i].Experts, names.Blocks+strconv.Itoa(l)+"."+steps[i].Under
+			x, under := steps[i].Experts, names.Blocks+strconv.Itoa(steps[i].Layer)+"."+steps[i].Under
 			if x == nil {
 				continue
 			}

@@ -7,8 +7,8 @@ import (
 	"github.com/gomamba/gomamba/config"
 )
 
-// Network is Layers, and with floor raises dt to time_step_min, as transformers does in full passes of Nemotron-H on a CPU. The
-// error says that a family does not have that.
+// Network is Layers, and with floor raises dt to time_step_min, as transformers does in full passes of Nemotron-H and Zamba2 on a CPU.
+// The error says that a family does not have that.
 func Network(cfg config.Config, floor bool) ([][]Step, error) {
 	layers := Layers(cfg)
 	if !floor {
@@ -16,8 +16,8 @@ func Network(cfg config.Config, floor bool) ([][]Step, error) {
 	}
 	least, ok := Floor(cfg)
 	if !ok {
-		return nil, fmt.Errorf("a floor of dt is wanted, which %s models do not have: it is the time_step_min of %s",
-			config.Title(cfg.Family()), config.Title(config.NemotronH))
+		return nil, fmt.Errorf("a floor of dt is wanted, which %s models do not have: it is the time_step_min of %s and %s",
+			config.Title(cfg.Family()), config.Title(config.NemotronH), config.Title(config.Zamba2))
 	}
 	for _, steps := range layers {
 		for i := range steps {
@@ -31,7 +31,10 @@ func Network(cfg config.Config, floor bool) ([][]Step, error) {
 
 // Floor returns time_step_min of a family of which transformers raises dt to it.
 func Floor(cfg config.Config) (least float64, ok bool) {
-	if c, ok := cfg.(*config.NemotronHConfig); ok {
+	switch c := cfg.(type) {
+	case *config.NemotronHConfig:
+		return c.TimeStepMin, true
+	case *config.Zamba2Config:
 		return c.TimeStepMin, true
 	}
 	return 0, false

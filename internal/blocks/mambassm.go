@@ -35,7 +35,7 @@ func (s *Step) mambaSSM(c *config.MambaSSMConfig) {
 	a := &c.MHA
 	switch s.Kind {
 	case Mamba1, Mamba2:
-		s.describe(c.Config)
+		s.describe(c.Config, nil)
 	case MHA:
 		s.Attention = &Attention{
 			Heads: a.Heads, KeyHeads: a.KeyHeads, Dim: a.HeadDim, KeyScale: 1,

@@ -1,15 +1,23 @@
 package kernel
 
 import (
+	"math"
 	"sync"
 
 	"github.com/gomamba/gomamba/internal/parallel"
+	"github.com/gomamba/gomamba/internal/samebits"
 )
 
 // SwiGLU sets up[t, i] = silu(scale·gate[t, i])·up[t, i], for rows rows of width values, which are stride apart in both (Shazeer
 // 2020, arXiv:2002.05202). The gate is overwritten with what is scaled, and the rest rounded once.
 func SwiGLU(p *parallel.Pool, up, gate []float32, scale float64, stride, width, rows int) {
 	activate(p, activation{up: up, gate: gate, scale: scale, stride: stride, width: width}, rows)
+}
+
+// GeGLU sets up[t, i] = gelu(gate[t, i])·up[t, i], rounded once, as SwiGLU does with silu (Shazeer 2020, arXiv:2002.05202). Here
+// gelu(x) = x/2·(1 + erf(x/√2)) (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+func GeGLU(p *parallel.Pool, up, gate []float32, stride, width, rows int) {
+	activate(p, activation{up: up, gate: gate, gelu: true, stride: stride, width: width}, rows)
 }
 
 // SquaredReLU sets y[i] = max(y[i], 0)², and leaves NaN (So and others 2021, arXiv:2109.08668).
@@ -20,7 +28,8 @@ func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
 // activation is one call that is being computed.
 type activation struct {
 	up, gate             []float32 // no gate: a squared ReLU
-	scale                float64   // of the gate
+	gelu                 bool      // of the gate, rather than silu
+	scale                float64   // of the gate, with silu
 	stride, width, parts int
 }
 
@@ -58,12 +67,15 @@ func (a *activation) piece(i int) {
 	from := i % a.parts * activatedAtOnce
 	at, n := i/a.parts*a.stride+from, min(activatedAtOnce, a.width-from)
 	up := a.up[at:][:n]
-	if a.gate == nil {
+	switch {
+	case a.gate == nil:
 		squaredReLU(up)
-		return
+	case a.gelu:
+		geGLU(up, a.gate[at:][:n])
+	default:
+		Scale(a.gate[at:][:n], a.scale)
+		Gate(up, a.gate[at:][:n])
 	}
-	Scale(a.gate[at:][:n], a.scale)
-	Gate(up, a.gate[at:][:n])
 }
 
 func squaredReLU(y []float32) {
@@ -72,6 +84,13 @@ func squaredReLU(y []float32) {
 			v = 0
 		}
 		y[i] = v * v
+	}
+}
+
+func geGLU(up, gates []float32) {
+	for i, v := range gates {
+		x := float64(v)
+		up[i] = float32(x / 2 * (1 + samebits.Erf(x/math.Sqrt2)) * float64(up[i]))
 	}
 }
 

@@ -30,6 +30,17 @@ func parametersOf(t *testing.T, keys string) (params int64, tensors int) {
 	return params, tensors
 }
 
+// hybridAt lists layers as Zamba's configurations do, joined by the end of one word and the beginning of the next.
+func hybridAt(layers int, at ...int) string {
+	list := make([]string, layers)
+	for i := range list {
+		if list[i] = "mamba"; slices.Contains(at, i) {
+			list[i] = "hybrid"
+		}
+	}
+	return strings.Join(list, `", "`)
+}
+
 // The sizes that published hybrids state, whose parameter counts are known. These leave out correction biases, which are
 // buffers to PyTorch.
 func TestParametersOfPublishedHybrids(t *testing.T) {
@@ -62,6 +73,9 @@ func TestParametersOfPublishedHybrids(t *testing.T) {
 			"mamba_d_ssm": 3072, "mamba_n_heads": 48, "mamba_d_state": 256, "mamba_rms_norm": true, "num_attention_heads": 8,
 			"num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 4608}`, 1_554_859_392},
 		{"Bamba-9B", `{"model_type": "bamba", "vocab_size": 128256, "attn_layer_indices": [9, 18, 27], "mamba_d_state": 128}`, 9_780_235_392},
+		{"Zamba2-1.2B", `{"model_type": "zamba2", "hidden_size": 2048, "n_mamba_heads": 64, "mamba_d_state": 128, "num_hidden_layers": 38,
+			"use_shared_attention_adapter": true, "use_mem_rope": true, "layers_block_type": ["` + hybridAt(38, 5, 11, 17, 23, 29, 35) + `"]}`, 1_215_064_704},
+		{"Zamba2-2.7B", `{"model_type": "zamba2", "n_mamba_heads": 80, "num_mem_blocks": 2}`, 2_662_214_560},
 	} {
 		if params, n := parametersOf(t, test.keys); params != test.params {
 			t.Errorf("%s: %d parameters in %d tensors, want %d", test.name, params, n, test.params)

@@ -41,6 +41,9 @@ func Find(cfg config.Config, name string) (spec Spec, ok bool) {
 		return Spec{}, false
 	}
 	sizes := config.SizesOf(cfg)
+	if shared := config.SharedBlocks(cfg); shared != nil && layer >= 0 && !t.stores(cfg, shared, layer, r, rest) {
+		return Spec{}, false
+	}
 	if e, _ := r.expert(rest); r.each != "" && e >= sizes[r.each] {
 		return Spec{}, false
 	}
@@ -78,12 +81,16 @@ func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
 	for _, k := range t.used(cfg) {
 		blocks[k.Block] = instantiate(cfg, rowsOf(k), sizes)
 	}
-	for i, layer := range cfg.Blocks() {
+	shared := config.SharedBlocks(cfg)
+	for i := range cfg.Blocks() {
 		prefix := Blocks + strconv.Itoa(i) + "."
-		for _, b := range layer {
-			for _, spec := range blocks[b] {
-				spec.Layer, spec.Name = i, prefix+spec.Name
-				specs = append(specs, spec)
+		for _, k := range t.of(cfg, i) {
+			for _, spec := range blocks[k.Block] {
+				spec.Layer = i
+				for _, name := range k.inLayer(shared, i, spec.Name) {
+					spec.Name = prefix + name
+					specs = append(specs, spec)
+				}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 			if r.each != "" {
 				r.name = r.of(0)
 			}
+			r.name = strings.Replace(r.name, useIndex, "0", 1) // of the first layer with such a block
 			if shape, ok := shapes[prefix+r.name]; ok {
 				r.shape.show(shape, sizes)
 			} else if shape = shapes[prefix+r.file]; r.each != "" && len(shape) == 3 {

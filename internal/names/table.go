@@ -34,6 +34,8 @@ var tables = []table{
 	{config.Jamba, []row{rowEmbedding}, jambaBlocks, []row{rowNormF, rowHead}, &jambaNames},
 	{config.FalconH1, []row{rowEmbedding}, falconH1Blocks, []row{rowNormF, rowHead}, &falconH1Names},
 	{config.Bamba, []row{rowEmbedding}, bambaBlocks, []row{rowNormF, rowHead}, &bambaNames},
+	{config.Zamba, []row{rowEmbedding}, zambaBlocks, []row{rowNormF, rowHead}, &zambaNames},
+	{config.Zamba2, []row{rowEmbedding}, zamba2Blocks, []row{rowNormF, rowHead}, &zamba2Names},
 	{config.MambaSSM, []row{rowEmbedding}, mambaSSMBlocks, mambaSSMAfter, &mambaSSMNames},
 }
 
@@ -49,9 +51,11 @@ var (
 // block lists the tensors of a kind of block, in the order in which the model uses them.
 type block struct {
 	title string // of such blocks, for messages
-	norm  string // the weight of the norm before it; empty: it stands beside the block before it, after one norm
+	norm  string // the weight of the norm before it; empty: there is none, or it stands beside the block before it, after one norm
 	under string // what the names of all others begin with
 	rows  []row
+
+	shared bool // several layers use one such block; see config.SharedBlocks
 
 	// The order of the state dicts of transformers and mamba_ssm, as the modules that the tensors are of: a module's own
 	// parameters come before those of the modules inside it, which stand in the order in which __init__ creates them.
@@ -60,8 +64,9 @@ type block struct {
 
 // row is one tensor, or one of each expert. Names of a block's tensors follow the prefix of the block.
 type row struct {
-	name     string // canonical, as Hugging Face has it; {e} stands for the number of an expert
+	name     string // canonical, as Hugging Face has it; {e} stands for the number of an expert, {u} for that of a use
 	each     string // the symbol of the number of experts; empty: it is one tensor
+	uses     bool   // it is one tensor for each use of a shared block
 	file     string // what it is a part of in Hugging Face's files, of all experts together; empty: it is a tensor there
 	inside   string // what it is, or is a part of, in the memory of transformers, of all experts together; empty: as in files
 	mlx      string // what it is, or is a part of, in files of mlx-lm, of all experts together; empty: as it is here
@@ -91,7 +96,11 @@ const expertIndex = "{e}"
 
 // is reports whether the row's tensor, or one of them, has a name.
 func (r *row) is(name string) bool {
-	if r.each == "" {
+	switch {
+	case r.uses:
+		_, ok := r.number(name, useIndex)
+		return ok
+	case r.each == "":
 		return r.name == name
 	}
 	_, ok := r.expert(name)
@@ -99,12 +108,15 @@ func (r *row) is(name string) bool {
 }
 
 // expert returns the number of the expert that a name of the row has.
-func (r *row) expert(name string) (n int, ok bool) {
-	before, after, _ := strings.Cut(r.name, expertIndex)
+func (r *row) expert(name string) (n int, ok bool) { return r.number(name, expertIndex) }
+
+// number returns what a name of the row has for an index.
+func (r *row) number(name, index string) (n int, ok bool) {
+	before, after, _ := strings.Cut(r.name, index)
 	rest, ok := strings.CutPrefix(name, before)
-	index, ends := strings.CutSuffix(rest, after)
-	n, err := strconv.Atoi(index)
-	return n, ok && ends && err == nil && n >= 0 && strconv.Itoa(n) == index
+	digits, ends := strings.CutSuffix(rest, after)
+	n, err := strconv.Atoi(digits)
+	return n, ok && ends && err == nil && n >= 0 && strconv.Itoa(n) == digits
 }
 
 // of names the tensor of an expert.

@@ -62,23 +62,35 @@ func wholes(cfg config.Config, prefix string, stored func(*row) string) ([]Whole
 	for _, k := range t.used(cfg) {
 		of[k.Block] = join(cfg, k.rows, sizes, stored)
 	}
-	for layer, blocks := range cfg.Blocks() {
+	shared := config.SharedBlocks(cfg)
+	for layer := range cfg.Blocks() {
 		before := Blocks + strconv.Itoa(layer) + "."
-		for _, b := range blocks {
-			for _, w := range of[b] {
+		for _, k := range t.of(cfg, layer) {
+			for _, w := range of[k.Block] {
+				if len(w.Parts) == 1 {
+					spec := w.Parts[0]
+					spec.Layer = layer
+					for _, name := range k.inLayer(shared, layer, spec.Name) {
+						spec.Name = before + name
+						list = append(list, Whole{w.Spec.named(layer, spec.Name), []Spec{spec}})
+					}
+					continue
+				}
 				parts := slices.Clone(w.Parts)
 				for i := range parts {
 					parts[i].Layer, parts[i].Name = layer, before+parts[i].Name
 				}
-				if w.Layer, w.Name = layer, instance(prefix, layer, w.Name); len(parts) == 1 {
-					w.Name = parts[0].Name
-				}
-				w.Parts = parts
-				list = append(list, w)
+				list = append(list, Whole{w.Spec.named(layer, instance(prefix, layer, w.Name)), parts})
 			}
 		}
 	}
 	return append(list, Singles(instantiate(cfg, t.after, sizes))...), nil
+}
+
+// named returns the spec of a tensor in a layer.
+func (s Spec) named(layer int, name string) Spec {
+	s.Layer, s.Name = layer, name
+	return s
 }
 
 // join is wholes for the rows of a block.

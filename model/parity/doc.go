@@ -19,7 +19,7 @@
 // A reference that fails, and whose values are all of BF16 or F16, is judged again as computed in that dtype. Its samples are
 // textbook runs that round weights and the result of every operation so, to the nearest and by chance, and the last term is
 // one unit of the last place of the largest value. If a reference still differs, what is known to explain it is
-// tried: weights that transformers rescales while loading, and the dtype that the checkpoint is stored in. One of Nemotron-H is
+// tried: weights that transformers rescales while loading, and the dtype that the checkpoint is stored in. One of Nemotron-H or Zamba2 is
 // also judged with the lower limit of dt that transformers applies in full passes, and passes if that is what it holds.
 //
 // # Routers

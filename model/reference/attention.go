@@ -21,6 +21,9 @@ func (m *attention[F]) mix(b binder, u []F, states []blocks.State[F]) []F {
 	q := m.linear(b.Take("q_proj.weight"), u, m.bias(b, "q_proj.bias", m.Bias)) // [B·T, q, hd]
 	k := m.linear(b.Take("k_proj.weight"), u, m.bias(b, "k_proj.bias", m.Bias)) // [B·T, kv, hd]
 	v := m.linear(b.Take("v_proj.weight"), u, m.bias(b, "v_proj.bias", m.Bias)) // [B·T, kv, hd]
+	m.addLowRank(b, q, u, m.QAdapter)
+	m.addLowRank(b, k, u, m.KAdapter)
+	m.addLowRank(b, v, u, m.VAdapter)
 	for i := range k {
 		k[i] *= F(m.KeyScale)
 	}

@@ -18,6 +18,12 @@ type mlp[F constraints.Float] struct {
 
 // mix is down·max(up·u, 0)², or down·(silu(scale·gate·u) * up·u).          u [rows, D] → [rows, D]
 func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
+	if m.Both != "" {
+		both := m.linear(b.Take(m.Both+".weight"), u, m.bias(b, m.Both+".bias", m.Bias)) // [rows, 2F]
+		m.addLowRank(b, both, u, m.Adapter)
+		gate, wide := columns(both, 2*m.Width, m.Width), columns(both[m.Width:], 2*m.Width, m.Width)
+		return m.linear(b.Take(m.Down+".weight"), m.activate(wide, gate), m.bias(b, m.Down+".bias", m.Bias))
+	}
 	wide := m.linear(b.Take(m.Up+".weight"), u, m.bias(b, m.Up+".bias", m.Bias))
 	var gate []F
 	if m.Gate != "" {
@@ -30,14 +36,28 @@ func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 // activate returns the activation of rows of F values.
 func (m *mlp[F]) activate(wide, gate []F) []F {
 	for i, v := range wide {
-		if gate == nil {
+		switch {
+		case gate == nil:
 			v = max(v, 0)
 			wide[i] = v * v
-		} else {
+		case m.GELU:
+			wide[i] = v * narrowed(m.oracle, gelu(gate[i]))
+		default:
 			wide[i] = v * narrowed(m.oracle, silu(gate[i]))
 		}
 	}
 	return m.narrow(wide)
+}
+
+// addLowRank adds the product of two narrow matrices of a module, if it has a name, to a projection y of u.
+func (o *oracle[F]) addLowRank(b binder, y, u []F, name string) {
+	if name == "" {
+		return
+	}
+	for i, v := range o.linear(b.Take(name+".1.weight"), o.linear(b.Take(name+".0.weight"), u, nil), nil) {
+		y[i] += v
+	}
+	o.narrow(y)
 }
 
 // experts is a mixture of experts.

@@ -122,6 +122,10 @@ func (o *oracle[F]) block(step *blocks.Step) block[F] {
 		return (&gatedMLP[F]{o, step.MLP}).mix
 	case blocks.MLP, blocks.SwiGLU:
 		return (&mlp[F]{o, step.MLP}).mix
+	case blocks.Zamba:
+		return (&zamba[F]{oracle: o, Mamba1Sizes: step.Mamba1}).mix
+	case blocks.Linear:
+		return func(b binder, u []F, _ []blocks.State[F]) []F { return o.linear(b.Take("weight"), u, nil) }
 	case blocks.MoE, blocks.SwiGLUMoE:
 		return (&experts[F]{o, step.Experts}).mix
 	}
@@ -147,6 +151,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		hidden[i] *= F(scales.Embeddings)
 	}
 	o.narrow(hidden)
+	embedded := append([]F(nil), hidden...)
 	if want.HiddenStates && blocks.EmbeddingShown(o.family) {
 		out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 	}
@@ -156,20 +161,26 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		layer, states := bind.Layer(l), cache.states[l]
-		var u []F
+		states, branch, u := cache.states[l], []F(nil), []F(nil)
 		for i := range steps {
 			s := &steps[i]
-			n := len(s.States(o.family))
-			if s.Norm != "" {
-				u = o.stepNorm(hidden, layer, s)
-				o.clearPadding(u, D)
+			n, layer := len(s.States(o.family)), bind.Layer(s.Layer)
+			if s.Norm != "" || s.FromBranch {
+				u = o.read(s, hidden, embedded, branch)
+				if s.Norm != "" {
+					u = o.stepNorm(u, layer, s)
+				}
+				o.clearPadding(u, len(u)/o.rows)
 			}
-			for i, v := range o.block(s)(layer.Under(s.Under), u, states[:n]) {
+			out := o.block(s)(layer.Under(s.Under), u, states[:n])
+			if states = states[n:]; s.ToBranch {
+				branch = out
+				continue
+			}
+			for i, v := range out {
 				hidden[i] += narrowed(o, F(v*F(s.Scale)))
 			}
 			o.narrowState(hidden)
-			states = states[n:]
 		}
 		if want.HiddenStates && len(out.HiddenStates) < len(network) {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
@@ -187,6 +198,27 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		out.Logits = o.logits(o.lastTokens(final), scales)
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
+}
+
+// read returns a copy of what a step norms.
+func (o *oracle[F]) read(s *blocks.Step, hidden, embedded, branch []F) []F {
+	var x []F
+	switch D := o.cfg.HiddenSize; {
+	case s.Embedded:
+		for row := range o.rows {
+			x = append(append(x, hidden[row*D:][:D]...), embedded[row*D:][:D]...)
+		}
+	case s.FromBranch:
+		x = append(x, branch...)
+	case s.WithBranch:
+		for i, v := range hidden {
+			x = append(x, v+branch[i])
+		}
+		o.narrow(x)
+	default:
+		x = append(x, hidden...)
+	}
+	return x
 }
 
 // logits are those of rows of the final norm's output.
@@ -264,13 +296,13 @@ func (o *oracle[F]) linear(w tensor.Tensor, x, bias []F) []F {
 
 // norm returns the RMS norm of every row.
 func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
-	D, w := o.cfg.HiddenSize, o.values(weight)
+	width, w := len(x)/o.rows, o.values(weight)
 	y := append([]F(nil), x...)
 	for row := range o.rows {
 		if o.stopped() {
 			break
 		}
-		rmsNorm(y[row*D:][:D], w, F(o.cfg.LayerNormEpsilon))
+		rmsNorm(y[row*width:][:width], w, F(o.cfg.LayerNormEpsilon))
 	}
 	return o.narrow(y)
 }
@@ -354,10 +386,18 @@ func slice(t tensor.Tensor, r, width int) tensor.Tensor {
 	return t.Piece(r*width, (r+1)*width)
 }
 
+// slab returns matrix i of a stack.
+func slab(t tensor.Tensor, i int) tensor.Tensor {
+	n := t.Shape[1] * t.Shape[2]
+	part := t.Piece(i*n, (i+1)*n)
+	part.Shape = t.Shape[1:]
+	return part
+}
+
 // columns returns the first n columns of rows that are width wide.
 func columns[F any](v []F, width, n int) []F {
 	var out []F
-	for ; len(v) > 0; v = v[width:] {
+	for ; len(v) > 0; v = v[min(width, len(v)):] {
 		out = append(out, v[:n]...)
 	}
 	return out
@@ -375,6 +415,9 @@ func dot[F constraints.Float](w, x []F) F {
 func exp[F constraints.Float](x F) F { return F(samebits.Exp(float64(x))) }
 
 func silu[F constraints.Float](x F) F { return x / (1 + exp(-x)) }
+
+// gelu is x·Φ(x), of the normal distribution (Hendrycks and Gimpel 2016).
+func gelu[F constraints.Float](x F) F { return x / 2 * (1 + F(samebits.Erf(float64(x)/math.Sqrt2))) }
 
 func softplus[F constraints.Float](x F) F {
 	if x > 20 {

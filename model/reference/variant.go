@@ -25,7 +25,7 @@ type Variant struct {
 	// most scans do so.
 	WideStates bool
 
-	// DtFloor raises the dt of Nemotron-H to its time_step_min: model.Options.DtFloor. Other families refuse it.
+	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min: model.Options.DtFloor. Other families refuse it.
 	DtFloor bool
 
 	// Rescaled divides out_proj.weight by the square root of the number of layers, as transformers 5 does while loading
