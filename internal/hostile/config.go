@@ -109,7 +109,7 @@ func originalEntries() []Entry {
 		{"vocab_size", "0", "vocab_size"}, {"vocab_size", "64", "vocab"}, {"vocab_size", "268435457", "vocab_size"},
 		{"pad_vocab_size_multiple", "0", "pad_vocab_size_multiple"}, {"pad_vocab_size_multiple", "-8", "pad_vocab_size_multiple"},
 		{"pad_vocab_size_multiple", "1000000", ""}, {"ssm_cfg", "[]", "ssm_cfg"}, {"ssm_cfg", "null", ""}, {"ssm_cfg", `{"d_state": 0}`, "d_state"},
-		{"ssm_cfg", `{"layer": "Mamba3"}`, "layer"}, {"ssm_cfg", `{"layer": "Mamba2"}`, ""}, {"ssm_cfg", `{"d_state": 4, "colour": 1}`, "colour"},
+		{"ssm_cfg", `{"layer": "Mamba4"}`, "layer"}, {"ssm_cfg", `{"layer": "Mamba2"}`, ""}, {"ssm_cfg", `{"d_state": 4, "colour": 1}`, "colour"},
 		{"ssm_cfg", `{"expand": 65537}`, "expand"}, {"ssm_cfg", `{"dt_rank": -1}`, "dt_rank"}, {"rms_norm", "false", "norm.bias"},
 		{"attn_layer_idx", "[1]", "attn_cfg.causal"}, {"attn_layer_idx", "[2]", "attn_layer_idx"}, {"attn_layer_idx", "[1e9]", "attn_layer_idx"},
 		{"attn_layer_idx", `[1], "attn_cfg": {"causal": true, "num_heads": 2}`, "mixer.in_proj"},
