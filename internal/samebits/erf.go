@@ -22,12 +22,12 @@ var erfTable = newErfTable()
 func newErfTable() (table [erfPoints]erfPoint) {
 	last := erfPoints - 1
 	for i := last; i >= 0; i-- {
-		a, p := float64(i)/erfEach, &table[i]
+		a, p := float64(float64(i)/erfEach), &table[i]
 		slope := 2 / math.Sqrt(math.Pi) * Exp(-a*a)
 		before, c := 0.0, 1.0
 		for n := range p.terms {
 			p.terms[n] = float64(slope*c) / float64(n+1)
-			before, c = c, (float64(-2*a*c)-2*before)/float64(n+1)
+			before, c = c, (float64(-2*a*c)-float64(2*before))/float64(n+1)
 		}
 		switch {
 		case i == last:
