@@ -105,6 +105,17 @@ func Hybrid(f Family) bool {
 	return e != nil && e.hybrid
 }
 
+// BlocksOfLayer returns c.Blocks()[layer], without the others if that is possible; nil if there is no such layer.
+func BlocksOfLayer(c Config, layer int) []Block {
+	if c, ok := c.(*NemotronHConfig); ok && 0 <= layer && layer < len(c.Layers) { // a list may have thousands
+		return c.layer(layer)
+	}
+	if layers := c.Blocks(); 0 <= layer && layer < len(layers) {
+		return layers[layer]
+	}
+	return nil
+}
+
 // InTransformers reports whether transformers has models of the family.
 func InTransformers(f Family) bool {
 	e := entryOf(f)

@@ -197,10 +197,12 @@ func (c *NemotronHConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 func (c *NemotronHConfig) Blocks() [][]Block {
 	list := make([][]Block, len(c.Layers))
 	for i := range list {
-		list[i] = c.Layers[i : i+1 : i+1]
+		list[i] = c.layer(i)
 	}
 	return list
 }
+
+func (c *NemotronHConfig) layer(i int) []Block { return c.Layers[i : i+1 : i+1] }
 
 // Summary implements Config.
 func (c *NemotronHConfig) Summary() string {

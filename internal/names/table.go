@@ -150,12 +150,12 @@ func (t *table) of(cfg config.Config, layer int) []kind {
 	if len(t.blocks) == 1 {
 		return t.blocks
 	}
-	layers := cfg.Blocks()
-	if layer < 0 || layer >= len(layers) {
+	blocks := config.BlocksOfLayer(cfg, layer)
+	if blocks == nil {
 		return t.blocks
 	}
 	var kinds []kind
-	for _, b := range layers[layer] {
+	for _, b := range blocks {
 		i := slices.IndexFunc(t.blocks, func(k kind) bool { return k.Block == b })
 		kinds = append(kinds, t.blocks[i])
 	}
