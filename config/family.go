@@ -105,7 +105,7 @@ func Hybrid(f Family) bool {
 	return e != nil && e.hybrid
 }
 
-// BlocksOfLayer returns c.Blocks()[layer], without the others if that is possible; nil if there is no such layer.
+// BlocksOfLayer returns the blocks of one layer, counted from 0; nil if c does not have that layer.
 func BlocksOfLayer(c Config, layer int) []Block {
 	if c, ok := c.(*NemotronHConfig); ok && 0 <= layer && layer < len(c.Layers) { // a list may have thousands
 		return c.layer(layer)

@@ -115,7 +115,7 @@ func decodeOnly(keys jsonobj.Members, within string, fields []field, known []str
 	}
 	for _, e := range rest.Extra {
 		if !slices.Contains(known, e.Key) {
-			return unsupported(within+e.Key, "unknown key: mamba_ssm has no such setting")
+			return unsupported(within+e.Key, "unknown key: mamba_ssm does not have such a setting")
 		}
 	}
 	return nil

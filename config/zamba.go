@@ -142,11 +142,14 @@ func (c *ZambaConfig) Clone() Config {
 func (c *ZambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
 // Blocks implements Config.
-func (c *ZambaConfig) Blocks() [][]Block {
-	list := make([][]Block, len(c.Layers))
-	for i, b := range c.Layers {
+func (c *ZambaConfig) Blocks() [][]Block { return blocksOfZamba(c.Layers, BlockJoinedZamba) }
+
+// blocksOfZamba are the blocks of layers that are a mixer, or hybrid: a shared block, a projection, and a mixer that reads what they give.
+func blocksOfZamba(layers []Block, joined Block) [][]Block {
+	list := make([][]Block, len(layers))
+	for i, b := range layers {
 		if list[i] = []Block{b}; b == BlockSharedAttention {
-			list[i] = []Block{b, BlockSharedMLP, BlockLinear, BlockJoinedZamba}
+			list[i] = []Block{b, BlockSharedMLP, BlockLinear, joined}
 		}
 	}
 	return list

@@ -160,15 +160,7 @@ func (c *Zamba2Config) Clone() Config {
 func (c *Zamba2Config) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
 // Blocks implements Config.
-func (c *Zamba2Config) Blocks() [][]Block {
-	list := make([][]Block, len(c.Layers))
-	for i, b := range c.Layers {
-		if list[i] = []Block{b}; b == BlockSharedAttention {
-			list[i] = []Block{b, BlockSharedMLP, BlockLinear, BlockJoinedMamba2}
-		}
-	}
-	return list
-}
+func (c *Zamba2Config) Blocks() [][]Block { return blocksOfZamba(c.Layers, BlockJoinedMamba2) }
 
 // shared implements sharer. The blocks are those that transformers ties, which it does if tie_word_embeddings is true.
 func (c *Zamba2Config) shared() map[int]Shared {

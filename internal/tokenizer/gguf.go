@@ -40,7 +40,7 @@ func (k *keys) fail(key, format string, args ...any) error {
 	return &badfile.FormatError{File: k.path, Where: "key " + prefixGGUF + key, Detail: fmt.Sprintf(format, args...)}
 }
 
-// value decodes the value of a key with a method of gguf.Value. ok is false if there is no such key.
+// value decodes the value of a key with a method of gguf.Value. ok is false if the file does not have the key.
 func value[T any](k *keys, key string, decode func(gguf.Value) (T, error)) (v T, ok bool, err error) {
 	raw, ok := k.values[prefixGGUF+key]
 	if !ok {

@@ -112,7 +112,7 @@ func annotateSize(part string, parameters int) (string, role) {
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
-// preferNumbers takes words such as "small" for sizes only if there is no number.
+// preferNumbers takes words such as "small" for sizes only if a number is missing.
 func preferNumbers(parts []string, roles []role) {
 	numbered := false
 	for i, part := range parts {
