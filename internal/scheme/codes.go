@@ -103,7 +103,9 @@ func (n numbers) at(i int) float32 {
 		return tensor.F16ToF32(binary.LittleEndian.Uint16(n.data[2*i:]))
 	case tensor.F8_E4M3:
 		return e4m3[n.data[i]]
-	case tensor.U8:
+	case tensor.I8:
+		return float32(int8(n.data[i]))
+	case tensor.U8, tensor.F8_E8M0:
 		return e8m0(n.data[i])
 	}
 	panic("scheme: numbers of dtype " + n.dtype.String())
@@ -126,6 +128,14 @@ var e4m3 = func() (values [256]float32) {
 			v = float32(math.Copysign(float64(v), -1))
 		}
 		values[b] = v
+	}
+	return values
+}()
+
+// e5m2 are the values of the 8-bit floats with 5 bits of exponent, the upper halves of F16.
+var e5m2 = func() (values [256]float32) {
+	for b := range values {
+		values[b] = tensor.F16ToF32(uint16(b) << 8)
 	}
 	return values
 }()

@@ -1,23 +1,26 @@
 package scheme
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Weights of a byte each: w = code·scale, where a scale is that of the whole weight, of a row, of a group of columns or of a
-// block. The codes are E4M3 floats in ModelOpt's FP8, in the formats float-quantized of compressed-tensors and fp8 of
-// transformers (finegrained_fp8.py, which calls the scales weight_scale_inv), or signed integers in int-quantized.
+// Weights of a byte each: w = code·scale or (code - zero)·scale, rounded after each step, where a scale is that of the whole
+// weight, of an expert, of a row, of a group of columns or of a block. The codes are E4M3 floats in ModelOpt's FP8 and MXFP8, in the
+// formats float-quantized and mxfp8-quantized of compressed-tensors and in fp8 of transformers (finegrained_fp8.py, which calls
+// the scales weight_scale_inv), or signed integers in int-quantized. Experts may lie one after the other, [E, O, I].
 var scaledBytes = scheme{
-	parts: []string{partWeight}, optional: []string{"weight_scale", "weight_scale_inv", "weight_zero_point", "pre_quant_scale"},
+	parts: []string{partWeight}, optional: []string{"weight_scale", "weight_scale_inv", "weight_zero_point", partInput},
 	match: func(m *module) bool {
 		scale := m.has("weight_scale") || m.has("weight_scale_inv")
-		return m.has(partWeight, tensor.F8_E4M3) && (scale || len(m.parts[partWeight].Shape) == 2) || m.has(partWeight, tensor.I8) && scale
+		return m.has(partWeight, tensor.F8_E4M3) && (scale || len(m.parts[partWeight].Shape) >= 2) || m.has(partWeight, tensor.I8) && scale
 	},
 	weight: func(m *module) (tensor.Coding, []int, error) {
-		codes, err := m.codes(partWeight, 2, tensor.F8_E4M3, tensor.I8)
+		codes, err := m.codes(partWeight, 3, tensor.F8_E4M3, tensor.I8)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -28,16 +31,15 @@ var scaledBytes = scheme{
 		switch {
 		case !m.has(scale):
 			return nil, nil, m.bad(partWeight, "found %s and no tensor weight_scale beside it; it may be in a shard that is missing", codes.DType)
-		case m.has("weight_zero_point"):
-			return nil, nil, m.cannot("weight_zero_point", "8-bit codes with zero points; only symmetric ones are read")
-		case m.has("pre_quant_scale"):
-			return nil, nil, m.cannot("pre_quant_scale", "scales the input of a product, which is not done here; use a checkpoint without it")
+		case codes.DType == tensor.I8 && scale == "weight_scale_inv":
+			return nil, nil, m.cannot(partWeight, "is FP4 of transformers, two codes in each I8, which is not read")
 		}
-		c := &scaled{name: "FP8", codes: codes.Data, values: &e4m3, cols: codes.Shape[1], stored: m.bytes(partWeight, scale)}
-		if codes.DType == tensor.I8 {
-			c.name, c.values = "INT8", &int8s
+		tile, err := m.tile()
+		if err != nil {
+			return nil, nil, err
 		}
-		return c, codes.Shape, c.share(m, scale, codes.Shape[0], codes.Shape[1])
+		c, err := newScaled(m, partWeight, scale, "weight_zero_point", tile)
+		return c, codes.Shape, err
 	},
 }
 
@@ -48,44 +50,116 @@ type scaled struct {
 	codes  []byte
 	values *[256]float32
 	scales numbers
+	zeros  numbers // of each scale; without data: none
 	cols   int
-	// A scale is that of some rows and columns; a row of scales has perRow.
+	// A scale is that of some rows, those of all experts counted on, and of some columns; a row of scales has perRow.
 	rows, group, perRow int
 }
 
-// share finds out by the shape of the scales which codes have one in common.
-func (c *scaled) share(m *module, part string, rows, cols int) (err error) {
-	shape := m.parts[part].Shape
-	n := m.parts[part].Elems()
-	switch {
-	case n == 1:
-		c.rows, c.group, c.perRow = rows, cols, 1
-	case n == rows && len(squeeze(shape)) == 1 && len(shape) <= 2 && shape[0] == rows:
-		c.rows, c.group, c.perRow = 1, cols, 1
-	case len(shape) == 2 && shape[0] == rows && shape[1] > 0 && cols%shape[1] == 0:
-		c.rows, c.group, c.perRow = 1, cols/shape[1], shape[1]
-	default:
-		block := m.settings.numbers("weight_block_size")
-		if len(block) != 2 || block[0] < 1 || block[1] < 1 {
-			block = []int{128, 128}
-		}
-		tiles := []int{(rows-1)/block[0] + 1, (cols-1)/block[1] + 1}
-		if !slices.Equal(shape, tiles) {
-			return m.bad(part, "found %s for a weight %s, expected one scale, %d of them, one for each group of columns, or %s for blocks of %d by %d",
-				badfile.Shape(shape), badfile.Shape([]int{rows, cols}), rows, badfile.Shape(tiles), block[0], block[1])
-		}
-		c.rows, c.group, c.perRow = block[0], block[1], tiles[1]
+// bytesAre are the values of codes of a byte, and what they are called.
+var bytesAre = map[tensor.DType]struct {
+	name   string
+	values *[256]float32
+}{tensor.F8_E4M3: {"FP8", &e4m3}, tensor.F8_E5M2: {"FP8", &e5m2}, tensor.I8: {"INT8", &int8s}}
+
+// newScaled reads the codes of one part, the scales of another and the zero points of a third, if there are any. tile is the size of a
+// block that may be cut off at the end of rows and columns, or nil.
+func newScaled(m *module, codesPart, scalePart, zeroPart string, tile []int) (*scaled, error) {
+	codes := m.parts[codesPart]
+	are := bytesAre[codes.DType]
+	c := &scaled{name: are.name, codes: codes.Data, values: are.values, cols: codes.Shape[len(codes.Shape)-1], stored: m.bytes(codesPart, scalePart, zeroPart)}
+	if err := c.share(m, scalePart, codes.Shape, tile); err != nil {
+		return nil, err
 	}
-	c.scales, err = m.numbers(part, scaleTypes, shape)
-	return err
+	types := scaleTypes
+	if codes.DType != tensor.I8 {
+		types = append(slices.Clone(types), tensor.F8_E8M0, tensor.U8)
+	}
+	shape := m.parts[scalePart].Shape
+	var err error
+	if c.scales, err = m.numbers(scalePart, types, shape); err != nil || !m.has(zeroPart) {
+		return c, err
+	}
+	c.zeros, err = m.numbers(zeroPart, append(slices.Clone(scaleTypes), tensor.I8, tensor.F8_E4M3), shape)
+	return c, err
+}
+
+// tile is the size of blocks that the settings state, or the usual one. It is nil if transformers has none.
+func (m *module) tile() ([]int, error) {
+	const key = "weight_block_size"
+	switch v, _ := m.settings.members.Get(key); {
+	case v.Kind() != jsonobj.Null:
+		block := m.settings.numbers(key)
+		if len(block) != 2 || block[0] < 1 || block[1] < 1 {
+			return nil, &badfile.FormatError{Where: keyQuantization + "." + key, Detail: fmt.Sprintf("found %s, expected two numbers from 1 on", badfile.Quote(v.Compact()))}
+		}
+		return block, nil
+	case m.settings.text("quant_method") == "fp8":
+		return nil, nil
+	}
+	return []int{128, 128}, nil
+}
+
+// share finds out by the shape of the scales which codes have one in common.
+func (c *scaled) share(m *module, part string, shape, tile []int) error {
+	last := len(shape) - 1
+	experts, rows, cols := 1, shape[last-1], shape[last]
+	if last == 2 {
+		experts = shape[0]
+	}
+	scales := m.parts[part].Shape
+	if m.parts[part].Elems() == 1 {
+		c.rows, c.group, c.perRow = experts*rows, cols, 1
+		return nil
+	}
+	// As many dimensions as the codes have, those that are missing at the end being 1.
+	grid := slices.Clone(scales)
+	for len(grid) <= last {
+		grid = append(grid, 1)
+	}
+	tall, wide := 0, 0 // scales in a column and in a row
+	if len(scales) > 0 && len(grid) == last+1 && (last < 2 || grid[0] == experts) {
+		tall, wide = grid[last-1], grid[last]
+	}
+	divides := tall > 0 && wide > 0 && rows%tall == 0 && cols%wide == 0
+	if tall != rows && (wide == cols && cols > 1 || len(scales) <= last && tall != 1) {
+		divides = false // one for each column, or for so many rows that they are not whole
+	}
+	tiles := tile != nil && tall == (rows-1)/tile[0]+1 && wide == (cols-1)/tile[1]+1
+	switch {
+	case divides && tall == rows:
+		c.rows, c.group, c.perRow = 1, cols/wide, wide
+	case tiles && last == 1:
+		c.rows, c.group, c.perRow = tile[0], tile[1], wide
+	case tiles && (tall > 1 && rows%tile[0] != 0 || wide > 1 && cols%tile[1] != 0):
+		return m.cannot(part, "is of blocks of %d by %d, which do not divide the experts %s", tile[0], tile[1], badfile.Shape(shape))
+	case divides:
+		c.rows, c.group, c.perRow = rows/tall, cols/wide, wide
+	default:
+		blocks := "of blocks that divide it"
+		if tile != nil {
+			blocks = fmt.Sprintf("%s for blocks of %d by %d", badfile.Shape([]int{(rows-1)/tile[0] + 1, (cols-1)/tile[1] + 1}), tile[0], tile[1])
+		}
+		return m.bad(part, "found %s for a weight %s, expected one scale, %s, one for each group of columns, or %s",
+			badfile.Shape(scales), badfile.Shape(shape), badfile.Shape(shape[:last]), blocks)
+	}
+	return nil
 }
 
 func (c *scaled) String() string { return c.name }
 
 func (c *scaled) Widen(dst []float32, first int) {
 	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		s := c.scales.at(row/c.rows*c.perRow + col/c.group)
-		for i, code := range c.codes[row*c.cols+col:][:len(dst)] {
+		at := row/c.rows*c.perRow + col/c.group
+		s, codes := c.scales.at(at), c.codes[row*c.cols+col:][:len(dst)]
+		if c.zeros.data != nil {
+			z := c.zeros.at(at)
+			for i, code := range codes {
+				dst[i] = float32(c.values[code]-z) * s
+			}
+			return
+		}
+		for i, code := range codes {
 			dst[i] = c.values[code] * s
 		}
 	})
