@@ -207,27 +207,25 @@ func FuzzAssemble(f *testing.F) {
 	}
 	dtypes := []tensor.DType{tensor.U8, tensor.F8_E4M3, tensor.I32, tensor.U32, tensor.F32, tensor.I8, tensor.I64, tensor.F16, tensor.F8_E8M0, tensor.F8_E5M2}
 	f.Fuzz(func(t *testing.T, quantization, state string, rows, cols uint8) {
-		for i, d := range dtypes {
-			for _, lead := range [][]int{nil, {2}} {
-				var list []tensor.Tensor
-				for j, part := range names {
-					if (int(rows)+j*int(cols)+i)%3 == 0 {
-						continue
-					}
-					x := shaped(dtypes[(i+j*int(cols))%len(dtypes)], append(slices.Clone(lead), int(rows)%17+j%2, int(cols)%33)...)
-					if j%2 == 0 {
-						x = shaped(d, append(slices.Clone(lead), int(rows)%50, int(cols)%130)...)
-					}
-					x.Name = "x." + part
-					list = append(list, x)
-				}
-				x := shaped(tensor.U8, len(state))
-				copy(x.Data, state)
-				x.Name = "x.weight.quant_state.bitsandbytes__nf4"
-				for _, list := range [][]tensor.Tensor{append(list, x), some(list, "_weight"), some(list, ".weight"), some(list, "experts")} {
-					takes(t, list, scheme.Stated{Config: quantization, Metadata: map[string]string{"x.weight": state}})
-				}
+		i := int(rows) + int(cols)
+		var list []tensor.Tensor
+		for j, part := range names {
+			if (int(rows)+j*int(cols)+i)%3 == 0 {
+				continue
 			}
+			shape := []int{2, int(rows)%17 + j%2, int(cols) % 33}
+			if j%2 == 0 {
+				shape = []int{2, int(rows) % 50, int(cols) % 130}
+			}
+			x := shaped(dtypes[(i+j*int(cols))%len(dtypes)], shape[i%2:]...)
+			x.Name = "x." + part
+			list = append(list, x)
+		}
+		x := shaped(tensor.U8, len(state))
+		copy(x.Data, state)
+		x.Name = "x.weight.quant_state.bitsandbytes__nf4"
+		for _, list := range [][]tensor.Tensor{append(list, x), some(list, "_weight"), some(list, ".weight"), some(list, "experts")} {
+			takes(t, list, scheme.Stated{Config: quantization, Metadata: map[string]string{"x.weight": state}})
 		}
 	})
 }
