@@ -34,11 +34,11 @@ var scaledBytes = scheme{
 		case codes.DType == tensor.I8 && scale == "weight_scale_inv":
 			return nil, nil, m.cannot(partWeight, "is FP4 of transformers, two codes in each I8, which is not read")
 		}
-		tile, err := m.tile()
+		blocks, err := m.tile()
 		if err != nil {
 			return nil, nil, err
 		}
-		c, err := newScaled(m, partWeight, scale, "weight_zero_point", tile)
+		c, err := newScaled(m, partWeight, scale, "weight_zero_point", blocks)
 		return c, codes.Shape, err
 	},
 }
@@ -62,13 +62,18 @@ var bytesAre = map[tensor.DType]struct {
 	values *[256]float32
 }{tensor.F8_E4M3: {"FP8", &e4m3}, tensor.F8_E5M2: {"FP8", &e5m2}, tensor.I8: {"INT8", &int8s}}
 
-// newScaled reads the codes of one part, the scales of another and the zero points of a third, if there are any. tile is the size of a
-// block that may be cut off at the end of rows and columns, or nil.
-func newScaled(m *module, codesPart, scalePart, zeroPart string, tile []int) (*scaled, error) {
+// tile is the size of blocks that share a scale, which may be cut off at the end of rows and columns.
+type tile struct {
+	rows, cols int  // 0: none is usual
+	stated     bool // there are no others
+}
+
+// newScaled reads the codes of one part, the scales of another and the zero points of a third, if there are any.
+func newScaled(m *module, codesPart, scalePart, zeroPart string, blocks tile) (*scaled, error) {
 	codes := m.parts[codesPart]
 	are := bytesAre[codes.DType]
 	c := &scaled{name: are.name, codes: codes.Data, values: are.values, cols: codes.Shape[len(codes.Shape)-1], stored: m.bytes(codesPart, scalePart, zeroPart)}
-	if err := c.share(m, scalePart, codes.Shape, tile); err != nil {
+	if err := c.share(m, scalePart, codes.Shape, blocks); err != nil {
 		return nil, err
 	}
 	types := scaleTypes
@@ -84,24 +89,24 @@ func newScaled(m *module, codesPart, scalePart, zeroPart string, tile []int) (*s
 	return c, err
 }
 
-// tile is the size of blocks that the settings state, or the usual one. It is nil if transformers has none.
-func (m *module) tile() ([]int, error) {
+// tile is the size of blocks that the settings state, or the usual one. Without blocks, transformers has a scale for each matrix.
+func (m *module) tile() (tile, error) {
 	const key = "weight_block_size"
 	switch v, _ := m.settings.members.Get(key); {
 	case v.Kind() != jsonobj.Null:
 		block := m.settings.numbers(key)
 		if len(block) != 2 || block[0] < 1 || block[1] < 1 {
-			return nil, &badfile.FormatError{Where: keyQuantization + "." + key, Detail: fmt.Sprintf("found %s, expected two numbers from 1 on", badfile.Quote(v.Compact()))}
+			return tile{}, &badfile.FormatError{Where: keyQuantization + "." + key, Detail: fmt.Sprintf("found %s, expected two numbers from 1 on", badfile.Quote(v.Compact()))}
 		}
-		return block, nil
+		return tile{block[0], block[1], true}, nil
 	case m.settings.text("quant_method") == "fp8":
-		return nil, nil
+		return tile{}, nil
 	}
-	return []int{128, 128}, nil
+	return tile{128, 128, false}, nil
 }
 
 // share finds out by the shape of the scales which codes have one in common.
-func (c *scaled) share(m *module, part string, shape, tile []int) error {
+func (c *scaled) share(m *module, part string, shape []int, blocks tile) error {
 	last := len(shape) - 1
 	experts, rows, cols := 1, shape[last-1], shape[last]
 	if last == 2 {
@@ -125,23 +130,27 @@ func (c *scaled) share(m *module, part string, shape, tile []int) error {
 	if tall != rows && (wide == cols && cols > 1 || len(scales) <= last && tall != 1) {
 		divides = false // one for each column, or for so many rows that they are not whole
 	}
-	tiles := tile != nil && tall == (rows-1)/tile[0]+1 && wide == (cols-1)/tile[1]+1
+	want, tiles := []int{1, 1}, false // tiles in a column and in a row
+	if blocks.rows > 0 {
+		want = []int{(rows-1)/blocks.rows + 1, (cols-1)/blocks.cols + 1}
+		tiles = tall == want[0] && wide == want[1]
+	}
 	switch {
 	case divides && tall == rows:
 		c.rows, c.group, c.perRow = 1, cols/wide, wide
 	case tiles && last == 1:
-		c.rows, c.group, c.perRow = tile[0], tile[1], wide
-	case tiles && (tall > 1 && rows%tile[0] != 0 || wide > 1 && cols%tile[1] != 0):
-		return m.cannot(part, "is of blocks of %d by %d, which do not divide the experts %s", tile[0], tile[1], badfile.Shape(shape))
-	case divides:
+		c.rows, c.group, c.perRow = blocks.rows, blocks.cols, wide
+	case tiles && (tall > 1 && rows%blocks.rows != 0 || wide > 1 && cols%blocks.cols != 0):
+		return m.cannot(part, "is of blocks of %d by %d, which do not divide the experts %s", blocks.rows, blocks.cols, badfile.Shape(shape))
+	case divides && (tiles || !blocks.stated):
 		c.rows, c.group, c.perRow = rows/tall, cols/wide, wide
 	default:
-		blocks := "of blocks that divide it"
-		if tile != nil {
-			blocks = fmt.Sprintf("%s for blocks of %d by %d", badfile.Shape([]int{(rows-1)/tile[0] + 1, (cols-1)/tile[1] + 1}), tile[0], tile[1])
+		of := "one for each block that divides it"
+		if blocks.rows > 0 {
+			of = fmt.Sprintf("%s for blocks of %d by %d", badfile.Shape(want), blocks.rows, blocks.cols)
 		}
 		return m.bad(part, "found %s for a weight %s, expected one scale, %s, one for each group of columns, or %s",
-			badfile.Shape(scales), badfile.Shape(shape), badfile.Shape(shape[:last]), blocks)
+			badfile.Shape(scales), badfile.Shape(shape), badfile.Shape(shape[:last]), of)
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func (m *module) bytesAO(block []int, zero string, dtypes ...tensor.DType) (tens
 	if zero == "" && m.has("_zero_point") {
 		return nil, nil, m.cannot("_zero_point", "is not a part of Float8Tensor of torchao")
 	}
-	c, err := newScaled(m, "_qdata", "_scale", zero, nil)
+	c, err := newScaled(m, "_qdata", "_scale", zero, tile{})
 	return c, codes.Shape, err
 }
 
