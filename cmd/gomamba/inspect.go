@@ -145,7 +145,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
 	info.StateBytes, info.TokenBytes = stateBytes(cfg)
-	for _, layer := range cfg.Blocks() {
+	for _, layer := range config.Blocks(cfg) {
 		for _, b := range layer {
 			info.Blocks[b]++
 		}
