@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -125,17 +126,8 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
-	if f.prompt.in, err = input(cmd, "--in", f.prompt.in); err != nil {
-		return err
-	}
-	if req.Importance, err = input(cmd, "--imatrix", f.imatrix); err != nil {
-		return err
-	}
-	prompt, err := f.batch(cmd, s, ck)
+	prompt, err := f.read(cmd, s, ck, &req)
 	if err != nil {
-		return err
-	}
-	if req.Tokenizer, err = f.givenTokenizer(cmd, s); err != nil {
 		return err
 	}
 	plan, err := interruptible(cmd, func() (*convert.Plan, error) { return convert.NewPlan(ck, req) }) // tokenizers may be large
@@ -154,6 +146,27 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		}
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
+	return f.write(cmd, s, ck, plan, req.To, dst, prompt)
+}
+
+// read reads the other files that the flags name: the prompt of the receipt, which it returns, the importance matrix and the
+// tokenizer.
+func (f *convertFlags) read(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, req *convert.Request) (prompt *model.Batch, err error) {
+	if f.prompt.in, err = input(cmd, "--in", f.prompt.in); err != nil {
+		return nil, err
+	}
+	if req.Importance, err = input(cmd, "--imatrix", f.imatrix); err != nil {
+		return nil, err
+	}
+	if prompt, err = f.batch(cmd, s, ck); err != nil {
+		return nil, err
+	}
+	req.Tokenizer, err = f.givenTokenizer(cmd, s)
+	return prompt, err
+}
+
+// write carries the plan out and says what was done.
+func (f *convertFlags) write(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, plan *convert.Plan, to convert.Layout, dst string, prompt *model.Batch) (err error) {
 	start := time.Now()
 	deltas, err := f.deltas(cmd, s, ck)
 	if err != nil {
@@ -165,7 +178,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	}); err != nil {
 		return err
 	}
-	done := converted{Path: plan.Result(dst), Layout: req.To, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
+	done := converted{Path: plan.Result(dst), Layout: to, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
 		Seconds: time.Since(start).Seconds(), Verified: f.verify, Deltas: deltas}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
