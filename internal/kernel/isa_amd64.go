@@ -59,7 +59,7 @@ var avx2 = isa{
 	scanStep: scanStep{one: scanStepAVX2},
 	headStep: headStep{two: stepHeadTwoAVX2, one: stepHeadOneAVX2},
 	trapezoid: [5]trapezoidStep{
-		1: {one: trapezoid1AVX2}, 2: {one: trapezoid2AVX2}, 3: {one: trapezoid3AVX2}, 4: {one: trapezoid4AVX2},
+		1: {two: trapezoid1x2AVX2, one: trapezoid1x1AVX2}, 2: {one: trapezoid2x1AVX2}, 3: {one: trapezoid3x1AVX2}, 4: {one: trapezoid4x1AVX2},
 	},
 	conv:             convAVX2,
 	gate:             gateAVX2,
@@ -132,7 +132,7 @@ var avx512 = func() isa {
 	s.scanBlock = scanBlock{channels: 16, states: 16, tokens: 8, run: scanBlockAVX512}
 	s.headBlock = headBlock{channels: 2, states: 128, run: headBlockAVX512}
 	for rank, two := range []func(*float64, *float32, float32, float32, *float32, *float32, *float32, int, int, int){
-		1: trapezoid1AVX512, 2: trapezoid2AVX512, 3: trapezoid3AVX512, 4: trapezoid4AVX512,
+		1: trapezoid1x2AVX512, 2: trapezoid2x2AVX512, 3: trapezoid3x2AVX512, 4: trapezoid4x2AVX512,
 	} {
 		s.trapezoid[rank].two = two
 	}

@@ -1780,9 +1780,9 @@ states:
 	VZEROUPPER
 	RET
 
-// func trapezoid1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid1x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, FMA3
-TEXT ·trapezoid1AVX2(SB), NOSPLIT, $0-72
+TEXT ·trapezoid1x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
@@ -1857,9 +1857,9 @@ states0:
 	VZEROUPPER
 	RET
 
-// func trapezoid2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid2x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, FMA3
-TEXT ·trapezoid2AVX2(SB), NOSPLIT, $0-72
+TEXT ·trapezoid2x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
@@ -1961,9 +1961,9 @@ states0:
 	VZEROUPPER
 	RET
 
-// func trapezoid3AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid3x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, FMA3
-TEXT ·trapezoid3AVX2(SB), NOSPLIT, $96-72
+TEXT ·trapezoid3x1AVX2(SB), NOSPLIT, $96-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
@@ -2111,9 +2111,9 @@ states1:
 	VZEROUPPER
 	RET
 
-// func trapezoid4AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid4x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, FMA3
-TEXT ·trapezoid4AVX2(SB), NOSPLIT, $128-72
+TEXT ·trapezoid4x1AVX2(SB), NOSPLIT, $128-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
@@ -2286,6 +2286,121 @@ states1:
 	ADDQ         $0x08, AX
 	ADDQ         $0x04, CX
 	DECQ         R11
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func trapezoid1x2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·trapezoid1x2AVX2(SB), NOSPLIT, $0-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VBROADCASTSS low+20(FP), Y1
+	MOVQ         states+48(FP), DX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), BX
+	MOVQ         k+32(FP), DI
+	MOVQ         q+40(FP), R9
+	MOVQ         rounds+64(FP), R10
+	LEAQ         (DI)(DX*1), R8
+
+channels:
+	MOVQ         CX, R11
+	VBROADCASTSS (R11), Y2
+	VBROADCASTSS 4(R11), Y3
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y4
+	VBROADCASTSS 4(R11), Y5
+	ADDQ         SI, R11
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	MOVQ         DX, R11
+
+states0:
+	VMOVUPS      (BX), Y10
+	VMULPS       Y1, Y10, Y11
+	VMOVUPS      (BX)(DX*1), Y12
+	VMULPS       Y1, Y12, Y13
+	VMOVUPS      (DI), Y14
+	VFMADD231PS  Y14, Y2, Y11
+	VFMADD231PS  Y14, Y3, Y13
+	VFMADD213PS  Y11, Y0, Y10
+	VFMADD213PS  Y13, Y0, Y12
+	VMOVUPS      (R8), Y11
+	VFMADD231PS  Y11, Y4, Y10
+	VFMADD231PS  Y11, Y5, Y12
+	VMOVUPS      Y10, (BX)
+	VMOVUPS      Y12, (BX)(DX*1)
+	VMOVUPS      (R9), Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VFMADD231PS  Y11, Y12, Y8
+	VMOVUPS      32(BX), Y10
+	VMULPS       Y1, Y10, Y11
+	VMOVUPS      32(BX)(DX*1), Y12
+	VMULPS       Y1, Y12, Y13
+	VMOVUPS      32(DI), Y14
+	VFMADD231PS  Y14, Y2, Y11
+	VFMADD231PS  Y14, Y3, Y13
+	VFMADD213PS  Y11, Y0, Y10
+	VFMADD213PS  Y13, Y0, Y12
+	VMOVUPS      32(R8), Y11
+	VFMADD231PS  Y11, Y4, Y10
+	VFMADD231PS  Y11, Y5, Y12
+	VMOVUPS      Y10, 32(BX)
+	VMOVUPS      Y12, 32(BX)(DX*1)
+	VMOVUPS      32(R9), Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, R9
+	SUBQ         $0x40, R11
+	JNZ          states0
+	SUBQ         DX, BX
+	SUBQ         DX, DI
+	SUBQ         DX, R8
+	SUBQ         DX, R9
+	LEAQ         (BX)(DX*2), BX
+	MOVQ         AX, R11
+	VEXTRACTF128 $0x01, Y6, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y7, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPD       X2, X6, X6
+	VPERMILPD    $0x01, X6, X2
+	VADDSD       X2, X6, X6
+	VMOVSD       X6, (R11)
+	VEXTRACTF128 $0x01, Y8, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X8, Y8
+	VEXTRACTF128 $0x01, Y9, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y8, Y8
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
+	VPERMILPD    $0x01, X8, X2
+	VADDSD       X2, X8, X8
+	VMOVSD       X8, 8(R11)
+	LEAQ         (R11)(SI*2), R11
+	ADDQ         $0x10, AX
+	ADDQ         $0x08, CX
+	DECQ         R10
 	JNZ          channels
 	VZEROUPPER
 	RET

@@ -6007,9 +6007,9 @@ vector:
 	VZEROUPPER
 	RET
 
-// func trapezoid1AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid1x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·trapezoid1AVX512(SB), NOSPLIT, $0-72
+TEXT ·trapezoid1x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0
@@ -6093,9 +6093,9 @@ states0:
 	VZEROUPPER
 	RET
 
-// func trapezoid2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid2x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·trapezoid2AVX512(SB), NOSPLIT, $0-72
+TEXT ·trapezoid2x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0
@@ -6215,9 +6215,9 @@ states0:
 	VZEROUPPER
 	RET
 
-// func trapezoid3AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid3x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·trapezoid3AVX512(SB), NOSPLIT, $0-72
+TEXT ·trapezoid3x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0
@@ -6373,9 +6373,9 @@ states0:
 	VZEROUPPER
 	RET
 
-// func trapezoid4AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// func trapezoid4x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·trapezoid4AVX512(SB), NOSPLIT, $0-72
+TEXT ·trapezoid4x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0

@@ -211,26 +211,26 @@ func rotateNeighboursAVX512(y *float32, x *float32, bias *float32, cos *float64,
 //go:noescape
 func rotateHalvesAVX512(y *float32, x *float32, bias *float32, cos *float64, sin *float64, half int, n int)
 
-// trapezoid1AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 1; sums and in have rows of pitch.
+// trapezoid1x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 1; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid1AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid1x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// trapezoid2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 2; sums and in have rows of pitch.
+// trapezoid2x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 2; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid2x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// trapezoid3AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 3; sums and in have rows of pitch.
+// trapezoid3x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 3; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid3AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid3x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// trapezoid4AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 4; sums and in have rows of pitch.
+// trapezoid4x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 4; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid4AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid4x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)

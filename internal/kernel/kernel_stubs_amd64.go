@@ -147,29 +147,35 @@ func stepHeadTwoAVX2(sums *float64, h *float32, dt float64, high float32, low fl
 //go:noescape
 func stepHeadOneAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
 
-// trapezoid1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 1; sums and in have rows of pitch.
+// trapezoid1x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 1; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid1x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// trapezoid2AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 2; sums and in have rows of pitch.
+// trapezoid2x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 2; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid2x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// trapezoid3AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 3; sums and in have rows of pitch.
+// trapezoid3x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 3; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid3AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid3x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// trapezoid4AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 4; sums and in have rows of pitch.
+// trapezoid4x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 4; sums and in have rows of pitch.
 // states is a positive multiple of 16, rounds is positive.
 //
 //go:noescape
-func trapezoid4AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+func trapezoid4x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid1x2AVX2 does what stepTrapezoidGeneric does for 2·rounds channels and rank 1; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid1x2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
 // xorAVX2 folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //

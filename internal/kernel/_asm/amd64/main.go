@@ -66,8 +66,9 @@ func main() {
 	headStep(2)
 	headStep(1)
 	for rank := 1; rank <= maxRank; rank++ {
-		trapezoidAVX2(rank)
+		trapezoidAVX2(rank, 1)
 	}
+	trapezoidAVX2(1, 2)
 	read()
 	addTo("AVX2", YMM, 8)
 	addRows("AVX2", YMM, 8, 2)

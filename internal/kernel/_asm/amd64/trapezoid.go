@@ -20,13 +20,13 @@ type trapezoid struct {
 	parts  [][]int64 // where the vectors of 16 states begin, in bytes, that are summed in one pass over the states
 }
 
-// trapezoidAVX2 takes one channel, and from rank 3 on half of the lanes at a time, as there are 16 registers.
-func trapezoidAVX2(rank int) {
+// trapezoidAVX2 takes half of the lanes at a time from rank 3 on, as there are 16 registers: enough for two channels of rank 1.
+func trapezoidAVX2(rank, at int) {
 	parts := [][]int64{{0, 32}}
 	if rank > 2 {
 		parts = [][]int64{{32}, {0}}
 	}
-	(&trapezoid{"AVX2", rank, 1, func() VecVirtual { return YMM() }, parts}).generate()
+	(&trapezoid{"AVX2", rank, at, func() VecVirtual { return YMM() }, parts}).generate()
 }
 
 func trapezoidAVX512(rank int) {
@@ -48,7 +48,7 @@ func (r rankRows) row(i int, disp int64) Mem {
 }
 
 func (g *trapezoid) generate() {
-	name := fmt.Sprintf("trapezoid%d%s", g.rank, g.isa)
+	name := fmt.Sprintf("trapezoid%dx%d%s", g.rank, g.at, g.isa)
 	TEXT(name, NOSPLIT, "func(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s does what stepTrapezoidGeneric does for %d·rounds channels and rank %d; sums and in have rows of pitch.", name, g.at, g.rank),
@@ -92,7 +92,7 @@ func (g *trapezoid) generate() {
 				for range parts {
 					v := g.vector()
 					acc[r][c] = append(acc[r][c], v)
-					if g.at == 1 {
+					if g.isa == "AVX2" {
 						VXORPS(v, v, v)
 					} else {
 						VPXORD(v, v, v)
@@ -127,14 +127,16 @@ func (g *trapezoid) generate() {
 	MOVQ(sums, at)
 	for r := range acc {
 		switch {
-		case g.at == 2:
+		case g.isa == "AVX512":
 			sumTwo([headChannels]VecVirtual{acc[r][0][0], acc[r][1][0]}, at)
 		case kept != nil:
 			high := YMM()
 			VMOVUPS(kept[r], high)
 			VMOVSD(sumLanes64([2]VecVirtual{acc[r][0][0], high}), Mem{Base: at})
 		default:
-			VMOVSD(sumLanes64([2]VecVirtual{acc[r][0][0], acc[r][0][1]}), Mem{Base: at})
+			for c, lanes := range acc[r] {
+				VMOVSD(sumLanes64([2]VecVirtual(lanes)), Mem{Base: at, Disp: 8 * c})
+			}
 		}
 		LEAQ(Mem{Base: at, Index: pitch, Scale: 2}, at)
 	}
