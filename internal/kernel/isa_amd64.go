@@ -106,7 +106,7 @@ var avx512 = func() isa {
 		tensor.Q3_K:    {dotFourQ3KAVX512, dotOneQ3KAVX512, widenQ3KAVX512, nil, 3},
 		tensor.Q4_K:    {dotFourQ4KAVX512, dotOneQ4KAVX512, widenQ4KAVX512, nil, 3},
 		tensor.Q5_K:    {dotFourQ5KAVX512, dotOneQ5KAVX512, widenQ5KAVX512, nil, 3},
-		tensor.Q6_K:    {dotFourQ6KAVX512, dotOneQ6KAVX512, widenQ6KAVX512, nil, 3},
+		tensor.Q6_K:    finite(tensor.Q6_K, format{dotFourQ6KAVX512, dotOneQ6KAVX512, widenQ6KAVX512, nil, 3}, dotOneF32AVX512),
 		tensor.IQ4_NL:  {dotFourIQ4NLAVX512, dotOneIQ4NLAVX512, widenIQ4NLAVX512, nil, 3},
 		tensor.IQ4_XS:  {dotFourIQ4XSAVX512, dotOneIQ4XSAVX512, widenIQ4XSAVX512, nil, 3},
 		tensor.IQ3_S:   {dotFourIQ3SAVX512, dotOneIQ3SAVX512, widenIQ3SAVX512, nil, 3},
