@@ -49,6 +49,12 @@ type isa struct {
 	// roundTrials is roundTrialsGeneric of n elements, any number.
 	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
 
+	// codes widen n codes of a kind, as plainGroup does; src may be read 16 bytes at a time. A group has as many codes as group
+	// says, a multiple of lanes, the last one perhaps fewer. nil: plain Go does.
+	codes [codeKinds]codesFunc
+	// times is timesGeneric of n elements.
+	times func(v *float32, s float32, n int)
+
 	// fetch brings lines of memory, cacheLine bytes each, into the second-level cache, fetchRows the line at p and those at
 	// every stride values from there. Both are nil if the CPU does that best by itself.
 	fetch     func(p *float32, lines int)
@@ -59,6 +65,9 @@ type isa struct {
 	xor         func(data *byte, quarter int) uint64
 	multiplyAdd func(n int)
 }
+
+// codesFunc reads a codeLayout at l.
+type codesFunc func(dst *float32, src, l *byte, scales, zeros, biases *float32, n, group int)
 
 // tiling is how an instruction set multiplies several rows with several tokens at a time.
 type tiling struct {

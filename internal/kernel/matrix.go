@@ -40,7 +40,7 @@ func (m *Matrix) widen(dst []float32, lo, hi int) {
 	case m.dtype == tensor.F32:
 		copy(dst, floats(m.rows(lo, hi)))
 	default:
-		widen(dst, m.dtype, m.rows(lo, hi))
+		Widen(dst, m.dtype, m.rows(lo, hi))
 	}
 }
 
@@ -54,17 +54,37 @@ func (m *Matrix) rows(lo, hi int) []byte {
 
 // mulVec sets y to the product of the rows from lo on, len(y) of them, with x.
 func (m *Matrix) mulVec(y, x []float32, lo int) {
-	if m.Cols%lanes != 0 || m.coding != nil {
+	switch {
+	case m.Cols%lanes != 0:
 		m.mulVecPadded(y, x, lo)
-		return
+	case m.coding != nil:
+		m.mulVecCoded(y, x, lo)
+	default:
+		mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.rowBytes)
 	}
-	mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.rowBytes)
+}
+
+// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows.
+const codedFloats = 1 << 12
+
+// mulVecCoded is mulVec for rows that are coded.
+func (m *Matrix) mulVecCoded(y, x []float32, lo int) {
+	each := max(4, codedFloats/m.Cols&^3)
+	rows := buffer(min(each, len(y)) * m.Cols)
+	defer buffers.Put(rows)
+	for len(y) > 0 {
+		n := min(len(y), each)
+		part := (*rows)[:n*m.Cols]
+		m.widen(part, lo, lo+n)
+		mulFloats(y[:n], part, x)
+		y, lo = y[n:], lo+n
+	}
 }
 
 // paddedRows is how many rows mulVecPadded copies at a time.
 const paddedRows = 32
 
-// mulVecPadded is mulVec for rows that are coded or whose length is not a multiple of lanes, by copies that end in zeros.
+// mulVecPadded is mulVec for rows whose length is not a multiple of lanes, by copies that end in zeros.
 func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	cols := roundUp(m.Cols)
 	v, rows := padColumns(x, m.Cols, m.Cols, cols, 1), buffer(paddedRows*cols)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -28,7 +29,7 @@ type fourBits struct {
 	stored
 	name         string
 	codes        []byte
-	values       [16]float32
+	levels       *kernel.Codes
 	block, count int
 	absmax       numbers
 	nested       *nestedScales // nil: absmax are numbers
@@ -37,7 +38,7 @@ type fourBits struct {
 // nestedScales are scales of scales.
 type nestedScales struct {
 	codes  []byte
-	values numbers // [256]
+	values [256]float32
 	absmax numbers
 	block  int
 	offset float32
@@ -73,9 +74,9 @@ func newBnb4(m *module) (tensor.Coding, []int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range c.values {
-		c.values[i] = values.at(i)
-	}
+	var levels [16]float32
+	values.fill(levels[:], 0)
+	c.levels = kernel.Levels(&levels, true)
 	blocks := (count-1)/c.block + 1
 	if m.has("weight.absmax", tensor.U8) {
 		c.nested, err = newNested(m, part, set, blocks)
@@ -113,28 +114,39 @@ func newNested(m *module, part string, set settings, blocks int) (*nestedScales,
 			return nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + name), Detail: "missing, and absmax are codes"}
 		}
 	}
-	if n.values, err = m.numbers("weight.nested_quant_map", []tensor.DType{tensor.F32}, []int{256}); err != nil {
+	values, err := m.numbers("weight.nested_quant_map", []tensor.DType{tensor.F32}, []int{256})
+	if err != nil {
 		return nil, err
 	}
+	values.fill(n.values[:], 0)
 	n.absmax, err = m.numbers("weight.nested_absmax", scaleTypes, []int{(blocks-1)/n.block + 1})
 	return n, err
 }
 
-func (n *nestedScales) at(i int) float32 {
-	return float32(n.values.at(int(n.codes[i]))*n.absmax.at(i/n.block)) + n.offset
+// fill sets dst to the scales from number first on.
+func (n *nestedScales) fill(dst []float32, first int) {
+	for len(dst) > 0 {
+		part := dst[:min(len(dst), n.block-first%n.block)]
+		absmax := n.absmax.at(first / n.block)
+		for i, code := range n.codes[first:][:len(part)] {
+			part[i] = float32(n.values[code]*absmax) + n.offset
+		}
+		dst, first = dst[len(part):], first+len(part)
+	}
 }
 
 func (c *fourBits) String() string { return c.name }
 
 func (c *fourBits) Widen(dst []float32, first int) {
-	runs(dst, first, c.count, c.block, func(dst []float32, _, at int) {
-		var s float32
+	r := newRoom()
+	defer r.free()
+	spans(dst, first, c.count, c.block, func(dst []float32, _, at, group, count int) {
 		if c.nested != nil {
-			s = c.nested.at(at / c.block)
+			c.nested.fill(r.scales[:count], group)
 		} else {
-			s = c.absmax.at(at / c.block)
+			c.absmax.fill(r.scales[:count], group)
 		}
-		lookUp(dst, &c.values, c.codes, at, 4, s)
+		c.levels.Widen(dst, c.codes, at, kernel.Groups{Size: c.block, Within: at % c.block, Scales: r.scales[:count]})
 	})
 }
 
@@ -155,7 +167,7 @@ var bnb8 = scheme{
 				}
 			}
 		}
-		c := &int8Rows{stored: m.bytes(partWeight, "SCB"), codes: codes.Data, cols: codes.Shape[1]}
+		c := &int8Rows{stored: m.bytes(partWeight, "SCB"), codes: codes.Data, cols: codes.Shape[1], count: codes.Elems()}
 		c.scales, err = m.numbers("SCB", scaleTypes, []int{codes.Shape[0]})
 		return c, codes.Shape, err
 	},
@@ -164,19 +176,20 @@ var bnb8 = scheme{
 // int8Rows are codes with a scale for each row.
 type int8Rows struct {
 	stored
-	codes  []byte
-	scales numbers
-	cols   int
+	codes       []byte
+	scales      numbers
+	cols, count int
 }
 
 func (c *int8Rows) String() string { return "INT8" }
 
 func (c *int8Rows) Widen(dst []float32, first int) {
 	const unit = float32(0.007874015718698502) // as bitsandbytes writes 1/127
-	runs(dst, first, c.cols, c.cols, func(dst []float32, row, col int) {
-		s := c.scales.at(row)
-		for i, code := range c.codes[row*c.cols+col:][:len(dst)] {
-			dst[i] = float32(int8s[code]*s) * unit
-		}
+	r := newRoom()
+	defer r.free()
+	spans(dst, first, c.count, c.cols, func(dst []float32, _, at, row, count int) {
+		c.scales.fill(r.scales[:count], row)
+		kernel.Int8.Widen(dst, c.codes, at, kernel.Groups{Size: c.cols, Within: at % c.cols, Scales: r.scales[:count]})
 	})
+	kernel.Times(dst, unit)
 }

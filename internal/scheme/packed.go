@@ -1,10 +1,10 @@
 package scheme
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -30,6 +30,10 @@ var packed = scheme{
 		if c.bits > 8 || (c.cols*c.bits+31)/32 != words {
 			return nil, nil, m.cannot("weight_packed", "has %d words for %d codes; only dense codes of 1 to 8 bits are read", words, c.cols)
 		}
+		c.kind, c.span = kernel.Integers(c.bits), c.cols
+		if c.cols*c.bits == 8*c.rowBytes {
+			c.span = rows * c.cols
+		}
 		return c, []int{rows, c.cols}, c.groups(m, rows)
 	},
 }
@@ -38,8 +42,10 @@ var packed = scheme{
 type packedInts struct {
 	stored
 	codes          []byte
+	kind           *kernel.Codes
 	rowBytes, bits int
 	cols, group    int
+	span           int // columns of a row, or of all rows if nothing lies between their codes
 	scales         numbers
 	perRow         int // scales
 	zeros          []byte
@@ -106,22 +112,35 @@ func (m *module) columnGroups(part string, cols, groups int) ([]byte, error) {
 func (c *packedInts) String() string { return fmt.Sprintf("INT%d", c.bits) }
 
 func (c *packedInts) Widen(dst []float32, first int) {
-	var codes [most]byte
+	if c.index != nil {
+		c.widenByIndex(dst, first)
+		return
+	}
+	r := newRoom()
+	defer r.free()
+	spans(dst, first, c.span, c.group, func(dst []float32, row, col, group, count int) {
+		g := kernel.Groups{Size: c.group, Within: col % c.group, Scales: r.scales[:count], Zeros: r.zeros[:count]}
+		c.fill(g.Scales, g.Zeros, row*c.perRow+group)
+		c.kind.Widen(dst, c.codes[row*c.rowBytes:], col, g)
+	})
+}
+
+// fill sets scales and zeros to those of the groups from number first on: zeros are what is subtracted from what is stored.
+func (c *packedInts) fill(scales, zeros []float32, first int) {
+	c.scales.fill(scales, first)
 	half := int32(1) << (c.bits - 1)
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		unpack(codes[:len(dst)], c.codes[row*c.rowBytes:][:c.rowBytes], col, c.bits)
-		if c.index == nil {
-			g := col / c.group
-			s, z := c.scales.at(row*c.perRow+g), half+c.zero(row, g)
-			for i, q := range codes[:len(dst)] {
-				dst[i] = float32(int32(q)-z) * s
-			}
-			return
-		}
-		for i, q := range codes[:len(dst)] {
-			g := int(binary.LittleEndian.Uint32(c.index[4*(col+i):]))
-			dst[i] = float32(int32(q)-half-c.zero(row, g)) * c.scales.at(row*c.perRow+g)
-		}
+	for i := range zeros {
+		zeros[i] = float32(half + c.zero((first+i)/c.perRow, (first+i)%c.perRow))
+	}
+}
+
+func (c *packedInts) widenByIndex(dst []float32, first int) {
+	r := newRoom()
+	defer r.free()
+	spans(dst, first, c.cols, c.cols, func(dst []float32, row, col, _, _ int) {
+		scales, zeros := r.allGroups(c.perRow)
+		c.fill(scales, zeros, row*c.perRow)
+		r.byIndex(dst, c.kind, c.codes[row*c.rowBytes:], col, c.index[4*col:])
 	})
 }
 

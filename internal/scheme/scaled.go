@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -33,9 +34,9 @@ var scaledBytes = scheme{
 		case m.has("pre_quant_scale"):
 			return nil, nil, m.cannot("pre_quant_scale", "scales the input of a product, which is not done here; use a checkpoint without it")
 		}
-		c := &scaled{name: "FP8", codes: codes.Data, values: &e4m3, cols: codes.Shape[1], stored: m.bytes(partWeight, scale)}
+		c := &scaled{name: "FP8", codes: codes.Data, kind: kernel.E4M3, cols: codes.Shape[1], stored: m.bytes(partWeight, scale)}
 		if codes.DType == tensor.I8 {
-			c.name, c.values = "INT8", &int8s
+			c.name, c.kind = "INT8", kernel.Int8
 		}
 		return c, codes.Shape, c.share(m, scale, codes.Shape[0], codes.Shape[1])
 	},
@@ -46,9 +47,9 @@ type scaled struct {
 	stored
 	name   string
 	codes  []byte
-	values *[256]float32
+	kind   *kernel.Codes
 	scales numbers
-	cols   int
+	cols   int // all of them, if the groups of a row are followed by those of the next
 	// A scale is that of some rows and columns; a row of scales has perRow.
 	rows, group, perRow int
 }
@@ -59,10 +60,13 @@ func (c *scaled) share(m *module, part string, rows, cols int) (err error) {
 	n := m.parts[part].Elems()
 	switch {
 	case n == 1:
-		c.rows, c.group, c.perRow = rows, cols, 1
+		c.cols = rows * cols
+		c.rows, c.group, c.perRow = 1, c.cols, 1
 	case n == rows && len(squeeze(shape)) == 1 && len(shape) <= 2 && shape[0] == rows:
+		c.cols = rows * cols
 		c.rows, c.group, c.perRow = 1, cols, 1
 	case len(shape) == 2 && shape[0] == rows && shape[1] > 0 && cols%shape[1] == 0:
+		c.cols = rows * cols
 		c.rows, c.group, c.perRow = 1, cols/shape[1], shape[1]
 	default:
 		block := m.settings.numbers("weight_block_size")
@@ -83,10 +87,10 @@ func (c *scaled) share(m *module, part string, rows, cols int) (err error) {
 func (c *scaled) String() string { return c.name }
 
 func (c *scaled) Widen(dst []float32, first int) {
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		s := c.scales.at(row/c.rows*c.perRow + col/c.group)
-		for i, code := range c.codes[row*c.cols+col:][:len(dst)] {
-			dst[i] = c.values[code] * s
-		}
+	r := newRoom()
+	defer r.free()
+	spans(dst, first, c.cols, c.group, func(dst []float32, row, col, group, count int) {
+		c.scales.fill(r.scales[:count], row/c.rows*c.perRow+group)
+		c.kind.Widen(dst, c.codes[row*c.cols:], col, kernel.Groups{Size: c.group, Within: col % c.group, Scales: r.scales[:count]})
 	})
 }
