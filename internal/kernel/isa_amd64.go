@@ -122,7 +122,7 @@ var avx512 = func() isa {
 	s.tiling = tiling{
 		rows: 4, tokens: 6, block: block1M,
 		tile:  []tileFunc{1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512},
-		chain: &chain{cols: 368, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
+		chain: &chain{least: 368, most: 1024, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
 	}
 	s.scanStep.four = scanStepAVX512
 	s.scanBlock = scanBlock{channels: 16, states: 16, tokens: 8, run: scanBlockAVX512}
