@@ -19,10 +19,11 @@ type Codes struct {
 type codeKind uint8
 
 const (
-	levelCodes   codeKind = iota // up to 4 bits, any values
-	integerCodes                 // unsigned integers
-	int8Codes                    // signed bytes
-	e4m3Codes                    // 8-bit floats
+	levelCodes       codeKind = iota // up to 4 bits, any values
+	affineLevelCodes                 // the same with zeros and biases, for leaves
+	integerCodes                     // unsigned integers
+	int8Codes                        // signed bytes
+	e4m3Codes                        // 8-bit floats
 	codeKinds
 )
 
@@ -133,6 +134,7 @@ var (
 
 // Widen sets dst to the elements from number first on of the stream src.
 func (c *Codes) Widen(dst []float32, src []byte, first int, g Groups) {
+	run := c.leaf(g.Scales, g.Zeros != nil || g.Biases != nil)
 	if g.Zeros == nil {
 		g.Zeros = noZeros[:]
 	}
@@ -150,7 +152,7 @@ func (c *Codes) Widen(dst []float32, src []byte, first int, g Groups) {
 			head++
 		}
 		c.plain(dst[:head], src, first, g)
-		done := head + c.leaf(dst[head:n], src[(first+head)*c.bits/8:], group, &g)
+		done := head + c.most(run.widen, dst[head:n], src[(first+head)*c.bits/8:], group, &g)
 		c.plain(dst[done:n], src, first+done, g.after(done))
 		dst, first, g = dst[n:], first+n, g.after(n)
 	}
@@ -163,20 +165,43 @@ func (g Groups) after(n int) Groups {
 	return Groups{g.Size, n % g.Size, g.Scales[moved:], g.Zeros[moved:], g.Biases[moved:]}
 }
 
-// leaf widens as many elements as the instruction set has a leaf for, from the beginning of a byte on, and returns how many.
-// Leaves load 16 bytes for 16 elements, whatever these need.
-func (c *Codes) leaf(dst []float32, src []byte, group int, g *Groups) int {
-	run := cpu.codes[c.kind]
-	if run == nil || len(src) < 16 {
+// most widens as many elements as a leaf takes, from the beginning of a byte on, and returns how many.
+func (c *Codes) most(widen widenCodes, dst []float32, src []byte, group int, g *Groups) int {
+	if widen == nil || len(src) < codeBytes {
 		return 0
 	}
-	n := min(whole(len(dst)), ((len(src)-16)/c.layout.step+1)*lanes)
+	n := min(whole(len(dst)), ((len(src)-codeBytes)/c.layout.step+1)*lanes)
 	if n > 0 {
 		last := (n - 1) / group
 		_, _, _ = g.Scales[last], g.Zeros[last], g.Biases[last]
-		run(&dst[0], &src[0], &c.layout.shuffle[0], &g.Scales[0], &g.Zeros[0], &g.Biases[0], n, group)
+		widen(&dst[0], &src[0], &c.layout.shuffle[0], &g.Scales[0], &g.Zeros[0], &g.Biases[0], n, group)
 	}
 	return n
+}
+
+// codeBytes is how many bytes leaves load for 16 codes, whatever these need.
+const codeBytes = 16
+
+// codeLeaf is what an instruction set does with codes of a kind: widen n of them, as plainGroup does, and multiply codeRows rows of
+// n with x, as dotGeneric does of what they are widened to. A group has as many codes as group says, a multiple of lanes, the last
+// one perhaps fewer. l is a codeLayout. Rows begin rowBytes apart, and what their groups are widened with perRow values. Those
+// of a kind without zeros and biases do not read these. nil: plain Go does, and there is no product.
+type codeLeaf struct {
+	widen widenCodes
+	dot   func(y *float32, yStride int, src *byte, rowBytes int, l *byte, x, scales, zeros, biases *float32, perRow, n, group int)
+}
+
+type widenCodes func(dst *float32, src, l *byte, scales, zeros, biases *float32, n, group int)
+
+// leaf returns the leaf for codes with some scales. Those of E4M3 multiply scales by 2^8, which must stay finite.
+func (c *Codes) leaf(scales []float32, affine bool) codeLeaf {
+	switch {
+	case c.kind == levelCodes && affine:
+		return cpu.codes[affineLevelCodes]
+	case c.kind == e4m3Codes && !(MaxAbs(scales) < 0x1p119):
+		return codeLeaf{}
+	}
+	return cpu.codes[c.kind]
 }
 
 // plain is Widen in plain Go, the specification of leaves.

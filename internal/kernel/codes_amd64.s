@@ -12,14 +12,14 @@ DATA codesAVX2<>+32(SB)/8, $0x3f803f803f803f80
 DATA codesAVX2<>+40(SB)/8, $0x3f803f803f803f80
 DATA codesAVX2<>+48(SB)/8, $0x3f803f803f803f80
 DATA codesAVX2<>+56(SB)/8, $0x3f803f803f803f80
-DATA codesAVX2<>+64(SB)/8, $0x4180418041804180
-DATA codesAVX2<>+72(SB)/8, $0x4180418041804180
-DATA codesAVX2<>+80(SB)/8, $0x4180418041804180
-DATA codesAVX2<>+88(SB)/8, $0x4180418041804180
-DATA codesAVX2<>+96(SB)/8, $0x4380000043800000
-DATA codesAVX2<>+104(SB)/8, $0x4380000043800000
-DATA codesAVX2<>+112(SB)/8, $0x4380000043800000
-DATA codesAVX2<>+120(SB)/8, $0x4380000043800000
+DATA codesAVX2<>+64(SB)/8, $0x4380000043800000
+DATA codesAVX2<>+72(SB)/8, $0x4380000043800000
+DATA codesAVX2<>+80(SB)/8, $0x4380000043800000
+DATA codesAVX2<>+88(SB)/8, $0x4380000043800000
+DATA codesAVX2<>+96(SB)/8, $0x7e007e007e007e00
+DATA codesAVX2<>+104(SB)/8, $0x7e007e007e007e00
+DATA codesAVX2<>+112(SB)/8, $0x7e007e007e007e00
+DATA codesAVX2<>+120(SB)/8, $0x7e007e007e007e00
 GLOBL codesAVX2<>(SB), RODATA|NOPTR, $128
 
 // func widenLevelsAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
@@ -31,34 +31,170 @@ TEXT ·widenLevelsAVX2(SB), NOSPLIT, $0-64
 	MOVQ    zeros+32(FP), BX
 	MOVQ    biases+40(FP), SI
 	MOVQ    n+48(FP), DI
-	MOVQ    group+56(FP), R8
-	MOVQ    l+16(FP), R9
-	VMOVDQU 128(R9), Y0
-	VMOVDQU 160(R9), Y1
-	VMOVDQU (R9), Y2
-	VMOVDQU 32(R9), Y3
-	VMOVDQU 64(R9), Y4
-	VMOVDQU 96(R9), Y5
-	MOVQ    192(R9), R9
-	XORQ    R10, R10
+	MOVQ    l+16(FP), R8
+	VMOVDQU 128(R8), Y0
+	VMOVDQU 160(R8), Y1
+	VMOVDQU (R8), Y2
+	VMOVDQU 32(R8), Y3
+	VMOVDQU 64(R8), Y4
+	VMOVDQU 96(R8), Y5
+	MOVQ    192(R8), R8
 
 group:
-	MOVQ         R8, R11
-	CMPQ         R8, DI
-	CMOVQGT      DI, R11
-	SUBQ         R11, DI
-	VBROADCASTSS (BX)(R10*4), Y6
-	VBROADCASTSS (DX)(R10*4), Y7
-	VBROADCASTSS (SI)(R10*4), Y8
+	MOVQ         group+56(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (DX), Y6
+	VMULPS       Y6, Y0, Y7
+	VMULPS       Y6, Y1, Y6
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+
+codes:
+	PREFETCHT0     2048(CX)
+	VBROADCASTI128 (CX), Y8
+	VPSHUFB        Y2, Y8, Y8
+	VPSRLVD        Y4, Y8, Y8
+	VPERMPS        Y7, Y8, Y9
+	VPERMPS        Y6, Y8, Y10
+	VPSLLD         $0x1c, Y8, Y8
+	VBLENDVPS      Y8, Y10, Y9, Y8
+	VBROADCASTI128 (CX), Y9
+	VPSHUFB        Y3, Y9, Y9
+	VPSRLVD        Y5, Y9, Y9
+	VPERMPS        Y7, Y9, Y10
+	VPERMPS        Y6, Y9, Y11
+	VPSLLD         $0x1c, Y9, Y9
+	VBLENDVPS      Y9, Y11, Y10, Y9
+	VMOVUPS        Y8, (AX)
+	VMOVUPS        Y9, 32(AX)
+	ADDQ           R8, CX
+	ADDQ           $0x40, AX
+	SUBQ           $0x10, R9
+	JNZ            codes
+	TESTQ          DI, DI
+	JNZ            group
+	VZEROUPPER
+	RET
+
+// func dotLevelsAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotLevelsAVX2(SB), NOSPLIT, $0-96
+	MOVQ    src+16(FP), AX
+	MOVQ    rowBytes+24(FP), CX
+	MOVQ    perRow+72(FP), CX
+	MOVQ    scales+48(FP), CX
+	MOVQ    zeros+56(FP), DX
+	MOVQ    biases+64(FP), BX
+	MOVQ    x+40(FP), SI
+	MOVQ    n+80(FP), DI
+	MOVQ    l+32(FP), R8
+	VMOVDQU 128(R8), Y0
+	VMOVDQU 160(R8), Y1
+	VMOVDQU (R8), Y2
+	VMOVDQU 32(R8), Y3
+	VMOVDQU 64(R8), Y4
+	VMOVDQU 96(R8), Y5
+	MOVQ    192(R8), R8
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+group:
+	MOVQ         group+88(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (CX), Y8
+	VMULPS       Y8, Y0, Y9
+	VMULPS       Y8, Y1, Y8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0     2048(AX)
+	VBROADCASTI128 (AX), Y10
+	VPSHUFB        Y2, Y10, Y10
+	VPSRLVD        Y4, Y10, Y10
+	VPERMPS        Y9, Y10, Y11
+	VPERMPS        Y8, Y10, Y12
+	VPSLLD         $0x1c, Y10, Y10
+	VBLENDVPS      Y10, Y12, Y11, Y10
+	VBROADCASTI128 (AX), Y11
+	VPSHUFB        Y3, Y11, Y11
+	VPSRLVD        Y5, Y11, Y11
+	VPERMPS        Y9, Y11, Y12
+	VPERMPS        Y8, Y11, Y13
+	VPSLLD         $0x1c, Y11, Y11
+	VBLENDVPS      Y11, Y13, Y12, Y11
+	VFMADD231PS    (SI), Y10, Y6
+	VFMADD231PS    32(SI), Y11, Y7
+	ADDQ           R8, AX
+	ADDQ           $0x40, SI
+	SUBQ           $0x10, R9
+	JNZ            codes
+	TESTQ          DI, DI
+	JNZ            group
+	MOVQ           y+0(FP), AX
+	MOVQ           yStride+8(FP), CX
+	VEXTRACTF128   $0x01, Y6, X0
+	VCVTPS2PD      X0, Y0
+	VCVTPS2PD      X6, Y6
+	VEXTRACTF128   $0x01, Y7, X1
+	VCVTPS2PD      X1, Y1
+	VCVTPS2PD      X7, Y7
+	VADDPD         Y7, Y6, Y6
+	VADDPD         Y1, Y0, Y0
+	VADDPD         Y0, Y6, Y6
+	VEXTRACTF128   $0x01, Y6, X0
+	VADDPD         X0, X6, X6
+	VPERMILPD      $0x01, X6, X0
+	VADDSD         X0, X6, X6
+	VCVTSD2SS      X6, X6, X6
+	VMOVSS         X6, (AX)
+	VZEROUPPER
+	RET
+
+// func widenAffineLevelsAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·widenAffineLevelsAVX2(SB), NOSPLIT, $0-64
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    scales+24(FP), DX
+	MOVQ    zeros+32(FP), BX
+	MOVQ    biases+40(FP), SI
+	MOVQ    n+48(FP), DI
+	MOVQ    l+16(FP), R8
+	VMOVDQU 128(R8), Y0
+	VMOVDQU 160(R8), Y1
+	VMOVDQU (R8), Y2
+	VMOVDQU 32(R8), Y3
+	VMOVDQU 64(R8), Y4
+	VMOVDQU 96(R8), Y5
+	MOVQ    192(R8), R8
+
+group:
+	MOVQ         group+56(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (BX), Y6
+	VBROADCASTSS (DX), Y7
+	VBROADCASTSS (SI), Y8
 	VSUBPS       Y6, Y0, Y9
 	VMULPS       Y7, Y9, Y9
 	VADDPS       Y8, Y9, Y9
 	VSUBPS       Y6, Y1, Y6
 	VMULPS       Y7, Y6, Y6
 	VADDPS       Y8, Y6, Y6
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0     1024(CX)
+	PREFETCHT0     2048(CX)
 	VBROADCASTI128 (CX), Y7
 	VPSHUFB        Y2, Y7, Y7
 	VPSRLVD        Y4, Y7, Y7
@@ -75,13 +211,96 @@ codes:
 	VBLENDVPS      Y8, Y11, Y10, Y8
 	VMOVUPS        Y7, (AX)
 	VMOVUPS        Y8, 32(AX)
-	ADDQ           R9, CX
+	ADDQ           R8, CX
 	ADDQ           $0x40, AX
-	SUBQ           $0x10, R11
+	SUBQ           $0x10, R9
 	JNZ            codes
-	INCQ           R10
 	TESTQ          DI, DI
 	JNZ            group
+	VZEROUPPER
+	RET
+
+// func dotAffineLevelsAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotAffineLevelsAVX2(SB), NOSPLIT, $0-96
+	MOVQ    src+16(FP), AX
+	MOVQ    rowBytes+24(FP), CX
+	MOVQ    perRow+72(FP), CX
+	MOVQ    scales+48(FP), CX
+	MOVQ    zeros+56(FP), DX
+	MOVQ    biases+64(FP), BX
+	MOVQ    x+40(FP), SI
+	MOVQ    n+80(FP), DI
+	MOVQ    l+32(FP), R8
+	VMOVDQU 128(R8), Y0
+	VMOVDQU 160(R8), Y1
+	VMOVDQU (R8), Y2
+	VMOVDQU 32(R8), Y3
+	VMOVDQU 64(R8), Y4
+	VMOVDQU 96(R8), Y5
+	MOVQ    192(R8), R8
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+
+group:
+	MOVQ         group+88(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (DX), Y8
+	VBROADCASTSS (CX), Y9
+	VBROADCASTSS (BX), Y10
+	VSUBPS       Y8, Y0, Y11
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y10, Y11, Y11
+	VSUBPS       Y8, Y1, Y8
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y10, Y8, Y8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0     2048(AX)
+	VBROADCASTI128 (AX), Y9
+	VPSHUFB        Y2, Y9, Y9
+	VPSRLVD        Y4, Y9, Y9
+	VPERMPS        Y11, Y9, Y10
+	VPERMPS        Y8, Y9, Y12
+	VPSLLD         $0x1c, Y9, Y9
+	VBLENDVPS      Y9, Y12, Y10, Y9
+	VBROADCASTI128 (AX), Y10
+	VPSHUFB        Y3, Y10, Y10
+	VPSRLVD        Y5, Y10, Y10
+	VPERMPS        Y11, Y10, Y12
+	VPERMPS        Y8, Y10, Y13
+	VPSLLD         $0x1c, Y10, Y10
+	VBLENDVPS      Y10, Y13, Y12, Y10
+	VFMADD231PS    (SI), Y9, Y6
+	VFMADD231PS    32(SI), Y10, Y7
+	ADDQ           R8, AX
+	ADDQ           $0x40, SI
+	SUBQ           $0x10, R9
+	JNZ            codes
+	TESTQ          DI, DI
+	JNZ            group
+	MOVQ           y+0(FP), AX
+	MOVQ           yStride+8(FP), CX
+	VEXTRACTF128   $0x01, Y6, X0
+	VCVTPS2PD      X0, Y0
+	VCVTPS2PD      X6, Y6
+	VEXTRACTF128   $0x01, Y7, X1
+	VCVTPS2PD      X1, Y1
+	VCVTPS2PD      X7, Y7
+	VADDPD         Y7, Y6, Y6
+	VADDPD         Y1, Y0, Y0
+	VADDPD         Y0, Y6, Y6
+	VEXTRACTF128   $0x01, Y6, X0
+	VADDPD         X0, X6, X6
+	VPERMILPD      $0x01, X6, X0
+	VADDSD         X0, X6, X6
+	VCVTSD2SS      X6, X6, X6
+	VMOVSS         X6, (AX)
 	VZEROUPPER
 	RET
 
@@ -94,27 +313,28 @@ TEXT ·widenIntegersAVX2(SB), NOSPLIT, $0-64
 	MOVQ         zeros+32(FP), BX
 	MOVQ         biases+40(FP), SI
 	MOVQ         n+48(FP), DI
-	MOVQ         group+56(FP), R8
-	MOVQ         l+16(FP), R9
-	VMOVDQU      (R9), Y0
-	VMOVDQU      32(R9), Y1
-	VMOVDQU      64(R9), Y2
-	VMOVDQU      96(R9), Y3
-	VPBROADCASTD 200(R9), Y4
-	MOVQ         192(R9), R9
-	XORQ         R10, R10
+	MOVQ         l+16(FP), R8
+	VMOVDQU      (R8), Y0
+	VMOVDQU      32(R8), Y1
+	VMOVDQU      64(R8), Y2
+	VMOVDQU      96(R8), Y3
+	VPBROADCASTD 200(R8), Y4
+	MOVQ         192(R8), R8
 
 group:
-	MOVQ         R8, R11
-	CMPQ         R8, DI
-	CMOVQGT      DI, R11
-	SUBQ         R11, DI
-	VBROADCASTSS (BX)(R10*4), Y5
-	VBROADCASTSS (DX)(R10*4), Y6
-	VBROADCASTSS (SI)(R10*4), Y7
+	MOVQ         group+56(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (BX), Y5
+	VBROADCASTSS (DX), Y6
+	VBROADCASTSS (SI), Y7
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0     1024(CX)
+	PREFETCHT0     2048(CX)
 	VBROADCASTI128 (CX), Y8
 	VPSHUFB        Y0, Y8, Y8
 	VPSRLVD        Y2, Y8, Y8
@@ -133,13 +353,91 @@ codes:
 	VADDPS         Y7, Y9, Y9
 	VMOVUPS        Y8, (AX)
 	VMOVUPS        Y9, 32(AX)
-	ADDQ           R9, CX
+	ADDQ           R8, CX
 	ADDQ           $0x40, AX
-	SUBQ           $0x10, R11
+	SUBQ           $0x10, R9
 	JNZ            codes
-	INCQ           R10
 	TESTQ          DI, DI
 	JNZ            group
+	VZEROUPPER
+	RET
+
+// func dotIntegersAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotIntegersAVX2(SB), NOSPLIT, $0-96
+	MOVQ         src+16(FP), AX
+	MOVQ         rowBytes+24(FP), CX
+	MOVQ         perRow+72(FP), CX
+	MOVQ         scales+48(FP), CX
+	MOVQ         zeros+56(FP), DX
+	MOVQ         biases+64(FP), BX
+	MOVQ         x+40(FP), SI
+	MOVQ         n+80(FP), DI
+	MOVQ         l+32(FP), R8
+	VMOVDQU      (R8), Y0
+	VMOVDQU      32(R8), Y1
+	VMOVDQU      64(R8), Y2
+	VMOVDQU      96(R8), Y3
+	VPBROADCASTD 200(R8), Y4
+	MOVQ         192(R8), R8
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+
+group:
+	MOVQ         group+88(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (DX), Y7
+	VBROADCASTSS (CX), Y8
+	VBROADCASTSS (BX), Y9
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0     2048(AX)
+	VBROADCASTI128 (AX), Y10
+	VPSHUFB        Y0, Y10, Y10
+	VPSRLVD        Y2, Y10, Y10
+	VPAND          Y4, Y10, Y10
+	VCVTDQ2PS      Y10, Y10
+	VSUBPS         Y7, Y10, Y10
+	VMULPS         Y8, Y10, Y10
+	VADDPS         Y9, Y10, Y10
+	VBROADCASTI128 (AX), Y11
+	VPSHUFB        Y1, Y11, Y11
+	VPSRLVD        Y3, Y11, Y11
+	VPAND          Y4, Y11, Y11
+	VCVTDQ2PS      Y11, Y11
+	VSUBPS         Y7, Y11, Y11
+	VMULPS         Y8, Y11, Y11
+	VADDPS         Y9, Y11, Y11
+	VFMADD231PS    (SI), Y10, Y5
+	VFMADD231PS    32(SI), Y11, Y6
+	ADDQ           R8, AX
+	ADDQ           $0x40, SI
+	SUBQ           $0x10, R9
+	JNZ            codes
+	TESTQ          DI, DI
+	JNZ            group
+	MOVQ           y+0(FP), AX
+	MOVQ           yStride+8(FP), CX
+	VEXTRACTF128   $0x01, Y5, X0
+	VCVTPS2PD      X0, Y0
+	VCVTPS2PD      X5, Y5
+	VEXTRACTF128   $0x01, Y6, X1
+	VCVTPS2PD      X1, Y1
+	VCVTPS2PD      X6, Y6
+	VADDPD         Y6, Y5, Y5
+	VADDPD         Y1, Y0, Y0
+	VADDPD         Y0, Y5, Y5
+	VEXTRACTF128   $0x01, Y5, X0
+	VADDPD         X0, X5, X5
+	VPERMILPD      $0x01, X5, X0
+	VADDSD         X0, X5, X5
+	VCVTSD2SS      X5, X5, X5
+	VMOVSS         X5, (AX)
 	VZEROUPPER
 	RET
 
@@ -150,21 +448,22 @@ TEXT ·widenInt8AVX2(SB), NOSPLIT, $0-64
 	MOVQ src+8(FP), CX
 	MOVQ scales+24(FP), DX
 	MOVQ zeros+32(FP), BX
-	MOVQ biases+40(FP), BX
-	MOVQ n+48(FP), BX
-	MOVQ group+56(FP), SI
-	MOVQ l+16(FP), DI
-	XORQ DI, DI
+	MOVQ biases+40(FP), SI
+	MOVQ n+48(FP), DI
+	MOVQ l+16(FP), R8
 
 group:
-	MOVQ         SI, R8
-	CMPQ         SI, BX
-	CMOVQGT      BX, R8
-	SUBQ         R8, BX
-	VBROADCASTSS (DX)(DI*4), Y0
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (DX), Y0
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0 1024(CX)
+	PREFETCHT0 2048(CX)
 	VPMOVSXBD  (CX), Y1
 	VCVTDQ2PS  Y1, Y1
 	VMULPS     Y0, Y1, Y1
@@ -177,9 +476,69 @@ codes:
 	ADDQ       $0x40, AX
 	SUBQ       $0x10, R8
 	JNZ        codes
-	INCQ       DI
-	TESTQ      BX, BX
+	TESTQ      DI, DI
 	JNZ        group
+	VZEROUPPER
+	RET
+
+// func dotInt8AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotInt8AVX2(SB), NOSPLIT, $0-96
+	MOVQ   src+16(FP), AX
+	MOVQ   rowBytes+24(FP), CX
+	MOVQ   perRow+72(FP), CX
+	MOVQ   scales+48(FP), CX
+	MOVQ   zeros+56(FP), DX
+	MOVQ   biases+64(FP), BX
+	MOVQ   x+40(FP), SI
+	MOVQ   n+80(FP), DI
+	MOVQ   l+32(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+group:
+	MOVQ         group+88(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (CX), Y2
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0   2048(AX)
+	VPMOVSXBD    (AX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VPMOVSXBD    8(AX), Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD231PS  (SI), Y3, Y0
+	VFMADD231PS  32(SI), Y4, Y1
+	ADDQ         $0x10, AX
+	ADDQ         $0x40, SI
+	SUBQ         $0x10, R8
+	JNZ          codes
+	TESTQ        DI, DI
+	JNZ          group
+	MOVQ         y+0(FP), AX
+	MOVQ         yStride+8(FP), CX
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VMOVSS       X0, (AX)
 	VZEROUPPER
 	RET
 
@@ -190,38 +549,37 @@ TEXT ·widenE4M3AVX2(SB), NOSPLIT, $0-64
 	MOVQ    src+8(FP), CX
 	MOVQ    scales+24(FP), DX
 	MOVQ    zeros+32(FP), BX
-	MOVQ    biases+40(FP), BX
-	MOVQ    n+48(FP), BX
-	MOVQ    group+56(FP), SI
-	MOVQ    l+16(FP), DI
+	MOVQ    biases+40(FP), SI
+	MOVQ    n+48(FP), DI
+	MOVQ    l+16(FP), R8
 	VMOVDQU codesAVX2<>+0(SB), Y0
 	VMOVDQU codesAVX2<>+32(SB), Y1
 	VMOVDQU codesAVX2<>+64(SB), Y2
 	VMOVDQU codesAVX2<>+96(SB), Y3
-	XORQ    DI, DI
 
 group:
-	MOVQ         SI, R8
-	CMPQ         SI, BX
-	CMOVQGT      BX, R8
-	SUBQ         R8, BX
-	VBROADCASTSS (DX)(DI*4), Y4
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (DX), Y4
+	VMULPS       Y2, Y4, Y4
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0   1024(CX)
+	PREFETCHT0   2048(CX)
 	VPMOVSXBW    (CX), Y5
 	VPSLLW       $0x07, Y5, Y5
 	VPAND        Y0, Y5, Y5
 	VPAND        Y1, Y5, Y6
 	VPCMPEQW     Y1, Y6, Y6
-	VPAND        Y2, Y6, Y6
-	VPXOR        Y6, Y5, Y5
+	VPBLENDVB    Y6, Y3, Y5, Y5
 	VCVTPH2PS    X5, Y6
-	VMULPS       Y3, Y6, Y6
 	VMULPS       Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y5, X5
 	VCVTPH2PS    X5, Y5
-	VMULPS       Y3, Y5, Y5
 	VMULPS       Y4, Y5, Y5
 	VMOVUPS      Y6, (AX)
 	VMOVUPS      Y5, 32(AX)
@@ -229,9 +587,79 @@ codes:
 	ADDQ         $0x40, AX
 	SUBQ         $0x10, R8
 	JNZ          codes
-	INCQ         DI
-	TESTQ        BX, BX
+	TESTQ        DI, DI
 	JNZ          group
+	VZEROUPPER
+	RET
+
+// func dotE4M3AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·dotE4M3AVX2(SB), NOSPLIT, $0-96
+	MOVQ    src+16(FP), AX
+	MOVQ    rowBytes+24(FP), CX
+	MOVQ    perRow+72(FP), CX
+	MOVQ    scales+48(FP), CX
+	MOVQ    zeros+56(FP), DX
+	MOVQ    biases+64(FP), BX
+	MOVQ    x+40(FP), SI
+	MOVQ    n+80(FP), DI
+	MOVQ    l+32(FP), R8
+	VMOVDQU codesAVX2<>+0(SB), Y0
+	VMOVDQU codesAVX2<>+32(SB), Y1
+	VMOVDQU codesAVX2<>+64(SB), Y2
+	VMOVDQU codesAVX2<>+96(SB), Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+
+group:
+	MOVQ         group+88(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (CX), Y6
+	VMULPS       Y2, Y6, Y6
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y7
+	VPSLLW       $0x07, Y7, Y7
+	VPAND        Y0, Y7, Y7
+	VPAND        Y1, Y7, Y8
+	VPCMPEQW     Y1, Y8, Y8
+	VPBLENDVB    Y8, Y3, Y7, Y7
+	VCVTPH2PS    X7, Y8
+	VMULPS       Y6, Y8, Y8
+	VEXTRACTI128 $0x01, Y7, X7
+	VCVTPH2PS    X7, Y7
+	VMULPS       Y6, Y7, Y7
+	VFMADD231PS  (SI), Y8, Y4
+	VFMADD231PS  32(SI), Y7, Y5
+	ADDQ         $0x10, AX
+	ADDQ         $0x40, SI
+	SUBQ         $0x10, R8
+	JNZ          codes
+	TESTQ        DI, DI
+	JNZ          group
+	MOVQ         y+0(FP), AX
+	MOVQ         yStride+8(FP), CX
+	VEXTRACTF128 $0x01, Y4, X0
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X4, Y4
+	VEXTRACTF128 $0x01, Y5, X1
+	VCVTPS2PD    X1, Y1
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y0, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VPERMILPD    $0x01, X4, X0
+	VADDSD       X0, X4, X4
+	VCVTSD2SS    X4, X4, X4
+	VMOVSS       X4, (AX)
 	VZEROUPPER
 	RET
 

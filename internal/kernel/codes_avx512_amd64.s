@@ -20,22 +20,22 @@ DATA codesAVX512<>+96(SB)/8, $0x3f803f803f803f80
 DATA codesAVX512<>+104(SB)/8, $0x3f803f803f803f80
 DATA codesAVX512<>+112(SB)/8, $0x3f803f803f803f80
 DATA codesAVX512<>+120(SB)/8, $0x3f803f803f803f80
-DATA codesAVX512<>+128(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+136(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+144(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+152(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+160(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+168(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+176(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+184(SB)/8, $0x4180418041804180
-DATA codesAVX512<>+192(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+200(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+208(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+216(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+224(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+232(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+240(SB)/8, $0x4380000043800000
-DATA codesAVX512<>+248(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+128(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+136(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+144(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+152(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+160(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+168(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+176(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+184(SB)/8, $0x4380000043800000
+DATA codesAVX512<>+192(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+200(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+208(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+216(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+224(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+232(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+240(SB)/8, $0x7e007e007e007e00
+DATA codesAVX512<>+248(SB)/8, $0x7e007e007e007e00
 GLOBL codesAVX512<>(SB), RODATA|NOPTR, $256
 
 // func widenLevelsAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
@@ -47,40 +47,354 @@ TEXT ·widenLevelsAVX512(SB), NOSPLIT, $0-64
 	MOVQ      zeros+32(FP), BX
 	MOVQ      biases+40(FP), SI
 	MOVQ      n+48(FP), DI
-	MOVQ      group+56(FP), R8
-	MOVQ      l+16(FP), R9
-	VMOVDQU32 128(R9), Z0
-	VMOVDQU32 (R9), Z1
-	VMOVDQU32 64(R9), Z2
-	MOVQ      192(R9), R9
-	XORQ      R10, R10
+	MOVQ      l+16(FP), R8
+	VMOVDQU32 128(R8), Z0
+	VMOVDQU32 (R8), Z1
+	VMOVDQU32 64(R8), Z2
+	MOVQ      192(R8), R8
 
 group:
-	MOVQ         R8, R11
-	CMPQ         R8, DI
-	CMOVQGT      DI, R11
-	SUBQ         R11, DI
-	VBROADCASTSS (BX)(R10*4), Z3
-	VBROADCASTSS (DX)(R10*4), Z4
-	VBROADCASTSS (SI)(R10*4), Z5
-	VSUBPS       Z3, Z0, Z3
-	VMULPS       Z4, Z3, Z3
-	VADDPS       Z5, Z3, Z3
+	MOVQ         group+56(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (DX), Z3
+	VMULPS       Z3, Z0, Z3
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0      1024(CX)
+	PREFETCHT0      2048(CX)
 	VBROADCASTI32X4 (CX), Z4
 	VPSHUFB         Z1, Z4, Z4
 	VPSRLVD         Z2, Z4, Z4
 	VPERMPS         Z3, Z4, Z4
 	VMOVUPS         Z4, (AX)
-	ADDQ            R9, CX
+	ADDQ            R8, CX
 	ADDQ            $0x40, AX
-	SUBQ            $0x10, R11
+	SUBQ            $0x10, R9
 	JNZ             codes
-	INCQ            R10
 	TESTQ           DI, DI
 	JNZ             group
+	VZEROUPPER
+	RET
+
+// func dotLevelsAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotLevelsAVX512(SB), NOSPLIT, $0-96
+	MOVQ      src+16(FP), AX
+	MOVQ      rowBytes+24(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	MOVQ      perRow+72(FP), BX
+	MOVQ      scales+48(FP), SI
+	LEAQ      (BX)(BX*2), DI
+	MOVQ      zeros+56(FP), R8
+	MOVQ      biases+64(FP), R9
+	MOVQ      x+40(FP), R10
+	MOVQ      n+80(FP), R11
+	MOVQ      l+32(FP), R12
+	VMOVDQU32 128(R12), Z0
+	VMOVDQU32 (R12), Z1
+	VMOVDQU32 64(R12), Z2
+	MOVQ      192(R12), R12
+	VPXORD    Z3, Z3, Z3
+	VPXORD    Z4, Z4, Z4
+	VPXORD    Z5, Z5, Z5
+	VPXORD    Z6, Z6, Z6
+
+group:
+	MOVQ         group+88(FP), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	SUBQ         R13, R11
+	VBROADCASTSS (SI), Z7
+	VMULPS       Z7, Z0, Z7
+	VBROADCASTSS (SI)(BX*4), Z8
+	VMULPS       Z8, Z0, Z8
+	VBROADCASTSS (SI)(BX*8), Z9
+	VMULPS       Z9, Z0, Z9
+	VBROADCASTSS (SI)(DI*4), Z10
+	VMULPS       Z10, Z0, Z10
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32       (R10), Z11
+	PREFETCHT0      2048(AX)
+	VBROADCASTI32X4 (AX), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z7, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z3
+	PREFETCHT0      2048(AX)(CX*1)
+	VBROADCASTI32X4 (AX)(CX*1), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z8, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z4
+	PREFETCHT0      2048(AX)(CX*2)
+	VBROADCASTI32X4 (AX)(CX*2), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z9, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z5
+	PREFETCHT0      2048(AX)(DX*1)
+	VBROADCASTI32X4 (AX)(DX*1), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z10, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z6
+	ADDQ            R12, AX
+	ADDQ            $0x40, R10
+	SUBQ            $0x10, R13
+	JNZ             codes
+	TESTQ           R11, R11
+	JNZ             group
+	MOVQ            y+0(FP), AX
+	MOVQ            yStride+8(FP), CX
+	VEXTRACTF32X8   $0x01, Z3, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y3, Z3
+	VADDPD          Z0, Z3, Z3
+	VEXTRACTF64X4   $0x01, Z3, Y0
+	VADDPD          Y0, Y3, Y3
+	VEXTRACTF64X2   $0x01, Z3, X0
+	VADDPD          X0, X3, X3
+	VPERMILPD       $0x01, X3, X0
+	VADDSD          X0, X3, X3
+	VCVTSD2SS       X3, X3, X3
+	VMOVSS          X3, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z4, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y4, Z4
+	VADDPD          Z0, Z4, Z4
+	VEXTRACTF64X4   $0x01, Z4, Y0
+	VADDPD          Y0, Y4, Y4
+	VEXTRACTF64X2   $0x01, Z4, X0
+	VADDPD          X0, X4, X4
+	VPERMILPD       $0x01, X4, X0
+	VADDSD          X0, X4, X4
+	VCVTSD2SS       X4, X4, X4
+	VMOVSS          X4, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z5, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y5, Z5
+	VADDPD          Z0, Z5, Z5
+	VEXTRACTF64X4   $0x01, Z5, Y0
+	VADDPD          Y0, Y5, Y5
+	VEXTRACTF64X2   $0x01, Z5, X0
+	VADDPD          X0, X5, X5
+	VPERMILPD       $0x01, X5, X0
+	VADDSD          X0, X5, X5
+	VCVTSD2SS       X5, X5, X5
+	VMOVSS          X5, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z6, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z0, Z6, Z6
+	VEXTRACTF64X4   $0x01, Z6, Y0
+	VADDPD          Y0, Y6, Y6
+	VEXTRACTF64X2   $0x01, Z6, X0
+	VADDPD          X0, X6, X6
+	VPERMILPD       $0x01, X6, X0
+	VADDSD          X0, X6, X6
+	VCVTSD2SS       X6, X6, X6
+	VMOVSS          X6, (AX)
+	VZEROUPPER
+	RET
+
+// func widenAffineLevelsAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+// Requires: AVX, AVX512BW, AVX512F, CMOV, MMX+
+TEXT ·widenAffineLevelsAVX512(SB), NOSPLIT, $0-64
+	MOVQ      dst+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      scales+24(FP), DX
+	MOVQ      zeros+32(FP), BX
+	MOVQ      biases+40(FP), SI
+	MOVQ      n+48(FP), DI
+	MOVQ      l+16(FP), R8
+	VMOVDQU32 128(R8), Z0
+	VMOVDQU32 (R8), Z1
+	VMOVDQU32 64(R8), Z2
+	MOVQ      192(R8), R8
+
+group:
+	MOVQ         group+56(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (DX), Z4
+	VBROADCASTSS (SI), Z5
+	VSUBPS       Z3, Z0, Z3
+	VMULPS       Z4, Z3, Z3
+	VADDPS       Z5, Z3, Z3
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+
+codes:
+	PREFETCHT0      2048(CX)
+	VBROADCASTI32X4 (CX), Z4
+	VPSHUFB         Z1, Z4, Z4
+	VPSRLVD         Z2, Z4, Z4
+	VPERMPS         Z3, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	ADDQ            R8, CX
+	ADDQ            $0x40, AX
+	SUBQ            $0x10, R9
+	JNZ             codes
+	TESTQ           DI, DI
+	JNZ             group
+	VZEROUPPER
+	RET
+
+// func dotAffineLevelsAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotAffineLevelsAVX512(SB), NOSPLIT, $0-96
+	MOVQ      src+16(FP), AX
+	MOVQ      rowBytes+24(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	MOVQ      perRow+72(FP), BX
+	MOVQ      scales+48(FP), SI
+	LEAQ      (BX)(BX*2), DI
+	MOVQ      zeros+56(FP), R8
+	MOVQ      biases+64(FP), R9
+	MOVQ      x+40(FP), R10
+	MOVQ      n+80(FP), R11
+	MOVQ      l+32(FP), R12
+	VMOVDQU32 128(R12), Z0
+	VMOVDQU32 (R12), Z1
+	VMOVDQU32 64(R12), Z2
+	MOVQ      192(R12), R12
+	VPXORD    Z3, Z3, Z3
+	VPXORD    Z4, Z4, Z4
+	VPXORD    Z5, Z5, Z5
+	VPXORD    Z6, Z6, Z6
+
+group:
+	MOVQ         group+88(FP), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	SUBQ         R13, R11
+	VBROADCASTSS (R8), Z7
+	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (R9), Z9
+	VSUBPS       Z7, Z0, Z7
+	VMULPS       Z8, Z7, Z7
+	VADDPS       Z9, Z7, Z7
+	VBROADCASTSS (R8)(BX*4), Z8
+	VBROADCASTSS (SI)(BX*4), Z9
+	VBROADCASTSS (R9)(BX*4), Z10
+	VSUBPS       Z8, Z0, Z8
+	VMULPS       Z9, Z8, Z8
+	VADDPS       Z10, Z8, Z8
+	VBROADCASTSS (R8)(BX*8), Z9
+	VBROADCASTSS (SI)(BX*8), Z10
+	VBROADCASTSS (R9)(BX*8), Z11
+	VSUBPS       Z9, Z0, Z9
+	VMULPS       Z10, Z9, Z9
+	VADDPS       Z11, Z9, Z9
+	VBROADCASTSS (R8)(DI*4), Z10
+	VBROADCASTSS (SI)(DI*4), Z11
+	VBROADCASTSS (R9)(DI*4), Z12
+	VSUBPS       Z10, Z0, Z10
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z12, Z10, Z10
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32       (R10), Z11
+	PREFETCHT0      2048(AX)
+	VBROADCASTI32X4 (AX), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z7, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z3
+	PREFETCHT0      2048(AX)(CX*1)
+	VBROADCASTI32X4 (AX)(CX*1), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z8, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z4
+	PREFETCHT0      2048(AX)(CX*2)
+	VBROADCASTI32X4 (AX)(CX*2), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z9, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z5
+	PREFETCHT0      2048(AX)(DX*1)
+	VBROADCASTI32X4 (AX)(DX*1), Z12
+	VPSHUFB         Z1, Z12, Z12
+	VPSRLVD         Z2, Z12, Z12
+	VPERMPS         Z10, Z12, Z12
+	VFMADD231PS     Z11, Z12, Z6
+	ADDQ            R12, AX
+	ADDQ            $0x40, R10
+	SUBQ            $0x10, R13
+	JNZ             codes
+	TESTQ           R11, R11
+	JNZ             group
+	MOVQ            y+0(FP), AX
+	MOVQ            yStride+8(FP), CX
+	VEXTRACTF32X8   $0x01, Z3, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y3, Z3
+	VADDPD          Z0, Z3, Z3
+	VEXTRACTF64X4   $0x01, Z3, Y0
+	VADDPD          Y0, Y3, Y3
+	VEXTRACTF64X2   $0x01, Z3, X0
+	VADDPD          X0, X3, X3
+	VPERMILPD       $0x01, X3, X0
+	VADDSD          X0, X3, X3
+	VCVTSD2SS       X3, X3, X3
+	VMOVSS          X3, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z4, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y4, Z4
+	VADDPD          Z0, Z4, Z4
+	VEXTRACTF64X4   $0x01, Z4, Y0
+	VADDPD          Y0, Y4, Y4
+	VEXTRACTF64X2   $0x01, Z4, X0
+	VADDPD          X0, X4, X4
+	VPERMILPD       $0x01, X4, X0
+	VADDSD          X0, X4, X4
+	VCVTSD2SS       X4, X4, X4
+	VMOVSS          X4, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z5, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y5, Z5
+	VADDPD          Z0, Z5, Z5
+	VEXTRACTF64X4   $0x01, Z5, Y0
+	VADDPD          Y0, Y5, Y5
+	VEXTRACTF64X2   $0x01, Z5, X0
+	VADDPD          X0, X5, X5
+	VPERMILPD       $0x01, X5, X0
+	VADDSD          X0, X5, X5
+	VCVTSD2SS       X5, X5, X5
+	VMOVSS          X5, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z6, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z0, Z6, Z6
+	VEXTRACTF64X4   $0x01, Z6, Y0
+	VADDPD          Y0, Y6, Y6
+	VEXTRACTF64X2   $0x01, Z6, X0
+	VADDPD          X0, X6, X6
+	VPERMILPD       $0x01, X6, X0
+	VADDSD          X0, X6, X6
+	VCVTSD2SS       X6, X6, X6
+	VMOVSS          X6, (AX)
 	VZEROUPPER
 	RET
 
@@ -93,25 +407,26 @@ TEXT ·widenIntegersAVX512(SB), NOSPLIT, $0-64
 	MOVQ         zeros+32(FP), BX
 	MOVQ         biases+40(FP), SI
 	MOVQ         n+48(FP), DI
-	MOVQ         group+56(FP), R8
-	MOVQ         l+16(FP), R9
-	VMOVDQU32    (R9), Z0
-	VMOVDQU32    64(R9), Z1
-	VPBROADCASTD 200(R9), Z2
-	MOVQ         192(R9), R9
-	XORQ         R10, R10
+	MOVQ         l+16(FP), R8
+	VMOVDQU32    (R8), Z0
+	VMOVDQU32    64(R8), Z1
+	VPBROADCASTD 200(R8), Z2
+	MOVQ         192(R8), R8
 
 group:
-	MOVQ         R8, R11
-	CMPQ         R8, DI
-	CMOVQGT      DI, R11
-	SUBQ         R11, DI
-	VBROADCASTSS (BX)(R10*4), Z3
-	VBROADCASTSS (DX)(R10*4), Z4
-	VBROADCASTSS (SI)(R10*4), Z5
+	MOVQ         group+56(FP), R9
+	CMPQ         R9, DI
+	CMOVQGT      DI, R9
+	SUBQ         R9, DI
+	VBROADCASTSS (BX), Z3
+	VBROADCASTSS (DX), Z4
+	VBROADCASTSS (SI), Z5
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0      1024(CX)
+	PREFETCHT0      2048(CX)
 	VBROADCASTI32X4 (CX), Z6
 	VPSHUFB         Z0, Z6, Z6
 	VPSRLVD         Z1, Z6, Z6
@@ -121,13 +436,160 @@ codes:
 	VMULPS          Z4, Z6, Z6
 	VADDPS          Z5, Z6, Z6
 	VMOVUPS         Z6, (AX)
-	ADDQ            R9, CX
+	ADDQ            R8, CX
 	ADDQ            $0x40, AX
-	SUBQ            $0x10, R11
+	SUBQ            $0x10, R9
 	JNZ             codes
-	INCQ            R10
 	TESTQ           DI, DI
 	JNZ             group
+	VZEROUPPER
+	RET
+
+// func dotIntegersAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotIntegersAVX512(SB), NOSPLIT, $0-96
+	MOVQ         src+16(FP), AX
+	MOVQ         rowBytes+24(FP), CX
+	LEAQ         (CX)(CX*2), DX
+	MOVQ         perRow+72(FP), BX
+	MOVQ         scales+48(FP), SI
+	LEAQ         (BX)(BX*2), DI
+	MOVQ         zeros+56(FP), R8
+	MOVQ         biases+64(FP), R9
+	MOVQ         x+40(FP), R10
+	MOVQ         n+80(FP), R11
+	MOVQ         l+32(FP), R12
+	VMOVDQU32    (R12), Z0
+	VMOVDQU32    64(R12), Z1
+	VPBROADCASTD 200(R12), Z2
+	MOVQ         192(R12), R12
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+
+group:
+	MOVQ         group+88(FP), R13
+	CMPQ         R13, R11
+	CMOVQGT      R11, R13
+	SUBQ         R13, R11
+	VBROADCASTSS (R8), Z7
+	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS (R8)(BX*4), Z10
+	VBROADCASTSS (SI)(BX*4), Z11
+	VBROADCASTSS (R9)(BX*4), Z12
+	VBROADCASTSS (R8)(BX*8), Z13
+	VBROADCASTSS (SI)(BX*8), Z14
+	VBROADCASTSS (R9)(BX*8), Z15
+	VBROADCASTSS (R8)(DI*4), Z16
+	VBROADCASTSS (SI)(DI*4), Z17
+	VBROADCASTSS (R9)(DI*4), Z18
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32       (R10), Z19
+	PREFETCHT0      2048(AX)
+	VBROADCASTI32X4 (AX), Z20
+	VPSHUFB         Z0, Z20, Z20
+	VPSRLVD         Z1, Z20, Z20
+	VPANDD          Z2, Z20, Z20
+	VCVTDQ2PS       Z20, Z20
+	VSUBPS          Z7, Z20, Z20
+	VMULPS          Z8, Z20, Z20
+	VADDPS          Z9, Z20, Z20
+	VFMADD231PS     Z19, Z20, Z3
+	PREFETCHT0      2048(AX)(CX*1)
+	VBROADCASTI32X4 (AX)(CX*1), Z20
+	VPSHUFB         Z0, Z20, Z20
+	VPSRLVD         Z1, Z20, Z20
+	VPANDD          Z2, Z20, Z20
+	VCVTDQ2PS       Z20, Z20
+	VSUBPS          Z10, Z20, Z20
+	VMULPS          Z11, Z20, Z20
+	VADDPS          Z12, Z20, Z20
+	VFMADD231PS     Z19, Z20, Z4
+	PREFETCHT0      2048(AX)(CX*2)
+	VBROADCASTI32X4 (AX)(CX*2), Z20
+	VPSHUFB         Z0, Z20, Z20
+	VPSRLVD         Z1, Z20, Z20
+	VPANDD          Z2, Z20, Z20
+	VCVTDQ2PS       Z20, Z20
+	VSUBPS          Z13, Z20, Z20
+	VMULPS          Z14, Z20, Z20
+	VADDPS          Z15, Z20, Z20
+	VFMADD231PS     Z19, Z20, Z5
+	PREFETCHT0      2048(AX)(DX*1)
+	VBROADCASTI32X4 (AX)(DX*1), Z20
+	VPSHUFB         Z0, Z20, Z20
+	VPSRLVD         Z1, Z20, Z20
+	VPANDD          Z2, Z20, Z20
+	VCVTDQ2PS       Z20, Z20
+	VSUBPS          Z16, Z20, Z20
+	VMULPS          Z17, Z20, Z20
+	VADDPS          Z18, Z20, Z20
+	VFMADD231PS     Z19, Z20, Z6
+	ADDQ            R12, AX
+	ADDQ            $0x40, R10
+	SUBQ            $0x10, R13
+	JNZ             codes
+	TESTQ           R11, R11
+	JNZ             group
+	MOVQ            y+0(FP), AX
+	MOVQ            yStride+8(FP), CX
+	VEXTRACTF32X8   $0x01, Z3, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y3, Z3
+	VADDPD          Z0, Z3, Z3
+	VEXTRACTF64X4   $0x01, Z3, Y0
+	VADDPD          Y0, Y3, Y3
+	VEXTRACTF64X2   $0x01, Z3, X0
+	VADDPD          X0, X3, X3
+	VPERMILPD       $0x01, X3, X0
+	VADDSD          X0, X3, X3
+	VCVTSD2SS       X3, X3, X3
+	VMOVSS          X3, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z4, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y4, Z4
+	VADDPD          Z0, Z4, Z4
+	VEXTRACTF64X4   $0x01, Z4, Y0
+	VADDPD          Y0, Y4, Y4
+	VEXTRACTF64X2   $0x01, Z4, X0
+	VADDPD          X0, X4, X4
+	VPERMILPD       $0x01, X4, X0
+	VADDSD          X0, X4, X4
+	VCVTSD2SS       X4, X4, X4
+	VMOVSS          X4, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z5, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y5, Z5
+	VADDPD          Z0, Z5, Z5
+	VEXTRACTF64X4   $0x01, Z5, Y0
+	VADDPD          Y0, Y5, Y5
+	VEXTRACTF64X2   $0x01, Z5, X0
+	VADDPD          X0, X5, X5
+	VPERMILPD       $0x01, X5, X0
+	VADDSD          X0, X5, X5
+	VCVTSD2SS       X5, X5, X5
+	VMOVSS          X5, (AX)
+	LEAQ            (AX)(CX*4), AX
+	VEXTRACTF32X8   $0x01, Z6, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z0, Z6, Z6
+	VEXTRACTF64X4   $0x01, Z6, Y0
+	VADDPD          Y0, Y6, Y6
+	VEXTRACTF64X2   $0x01, Z6, X0
+	VADDPD          X0, X6, X6
+	VPERMILPD       $0x01, X6, X0
+	VADDSD          X0, X6, X6
+	VCVTSD2SS       X6, X6, X6
+	VMOVSS          X6, (AX)
 	VZEROUPPER
 	RET
 
@@ -138,21 +600,22 @@ TEXT ·widenInt8AVX512(SB), NOSPLIT, $0-64
 	MOVQ src+8(FP), CX
 	MOVQ scales+24(FP), DX
 	MOVQ zeros+32(FP), BX
-	MOVQ biases+40(FP), BX
-	MOVQ n+48(FP), BX
-	MOVQ group+56(FP), SI
-	MOVQ l+16(FP), DI
-	XORQ DI, DI
+	MOVQ biases+40(FP), SI
+	MOVQ n+48(FP), DI
+	MOVQ l+16(FP), R8
 
 group:
-	MOVQ         SI, R8
-	CMPQ         SI, BX
-	CMOVQGT      BX, R8
-	SUBQ         R8, BX
-	VBROADCASTSS (DX)(DI*4), Z0
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (DX), Z0
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0 1024(CX)
+	PREFETCHT0 2048(CX)
 	VPMOVSXBD  (CX), Z1
 	VCVTDQ2PS  Z1, Z1
 	VMULPS     Z0, Z1, Z1
@@ -161,56 +624,314 @@ codes:
 	ADDQ       $0x40, AX
 	SUBQ       $0x10, R8
 	JNZ        codes
-	INCQ       DI
-	TESTQ      BX, BX
+	TESTQ      DI, DI
 	JNZ        group
 	VZEROUPPER
 	RET
 
+// func dotInt8AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotInt8AVX512(SB), NOSPLIT, $0-96
+	MOVQ   src+16(FP), AX
+	MOVQ   rowBytes+24(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   perRow+72(FP), BX
+	MOVQ   scales+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	MOVQ   zeros+56(FP), R8
+	MOVQ   biases+64(FP), R9
+	MOVQ   x+40(FP), R10
+	MOVQ   n+80(FP), R11
+	MOVQ   l+32(FP), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+group:
+	MOVQ         group+88(FP), R12
+	CMPQ         R12, R11
+	CMOVQGT      R11, R12
+	SUBQ         R12, R11
+	VBROADCASTSS (SI), Z4
+	VBROADCASTSS (SI)(BX*4), Z5
+	VBROADCASTSS (SI)(BX*8), Z6
+	VBROADCASTSS (SI)(DI*4), Z7
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32     (R10), Z8
+	PREFETCHT0    2048(AX)
+	VPMOVSXBD     (AX), Z9
+	VCVTDQ2PS     Z9, Z9
+	VMULPS        Z4, Z9, Z9
+	VFMADD231PS   Z8, Z9, Z0
+	PREFETCHT0    2048(AX)(CX*1)
+	VPMOVSXBD     (AX)(CX*1), Z9
+	VCVTDQ2PS     Z9, Z9
+	VMULPS        Z5, Z9, Z9
+	VFMADD231PS   Z8, Z9, Z1
+	PREFETCHT0    2048(AX)(CX*2)
+	VPMOVSXBD     (AX)(CX*2), Z9
+	VCVTDQ2PS     Z9, Z9
+	VMULPS        Z6, Z9, Z9
+	VFMADD231PS   Z8, Z9, Z2
+	PREFETCHT0    2048(AX)(DX*1)
+	VPMOVSXBD     (AX)(DX*1), Z9
+	VCVTDQ2PS     Z9, Z9
+	VMULPS        Z7, Z9, Z9
+	VFMADD231PS   Z8, Z9, Z3
+	ADDQ          $0x10, AX
+	ADDQ          $0x40, R10
+	SUBQ          $0x10, R12
+	JNZ           codes
+	TESTQ         R11, R11
+	JNZ           group
+	MOVQ          y+0(FP), AX
+	MOVQ          yStride+8(FP), CX
+	VEXTRACTF32X8 $0x01, Z0, Y4
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Z0, X4
+	VADDPD        X4, X0, X0
+	VPERMILPD     $0x01, X0, X4
+	VADDSD        X4, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z1, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z0, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF64X2 $0x01, Z1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDSD        X0, X1, X1
+	VCVTSD2SS     X1, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z2, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z0, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Z2, X0
+	VADDPD        X0, X2, X2
+	VPERMILPD     $0x01, X2, X0
+	VADDSD        X0, X2, X2
+	VCVTSD2SS     X2, X2, X2
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z3, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z0, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Z3, X0
+	VADDPD        X0, X3, X3
+	VPERMILPD     $0x01, X3, X0
+	VADDSD        X0, X3, X3
+	VCVTSD2SS     X3, X3, X3
+	VMOVSS        X3, (AX)
+	VZEROUPPER
+	RET
+
 // func widenE4M3AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
-// Requires: AVX, AVX2, AVX512F, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·widenE4M3AVX512(SB), NOSPLIT, $0-64
 	MOVQ      dst+0(FP), AX
 	MOVQ      src+8(FP), CX
 	MOVQ      scales+24(FP), DX
 	MOVQ      zeros+32(FP), BX
-	MOVQ      biases+40(FP), BX
-	MOVQ      n+48(FP), BX
-	MOVQ      group+56(FP), SI
-	MOVQ      l+16(FP), DI
+	MOVQ      biases+40(FP), SI
+	MOVQ      n+48(FP), DI
+	MOVQ      l+16(FP), R8
 	VMOVDQU   codesAVX512<>+0(SB), Y0
 	VMOVDQU   codesAVX512<>+64(SB), Y1
-	VMOVDQU   codesAVX512<>+128(SB), Y2
-	VMOVDQU32 codesAVX512<>+192(SB), Z3
-	XORQ      DI, DI
+	VMOVDQU32 codesAVX512<>+128(SB), Z2
+	VMOVDQU   codesAVX512<>+192(SB), Y3
 
 group:
-	MOVQ         SI, R8
-	CMPQ         SI, BX
-	CMOVQGT      BX, R8
-	SUBQ         R8, BX
-	VBROADCASTSS (DX)(DI*4), Z4
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (DX), Z4
+	VMULPS       Z2, Z4, Z4
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
 
 codes:
-	PREFETCHT0 1024(CX)
+	PREFETCHT0 2048(CX)
 	VPMOVSXBW  (CX), Y5
 	VPSLLW     $0x07, Y5, Y5
-	VPAND      Y0, Y5, Y5
-	VPAND      Y1, Y5, Y6
-	VPCMPEQW   Y1, Y6, Y6
-	VPAND      Y2, Y6, Y6
-	VPXOR      Y6, Y5, Y5
+	VPANDD     Y1, Y5, Y6
+	VPCMPEQW   Y1, Y6, K1
+	VPANDD     Y0, Y5, Y5
+	VMOVDQU16  Y3, K1, Y5
 	VCVTPH2PS  Y5, Z5
-	VMULPS     Z3, Z5, Z5
 	VMULPS     Z4, Z5, Z5
 	VMOVUPS    Z5, (AX)
 	ADDQ       $0x10, CX
 	ADDQ       $0x40, AX
 	SUBQ       $0x10, R8
 	JNZ        codes
-	INCQ       DI
-	TESTQ      BX, BX
+	TESTQ      DI, DI
 	JNZ        group
+	VZEROUPPER
+	RET
+
+// func dotE4M3AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, CMOV, MMX+
+TEXT ·dotE4M3AVX512(SB), NOSPLIT, $0-96
+	MOVQ      src+16(FP), AX
+	MOVQ      rowBytes+24(FP), CX
+	LEAQ      (CX)(CX*2), DX
+	MOVQ      perRow+72(FP), BX
+	MOVQ      scales+48(FP), SI
+	LEAQ      (BX)(BX*2), DI
+	MOVQ      zeros+56(FP), R8
+	MOVQ      biases+64(FP), R9
+	MOVQ      x+40(FP), R10
+	MOVQ      n+80(FP), R11
+	MOVQ      l+32(FP), R12
+	VMOVDQU   codesAVX512<>+0(SB), Y0
+	VMOVDQU   codesAVX512<>+64(SB), Y1
+	VMOVDQU32 codesAVX512<>+128(SB), Z2
+	VMOVDQU   codesAVX512<>+192(SB), Y3
+	VPXORD    Z4, Z4, Z4
+	VPXORD    Z5, Z5, Z5
+	VPXORD    Z6, Z6, Z6
+	VPXORD    Z7, Z7, Z7
+
+group:
+	MOVQ         group+88(FP), R12
+	CMPQ         R12, R11
+	CMOVQGT      R11, R12
+	SUBQ         R12, R11
+	VBROADCASTSS (SI), Z8
+	VMULPS       Z2, Z8, Z8
+	VBROADCASTSS (SI)(BX*4), Z9
+	VMULPS       Z2, Z9, Z9
+	VBROADCASTSS (SI)(BX*8), Z10
+	VMULPS       Z2, Z10, Z10
+	VBROADCASTSS (SI)(DI*4), Z11
+	VMULPS       Z2, Z11, Z11
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32     (R10), Z12
+	PREFETCHT0    2048(AX)
+	VPMOVSXBW     (AX), Y13
+	VPSLLW        $0x07, Y13, Y13
+	VPANDD        Y1, Y13, Y14
+	VPCMPEQW      Y1, Y14, K1
+	VPANDD        Y0, Y13, Y13
+	VMOVDQU16     Y3, K1, Y13
+	VCVTPH2PS     Y13, Z13
+	VMULPS        Z8, Z13, Z13
+	VFMADD231PS   Z12, Z13, Z4
+	PREFETCHT0    2048(AX)(CX*1)
+	VPMOVSXBW     (AX)(CX*1), Y13
+	VPSLLW        $0x07, Y13, Y13
+	VPANDD        Y1, Y13, Y14
+	VPCMPEQW      Y1, Y14, K1
+	VPANDD        Y0, Y13, Y13
+	VMOVDQU16     Y3, K1, Y13
+	VCVTPH2PS     Y13, Z13
+	VMULPS        Z9, Z13, Z13
+	VFMADD231PS   Z12, Z13, Z5
+	PREFETCHT0    2048(AX)(CX*2)
+	VPMOVSXBW     (AX)(CX*2), Y13
+	VPSLLW        $0x07, Y13, Y13
+	VPANDD        Y1, Y13, Y14
+	VPCMPEQW      Y1, Y14, K1
+	VPANDD        Y0, Y13, Y13
+	VMOVDQU16     Y3, K1, Y13
+	VCVTPH2PS     Y13, Z13
+	VMULPS        Z10, Z13, Z13
+	VFMADD231PS   Z12, Z13, Z6
+	PREFETCHT0    2048(AX)(DX*1)
+	VPMOVSXBW     (AX)(DX*1), Y13
+	VPSLLW        $0x07, Y13, Y13
+	VPANDD        Y1, Y13, Y14
+	VPCMPEQW      Y1, Y14, K1
+	VPANDD        Y0, Y13, Y13
+	VMOVDQU16     Y3, K1, Y13
+	VCVTPH2PS     Y13, Z13
+	VMULPS        Z11, Z13, Z13
+	VFMADD231PS   Z12, Z13, Z7
+	ADDQ          $0x10, AX
+	ADDQ          $0x40, R10
+	SUBQ          $0x10, R12
+	JNZ           codes
+	TESTQ         R11, R11
+	JNZ           group
+	MOVQ          y+0(FP), AX
+	MOVQ          yStride+8(FP), CX
+	VEXTRACTF32X8 $0x01, Z4, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z0, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Z4, X0
+	VADDPD        X0, X4, X4
+	VPERMILPD     $0x01, X4, X0
+	VADDSD        X0, X4, X4
+	VCVTSD2SS     X4, X4, X4
+	VMOVSS        X4, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z5, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z0, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Z5, X0
+	VADDPD        X0, X5, X5
+	VPERMILPD     $0x01, X5, X0
+	VADDSD        X0, X5, X5
+	VCVTSD2SS     X5, X5, X5
+	VMOVSS        X5, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z6, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z0, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Z6, X0
+	VADDPD        X0, X6, X6
+	VPERMILPD     $0x01, X6, X0
+	VADDSD        X0, X6, X6
+	VCVTSD2SS     X6, X6, X6
+	VMOVSS        X6, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z7, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z0, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Z7, X0
+	VADDPD        X0, X7, X7
+	VPERMILPD     $0x01, X7, X0
+	VADDSD        X0, X7, X7
+	VCVTSD2SS     X7, X7, X7
+	VMOVSS        X7, (AX)
 	VZEROUPPER
 	RET
 

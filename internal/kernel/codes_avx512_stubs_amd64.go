@@ -4,11 +4,29 @@
 
 package kernel
 
-// widenLevelsAVX512 is plainGroup of n codes of up to four bits, in groups of as many as group says.
+// widenLevelsAVX512 is plainGroup of n codes of up to four bits without zeros and biases, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenLevelsAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotLevelsAVX512 sets y to the dot products of 4 rows of n codes of up to four bits without zeros and biases with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotLevelsAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
+// widenAffineLevelsAVX512 is plainGroup of n codes of up to four bits, in groups of as many as group says.
+// n and group are positive multiples of 16.
+//
+//go:noescape
+func widenAffineLevelsAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotAffineLevelsAVX512 sets y to the dot products of 4 rows of n codes of up to four bits with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotAffineLevelsAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
 // widenIntegersAVX512 is plainGroup of n codes of up to eight bits without signs, in groups of as many as group says.
 // n and group are positive multiples of 16.
@@ -16,17 +34,35 @@ func widenLevelsAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros 
 //go:noescape
 func widenIntegersAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 
+// dotIntegersAVX512 sets y to the dot products of 4 rows of n codes of up to eight bits without signs with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotIntegersAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
 // widenInt8AVX512 is plainGroup of n codes that are signed bytes, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenInt8AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 
-// widenE4M3AVX512 is plainGroup of n codes that are floats of 8 bits, in groups of as many as group says.
+// dotInt8AVX512 sets y to the dot products of 4 rows of n codes that are signed bytes with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotInt8AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
+// widenE4M3AVX512 is plainGroup of n codes that are floats of 8 bits, with scales below 2^119,, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenE4M3AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotE4M3AVX512 sets y to the dot products of 4 rows of n codes that are floats of 8 bits, with scales below 2^119, with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotE4M3AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
 // timesAVX512 is timesGeneric of n elements.
 // n is a positive multiple of 16.

@@ -4,11 +4,29 @@
 
 package kernel
 
-// widenLevelsAVX2 is plainGroup of n codes of up to four bits, in groups of as many as group says.
+// widenLevelsAVX2 is plainGroup of n codes of up to four bits without zeros and biases, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenLevelsAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotLevelsAVX2 sets y to the dot products of 1 rows of n codes of up to four bits without zeros and biases with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotLevelsAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
+// widenAffineLevelsAVX2 is plainGroup of n codes of up to four bits, in groups of as many as group says.
+// n and group are positive multiples of 16.
+//
+//go:noescape
+func widenAffineLevelsAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotAffineLevelsAVX2 sets y to the dot products of 1 rows of n codes of up to four bits with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotAffineLevelsAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
 // widenIntegersAVX2 is plainGroup of n codes of up to eight bits without signs, in groups of as many as group says.
 // n and group are positive multiples of 16.
@@ -16,17 +34,35 @@ func widenLevelsAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *f
 //go:noescape
 func widenIntegersAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 
+// dotIntegersAVX2 sets y to the dot products of 1 rows of n codes of up to eight bits without signs with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotIntegersAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
 // widenInt8AVX2 is plainGroup of n codes that are signed bytes, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenInt8AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 
-// widenE4M3AVX2 is plainGroup of n codes that are floats of 8 bits, in groups of as many as group says.
+// dotInt8AVX2 sets y to the dot products of 1 rows of n codes that are signed bytes with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotInt8AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
+// widenE4M3AVX2 is plainGroup of n codes that are floats of 8 bits, with scales below 2^119,, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenE4M3AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotE4M3AVX2 sets y to the dot products of 1 rows of n codes that are floats of 8 bits, with scales below 2^119, with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotE4M3AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
 // timesAVX2 is timesGeneric of n elements.
 // n is a positive multiple of 16.

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -88,25 +87,34 @@ func codeByTheBook(src []byte, i int, c *Codes) (q byte) {
 	return q
 }
 
-// coding is a tensor of codes with one scale for 32 of them.
+// coding is a tensor of codes. Zeros and biases are scales of later groups.
 type coding struct {
 	*Codes
-	codes  []byte
-	scales []float32
+	codes          []byte
+	scales         []float32
+	group          int
+	cols, rowBytes int // as in Stream
+	zeros, biases  bool
 }
 
 func (c coding) String() string  { return "codes" }
 func (c coding) Parts() [][]byte { return [][]byte{c.codes} }
-func (c coding) Widen(dst []float32, first int) {
-	for len(dst) > 0 {
-		n := min(len(dst), 4096)
-		c.Codes.Widen(dst[:n], c.codes, first, Groups{Size: 32, Within: first % 32, Scales: c.scales[first/32:]})
-		dst, first = dst[n:], first+n
+func (c coding) Stream() Stream {
+	return Stream{Codes: c.Codes, Data: c.codes, Group: c.group, Zeros: c.zeros, Biases: c.biases, Cols: c.cols, RowBytes: c.rowBytes}
+}
+func (c coding) Widen(dst []float32, first int) { WidenStream(dst, c, first) }
+func (c coding) Groups(scales, zeros, biases []float32, first int) {
+	group := first / c.group
+	if c.cols != 0 {
+		group = first/c.cols*((c.cols-1)/c.group+1) + first%c.cols/c.group
 	}
+	copy(scales, c.scales[group:])
+	copy(zeros, c.scales[group+1:])
+	copy(biases, c.scales[group+2:])
 }
 
-func randomCoding(rng *rand.Rand, c *Codes, elems int) coding {
-	w := coding{c, make([]byte, (elems*c.bits+7)/8), make([]float32, elems/32+1)}
+func randomCoding(rng *rand.Rand, c *Codes, elems, group int) coding {
+	w := coding{Codes: c, codes: make([]byte, (elems*c.bits+7)/8), scales: make([]float32, elems+3), group: group}
 	for i := range w.codes {
 		w.codes[i] = byte(rng.Uint32()) &^ 0x40 // an E4M3 is a number
 	}
@@ -116,28 +124,47 @@ func randomCoding(rng *rand.Rand, c *Codes, elems int) coding {
 	return w
 }
 
-// TestMatMulOfCodes multiplies with matrices that are coded as testMatMul does.
+// TestMatMulOfCodes multiplies with matrices that are coded as testMatMul does, and with those that follow another in one tensor.
 func TestMatMulOfCodes(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(43, 44))
 		pool := parallel.NewPool(3)
 		defer pool.Close()
-		for _, c := range []*Codes{E4M3, Integers(4)} {
-			for _, shape := range [][2]int{{1, 32}, {4, 16}, {7, 1040}, {33, 47}, {133, 256}} {
-				w := tensor.OfCoding("w", randomCoding(rng, c, shape[0]*shape[1]), shape[:], "")
-				wide, m := tensor.Float32s(w), NewMatrix(w)
-				for _, tokens := range []int{1, 2, 7} {
-					x, y := vectors(rng, tokens*shape[1], "normal"), make([]float32, tokens*shape[0])
-					MatMul(pool, y, &m, x, shape[1], tokens)
-					for i, got := range y {
-						if want := dotByTheBook(wide[i%shape[0]*shape[1]:][:shape[1]], x[i/shape[0]*shape[1]:][:shape[1]]); !sameFloat(got, want) {
-							t.Fatalf("%v × %d tokens: y[%d] = %v, want %v", shape, tokens, i, got, want)
-						}
+		kinds, _ := codesOf()
+		for _, c := range kinds {
+			for _, shape := range [][2]int{{1, 32}, {5, 16}, {7, 1040}, {33, 47}, {133, 96}} {
+				rows, cols := shape[0], shape[1]
+				for _, group := range []int{16, 40, 128, cols, 2 * rows * cols} {
+					w := randomCoding(rng, c, 2*rows*cols, group)
+					if w.table == nil {
+						w.zeros, w.biases = rng.IntN(2) == 0, rng.IntN(2) == 0
+					}
+					if rng.IntN(2) == 0 {
+						w.cols, w.rowBytes = cols, (cols*w.bits+31)/32*4
+						w.codes = append(w.codes, w.codes...)
+					}
+					both := tensor.OfCoding("w", w, []int{2, rows, cols}, "")
+					for first := range 2 {
+						one := both.Piece(first*rows*cols, (first+1)*rows*cols)
+						one.Shape = shape[:]
+						testCoded(t, pool, rng, one, 1+6*rng.IntN(2))
 					}
 				}
 			}
 		}
 	})
+}
+
+func testCoded(t *testing.T, pool *parallel.Pool, rng *rand.Rand, w tensor.Tensor, tokens int) {
+	rows, cols := w.Shape[0], w.Shape[1]
+	wide, m := tensor.Float32s(w), NewMatrix(w)
+	x, y := vectors(rng, tokens*cols, "normal"), make([]float32, tokens*rows)
+	MatMul(pool, y, &m, x, cols, tokens)
+	for i, got := range y {
+		if want := dotByTheBook(wide[i%rows*cols:][:cols], x[i/rows*cols:][:cols]); !sameFloat(got, want) {
+			t.Fatalf("%v × %d tokens: y[%d] = %v, want %v", w.Shape, tokens, i, got, want)
+		}
+	}
 }
 
 // BenchmarkCodes measures the product of coded rows with one vector, on one thread.
@@ -148,9 +175,10 @@ func BenchmarkCodes(b *testing.B) {
 	for _, kind := range []struct {
 		name  string
 		codes *Codes
-	}{{"e4m3", E4M3}, {"int8", Int8}, {"4", Integers(4)}, {"5", Integers(5)}, {"8", Integers(8)}} {
-		w := NewMatrix(tensor.OfCoding("w", randomCoding(rng, kind.codes, rows*cols), []int{rows, cols}, ""))
-		b.Run(fmt.Sprint(kind.name), func(b *testing.B) {
+		group int
+	}{{"e4m3", E4M3, cols}, {"int8", Int8, cols}, {"4", Integers(4), 16}, {"5", Integers(5), 64}, {"8", Integers(8), 64}} {
+		w := NewMatrix(tensor.OfCoding("w", randomCoding(rng, kind.codes, rows*cols, kind.group), []int{rows, cols}, ""))
+		b.Run(kind.name, func(b *testing.B) {
 			for b.Loop() {
 				w.mulVec(y, x, 0)
 			}

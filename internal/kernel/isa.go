@@ -49,9 +49,9 @@ type isa struct {
 	// roundTrials is roundTrialsGeneric of n elements, any number.
 	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
 
-	// codes widen n codes of a kind, as plainGroup does; src may be read 16 bytes at a time. A group has as many codes as group
-	// says, a multiple of lanes, the last one perhaps fewer. nil: plain Go does.
-	codes [codeKinds]codesFunc
+	// codes are what it does with codes of each kind, and codeRows how many rows its products take.
+	codes    [codeKinds]codeLeaf
+	codeRows int
 	// times is timesGeneric of n elements.
 	times func(v *float32, s float32, n int)
 
@@ -65,9 +65,6 @@ type isa struct {
 	xor         func(data *byte, quarter int) uint64
 	multiplyAdd func(n int)
 }
-
-// codesFunc reads a codeLayout at l.
-type codesFunc func(dst *float32, src, l *byte, scales, zeros, biases *float32, n, group int)
 
 // tiling is how an instruction set multiplies several rows with several tokens at a time.
 type tiling struct {

@@ -9,6 +9,7 @@ type Matrix struct {
 	dtype    tensor.DType
 	data     []byte        // if they are F32, in the byte order of this machine and aligned
 	coding   tensor.Coding // in place of data, if they are coded; else nil
+	streams  *streamRows   // beside coding, if rows can be multiplied as they are stored
 	rowBytes int           // that are stored for a row
 }
 
@@ -18,6 +19,7 @@ func NewMatrix(t tensor.Tensor) Matrix {
 	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, data: t.Data, coding: t.Coding}
 	if m.coding != nil { // whatever the dtype of what it gives, it has no rows of that
 		m.dtype, m.rowBytes = tensor.Coded, m.Cols // about: most codings have 4 to 8 bits
+		m.streams = rowsOf(m.coding, m.Cols)
 		return m
 	}
 	if t.DType == tensor.F32 || t.DType == tensor.F64 {
@@ -58,7 +60,8 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 	case m.Cols%lanes != 0:
 		m.mulVecPadded(y, x, lo)
 	case m.coding != nil:
-		m.mulVecCoded(y, x, lo)
+		done := m.mulVecStreams(y, x, lo)
+		m.mulVecCoded(y[done:], x, lo+done)
 	default:
 		mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.rowBytes)
 	}
@@ -69,6 +72,9 @@ const codedFloats = 1 << 12
 
 // mulVecCoded is mulVec for rows that are coded.
 func (m *Matrix) mulVecCoded(y, x []float32, lo int) {
+	if len(y) == 0 {
+		return
+	}
 	each := max(4, codedFloats/m.Cols&^3)
 	rows := buffer(min(each, len(y)) * m.Cols)
 	defer buffers.Put(rows)

@@ -27,12 +27,12 @@ const statePart = "weight.quant_state.bitsandbytes__"
 // fourBits are the codes of a weight, and what its blocks are multiplied by.
 type fourBits struct {
 	stored
-	name         string
-	codes        []byte
-	levels       *kernel.Codes
-	block, count int
-	absmax       numbers
-	nested       *nestedScales // nil: absmax are numbers
+	name   string
+	codes  []byte
+	levels *kernel.Codes
+	block  int
+	absmax numbers
+	nested *nestedScales // nil: absmax are numbers
 }
 
 // nestedScales are scales of scales.
@@ -65,7 +65,7 @@ func newBnb4(m *module) (tensor.Coding, []int, error) {
 	if len(codes.Data) != (count+1)/2 { // in whatever dtype
 		return nil, nil, m.bad(partWeight, "found %s, expected %d for the shape %s of its quant_state", badfile.Count(len(codes.Data), "byte"), (count+1)/2, badfile.Shape(shape))
 	}
-	c := &fourBits{name: strings.ToUpper(part[len(statePart):]), codes: codes.Data, count: count,
+	c := &fourBits{name: strings.ToUpper(part[len(statePart):]), codes: codes.Data,
 		stored: m.bytes(partWeight, "weight.absmax", "weight.quant_map", "weight.nested_absmax", "weight.nested_quant_map")}
 	if c.block, _ = set.number("blocksize"); c.block < 1 {
 		return nil, nil, m.bad(part, "does not state a blocksize of 1 or more")
@@ -137,17 +137,21 @@ func (n *nestedScales) fill(dst []float32, first int) {
 
 func (c *fourBits) String() string { return c.name }
 
-func (c *fourBits) Widen(dst []float32, first int) {
-	r := newRoom()
-	defer r.free()
-	spans(dst, first, c.count, c.block, func(dst []float32, _, at, group, count int) {
-		if c.nested != nil {
-			c.nested.fill(r.scales[:count], group)
-		} else {
-			c.absmax.fill(r.scales[:count], group)
-		}
-		c.levels.Widen(dst, c.codes, at, kernel.Groups{Size: c.block, Within: at % c.block, Scales: r.scales[:count]})
-	})
+// Widen implements tensor.Coding.
+func (c *fourBits) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *fourBits) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.levels, Data: c.codes, Group: c.block}
+}
+
+// Groups implements kernel.Streams.
+func (c *fourBits) Groups(scales, _, _ []float32, first int) {
+	if c.nested != nil {
+		c.nested.fill(scales, first/c.block)
+		return
+	}
+	c.absmax.fill(scales, first/c.block)
 }
 
 // The 8-bit weights of bitsandbytes, LLM.int8 (functional.py, int8_vectorwise_dequant): w = (code·SCB)·(1/127), SCB that of a
@@ -167,29 +171,23 @@ var bnb8 = scheme{
 				}
 			}
 		}
-		c := &int8Rows{stored: m.bytes(partWeight, "SCB"), codes: codes.Data, cols: codes.Shape[1], count: codes.Elems()}
-		c.scales, err = m.numbers("SCB", scaleTypes, []int{codes.Shape[0]})
+		c := &int8Rows{scaled{name: "INT8", kind: kernel.Int8, codes: codes.Data, group: codes.Shape[1], stored: m.bytes(partWeight, "SCB")}}
+		c.rows.scales, err = m.numbers("SCB", scaleTypes, []int{codes.Shape[0]})
 		return c, codes.Shape, err
 	},
 }
 
-// int8Rows are codes with a scale for each row.
-type int8Rows struct {
-	stored
-	codes       []byte
-	scales      numbers
-	cols, count int
-}
+// int8Rows are codes with a scale for each row, and one more factor.
+type int8Rows struct{ rows scaled }
 
-func (c *int8Rows) String() string { return "INT8" }
+func (c *int8Rows) String() string { return c.rows.String() }
 
+// Parts implements tensor.Coding.
+func (c *int8Rows) Parts() [][]byte { return c.rows.Parts() }
+
+// Widen implements tensor.Coding.
 func (c *int8Rows) Widen(dst []float32, first int) {
 	const unit = float32(0.007874015718698502) // as bitsandbytes writes 1/127
-	r := newRoom()
-	defer r.free()
-	spans(dst, first, c.count, c.cols, func(dst []float32, _, at, row, count int) {
-		c.scales.fill(r.scales[:count], row)
-		kernel.Int8.Widen(dst, c.codes, at, kernel.Groups{Size: c.cols, Within: at % c.cols, Scales: r.scales[:count]})
-	})
+	c.rows.Widen(dst, first)
 	kernel.Times(dst, unit)
 }

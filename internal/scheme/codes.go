@@ -10,14 +10,14 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// most is how many codes are widened at a time.
-const most = 4096
+// most is how many codes are unpacked at a time.
+const most = 256
 
 // room is what widening needs beside its result. It is kept from one piece of work to the next.
 type room struct {
-	scales, zeros, biases [kernel.MostGroups]float32 // of as many codes as are widened at a time
-	streams               [tileRows][tileBytes]byte
-	scalesOf, zerosOf     []float32 // of all groups of a row
+	scales, zeros     [kernel.MostGroups]float32 // of as many codes as are widened at a time
+	streams           [tileRows][tileBytes]byte
+	scalesOf, zerosOf []float32 // of all groups of a row
 }
 
 var rooms = sync.Pool{New: func() any { return new(room) }}
@@ -25,20 +25,6 @@ var rooms = sync.Pool{New: func() any { return new(room) }}
 func newRoom() *room { return rooms.Get().(*room) }
 
 func (r *room) free() { rooms.Put(r) }
-
-// spans calls do for the parts of dst, which begins with element first of rows of cols elements: each part lies in one row, begins at
-// column col, and is in count groups, from number group on. Rows whose codes and groups follow each other may be taken for one.
-func spans(dst []float32, first, cols, size int, do func(dst []float32, row, col, group, count int)) {
-	for len(dst) > 0 {
-		row, col := first/cols, first%cols
-		n := min(len(dst), most, cols-col)
-		if within := col % size; size < most {
-			n = min(n, size*(kernel.MostGroups-1)-within)
-		}
-		do(dst[:n], row, col, col/size, (col+n-1)/size-col/size+1)
-		dst, first = dst[n:], first+n
-	}
-}
 
 // runs calls do for the parts of dst, which begins with element first of rows of cols elements: each part lies in one group of
 // one row, begins at column col and has at most as many elements as are unpacked at a time.

@@ -71,9 +71,7 @@ func newGPTQ(m *module) (tensor.Coding, []int, error) {
 	if err := c.groups(m, zeros.Shape[1]); err != nil {
 		return nil, nil, err
 	}
-	if m.has("g_idx") {
-		c.index, err = m.columnGroups("g_idx", c.cols, c.count)
-	}
+	c.index, err = m.columnGroups("g_idx", c.cols, c.count)
 	return c, []int{c.rows, c.cols}, err
 }
 

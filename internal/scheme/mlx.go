@@ -45,7 +45,6 @@ type mlxGroups struct {
 	codes          []byte
 	kind           *kernel.Codes
 	bits, group    int
-	count          int // of codes
 	scales, biases numbers
 }
 
@@ -76,7 +75,7 @@ func newMLX(m *module) (tensor.Coding, []int, error) {
 		return nil, nil, m.bad(partWeight, "found rows of %d words, which %d bits a weight and groups of %d do not divide", words, c.bits, c.group)
 	}
 	cols := 32 * words / c.bits
-	c.name, c.count = "MLX-"+name, 8*len(codes.Data)/c.bits
+	c.name = "MLX-" + name
 	if mode.floats == nil {
 		c.name, c.kind = fmt.Sprintf("MLX-%d", c.bits), kernel.Integers(c.bits)
 	}
@@ -114,16 +113,18 @@ func (c *mlxGroups) readScales(m *module, mode mlxMode, shape []int) (err error)
 
 func (c *mlxGroups) String() string { return c.name }
 
-func (c *mlxGroups) Widen(dst []float32, first int) {
-	r := newRoom()
-	defer r.free()
-	spans(dst, first, c.count, c.group, func(dst []float32, _, at, group, count int) {
-		g := kernel.Groups{Size: c.group, Within: at % c.group, Scales: r.scales[:count]}
-		c.scales.fill(g.Scales, group)
-		if c.biases.data != nil {
-			g.Biases = r.biases[:count]
-			c.biases.fill(g.Biases, group)
-		}
-		c.kind.Widen(dst, c.codes, at, g)
-	})
+// Widen implements tensor.Coding.
+func (c *mlxGroups) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *mlxGroups) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Biases: c.biases.data != nil}
+}
+
+// Groups implements kernel.Streams.
+func (c *mlxGroups) Groups(scales, _, biases []float32, first int) {
+	c.scales.fill(scales, first/c.group)
+	if biases != nil {
+		c.biases.fill(biases, first/c.group)
+	}
 }

@@ -43,7 +43,6 @@ type nvfp4 struct {
 	global        float32
 	divides       bool         // scales are divided by global, not multiplied
 	wide          [256]float32 // what that makes of them
-	count         int
 	levels        *kernel.Codes
 }
 
@@ -71,7 +70,7 @@ func newNVFP4(m *module, codesPart, globalPart string, divides bool, levels *ker
 		return nil, nil, err
 	}
 	c := &nvfp4{stored: m.bytes(codesPart, "weight_scale", globalPart), codes: codes.Data, scales: scales.data,
-		global: global.at(0), divides: divides, count: rows * cols, levels: levels}
+		global: global.at(0), divides: divides, levels: levels}
 	for b, s := range e4m3 {
 		if divides {
 			c.wide[b] = s / c.global
@@ -84,13 +83,17 @@ func newNVFP4(m *module, codesPart, globalPart string, divides bool, levels *ker
 
 func (c *nvfp4) String() string { return "NVFP4" }
 
-func (c *nvfp4) Widen(dst []float32, first int) {
-	r := newRoom()
-	defer r.free()
-	spans(dst, first, c.count, nvfp4Group, func(dst []float32, _, at, group, count int) {
-		lookUpBytes(r.scales[:count], &c.wide, c.scales[group:])
-		c.levels.Widen(dst, c.codes, at, kernel.Groups{Size: nvfp4Group, Within: at % nvfp4Group, Scales: r.scales[:count]})
-	})
+// Widen implements tensor.Coding.
+func (c *nvfp4) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *nvfp4) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.levels, Data: c.codes, Group: nvfp4Group}
+}
+
+// Groups implements kernel.Streams.
+func (c *nvfp4) Groups(scales, _, _ []float32, first int) {
+	lookUpBytes(scales, &c.wide, c.scales[first/nvfp4Group:])
 }
 
 // Block implements tensor.Blocks.

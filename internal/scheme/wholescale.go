@@ -41,7 +41,7 @@ func (c *wholeScale) Widen(dst []float32, first int) {
 		kernel.Widen(dst, d, c.weight.Data[d.Bytes(first):d.Bytes(first+len(dst))])
 	}
 	for len(dst) > 0 {
-		n := min(len(dst), most, c.each-first%c.each)
+		n := min(len(dst), 4096, c.each-first%c.each)
 		if within := first % block; within != 0 || n < block {
 			r := newRoom()
 			one := r.scales[:block] // none is as long
