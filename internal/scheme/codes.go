@@ -3,12 +3,28 @@ package scheme
 import (
 	"encoding/binary"
 	"math"
+	"slices"
+	"sync"
 
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
 // most is how many codes are unpacked at a time.
 const most = 256
+
+// room is what widening needs beside its result. It is kept from one piece of work to the next.
+type room struct {
+	scales, zeros     [kernel.MostGroups]float32 // of as many codes as are widened at a time
+	streams           [tileRows][tileBytes]byte
+	scalesOf, zerosOf []float32 // of all groups of a row
+}
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+func newRoom() *room { return rooms.Get().(*room) }
+
+func (r *room) free() { rooms.Put(r) }
 
 // runs calls do for the parts of dst, which begins with element first of rows of cols elements: each part lies in one group of
 // one row, begins at column col and has at most as many elements as are unpacked at a time.
@@ -46,21 +62,20 @@ func unpack(dst, src []byte, first, bits int) {
 	}
 }
 
-// lookUp sets dst to the values of the 4-bit codes from number first on, times s. A byte has two codes; shift is where the even one
-// is, 0 or 4.
-func lookUp(dst []float32, values *[16]float32, src []byte, first int, shift uint, s float32) {
-	if len(dst) > 0 && first%2 != 0 {
-		dst[0] = values[src[first/2]>>(4-shift)&15] * s
-		dst, first = dst[1:], first+1
-	}
-	src = src[first/2:]
-	for len(dst) >= 2 {
-		b := src[0]
-		dst[0], dst[1] = values[b>>shift&15]*s, values[b>>(4-shift)&15]*s
-		dst, src = dst[2:], src[1:]
-	}
-	if len(dst) > 0 {
-		dst[0] = values[src[0]>>shift&15] * s
+// allGroups makes room for the scales and zero points of so many groups.
+func (r *room) allGroups(n int) (scales, zeros []float32) {
+	r.scalesOf, r.zerosOf = slices.Grow(r.scalesOf[:0], n)[:n], slices.Grow(r.zerosOf[:0], n)[:n]
+	return r.scalesOf, r.zerosOf
+}
+
+// byIndex sets dst to the elements from number first on of a stream of integers, each of the group that index says: of those that
+// there was made room for.
+func (r *room) byIndex(dst []float32, kind *kernel.Codes, src []byte, first int, index []byte) {
+	r.scales[0] = 1
+	kind.Widen(dst, src, first, kernel.Groups{Size: len(dst), Scales: r.scales[:1]})
+	for i, code := range dst {
+		g := binary.LittleEndian.Uint32(index[4*i:])
+		dst[i] = (code - r.zerosOf[g]) * r.scalesOf[g]
 	}
 }
 
@@ -92,7 +107,7 @@ type numbers struct {
 	data  []byte
 }
 
-// at returns number i, exactly. U8 stands for E8M0, the exponent of a power of two.
+// at returns number i, exactly. U8 stands for F8_E8M0, the exponent of a power of two.
 func (n numbers) at(i int) float32 {
 	switch n.dtype {
 	case tensor.F32:
@@ -104,41 +119,41 @@ func (n numbers) at(i int) float32 {
 	case tensor.F8_E4M3:
 		return e4m3[n.data[i]]
 	case tensor.I8:
-		return float32(int8(n.data[i]))
+		return int8s[n.data[i]]
 	case tensor.U8, tensor.F8_E8M0:
-		return e8m0(n.data[i])
+		return powers[n.data[i]]
 	}
 	panic("scheme: numbers of dtype " + n.dtype.String())
 }
 
-// e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
-var e4m3 = func() (values [256]float32) {
-	for b := range values {
-		fraction, exponent := float64(float64(b&7)/8), b>>3&15
-		if exponent == 0 {
-			exponent = 1
-		} else {
-			fraction++
-		}
-		v := float32(math.Ldexp(fraction, exponent-7))
-		if b&0x7f == 0x7f {
-			v = float32(math.NaN())
-		}
-		if b >= 0x80 {
-			v = float32(math.Copysign(float64(v), -1))
-		}
-		values[b] = v
+// fill sets dst to the numbers from number first on.
+func (n numbers) fill(dst []float32, first int) {
+	if n.dtype.Float() {
+		kernel.Widen(dst, n.dtype, n.data[n.dtype.Bytes(first):n.dtype.Bytes(first+len(dst))])
+		return
 	}
-	return values
-}()
+	table := &powers
+	switch n.dtype {
+	case tensor.F8_E4M3:
+		table = &e4m3
+	case tensor.I8:
+		table = &int8s
+	}
+	lookUpBytes(dst, table, n.data[first:])
+}
+
+// lookUpBytes sets dst to the values of bytes.
+func lookUpBytes(dst []float32, values *[256]float32, bytes []byte) {
+	for i, b := range bytes[:len(dst)] {
+		dst[i] = values[b]
+	}
+}
+
+// e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
+var e4m3 = tableOf(kernel.E4M3.Value)
 
 // e5m2 are the values of the 8-bit floats with 5 bits of exponent, the upper halves of F16.
-var e5m2 = func() (values [256]float32) {
-	for b := range values {
-		values[b] = tensor.F16ToF32(uint16(b) << 8)
-	}
-	return values
-}()
+var e5m2 = tableOf(func(b byte) float32 { return tensor.F16ToF32(uint16(b) << 8) })
 
 // int8s are the values of signed bytes.
 var int8s = func() (values [256]float32) {
@@ -148,12 +163,19 @@ var int8s = func() (values [256]float32) {
 	return values
 }()
 
-// e8m0 returns 2^(b-127); 255 is NaN.
-func e8m0(b byte) float32 {
+// powers are 2^(b-127); 255 is NaN.
+var powers = tableOf(func(b byte) float32 {
 	if b == 255 {
 		return float32(math.NaN())
 	}
 	return float32(math.Ldexp(1, int(b)-127))
+})
+
+func tableOf(value func(b byte) float32) (values [256]float32) {
+	for b := range values {
+		values[b] = value(byte(b))
+	}
+	return values
 }
 
 // e2m1 are the values of 4-bit floats. Code 8 is -0 here; negative zero does not exist in GGUF and in ModelOpt.

@@ -39,8 +39,10 @@ func (c *timesInput) Parts() [][]byte {
 func (c *timesInput) Widen(dst []float32, first int) {
 	c.Coding.Widen(dst, first)
 	runs(dst, first, c.cols, c.cols, func(dst []float32, _, col int) {
-		for i := range dst {
-			dst[i] *= c.factors.at(col + i)
+		var factors [most]float32
+		c.factors.fill(factors[:len(dst)], col)
+		for i, f := range factors[:len(dst)] {
+			dst[i] *= f
 		}
 	})
 }

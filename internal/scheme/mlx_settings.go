@@ -97,7 +97,7 @@ func StreamsOf(t tensor.Tensor) (s Streams, ok bool) {
 		whole = b.mlxGroups
 	}
 	c, ok := whole.(*mlxGroups)
-	if !ok || c.mode == "" || first%c.group != 0 || t.Elems()%c.group != 0 {
+	if !ok || first%c.group != 0 || t.Elems()%c.group != 0 {
 		return s, false
 	}
 	cut := func(stream []byte, bits int) []byte { // bits of a group

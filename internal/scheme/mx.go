@@ -1,7 +1,6 @@
 package scheme
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
@@ -56,23 +55,41 @@ func newMX(m *module, part string, bits ...int) (tensor.Coding, []int, error) {
 	}
 	scales := m.parts["weight_scale"]
 	last := len(codes.Shape) - 1
-	c := &mlxGroups{codes: codes.Data, rowBytes: codes.Shape[last], group: mxGroup, stored: m.bytes(part, "weight_scale")}
+	perRow, rowBytes := 0, codes.Shape[last]
 	if len(scales.Shape) == last+1 {
-		c.perRow = scales.Shape[last]
+		perRow = scales.Shape[last]
 	}
-	i := slices.IndexFunc(bits, func(bits int) bool { return c.perRow > 0 && c.rowBytes == c.perRow*mxGroup*bits/8 })
+	i := slices.IndexFunc(bits, func(bits int) bool { return perRow > 0 && rowBytes == perRow*mxGroup*bits/8 })
 	if i < 0 {
 		return nil, nil, m.bad("weight_scale", "found %s beside codes of %s bytes, expected one for %d columns of a row", badfile.Shape(scales.Shape), badfile.Shape(codes.Shape), mxGroup)
 	}
-	c.bits, c.cols = bits[i], c.perRow*mxGroup
 	lead := codes.Shape[:last]
-	c.scales, err = m.numbers("weight_scale", mxScales, append(slices.Clone(lead), c.perRow))
-	c.scales.dtype = tensor.U8
-	c.name, c.values = fmt.Sprintf("MXFP%d", c.bits), e2m3[:]
-	shape := append(slices.Clone(lead), c.cols)
-	if c.bits == 4 {
-		c.mode, c.values = "mxfp4", e2m1[:]
-		return &mlxBlocks{c, tensor.MXFP4}, shape, err
+	exponents, err := m.numbers("weight_scale", mxScales, append(slices.Clone(lead), perRow))
+	shape := append(slices.Clone(lead), perRow*mxGroup)
+	if bits[i] == 6 {
+		return &mxfp6{stored: m.bytes(part, "weight_scale"), codes: codes.Data, scales: exponents}, shape, err
 	}
-	return c, shape, err
+	c := &mlxGroups{name: "MXFP4", mode: "mxfp4", codes: codes.Data, kind: e2m1Levels, bits: 4, group: mxGroup,
+		scales: numbers{tensor.U8, exponents.data}, stored: m.bytes(part, "weight_scale")}
+	return &mlxBlocks{c, tensor.MXFP4}, shape, err
+}
+
+// mxfp6 are codes of 6 bits. Rows are whole groups, so all of them are one stream.
+type mxfp6 struct {
+	stored
+	codes  []byte
+	scales numbers
+}
+
+func (c *mxfp6) String() string { return "MXFP6" }
+
+func (c *mxfp6) Widen(dst []float32, first int) {
+	var codes [most]byte
+	runs(dst, first, len(c.codes)/6*8, mxGroup, func(dst []float32, _, col int) {
+		unpack(codes[:len(dst)], c.codes, col, 6)
+		s := c.scales.at(col / mxGroup)
+		for i, q := range codes[:len(dst)] {
+			dst[i] = e2m3[q] * s
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -48,19 +49,12 @@ type scaled struct {
 	stored
 	name   string
 	codes  []byte
-	values *[256]float32
+	kind   *kernel.Codes
 	scales numbers
-	zeros  numbers // of each scale; without data: none
-	cols   int
+	cols   int // of a block's rows; 0: groups are numbered as if there was one row
 	// A scale is that of some rows, those of all experts counted on, and of some columns; a row of scales has perRow.
 	rows, group, perRow int
 }
-
-// bytesAre are the values of codes of a byte, and what they are called.
-var bytesAre = map[tensor.DType]struct {
-	name   string
-	values *[256]float32
-}{tensor.F8_E4M3: {"FP8", &e4m3}, tensor.F8_E5M2: {"FP8", &e5m2}, tensor.I8: {"INT8", &int8s}}
 
 // tile is the size of blocks that share a scale, which may be cut off at the end of rows and columns.
 type tile struct {
@@ -69,10 +63,12 @@ type tile struct {
 }
 
 // newScaled reads the codes of one part, the scales of another and the zero points of a third, if there are any.
-func newScaled(m *module, codesPart, scalePart, zeroPart string, blocks tile) (*scaled, error) {
+func newScaled(m *module, codesPart, scalePart, zeroPart string, blocks tile) (tensor.Coding, error) {
 	codes := m.parts[codesPart]
-	are := bytesAre[codes.DType]
-	c := &scaled{name: are.name, codes: codes.Data, values: are.values, cols: codes.Shape[len(codes.Shape)-1], stored: m.bytes(codesPart, scalePart, zeroPart)}
+	c := &scaled{name: "FP8", codes: codes.Data, kind: kernel.E4M3, stored: m.bytes(codesPart, scalePart, zeroPart)}
+	if codes.DType == tensor.I8 {
+		c.name, c.kind = "INT8", kernel.Int8
+	}
 	if err := c.share(m, scalePart, codes.Shape, blocks); err != nil {
 		return nil, err
 	}
@@ -82,11 +78,17 @@ func newScaled(m *module, codesPart, scalePart, zeroPart string, blocks tile) (*
 	}
 	shape := m.parts[scalePart].Shape
 	var err error
-	if c.scales, err = m.numbers(scalePart, types, shape); err != nil || !m.has(zeroPart) {
+	if c.scales, err = m.numbers(scalePart, types, shape); err != nil {
+		return nil, err
+	}
+	p := &plainBytes{like: c, values: map[tensor.DType]*[256]float32{tensor.F8_E4M3: &e4m3, tensor.F8_E5M2: &e5m2, tensor.I8: &int8s}[codes.DType]}
+	if m.has(zeroPart) {
+		p.zeros, err = m.numbers(zeroPart, append(slices.Clone(scaleTypes), tensor.I8, tensor.F8_E4M3), shape)
+	}
+	if codes.DType != tensor.F8_E5M2 && p.without(codes.Shape) {
 		return c, err
 	}
-	c.zeros, err = m.numbers(zeroPart, append(slices.Clone(scaleTypes), tensor.I8, tensor.F8_E4M3), shape)
-	return c, err
+	return p, err
 }
 
 // tile is the size of blocks that the settings state, or the usual one. Without blocks, transformers has a scale for each matrix.
@@ -114,7 +116,7 @@ func (c *scaled) share(m *module, part string, shape []int, blocks tile) error {
 	}
 	scales := m.parts[part].Shape
 	if m.parts[part].Elems() == 1 {
-		c.rows, c.group, c.perRow = experts*rows, cols, 1
+		c.group = experts * rows * cols
 		return nil
 	}
 	// As many dimensions as the codes have, those that are missing at the end being 1.
@@ -137,13 +139,15 @@ func (c *scaled) share(m *module, part string, shape []int, blocks tile) error {
 	}
 	switch {
 	case divides && tall == rows:
-		c.rows, c.group, c.perRow = 1, cols/wide, wide
+		c.group = cols / wide
+	case divides && wide == 1 && (tiles || !blocks.stated):
+		c.group = rows / tall * cols
 	case tiles && last == 1:
-		c.rows, c.group, c.perRow = blocks.rows, blocks.cols, wide
+		c.cols, c.rows, c.group, c.perRow = cols, min(blocks.rows, rows), min(blocks.cols, cols), wide
 	case tiles && (tall > 1 && rows%blocks.rows != 0 || wide > 1 && cols%blocks.cols != 0):
 		return m.cannot(part, "is of blocks of %d by %d, which do not divide the experts %s", blocks.rows, blocks.cols, badfile.Shape(shape))
 	case divides && (tiles || !blocks.stated):
-		c.rows, c.group, c.perRow = rows/tall, cols/wide, wide
+		c.cols, c.rows, c.group, c.perRow = cols, rows/tall, cols/wide, wide
 	default:
 		of := "one for each block that divides it"
 		if blocks.rows > 0 {
@@ -157,19 +161,58 @@ func (c *scaled) share(m *module, part string, shape []int, blocks tile) error {
 
 func (c *scaled) String() string { return c.name }
 
-func (c *scaled) Widen(dst []float32, first int) {
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		at := row/c.rows*c.perRow + col/c.group
-		s, codes := c.scales.at(at), c.codes[row*c.cols+col:][:len(dst)]
+// Widen implements tensor.Coding.
+func (c *scaled) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *scaled) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Cols: c.cols, RowBytes: c.cols}
+}
+
+// Groups implements kernel.Streams.
+func (c *scaled) Groups(scales, _, _ []float32, first int) { c.scales.fill(scales, c.number(first)) }
+
+// number is that of the scale of an element.
+func (c *scaled) number(first int) int {
+	if c.cols == 0 {
+		return first / c.group
+	}
+	return first/c.cols/c.rows*c.perRow + first%c.cols/c.group
+}
+
+// plainBytes are codes of a byte that the kernel does not have: with zero points, or of other floats.
+type plainBytes struct {
+	like   *scaled
+	values *[256]float32
+	zeros  numbers // of each scale; without data: none
+}
+
+func (c *plainBytes) String() string { return c.like.String() }
+
+// Parts implements tensor.Coding.
+func (c *plainBytes) Parts() [][]byte { return c.like.Parts() }
+
+// without reports whether there are no zero points but 0. Only if rows have one each are they looked at.
+func (c *plainBytes) without(shape []int) bool {
+	return c.zeros.data == nil || c.like.cols == 0 && c.like.group%shape[len(shape)-1] == 0 && !slices.ContainsFunc(c.zeros.data, func(b byte) bool { return b != 0 })
+}
+
+// Widen implements tensor.Coding.
+func (c *plainBytes) Widen(dst []float32, first int) {
+	cols := c.like.cols
+	if cols == 0 {
+		cols = len(c.like.codes)
+	}
+	runs(dst, first, cols, c.like.group, func(dst []float32, row, col int) {
+		at := row*cols + col
+		lookUpBytes(dst, c.values, c.like.codes[at:])
+		i := c.like.number(at)
+		s, z := c.like.scales.at(i), float32(0)
 		if c.zeros.data != nil {
-			z := c.zeros.at(at)
-			for i, code := range codes {
-				dst[i] = float32(c.values[code]-z) * s
-			}
-			return
+			z = c.zeros.at(i)
 		}
-		for i, code := range codes {
-			dst[i] = c.values[code] * s
+		for i, v := range dst {
+			dst[i] = float32(v-z) * s
 		}
 	})
 }

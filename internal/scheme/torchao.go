@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -184,18 +185,25 @@ type affine4 struct {
 
 func (c *affine4) String() string { return "INT4" }
 
-func (c *affine4) Widen(dst []float32, first int) {
-	var codes [most]byte
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		unpack(codes[:len(dst)], c.codes, row*c.cols+col, 4)
-		groups := c.cols / c.group
-		at := (row/c.rows*groups+col/c.group)*c.rows + row%c.rows
-		s, z := c.scales.at(at), c.zeros.at(at)
-		for i, q := range codes[:len(dst)] {
-			dst[i] = float32(int4s[q]*s) + z
-		}
-	})
+// Widen implements tensor.Coding.
+func (c *affine4) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *affine4) Stream() kernel.Stream {
+	return kernel.Stream{Codes: int4Levels, Data: c.codes, Group: c.group, Biases: true, Cols: c.cols, RowBytes: c.cols / 2}
+}
+
+// Groups implements kernel.Streams.
+func (c *affine4) Groups(scales, _, biases []float32, first int) {
+	row, group, groups := first/c.cols, first%c.cols/c.group, c.cols/c.group
+	for i := range scales {
+		at := (row/c.rows*groups+group+i)*c.rows + row%c.rows
+		scales[i], biases[i] = c.scales.at(at), c.zeros.at(at)
+	}
 }
 
 // int4s are the values of signed codes of 4 bits.
-var int4s = [16]float32{0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1}
+var (
+	int4s      = [16]float32{0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1}
+	int4Levels = kernel.Levels(&int4s, false)
+)
