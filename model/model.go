@@ -36,24 +36,25 @@ type Model struct {
 // Options configure how a model runs. The zero value is a good default.
 type Options struct {
 	Threads int // threads to use; 0: all cores
-	// ParallelScan divides the selective scan of a long prompt by time as well as by channels: for models with few
-	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
-	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
+	// ParallelScan divides the selective scan of a long prompt by time as well as by channels. It is for models with few channels on
+	// machines with many cores. Its bits are the same for every split of a prompt, batch and number of threads, but differ from
+	// those of the sequential scan, with which they agree up to rounding. New refuses it for models whose recurrence cannot be
+	// divided like this, such as Mamba-3.
 	ParallelScan bool
-	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min. Only transformers does that, and only when it computes several
-	// tokens at a time on a CPU: neither training nor its own single steps do. Here it holds for any number of tokens. Other
-	// families do not have such a limit, and New refuses it.
+	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min. Only transformers does that, and only when it computes
+	// several tokens at a time on a CPU; neither training nor its own single steps do. With DtFloor it applies to every token. Other
+	// families do not have such a limit, and New refuses it for them.
 	DtFloor bool
-	// Fingerprint returns a name of the model for its cache files, which a model of another name refuses. It is called when
-	// the first is written or read; compare.Fingerprint reads all weights for it. nil: cache files do not name a model,
-	// and none is refused for its name.
+	// Fingerprint returns a name for the model, which is stored in its cache files; a model with another name refuses them. It is
+	// called when the first cache file is written or read. compare.Fingerprint, which reads all weights, is meant for this. If it is
+	// nil, cache files do not name a model, and none is refused because of its name.
 	Fingerprint func() (string, error)
 }
 
 // New binds the weights of an open checkpoint. The checkpoint must stay open while the model is in use: once it or the model is
 // closed, every call fails with loader.ErrClosed. Only small vectors are copied, so it takes milliseconds whatever the size.
-// Errors: tensors that are missing or do not fit the configuration, an impossible number of threads, and Options.DtFloor for a
-// family that does not have it.
+// Errors: tensors that are missing or do not fit the configuration, an impossible number of threads, and Options.DtFloor or
+// ParallelScan for a family that does not have it.
 func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := parallel.CheckThreads(opts.Threads); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -68,6 +69,9 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	ck.ReadAhead()
 	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, makeName: opts.Fingerprint, dtFloor: opts.DtFloor}
 	network, err := blocks.Network(m.cfg, opts.DtFloor)
+	if err == nil && m.parallelScan && !m.scans() {
+		err = fmt.Errorf("a parallel scan is wanted, which %s models do not have: they run in order, heads beside each other", config.Title(m.cfg.Family()))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ck.Path(), err)
 	}
