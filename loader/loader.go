@@ -6,7 +6,7 @@
 //	embeddings := b.Take("backbone.embeddings.weight")
 //	err = b.Err()
 //
-// Opening reads the configuration and the headers of the weight files and judges every tensor's name, shape and dtype
+// Opening reads the configuration and the headers of the weight files, and checks every tensor's name, shape and dtype
 // by the table of internal/names. Tensor data is mapped and not touched, so an 11 GB checkpoint opens in milliseconds.
 // Files that cannot be read as what they claim to be fail Open; contradictions between configuration and tensors are
 // collected as Problems, so that a checkpoint that cannot be run can still be looked at.
