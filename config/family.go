@@ -45,23 +45,23 @@ type Block string
 // The kinds of blocks.
 const (
 	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
-	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
+	BlockFalconMamba Block = "falcon_mamba" // the mixer of Mamba with norms on dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
 	BlockMamba3      Block = "mamba3"       // the mixer of Mamba-3
-	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
+	BlockAttention   Block = "attention"    // causal attention in which query heads share keys and values
 	BlockMLP         Block = "mlp"          // down(relu(up)²)
-	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
+	BlockMoE         Block = "moe"          // experts like BlockMLP, chosen by a sigmoid router, and a shared one
 	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
-	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
-	BlockMHA         Block = "mha"          // attention of mamba_ssm: its projections are one, over which a convolution may run
-	BlockGatedMLP    Block = "gated_mlp"    // of mamba_ssm: fc2(y·silu(gate)), both of fc1
+	BlockSwiGLUMoE   Block = "swiglu_moe"   // experts like BlockSwiGLU, chosen by a softmax router, perhaps with a shared one
+	BlockMHA         Block = "mha"          // mamba_ssm's attention: one projection, perhaps with a convolution over it
+	BlockGatedMLP    Block = "gated_mlp"    // mamba_ssm's MLP: fc2(y·silu(gate)), where fc1 gives y and gate
 	BlockLinear      Block = "linear"       // one projection
 
-	BlockSharedAttention Block = "shared_attention" // attention that several layers share, over the stream and the embeddings
-	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after it
-	BlockZamba           Block = "zamba"            // the mixer of Mamba-1 by heads
-	BlockJoinedZamba     Block = "joined_zamba"     // such a mixer that reads what a shared block gave beside the stream
-	BlockJoinedMamba2    Block = "joined_mamba2"    // a mixer that reads what these gave beside the stream
+	BlockSharedAttention Block = "shared_attention" // attention over the stream and the embeddings, with weights that layers share
+	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after BlockSharedAttention
+	BlockZamba           Block = "zamba"            // the mixer of Mamba, split into heads
+	BlockJoinedZamba     Block = "joined_zamba"     // BlockZamba whose input includes the output of the shared blocks
+	BlockJoinedMamba2    Block = "joined_mamba2"    // BlockMamba2 whose input includes the output of the shared blocks
 )
 
 // entryOf returns the entry of a family; nil: there is none.
