@@ -60,6 +60,12 @@ type isa struct {
 	// roundTrials is roundTrialsGeneric of n elements, any number.
 	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
 
+	// codes are what it does with codes of each kind, and codeRows how many rows its products take.
+	codes    [codeKinds]codeLeaf
+	codeRows int
+	// times is timesGeneric of n elements.
+	times func(v *float32, s float32, n int)
+
 	// fetch brings lines of memory, cacheLine bytes each, into the second-level cache, fetchRows the line at p and those at
 	// every stride values from there. Both are nil if the CPU does that best by itself.
 	fetch     func(p *float32, lines int)
@@ -88,13 +94,15 @@ func block1M() int { return 800 << 10 }
 // tileFunc sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:], as dotGeneric does.
 type tileFunc func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
-// chain is a way to add the lanes of one tile, the largest, beside the multiply-adds of the next.
+// chain is a way to multiply the largest tiles, one after the other: in several passes over columns, and with the lanes of
+// one tile being added beside the multiply-adds of the next.
 type chain struct {
-	cols int // the fewest that it takes
-	// multiply is the tileFunc that leaves its lanes in acc and sets y to the sums of those in done, unless that is nil.
-	// done may be acc. For each 16 columns above cols it brings the line at next into the second-level cache, and goes
-	// nextStep bytes on.
-	multiply func(acc, w *float32, wStride int, x *float32, xStride, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
+	least int // the fewest columns that it takes
+	most  int // the most of a pass: the tokens of a tile leave room for more in a first-level cache
+	// multiply is the tileFunc that leaves its lanes in acc. from is acc after the columns before, or nil; y is set to the sums
+	// of the lanes in done, of another tile, unless that is nil. from and done may be acc. For each 16 columns above least
+	// it brings the line at next into the second-level cache, and goes nextStep bytes on.
+	multiply func(acc, from, w *float32, wStride int, x *float32, xStride, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
 	// sum sets y to the sums of the lanes in done.
 	sum func(y *float32, yStride int, done *float32)
 }

@@ -77,12 +77,13 @@ func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32,
 func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // lanes4x6AVX512 is tile4x6AVX512, but leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:
+// from, if not nil, holds the lanes of the columns before, which these go on from; it may be the same as acc.
 // done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.
 // cols is a multiple of 16, at least 368. Of next, what is needed soon, a line is brought into the second-level cache for each
 // 16 columns but the first 288 and the last 80, each nextStep bytes on from the one before.
 //
 //go:noescape
-func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
+func lanes4x6AVX512(acc *float32, from *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
 
 // sums4x6AVX512 sets y[t·yStride + r] to the sum of the lanes that lanes4x6AVX512 left for 4 rows r and 6 tokens t.
 // The lanes are no longer needed then.
