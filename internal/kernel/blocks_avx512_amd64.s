@@ -5833,10 +5833,10 @@ TEXT ·widenQ3KAVX512(SB), $768-24
 	JMP  constants
 
 begin:
-	MOVQ            $0x00000000000000aa, R8
-	KMOVQ           R8, K6
 	MOVQ            $0x4444444444444444, R8
 	KMOVQ           R8, K7
+	MOVQ            $0x00000000000000aa, R8
+	KMOVQ           R8, K6
 	VPBROADCASTQ    96(CX), X0
 	VPSRLVQ         blocksAVX512<>+768(SB), X0, X0
 	VPBROADCASTD    104(CX), X1
@@ -6017,10 +6017,10 @@ TEXT ·dotFourQ4KAVX512(SB), $2688-40
 	JMP    constants
 
 begin:
-	MOVQ         $0x00000000000000aa, R11
-	KMOVQ        R11, K6
 	MOVQ         $0x4444444444444444, R11
 	KMOVQ        R11, K7
+	MOVQ         $0x00000000000000aa, R11
+	KMOVQ        R11, K6
 	PREFETCHT0   2048(AX)
 	PREFETCHT0   2112(AX)
 	PREFETCHT0   2176(AX)
@@ -13981,10 +13981,10 @@ TEXT ·widenIQ3XXSAVX512(SB), $640-24
 	JMP  constants
 
 begin:
-	MOVQ         $0x00000000000000aa, R8
-	KMOVQ        R8, K6
 	MOVQ         $0x4444444444444444, R8
 	KMOVQ        R8, K7
+	MOVQ         $0x00000000000000aa, R8
+	KMOVQ        R8, K6
 	VMOVDQA32    Z1, Z0
 	VPMOVZXBW    2(CX), Z2
 	VPSLLW       $0x04, Z2, Z2
@@ -14287,10 +14287,10 @@ TEXT ·dotFourIQ2SAVX512(SB), $2176-40
 	JMP    constants
 
 begin:
-	MOVQ         $0x00000000000000aa, R11
-	KMOVQ        R11, K6
 	MOVQ         $0x4444444444444444, R11
 	KMOVQ        R11, K7
+	MOVQ         $0x00000000000000aa, R11
+	KMOVQ        R11, K6
 	PREFETCHT0   2048(AX)
 	PREFETCHT0   2112(AX)
 	VPMOVZXBW    2(AX), Z0
@@ -20573,10 +20573,10 @@ TEXT ·widenIQ1SAVX512(SB), $640-24
 	JMP  constants
 
 begin:
-	MOVQ            $0x00000000000000aa, R8
-	KMOVQ           R8, K6
 	MOVQ            $0x4444444444444444, R8
 	KMOVQ           R8, K7
+	MOVQ            $0x00000000000000aa, R8
+	KMOVQ           R8, K6
 	VMOVDQA32       Z4, Z3
 	VPMOVZXBW       2(CX), Z0
 	VBROADCASTI32X4 34(CX), Z1

@@ -73,10 +73,13 @@ func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
 // begin emits the preparation of the first blocks.
 func (e *early) begin() {
 	e.u[0].held.begin()
-	for k, mask := range map[Register]uint64{third: 0x4444444444444444, odd: 0xaa} {
+	for _, mask := range []struct {
+		of   Register
+		bits uint64
+	}{{third, 0x4444444444444444}, {odd, 0xaa}} {
 		bits := GP64()
-		MOVQ(U64(mask), bits)
-		KMOVQ(bits, k)
+		MOVQ(U64(mask.bits), bits)
+		KMOVQ(bits, mask.of)
 	}
 	for i := range e.ptr {
 		e.prepare(i)
