@@ -193,6 +193,30 @@ func TestNonFiniteScale(t *testing.T) {
 	}
 }
 
+// TestCodesInFloats reads codes that bitsandbytes has stored as BF16 (bnb_4bit_quant_storage).
+func TestCodesInFloats(t *testing.T) {
+	m, said := stored(t, "bnb-nf4")
+	const name = "backbone.layers.0.mixer.in_proj.weight"
+	want, err := assemble(m, said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := m[name]
+	x.DType, x.Shape = tensor.BF16, []int{len(x.Data) / 2, 1}
+	m[name] = x
+	got, err := assemble(m, said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := func(r *scheme.Result) []float32 {
+		i := slices.IndexFunc(r.Tensors, func(x tensor.Tensor) bool { return x.Name == name })
+		return tensor.Float32s(r.Tensors[i])
+	}
+	if !slices.Equal(values(got), values(want)) {
+		t.Error("other values than those of the same codes in bytes")
+	}
+}
+
 // FuzzAssemble puts weights together from metadata and shapes of all kinds. What is taken can be widened.
 func FuzzAssemble(f *testing.F) {
 	f.Add("{}", `{"blocksize": 64, "shape": [8, 16]}`, uint8(8), uint8(16))
