@@ -89,11 +89,15 @@ var renamed = [][2]string{{".input_linear.weight", ".experts.gate_up_proj"}, {".
 
 func bareWeights(list []tensor.Tensor) parameters {
 	bare := parameters{}
+	names := make(map[string]bool, len(list))
+	for _, t := range list {
+		names[t.Name] = true
+	}
 	for _, t := range list {
 		if t.DType != tensor.F8_E4M3 || len(t.Shape) != 3 {
 			continue
 		}
-		if _, _, part := cutPart(t.Name); !part {
+		if _, _, part := cutPart(t.Name); !part && (names[t.Name+"_scale"] || names[t.Name+"_scale_inv"]) {
 			bare[t.Name] = t.Name
 		}
 		for _, r := range renamed {

@@ -2,6 +2,7 @@ package scheme_test
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -190,6 +191,24 @@ func TestNonFiniteScale(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNamesInMemory reads experts under the names that transformers has for them in memory.
+func TestNamesInMemory(t *testing.T) {
+	m, said := stored(t, "fp8-experts")
+	want, err := assemble(m, said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range maps.Clone(m) {
+		delete(m, x.Name)
+		x.Name = strings.NewReplacer("input_linear.weight", "experts.gate_up_proj", "output_linear.weight", "experts.down_proj").Replace(x.Name)
+		m[x.Name] = x
+	}
+	got, err := assemble(m, said)
+	if err != nil || len(got.Tensors) != len(want.Tensors) || !slices.Equal(got.Found, want.Found) {
+		t.Errorf("found %v, %v, want %v", got, err, want.Found)
 	}
 }
 
