@@ -93,11 +93,11 @@ type byColumns struct {
 	inWords    bool // a word holds codes of eight rows, not of one
 }
 
-// The codes of a tile of a weight are brought to rows, which can be widened as others are. tileRows is how many of its rows have a
-// word in a line of 64 bytes of qweight.
+// The codes of a tile of a weight are brought to rows, which can be widened as others are. A line of 64 bytes of qweight has codes
+// of 16 rows, or 128.
 const (
-	tileRows  = 16
-	tileCols  = 512
+	tileRows  = 32
+	tileCols  = 1024
 	tileStep  = 32
 	tileBytes = tileCols + 16 // in a row of codes of 8 bits, and what may be loaded beyond
 )
@@ -132,9 +132,9 @@ func (c *byColumns) inRows(streams [][tileBytes]byte, row, col, n int) {
 	}
 	from, end := col*c.bits/32, min(((col+n)*c.bits+31)/32, c.cols*c.bits/32)
 	for w := from; w < end; w++ {
-		words := c.codes[4*(w*c.rows+row):][:4*len(streams)]
+		words, at := c.codes[4*(w*c.rows+row):][:4*len(streams)], 4*(w-from)
 		for r := range streams {
-			copy(streams[r][4*(w-from):][:4], words[4*r:])
+			binary.LittleEndian.PutUint32(streams[r][at:], binary.LittleEndian.Uint32(words[4*r:]))
 		}
 	}
 }
@@ -150,17 +150,26 @@ func (c *byColumns) zero(row, group int) int32 {
 
 // wordsOfRows is inRows if words hold codes of eight rows of the weight.
 func (c *byColumns) wordsOfRows(streams [][tileBytes]byte, row, col, n int) {
-	for j := row / 8; 8*j < row+len(streams); j++ {
-		for at := 0; at < n; at += 8 {
+	var spare [tileBytes]byte             // for rows that are not wanted
+	var to [tileRows + 8]*[tileBytes]byte // by the order in words
+	for i := range to {
+		to[i] = &spare
+	}
+	first := row / 8
+	for r := range streams {
+		to[(row+r)/8*8-8*first+awqOrder[(row+r)%8]] = &streams[r]
+	}
+	count, stride := (row+len(streams)-1)/8-first+1, 4*c.zeroWords
+	for at := 0; at < n; at += 8 {
+		columns := c.codes[(col+at)*stride+4*first:]
+		for j := range count {
 			var words [8]uint32 // of eight columns
 			for i := range min(8, n-at) {
-				words[i] = binary.LittleEndian.Uint32(c.codes[4*((col+at+i)*c.zeroWords+j):])
+				words[i] = binary.LittleEndian.Uint32(columns[i*stride+4*j:])
 			}
 			transpose(&words)
-			for i, order := range awqOrder {
-				if r := 8*j + i - row; r >= 0 && r < len(streams) {
-					binary.LittleEndian.PutUint32(streams[r][at/2:], words[order])
-				}
+			for i, w := range words {
+				binary.LittleEndian.PutUint32(to[8*j+i][at/2:], w)
 			}
 		}
 	}
@@ -168,22 +177,32 @@ func (c *byColumns) wordsOfRows(streams [][tileBytes]byte, row, col, n int) {
 
 // transpose makes four bits number i of word j those number j of word i.
 func transpose(words *[8]uint32) {
-	swap := func(i, j int, shift uint, mask uint32) {
-		t := (words[i]>>shift ^ words[j]) & mask
-		words[i], words[j] = words[i]^t<<shift, words[j]^t
-	}
-	for i := range 4 {
-		swap(i, i+4, 16, 0xffff)
-	}
-	for _, i := range []int{0, 1, 4, 5} {
-		swap(i, i+2, 8, 0xff00ff)
-	}
-	for i := 0; i < 8; i += 2 {
-		swap(i, i+1, 4, 0xf0f0f0f)
-	}
+	a, b, c, d, e, f, g, h := words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7]
+	a, e = swap(a, e, 16, 0xffff)
+	b, f = swap(b, f, 16, 0xffff)
+	c, g = swap(c, g, 16, 0xffff)
+	d, h = swap(d, h, 16, 0xffff)
+	a, c = swap(a, c, 8, 0xff00ff)
+	b, d = swap(b, d, 8, 0xff00ff)
+	e, g = swap(e, g, 8, 0xff00ff)
+	f, h = swap(f, h, 8, 0xff00ff)
+	a, b = swap(a, b, 4, 0xf0f0f0f)
+	c, d = swap(c, d, 4, 0xf0f0f0f)
+	e, f = swap(e, f, 4, 0xf0f0f0f)
+	g, h = swap(g, h, 4, 0xf0f0f0f)
+	*words = [8]uint32{a, b, c, d, e, f, g, h}
+}
+
+// swap exchanges the bits of low that are shift above those of mask with those of high.
+func swap(low, high uint32, shift uint, mask uint32) (uint32, uint32) {
+	t := (low>>shift ^ high) & mask
+	return low ^ t<<shift, high ^ t
 }
 
 func (c *byColumns) String() string { return c.name }
+
+// RowsTogether implements kernel.Across.
+func (c *byColumns) RowsTogether() int { return tileRows }
 
 func (c *byColumns) Widen(dst []float32, first int) {
 	room := newRoom()
