@@ -21,9 +21,8 @@ func NewMatrix(t tensor.Tensor) Matrix {
 	if m.coding != nil { // whatever the dtype of what it gives, it has no rows of that
 		m.dtype, m.rowBytes = tensor.Coded, m.Cols // about: most codings have 4 to 8 bits
 		m.streams, m.together = rowsOf(m.coding, m.Cols), max(4, codedFloats/m.Cols&^3)
-		whole, _ := tensor.Whole(m.coding)
-		if c, ok := whole.(Across); ok {
-			m.together = c.RowsTogether()
+		if whole, _ := tensor.Whole(m.coding); across(whole) {
+			m.together = acrossRows
 		}
 		return m
 	}
@@ -72,12 +71,12 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 	}
 }
 
-// codedFloats is how many values mulVecCoded widens at a time, unless the coding says otherwise: half of a first-level cache, or
-// four rows.
-const codedFloats = 1 << 12
-
-// Across is a tensor.Coding whose codes run across rows, so that some rows are best widened together.
-type Across interface{ RowsTogether() int }
+// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows. acrossRows is how many rows
+// it widens if codes run across them: those of a line of the cache.
+const (
+	codedFloats = 1 << 12
+	acrossRows  = 16
+)
 
 // mulVecCoded is mulVec for rows that are coded.
 func (m *Matrix) mulVecCoded(y, x []float32, lo int) {

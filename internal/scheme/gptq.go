@@ -96,7 +96,7 @@ type byColumns struct {
 // The codes of a tile of a weight are brought to rows, which can be widened as others are. A line of 64 bytes of qweight has codes
 // of 16 rows, or 128.
 const (
-	tileRows  = 32
+	tileRows  = 16
 	tileCols  = 1024
 	tileStep  = 32
 	tileBytes = tileCols + 16 // in a row of codes of 8 bits, and what may be loaded beyond
@@ -123,18 +123,17 @@ func (c *byColumns) groups(m *module, words int) (err error) {
 	return nil
 }
 
-// inRows sets streams to the codes of some rows of the weight, from row on, each for n columns from number col on, which is a multiple
-// of tileStep.
-func (c *byColumns) inRows(streams [][tileBytes]byte, row, col, n int) {
+// Rows implements kernel.Across.
+func (c *byColumns) Rows(dst []byte, stride, row, rows, col, cols int) {
 	if c.inWords {
-		c.wordsOfRows(streams, row, col, n)
+		c.wordsToRows(dst, stride, row, rows, col, cols)
 		return
 	}
-	from, end := col*c.bits/32, min(((col+n)*c.bits+31)/32, c.cols*c.bits/32)
+	from, end := col*c.bits/32, min(((col+cols)*c.bits+31)/32, c.cols*c.bits/32)
 	for w := from; w < end; w++ {
-		words, at := c.codes[4*(w*c.rows+row):][:4*len(streams)], 4*(w-from)
-		for r := range streams {
-			binary.LittleEndian.PutUint32(streams[r][at:], binary.LittleEndian.Uint32(words[4*r:]))
+		words, to := c.codes[4*(w*c.rows+row):][:4*rows], dst[4*(w-from):]
+		for r, at := 0, 0; r < rows; r, at = r+1, at+stride {
+			binary.LittleEndian.PutUint32(to[at:], binary.LittleEndian.Uint32(words[4*r:]))
 		}
 	}
 }
@@ -148,28 +147,22 @@ func (c *byColumns) zero(row, group int) int32 {
 	return int32(code(c.zeros[4*c.zeroWords*group:][:4*c.zeroWords], row, c.bits))
 }
 
-// wordsOfRows is inRows if words hold codes of eight rows of the weight.
-func (c *byColumns) wordsOfRows(streams [][tileBytes]byte, row, col, n int) {
-	var spare [tileBytes]byte             // for rows that are not wanted
-	var to [tileRows + 8]*[tileBytes]byte // by the order in words
-	for i := range to {
-		to[i] = &spare
-	}
-	first := row / 8
-	for r := range streams {
-		to[(row+r)/8*8-8*first+awqOrder[(row+r)%8]] = &streams[r]
-	}
-	count, stride := (row+len(streams)-1)/8-first+1, 4*c.zeroWords
-	for at := 0; at < n; at += 8 {
-		columns := c.codes[(col+at)*stride+4*first:]
-		for j := range count {
+// wordsToRows is Rows if words hold codes of eight rows of the weight.
+func (c *byColumns) wordsToRows(dst []byte, stride, row, rows, col, cols int) {
+	first, step := row/8, 4*c.zeroWords
+	for at := 0; at < cols; at += 8 {
+		columns := c.codes[(col+at)*step+4*first:]
+		for r := 8*first - row; r < rows; r += 8 {
 			var words [8]uint32 // of eight columns
-			for i := range min(8, n-at) {
-				words[i] = binary.LittleEndian.Uint32(columns[i*stride+4*j:])
+			for i := range min(8, cols-at) {
+				words[i] = binary.LittleEndian.Uint32(columns[i*step:])
 			}
+			columns = columns[4:]
 			transpose(&words)
-			for i, w := range words {
-				binary.LittleEndian.PutUint32(to[8*j+i][at/2:], w)
+			for i, order := range awqOrder {
+				if r+i >= 0 && r+i < rows {
+					binary.LittleEndian.PutUint32(dst[(r+i)*stride+at/2:], words[order])
+				}
 			}
 		}
 	}
@@ -201,9 +194,21 @@ func swap(low, high uint32, shift uint, mask uint32) (uint32, uint32) {
 
 func (c *byColumns) String() string { return c.name }
 
-// RowsTogether implements kernel.Across.
-func (c *byColumns) RowsTogether() int { return tileRows }
+// Stream implements kernel.Streams.
+func (c *byColumns) Stream() kernel.Stream {
+	s := kernel.Stream{Codes: c.kind, Group: c.group, Zeros: true, Cols: c.cols, RowBytes: c.cols * c.bits / 8}
+	if c.index != nil {
+		s.Codes = nil
+	}
+	return s
+}
 
+// Groups implements kernel.Streams.
+func (c *byColumns) Groups(scales, zeros, _ []float32, first int) {
+	c.fill(scales, zeros, first/c.cols, first%c.cols/c.group)
+}
+
+// Widen implements tensor.Coding.
 func (c *byColumns) Widen(dst []float32, first int) {
 	room := newRoom()
 	defer room.free()
@@ -228,9 +233,9 @@ func (c *byColumns) widenTile(dst []float32, row, rows, col int, room *room) {
 		if c.group == 1 {
 			part = min(part, kernel.MostGroups)
 		}
-		c.inRows(room.streams[:rows], row, at-skip, skip+part)
+		c.Rows(room.streams[:], tileBytes, row, rows, at-skip, skip+part)
 		for r := range rows {
-			c.widenRow(dst[r*n+done:][:part], room.streams[r][:], row+r, at, skip, room)
+			c.widenRow(dst[r*n+done:][:part], room.streams[r*tileBytes:][:tileBytes], row+r, at, skip, room)
 		}
 		done += part
 	}
