@@ -62,24 +62,6 @@ func unpack(dst, src []byte, first, bits int) {
 	}
 }
 
-// lookUp sets dst to the values of the 4-bit codes from number first on, times s. A byte has two codes; shift is where the even one
-// is, 0 or 4.
-func lookUp(dst []float32, values *[16]float32, src []byte, first int, shift uint, s float32) {
-	if len(dst) > 0 && first%2 != 0 {
-		dst[0] = values[src[first/2]>>(4-shift)&15] * s
-		dst, first = dst[1:], first+1
-	}
-	src = src[first/2:]
-	for len(dst) >= 2 {
-		b := src[0]
-		dst[0], dst[1] = values[b>>shift&15]*s, values[b>>(4-shift)&15]*s
-		dst, src = dst[2:], src[1:]
-	}
-	if len(dst) > 0 {
-		dst[0] = values[src[0]>>shift&15] * s
-	}
-}
-
 // allGroups makes room for the scales and zero points of so many groups.
 func (r *room) allGroups(n int) (scales, zeros []float32) {
 	r.scalesOf, r.zerosOf = slices.Grow(r.scalesOf[:0], n)[:n], slices.Grow(r.zerosOf[:0], n)[:n]
