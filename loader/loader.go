@@ -114,7 +114,7 @@ func assemble(path string, l layout.Layout, cfg config.Config, w *layout.Weights
 // Config returns a copy of the configuration, resolved and valid.
 func (ck *Checkpoint) Config() config.Config { return ck.cfg.Clone() }
 
-// Layout names the layout: "hf", "original", "mistral" or "gguf".
+// Layout names the layout, such as "hf" or "gguf".
 func (ck *Checkpoint) Layout() string { return ck.layout.Name }
 
 // inside is what the layout opened.

@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -26,6 +27,8 @@ type File struct {
 	left    bool // states of the optimizer and of training are left out
 
 	mapped  []mapped
+	shards  map[string]*mmap.File // of a distributed checkpoint, by name
+	objects map[string]chunk      // where it has what is not a tensor, by name
 	tensors []tensor.Tensor
 	seen    map[string]bool // their names
 }
@@ -91,7 +94,7 @@ func Open(dir string) (_ *File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
-	f := &File{dir: dir, seen: map[string]bool{}}
+	f := &File{dir: dir, seen: map[string]bool{}, shards: map[string]*mmap.File{}, objects: map[string]chunk{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close())
@@ -102,6 +105,19 @@ func Open(dir string) (_ *File, err error) {
 		open = f.openDistributed
 	}
 	return f, mmap.Guard(func() error { return open(names) })
+}
+
+// Object returns what a distributed checkpoint has under a name that is not a tensor's; its zero value if there is nothing.
+func (f *File) Object(name string) (torchbin.Object, error) {
+	c, ok := f.objects[name]
+	if !ok {
+		return torchbin.Object{}, nil
+	}
+	t, err := f.chunkTree(name, c)
+	if err != nil {
+		return torchbin.Object{}, err
+	}
+	return t.Root(), nil
 }
 
 // Tensors returns the tensors of the model.
