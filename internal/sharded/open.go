@@ -41,11 +41,12 @@ type mapped interface {
 
 // The names of files.
 const (
-	Metadata     = ".metadata" // of torch.distributed.checkpoint
-	endingShard  = ".distcp"
-	endingStates = "_optim_states.pt"
-	endingModel  = "_model_states.pt"
-	maxNames     = 1 << 16
+	Metadata      = ".metadata" // of torch.distributed.checkpoint
+	metaLightning = "meta.pt"   // beside it, what Lightning keeps and is not a tensor
+	endingShard   = ".distcp"
+	endingStates  = "_optim_states.pt"
+	endingModel   = "_model_states.pt"
+	maxNames      = 1 << 16
 )
 
 // Is reports whether a folder is such a checkpoint.
@@ -56,7 +57,7 @@ func Is(dir string) bool {
 
 // IsPart reports whether a file of that name is one of several.
 func IsPart(name string) bool {
-	return name == Metadata || strings.HasSuffix(name, endingShard) || strings.HasSuffix(name, endingStates) || strings.HasSuffix(name, endingModel)
+	return name == Metadata || name == metaLightning || strings.HasSuffix(name, endingShard) || strings.HasSuffix(name, endingStates) || strings.HasSuffix(name, endingModel)
 }
 
 // namesIn lists a folder. What cannot be listed is empty: whatever opens it says why.
