@@ -144,7 +144,7 @@ func refuseMegatron(args MegatronArgs, t MegatronTensors) error {
 	refuse := func(name, found, expected string) error {
 		return unsupported("args", "%s: found %s, expected %s: no family of transformers has such layers beside Mamba-2", name, found, expected)
 	}
-	if norm, ok := args.Text("normalization"); ok && norm != "RMSNorm" {
+	if norm, _ := args.Text("normalization"); args.Has("normalization") && norm != "RMSNorm" {
 		return refuse("normalization", badfile.Quote(norm), `"RMSNorm"`)
 	}
 	if eps := megatronEpsilon(args); t.Heads > 0 && float32(eps) != megatronEps {
@@ -165,10 +165,10 @@ func refuseMegatron(args MegatronArgs, t MegatronTensors) error {
 	if !attends {
 		return nil
 	}
-	if positions, ok := args.Text("position_embedding_type"); ok && positions != "none" {
+	if positions, _ := args.Text("position_embedding_type"); args.Has("position_embedding_type") && positions != "none" {
 		return refuse("position_embedding_type", badfile.Quote(positions), `"none"`)
 	}
-	if softmax, ok := args.Text("softmax_type"); ok && softmax != "vanilla" {
+	if softmax, _ := args.Text("softmax_type"); args.Has("softmax_type") && softmax != "vanilla" {
 		return refuse("softmax_type", badfile.Quote(softmax), `"vanilla"`)
 	}
 	for _, name := range []string{"window_size", "experimental_attention_variant"} {

@@ -88,6 +88,36 @@ func namesIn(dir string) []string {
 	return names
 }
 
+// choose selects the files of the parts of the last iteration of a repository, and what else lies at its top: the tokenizers of
+// Megatron have names of their own.
+func choose(all []string) (chosen []string, err error) {
+	last := ""
+	for _, name := range all {
+		if iteration, part, file, ok := partFile(name); ok && partName().MatchString(part) && file == fileModel && (last == "" || iteration == folderFinal || iteration > last && last != folderFinal) {
+			last = iteration
+		}
+	}
+	if last == "" {
+		return nil, nil
+	}
+	for _, name := range all {
+		iteration, _, file, ok := partFile(name)
+		if ok && iteration == last && file == fileModel || name == fileTracker || !strings.Contains(name, "/") && strings.HasSuffix(name, ".model") {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen, nil
+}
+
+// partFile splits the path of a file of a part.
+func partFile(path string) (iteration, part, file string, ok bool) {
+	names := strings.Split(path, "/")
+	if len(names) != 3 || names[0] != folderFinal && !iterationName().MatchString(names[0]) {
+		return "", "", "", false
+	}
+	return names[0], names[1], names[2], true
+}
+
 // tracked returns the folder that Megatron's tracker names.
 func tracked(path string) string {
 	if info, err := files.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 32 {

@@ -29,6 +29,7 @@ var Layout = layout.Layout{
 	Name: Name, Asked: asked, Match: match, Open: open, List: list,
 	Settings: "the arguments of its run", StoredName: storedName,
 	Stops: layout.Stops, Generation: layout.Generation,
+	Repo: layout.Repo{Choose: choose},
 }
 
 // asked recognises a file of one part.
