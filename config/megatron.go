@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 )
@@ -55,7 +56,7 @@ func parseMegatron(args MegatronArgs, t MegatronTensors) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pure := countBlocks(t.Layers, BlockMamba2) == len(t.Layers); pure && t.Inner%t.Width == 0 {
+	if pure := !slices.ContainsFunc(t.Layers, func(b Block) bool { return b != BlockMamba2 }); pure && t.Inner%t.Width == 0 {
 		c := NewMamba2()
 		takeMegatron(&c.Common, args, t, states)
 		c.Expand, c.TieWordEmbeddings = t.Inner/t.Width, t.Tied
@@ -140,7 +141,7 @@ func megatronHeads(args MegatronArgs, t MegatronTensors) (h QueryHeads, err erro
 
 // refuseMegatron names the first argument that asks for another network than the two families have.
 func refuseMegatron(args MegatronArgs, t MegatronTensors) error {
-	attends, feeds := countBlocks(t.Layers, BlockAttention) > 0, t.Feed > 0
+	attends, feeds := slices.Contains(t.Layers, BlockAttention), t.Feed > 0
 	refuse := func(name, found, expected string) error {
 		return unsupported("args", "%s: found %s, expected %s: no family of transformers has such layers beside Mamba-2", name, found, expected)
 	}

@@ -173,7 +173,6 @@ func TestEvil(t *testing.T) {
 		"pickle in pickle":  {call(glob("torch.storage", "_load_from_bytes"), command), asks("torch.storage._load_from_bytes")},
 		"numpy":             {call(glob("numpy.core.multiarray", "fromfile"), command), asks("numpy.core.multiarray.fromfile")},
 		"numpy.load":        {call(glob("numpy", "load"), command), asks("numpy.load")},
-		"getattr":           {call(glob("__builtin__", "getattr"), command), asks("__builtin__.getattr")},
 		"getattr":           {call(glob("builtins", "getattr"), command), asks("builtins.getattr")},
 		"inst":              {"(" + command + "ios\nsystem\n", asks("os.system")},
 		"inst of allowed":   {"(" + command + "icollections\nOrderedDict\n", "found the pickle opcode INST"},

@@ -86,7 +86,7 @@ func storedName(cfg config.Config, name string) string {
 	}
 	digits, rest, ok := strings.Cut(strings.TrimPrefix(name, names.Blocks), ".")
 	layer, err := strconv.Atoi(digits)
-	layers := cfg.Blocks()
+	layers := config.Blocks(cfg)
 	if !strings.HasPrefix(name, names.Blocks) || !ok || err != nil || layer < 0 || layer >= len(layers) {
 		return name
 	}

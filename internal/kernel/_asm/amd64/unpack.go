@@ -10,6 +10,7 @@ import (
 type unpacker struct {
 	*constants
 	wide    bool // AVX-512
+	exact   bool // whatever the scales are
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
 }
