@@ -279,6 +279,6 @@ func (w *Weights) Add(path string, f File) {
 		return
 	}
 	if left, n := torch.Ignored(); n > 0 {
-		w.Note(path, "", "left out", "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
+		w.Say(path, "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
 	}
 }
