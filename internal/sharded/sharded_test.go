@@ -32,7 +32,8 @@ var found = map[string]struct{ inside, prefix string }{
 	"zero3":     {"global_step1", ""},
 	"universal": {"global_step1_universal", ""},
 
-	"../lightning/fsdp": {"last.ckpt", "model.model."},
+	"../lightning/fsdp":      {"last.ckpt", "model.model."},
+	"../lightning/deepspeed": {"last.ckpt/checkpoint", "model."},
 }
 
 // TestWhole holds every tensor to the bits that torch's dcp_to_torch_save or DeepSpeed's zero_to_fp32 join it to.

@@ -184,12 +184,18 @@ func plusOne(t tensor.Tensor) tensor.Tensor {
 	return t
 }
 
+// maxKeys is the most heads of keys, of each of which a piece is noted; published models have 8.
+const maxKeys = 1 << 10
+
 // unfused takes queries, keys and values apart: for each head of keys, the rows of the heads of queries that read it come first, then
 // those of the key and of the value.
 func (s *state) unfused(c *config.NemotronHConfig, in string, t *whole) ([]tensor.Tensor, error) {
 	perKey, dim := c.NumAttentionHeads/c.NumKeyValueHeads, c.HeadDim
 	if want := c.NumKeyValueHeads * (perKey + 2) * dim; len(t.shape) != 2 || t.shape[0] != want {
 		return nil, s.bad(t.name, "is %s, expected %d rows", badfile.Shape(t.shape), want)
+	}
+	if c.NumKeyValueHeads > maxKeys {
+		return nil, s.unsupported(t.name, "has %d heads of keys, more than the %d this program reads", c.NumKeyValueHeads, maxKeys)
 	}
 	parts := make([][]*whole, len(fused))
 	for key := range c.NumKeyValueHeads {
