@@ -15,7 +15,7 @@ func available() []*isa {
 	if !has.HasAVX2 || !has.HasFMA || !has.HasF16C {
 		return nil
 	}
-	if !has.HasAVX512F || !has.HasAVX512DQ || !has.HasAVX512VL || !has.HasAVX512BW {
+	if !has.HasBMI2 || !has.HasAVX512F || !has.HasAVX512DQ || !has.HasAVX512VL || !has.HasAVX512BW {
 		return []*isa{&avx2}
 	}
 	return []*isa{&avx512, &avx2}
@@ -124,8 +124,8 @@ var avx512 = func() isa {
 		tensor.IQ2_S:   {dotFourIQ2SAVX512, dotOneIQ2SAVX512, widenIQ2SAVX512, nil, 3},
 		tensor.IQ2_XS:  {dotFourIQ2XSAVX512, dotOneIQ2XSAVX512, widenIQ2XSAVX512, nil, 3},
 		tensor.IQ2_XXS: {dotFourIQ2XXSAVX512, dotOneIQ2XXSAVX512, widenIQ2XXSAVX512, nil, 3},
-		tensor.IQ1_M:   {dotFourIQ1MAVX512, dotOneIQ1MAVX512, widenIQ1MAVX512, nil, 3},
-		tensor.IQ1_S:   {dotFourIQ1SAVX512, dotOneIQ1SAVX512, widenIQ1SAVX512, nil, 3},
+		tensor.IQ1_M:   finite(tensor.IQ1_M, format{dotFourIQ1MAVX512, dotOneIQ1MAVX512, widenIQ1MAVX512, nil, 3}, dotOneF32AVX512),
+		tensor.IQ1_S:   finite(tensor.IQ1_S, format{dotFourIQ1SAVX512, dotOneIQ1SAVX512, widenIQ1SAVX512, nil, 3}, dotOneF32AVX512),
 		tensor.TQ2_0:   {dotFourTQ2AVX512, dotOneTQ2AVX512, widenTQ2AVX512, nil, 3},
 		tensor.TQ1_0:   {dotFourTQ1AVX512, dotOneTQ1AVX512, widenTQ1AVX512, nil, 3},
 		tensor.MXFP4:   {dotFourMXFP4AVX512, dotOneMXFP4AVX512, widenMXFP4AVX512, nil, 3},

@@ -73,9 +73,14 @@ func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
 // begin emits the preparation of the first blocks.
 func (e *early) begin() {
 	e.u[0].held.begin()
-	thirds := GP64()
-	MOVQ(U64(0x4444444444444444), thirds)
-	KMOVQ(thirds, K7)
+	for _, mask := range []struct {
+		of   Register
+		bits uint64
+	}{{third, 0x4444444444444444}, {odd, 0xaa}} {
+		bits := GP64()
+		MOVQ(U64(mask.bits), bits)
+		KMOVQ(bits, mask.of)
+	}
 	for i := range e.ptr {
 		e.prepare(i)
 	}
@@ -182,23 +187,44 @@ func (u *unpacker) storeUnits(scales VecVirtual, zero int) {
 	VMOVUPS(scales, u.scratch.Offset(64))
 }
 
-// unitsAt returns weights of 16 bytes below 128 with that scale.
-func (u *unpacker) unitsAt(codes Mem, scale, zero int) []VecVirtual {
-	v, s := ZMM(), ZMM()
-	if u.exact {
-		VPMOVZXBD(codes, v)
-		VPSUBD(u.constant(u.word(uint32(zero)), v), v, v)
-		VCVTDQ2PS(v, v)
-		u.scaleBy(u.scratch.Offset(4*scale), v)
+// units returns the weights of bytes below 128, of which so many parts share a scale. sixteen sets each quarter of a register to
+// those of a part.
+func (u *unpacker) units(sixteen func(part int, v VecVirtual), perScale, zero int) weights {
+	s, add := VecVirtual(nil), VecVirtual(nil)
+	return func(part int) []VecVirtual {
+		scale, v, codes := u.scratch.Offset(part/perScale*4), ZMM(), ZMM()
+		sixteen(part, codes)
+		if u.exact {
+			VPMOVZXBD(codes.AsX(), v)
+			VPSUBD(u.constant(u.word(uint32(zero)), v), v, v)
+			VCVTDQ2PS(v, v)
+			u.scaleBy(scale, v)
+			return []VecVirtual{v}
+		}
+		VMOVDQA32(u.constant(u.single(128), v), v)
+		VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i) << 16 }), v), codes, third, v)
+		if part%perScale == 0 {
+			s, add = ZMM(), ZMM()
+			VBROADCASTSS(scale, s)
+			if perScale > 1 {
+				VBROADCASTSS(scale.Offset(64), add)
+			}
+		}
+		if perScale == 1 {
+			VFMADD213PS_BCST(scale.Offset(64), s, v)
+		} else {
+			VFMADD213PS(add, s, v)
+		}
 		return []VecVirtual{v}
 	}
-	VBROADCASTI32X4(codes, s)
-	VMOVDQA32(u.constant(u.single(128), v), v)
-	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i) << 16 }), s), s, u.third(), v)
-	VBROADCASTSS(u.scratch.Offset(4*scale), s)
-	VFMADD213PS_BCST(u.scratch.Offset(64+4*scale), s, v)
-	return []VecVirtual{v}
 }
 
-// third is a mask of the third byte of each word, which begin sets.
-func (u *unpacker) third() Register { return K7 }
+// What begin sets: masks of the third byte of each word, and of every other word of 64 bits.
+var third, odd = K7, K6
+
+// blank returns a register of zeros, of which a part is to be set or kept.
+func (u *unpacker) blank() VecVirtual {
+	v := ZMM()
+	VMOVDQA32(u.constant(u.word(0), v), v)
+	return v
+}

@@ -22,9 +22,7 @@ var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 
 		VMULPS(d, scales, scales)
 		u.storeUnits(scales, 32)
 		u.joinQ6KWide(p)
-		return func(part int) []VecVirtual {
-			return u.unitsAt(u.scratch.Offset(128+16*part), part, 32)
-		}
+		return u.units(func(part int, v VecVirtual) { VBROADCASTI32X4(u.scratch.Offset(128+16*part), v) }, 1, 32)
 	}}
 
 // joinQ6K writes the codes to scratch as signed bytes, a row of 32 at a time.
