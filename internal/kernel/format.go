@@ -73,8 +73,8 @@ func finite(d tensor.DType, f format, dot dotRows) format {
 	return f
 }
 
-// widen sets dst to the elements of src, which are of dtype d.
-func widen(dst []float32, d tensor.DType, src []byte) {
+// Widen sets dst to the elements of src, which are of dtype d, as tensor.WidenF32 does.
+func Widen(dst []float32, d tensor.DType, src []byte) {
 	n := 0
 	if leaf := cpu.formats[d].widen; leaf != nil {
 		if n = whole(len(dst)); n > 0 {

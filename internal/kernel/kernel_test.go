@@ -295,7 +295,7 @@ func sameWidened(t *testing.T, d tensor.DType, src []byte) {
 	t.Helper()
 	n := tensor.Tensor{DType: d, Data: src}.Elems()
 	got, want := make([]float32, n), make([]float32, n)
-	widen(got, d, src)
+	Widen(got, d, src)
 	tensor.WidenF32(want, d, src)
 	if !slices.EqualFunc(got, want, sameFloat) {
 		t.Fatalf("%v, %d elements from %#02x: differ", d, n, src[:2])
