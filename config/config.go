@@ -26,7 +26,7 @@ const (
 	MambaSSM      Family = "mamba_ssm" // of the original layout: a name of our own
 )
 
-// Config is one resolved configuration: every default filled in, every derived size computed.
+// Config is a resolved configuration: every default is filled in and every derived size computed.
 type Config interface {
 	// Family is the architecture that the configuration describes.
 	Family() Family
@@ -52,8 +52,9 @@ type Config interface {
 	EncodeOriginal() ([]byte, error)
 	// EncodeMistral renders the params.json of mistral's layout. Its errors are like those of EncodeOriginal.
 	EncodeMistral() ([]byte, error)
-	// Blocks returns what each layer is made of: its blocks, in the order in which they add to the residual stream.
-	Blocks() [][]Block
+	// Layer returns the blocks of layer i of NumHiddenLayers, counted from 0, in the order in which they add to the residual
+	// stream. Blocks lists those of all layers.
+	Layer(i int) []Block
 	// Summary says the sizes that only the family has, such as "dt_rank 48".
 	Summary() string
 
@@ -67,8 +68,7 @@ type Config interface {
 	settle(shown Sizes)
 }
 
-// Common holds the fields that the transformers classes of all families share. The table in the package
-// comment says what they mean.
+// Common holds the fields that the transformers classes of all families share. The package comment explains them.
 type Common struct {
 	Architectures          []string // class names, at least one
 	VocabSize              int      // V, rows of the embedding
@@ -116,12 +116,12 @@ func (n Note) String() string {
 // Notes returns what was odd about the file that the configuration was read from.
 func (c *Common) Notes() []Note { return c.notes }
 
-// Rescales reports rescale_prenorm_residual, a key for initialisation that does harm later: transformers (5.24,
-// _init_weights of all three families) divides every out_proj.weight by √L when it loads a model with it, and so
-// computes other results than the weights say.
+// Rescales reports rescale_prenorm_residual. This key is meant for initialisation, but does harm later: transformers (5.24,
+// _init_weights of all three pure families) divides every out_proj.weight by √L when it loads such a model, and so computes
+// other results than the weights call for.
 func (c *Common) Rescales() bool { return c.RescalePrenormResidual }
 
-// Shared returns c, and so satisfies that part of Config for a struct that embeds Common.
+// Shared returns c. It implements that part of Config for every struct that embeds Common.
 func (c *Common) Shared() *Common { return c }
 
 // clone returns an independent copy.
@@ -136,6 +136,16 @@ func (c *Common) clone() Common {
 		}
 	}
 	return d
+}
+
+// copyOf returns an independent copy of a configuration, but for what its family keeps in slices and pointers of its own.
+func copyOf[T any, P interface {
+	*T
+	Config
+}](c P) P {
+	d := *c
+	*P(&d).Shared() = c.Shared().clone()
+	return &d
 }
 
 // TokenIDs is none, one or several token ids, written back in the form it was found in.
@@ -154,12 +164,22 @@ func (t TokenIDs) Contains(id int) bool {
 	return false
 }
 
-// Extra is a key without meaning here, kept for the round trip: what a newer transformers writes, and the stale keys
-// of published files (d_inner, d_model, n_layer, ssm_cfg, rms_norm, fused_add_norm, pad_vocab_size_multiple
-// in state-spaces/mamba-*-hf, where d_inner is 160 for every size).
+// Extra is a key that has no meaning here but is kept when the file is written again: keys of newer transformers versions, and
+// stale keys of published files (d_inner, d_model, n_layer, ssm_cfg, rms_norm, fused_add_norm, pad_vocab_size_multiple in
+// state-spaces/mamba-*-hf, where d_inner is 160 for every size).
 type Extra struct {
 	Key   string
 	Value string // JSON text without white space between tokens; may hold the bare tokens NaN and Infinity
+}
+
+// extra returns the JSON text of an extra key, empty if it is not there.
+func (c *Common) extra(key string) string {
+	for _, x := range c.Extra {
+		if x.Key == key {
+			return x.Value
+		}
+	}
+	return ""
 }
 
 // Largest accepted sizes. The widest published model has 65024 rows of 4096; the caps only keep products of
@@ -174,11 +194,18 @@ const (
 	maxBytes = 1 << 62
 )
 
-func (c *Common) handles() []handle {
+// sizes are the sizes that most families have.
+func (c *Common) sizes() []handle {
 	return []handle{
 		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
 	}
+}
+
+// handles are those of Mamba and Mamba-2.
+func (c *Common) handles() []handle {
+	return append(c.sizes(),
+		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle(keyTied, &c.TieWordEmbeddings),
+	)
 }
 
 // fields binds the keys of config.json to c. What a key decides is that of Mamba; Mamba-2 differs in two.
@@ -207,7 +234,7 @@ func (c *Common) fields() []field {
 		boolField("rescale_prenorm_residual", &c.RescalePrenormResidual).deciding(Nothing), // but see Rescales
 		boolField("use_cache", &c.UseCache).deciding(Nothing),
 		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", "tie_embeddings"),
+		boolField(keyTied, &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", "tie_embeddings"),
 		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
 		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	}

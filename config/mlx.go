@@ -64,10 +64,10 @@ var (
 	mlxGranite = &mlxLM{
 		writable: func(c Config) error {
 			g := c.(*GraniteHybridConfig)
-			if g.HeadDim*g.NumAttentionHeads != g.HiddenSize && countBlocks(g.Layers, BlockAttention) > 0 {
+			if g.HeadDim*g.NumAttentionHeads != g.HiddenSize && hasBlock(g, BlockAttention) {
 				return unsupported("head_dim", "found %d, which times num_attention_heads %d is not hidden_size %d: mlx-lm has no other heads", g.HeadDim, g.NumAttentionHeads, g.HiddenSize)
 			}
-			if countBlocks(g.Layers, BlockMamba2) == 0 {
+			if !hasBlock(g, BlockMamba2) {
 				return nil
 			}
 			return mlxGroups("mamba_n_groups", g.NGroups)
@@ -109,16 +109,6 @@ func limitText(limit [2]float64) string {
 	return "[" + formatFloat(limit[0]) + "," + formatFloat(limit[1]) + "]"
 }
 
-// extra returns the JSON text of an extra key, empty if it is not there.
-func (c *Common) extra(key string) string {
-	for _, x := range c.Extra {
-		if x.Key == key {
-			return x.Value
-		}
-	}
-	return ""
-}
-
 // longest states the longest text, if the file does not: mlx-lm demands the key and uses it only for a rotary embedding that
 // depends on it, which no model here has.
 func (c *Common) longest() []Extra {
@@ -141,8 +131,8 @@ func (c *NemotronHConfig) pattern() string {
 	return text
 }
 
-// EncodeMLX renders a config.json for mlx-lm. quantization is the JSON text of what it says about coded weights, empty for plain
-// ones. Errors: those of EncodeHF, and a *badfile.UnsupportedError that names the key which mlx-lm cannot hold.
+// EncodeMLX renders a config.json for mlx-lm. quantization is the JSON text that describes quantized weights, or empty if there
+// are none. Errors: those of EncodeHF, and a *badfile.UnsupportedError that names the key that mlx-lm cannot hold.
 func EncodeMLX(c Config, quantization string) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -175,7 +165,7 @@ func states(list []Extra, key string) bool {
 	return slices.ContainsFunc(list, func(x Extra) bool { return x.Key == key })
 }
 
-// ParseMLX reads the config.json of mlx-lm, which is that of transformers and more. Errors: those of ParseHF.
+// ParseMLX reads the config.json of mlx-lm, which extends that of transformers. Errors: those of ParseHF.
 func ParseMLX(file string, data []byte) (Config, error) {
 	c, err := ParseHF(file, data)
 	if err != nil {

@@ -53,6 +53,10 @@ var neon = func() isa {
 
 	s.scanStep = scanStep{one: scanStepNEON}
 	s.headStep = headStep{two: stepHeadTwoNEON, one: stepHeadOneNEON}
+	s.trapezoid = [5]trapezoidStep{
+		1: {one: trapezoid1NEON}, 2: {one: trapezoid2NEON}, 3: {one: trapezoid3NEON}, 4: {one: trapezoid4NEON},
+	}
+	s.gateRank, s.turn, s.rotateNeighbours, s.rotateHalves = gateRankNEON, turnNEON, rotateNeighboursNEON, rotateHalvesNEON
 	s.conv, s.gate, s.softplus, s.negExp = convNEON, gateNEON, softplusNEON, negExpNEON
 	s.squares = func(x *float32, n int) (lane [8]float64) {
 		addSquaresNEON(&lane[0], x, n)
@@ -60,6 +64,11 @@ var neon = func() isa {
 	}
 	s.scaleRow, s.addTo = scaleRowNEON, addToNEON
 	s.addRows, s.weigh = addRowsNEON, weighNEON
+	s.codes = [codeKinds]codeLeaf{
+		levelCodes: {widen: widenLevelsNEON}, affineLevelCodes: {widen: widenLevelsNEON}, integerCodes: {widen: widenIntegersNEON},
+		int8Codes: {widen: widenInt8NEON}, e4m3Codes: {widen: widenE4M3NEON},
+	}
+	s.times = timesNEON
 	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsNEON(&t.S[0], x, w, n, lo, hi) }
 
 	s.xor = xorNEON
