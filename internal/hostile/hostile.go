@@ -34,7 +34,7 @@ func Corpus() []Entry {
 		safetensorsEntries(), indexEntries(),
 		configEntries(), originalEntries(), mistralEntries(),
 		zipEntries(), pickleEntries(), evilEntries(), legacyEntries(),
-		ggufEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), ggufHybridEntries(), validEntries(),
+		ggufEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), familyEntries(), ggufHybridEntries(), validEntries(),
 	)
 }
 
