@@ -17,6 +17,11 @@ type hybrid struct {
 	embedding string   // after the prefix
 	norm      string   // after the prefix
 
+	// How transformers draws the bias of dt, and out_proj if not as other weights, and whether the row of pad_token_id is 0 in the
+	// embedding. Without steps a new model is drawn as mamba_ssm does.
+	steps, outs initial
+	padded      bool
+
 	// older returns the current name of a tensor of a layer for that of files from before transformers had the family; nil: there
 	// are none.
 	older func(cfg config.Config, layer int, rest string) string

@@ -10,7 +10,7 @@ import (
 // The blocks of Jamba (transformers 5.24, models/jamba/modeling_jamba.py). Its files have the experts one by one, memory all of a
 // layer in two tensors, [E, 2F, D], the gate's rows first, and [E, D, F].
 var (
-	jambaNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", older: jambaOlder}
+	jambaNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", older: jambaOlder, steps: zeros, padded: true}
 	jambaBlocks = []kind{
 		{config.BlockMamba1, &jambaMamba1}, {config.BlockAttention, &jambaAttention},
 		{config.BlockSwiGLU, &jambaMLP}, {config.BlockSwiGLUMoE, &jambaMoE},
