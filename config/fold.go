@@ -40,6 +40,14 @@ func Folded(c Config) bool {
 	return ok && f.folded
 }
 
+// Folds reports whether the weights of one of two models may have multipliers in them that the other states: they compare with all
+// multipliers in the weights.
+func Folds(a, b Config) bool {
+	x, ok := a.(*FalconH1Config)
+	y, both := b.(*FalconH1Config)
+	return Folded(a) || Folded(b) || ok && both && x.Multipliers != y.Multipliers
+}
+
 // Lost says what a GGUF file does not say of a model and its configuration therefore makes up; empty: nothing.
 func Lost(c Config) string {
 	f, ok := c.(*FalconH1Config)

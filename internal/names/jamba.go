@@ -54,7 +54,7 @@ var (
 // jambaExpert is a projection of each expert.
 func jambaExpert(name, inside string, shape dims) row {
 	return row{name: "feed_forward.experts.{e}." + name + "_proj.weight", each: "E", shape: shape,
-		inside: "feed_forward.experts." + inside, gguf: place{name: "ffn_" + name + "_exps.weight"}}
+		inside: "feed_forward.experts." + inside, mlx: "feed_forward.switch_mlp." + name + "_proj.weight", gguf: place{name: "ffn_" + name + "_exps.weight"}}
 }
 
 // jambaModules are those that AI21's own code called otherwise, and their current names.
