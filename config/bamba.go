@@ -3,10 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -54,76 +51,49 @@ var entryBamba = entry{
 // Family returns Bamba.
 func (c *BambaConfig) Family() Family { return Bamba }
 
-// DInner returns mamba_n_heads*mamba_d_head, which Validate makes sure is mamba_expand*hidden_size.
-func (c *BambaConfig) DInner() int { return c.inner() }
-
-// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
-func (c *BambaConfig) ConvChannels() int { return c.inner() + 2*c.NGroups*c.StateSize }
-
-// layers returns the first block of each layer.
-func (c *BambaConfig) layers() []Block {
-	list := repeated(BlockMamba2, max(0, min(c.NumHiddenLayers, maxLayers)))
-	for _, i := range c.AttentionLayers {
-		if 0 <= i && i < len(list) {
-			list[i] = BlockAttention
-		}
-	}
-	return list
-}
+// ConvChannels implements Config.
+func (c *BambaConfig) ConvChannels() int { return c.convolved(c.StateSize) }
 
 // Validate implements Config.
 func (c *BambaConfig) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
+	return validate(c,
+		func() error { return c.Mixer2.checkExpanded(&c.Common) },
+		c.QueryHeads.check,
+		c.checkPositions,
+		c.checkSize,
+	)
+}
+
+func (c *BambaConfig) checkPositions() error {
+	if !hasBlock(c, BlockAttention) {
+		return nil
 	}
-	inner, err := c.expanded()
-	if err != nil {
-		return err
-	}
-	if err := c.Mixer2.checkInner(inner, "mamba_expand*hidden_size"); err != nil {
-		return err
-	}
-	if err := c.Mixer2.check("mamba_n_heads", "mamba_n_groups", c.StateSize); err != nil {
-		return err
-	}
-	if err := c.QueryHeads.check(); err != nil {
-		return err
-	}
-	layers, d := c.layers(), float64(c.HiddenSize)
-	attention := countBlocks(layers, BlockAttention)
-	if attention > 0 {
-		if err := c.Rope.check(c.HeadDim); err != nil {
-			return err
-		}
-	}
-	sum := 2*float64(c.VocabSize)*d + float64(attention)*c.QueryHeads.weights(d) + float64(len(layers))*3*(d+1)*float64(c.IntermediateSize)
-	sum += float64(len(layers)-attention) * c.Mixer2.weights(d, float64(c.StateSize), float64(c.ConvKernel))
-	if err := checkBytes(sum); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
+	return c.Rope.check(c.HeadDim)
+}
+
+// checkSize bounds the weights and the states of one sequence together.
+func (c *BambaConfig) checkSize() error {
+	d, layers, attention := float64(c.HiddenSize), float64(c.NumHiddenLayers), float64(len(layersWith(c, BlockAttention)))
+	sum := 2*float64(c.VocabSize)*d + attention*c.QueryHeads.weights(d) + layers*3*(d+1)*float64(c.IntermediateSize)
+	return checkBytes(sum + (layers-attention)*c.Mixer2.weights(d, float64(c.StateSize), float64(c.ConvKernel)))
 }
 
 // Clone implements Config.
 func (c *BambaConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
+	d := copyOf(c)
 	d.AttentionLayers = slices.Clone(c.AttentionLayers)
-	return &d
+	return d
 }
 
 // EncodeHF implements Config.
 func (c *BambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *BambaConfig) Blocks() [][]Block {
-	layers := c.layers()
-	list := make([][]Block, len(layers))
-	for i, b := range layers {
-		list[i] = []Block{b, BlockSwiGLU}
+// Layer implements Config.
+func (c *BambaConfig) Layer(i int) []Block {
+	if slices.Contains(c.AttentionLayers, i) {
+		return []Block{BlockAttention, BlockSwiGLU}
 	}
-	return list
+	return []Block{BlockMamba2, BlockSwiGLU}
 }
 
 // Summary implements Config.
@@ -132,86 +102,40 @@ func (c *BambaConfig) Summary() string {
 }
 
 func (c *BambaConfig) fields() []field {
-	layers := c.layers()
-	mixers, attention := countBlocks(layers, BlockMamba2) > 0, countBlocks(layers, BlockAttention) > 0
-	fields := append(c.QueryHeads.fields(attention),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
-		c.attentionField().deciding(Results),
-		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
-		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+	mixers, attention := hasBlock(c, BlockMamba2), hasBlock(c, BlockAttention)
+	layers := []field{c.depthField(), c.attentionField().deciding(Results)}
+	return slices.Concat(c.QueryHeads.fields(attention), c.modelFields("rms_norm_eps", layers...), []field{
+		c.siluField("hidden_act"),
+		c.tiedField(),
 
 		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
 		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
 		ropeField("rope_parameters", &c.Rope, func() bool { return attention }).deciding(Results),
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
 		boolField("mlp_bias", &c.MLPBias).deciding(Tensors),
-	)
-	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, mixers, mixers)...)
-	return append(fields, c.runFields()...)
+	}, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, mixers, mixers), c.runFields())
 }
 
 // attentionField lists the layers that have attention. Those that the model does not have count for nothing.
 func (c *BambaConfig) attentionField() field {
-	p := &c.AttentionLayers
-	list := func(layers []int) string {
-		words := make([]string, len(layers))
-		for i, n := range layers {
-			words[i] = strconv.Itoa(n)
+	f := indicesField("attn_layer_indices", &c.AttentionLayers)
+	f.text = func() string {
+		if len(c.AttentionLayers) == 0 {
+			return "null"
 		}
-		return "[" + strings.Join(words, ",") + "]"
+		return indexList(c.AttentionLayers)
 	}
-	return field{
-		key: "attn_layer_indices",
-		decode: func(v jsonobj.Value) bool {
-			*p = nil
-			elems, ok := v.Elems(maxLayers)
-			for _, e := range elems {
-				n, isInt := e.Int()
-				if !isInt {
-					return false
-				}
-				*p = append(*p, n)
-			}
-			return ok || v.Kind() == jsonobj.Null
-		},
-		check: func() bool { return len(*p) <= maxLayers },
-		found: func() string { return badfile.Count(len(*p), "layer") },
-		want:  fmt.Sprintf("a list of at most %d numbers of layers, or null", maxLayers),
-		text: func() string {
-			if len(*p) == 0 {
-				return "null"
-			}
-			return list(*p)
-		},
-		same: func() string {
-			var there []int
-			for i, b := range c.layers() {
-				if b == BlockAttention {
-					there = append(there, i)
-				}
-			}
-			return list(there)
-		},
-	}
+	f.same = func() string { return indexList(layersWith(c, BlockAttention)) }
+	return f
 }
 
 func (c *BambaConfig) handles() []handle {
-	queries, keys := c.widths()
 	turned := c.turnedInGGUF()
-	return append(c.Mixer2.handles(),
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize),
-		size("T", &turned),
+	return slices.Concat(c.sizes(), c.Mixer2.handles(), c.QueryHeads.handles(), []handle{
+		size("F", &c.IntermediateSize), size("T", &turned),
 		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("attention_bias", &c.AttentionBias),
-		toggle("mlp_bias", &c.MLPBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
-	)
+		toggle("mlp_bias", &c.MLPBias), toggle(keyTied, &c.TieWordEmbeddings),
+	})
 }
 
 func (c *BambaConfig) settle(shown Sizes) {
@@ -224,16 +148,12 @@ func (c *BambaConfig) parse(keys jsonobj.Members) error {
 	if _, err := decode(keys, c.fields(), &c.Common); err != nil {
 		return err
 	}
-	if err := c.Rope.settle(keys, countBlocks(c.layers(), BlockAttention) > 0); err != nil {
+	if err := c.Rope.settle(keys, hasBlock(c, BlockAttention)); err != nil {
 		return err
 	}
 	c.QueryHeads.complete(c.HiddenSize)
-	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
-		inner, err := c.expanded()
-		if err != nil {
-			return err
-		}
-		c.MambaHeadDim = inner / c.MambaNumHeads
+	if err := c.Mixer2.divide(c.expanded()); err != nil {
+		return err
 	}
 	return c.Validate()
 }

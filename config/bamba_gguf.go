@@ -32,10 +32,8 @@ func modelType(keys jsonobj.Members) string {
 // bambaWritable refuses what llama.cpp cannot run.
 func bambaWritable(c Config) error {
 	b := c.(*BambaConfig)
-	layers := b.layers()
-	attention := countBlocks(layers, BlockAttention)
 	switch {
-	case attention == len(layers):
+	case !hasBlock(b, BlockMamba2):
 		return unsupported("attn_layer_indices", "found all layers: llama.cpp runs Bamba with Mamba-2 only")
 	case b.Expand != 2:
 		return unsupported("mamba_expand", "found %d: llama.cpp runs Bamba with 2 only", b.Expand)
@@ -46,7 +44,7 @@ func bambaWritable(c Config) error {
 	case b.TimeStepLimit != noLimit:
 		return unsupported("time_step_limit", "found %v: GGUF cannot hold it, and without it results differ", b.TimeStepLimit)
 	}
-	return checkPairs(&b.QueryHeads, attention > 0)
+	return checkPairs(&b.QueryHeads, hasBlock(b, BlockAttention))
 }
 
 // turnedInGGUF returns the channels of a head whose rows are interleaved in the GGUF file.
@@ -64,7 +62,7 @@ func (c *BambaConfig) ggufKeys() []GGUFKey {
 	l.add(ggufWidth, c.HiddenSize)
 	l.add(ggufFeed, c.IntermediateSize)
 	l.add(ggufHeads, c.NumAttentionHeads)
-	l.add(ggufKeyHeads, perLayer(c.layers(), c.NumKeyValueHeads, BlockAttention))
+	l.add(ggufKeyHeads, perLayer(c, c.NumKeyValueHeads, BlockAttention))
 	l.add(ggufTheta, c.Rope.Theta)
 	l.add(ggufEpsilon, c.LayerNormEpsilon)
 	if c.HeadDim*c.NumAttentionHeads != c.HiddenSize {
@@ -92,7 +90,7 @@ func readBamba(r *ggufReader, t GGUFTensors) Config {
 		}
 	}
 	r.mixer(&c.Common, &c.Mixer2)
-	c.Expand = max(1, c.inner()/c.HiddenSize)
+	c.Expand = max(1, c.DInner()/c.HiddenSize)
 	_, feed := r.layers(ggufFeed, r.all())
 	c.IntermediateSize = max(1, feed)
 	c.UseConvBias, c.AttentionBias, c.MLPBias = t.ConvBias, t.AttentionBias, t.MLPBias

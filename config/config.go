@@ -52,8 +52,9 @@ type Config interface {
 	EncodeOriginal() ([]byte, error)
 	// EncodeMistral renders the params.json of mistral's layout. Its errors are like those of EncodeOriginal.
 	EncodeMistral() ([]byte, error)
-	// Blocks returns what each layer is made of: its blocks, in the order in which they add to the residual stream.
-	Blocks() [][]Block
+	// Layer returns the blocks of layer i of NumHiddenLayers, counted from 0, in the order in which they add to the residual
+	// stream. Blocks lists those of all layers.
+	Layer(i int) []Block
 	// Summary says the sizes that only the family has, such as "dt_rank 48".
 	Summary() string
 
@@ -138,6 +139,16 @@ func (c *Common) clone() Common {
 	return d
 }
 
+// copyOf returns an independent copy of a configuration, but for what its family keeps in slices and pointers of its own.
+func copyOf[T any, P interface {
+	*T
+	Config
+}](c P) P {
+	d := *c
+	*P(&d).Shared() = c.Shared().clone()
+	return &d
+}
+
 // TokenIDs is none, one or several token ids, written back in the form it was found in.
 type TokenIDs struct {
 	IDs  []int // empty: none
@@ -162,6 +173,16 @@ type Extra struct {
 	Value string // JSON text without white space between tokens; may hold the bare tokens NaN and Infinity
 }
 
+// extra returns the JSON text of an extra key, empty if it is not there.
+func (c *Common) extra(key string) string {
+	for _, x := range c.Extra {
+		if x.Key == key {
+			return x.Value
+		}
+	}
+	return ""
+}
+
 // Largest accepted sizes. The widest published model has 65024 rows of 4096; the caps only keep products of
 // sizes inside an int64 and keep a few bytes of JSON from asking for gigabytes of tables.
 const (
@@ -174,11 +195,18 @@ const (
 	maxBytes = 1 << 62
 )
 
-func (c *Common) handles() []handle {
+// sizes are the sizes that most families have.
+func (c *Common) sizes() []handle {
 	return []handle{
 		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
 	}
+}
+
+// handles are those of Mamba and Mamba-2.
+func (c *Common) handles() []handle {
+	return append(c.sizes(),
+		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle(keyTied, &c.TieWordEmbeddings),
+	)
 }
 
 // fields binds the keys of config.json to c. What a key decides is that of Mamba; Mamba-2 differs in two.
@@ -207,7 +235,7 @@ func (c *Common) fields() []field {
 		boolField("rescale_prenorm_residual", &c.RescalePrenormResidual).deciding(Nothing), // but see Rescales
 		boolField("use_cache", &c.UseCache).deciding(Nothing),
 		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", "tie_embeddings"),
+		boolField(keyTied, &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", "tie_embeddings"),
 		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
 		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
 	}

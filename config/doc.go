@@ -43,6 +43,6 @@
 //	time_step_init_scheme     -       "random"            or "constant": distribution of that weight
 //
 // MambaSSMConfig is of the original layout alone: a configuration of Mamba or Mamba-2 with keys of mamba_ssm beside it.
-// Hybrids have a list of blocks beside these, NemotronHConfig, GraniteHybridConfig, JambaConfig, FalconH1Config and BambaConfig; where
-// their class calls a field of Common otherwise, the comment of the struct says so.
+// In hybrids layers differ in their blocks, or have several (see Blocks). If the class of a hybrid has another name for a field of
+// Common, the comment of its struct says so.
 package config

@@ -51,14 +51,10 @@ func Selective(c Config) *MambaConfig {
 func (c *FalconMambaConfig) Family() Family { return FalconMamba }
 
 // Validate implements Config.
-func (c *FalconMambaConfig) Validate() error { return c.validate(c.fields()) }
+func (c *FalconMambaConfig) Validate() error { return validate(c, c.checkSize) }
 
 // Clone implements Config.
-func (c *FalconMambaConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	return &d
-}
+func (c *FalconMambaConfig) Clone() Config { return copyOf(c) }
 
 // EncodeHF implements Config.
 func (c *FalconMambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
@@ -74,8 +70,8 @@ func (c *FalconMambaConfig) EncodeMistral() ([]byte, error) {
 	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf or gguf", FalconMamba)
 }
 
-// Blocks implements Config.
-func (c *FalconMambaConfig) Blocks() [][]Block { return uniform(BlockFalconMamba, c.NumHiddenLayers) }
+// Layer implements Config.
+func (c *FalconMambaConfig) Layer(int) []Block { return []Block{BlockFalconMamba} }
 
 func (c *FalconMambaConfig) fields() []field {
 	return append(c.MambaConfig.fields(), epsilonField("mixer_rms_eps", &c.MixerRMSEps).deciding(Results))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
@@ -50,27 +51,14 @@ func NewFalconH1() *FalconH1Config {
 
 // commonSwiGLU are the defaults that Falcon-H1 and Bamba have in common.
 func commonSwiGLU(class string) Common {
-	pad, bos := 0, 1
-	return Common{
+	return hybridDefaults(Common{
 		Architectures:    []string{class},
 		VocabSize:        128000,
 		HiddenSize:       4096,
 		StateSize:        256,
 		NumHiddenLayers:  32,
 		LayerNormEpsilon: 1e-5,
-		PadTokenID:       &pad,
-		BosTokenID:       &bos,
-		EosTokenID:       TokenIDs{IDs: []int{2}},
-		Expand:           2,
-		ConvKernel:       4,
-		UseConvBias:      true,
-		HiddenAct:        "silu",
-		InitializerRange: 0.02,
-		TimeStepMin:      0.001, // these three only draw new weights; no key states them
-		TimeStepMax:      0.1,
-		TimeStepFloor:    1e-4,
-		UseCache:         true,
-	}
+	})
 }
 
 var entryFalconH1 = entry{
@@ -86,64 +74,50 @@ var entryFalconH1 = entry{
 // Family returns FalconH1.
 func (c *FalconH1Config) Family() Family { return FalconH1 }
 
-// DInner returns mamba_n_heads*mamba_d_head, which Validate makes sure is what mamba_d_ssm or mamba_expand says.
-func (c *FalconH1Config) DInner() int { return c.inner() }
-
-// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
-func (c *FalconH1Config) ConvChannels() int { return c.inner() + 2*c.NGroups*c.StateSize }
+// ConvChannels implements Config.
+func (c *FalconH1Config) ConvChannels() int { return c.convolved(c.StateSize) }
 
 // Validate implements Config.
 func (c *FalconH1Config) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
+	return validate(c,
+		c.checkHeads,
+		c.QueryHeads.check,
+		func() error { return c.Rope.check(c.HeadDim) },
+		c.checkSize,
+	)
+}
+
+// checkHeads reports heads of Mamba-2 that do not make up its channels.
+func (c *FalconH1Config) checkHeads() error {
+	if c.InnerStated == 0 {
+		return c.Mixer2.checkExpanded(&c.Common)
 	}
-	inner, stated := c.InnerStated, "mamba_d_ssm"
-	if inner == 0 {
-		var err error
-		if inner, err = c.expanded(); err != nil {
-			return err
-		}
-		stated = "mamba_expand*hidden_size"
-	}
-	if err := c.Mixer2.checkInner(inner, stated); err != nil {
-		return err
-	}
-	if err := c.Mixer2.check("mamba_n_heads", "mamba_n_groups", c.StateSize); err != nil {
-		return err
-	}
-	if err := c.QueryHeads.check(); err != nil {
-		return err
-	}
-	if err := c.Rope.check(c.HeadDim); err != nil {
-		return err
-	}
+	return c.Mixer2.checkInner(c.InnerStated, "mamba_d_ssm", c.StateSize)
+}
+
+// checkSize bounds the weights and the states of one sequence together.
+func (c *FalconH1Config) checkSize() error {
 	d := float64(c.HiddenSize)
 	layer := c.Mixer2.weights(d, float64(c.StateSize), float64(c.ConvKernel)) + c.QueryHeads.weights(d) + 3*(d+1)*float64(c.IntermediateSize)
-	if err := checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*layer); err != nil {
-		return err
+	return checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*layer)
+}
+
+// innerChannels returns the channels of Mamba-2, however the file states them.
+func (c *FalconH1Config) innerChannels() (int, error) {
+	if c.InnerStated != 0 {
+		return c.InnerStated, nil
 	}
-	return checkExtra(c.Extra, fields)
+	return c.expanded()
 }
 
 // Clone implements Config.
-func (c *FalconH1Config) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	return &d
-}
+func (c *FalconH1Config) Clone() Config { return copyOf(c) }
 
 // EncodeHF implements Config.
 func (c *FalconH1Config) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *FalconH1Config) Blocks() [][]Block {
-	list := make([][]Block, c.NumHiddenLayers)
-	for i := range list {
-		list[i] = []Block{BlockMamba2, BlockAttention, BlockSwiGLU}
-	}
-	return list
-}
+// Layer implements Config.
+func (c *FalconH1Config) Layer(int) []Block { return []Block{BlockMamba2, BlockAttention, BlockSwiGLU} }
 
 // Summary implements Config.
 func (c *FalconH1Config) Summary() string {
@@ -151,17 +125,9 @@ func (c *FalconH1Config) Summary() string {
 }
 
 func (c *FalconH1Config) fields() []field {
-	fields := append(c.QueryHeads.fields(true),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
-		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
-		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+	return slices.Concat(c.QueryHeads.fields(true), c.modelFields("rms_norm_eps", c.depthField()), []field{
+		c.siluField("hidden_act"),
+		c.tiedField(),
 
 		c.headDimField().deciding(Results), // the shapes show its products with the heads
 		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
@@ -172,10 +138,7 @@ func (c *FalconH1Config) fields() []field {
 		boolField("mamba_rms_norm", &c.RMSNorm).deciding(Tensors),
 		boolField("mamba_norm_before_gate", &c.NormBeforeGate).deciding(Results).counting(c.RMSNorm),
 		boolField("projectors_bias", &c.ProjectorsBias).deciding(Tensors),
-	)
-	fields = append(fields, c.Multipliers.fields()...)
-	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, true, false)...)
-	return append(fields, c.runFields()...)
+	}, c.Multipliers.fields(), c.Mixer2.fields(&c.Common, &c.TimeStepLimit, true, false), c.runFields())
 }
 
 // innerField states the channels of Mamba-2, or with null leaves them to mamba_expand.
@@ -183,19 +146,17 @@ func (c *FalconH1Config) innerField() field {
 	f := nullableField(intField("mamba_d_ssm", &c.InnerStated, 1, maxWidth), &c.InnerStated, 0)
 	inRange := f.check
 	f.check = func() bool { return c.InnerStated == 0 || inRange() }
-	f.same = func() string { return strconv.Itoa(c.inner()) }
+	f.same = func() string { return strconv.Itoa(c.DInner()) }
 	return f
 }
 
 func (c *FalconH1Config) handles() []handle {
-	queries, keys := c.widths()
-	return append(c.Mixer2.handles(),
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize),
+	return slices.Concat(c.sizes(), c.Mixer2.handles(), c.QueryHeads.handles(), []handle{
+		size("F", &c.IntermediateSize),
 		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("mamba_rms_norm", &c.RMSNorm),
 		toggle("projectors_bias", &c.ProjectorsBias), toggle("attention_bias", &c.AttentionBias), toggle("mlp_bias", &c.MLPBias),
-		toggle("tie_word_embeddings", &c.TieWordEmbeddings),
-	)
+		toggle(keyTied, &c.TieWordEmbeddings),
+	})
 }
 
 func (c *FalconH1Config) settle(shown Sizes) {
@@ -218,15 +179,8 @@ func (c *FalconH1Config) parse(keys jsonobj.Members) error {
 		return err
 	}
 	c.QueryHeads.complete(c.HiddenSize)
-	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
-		inner := c.InnerStated
-		if inner == 0 {
-			var err error
-			if inner, err = c.expanded(); err != nil {
-				return err
-			}
-		}
-		c.MambaHeadDim = inner / c.MambaNumHeads
+	if err := c.Mixer2.divide(c.innerChannels()); err != nil {
+		return err
 	}
 	return c.Validate()
 }

@@ -35,7 +35,7 @@ func (c *FalconH1Config) ggufKeys() []GGUFKey {
 	l.add(ggufHeads, c.NumAttentionHeads)
 	l.add(ggufBlocks, c.NumHiddenLayers)
 	l.add(ggufConv, c.ConvKernel)
-	l.add(ggufInner, c.inner())
+	l.add(ggufInner, c.DInner())
 	l.add(ggufState, c.StateSize)
 	l.add(ggufMixerHeads, c.MambaNumHeads)
 	l.add(ggufGroups, c.NGroups)
@@ -56,7 +56,7 @@ func readFalconH1(r *ggufReader, t GGUFTensors) Config {
 	c.QueryHeads = r.heads(c.HiddenSize, keys)
 	c.HeadDimStated = true
 	r.mixer(&c.Common, &c.Mixer2)
-	c.InnerStated, c.Expand = c.inner(), max(1, c.inner()/c.HiddenSize)
+	c.InnerStated, c.Expand = c.DInner(), max(1, c.DInner()/c.HiddenSize)
 	_, c.IntermediateSize = r.layers(ggufFeed, c.NumHiddenLayers)
 	c.IntermediateSize = max(1, c.IntermediateSize)
 	c.UseConvBias, c.RMSNorm, c.NormBeforeGate = t.ConvBias, t.MixerNorm, false

@@ -64,15 +64,6 @@ const (
 	BlockJoinedMamba2    Block = "joined_mamba2"    // a mixer that reads what these gave beside the stream
 )
 
-// uniform is a network of layers that are one block each, all of a kind.
-func uniform(b Block, layers int) [][]Block {
-	list := make([][]Block, layers)
-	for i := range list {
-		list[i] = []Block{b}
-	}
-	return list
-}
-
 // entryOf returns the entry of a family; nil: there is none.
 func entryOf(f Family) *entry {
 	for _, e := range families {
@@ -103,17 +94,6 @@ func Title(f Family) string {
 func Hybrid(f Family) bool {
 	e := entryOf(f)
 	return e != nil && e.hybrid
-}
-
-// BlocksOfLayer returns the blocks of one layer, counted from 0; nil if c does not have that layer.
-func BlocksOfLayer(c Config, layer int) []Block {
-	if c, ok := c.(*NemotronHConfig); ok && 0 <= layer && layer < len(c.Layers) { // a list may have thousands
-		return c.layer(layer)
-	}
-	if layers := c.Blocks(); 0 <= layer && layer < len(layers) {
-		return layers[layer]
-	}
-	return nil
 }
 
 // InTransformers reports whether transformers has models of the family.

@@ -259,6 +259,63 @@ func classesField(key string, p *[]string) field {
 	}
 }
 
+// nullableField is an integer for which a file may have null, which is stored as absent.
+func nullableField(f field, p *int, absent int) field {
+	decodeInt, show := f.decode, f.text
+	f.decode = func(v jsonobj.Value) bool {
+		if v.Kind() == jsonobj.Null {
+			*p = absent
+			return true
+		}
+		return decodeInt(v) && *p != absent
+	}
+	f.want = strings.Replace(f.want, "from 0 ", "from 1 ", 1) + " or null"
+	f.text = func() string {
+		if *p == absent {
+			return "null"
+		}
+		return show()
+	}
+	return f
+}
+
+// statedIntField is a key that is written only if the file states it, which null does not.
+func statedIntField(key string, p *int, stated *bool) field {
+	f := intField(key, p, 1, maxInner)
+	decodeInt, show := f.decode, f.text
+	f.decode = func(v jsonobj.Value) bool { *stated = true; return decodeInt(v) }
+	f.text = func() string {
+		if *stated {
+			return show()
+		}
+		return ""
+	}
+	return f
+}
+
+// scaleField is a factor that the arithmetic uses as float32.
+func scaleField(key string, p *float64) field {
+	f := floatField(key, p)
+	f.check = func() bool { return math.Abs(*p) <= math.MaxFloat32 }
+	f.want = "a finite number"
+	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
+	return f
+}
+
+// gatedField is the activation of the gate of an MLP that may be GELU.
+func gatedField(key string, p *string) field {
+	f := activationField(key, p)
+	f.check = func() bool { return *p == "gelu" || *p == "silu" || *p == "swish" }
+	f.want = `"gelu" or "silu" (or its alias "swish")`
+	f.same = func() string {
+		if *p == "gelu" {
+			return *p
+		}
+		return "silu"
+	}
+	return f
+}
+
 // quote renders s as a JSON string.
 func quote(s string) string { return string(jsonobj.AppendString(nil, s)) }
 

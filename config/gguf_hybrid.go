@@ -62,11 +62,11 @@ func (l *ggufList) add(key string, v any) {
 	l.keys = append(l.keys, GGUFKey{l.arch + key, v})
 }
 
-// perLayer is n for the layers that are such blocks, and 0 for the others.
-func perLayer(layers []Block, n int, blocks ...Block) []int32 {
-	list := make([]int32, len(layers))
-	for i, b := range layers {
-		if slices.Contains(blocks, b) {
+// perLayer is n for the layers of c that have such blocks, and 0 for the others.
+func perLayer(c Config, n int, blocks ...Block) []int32 {
+	list := make([]int32, c.Shared().NumHiddenLayers)
+	for _, b := range blocks {
+		for _, i := range layersWith(c, b) {
 			list[i] = int32(n)
 		}
 	}
@@ -78,7 +78,7 @@ func (l *ggufList) mixer(c *Common, m *Mixer2) {
 	l.add(ggufConv, c.ConvKernel)
 	l.add(ggufState, c.StateSize)
 	l.add(ggufGroups, m.NGroups)
-	l.add(ggufInner, m.inner())
+	l.add(ggufInner, m.DInner())
 	l.add(ggufMixerHeads, m.MambaNumHeads)
 }
 
@@ -100,7 +100,7 @@ func parseHybrid(f GGUFKeys, tensors GGUFTensors, e *entry, arch string) (c Conf
 		return nil, err
 	}
 	c.Shared().VocabSize = tensors.Vocab
-	if hasHandle(c, "tie_word_embeddings") {
+	if hasHandle(c, keyTied) {
 		c.Shared().TieWordEmbeddings = tensors.Tied
 	}
 	return c, spelled("gguf", e.family, c.Validate())
@@ -325,10 +325,8 @@ func checkPairs(c *QueryHeads, used bool) error {
 
 // theta returns the rope_theta that an extra key states, 0 if none does.
 func (c *Common) theta() float64 {
-	for _, x := range c.Extra {
-		if v, err := strconv.ParseFloat(x.Value, 64); x.Key == "rope_theta" && err == nil && v > 0 && v <= math.MaxFloat32 {
-			return v
-		}
+	if v, err := strconv.ParseFloat(c.extra("rope_theta"), 64); err == nil && v > 0 && v <= math.MaxFloat32 {
+		return v
 	}
 	return 0
 }

@@ -2,8 +2,8 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -34,28 +34,16 @@ type GraniteHybridConfig struct {
 
 // NewGraniteHybrid returns the defaults of transformers 5.24.
 func NewGraniteHybrid() *GraniteHybridConfig {
-	bos := 1
-	return &GraniteHybridConfig{
+	c := &GraniteHybridConfig{
 		notInOld: notInOld{GraniteHybrid},
-		Common: Common{
+		Common: hybridDefaults(Common{
 			Architectures:    []string{"GraniteMoeHybridForCausalLM"},
 			VocabSize:        32000,
 			HiddenSize:       4096,
 			StateSize:        256,
 			NumHiddenLayers:  32,
 			LayerNormEpsilon: 1e-6,
-			BosTokenID:       &bos,
-			EosTokenID:       TokenIDs{IDs: []int{2}},
-			Expand:           2,
-			ConvKernel:       4,
-			UseConvBias:      true,
-			HiddenAct:        "silu",
-			InitializerRange: 0.02,
-			TimeStepMin:      0.001, // these three only draw new weights; no key states them
-			TimeStepMax:      0.1,
-			TimeStepFloor:    1e-4,
-			UseCache:         true,
-		},
+		}),
 		Layers:           repeated(BlockMamba2, 32),
 		Mixer2:           Mixer2{MambaNumHeads: 128, MambaHeadDim: 64, NGroups: 1, ChunkSize: 256},
 		QueryHeads:       QueryHeads{NumAttentionHeads: 32, NumKeyValueHeads: 32, HeadDim: 128},
@@ -70,6 +58,8 @@ func NewGraniteHybrid() *GraniteHybridConfig {
 		AttentionScale:   1,
 		LogitsScaling:    1,
 	}
+	c.PadTokenID = nil
+	return c
 }
 
 var entryGraniteHybrid = entry{
@@ -86,35 +76,28 @@ const keyLayerTypes = "layer_types"
 
 var graniteKinds = []Block{BlockMamba2, BlockAttention}
 
-func repeated(b Block, n int) []Block {
-	list := make([]Block, n)
-	for i := range list {
-		list[i] = b
-	}
-	return list
-}
-
 // Family returns GraniteHybrid.
 func (c *GraniteHybridConfig) Family() Family { return GraniteHybrid }
 
-// DInner returns mamba_n_heads*mamba_d_head, which Validate makes sure is mamba_expand*hidden_size.
-func (c *GraniteHybridConfig) DInner() int { return c.inner() }
-
-// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
-func (c *GraniteHybridConfig) ConvChannels() int { return c.inner() + 2*c.NGroups*c.StateSize }
+// ConvChannels implements Config.
+func (c *GraniteHybridConfig) ConvChannels() int { return c.convolved(c.StateSize) }
 
 // Positions reports whether keys and queries are turned by their positions.
 func (c *GraniteHybridConfig) Positions() bool { return c.PositionEmbedding == "rope" }
 
 // Validate implements Config.
 func (c *GraniteHybridConfig) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if err := c.checkHeads(); err != nil {
-		return err
-	}
+	return validate(c,
+		func() error { return c.checkLayers(keyLayerTypes, c.Layers) },
+		func() error { return c.Mixer2.checkExpanded(&c.Common) },
+		c.QueryHeads.check,
+		c.checkFactors,
+		c.checkSize,
+	)
+}
+
+// checkFactors reports positions, a divisor and a number of experts that cannot be.
+func (c *GraniteHybridConfig) checkFactors() error {
 	if c.Positions() {
 		if err := c.Rope.check(c.HeadDim); err != nil {
 			return err
@@ -126,28 +109,7 @@ func (c *GraniteHybridConfig) Validate() error {
 	if c.NumLocalExperts > 0 && c.NumExpertsPerTok > c.NumLocalExperts {
 		return formatError("num_experts_per_tok", "found %d, expected at most num_local_experts %d", c.NumExpertsPerTok, c.NumLocalExperts)
 	}
-	if err := c.checkSize(); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
-}
-
-// checkHeads reports heads that do not make up their channels, and a list that is not as long as the layers are many.
-func (c *GraniteHybridConfig) checkHeads() error {
-	if len(c.Layers) != c.NumHiddenLayers {
-		return formatError(keyLayerTypes, "found %s, expected num_hidden_layers %d", badfile.Count(len(c.Layers), "layer"), c.NumHiddenLayers)
-	}
-	inner, err := c.expanded()
-	if err != nil {
-		return err
-	}
-	if err := c.Mixer2.checkInner(inner, "mamba_expand*hidden_size"); err != nil {
-		return err
-	}
-	if err := c.Mixer2.check("mamba_n_heads", "mamba_n_groups", c.StateSize); err != nil {
-		return err
-	}
-	return c.QueryHeads.check()
+	return nil
 }
 
 // checkSize bounds the weights and the states of one sequence together.
@@ -166,26 +128,21 @@ func (c *GraniteHybridConfig) checkSize() error {
 
 // Clone implements Config.
 func (c *GraniteHybridConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	d.Layers = append([]Block(nil), c.Layers...)
-	return &d
+	d := copyOf(c)
+	d.Layers = slices.Clone(c.Layers)
+	return d
 }
 
 // EncodeHF implements Config.
 func (c *GraniteHybridConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *GraniteHybridConfig) Blocks() [][]Block {
+// Layer implements Config.
+func (c *GraniteHybridConfig) Layer(i int) []Block {
 	feed := BlockSwiGLU
 	if c.NumLocalExperts > 0 {
 		feed = BlockSwiGLUMoE
 	}
-	list := make([][]Block, len(c.Layers))
-	for i, b := range c.Layers {
-		list[i] = []Block{b, feed}
-	}
-	return list
+	return blockOf(c.Layers, i, feed)
 }
 
 // Summary implements Config.
@@ -198,21 +155,13 @@ func (c *GraniteHybridConfig) Summary() string {
 }
 
 func (c *GraniteHybridConfig) fields() []field {
-	mixers, attention := countBlocks(c.Layers, BlockMamba2) > 0, countBlocks(c.Layers, BlockAttention) > 0
-	fields := append(c.QueryHeads.fields(attention),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
-		layersField(keyLayerTypes, &c.Layers, graniteKinds...).deciding(Results),
-		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
-		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+	mixers, attention := hasBlock(c, BlockMamba2), hasBlock(c, BlockAttention)
+	layers := layersField(keyLayerTypes, &c.Layers, graniteKinds...).deciding(Results)
+	return slices.Concat(c.QueryHeads.fields(attention), c.modelFields("rms_norm_eps", c.depthField(), layers), []field{
+		c.siluField("hidden_act"),
+		c.tiedField(),
 
-		statedIntField("head_dim", &c.HeadDim, &c.HeadDimStated).deciding(Results).counting(attention), // the shapes show its products with the heads
+		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
 		boolField("attention_bias", &c.AttentionBias).deciding(Tensors),
 		positionField("position_embedding_type", &c.PositionEmbedding).deciding(Results).counting(attention),
 		ropeField("rope_parameters", &c.Rope, c.Positions).deciding(Results).counting(attention),
@@ -225,19 +174,15 @@ func (c *GraniteHybridConfig) fields() []field {
 		intField("shared_intermediate_size", &c.SharedSize, 1, maxWidth).deciding(Tensors),
 		intField("num_local_experts", &c.NumLocalExperts, 0, maxInner).deciding(Tensors),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(c.NumLocalExperts > 0),
-	)
-	fields = append(fields, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, mixers, mixers)...)
-	return append(fields, c.runFields()...)
+	}, c.Mixer2.fields(&c.Common, &c.TimeStepLimit, mixers, mixers), c.runFields())
 }
 
 func (c *GraniteHybridConfig) handles() []handle {
-	queries, keys := c.widths()
-	return append(c.Mixer2.handles(),
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize), size("S", &c.SharedSize), size("E", &c.NumLocalExperts),
+	return slices.Concat(c.sizes(), c.Mixer2.handles(), c.QueryHeads.handles(), []handle{
+		size("F", &c.IntermediateSize), size("S", &c.SharedSize), size("E", &c.NumLocalExperts),
 		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("attention_bias", &c.AttentionBias),
-		toggle("tie_word_embeddings", &c.TieWordEmbeddings),
-	)
+		toggle(keyTied, &c.TieWordEmbeddings),
+	})
 }
 
 func (c *GraniteHybridConfig) settle(shown Sizes) {
@@ -261,12 +206,8 @@ func (c *GraniteHybridConfig) parse(keys jsonobj.Members) error {
 		c.Layers = repeated(BlockMamba2, c.NumHiddenLayers)
 	}
 	c.QueryHeads.complete(c.HiddenSize)
-	if c.MambaHeadDim == rankAuto && c.MambaNumHeads > 0 {
-		inner, err := c.expanded()
-		if err != nil {
-			return err
-		}
-		c.MambaHeadDim = inner / c.MambaNumHeads
+	if err := c.Mixer2.divide(c.expanded()); err != nil {
+		return err
 	}
 	return c.Validate()
 }

@@ -32,7 +32,7 @@ func (c *GraniteHybridConfig) graniteScales() []struct {
 // graniteWritable refuses what llama.cpp cannot run.
 func graniteWritable(c Config) error {
 	g := c.(*GraniteHybridConfig)
-	mixers, attention := countBlocks(g.Layers, BlockMamba2) > 0, countBlocks(g.Layers, BlockAttention) > 0
+	mixers, attention := hasBlock(g, BlockMamba2), hasBlock(g, BlockAttention)
 	switch {
 	case mixers && g.Expand != 2:
 		return unsupported("mamba_expand", "found %d: llama.cpp runs Granite's Mamba-2 with 2 only", g.Expand)
@@ -51,7 +51,7 @@ func graniteWritable(c Config) error {
 
 func (c *GraniteHybridConfig) ggufArch() string {
 	switch {
-	case countBlocks(c.Layers, BlockMamba2) > 0:
+	case hasBlock(c, BlockMamba2):
 		return "granitehybrid"
 	case c.NumLocalExperts > 0:
 		return "granitemoe"
@@ -70,7 +70,7 @@ func (c *GraniteHybridConfig) ggufKeys() []GGUFKey {
 	l.add(ggufWidth, c.HiddenSize)
 	l.add(ggufFeed, feed)
 	l.add(ggufHeads, c.NumAttentionHeads)
-	l.add(ggufKeyHeads, perLayer(c.Layers, c.NumKeyValueHeads, BlockAttention))
+	l.add(ggufKeyHeads, perLayer(c, c.NumKeyValueHeads, BlockAttention))
 	l.add(ggufTheta, c.Rope.Theta)
 	l.add(ggufEpsilon, c.LayerNormEpsilon)
 	l.add(ggufExperts, c.NumLocalExperts)
@@ -111,9 +111,9 @@ func readGranite(r *ggufReader, t GGUFTensors) Config {
 			c.Layers[i] = BlockMamba2
 		}
 	}
-	if r.has(ggufInner) || keys == 0 || countBlocks(c.Layers, BlockMamba2) > 0 {
+	if r.has(ggufInner) || keys == 0 || hasBlock(c, BlockMamba2) {
 		r.mixer(&c.Common, &c.Mixer2)
-		c.Expand = max(1, c.inner()/c.HiddenSize)
+		c.Expand = max(1, c.DInner()/c.HiddenSize)
 	} else {
 		c.Expand, c.Mixer2 = 1, Mixer2{MambaNumHeads: 1, MambaHeadDim: c.HiddenSize, NGroups: 1, ChunkSize: c.ChunkSize} // there are none
 	}

@@ -70,6 +70,20 @@ func checkExtra(extra []Extra, fields []field) error {
 	return nil
 }
 
+// validate is Config.Validate: it judges the fields one by one, by checks what they make together, and then the extra keys.
+func validate(c Config, checks ...func() error) error {
+	fields := c.fields()
+	if err := checkFields(fields); err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return checkExtra(c.Shared().Extra, fields)
+}
+
 // checkBytes refuses sizes that are each in range and together beyond any machine. The count is in float64, exact
 // enough for a limit and safe from overflow.
 func checkBytes(elements float64) error {

@@ -28,33 +28,20 @@ type JambaConfig struct {
 type Every struct{ Period, Offset int }
 
 // has reports whether a layer is one of them.
-func (e Every) has(layer int) bool { return layer%e.Period == e.Offset }
+func (e Every) has(layer int) bool { return e.Period > 0 && layer%e.Period == e.Offset }
 
 // NewJamba returns the defaults of transformers 5.24, which are the sizes of ai21labs/Jamba-v0.1.
 func NewJamba() *JambaConfig {
-	pad, bos := 0, 1
 	return &JambaConfig{
 		notInOld: notInOld{Jamba},
-		Common: Common{
+		Common: hybridDefaults(Common{
 			Architectures:    []string{"JambaForCausalLM"},
 			VocabSize:        65536,
 			HiddenSize:       4096,
 			StateSize:        16,
 			NumHiddenLayers:  32,
 			LayerNormEpsilon: 1e-6,
-			PadTokenID:       &pad,
-			BosTokenID:       &bos,
-			EosTokenID:       TokenIDs{IDs: []int{2}},
-			Expand:           2,
-			ConvKernel:       4,
-			UseConvBias:      true,
-			HiddenAct:        "silu",
-			InitializerRange: 0.02,
-			TimeStepMin:      0.001, // these three only draw new weights; no key states them
-			TimeStepMax:      0.1,
-			TimeStepFloor:    1e-4,
-			UseCache:         true,
-		},
+		}),
 		QueryHeads:       QueryHeads{NumAttentionHeads: 32, NumKeyValueHeads: 8, HeadDim: 128},
 		TimeStepRank:     256,
 		IntermediateSize: 14336,
@@ -86,16 +73,17 @@ func (c *JambaConfig) ConvChannels() int { return c.DInner() }
 
 // Validate implements Config.
 func (c *JambaConfig) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if _, err := c.expanded(); err != nil {
-		return err
-	}
-	if err := c.QueryHeads.check(); err != nil {
-		return err
-	}
+	return validate(c,
+		func() error { _, err := c.expanded(); return err },
+		c.QueryHeads.check,
+		c.checkOffsets,
+		c.checkExperts,
+		c.checkSize,
+	)
+}
+
+// checkOffsets reports layers that do not follow each other as their period says.
+func (c *JambaConfig) checkOffsets() error {
 	for _, e := range []struct {
 		name string
 		Every
@@ -104,18 +92,12 @@ func (c *JambaConfig) Validate() error {
 			return formatError(e.name+"_offset", "found %d, expected less than %s_period %d", e.Offset, e.name, e.Period)
 		}
 	}
-	if err := c.checkExperts(); err != nil {
-		return err
-	}
-	if err := c.checkSize(); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
+	return nil
 }
 
 // checkExperts reports a router that cannot choose as many experts as it must.
 func (c *JambaConfig) checkExperts() error {
-	n := c.count(BlockSwiGLUMoE)
+	n := len(layersWith(c, BlockSwiGLUMoE))
 	switch {
 	case n == 0:
 		return nil
@@ -138,7 +120,7 @@ func (c *JambaConfig) checkSize() error {
 		BlockSwiGLUMoE: float64(c.NumExperts)*(d+feed) + d,
 	}
 	sum := 2 * float64(c.VocabSize) * d
-	for _, layer := range c.Blocks() {
+	for _, layer := range Blocks(c) {
 		for _, b := range layer {
 			sum += of[b]
 		}
@@ -147,66 +129,37 @@ func (c *JambaConfig) checkSize() error {
 }
 
 // Clone implements Config.
-func (c *JambaConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	return &d
-}
+func (c *JambaConfig) Clone() Config { return copyOf(c) }
 
 // EncodeHF implements Config.
 func (c *JambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *JambaConfig) Blocks() [][]Block {
-	list := make([][]Block, c.NumHiddenLayers)
-	for l := range list {
-		mixer, feed := BlockMamba1, BlockSwiGLU
-		if c.Attention.has(l) {
-			mixer = BlockAttention
-		}
-		if c.NumExperts > 1 && c.Experts.has(l) {
-			feed = BlockSwiGLUMoE
-		}
-		list[l] = []Block{mixer, feed}
+// Layer implements Config.
+func (c *JambaConfig) Layer(i int) []Block {
+	mixer, feed := BlockMamba1, BlockSwiGLU
+	if c.Attention.has(i) {
+		mixer = BlockAttention
 	}
-	return list
-}
-
-// count counts the layers that have such a block.
-func (c *JambaConfig) count(b Block) (n int) {
-	for _, layer := range c.Blocks() {
-		if slices.Contains(layer, b) {
-			n++
-		}
+	if c.NumExperts > 1 && c.Experts.has(i) {
+		feed = BlockSwiGLUMoE
 	}
-	return n
+	return []Block{mixer, feed}
 }
 
 // Summary implements Config.
 func (c *JambaConfig) Summary() string {
 	s := fmt.Sprintf("dt_rank %d, %s, intermediate_size %d", c.TimeStepRank, c.words(), c.IntermediateSize)
-	if n := c.count(BlockSwiGLUMoE); n > 0 {
+	if n := len(layersWith(c, BlockSwiGLUMoE)); n > 0 {
 		s += fmt.Sprintf(", in %s %d experts, %d for each token", badfile.Count(n, "layer"), c.NumExperts, c.NumExpertsPerTok)
 	}
 	return s
 }
 
 func (c *JambaConfig) fields() []field {
-	some := 0 < c.NumHiddenLayers && c.NumHiddenLayers <= maxLayers && c.Attention.Period > 0 && c.Experts.Period > 0 // or no layer can be asked
-	mixers, attention := some && c.count(BlockMamba1) > 0, some && c.count(BlockAttention) > 0
-	experts := some && c.count(BlockSwiGLUMoE) > 0
-	rank := rankField("mamba_dt_rank", &c.TimeStepRank)
-	return append(c.QueryHeads.fields(attention),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
-		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
-		activationField("hidden_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
+	mixers, attention, experts := hasBlock(c, BlockMamba1), hasBlock(c, BlockAttention), hasBlock(c, BlockSwiGLUMoE)
+	return slices.Concat(c.QueryHeads.fields(attention), c.modelFields("rms_norm_eps", c.depthField()), []field{
+		c.siluField("hidden_act"),
+		c.tiedField(),
 		c.headDimField().deciding(Results).counting(attention), // the shapes show its products with the heads
 
 		c.layersOf("attn_layer_period", &c.Attention.Period, 1, BlockAttention),
@@ -216,45 +169,21 @@ func (c *JambaConfig) fields() []field {
 		intField("num_experts", &c.NumExperts, 0, maxInner).deciding(Tensors).counting(experts),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(experts),
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
-
-		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Tensors).counting(mixers),
-		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors).counting(mixers),
-		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors).counting(mixers),
-		rank.deciding(Tensors).counting(mixers),
-		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
-		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
-
-		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
-		boolField("use_cache", &c.UseCache).deciding(Nothing),
-		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
-		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
-	)
+	}, c.mixer1Fields(&c.TimeStepRank, mixers), c.runFields())
 }
 
 // layersOf is a key that decides which layers have a block, and means the same as any other number by which the same have it.
 func (c *JambaConfig) layersOf(key string, p *int, least int, b Block) field {
 	f := intField(key, p, least, maxWidth).deciding(Tensors)
-	f.same = func() string {
-		var layers []int
-		for l, blocks := range c.Blocks() {
-			if slices.Contains(blocks, b) {
-				layers = append(layers, l)
-			}
-		}
-		return fmt.Sprint(layers)
-	}
+	f.same = func() string { return fmt.Sprint(layersWith(c, b)) }
 	return f
 }
 
 func (c *JambaConfig) handles() []handle {
-	queries, keys := c.widths()
-	return []handle{
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("R", &c.TimeStepRank), size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads),
-		size("F", &c.IntermediateSize), size("E", &c.NumExperts),
-		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
-	}
+	return slices.Concat(c.sizes(), c.QueryHeads.handles(), []handle{
+		size("R", &c.TimeStepRank), size("F", &c.IntermediateSize), size("E", &c.NumExperts),
+		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle(keyTied, &c.TieWordEmbeddings),
+	})
 }
 
 func (c *JambaConfig) settle(shown Sizes) { c.fitExpand(shown["I"]) }

@@ -29,19 +29,13 @@ func jambaWritable(c Config) error {
 
 func (c *JambaConfig) ggufKeys() []GGUFKey {
 	l := &ggufList{arch: "jamba"}
-	keys := make([]int32, c.NumHiddenLayers)
-	for i := range keys {
-		if c.Attention.has(i) {
-			keys[i] = int32(c.NumKeyValueHeads)
-		}
-	}
 	experts := max(1, c.NumExperts) // llama.cpp aborts if it is to choose of none, or more than there are
 	l.add(ggufBlocks, c.NumHiddenLayers)
 	l.add(".context_length", c.positive("max_position_embeddings", jambaContext))
 	l.add(ggufWidth, c.HiddenSize)
 	l.add(ggufFeed, c.IntermediateSize)
 	l.add(ggufHeads, c.NumAttentionHeads)
-	l.add(ggufKeyHeads, keys)
+	l.add(ggufKeyHeads, perLayer(c, c.NumKeyValueHeads, BlockAttention))
 	l.add(ggufConv, c.ConvKernel)
 	l.add(ggufInner, c.DInner())
 	l.add(ggufState, c.StateSize)

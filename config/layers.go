@@ -1,161 +1,165 @@
 package config
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
+	"strings"
+
+	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// LayersShown returns the keys that say which layers of a model of a family are what, with the values that the blocks of each layer
-// call for, as far as tensors show these: blocks of a kind that the family does not have in a list are left out. It is nil if the
-// family's layers are all alike, or the blocks are not those of such a model.
-func LayersShown(f Family, blocks [][]Block) []Extra {
-	e := entryOf(f)
-	if e == nil || len(blocks) == 0 || len(blocks) > maxLayers {
-		return nil
-	}
-	c := e.fresh()
-	l, ok := c.(interface{ takeLayers([][]Block) []string })
-	if !ok {
-		return nil
-	}
-	var list []Extra
-	for _, key := range l.takeLayers(blocks) {
-		list = append(list, Extra{key, Value(c, key)})
-	}
-	if key := KeyOfLayers(f); len(list) > 0 && InTransformers(f) && key != keyLayers {
-		list = append(list, Extra{key, strconv.Itoa(len(blocks))})
+// Blocks returns what every layer of a model is made of; see Config.Layer.
+func Blocks(c Config) [][]Block {
+	list := make([][]Block, max(0, min(c.Shared().NumHiddenLayers, maxLayers)))
+	for i := range list {
+		list[i] = c.Layer(i)
 	}
 	return list
 }
 
-// LayerSpellings are the keys under which a file may list its layers.
-var LayerSpellings = []string{keyLayers, keyLayerTypes, keyPattern}
-
-// listed returns the one kind of those of a list that each layer has; nil if a layer has none or several.
-func listed(blocks [][]Block, kinds ...Block) []Block {
-	list := make([]Block, len(blocks))
-	for i, layer := range blocks {
-		for _, b := range layer {
-			switch {
-			case !slices.Contains(kinds, b):
-			case list[i] != "":
-				return nil
-			default:
-				list[i] = b
-			}
-		}
-		if list[i] == "" {
-			return nil
-		}
+// BlocksOfLayer returns the blocks of one layer, counted from 0; nil if c does not have that layer.
+func BlocksOfLayer(c Config, layer int) []Block {
+	if layer < 0 || layer >= c.Shared().NumHiddenLayers {
+		return nil
 	}
-	return list
+	return c.Layer(layer)
 }
 
-// with returns the layers that have such a block.
-func with(blocks [][]Block, b Block) []int {
-	var list []int
-	for i, layer := range blocks {
-		if slices.Contains(layer, b) {
+// layersWith lists the layers that have such a block.
+func layersWith(c Config, b Block) (list []int) {
+	for i, blocks := range Blocks(c) {
+		if slices.Contains(blocks, b) {
 			list = append(list, i)
 		}
 	}
 	return list
 }
 
-func (c *NemotronHConfig) takeLayers(blocks [][]Block) []string {
-	if c.Layers = listed(blocks, nemotronKinds...); c.Layers == nil {
+func hasBlock(c Config, b Block) bool { return len(layersWith(c, b)) > 0 }
+
+// blockOf returns the block that a list has for a layer, and others after it; nil if the list is shorter.
+func blockOf(layers []Block, i int, others ...Block) []Block {
+	if i >= len(layers) {
 		return nil
 	}
-	return []string{keyLayers}
+	return append(layers[i:i+1:i+1], others...)
 }
 
-func (c *GraniteHybridConfig) takeLayers(blocks [][]Block) []string {
-	if c.Layers = listed(blocks, graniteKinds...); c.Layers == nil {
-		return nil
-	}
-	return []string{keyLayerTypes}
-}
-
-func (c *BambaConfig) takeLayers(blocks [][]Block) []string {
-	if listed(blocks, BlockMamba2, BlockAttention) == nil {
-		return nil
-	}
-	c.NumHiddenLayers, c.AttentionLayers = len(blocks), with(blocks, BlockAttention)
-	return []string{"attn_layer_indices"}
-}
-
-func (c *JambaConfig) takeLayers(blocks [][]Block) []string {
-	if listed(blocks, BlockMamba1, BlockAttention) == nil || listed(blocks, BlockSwiGLU, BlockSwiGLUMoE) == nil {
-		return nil
-	}
-	attention, ok := everyOf(with(blocks, BlockAttention), len(blocks), c.Attention)
-	experts, also := everyOf(with(blocks, BlockSwiGLUMoE), len(blocks), c.Experts)
-	if !ok || !also {
-		return nil
-	}
-	c.Attention, c.Experts = attention, experts
-	return []string{"attn_layer_period", "attn_layer_offset", "expert_layer_period", "expert_layer_offset"}
-}
-
-// everyOf finds the period and the offset of some of a number of layers: the usual ones if they do, or else the smallest that do.
-func everyOf(some []int, layers int, usual Every) (Every, bool) {
-	fits := func(e Every) bool {
-		for layer := range layers {
-			if slices.Contains(some, layer) != e.has(layer) {
-				return false
-			}
-		}
-		return true
-	}
-	if fits(usual) {
-		return usual, true
-	}
-	first := layers
-	if len(some) > 0 {
-		first = some[0]
-	}
-	for period := first + 1; period <= layers+1; period++ {
-		if e := (Every{period, first}); fits(e) {
-			return e, true
-		}
-	}
-	return usual, false
-}
-
-func (c *ZambaConfig) takeLayers(blocks [][]Block) []string {
-	c.Layers = listedShared(blocks, BlockZamba, BlockJoinedZamba)
-	return zambaLayerKeys(c.Layers)
-}
-
-func (c *Zamba2Config) takeLayers(blocks [][]Block) []string {
-	c.Layers = listedShared(blocks, BlockMamba2, BlockJoinedMamba2)
-	return zambaLayerKeys(c.Layers)
-}
-
-func zambaLayerKeys(layers []Block) []string {
-	if layers == nil {
-		return nil
-	}
-	return []string{keyLayers}
-}
-
-// listedShared is listed for layers that have a mixer alone, or one that reads what a shared block gives, too.
-func listedShared(blocks [][]Block, mixer, joined Block) []Block {
-	list := listed(blocks, mixer, joined)
-	for i, b := range list {
-		if b == joined {
-			list[i] = BlockSharedAttention
-		}
+func repeated(b Block, n int) []Block {
+	list := make([]Block, n)
+	for i := range list {
+		list[i] = b
 	}
 	return list
 }
 
-func (c *MambaSSMConfig) takeLayers(blocks [][]Block) []string {
-	if listed(blocks, BlockMamba1, BlockMamba2, BlockMHA) == nil {
-		return nil
+// word is a kind of layer as lists of transformers spell it, the current one first.
+type word struct {
+	kind     Block
+	spelling []string
+}
+
+// layerWords are those of all families.
+var layerWords = []word{
+	{BlockMamba2, []string{"linear_attention", "mamba"}},
+	{BlockAttention, []string{"full_attention", "attention"}},
+	{BlockMLP, []string{"mlp"}},
+	{BlockMoE, []string{"moe"}},
+	{BlockSharedAttention, []string{"hybrid"}},
+	{BlockZamba, []string{"linear_attention", "mamba"}},
+}
+
+// layersField lists the kinds of the layers: words of a family's choice.
+func layersField(key string, p *[]Block, kinds ...Block) field {
+	var known []string
+	of := make(map[string]Block)
+	current := make(map[Block]string)
+	for _, w := range layerWords {
+		if slices.Contains(kinds, w.kind) {
+			known = append(known, quote(w.spelling[0]))
+			current[w.kind] = w.spelling[0]
+			for _, s := range w.spelling {
+				of[s] = w.kind
+			}
+		}
 	}
-	if c.AttnLayers = with(blocks, BlockMHA); c.AttnLayers == nil {
-		return nil
+	text := func() string {
+		list := make([]string, len(*p))
+		for i, b := range *p {
+			list[i] = quote(current[b])
+		}
+		return "[" + strings.Join(list, ",") + "]"
 	}
-	return []string{keyAttnLayers}
+	return field{
+		key: key,
+		decode: func(v jsonobj.Value) bool {
+			*p = nil
+			elems, ok := v.Elems(maxLayers)
+			for _, e := range elems {
+				s, _ := e.Text()
+				kind, known := of[s]
+				if !known {
+					return false
+				}
+				*p = append(*p, kind)
+			}
+			return ok || v.Kind() == jsonobj.Null
+		},
+		check: func() bool {
+			return len(*p) > 0 && !slices.ContainsFunc(*p, func(b Block) bool { return current[b] == "" })
+		},
+		found: func() string { return badfile.Count(len(*p), "layer") },
+		want:  fmt.Sprintf("a list of 1 to %d of %s", maxLayers, and(known)),
+		text:  text,
+		same:  text,
+	}
+}
+
+// indicesField lists layers by their numbers; null is none.
+func indicesField(key string, p *[]int) field {
+	return field{
+		key: key,
+		decode: func(v jsonobj.Value) bool {
+			*p = nil
+			elems, ok := v.Elems(maxLayers)
+			for _, e := range elems {
+				n, isInt := e.Int()
+				if !isInt {
+					return false
+				}
+				*p = append(*p, n)
+			}
+			return ok || v.Kind() == jsonobj.Null
+		},
+		check: func() bool { return len(*p) <= maxLayers },
+		found: func() string { return indexList(*p) },
+		want:  fmt.Sprintf("a list of at most %d layers, or null", maxLayers),
+		text:  func() string { return indexList(*p) },
+		same:  func() string { return indexList(slices.Compact(slices.Sorted(slices.Values(*p)))) },
+	}
+}
+
+// indexList renders numbers as a JSON list.
+func indexList(list []int) string { return strings.ReplaceAll(fmt.Sprint(list), " ", ",") }
+
+// oddLayer says which element of a list is not one of the known words; empty: none.
+func oddLayer(keys jsonobj.Members, key string, kinds ...Block) string {
+	v, _ := keys.Get(key)
+	elems, _ := v.Elems(maxLayers)
+	for i, e := range elems {
+		s, _ := e.Text()
+		if !slices.ContainsFunc(layerWords, func(w word) bool { return slices.Contains(kinds, w.kind) && slices.Contains(w.spelling, s) }) {
+			return fmt.Sprintf("found %s for layer %d", e, i)
+		}
+	}
+	return ""
+}
+
+// checkLayers reports a list of layers, under its key, that is not as long as there are layers.
+func (c *Common) checkLayers(key string, layers []Block) error {
+	if len(layers) != c.NumHiddenLayers {
+		return formatError(key, "found %s, expected num_hidden_layers %d", badfile.Count(len(layers), "layer"), c.NumHiddenLayers)
+	}
+	return nil
 }

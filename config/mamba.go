@@ -89,18 +89,7 @@ func (c *MambaConfig) DInner() int { return c.IntermediateSize }
 func (c *MambaConfig) ConvChannels() int { return c.IntermediateSize }
 
 // Validate implements Config.
-func (c *MambaConfig) Validate() error { return c.validate(c.fields()) }
-
-// validate judges the fields of the family, among which are those of c.
-func (c *MambaConfig) validate(fields []field) error {
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if err := c.checkSize(); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
-}
+func (c *MambaConfig) Validate() error { return validate(c, c.checkSize) }
 
 // checkSize bounds the weights and the states of one sequence together.
 func (c *MambaConfig) checkSize() error {
@@ -112,17 +101,13 @@ func (c *MambaConfig) checkSize() error {
 }
 
 // Clone implements Config.
-func (c *MambaConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	return &d
-}
+func (c *MambaConfig) Clone() Config { return copyOf(c) }
 
 // EncodeHF implements Config.
 func (c *MambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *MambaConfig) Blocks() [][]Block { return uniform(BlockMamba1, c.NumHiddenLayers) }
+// Layer implements Config.
+func (c *MambaConfig) Layer(int) []Block { return []Block{BlockMamba1} }
 
 // Summary implements Config.
 func (c *MambaConfig) Summary() string { return fmt.Sprintf("dt_rank %d", c.TimeStepRank) }

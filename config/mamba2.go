@@ -112,19 +112,7 @@ func (c *Mamba2Config) LimitsTimeStep() bool {
 }
 
 // Validate implements Config.
-func (c *Mamba2Config) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if err := c.checkHeads(); err != nil {
-		return err
-	}
-	if err := c.checkSize(); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
-}
+func (c *Mamba2Config) Validate() error { return validate(c, c.checkHeads, c.checkSize) }
 
 // checkHeads reports heads that do not make up the channels, or groups that do not divide the heads.
 func (c *Mamba2Config) checkHeads() error {
@@ -153,17 +141,13 @@ func (c *Mamba2Config) checkSize() error {
 }
 
 // Clone implements Config.
-func (c *Mamba2Config) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	return &d
-}
+func (c *Mamba2Config) Clone() Config { return copyOf(c) }
 
 // EncodeHF implements Config.
 func (c *Mamba2Config) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *Mamba2Config) Blocks() [][]Block { return uniform(BlockMamba2, c.NumHiddenLayers) }
+// Layer implements Config.
+func (c *Mamba2Config) Layer(int) []Block { return []Block{BlockMamba2} }
 
 // Summary implements Config.
 func (c *Mamba2Config) Summary() string {

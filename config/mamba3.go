@@ -93,20 +93,15 @@ func (c *Mamba3Config) projected() int {
 
 // Validate implements Config.
 func (c *Mamba3Config) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if err := c.checkHeads(); err != nil {
-		return err
-	}
+	return validate(c, c.checkHeads, c.checkSize)
+}
+
+// checkSize bounds the weights and the states of one sequence together.
+func (c *Mamba3Config) checkSize() error {
 	d, i := float64(c.HiddenSize), float64(c.DInner())
 	bias := 2 * float64(c.NumHeads) * float64(c.Rank()) * float64(c.StateSize)
 	layer := d*(float64(c.projected())+i+3*float64(c.FeedForward())+2) + bias + i*(3*float64(c.Rank())+float64(c.StateSize)+2)
-	if err := checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*layer); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
+	return checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*layer)
 }
 
 // checkHeads reports heads that do not make up the channels, groups that do not divide the heads, and states that cannot be paired.
@@ -133,11 +128,7 @@ func (c *Mamba3Config) checkHeads() error {
 }
 
 // Clone implements Config.
-func (c *Mamba3Config) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	return &d
-}
+func (c *Mamba3Config) Clone() Config { return copyOf(c) }
 
 // EncodeHF implements Config: transformers does not have such a model.
 func (c *Mamba3Config) EncodeHF() ([]byte, error) { return nil, onlyOriginal("transformers") }
@@ -153,17 +144,12 @@ func (c *Mamba3Config) EncodeOriginal() ([]byte, error) {
 	return encodeOriginal(inOriginal(c, c))
 }
 
-// Blocks implements Config.
-func (c *Mamba3Config) Blocks() [][]Block {
-	layer := []Block{BlockMamba3}
+// Layer implements Config.
+func (c *Mamba3Config) Layer(int) []Block {
 	if c.IntermediateSize > 0 {
-		layer = append(layer, BlockGatedMLP)
+		return []Block{BlockMamba3, BlockGatedMLP}
 	}
-	list := make([][]Block, c.NumHiddenLayers)
-	for i := range list {
-		list[i] = layer
-	}
-	return list
+	return []Block{BlockMamba3}
 }
 
 // Summary implements Config.
@@ -193,7 +179,7 @@ func (c *Mamba3Config) fields() []field {
 		boolField("is_mimo", &c.MIMO).deciding(Tensors).spelled(ssm("is_mimo"), ""),
 		intField("mimo_rank", &c.MIMORank, 1, maxInner).deciding(Tensors).counting(c.MIMO).spelled(ssm("mimo_rank"), ""),
 		boolField("is_outproj_norm", &c.OutNorm).deciding(Tensors).spelled(ssm("is_outproj_norm"), ""),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", ""),
+		boolField(keyTied, &c.TieWordEmbeddings).deciding(Tensors).spelled("tie_embeddings", ""),
 		boolField("fuse_pregate_headwise_norm", &c.FuseNorm).deciding(Nothing).spelled(ssm("fuse_pregate_headwise_norm"), ""),
 		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing).spelled(ssm("chunk_size"), ""),
 		boolField("residual_in_fp32", &c.ResidualInFP32).deciding(Nothing).spelled("residual_in_fp32", ""),
@@ -224,7 +210,7 @@ func (c *Mamba3Config) handles() []handle {
 	return []handle{
 		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize),
 		size("H", &c.NumHeads), size("P", &c.HeadDim), size("G", &c.NGroups), size("I", &inner), size("IN", &rows), size("R", &rank), size("W", &wide),
-		toggle("is_mimo", &c.MIMO), toggle("is_outproj_norm", &c.OutNorm), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
+		toggle("is_mimo", &c.MIMO), toggle("is_outproj_norm", &c.OutNorm), toggle(keyTied, &c.TieWordEmbeddings),
 	}
 }
 

@@ -52,7 +52,7 @@ func TestMamba2Attn(t *testing.T) {
 	if m.Shared().VocabSize != 50288 || m.DInner() != 5120 || m.KeyHeads != 30 || m.Channels() != 11520 || m.MLPWidth() != 0 {
 		t.Errorf("%+v", m)
 	}
-	for i, layer := range c.Blocks() {
+	for i, layer := range Blocks(c) {
 		want := BlockMamba2
 		if i == 9 || i == 18 || i == 27 || i == 36 || i == 45 || i == 56 {
 			want = BlockMHA

@@ -67,10 +67,10 @@ var (
 	mlxGranite = &mlxLM{
 		writable: func(c Config) error {
 			g := c.(*GraniteHybridConfig)
-			if g.HeadDim*g.NumAttentionHeads != g.HiddenSize && countBlocks(g.Layers, BlockAttention) > 0 {
+			if g.HeadDim*g.NumAttentionHeads != g.HiddenSize && hasBlock(g, BlockAttention) {
 				return mlxHeads(&g.QueryHeads, g.HiddenSize)
 			}
-			if countBlocks(g.Layers, BlockMamba2) == 0 {
+			if !hasBlock(g, BlockMamba2) {
 				return nil
 			}
 			return mlxGroups("mamba_n_groups", g.NGroups)
@@ -110,16 +110,6 @@ func mlxGroups(key string, groups int) error {
 // limitText spells a time_step_limit, also one that limits nothing.
 func limitText(limit [2]float64) string {
 	return "[" + formatFloat(limit[0]) + "," + formatFloat(limit[1]) + "]"
-}
-
-// extra returns the JSON text of an extra key, empty if it is not there.
-func (c *Common) extra(key string) string {
-	for _, x := range c.Extra {
-		if x.Key == key {
-			return x.Value
-		}
-	}
-	return ""
 }
 
 // longest states the longest text, if the file does not: mlx-lm demands the key and uses it only for a rotary embedding that

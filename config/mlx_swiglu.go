@@ -7,9 +7,9 @@ import "strconv"
 var mlxJamba = &mlxLM{
 	writable: func(c Config) error {
 		j := c.(*JambaConfig)
-		experts := j.count(BlockSwiGLUMoE) > 0
+		experts := hasBlock(j, BlockSwiGLUMoE)
 		switch {
-		case j.count(BlockMamba1) == 0 || j.count(BlockAttention) == 0:
+		case !hasBlock(j, BlockMamba1) || !hasBlock(j, BlockAttention):
 			return unsupported("attn_layer_period", "found %d: mlx-lm opens only models that have layers of Mamba-1 and of attention", j.Attention.Period)
 		case j.HeadDim*j.NumAttentionHeads != j.HiddenSize:
 			return mlxHeads(&j.QueryHeads, j.HiddenSize)
@@ -43,7 +43,7 @@ var mlxFalconH1 = &mlxLM{
 	},
 	stated: func(c Config) []Extra {
 		f := c.(*FalconH1Config)
-		return []Extra{{"head_dim", strconv.Itoa(f.HeadDim)}, {"mamba_d_ssm", strconv.Itoa(f.inner())}, {keyTheta, formatFloat(f.Rope.Theta)}}
+		return []Extra{{"head_dim", strconv.Itoa(f.HeadDim)}, {"mamba_d_ssm", strconv.Itoa(f.DInner())}, {keyTheta, formatFloat(f.Rope.Theta)}}
 	},
 	added: []string{keyTheta},
 	read: func(c Config) error {

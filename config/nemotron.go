@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
@@ -34,29 +35,16 @@ type NemotronHConfig struct {
 
 // NewNemotronH returns the defaults of transformers 5.24.
 func NewNemotronH() *NemotronHConfig {
-	pad, bos := 0, 1
 	return &NemotronHConfig{
 		notInOld: notInOld{NemotronH},
-		Common: Common{
+		Common: hybridDefaults(Common{
 			Architectures:    []string{"NemotronHForCausalLM"},
 			VocabSize:        131072,
 			HiddenSize:       4096,
 			StateSize:        128,
 			NumHiddenLayers:  4,
 			LayerNormEpsilon: 1e-5,
-			PadTokenID:       &pad,
-			BosTokenID:       &bos,
-			EosTokenID:       TokenIDs{IDs: []int{2}},
-			Expand:           2,
-			ConvKernel:       4,
-			UseConvBias:      true,
-			HiddenAct:        "silu",
-			InitializerRange: 0.02,
-			TimeStepMin:      0.001,
-			TimeStepMax:      0.1,
-			TimeStepFloor:    1e-4,
-			UseCache:         true,
-		},
+		}),
 		Layers:                          []Block{BlockMamba2, BlockMoE, BlockAttention, BlockMLP},
 		Mixer2:                          Mixer2{MambaNumHeads: 128, MambaHeadDim: 64, NGroups: 8, ChunkSize: 128},
 		QueryHeads:                      QueryHeads{NumAttentionHeads: 32, NumKeyValueHeads: 8, HeadDim: 128},
@@ -103,48 +91,32 @@ var (
 // Family returns NemotronH.
 func (c *NemotronHConfig) Family() Family { return NemotronH }
 
-// DInner returns mamba_num_heads*mamba_head_dim, of which expand says nothing.
-func (c *NemotronHConfig) DInner() int { return c.inner() }
-
-// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
-func (c *NemotronHConfig) ConvChannels() int { return c.inner() + 2*c.NGroups*c.StateSize }
+// ConvChannels implements Config.
+func (c *NemotronHConfig) ConvChannels() int { return c.convolved(c.StateSize) }
 
 // Validate implements Config.
 func (c *NemotronHConfig) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if len(c.Layers) != c.NumHiddenLayers {
-		return formatError(keyLayers, "found %s, expected %d", badfile.Count(len(c.Layers), "layer"), c.NumHiddenLayers)
-	}
-	if err := c.Mixer2.check("mamba_num_heads", "n_groups", c.StateSize); err != nil {
-		return err
-	}
-	if err := c.QueryHeads.check(); err != nil {
-		return err
-	}
-	if err := c.checkExperts(); err != nil {
-		return err
-	}
-	if err := c.checkSize(); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
+	return validate(c,
+		func() error { return c.checkLayers(keyLayers, c.Layers) },
+		func() error { return c.Mixer2.check("mamba_num_heads", "n_groups", c.StateSize) },
+		c.QueryHeads.check,
+		c.checkExperts,
+		c.checkSize,
+	)
 }
 
 // has reports whether any layer is such a block.
-func (c *NemotronHConfig) has(b Block) bool { return countBlocks(c.Layers, b) > 0 }
+func (c *NemotronHConfig) has(b Block) bool { return hasBlock(c, b) }
 
 // checkExperts reports a router that cannot choose as many experts as it must.
 func (c *NemotronHConfig) checkExperts() error {
-	if !c.has(BlockMoE) {
+	layers := len(layersWith(c, BlockMoE))
+	if layers == 0 {
 		return nil
 	}
 	switch within := c.NRoutedExperts / c.NGroup; {
-	case c.NRoutedExperts > maxExperts/countBlocks(c.Layers, BlockMoE):
-		return formatError("n_routed_experts", "found %d in each of %d layers, expected at most %d in all", c.NRoutedExperts,
-			countBlocks(c.Layers, BlockMoE), maxExperts)
+	case c.NRoutedExperts > maxExperts/layers:
+		return formatError("n_routed_experts", "found %d in each of %d layers, expected at most %d in all", c.NRoutedExperts, layers, maxExperts)
 	case c.NRoutedExperts%c.NGroup != 0:
 		return formatError("n_group", "found %d, which does not divide n_routed_experts %d", c.NGroup, c.NRoutedExperts)
 	case within < 2:
@@ -184,25 +156,16 @@ func (c *NemotronHConfig) latent() int {
 
 // Clone implements Config.
 func (c *NemotronHConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	d.Layers = append([]Block(nil), c.Layers...)
-	return &d
+	d := copyOf(c)
+	d.Layers = slices.Clone(c.Layers)
+	return d
 }
 
 // EncodeHF implements Config.
 func (c *NemotronHConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *NemotronHConfig) Blocks() [][]Block {
-	list := make([][]Block, len(c.Layers))
-	for i := range list {
-		list[i] = c.layer(i)
-	}
-	return list
-}
-
-func (c *NemotronHConfig) layer(i int) []Block { return c.Layers[i : i+1 : i+1] }
+// Layer implements Config.
+func (c *NemotronHConfig) Layer(i int) []Block { return blockOf(c.Layers, i) }
 
 // Summary implements Config.
 func (c *NemotronHConfig) Summary() string {
@@ -221,15 +184,8 @@ func (c *NemotronHConfig) fields() []field {
 	mlp.check = func() bool { return c.MLPHiddenAct == "relu2" }
 	mlp.want, mlp.unsupported = `"relu2"`, true
 	mixers, attention, experts := c.has(BlockMamba2), c.has(BlockAttention), c.has(BlockMoE)
-	return append(c.QueryHeads.fields(attention),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		layersField(keyLayers, &c.Layers, nemotronKinds...).deciding(Results),
-		epsilonField("layer_norm_epsilon", &c.LayerNormEpsilon).deciding(Results),
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
+	layers := layersField(keyLayers, &c.Layers, nemotronKinds...).deciding(Results)
+	return slices.Concat(c.QueryHeads.fields(attention), c.modelFields("layer_norm_epsilon", layers), []field{
 		intField("head_dim", &c.HeadDim, 1, maxInner).deciding(Results).counting(attention), // the shapes show its products with the heads
 
 		intField("ssm_state_size", &c.StateSize, 1, maxInner).deciding(Results).counting(mixers), // the shapes show its product with n_groups
@@ -237,7 +193,7 @@ func (c *NemotronHConfig) fields() []field {
 		intField("mamba_head_dim", &c.MambaHeadDim, 1, maxWidth).deciding(Tensors),
 		intField("n_groups", &c.NGroups, 1, maxInner).deciding(Results).counting(mixers),
 		intField("conv_kernel", &c.ConvKernel, 1, maxInner).deciding(Tensors),
-		activationField("mamba_hidden_act", &c.HiddenAct).deciding(Nothing),
+		c.siluField("mamba_hidden_act"),
 		boolField("use_bias", &c.UseBias).deciding(Tensors),
 		boolField("use_conv_bias", &c.UseConvBias).deciding(Tensors),
 		intField("chunk_size", &c.ChunkSize, 1, maxWidth).deciding(Nothing),
@@ -259,26 +215,17 @@ func (c *NemotronHConfig) fields() []field {
 		intField("topk_group", &c.TopKGroup, 1, maxInner).deciding(Results).counting(experts),
 		boolField("norm_topk_prob", &c.NormTopKProb).deciding(Results).counting(experts),
 		scaleField("routed_scaling_factor", &c.RoutedScalingFactor).deciding(Results).counting(experts),
-
-		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
-		boolField("use_cache", &c.UseCache).deciding(Nothing),
-		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
-		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
-	)
+	}, c.runFields())
 }
 
 func (c *NemotronHConfig) handles() []handle {
-	queries, keys := c.widths()
 	latent, projected := c.latent(), c.MoELatentSize > 0
 	biased := projected && c.MLPBias
-	return append(c.Mixer2.handles(),
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize),
-		size("E", &c.NRoutedExperts), size("X", &c.MoEIntermediateSize), size("S", &c.MoESharedExpertIntermediateSize), size("Z", &latent),
+	return slices.Concat(c.sizes(), c.Mixer2.handles(), c.QueryHeads.handles(), []handle{
+		size("F", &c.IntermediateSize), size("E", &c.NRoutedExperts), size("X", &c.MoEIntermediateSize), size("S", &c.MoESharedExpertIntermediateSize), size("Z", &latent),
 		toggle("use_bias", &c.UseBias), toggle("use_conv_bias", &c.UseConvBias), toggle("mlp_bias", &c.MLPBias),
 		toggle("moe_latent_size", &projected), toggle("moe_latent_bias", &biased), // of projections to moe_latent_size and back
-	)
+	})
 }
 
 func (c *NemotronHConfig) settle(shown Sizes) { c.Mixer2.settle(shown, &c.StateSize) }

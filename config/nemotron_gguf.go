@@ -37,9 +37,9 @@ func (c *NemotronHConfig) ggufKeys() []GGUFKey {
 	if c.has(BlockMoE) {
 		feed = c.MoEIntermediateSize
 	}
-	l.add(ggufFeed, perLayer(c.Layers, feed, BlockMLP, BlockMoE))
+	l.add(ggufFeed, perLayer(c, feed, BlockMLP, BlockMoE))
 	l.add(ggufHeads, c.NumAttentionHeads)
-	l.add(ggufKeyHeads, perLayer(c.Layers, c.NumKeyValueHeads, BlockAttention))
+	l.add(ggufKeyHeads, perLayer(c, c.NumKeyValueHeads, BlockAttention))
 	if theta := c.theta(); theta > 0 {
 		l.add(ggufTheta, theta) // by which nothing is turned
 	}

@@ -209,13 +209,8 @@ const (
 
 // extraInt returns an extra key that is an integer.
 func (c *Common) extraInt(key string) (int, bool) {
-	for _, e := range c.Extra {
-		if e.Key == key {
-			n, err := strconv.Atoi(e.Value)
-			return n, err == nil
-		}
-	}
-	return 0, false
+	n, err := strconv.Atoi(c.extra(key))
+	return n, err == nil
 }
 
 // originalFile is a config.json of the original layout: its 12 keys, in mamba_ssm's order.
@@ -276,7 +271,7 @@ func encodeOriginal(o *originalFile, err error) ([]byte, error) {
 }
 
 func (c *Common) fusedAddNorm() bool {
-	return !slices.Contains(c.Extra, Extra{"fused_add_norm", "false"})
+	return c.extra("fused_add_norm") != "false"
 }
 
 // unpadded returns a vocab_size and a multiple that pad up to the rows there are: those the model came with, or else
@@ -310,19 +305,18 @@ func (m *mambaSSM) state(c Config) (map[string]json.RawMessage, error) {
 			return nil, checkFields([]field{f})
 		}
 	}
-	for _, e := range c.Shared().Extra {
-		if e.Key != keySSM {
-			continue
-		}
-		v, err := jsonobj.ParseValue(e.Value)
-		if err != nil {
-			return nil, formatError(e.Key, "%s", err)
-		}
-		members, _ := v.Members()
-		for _, x := range members {
-			if _, taken := set[x.Key]; !taken && (m.lenient || slices.Contains(m.kept, x.Key)) {
-				set[x.Key] = json.RawMessage(finite(x.Value.Compact())) // a transformers config may say Infinity
-			}
+	extra := c.Shared().extra(keySSM)
+	if extra == "" {
+		return set, nil
+	}
+	v, err := jsonobj.ParseValue(extra)
+	if err != nil {
+		return nil, formatError(keySSM, "%s", err)
+	}
+	members, _ := v.Members()
+	for _, x := range members {
+		if _, taken := set[x.Key]; !taken && (m.lenient || slices.Contains(m.kept, x.Key)) {
+			set[x.Key] = json.RawMessage(finite(x.Value.Compact())) // a transformers config may say Infinity
 		}
 	}
 	return set, nil

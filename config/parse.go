@@ -17,6 +17,7 @@ const (
 	MaxFile = 16 << 20
 
 	keyModelType = "model_type"
+	keyTied      = "tie_word_embeddings"
 )
 
 // LoadHF reads the transformers config.json at path, or in the folder at path. Beside the errors of ParseHF

@@ -20,16 +20,11 @@ func SharedBlocks(c Config) map[int]Shared {
 	return nil
 }
 
-// sharedIn returns the shared blocks of a list of layers. The layers with one take the blocks in turns. If they are not tied, each
-// layer has weights of its own.
-func sharedIn(layers []Block, blocks int, tied bool) map[int]Shared {
+// sharedIn returns the shared blocks of a model. Its layers with one take the blocks in turns. If they are not tied, each layer has
+// weights of its own.
+func sharedIn(c Config, blocks int, tied bool) map[int]Shared {
 	list := make(map[int]Shared)
-	var at []int
-	for l, b := range layers {
-		if b == BlockSharedAttention {
-			at = append(at, l)
-		}
-	}
+	at := layersWith(c, BlockSharedAttention)
 	uses := make([][]int, min(blocks, len(at)))
 	for use := range at {
 		uses[use%blocks] = append(uses[use%blocks], use)
@@ -45,8 +40,8 @@ func sharedIn(layers []Block, blocks int, tied bool) map[int]Shared {
 }
 
 // checkUses refuses more narrow products than make sense, if layers that are not tied have all those of their block.
-func checkUses(layers []Block, blocks int, tied bool) error {
-	if n := countBlocks(layers, BlockSharedAttention); !tied && n*n/blocks > maxExperts {
+func checkUses(c Config, blocks int, tied bool) error {
+	if n := len(layersWith(c, BlockSharedAttention)); !tied && n*n/blocks > maxExperts {
 		return formatError("num_mem_blocks", "found %d for %d layers that tie_word_embeddings false leaves untied, expected at most %d adapters in all", blocks, n, maxExperts)
 	}
 	return nil

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
@@ -30,30 +31,17 @@ type ZambaConfig struct {
 
 // NewZamba returns the defaults of transformers 5.24.
 func NewZamba() *ZambaConfig {
-	pad, bos := 0, 1
 	c := &ZambaConfig{
 		notInOld: notInOld{Zamba},
-		Common: Common{
+		Common: hybridDefaults(Common{
 			Architectures:     []string{"ZambaForCausalLM"},
 			VocabSize:         32000,
 			HiddenSize:        3712,
 			StateSize:         16,
 			NumHiddenLayers:   76,
 			LayerNormEpsilon:  1e-5,
-			PadTokenID:        &pad,
-			BosTokenID:        &bos,
-			EosTokenID:        TokenIDs{IDs: []int{2}},
-			Expand:            2,
-			ConvKernel:        4,
-			UseConvBias:       true,
-			HiddenAct:         "silu",
-			InitializerRange:  0.02,
-			TimeStepMin:       0.001,
-			TimeStepMax:       0.1,
-			TimeStepFloor:     1e-4,
-			UseCache:          true,
 			TieWordEmbeddings: true,
-		},
+		}),
 		QueryHeads:       QueryHeads{NumAttentionHeads: 16, NumKeyValueHeads: 16, HeadDim: 464},
 		NumMambaHeads:    2,
 		TimeStepRank:     232,
@@ -101,13 +89,16 @@ func (c *ZambaConfig) ConvChannels() int { return c.DInner() }
 
 // Validate implements Config.
 func (c *ZambaConfig) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if len(c.Layers) != c.NumHiddenLayers {
-		return formatError(keyLayers, "found %s, expected num_hidden_layers %d", badfile.Count(len(c.Layers), "layer"), c.NumHiddenLayers)
-	}
+	return validate(c,
+		func() error { return c.checkLayers(keyLayers, c.Layers) },
+		c.checkHeads,
+		c.QueryHeads.check,
+		c.checkSize,
+	)
+}
+
+// checkHeads reports heads that do not make up their channels.
+func (c *ZambaConfig) checkHeads() error {
 	inner, err := c.expanded()
 	switch {
 	case err != nil:
@@ -117,46 +108,42 @@ func (c *ZambaConfig) Validate() error {
 	case c.AttentionSize != 2*c.HiddenSize:
 		return formatError("attention_hidden_size", "found %d, expected 2*hidden_size = %d: attention reads the stream and the embeddings", c.AttentionSize, 2*c.HiddenSize)
 	}
-	if err := c.QueryHeads.check(); err != nil {
-		return err
-	}
-	d, i, hybrid := float64(c.HiddenSize), float64(inner), float64(countBlocks(c.Layers, BlockSharedAttention))
+	return nil
+}
+
+// checkSize bounds the weights and the states of one sequence together.
+func (c *ZambaConfig) checkSize() error {
+	d, i, hybrid := float64(c.HiddenSize), float64(c.DInner()), float64(len(layersWith(c, BlockSharedAttention)))
 	selected := float64(c.TimeStepRank) + 2*float64(c.StateSize)
 	mixer := d*(3*i+1) + i*(float64(c.ConvKernel)*2+3*float64(c.StateSize)+2*selected+4)
 	shared := 2*c.QueryHeads.weights(d) + d*(3*float64(c.IntermediateSize)+4+d) + 2*float64(c.HeadDim)*float64(c.NumKeyValueHeads)
-	if err := checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*mixer + hybrid*shared); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
+	return checkBytes(2*float64(c.VocabSize)*d + float64(c.NumHiddenLayers)*mixer + hybrid*shared)
 }
 
 // Clone implements Config.
 func (c *ZambaConfig) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	d.Layers = append([]Block(nil), c.Layers...)
-	return &d
+	d := copyOf(c)
+	d.Layers = slices.Clone(c.Layers)
+	return d
 }
 
 // EncodeHF implements Config.
 func (c *ZambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *ZambaConfig) Blocks() [][]Block { return blocksOfZamba(c.Layers, BlockJoinedZamba) }
+// Layer implements Config.
+func (c *ZambaConfig) Layer(i int) []Block { return layerOfZamba(c.Layers, i, BlockJoinedZamba) }
 
-// blocksOfZamba are the blocks of layers that are a mixer, or hybrid: a shared block, a projection, and a mixer that reads what they give.
-func blocksOfZamba(layers []Block, joined Block) [][]Block {
-	list := make([][]Block, len(layers))
-	for i, b := range layers {
-		if list[i] = []Block{b}; b == BlockSharedAttention {
-			list[i] = []Block{b, BlockSharedMLP, BlockLinear, joined}
-		}
+// layerOfZamba returns the blocks of a layer that is a mixer, or hybrid: a shared block, a projection, and a mixer that reads what
+// they give.
+func layerOfZamba(layers []Block, i int, joined Block) []Block {
+	if i < len(layers) && layers[i] == BlockSharedAttention {
+		return blockOf(layers, i, BlockSharedMLP, BlockLinear, joined)
 	}
-	return list
+	return blockOf(layers, i)
 }
 
 // shared implements sharer: there is one block, which transformers ties if tie_word_embeddings is true.
-func (c *ZambaConfig) shared() map[int]Shared { return sharedIn(c.Layers, 1, c.TieWordEmbeddings) }
+func (c *ZambaConfig) shared() map[int]Shared { return sharedIn(c, 1, c.TieWordEmbeddings) }
 
 // Summary implements Config.
 func (c *ZambaConfig) Summary() string {
@@ -165,65 +152,43 @@ func (c *ZambaConfig) Summary() string {
 }
 
 func (c *ZambaConfig) fields() []field {
-	shared := countBlocks(c.Layers, BlockSharedAttention) > 0
-	return append(c.QueryHeads.fields(shared),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth/2).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
+	shared := hasBlock(c, BlockSharedAttention)
+	layers := []field{
+		c.depthField(),
 		layersField(keyLayers, &c.Layers, zambaKinds...).deciding(Results),
 		intField("attn_layer_period", &c.Period, 1, maxLayers).deciding(Nothing), // the list has what follows from it
 		intField("attn_layer_offset", &c.Offset, 0, maxLayers).deciding(Nothing),
-		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
-
+	}
+	return slices.Concat(c.QueryHeads.fields(shared), c.modelFields("rms_norm_eps", layers...), []field{
+		c.tiedField(),
 		statedIntField("attention_hidden_size", &c.AttentionSize, &c.AttentionStated).deciding(Nothing), // there is one
 		statedIntField("attention_head_dim", &c.HeadDim, &c.HeadDimStated).deciding(Results).counting(shared),
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).counting(shared),
 		gatedField("hidden_act", &c.Activation).deciding(Results).counting(shared),
-		activationField("hidden_mamba_act", &c.HiddenAct).deciding(Nothing), // there is one activation, under two names
-
+		c.siluField("hidden_mamba_act"),
 		intField("n_mamba_heads", &c.NumMambaHeads, 1, maxWidth).deciding(Tensors),
-		intField("mamba_d_state", &c.StateSize, 1, maxInner).deciding(Tensors),
-		intField("mamba_d_conv", &c.ConvKernel, 1, maxInner).deciding(Tensors),
-		intField("mamba_expand", &c.Expand, 1, maxInner).deciding(Tensors),
-		rankField("mamba_dt_rank", &c.TimeStepRank).deciding(Tensors),
-		boolField("mamba_conv_bias", &c.UseConvBias).deciding(Tensors),
-		boolField("mamba_proj_bias", &c.UseBias).deciding(Tensors),
+	}, c.mixer1Fields(&c.TimeStepRank, true), []field{
 		floatField("time_step_min", &c.TimeStepMin).deciding(Nothing),
 		floatField("time_step_max", &c.TimeStepMax).deciding(Nothing),
 		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing),
-
-		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
-		boolField("use_cache", &c.UseCache).deciding(Nothing),
-		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
-		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
-	)
+	}, c.runFields())
 }
 
 func (c *ZambaConfig) handles() []handle {
-	queries, keys := c.widths()
 	dim := c.DInner()
 	if c.NumMambaHeads > 0 {
 		dim /= c.NumMambaHeads
 	}
-	return []handle{
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("H", &c.NumMambaHeads), size("P", &dim), size("R", &c.TimeStepRank), size("Q", &queries), size("KV", &keys), size("F", &c.IntermediateSize),
-		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
-	}
+	return slices.Concat(c.sizes(), c.QueryHeads.handles(), []handle{
+		size("H", &c.NumMambaHeads), size("P", &dim), size("R", &c.TimeStepRank), size("F", &c.IntermediateSize),
+		toggle("mamba_proj_bias", &c.UseBias), toggle("mamba_conv_bias", &c.UseConvBias), toggle(keyTied, &c.TieWordEmbeddings),
+	})
 }
 
 func (c *ZambaConfig) settle(shown Sizes) {
 	c.fitExpand(shown["H"] * shown["P"])
 	c.AttentionSize = 2 * c.HiddenSize
-	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
-		c.HeadDim = c.AttentionSize / c.NumAttentionHeads
-	}
+	c.QueryHeads.divide(c.AttentionSize)
 }
 
 func (c *ZambaConfig) parse(keys jsonobj.Members) error {
@@ -244,9 +209,7 @@ func (c *ZambaConfig) parse(keys jsonobj.Members) error {
 	if !c.AttentionStated {
 		c.AttentionSize = 2 * c.HiddenSize
 	}
-	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
-		c.HeadDim = 2 * c.HiddenSize / c.NumAttentionHeads
-	}
+	c.QueryHeads.divide(2 * c.HiddenSize)
 	return c.Validate()
 }
 

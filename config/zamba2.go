@@ -2,8 +2,8 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
@@ -16,8 +16,7 @@ type Zamba2Config struct {
 	Common         // TimeStepMin is a lower limit of dt in full passes of transformers on a CPU, and of no other program
 	Layers []Block // BlockMamba2, or BlockSharedAttention for a hybrid layer
 	Mixer2
-	QueryHeads
-	HeadDimStated bool // otherwise attention_head_dim is 2·D/q
+	QueryHeads // HeadDim is 2·D/q unless it is stated
 
 	IntermediateSize int    // F
 	Activation       string // hidden_act, of the MLP: "gelu", or "silu" alias "swish"
@@ -30,30 +29,17 @@ type Zamba2Config struct {
 
 // NewZamba2 returns the defaults of transformers 5.24.
 func NewZamba2() *Zamba2Config {
-	pad, bos := 0, 1
 	c := &Zamba2Config{
 		notInOld: notInOld{Zamba2},
-		Common: Common{
+		Common: hybridDefaults(Common{
 			Architectures:     []string{"Zamba2ForCausalLM"},
 			VocabSize:         32000,
 			HiddenSize:        2560,
 			StateSize:         64,
 			NumHiddenLayers:   54,
 			LayerNormEpsilon:  1e-5,
-			PadTokenID:        &pad,
-			BosTokenID:        &bos,
-			EosTokenID:        TokenIDs{IDs: []int{2}},
-			Expand:            2,
-			ConvKernel:        4,
-			UseConvBias:       true,
-			HiddenAct:         "silu",
-			InitializerRange:  0.02,
-			TimeStepMin:       0.001,
-			TimeStepMax:       0.1,
-			TimeStepFloor:     1e-4,
-			UseCache:          true,
 			TieWordEmbeddings: true,
-		},
+		}),
 		Layers:           repeated(BlockMamba2, 54),
 		Mixer2:           Mixer2{MambaNumHeads: 8, MambaHeadDim: 640, NGroups: 1, ChunkSize: 256},
 		QueryHeads:       QueryHeads{NumAttentionHeads: 32, NumKeyValueHeads: 32, HeadDim: 160},
@@ -84,21 +70,22 @@ var zamba2Kinds = []Block{BlockMamba2, BlockSharedAttention}
 // Family returns Zamba2.
 func (c *Zamba2Config) Family() Family { return Zamba2 }
 
-// DInner returns n_mamba_heads*MambaHeadDim, which Validate makes sure is mamba_expand*hidden_size.
-func (c *Zamba2Config) DInner() int { return c.inner() }
-
-// ConvChannels returns C, the channels of the convolution: those of x, of B and of C, in this order.
-func (c *Zamba2Config) ConvChannels() int { return c.inner() + 2*c.NGroups*c.StateSize }
+// ConvChannels implements Config.
+func (c *Zamba2Config) ConvChannels() int { return c.convolved(c.StateSize) }
 
 // Validate implements Config.
 func (c *Zamba2Config) Validate() error {
-	fields := c.fields()
-	if err := checkFields(fields); err != nil {
-		return err
-	}
-	if len(c.Layers) != c.NumHiddenLayers {
-		return formatError(keyLayers, "found %s, expected num_hidden_layers %d", badfile.Count(len(c.Layers), "layer"), c.NumHiddenLayers)
-	}
+	return validate(c,
+		func() error { return c.checkLayers(keyLayers, c.Layers) },
+		c.checkHeads,
+		c.QueryHeads.check,
+		c.checkShared,
+		c.checkSize,
+	)
+}
+
+// checkHeads reports heads that do not make up their channels.
+func (c *Zamba2Config) checkHeads() error {
 	inner, err := c.expanded()
 	if err != nil {
 		return err
@@ -106,27 +93,15 @@ func (c *Zamba2Config) Validate() error {
 	if int64(c.MambaNumHeads)*int64(c.MambaHeadDim) != int64(inner) {
 		return formatError("n_mamba_heads", "found %d heads of %d channels, expected mamba_expand*hidden_size = %d", c.MambaNumHeads, c.MambaHeadDim, inner)
 	}
-	if err := c.Mixer2.check("n_mamba_heads", "mamba_ngroups", c.StateSize); err != nil {
-		return err
-	}
-	if err := c.checkShared(); err != nil {
-		return err
-	}
-	if err := c.checkSize(); err != nil {
-		return err
-	}
-	return checkExtra(c.Extra, fields)
+	return c.Mixer2.check("n_mamba_heads", "mamba_ngroups", c.StateSize)
 }
 
 // checkShared reports sizes of a shared block that do not fit together.
 func (c *Zamba2Config) checkShared() error {
-	if err := c.QueryHeads.check(); err != nil {
-		return err
-	}
 	if queries, keys := c.widths(); c.AttentionAdapter && (queries != 2*c.HiddenSize || keys != queries) {
 		return formatError("use_shared_attention_adapter", "found true with %d channels of queries and %d of keys, expected 2*hidden_size = %d of both", queries, keys, 2*c.HiddenSize)
 	}
-	if err := checkUses(c.Layers, c.NumMemBlocks, c.TieWordEmbeddings); err != nil {
+	if err := checkUses(c, c.NumMemBlocks, c.TieWordEmbeddings); err != nil {
 		return err
 	}
 	if c.UseMemRope {
@@ -137,7 +112,7 @@ func (c *Zamba2Config) checkShared() error {
 
 // checkSize bounds the weights and the states of one sequence together.
 func (c *Zamba2Config) checkSize() error {
-	d, f, r, hybrid := float64(c.HiddenSize), float64(c.IntermediateSize), float64(c.AdapterRank), float64(countBlocks(c.Layers, BlockSharedAttention))
+	d, f, r, hybrid := float64(c.HiddenSize), float64(c.IntermediateSize), float64(c.AdapterRank), float64(len(layersWith(c, BlockSharedAttention)))
 	blocks := min(float64(c.NumMemBlocks), hybrid)
 	uses := hybrid
 	if !c.TieWordEmbeddings {
@@ -150,21 +125,20 @@ func (c *Zamba2Config) checkSize() error {
 
 // Clone implements Config.
 func (c *Zamba2Config) Clone() Config {
-	d := *c
-	d.Common = c.Common.clone()
-	d.Layers = append([]Block(nil), c.Layers...)
-	return &d
+	d := copyOf(c)
+	d.Layers = slices.Clone(c.Layers)
+	return d
 }
 
 // EncodeHF implements Config.
 func (c *Zamba2Config) EncodeHF() ([]byte, error) { return encodeHF(c) }
 
-// Blocks implements Config.
-func (c *Zamba2Config) Blocks() [][]Block { return blocksOfZamba(c.Layers, BlockJoinedMamba2) }
+// Layer implements Config.
+func (c *Zamba2Config) Layer(i int) []Block { return layerOfZamba(c.Layers, i, BlockJoinedMamba2) }
 
 // shared implements sharer. The blocks are those that transformers ties, which it does if tie_word_embeddings is true.
 func (c *Zamba2Config) shared() map[int]Shared {
-	return sharedIn(c.Layers, c.NumMemBlocks, c.TieWordEmbeddings)
+	return sharedIn(c, c.NumMemBlocks, c.TieWordEmbeddings)
 }
 
 // Summary implements Config.
@@ -174,19 +148,10 @@ func (c *Zamba2Config) Summary() string {
 }
 
 func (c *Zamba2Config) fields() []field {
-	shared := countBlocks(c.Layers, BlockSharedAttention) > 0
-	return append(c.QueryHeads.fields(shared),
-		classesField("architectures", &c.Architectures).deciding(Nothing),
-		intField("vocab_size", &c.VocabSize, 1, maxWidth).deciding(Tensors),
-		intField("hidden_size", &c.HiddenSize, 1, maxWidth).deciding(Tensors),
-		intField("num_hidden_layers", &c.NumHiddenLayers, 1, maxLayers).deciding(Tensors),
-		layersField(keyLayers, &c.Layers, zamba2Kinds...).deciding(Results),
-		epsilonField("rms_norm_eps", &c.LayerNormEpsilon).deciding(Results),
-		idField("pad_token_id", &c.PadTokenID).deciding(Nothing),
-		idField("bos_token_id", &c.BosTokenID).deciding(Nothing),
-		idsField(KeyEOS, &c.EosTokenID).deciding(Nothing),
-		boolField("tie_word_embeddings", &c.TieWordEmbeddings).deciding(Tensors),
-
+	shared := hasBlock(c, BlockSharedAttention)
+	layers := layersField(keyLayers, &c.Layers, zamba2Kinds...).deciding(Results)
+	return slices.Concat(c.QueryHeads.fields(shared), c.modelFields("rms_norm_eps", c.depthField(), layers), []field{
+		c.tiedField(),
 		statedIntField("attention_head_dim", &c.HeadDim, &c.HeadDimStated).deciding(Results).counting(shared), // the shapes show its products with the heads
 		boolField("use_mem_rope", &c.UseMemRope).deciding(Results).counting(shared),
 		ropeField("rope_parameters", &c.Rope, func() bool { return c.UseMemRope }).deciding(Results).counting(shared),
@@ -206,30 +171,20 @@ func (c *Zamba2Config) fields() []field {
 		epsilonField("time_step_min", &c.TimeStepMin).deciding(Nothing), // of what was trained; see Zamba2Config
 		floatField("time_step_max", &c.TimeStepMax).deciding(Nothing),
 		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing),
-
-		floatField("initializer_range", &c.InitializerRange).deciding(Nothing),
-		boolField("use_cache", &c.UseCache).deciding(Nothing),
-		optionalBoolField("output_hidden_states", &c.OutputHiddenStates).deciding(Nothing),
-		dtypeField("torch_dtype", &c.DType).deciding(Nothing),
-		dtypeAliasField("dtype", &c.DType).deciding(Nothing),
-	)
+	}, c.runFields())
 }
 
 func (c *Zamba2Config) handles() []handle {
-	queries, keys := c.widths()
-	return append(c.Mixer2.handles(),
-		size("V", &c.VocabSize), size("D", &c.HiddenSize), size("L", &c.NumHiddenLayers), size("N", &c.StateSize), size("K", &c.ConvKernel),
-		size("Q", &queries), size("KV", &keys), size("q", &c.NumAttentionHeads), size("kv", &c.NumKeyValueHeads), size("F", &c.IntermediateSize), size("r", &c.AdapterRank),
-		toggle("add_bias_linear", &c.UseBias), toggle("use_shared_attention_adapter", &c.AttentionAdapter), toggle("tie_word_embeddings", &c.TieWordEmbeddings),
-	)
+	return slices.Concat(c.sizes(), c.Mixer2.handles(), c.QueryHeads.handles(), []handle{
+		size("F", &c.IntermediateSize), size("r", &c.AdapterRank),
+		toggle("add_bias_linear", &c.UseBias), toggle("use_shared_attention_adapter", &c.AttentionAdapter), toggle(keyTied, &c.TieWordEmbeddings),
+	})
 }
 
 func (c *Zamba2Config) settle(shown Sizes) {
 	c.fitExpand(shown["I"])
 	c.Mixer2.settle(shown, &c.StateSize)
-	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
-		c.HeadDim = 2 * c.HiddenSize / c.NumAttentionHeads
-	}
+	c.QueryHeads.divide(2 * c.HiddenSize)
 }
 
 // zamba2Aliases are keys that the class takes for others.
@@ -241,7 +196,7 @@ func (c *Zamba2Config) parse(keys jsonobj.Members) error {
 		return formatError(keyLayers, `%s, expected "linear_attention" (or "mamba") or "hybrid"`, odd)
 	}
 	layers := c.Layers
-	c.NumKeyValueHeads, c.IntermediateSize = 0, 0
+	c.NumKeyValueHeads, c.IntermediateSize, c.MambaHeadDim = 0, 0, rankAuto
 	if _, err := decode(keys, c.fields(), &c.Common); err != nil {
 		return err
 	}
@@ -251,21 +206,12 @@ func (c *Zamba2Config) parse(keys jsonobj.Members) error {
 	if !has(keys, keyLayers) {
 		c.Layers = layers
 	}
-	if c.NumKeyValueHeads == 0 {
-		c.NumKeyValueHeads = c.NumAttentionHeads
-	}
+	c.QueryHeads.complete(2 * c.HiddenSize)
 	if c.IntermediateSize == 0 && 0 < c.HiddenSize && c.HiddenSize <= maxWidth/4 {
 		c.IntermediateSize = 4 * c.HiddenSize
 	}
-	if !c.HeadDimStated && c.NumAttentionHeads > 0 {
-		c.HeadDim = 2 * c.HiddenSize / c.NumAttentionHeads
-	}
-	if c.MambaNumHeads > 0 {
-		inner, err := c.expanded()
-		if err != nil {
-			return err
-		}
-		c.MambaHeadDim = inner / c.MambaNumHeads
+	if err := c.Mixer2.divide(c.expanded()); err != nil {
+		return err
 	}
 	return c.Validate()
 }

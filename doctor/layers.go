@@ -36,7 +36,7 @@ func (d *doctor) nameLayers() {
 	if err != nil {
 		return
 	}
-	if before, err := d.parseText(object(d.raw)); err == nil && reflect.DeepEqual(before.Blocks(), cfg.Blocks()) {
+	if before, err := d.parseText(object(d.raw)); err == nil && reflect.DeepEqual(config.Blocks(before), config.Blocks(cfg)) {
 		return
 	}
 	d.raw = merged(keys, d.raw, nil)

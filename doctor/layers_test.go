@@ -39,7 +39,7 @@ func TestLayersFromTensors(t *testing.T) {
 			if len(findings) > 0 {
 				lost++
 			}
-			if got, want := ck.Config().Blocks(), whole.Config().Blocks(); ck.Check() != nil || !reflect.DeepEqual(got, want) {
+			if got, want := config.Blocks(ck.Config()), config.Blocks(whole.Config()); ck.Check() != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s: found %v, want %v: %v", file, got, want, ck.Check())
 			}
 			ck.Close()

@@ -48,6 +48,11 @@ func scanned(layer []blocks.Spec, sequences int) []int {
 	return nil
 }
 
+// scans reports whether a scan moves the state of any layer on.
+func (m *Model) scans() bool {
+	return slices.ContainsFunc(m.states, func(layer []blocks.Spec) bool { return scanned(layer, 1) != nil })
+}
+
 // repeat returns n copies of each.
 func (s carries) repeat(n int) carries {
 	if s == nil {

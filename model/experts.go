@@ -9,10 +9,11 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// experts is a mixture of experts (Shazeer and others 2017, arXiv:1701.06538): of many feed-forward blocks a token passes the
-// few that a router chooses. Routers are those of DeepSeek-V3 (2024, arXiv:2412.19437, section 2.1.2), which Nemotron-H has, and
-// of Granite; latent projections are those of Nemotron 3 Super. The steps are those of forward in NemotronHMoE and
-// GraniteMoeHybridMoE of transformers.
+// experts is a mixture of experts (Shazeer and others 2017, arXiv:1701.06538): of many feed-forward blocks, each token passes
+// through the few that a router chooses. There are three routers. Nemotron-H has that of DeepSeek-V3 (2024, arXiv:2412.19437, section
+// 2.1.2): sigmoids with a correction, perhaps by groups. Granite's weights are a softmax over the chosen experts, Jamba's over all
+// of them. Latent projections are those of Nemotron 3 Super. The steps follow forward in NemotronHMoE, GraniteMoeHybridMoE and
+// JambaSparseMoeBlock of transformers.
 type experts struct {
 	*blocks.ExpertSizes
 

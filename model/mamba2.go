@@ -101,10 +101,7 @@ func (m *mamba2) forward(c *chunk) {
 func (m *mamba2) scale(c *chunk, row span, lo, hi int) {
 	width := m.inProj.Rows
 	for t := range row.tokens {
-		proj := c.scratch[m.proj][(row.from+t)*width:][lo:hi]
-		for i, factor := range m.sections[lo:hi] {
-			proj[i] *= factor
-		}
+		kernel.ScaleEach(c.scratch[m.proj][(row.from+t)*width:][lo:hi], m.sections[lo:hi])
 	}
 }
 

@@ -19,9 +19,9 @@ type mamba3 struct {
 	scan    kernel.Trapezoid
 	outProj weight // [D, I]
 
-	proj array // [B·T, 2I+2RGN+3H+A]
+	proj, turns array // [B·T, 2I+2RGN+3H+A], [B·T, 2, A]
 
-	recurring channelFunc // recur
+	turning, recurring channelFunc // turn and recur
 }
 
 func newMamba3(b binder, s *scratch, sizes *blocks.Mamba3Sizes) *mamba3 {
@@ -38,11 +38,15 @@ func newMamba3(b binder, s *scratch, sizes *blocks.Mamba3Sizes) *mamba3 {
 		},
 		outProj: matrix(b, "out_proj.weight"),
 		proj:    s.reserve("in_proj", sizes.Projected()),
+		turns:   s.reserve("angles", 2*sizes.Angles),
+	}
+	if b.Err() == nil {
+		m.scan.Ready()
 	}
 	each := sizes.Rank * sizes.Groups
 	m.normBC = slices.Concat(slices.Repeat(vector(b, "B_norm.weight"), each), slices.Repeat(vector(b, "C_norm.weight"), each))
 	m.partsBC = slices.Repeat([]int{sizes.StateSize}, 2*each)
-	m.recurring = m.recur
+	m.turning, m.recurring = m.turn, m.recur
 	return m
 }
 
@@ -57,19 +61,35 @@ func (m *mamba3) forward(c *chunk) {
 	// 2. RMS norms of B and C.                          [B·T, R, G, N], in place
 	c.normRows(rowNorm{y: proj[2*I:], x: proj[2*I:], stride: width, parts: m.partsBC, weight: m.normBC, eps: m.NormEps})
 
-	// 3. Discretisation, rotation and recurrence of each head, its output gated.           [B·T, I], over x
+	// 3. How fast the states turn, which all heads share.          angles [B·T, A] → π·tanh [B·T, 2, A]
+	c.each(m.Angles, 8, m.turning)
+
+	// 4. Discretisation, rotation and recurrence of each head, its output gated.           [B·T, I], over x
 	c.each(m.Heads, 1, m.recurring)
 
-	// 4. Projection back.                               y [B·T, I] → out [B·T, D]
+	// 5. Projection back.                               y [B·T, I] → out [B·T, D]
 	c.matMul(c.out, &m.outProj, proj[I:], width, nil)
 }
 
-// recur is step 3 for the heads lo to hi of one sequence.
+// turn is step 3 for the angles lo to hi of one sequence.
+func (m *mamba3) turn(c *chunk, row span, lo, hi int) {
+	rows := m.rows(c, row)
+	m.scan.TurnRates(&rows, lo, hi)
+}
+
+// recur is step 4 for the heads lo to hi of one sequence.
 func (m *mamba3) recur(c *chunk, row span, lo, hi int) {
-	width := m.Projected()
-	rows := kernel.TrapezoidRows{Tokens: row.tokens, Rows: c.scratch[m.proj][row.from*width:], Stride: width}
+	rows := m.rows(c, row)
 	m.scan.Run(&rows, &kernel.TrapezoidState{
 		Angle: c.states[blocks.Angle].Of(row.seq), SSM: c.states[blocks.SSM3].Of(row.seq),
 		K: c.states[blocks.LastK].Of(row.seq), X: c.states[blocks.LastX].Of(row.seq),
 	}, lo, hi)
+}
+
+// rows are those of one sequence: x is read and overwritten with y.
+func (m *mamba3) rows(c *chunk, row span) kernel.TrapezoidRows {
+	width := m.Projected()
+	return kernel.TrapezoidRows{
+		Tokens: row.tokens, Rows: c.scratch[m.proj][row.from*width:], Stride: width, Turns: c.scratch[m.turns][2*row.from*m.Angles:],
+	}
 }

@@ -38,7 +38,8 @@ type Options struct {
 	Threads int // threads to use; 0: all cores
 	// ParallelScan divides the selective scan of a long prompt by time as well as by channels: for models with few
 	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
-	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding.
+	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding. New refuses it for
+	// a model without a scan that can be divided so: Mamba-3's states turn, and its recurrence runs in order.
 	ParallelScan bool
 	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min. Only transformers does that, and only when it computes several
 	// tokens at a time on a CPU: neither training nor its own single steps do. Here it holds for any number of tokens. Other
@@ -54,7 +55,7 @@ type Options struct {
 // that of the model, every call fails with loader.ErrClosed.
 // Nothing but small vectors is copied, so it takes milliseconds whatever the size.
 // Errors are those of the checkpoint: tensors that are missing or do not fit the configuration; a number of threads
-// that makes no sense; and Options.DtFloor for a family that does not have it.
+// that makes no sense; and Options.DtFloor or ParallelScan for a family that does not have it.
 func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := parallel.CheckThreads(opts.Threads); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -69,6 +70,9 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	ck.ReadAhead()
 	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, makeName: opts.Fingerprint, dtFloor: opts.DtFloor}
 	network, err := blocks.Network(m.cfg, opts.DtFloor)
+	if err == nil && m.parallelScan && !m.scans() {
+		err = fmt.Errorf("a parallel scan is wanted, which %s models do not have: they run in order, heads beside each other", config.Title(m.cfg.Family()))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ck.Path(), err)
 	}

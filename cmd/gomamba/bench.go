@@ -38,11 +38,11 @@ func newBenchCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench MODEL [-p 512] [-n 128] [-r 5]",
 		Short: "Measure loading, prefill, decoding and memory",
-		Long: `bench measures how long MODEL takes to load, how many tokens a second it takes in
-(prefill) and gives out (decode, one sequence), and its peak memory. Decoding reads
-every weight once per token, so its speed is also given as a share of the read
-bandwidth, which is measured on the same weights in turns with the tokens, and prefill
-as a share of what multiply-adds alone reach. Figures are medians of the rounds.`,
+		Long: `bench measures how long MODEL takes to load, how many tokens per second it reads (prefill)
+and generates (decode, one sequence), and its peak memory. Decoding reads every weight once
+per token, so its speed is also shown as a share of the read bandwidth, which is measured on
+the same weights between the tokens. Prefill is also shown as a share of the peak rate of
+multiply-adds. All numbers are medians over the rounds.`,
 		Example: `  gomamba bench mamba-130m-hf
   gomamba bench mamba-130m-hf -p 2048 -n 64 -r 3 --threads 1 --json
   gomamba bench mamba-130m-hf -p 2048 --scan parallel
@@ -63,10 +63,10 @@ as a share of what multiply-adds alone reach. Figures are medians of the rounds.
 		},
 	}
 	flags := cmd.Flags()
-	intVar(flags, &f.prompt, "prompt", "p", 512, 1, maxBenchTokens, "", "tokens of prefill")
-	intVar(flags, &f.context, "context", "", 0, 0, maxBenchTokens, "", "tokens of context before those that are decoded")
+	intVar(flags, &f.prompt, "prompt", "p", 512, 1, maxBenchTokens, "", "tokens to prefill")
+	intVar(flags, &f.context, "context", "", 0, 0, maxBenchTokens, "", "length of the context before decoding, in tokens")
 	intVar(flags, &f.tokens, "n", "n", 128, 1, maxBenchTokens, "", "tokens to decode")
-	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; figures are medians")
+	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; results are medians")
 	addScanFlag(cmd, s)
 	addAdapterFlag(cmd, s)
 	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")

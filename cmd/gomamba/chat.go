@@ -35,22 +35,22 @@ func newChatCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat MODEL",
 		Short: "Talk with a model",
-		Long: `chat reads a line, prints the model's answer as it comes, and so on. The conversation is
-put to the model by its chat template: that of tokenizer_config.json,
-chat_template.jinja or the GGUF file. A model without one continues what you type, as
-generate does, up to an empty line. Each turn runs only what is new, however long the
-conversation is.
+		Long: `chat reads a line, prints the model's answer as it comes, and repeats. It formats the
+conversation with the model's chat template, from tokenizer_config.json, chat_template.jinja
+or the GGUF file. A model without a template continues what you type, as generate does, up
+to an empty line. Each turn runs only the new tokens, however long the conversation is.
 
-A line that ends with \ continues in the next, and a pasted text is one turn, whatever
-its lines. Arrow keys edit a line and recall earlier ones. Ctrl-C ends an answer, drops
-what is typed, or ends the program; Ctrl-D ends the program. These lines are commands:
+A line that ends with \ continues on the next one, and pasted text is one turn even if it
+has several lines. The arrow keys edit the line and recall earlier ones. Ctrl-C stops an
+answer, clears the line, or ends the program; Ctrl-D ends the program. These lines are
+commands:
   /reset        forget the conversation
-  /save FILE    keep it, and the model's state after it
-  /load FILE    continue from there; with --seed, draws begin again
-  /tool TEXT    what a tool has returned that the model called
-  /help         list these
+  /save FILE    save the conversation and the model's state
+  /load FILE    continue from there; with --seed, start new random draws
+  /tool TEXT    answer a tool call of the model
+  /help         list these commands
 
-If stdin is not a terminal each line is a turn, and stdout has the answers.
+If stdin is not a terminal, each line is a turn, and stdout contains only the answers.
 
 ` + templateHelp + `
 
@@ -75,12 +75,12 @@ If stdin is not a terminal each line is a turn, and stdout has the answers.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.system, "system", "", "what the model reads before the conversation")
+	flags.StringVar(&f.system, "system", "", "system prompt")
 	f.template.define(flags)
-	flags.BoolVar(&f.plain, "plain", false, "use no template: continue what is typed")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
-	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "tokens of an answer at most (default 512, or 128 without a template)")
-	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer ends; may be repeated")
+	flags.BoolVar(&f.plain, "plain", false, "ignore the template and continue what is typed")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "maximum number of tokens per answer (default 512, or 128 without a template)")
+	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer stops; can be repeated")
 	f.sampling.define(flags)
 	addAdapterFlag(cmd, s)
 	return cmd

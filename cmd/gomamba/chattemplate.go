@@ -24,13 +24,13 @@ func (f *templateFlags) define(flags *pflag.FlagSet) {
 	flags.StringVar(&f.file, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
 	flags.StringVar(&f.tools, "tools", "", "JSON file with the tools that the model may call: an array of schemas")
 	flags.StringVar(&f.documents, "documents", "", "JSON file with documents that the model may cite: an array")
-	flags.StringArrayVar(&f.vars, "chat-var", nil, "NAME=VALUE for the template, as enable_thinking=false; may be repeated")
+	flags.StringArrayVar(&f.vars, "chat-var", nil, "NAME=VALUE for the template, such as enable_thinking=false; can be repeated")
 }
 
 // templateHelp says what chat templates see, for help texts.
-const templateHelp = `--tools, --documents and --chat-var are what transformers' apply_chat_template takes
-as tools, documents and further arguments (chat_template_kwargs elsewhere). A VALUE is
-JSON, True, False or None, and otherwise a text. Which names count, the template says.`
+const templateHelp = `--tools, --documents and --chat-var are the arguments of transformers' apply_chat_template
+(other programs call them chat_template_kwargs). A VALUE is parsed as JSON, or as True, False
+or None; anything else is a string. Which names have an effect depends on the template.`
 
 // given reports whether any flag says something.
 func (f *templateFlags) given() bool { return f.file != "" || f.inputs() }

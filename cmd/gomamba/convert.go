@@ -17,6 +17,7 @@ import (
 	"github.com/gomamba/gomamba/internal/find"
 	"github.com/gomamba/gomamba/internal/stream"
 	"github.com/gomamba/gomamba/loader"
+	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -39,36 +40,36 @@ func newConvertCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert SRC DST",
 		Short: "Write a checkpoint in another layout, dtype or shard size",
-		Long: fmt.Sprintf(`convert reads a checkpoint in any layout and writes another: a folder as
-save_pretrained, mamba_ssm, mistral or mlx-lm write it (--to hf, original, mistral or
-mlx), or a GGUF file as llama.cpp's converter does (DST ends in .gguf, or --to gguf).
+		Long: fmt.Sprintf(`convert reads a checkpoint in any layout and writes it in another: a folder like those of
+save_pretrained, mamba_ssm, mistral or mlx-lm (--to hf, original, mistral or mlx), or a
+GGUF file like that of llama.cpp's converter (if DST ends in .gguf, or with --to gguf).
 original-safetensors is the layout original with its weights in safetensors.
 
-It plans every tensor first: where it comes from, what it is called, which dtype it
-gets and what happens to its values. --dry-run prints that plan. What the target cannot
-hold is refused by key before anything is written. Then the tensors are streamed, in
-memory that does not grow with the model. DST appears whole or not at all. With --force
-it replaces a checkpoint, once it is complete: a GGUF file or its parts, or a folder with
-nothing else in it, and never a file that SRC is read from. The same input gives the same
-bytes. The tokenizer is carried along; a folder made from a GGUF file gets a tokenizer.json.
+First it plans every tensor: where it comes from, what it is called, which dtype it gets
+and what happens to its values. --dry-run prints that plan. If the target cannot hold
+something, the error names the key, and nothing is written. Then the tensors are streamed,
+in memory that does not grow with the model. DST appears complete or not at all. --force
+replaces an existing checkpoint once the new one is complete: a GGUF file with its parts,
+or a folder that contains nothing else, but never a file that SRC is read from. The same
+input gives the same bytes. The tokenizer is copied too, and a folder made from a GGUF file
+gets a tokenizer.json.
 
-For a GGUF file --dtype takes llama-quantize's names, and gives each tensor the type that
-llama-quantize gives it for that architecture, with its fallbacks. From the largest:
+For GGUF, --dtype accepts llama-quantize's names. Each tensor gets the type that
+llama-quantize chooses for that architecture, with the same fallbacks. From the largest:
 %s
---tensor-type PATTERN=TYPE, any number of times, gives matrices types of their own: the
-first pattern (a regular expression) found in a tensor's GGUF name decides. --imatrix
-takes an importance matrix, which gomamba imatrix or llama.cpp makes; below three bits
-some types demand one.
+--tensor-type PATTERN=TYPE overrides the type of some matrices and can be repeated. The
+first pattern (a regular expression) that matches a tensor's GGUF name wins. --imatrix uses
+an importance matrix from gomamba imatrix or llama.cpp; some types below three bits need one.
 
-For mlx any of --q-bits, --q-group-size and --q-mode quantizes the matrices, to the
-codes of mlx_lm.convert; --dtype is then that of the other weights and of the scales.
+For mlx, any of --q-bits, --q-group-size and --q-mode quantizes the matrices as
+mlx_lm.convert does. --dtype then sets the dtype of the other weights and of the scales.
 
---vocab-size pads or cuts embedding and head together; new rows are the mean of the
-others. It refuses to cut ids that the tokenizer or the configuration uses.
+--vocab-size pads or cuts embedding and head together. New rows are the mean of the others.
+Ids that the tokenizer or the configuration uses cannot be cut.
 
---receipt reports what the conversion cost: the error of every tensor whose values
-changed, and what that does to the logits of a fixed prompt, or of --ids, of --text, or
-of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
+--receipt shows what the conversion cost: the error of every tensor whose values changed,
+and the effect on the logits of a prompt. The prompt is built in, or comes from --ids,
+--text or --in (a text file, or input_ids in safetensors).`, recipeLines()),
 		Example: `  gomamba convert mamba-2.8b-hf mamba-2.8b-bf16 --dtype bf16 --verify
   gomamba convert mamba-2.8b-hf mamba-2.8b.gguf --dtype f16
   gomamba convert mamba-2.8b-hf mamba-2.8b-q4.gguf --dtype q4_k_m --receipt
@@ -90,25 +91,25 @@ of a file (--in): a text, or input_ids in safetensors.`, recipeLines()),
 func (f *convertFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
-	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; gguf: see above")
+	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; for gguf also the names listed by gomamba convert --help")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
-	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices so named in GGUF")
-	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix to quantize by, in either form of llama.cpp")
+	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices whose GGUF name matches; can be repeated")
+	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix for quantizing, in either format of llama.cpp")
 	f.groups.define(flags)
-	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304, or x64: pad to a multiple")
-	flags.BoolVar(&f.requantize, "requantize", false, "quantize what is quantized already to another type")
+	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304; x64 pads to a multiple of 64")
+	flags.BoolVar(&f.requantize, "requantize", false, "allow quantizing weights again that are already quantized")
 	flags.StringVar(&f.shard, "max-shard-size", "5GB", "largest weight file; a GGUF file is split only if this is given")
 	flags.StringVar(&f.shard, "split-max-size", "5GB", "--max-shard-size, as llama.cpp's converter calls it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan and write nothing")
 	flags.BoolVar(&f.verify, "verify", false, "read the result back and compare its bits")
-	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it is a checkpoint and nothing else")
+	flags.BoolVar(&f.opts.Force, "force", false, "replace DST if it contains a checkpoint and nothing else")
 	flags.BoolVar(&f.trust, "trust-tensors", false, "if config and tensors disagree, follow the tensors")
-	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not read the checksums of a PyTorch file first")
-	flags.BoolVar(&f.receipt, "receipt", false, "print what changed: the error of each tensor, and of the logits")
-	flags.StringVar(&f.prompt.ids, "ids", "", "token ids for the receipt's logits, separated by commas")
-	flags.StringVar(&f.prompt.text, "text", "", "text for them")
-	flags.StringVar(&f.prompt.in, "in", "", "file for them: a text, or input_ids in safetensors")
-	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST, not SRC's own: file, folder or OWNER/NAME")
+	flags.BoolVar(&f.opts.SkipChecksums, "skip-checksums", false, "do not verify the checksums of a PyTorch file first")
+	flags.BoolVar(&f.receipt, "receipt", false, "print the error of each changed tensor and of the logits")
+	flags.StringVar(&f.prompt.ids, "ids", "", "token ids of the receipt's prompt, separated by commas")
+	flags.StringVar(&f.prompt.text, "text", "", "text of the receipt's prompt")
+	flags.StringVar(&f.prompt.in, "in", "", "file with the receipt's prompt: a text, or input_ids in safetensors")
+	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST instead of SRC's: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 }
 
@@ -125,17 +126,8 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
-	if f.prompt.in, err = input(cmd, "--in", f.prompt.in); err != nil {
-		return err
-	}
-	if req.Importance, err = input(cmd, "--imatrix", f.imatrix); err != nil {
-		return err
-	}
-	prompt, err := f.batch(cmd, s, ck)
+	prompt, err := f.read(cmd, s, ck, &req)
 	if err != nil {
-		return err
-	}
-	if req.Tokenizer, err = f.givenTokenizer(cmd, s); err != nil {
 		return err
 	}
 	plan, err := interruptible(cmd, func() (*convert.Plan, error) { return convert.NewPlan(ck, req) }) // tokenizers may be large
@@ -154,6 +146,27 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		}
 		return printPlan(cmd.OutOrStdout(), plan)
 	}
+	return f.write(cmd, s, ck, plan, req.To, dst, prompt)
+}
+
+// read reads the other files that the flags name: the prompt of the receipt, which it returns, the importance matrix and the
+// tokenizer.
+func (f *convertFlags) read(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, req *convert.Request) (prompt *model.Batch, err error) {
+	if f.prompt.in, err = input(cmd, "--in", f.prompt.in); err != nil {
+		return nil, err
+	}
+	if req.Importance, err = input(cmd, "--imatrix", f.imatrix); err != nil {
+		return nil, err
+	}
+	if prompt, err = f.batch(cmd, s, ck); err != nil {
+		return nil, err
+	}
+	req.Tokenizer, err = f.givenTokenizer(cmd, s)
+	return prompt, err
+}
+
+// write carries the plan out and says what was done.
+func (f *convertFlags) write(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, plan *convert.Plan, to convert.Layout, dst string, prompt *model.Batch) (err error) {
 	start := time.Now()
 	deltas, err := f.deltas(cmd, s, ck)
 	if err != nil {
@@ -165,7 +178,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	}); err != nil {
 		return err
 	}
-	done := converted{Path: plan.Result(dst), Layout: req.To, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
+	done := converted{Path: plan.Result(dst), Layout: to, Tensors: len(plan.Steps), Bytes: plan.Bytes(),
 		Seconds: time.Since(start).Seconds(), Verified: f.verify, Deltas: deltas}
 	if f.verify {
 		if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {

@@ -13,8 +13,8 @@ type groupFlags struct {
 }
 
 func (f *groupFlags) define(flags *pflag.FlagSet) {
-	flags.IntVar(&f.bits, "q-bits", 0, "mlx: quantize to codes of 2, 3, 4, 5, 6 or 8 bits (usual: 4)")
-	flags.IntVar(&f.group, "q-group-size", 0, "mlx: columns that share a scale: 32, 64 or 128 (usual: 64)")
+	flags.IntVar(&f.bits, "q-bits", 0, "mlx: quantize to codes of 2, 3, 4, 5, 6 or 8 bits (default for affine: 4)")
+	flags.IntVar(&f.group, "q-group-size", 0, "mlx: columns that share a scale: 32, 64 or 128 (default for affine: 64)")
 	flags.StringVar(&f.mode, "q-mode", "", "mlx: affine, mxfp4, mxfp8 or nvfp4 (default: affine)")
 }
 

@@ -24,9 +24,9 @@ func newDemoCmd(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show everything on the model in the box, offline and in seconds",
-		Long: `demo unpacks the model in the box, a small Mamba that has learned Go's standard library
-byte by byte and was saved by transformers, into a temporary folder and runs the
-commands of this program on it, as you would type them.`,
+		Long: `demo unpacks the built-in model into a temporary folder and runs the commands of this
+program on it, as you would type them. The model is a small Mamba that learned Go's standard
+library byte by byte and was saved by transformers.`,
 		Example: "  gomamba demo",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {

@@ -18,11 +18,12 @@ func newDiffCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Compare weights and settings of two checkpoints, across layouts",
-		Long: `diff compares two checkpoints tensor by tensor, whatever layouts they are in: the same
-bits, the same values in another dtype, or by how much they differ. Only what differs
-is listed, unless --all. The exit status is 0 if they hold the same model: no weight
-and no setting makes a difference to a result. So a tied head is its embedding, a bias
-that is absent is zero, and A_log, which GGUF keeps as A = -exp(A_log), is judged by A.`,
+		Long: `diff compares two checkpoints tensor by tensor, in whatever layouts they are. Tensors have
+the same bits, the same values in another dtype, or differ by some amount. Only those that
+differ are listed, unless you pass --all. The exit status is 0 if both hold the same model,
+that is, if no weight or setting makes a difference to a result. A tied head counts as its
+embedding and a missing bias as zero, and A_log is compared as -exp(A_log), which is what
+GGUF stores.`,
 		Example: `  gomamba diff mamba-130m-hf mamba-130m.gguf
   gomamba diff base tuned --json`,
 		Args: usage(cobra.ExactArgs(2)),
@@ -57,7 +58,7 @@ that is absent is zero, and A_log, which GGUF keeps as A = -exp(A_log), is judge
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&all, "all", false, "list tensors that do not differ as well")
+	cmd.Flags().BoolVar(&all, "all", false, "also list tensors that do not differ")
 	return cmd
 }
 

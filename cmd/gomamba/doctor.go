@@ -25,18 +25,22 @@ func newDoctorCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor MODEL [--fix OUT]",
 		Short: "Say what is wrong with a checkpoint, and write a repaired copy",
-		Long: `doctor says in a sentence each what is wrong with a checkpoint: settings that are
-missing, unreadable or contradict the tensors, a FalconMamba model without its flag,
-tensors under other names than programs look for, weights in a file that they do not
-look for, an adapter beside the weights, a tied head that differs, a lost or
-wrong index, bytes after the last tensor, git-lfs pointers and web pages in place of
-weights, downloads that are not complete, infinities and NaN.
+		Long: `doctor reports what is wrong with a checkpoint, in one sentence per problem:
+  - settings that are missing or unreadable, or that contradict the tensors
+  - a FalconMamba model without its flag
+  - tensors under names that programs do not look for, or weights in a file that
+    they do not look for
+  - an adapter next to the weights
+  - a tied head that differs from the embedding
+  - a missing or wrong index, or bytes after the last tensor
+  - git-lfs pointers or web pages in place of weights, and incomplete downloads
+  - infinities and NaN
 
-With --fix it writes a copy in the same layout without any of it, if the files
-suffice: every setting is kept that can be read of a damaged configuration, sizes and
-family are those of the tensors, and only what no result depends on gets a default.
-The copy appears whole or not at all; MODEL is only read. The exit status is 0 if
-nothing is wrong, or all of it was repaired.`,
+--fix writes a repaired copy in the same layout, if the files contain enough information.
+It keeps every setting that can be read from a damaged configuration, takes sizes and family
+from the tensors, and uses defaults only where results do not depend on them. The copy
+appears complete or not at all, and MODEL is only read. The exit status is 0 if nothing is
+wrong or everything was repaired.`,
 		Example: `  gomamba doctor mamba-130m-hf
   gomamba doctor broken --fix whole
   gomamba doctor broken --json | jq -r '.findings[].problem'`,
@@ -45,7 +49,7 @@ nothing is wrong, or all of it was repaired.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.fix, "fix", "", "write a repaired copy here")
-	flags.BoolVar(&f.force, "force", false, "replace OUT if it is a checkpoint and nothing else")
+	flags.BoolVar(&f.force, "force", false, "replace OUT if it contains a checkpoint and nothing else")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }

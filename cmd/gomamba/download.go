@@ -33,26 +33,26 @@ func newDownloadCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "download REPO [FILES...]",
 		Short: "Download a repository, or files of it, from the Hugging Face hub",
-		Long: `download fetches a model repository as "hf download" does, into the cache that
-huggingface_hub and transformers share, or into a folder with --local-dir. What is
-there is not fetched again; interrupted downloads resume; every file is checked against
-the hash that the hub announces before it gets its name. The last line on stdout is the
-path: of the file if one is named, else of the folder.
+		Long: `download fetches a model repository like "hf download", into the cache that huggingface_hub
+and transformers share, or into a folder with --local-dir. Files that are already there are
+not fetched again, and interrupted downloads resume. Every file is checked against the hash
+that the hub announces before it gets its final name. The last line on stdout is the path of
+the file, if you name one, or of the folder.
 
-REPO is OWNER/NAME, OWNER/NAME@REVISION, or the address of its page on the hub, or of a
-folder or file there. With a tag behind it, OWNER/NAME:Q4_K_M, it is one GGUF file of
-many, with all its parts, chosen as llama.cpp and ollama do: the name has the tag, in
-any case; latest is Q4_K_M, or else Q8_0. FILES may be folders, with a slash at the end. Every command that
-takes a MODEL takes all of these as well, and then fetches by itself what it needs and
-the cache lacks.
+REPO is OWNER/NAME, OWNER/NAME@REVISION, or the URL of a repository, folder or file on the
+hub. With a tag, as in OWNER/NAME:Q4_K_M, it is one of several GGUF files, including all its
+parts. Tags work as in llama.cpp and ollama: the file name contains the tag, in upper or
+lower case; latest means Q4_K_M, else Q8_0. FILES can be folders, with a slash at the end.
+Every command that takes a MODEL accepts all of these too, and downloads the files it needs
+that are not in the cache.
 
---verify downloads nothing: it compares what is in the cache, or in --local-dir, with the
-hashes that the hub announces, and names each file that differs, is missing or is extra;
-with FILES or --include, of these files alone. The status is 1 if there is any.
+--verify downloads nothing. It compares the files in the cache or in --local-dir with the
+hashes that the hub announces, and lists every file that differs, is missing or is extra.
+With FILES or --include it checks only these. The exit status is 1 if there are any.
 
-The environment is that of huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT,
-HF_TOKEN (or the file that "hf auth login" writes), HF_HUB_OFFLINE. The token goes to
-the hub and nowhere else; public models are read even if the hub does not accept it.`,
+The environment variables are those of huggingface_hub: HF_HOME, HF_HUB_CACHE, HF_ENDPOINT,
+HF_TOKEN (or the file that "hf auth login" writes) and HF_HUB_OFFLINE. The token is sent only
+to the hub. If the hub rejects it, public models can still be read.`,
 		Example: `  gomamba download state-spaces/mamba-130m-hf
   gomamba download state-spaces/mamba-130m-hf config.json tokenizer.json
   gomamba download state-spaces/mamba-2.8b-hf --include '*.safetensors' \
@@ -70,16 +70,16 @@ the hub and nowhere else; public models are read even if the hub does not accept
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.revision, "revision", hub.DefaultRevision, "branch, tag or commit")
-	flags.StringArrayVar(&f.include, "include", nil, "only files that match this pattern, such as '*.json' (may be given again)")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "no file that matches this pattern (may be given again)")
+	flags.StringArrayVar(&f.include, "include", nil, "only files that match this pattern, such as '*.json' (can be repeated)")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip files that match this pattern (can be repeated)")
 	flags.StringVar(&f.cache, "cache-dir", "", "folder of the cache (default: that of huggingface_hub)")
 	flags.StringVar(&f.local, "local-dir", "", "put the files into this folder, not into the cache")
-	flags.StringVar(&f.token, "token", "", "access token (default: HF_TOKEN, or that of hf auth login)")
+	flags.StringVar(&f.token, "token", "", "access token (default: HF_TOKEN, or the one from hf auth login)")
 	intVar(flags, &f.workers, "max-workers", "", 8, 1, 64, "", "files to fetch at a time")
-	flags.BoolVar(&f.force, "force-download", false, "fetch what is there already, too")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "list what would be fetched, and fetch nothing")
-	flags.BoolVar(&f.verify, "verify", false, "check the hashes of what is there, and fetch nothing")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the path and errors only")
+	flags.BoolVar(&f.force, "force-download", false, "fetch files again that are already there")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "list the files that would be fetched, but fetch nothing")
+	flags.BoolVar(&f.verify, "verify", false, "check the hashes of local files, but fetch nothing")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print only the path and errors")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: path, commit and files")
 	return cmd
 }

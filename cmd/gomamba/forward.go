@@ -32,14 +32,14 @@ func newForwardCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forward MODEL (--ids 1,2,3 | --text S | --in FILE) --out FILE",
 		Short: "Run the network, write logits, hidden states and cache to a file",
-		Long: `forward runs the network over a prompt and writes what was asked for to a safetensors
-file: logits, the hidden states of all layers, the cache. Memory does not grow with
-the length of the prompt. A batch comes from a file with input_ids [B, T] of any
-integers and, if sequences differ in length, attention_mask [B, T] of 0 and 1 in any
-dtype; [T] is one sequence. The output replaces only such a file.
+		Long: `forward runs the network on a prompt and writes the results to a safetensors file: logits,
+the hidden states of all layers, the cache. Memory does not grow with the length of the
+prompt. A batch comes from a file with input_ids [B, T] of any integer type and, if the
+sequences differ in length, attention_mask [B, T] of 0 and 1 in any dtype; [T] is a single
+sequence. The output only replaces a file of the same kind.
 
-With --precision f64 the textbook recurrence runs in float64: the oracle by which
-float32 results are judged. It holds all results in memory.`,
+--precision f64 runs the textbook recurrence in float64. This is the oracle that float32
+results are compared with. It keeps all results in memory.`,
 		Example: `  gomamba forward mamba-130m-hf --ids 510,3158,8516 --out out.safetensors
   gomamba forward mamba-130m-hf --in batch.safetensors --out out.safetensors \
       --hidden-states --cache
@@ -69,8 +69,8 @@ float32 results are judged. It holds all results in memory.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.ids, "ids", "", "token ids of one sequence, such as 1,2,3")
 	flags.StringVar(&f.text, "text", "", "text of one sequence")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
-	flags.StringVar(&f.in, "in", "", "file to take input_ids and attention_mask from, - is stdin")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	flags.StringVar(&f.in, "in", "", "file with input_ids and attention_mask, - is stdin")
 	flags.StringVar(&f.out, "out", "", "file to write, - is stdout; replaces an older one")
 	flags.StringVar(&f.logits, "logits", "all", "positions to compute logits for: all, last or none")
 	flags.BoolVar(&f.hidden, "hidden-states", false, "write the hidden states of all layers")

@@ -39,23 +39,23 @@ func newGenerateCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate MODEL (-p TEXT | --ids 1,2,3) [-n N]",
 		Short: "Continue a prompt",
-		Long: `generate continues a prompt, of text or of token ids, and prints what is new as it comes:
-text after text, ids after ids. Greedy unless --temp is above 0. It ends after n tokens,
-at a stop string, which is not printed, or at a token that ends texts: those at which
-transformers or, for a GGUF file, llama.cpp stop; gomamba inspect lists them. The same
-seed gives the same tokens on any machine and for any number of threads.
+		Long: `generate continues a prompt of text or token ids and prints new tokens as they come: as text
+after text, as ids after ids. It is greedy unless --temp is above 0. It ends after n tokens,
+at a stop string, which is not printed, or at a stop token: the tokens at which transformers
+or, for a GGUF file, llama.cpp would stop, as listed by gomamba inspect. The same seed gives
+the same tokens on every machine and for any number of threads.
 
-The text may come from a file or a pipe as well (--file), and comes from stdin if no
-prompt is given and nobody types there.
+The text can also come from a file or a pipe (--file). If there is no prompt and stdin is
+not a terminal, it is read from stdin.
 
-Several prompts run side by side, each as if it were alone: -p and --ids may be
-repeated. Their texts are separated by a line of ---, or come as --json.
+To continue several prompts at once, repeat -p or --ids. Each gives the same result as by
+itself. The output separates texts with a line of ---, or use --json.
 
---cache-out keeps the state after the last token, so that a long prompt is paid for
-once: --cache-in continues from there, as often as wanted and with several prompts if
-wanted. The result is that of a run without the stop: the repeat penalty knows the text
-before, and draws continue in their sequence unless --seed begins a new one. Another
-model refuses the cache.
+--cache-out saves the state after the last token, so that a long prompt has to be processed
+only once. --cache-in continues from it, as often as you like, also with several prompts.
+The result is the same as without the interruption: the repeat penalty knows the earlier
+text, and random draws continue in sequence unless --seed starts a new one. A cache only
+works with the model that wrote it.
 
 ` + orderHelp,
 		Example: `  gomamba generate mamba-130m-hf -p 'Mamba is the' -n 32
@@ -85,18 +85,18 @@ model refuses the cache.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&f.prompts, "prompt", "p", nil, "text to continue; may be repeated")
+	flags.StringArrayVarP(&f.prompts, "prompt", "p", nil, "text to continue; can be repeated")
 	flags.StringVarP(&f.file, "file", "f", "", "file with the text to continue, - is stdin")
-	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; may be repeated")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
-	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: as the prompt)")
-	intVar(flags, &f.n, "n", "n", 128, 0, maxTokens, "", "tokens to generate at most")
+	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; can be repeated")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: same as the prompt)")
+	intVar(flags, &f.n, "n", "n", 128, 0, maxTokens, "", "maximum number of tokens to generate")
 	pieceVar(flags, &f.piece)
-	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to end; may be repeated")
+	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to stop; can be repeated")
 	flags.BoolVar(&f.ignoreEOS, "ignore-eos", false, "do not stop at the end-of-sequence token")
-	flags.BoolVar(&f.json, "json", false, "print one JSON object for each prompt, when all are done")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object per prompt when all are done")
 	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
-	flags.StringVar(&f.cacheOut, "cache-out", "", "keep the cache in this file; replaces an older one")
+	flags.StringVar(&f.cacheOut, "cache-out", "", "save the cache to this file; replaces an older one")
 	f.sampling.define(flags)
 	addFloorFlag(cmd, s)
 	addAdapterFlag(cmd, s)

@@ -25,12 +25,12 @@ func newImatrixCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "imatrix MODEL TEXT --out FILE",
 		Short: "Measure which columns of the weights matter on a text",
-		Long: `imatrix runs the network over a text and writes, for every matrix in its blocks, the
-mean square of each column of its inputs: llama.cpp's importance matrix, a GGUF file
-that llama-quantize reads too. convert --imatrix spends the error of quantizing where
-these are small. The text is run in chunks, each from an empty state. TEXT may be a
-pipe, or - for stdin; some 100 kB of what the model is to be used for are enough.
-What is written replaces nothing but such a file.`,
+		Long: `imatrix runs the network on a text and writes the mean square of every input column of the
+matrices in its blocks. This is llama.cpp's importance matrix, a GGUF file that
+llama-quantize can read too. convert --imatrix puts the quantization error into columns
+where these values are small. The text is run in chunks, each from an empty state. TEXT can
+be a pipe, or - for stdin. About 100 kB of text is enough; choose text similar to what the
+model is used for. The output only replaces a file of the same kind.`,
 		Example: `  gomamba imatrix mamba-2.8b calibration.txt --out mamba-2.8b.imatrix.gguf
   gomamba convert mamba-2.8b mamba-2.8b-iq3.gguf --dtype iq3_xxs \
       --imatrix mamba-2.8b.imatrix.gguf`,
@@ -50,7 +50,7 @@ What is written replaces nothing but such a file.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.out, "out", "", "file to write, - is stdout")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
 	intVar(flags, &f.chunk, "chunk", "", importance.Chunk, 1, 1<<20, "", "tokens to run at a time, from an empty state")
 	pieceVar(flags, &f.piece)
 	return cmd

@@ -28,12 +28,12 @@ func newInitCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init CONFIG.json DST",
 		Short: "Make a randomly initialised model from a configuration",
-		Long: `init draws the weights of a new model as the Mamba papers' reference code does and
+		Long: `init draws the weights of a new model the way the Mamba papers' reference code does, and
 writes a Hugging Face folder: config.json, generation_config.json and safetensors.
-CONFIG.json, or - for stdin, may leave out what has a default: {"model_type": "mamba"}
-is enough. With one of mamba_ssm, which has d_model, the folder is as mamba_ssm
-writes it: config.json and pytorch_model.bin. The same seed gives the same bytes on the same kind of processor. DST
-appears whole or not at all.`,
+CONFIG.json, or - for stdin, can leave out everything that has a default;
+{"model_type": "mamba"} is enough. If it is a configuration of mamba_ssm, which has d_model,
+the result is a mamba_ssm folder: config.json and pytorch_model.bin. The same seed gives the
+same bytes on the same kind of processor. DST appears complete or not at all.`,
 		Example: `  echo '{"model_type": "mamba", "num_hidden_layers": 24}' > config.json
   gomamba init config.json mamba-130m-random
   echo '{"model_type": "mamba2"}' | gomamba init - mamba2-random
@@ -55,10 +55,10 @@ appears whole or not at all.`,
 			return initialise(cmd, args[0], args[1], seed, recipe.DType(), cmd.Flags().Changed("max-shard-size"), convert.Options{Force: force, MaxShardSize: limit, Threads: s.threads})
 		},
 	}
-	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the draws")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed for random draws")
 	cmd.Flags().StringVar(&dtype, "dtype", "f32", "dtype of the weights: "+badfile.Or(plainRecipes()))
 	cmd.Flags().StringVar(&shard, "max-shard-size", "5GB", "largest weight file")
-	cmd.Flags().BoolVar(&force, "force", false, "replace DST if it is a checkpoint and nothing else")
+	cmd.Flags().BoolVar(&force, "force", false, "replace DST if it contains a checkpoint and nothing else")
 	return cmd
 }
 

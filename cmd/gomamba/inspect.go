@@ -27,15 +27,16 @@ func newInspectCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "Show what a checkpoint holds and what is wrong with it",
-		Long: `inspect reads the configuration and the headers of a checkpoint, not its weights,
-and prints layout, family, sizes, dtypes by kind of tensor, bits per weight, the state
-that a sequence needs (constant in its length, but for the keys and values of a hybrid's
-attention), the memory that running one sequence fills (weights, mapped from the file,
-and state), and every problem found. A checkpoint that no command can use, such as one
-with weights of a scheme that is not known, is listed all the same, with the reason.
-The exit status is 1 where files are damaged or contradict each other.
-With --fingerprint it reads the weights too: two checkpoints of one fingerprint hold
-the same model, whatever their layouts, dtypes and shards.`,
+		Long: `inspect reads the configuration and the headers of a checkpoint, but not its weights. It
+prints the layout, family, sizes, dtypes by kind of tensor and bits per weight. It also
+shows how much state a sequence needs (a fixed amount, except for the keys and values of a
+hybrid's attention), how much memory it takes to run one sequence (the mapped weights and
+the state), and every problem found. Checkpoints that no other command can use, for example
+with weights in an unknown scheme, are listed too, with the reason. The exit status is 1 if
+files are damaged or contradict each other.
+
+--fingerprint also reads the weights. Two checkpoints with the same fingerprint hold the
+same model, whatever their layouts, dtypes and shards.`,
 		Example: `  gomamba inspect mamba-130m-hf
   gomamba inspect mamba-130m-hf --tensors
   gomamba inspect mamba-130m.gguf --fingerprint
@@ -82,7 +83,7 @@ the same model, whatever their layouts, dtypes and shards.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
-	cmd.Flags().BoolVar(&fingerprint, "fingerprint", false, "read all weights for a hash that does not depend on layout and dtype")
+	cmd.Flags().BoolVar(&fingerprint, "fingerprint", false, "read all weights and print a hash that does not depend on layout or dtype")
 	return cmd
 }
 
@@ -145,7 +146,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		info.Problems = append(info.Problems, fmt.Sprintf("%v: %s", loader.Warning, oneLine(err)))
 	}
 	info.StateBytes, info.TokenBytes = stateBytes(cfg)
-	for _, layer := range cfg.Blocks() {
+	for _, layer := range config.Blocks(cfg) {
 		for _, b := range layer {
 			info.Blocks[b]++
 		}

@@ -17,22 +17,22 @@ func newMergeCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "merge [BASE] ADAPTER DST",
 		Short: "Merge a LoRA adapter into its base model, in any layout",
-		Long: `merge adds what an adapter of PEFT changes to the weights of its base model, and writes
-the result as convert does: in any layout and dtype, streamed, whole or not at all. In
-float32 the weights are those of PEFT's own merge_and_unload, to the bit, but for DoRA,
-whose norms it sums in another order; other dtypes are rounded from these once.
+		Long: `merge applies a PEFT adapter to the weights of its base model and writes the result as
+convert does: in any layout and dtype, streamed, complete or not at all. In float32 the
+weights match PEFT's own merge_and_unload bit for bit, except for DoRA, whose norms are
+summed in another order. Other dtypes are rounded from the float32 values once.
 
-ADAPTER is a folder with adapter_config.json and adapter_model.safetensors, or
-OWNER/NAME on the hub. Without BASE it is the model that the adapter names, if that is
-in the cache. Read are LoRA, rsLoRA and DoRA, patterns of ranks and alphas, adapters of
-embeddings and of parameters, trained tokens, biases, and whole modules that were
-saved (modules_to_save). What PEFT has beyond these is refused by name.
+ADAPTER is a folder with adapter_config.json and adapter_model.safetensors, or OWNER/NAME
+on the hub. Without BASE, the base model is the one that the adapter names, if it is in the
+cache. merge supports LoRA, rsLoRA and DoRA, rank and alpha patterns, adapters of
+embeddings and of single parameters, trained tokens, biases, and modules that were saved
+whole (modules_to_save). Other features of PEFT are refused by name.
 
-What each weight moved by is listed: the norm of the change beside that of the weight.
-Where embedding and head are tied and the adapter changes only one of them, they are
-written apart. A tokenizer in ADAPTER is taken with --tokenizer ADAPTER.
+The output lists the norm of every change next to the norm of the weight. If embedding and
+head are tied and the adapter changes only one of them, they are written separately. If
+ADAPTER contains a tokenizer, --tokenizer ADAPTER uses it.
 
-To compute with an adapter without merging it, see --adapter of generate, score and
+To run a model with an adapter without merging it, use --adapter of generate, score and
 verify.`,
 		Example: `  gomamba merge mamba-130m-hf my-lora merged
   gomamba merge my-lora merged.gguf --dtype q4_k_m --receipt

@@ -30,27 +30,29 @@ func newRootCmd() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gomamba",
 		Short: "Load, run and numerically verify Mamba checkpoints",
-		Long: `gomamba loads, runs and numerically verifies Mamba checkpoints: no Python, no GPU, one binary.
+		Long: `gomamba loads, runs, converts and numerically verifies Mamba checkpoints: one binary, without
+Python or a GPU.
 
-MODEL is a checkpoint of Mamba, FalconMamba or Mamba-2, or of the hybrids Nemotron-H,
-Granite 4.0, Jamba, Falcon-H1, Bamba, Zamba and Zamba2, in one of these layouts,
-recognised by content:
-  hf         a folder as transformers' save_pretrained writes it
-  original   a folder as mamba_ssm (state-spaces) writes it, also with the
-             weights in safetensors; Mamba-3 is in this layout only
-  mistral    a folder as Mamba-Codestral was released
+MODEL is a checkpoint of Mamba, FalconMamba, Mamba-2 or Mamba-3, or of the hybrids
+Nemotron-H, Granite 4.0, Jamba, Falcon-H1, Bamba, Zamba and Zamba2. It can be a folder or
+file in one of these layouts, which are recognised by their content:
+  hf         a folder written by transformers' save_pretrained
+  mlx        a folder written by mlx-lm
+  original   a folder written by mamba_ssm (state-spaces), or the same with the
+             weights in safetensors; Mamba-3 exists only in this layout
+  mistral    a folder like that of Mamba-Codestral
   gguf       a .gguf file, or the first of its parts
-or a file in such a folder; or OWNER/NAME, OWNER/NAME@REVISION or an address on the
-Hugging Face hub, taken from the cache or downloaded, and OWNER/NAME:Q4_K_M for one of
-the GGUF files there; or box, a small model that is in the program itself.
+It can also be a repository on the Hugging Face hub: OWNER/NAME, OWNER/NAME@REVISION or a
+URL, or OWNER/NAME:Q4_K_M for one of its GGUF files. Files that are not in the cache are
+downloaded. Finally, it can be box, the small model that is built into the program.
 
-A file to read may be - for stdin, or a pipe. No output falls on a file that is read;
-what it replaces is of the same kind, and --force replaces a checkpoint's folder only if
-nothing else is in it.
+An input file can be - for stdin, or a pipe. An output never overwrites a file that is
+being read, and only replaces output of the same kind. --force replaces a checkpoint folder
+only if it contains nothing else.
 
-Results go to stdout, everything else to stderr. Exit status: 0 done, 1 the work
-failed or a check did not hold, 2 wrong usage, 128 and its number after a signal: 130
-for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is written.`,
+Results go to stdout, everything else to stderr. The exit status is 0 for success, 1 if
+the work or a check failed, 2 for wrong usage, and 128 plus the signal's number after a
+signal: 130 for Ctrl-C, 129 for a hangup, 143 for kill, 141 if nobody reads the output.`,
 		Example: `  gomamba demo                                   a tour on the model in the box
   gomamba inspect mamba-130m-hf
   gomamba convert mamba-130m-hf mamba-130m.gguf
@@ -64,24 +66,7 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		var invalid *pflag.InvalidValueError
-		if errors.As(err, &invalid) {
-			flag := invalid.GetFlag()
-			name := "--" + flag.Name
-			if flag.Shorthand != "" {
-				name = "-" + flag.Shorthand
-			}
-			kind, ok := kindsOfValue[flag.Value.Type()]
-			if own, has := flag.Value.(expects); has {
-				kind, ok = own.expected(), true
-			}
-			if ok {
-				return usagef("%s %s: expected %s (see gomamba %s --help)", name, invalid.GetValue(), kind, cmd.Name())
-			}
-		}
-		return usagef("%w (see gomamba %s --help)", err, cmd.Name())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("gomamba {{.Version}}\n")
 	intVar(root.PersistentFlags(), &s.threads, "threads", "", 0, 1, parallel.MaxThreads, "", "threads to use (default: all cores)")
 	root.PersistentFlags().BoolVar(&s.strict, "strict", false, "treat unknown tensors as an error")
@@ -107,6 +92,26 @@ for Ctrl-C, 129 for a hangup, 143 for kill, 141 when nobody reads what is writte
 	addCompletions(root)
 	dressHelp(root)
 	return root
+}
+
+// flagError makes a flag that cannot be read a usage error that says what was expected.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		flag := invalid.GetFlag()
+		name := "--" + flag.Name
+		if flag.Shorthand != "" {
+			name = "-" + flag.Shorthand
+		}
+		kind, ok := kindsOfValue[flag.Value.Type()]
+		if own, has := flag.Value.(expects); has {
+			kind, ok = own.expected(), true
+		}
+		if ok {
+			return usagef("%s %s: expected %s (see gomamba %s --help)", name, invalid.GetValue(), kind, cmd.Name())
+		}
+	}
+	return usagef("%w (see gomamba %s --help)", err, cmd.Name())
 }
 
 // usage makes a mistake in the number of arguments a usage error that names the command.

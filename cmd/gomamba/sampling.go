@@ -26,12 +26,12 @@ func (f *samplingFlags) define(flags *pflag.FlagSet) {
 	floatVar(flags, &f.topP, "top-p", 1, 0, 1, false, "; 0 keeps the likeliest token, 1 all",
 		"draw from the likeliest tokens that together reach this probability; 0: the likeliest alone")
 	floatVar(flags, &how.MinP, "min-p", 0, 0, 1, false, "", "drop tokens less likely than this share of the likeliest")
-	floatVar(flags, &how.RepeatPenalty, "repeat-penalty", 1, 0, model.MaxPenalty, true, "; 1 is off", "make the last tokens less likely; 1: off")
+	floatVar(flags, &how.RepeatPenalty, "repeat-penalty", 1, 0, model.MaxPenalty, true, "; 1 is off", "make recent tokens less likely; 1: off")
 	intVar(flags, &f.repeatLast, "repeat-last-n", "", 64, model.WholeText, most, "; 0 is none, -1 the whole text",
 		"how many tokens the repeat penalty looks back; 0: none, -1: the whole text")
 	how.Order = model.LlamaOrder()
 	flags.Var(&orderValue{&how.Order}, "sampler-order", "llama.cpp, transformers, or the steps in another order")
-	flags.Uint64Var(&how.Seed, "seed", 0, "seed of the draws")
+	flags.Uint64Var(&how.Seed, "seed", 0, "seed for random draws")
 }
 
 // sampling returns what the flags ask for.
@@ -47,10 +47,10 @@ func (f *samplingFlags) sampling() model.Sampling {
 }
 
 // orderHelp explains --sampler-order.
-const orderHelp = `Steps that make tokens less likely or drop them apply in the order of --sampler-order:
+const orderHelp = `--sampler-order sets the order of the steps that make tokens less likely or drop them:
   llama.cpp      penalty,top-k,top-p,min-p,temp
   transformers   penalty,temp,top-k,top-p,min-p; a high --temp keeps more
-or these five in any other order. A step whose flag is not given does nothing.`
+or these five in any other order. A step does nothing unless its flag is given.`
 
 // orderNames are the orders that have a name.
 var orderNames = []struct {

@@ -12,7 +12,7 @@ type scanValue struct{ parallel *bool }
 // addScanFlag gives a command --scan.
 func addScanFlag(cmd *cobra.Command, s *settings) {
 	cmd.Flags().Var(scanValue{&s.parallelScan}, "scan",
-		"selective scan: sequential in time, or parallel, for many cores\nand few channels (docs/parallel-scan.md)")
+		"selective scan: sequential, or parallel in time, for many cores and few channels (docs/parallel-scan.md)")
 }
 
 func (v scanValue) String() string {

@@ -32,15 +32,15 @@ func newScoreCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score MODEL (FILE | --ids 1,2,3)",
 		Short: "Show how well a model predicts a text: perplexity, bits per byte",
-		Long: `score runs the network over a text, the whole of it as one sequence, and reports how likely
-it finds each token after those before it: perplexity, bits per byte and per token. A
-text may be far longer than memory; the figures do not depend on how it is cut. FILE
-may be a pipe, or - for stdin.
+		Long: `score runs the network on a text, as a single sequence, and reports how likely it finds each
+token given those before it: perplexity, bits per byte and bits per token. The text can be
+far larger than memory, and the results do not depend on how it is split. FILE can be a
+pipe, or - for stdin.
 
-The first token is scored if the tokenizer begins texts with one of its own, such
-as <s>. Perplexity is exp of the mean negative log-likelihood of the tokens scored;
-bits per byte is their total over all bytes of the text. --json lists every token
-with its log-likelihood (natural logarithm; null if it is not scored).`,
+The first token is scored only if the tokenizer puts a token of its own, such as <s>, before
+it. Perplexity is exp of the mean negative log-likelihood of the scored tokens. Bits per
+byte is their total over all bytes of the text. --json lists every token with its
+log-likelihood (natural logarithm; null if it is not scored).`,
 		Example: `  gomamba score mamba-130m-hf book.txt
   gomamba score mamba-130m-hf book.txt --json >scores.json
   gomamba score mamba-2.8b book.txt --tokenizer EleutherAI/gpt-neox-20b
@@ -64,7 +64,7 @@ with its log-likelihood (natural logarithm; null if it is not scored).`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.ids, "ids", "", "token ids to score in place of a text, such as 1,2,3")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without: a file, a folder or OWNER/NAME")
+	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
 	pieceVar(flags, &f.piece)
 	addFloorFlag(cmd, s)

@@ -28,17 +28,17 @@ func newTokenizeCmd(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokenize MODEL [--text S | --jsonl]",
 		Short: "Show the token ids and pieces of a text",
-		Long: `tokenize shows a text as the model gets it: one token a line, its id and what it stands
-for. The text comes from --text or from stdin. MODEL may also be a tokenizer.json, a
-SentencePiece tokenizer.model or a GGUF file. Ids are those of Hugging Face's
-tokenizers library.
+		Long: `tokenize shows how the model sees a text: one token per line, with its id and the text it
+stands for. The text comes from --text or from stdin. MODEL can also be a tokenizer.json, a
+SentencePiece tokenizer.model or a GGUF file. The ids match Hugging Face's tokenizers
+library.
 
-With --jsonl each line of stdin is a JSON string, and each line of stdout the array
-of its ids.
+With --jsonl, each line of stdin is a JSON string, and each line of stdout is the array of
+its ids.
 
-With --chat a text is a conversation such as [{"role": "user", "content": "Hello"}] in
-JSON, and the tokens are those that gomamba chat gives the model: what the chat template
-makes of it, up to where the assistant's answer begins.
+With --chat, the text is a conversation in JSON, such as
+[{"role": "user", "content": "Hello"}], and the tokens are those that gomamba chat gives the
+model: the output of the chat template, up to where the assistant's answer begins.
 
 ` + templateHelp,
 		Example: `  gomamba tokenize mamba-130m-hf --text 'Mamba is a state space model'
@@ -77,7 +77,7 @@ makes of it, up to where the assistant's answer begins.
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.text, "text", "", "the text (default: stdin)")
-	flags.BoolVar(&f.jsonl, "jsonl", false, "one JSON string a line in, one JSON array of ids a line out")
+	flags.BoolVar(&f.jsonl, "jsonl", false, "read one JSON string per line, write one JSON array of ids per line")
 	flags.BoolVar(&f.special, "special", false, "include the tokens that the tokenizer puts around a text, such as <s>")
 	flags.BoolVar(&f.chat, "chat", false, "the text is a conversation, for the chat template")
 	f.template.define(flags)

@@ -13,101 +13,114 @@ import (
 	"github.com/gomamba/gomamba/model/parity"
 )
 
+// verifyFlags are the flags of the command.
+type verifyFlags struct {
+	tolerance parity.Tolerance
+	html      string
+	asJSON    bool
+}
+
 func newVerifyCmd(s *settings) *cobra.Command {
-	var tol parity.Tolerance
-	var asJSON bool
-	var html string
+	f := &verifyFlags{}
 	cmd := &cobra.Command{
 		Use:   "verify MODEL [REF]",
 		Short: "Prove that an implementation computes the right numbers",
-		Long: `verify compares a reference file with this checkpoint, tensor by tensor in the order
-in which the network computes them, and names the first one that fails. REF is a
-safetensors file as forward writes it or as a few lines of Python dump it from
-transformers: input_ids, and any of logits, hidden_states.{i}, cache.conv_states.{l},
-cache.ssm_states.{l}; - reads it from stdin. Without REF the float32 network is judged
-on a built-in prompt.
+		Long: `verify compares a reference file with this checkpoint, tensor by tensor in the order in
+which the network computes them, and reports the first one that fails. REF is a safetensors
+file from forward, or from a few lines of Python that dump what transformers computes:
+input_ids, and any of logits, hidden_states.{i}, cache.conv_states.{l} and
+cache.ssm_states.{l}. - reads it from stdin. Without REF, verify checks gomamba's own
+float32 results on a built-in prompt.
 
-The judge is a float64 run of the textbook recurrence. What rounding may do is
-measured on the model itself, so a chaotic model gets the room it needs and a tame
-one does not. With --atol or --rtol the reference is compared with our float32
-results instead: |ours - reference| <= atol + rtol * |reference|.
+The comparison is with a float64 run of the textbook recurrence. How much rounding can
+change a result is measured on the model itself, so a model that amplifies rounding errors
+gets a wide tolerance and a well-behaved one a narrow one. With --atol or --rtol, verify
+instead compares the reference with our float32 results:
+|ours - reference| <= atol + rtol * |reference|.
 
-A reference whose values are all of BF16 or F16 was computed in that arithmetic, and is
-judged by what it explains: a few digits. For a judgement in float32, load the model
-with dtype=torch.float32 and dump it again.
+A reference whose values are all BF16 or F16 was computed in that arithmetic and is judged
+accordingly, to a few digits. To check it in float32, load the model with
+dtype=torch.float32 and dump it again.
 
-transformers raises dt to time_step_min in full passes of Nemotron-H and Zamba2 on a
-CPU, which training does not. Such a reference passes, and verify says so; --dt-floor has
-gomamba do it, too.
+On a CPU, transformers raises dt to time_step_min in full passes of Nemotron-H and Zamba2,
+although training does not. Such a reference passes, and verify says so. --dt-floor makes
+gomamba do the same.
 
-What REF holds beside these tensors is listed as not compared. If a name looks
-misspelt, and nothing else in REF has the right one, the verdict is not comparable; so
-it is if the model computes NaN or infinities and nothing differs before them.
+Other tensors in REF are listed as not compared. If a name looks misspelt and REF has
+nothing under the right name, the verdict is "not comparable". It is also "not comparable"
+if the model computes NaN or infinities and no earlier tensor differs.
 
-The verdict is one of: identical, rounding only, different, not comparable. The exit
-status is 0 for the first two, and 1 for the others.`,
+The verdict is identical, rounding only, different or not comparable. The exit status is 0
+for the first two and 1 for the others.`,
 		Example: `  gomamba verify mamba-130m-hf
   gomamba verify mamba-130m-hf reference.safetensors
   gomamba verify mamba-130m-hf reference.safetensors --html report.html
   gomamba verify mamba-130m-hf reference.safetensors --atol 1e-4 --json`,
 		Args: usage(cobra.RangeArgs(1, 2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			tolerance := &tol
-			if !cmd.Flags().Changed("atol") && !cmd.Flags().Changed("rtol") {
-				tolerance = nil
-			} else if !(tol.Abs >= 0 && tol.Rel >= 0) {
-				return usagef("--atol %v --rtol %v: expected numbers of at least 0", tol.Abs, tol.Rel)
-			}
-			ref := ""
-			if len(args) > 1 {
-				var err error
-				if ref, err = input(cmd, "REF", args[1]); err != nil {
-					return err
-				}
-			}
-			if asJSON && isStdout(html) {
-				return usagef("--html %s with --json: stdout can have one of them; name a file", html)
-			}
-			return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
-				to, err := output(cmd, "--html", html, replaceablePage, true)
-				if err != nil {
-					return err
-				}
-				report, err := verify(cmd, ck, m, ref, tolerance)
-				if err == nil {
-					err = m.Changed()
-				}
-				if err != nil {
-					return err
-				}
-				if to != nil {
-					if err := writeHTML(to, newPage(ck, m, args, report)); err != nil {
-						return err
-					}
-				}
-				if report.NonFinite != "" {
-					warn(cmd, ck.Path()+": "+report.NonFinite+blame(cmd, s, ck))
-				}
-				if asJSON {
-					err = printJSON(cmd.OutOrStdout(), report)
-				} else {
-					err = printReport(results(cmd), report)
-				}
-				if err == nil && !report.Passed {
-					err = errCheckFailed
-				}
-				return err
-			})
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args) },
 	}
-	cmd.Flags().Float64Var(&tol.Abs, "atol", 0, "absolute tolerance, instead of calibration")
-	cmd.Flags().Float64Var(&tol.Rel, "rtol", 0, "relative tolerance, instead of calibration")
-	cmd.Flags().StringVar(&html, "html", "", "write the report as a page for a browser, too; - is stdout")
+	cmd.Flags().Float64Var(&f.tolerance.Abs, "atol", 0, "absolute tolerance, instead of calibration")
+	cmd.Flags().Float64Var(&f.tolerance.Rel, "rtol", 0, "relative tolerance, instead of calibration")
+	cmd.Flags().StringVar(&f.html, "html", "", "also write the report as an HTML page; - is stdout")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
 	addAdapterFlag(cmd, s)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func (f *verifyFlags) run(cmd *cobra.Command, s *settings, args []string) error {
+	tolerance := &f.tolerance
+	if !cmd.Flags().Changed("atol") && !cmd.Flags().Changed("rtol") {
+		tolerance = nil
+	} else if !(tolerance.Abs >= 0 && tolerance.Rel >= 0) {
+		return usagef("--atol %v --rtol %v: expected numbers of at least 0", tolerance.Abs, tolerance.Rel)
+	}
+	ref := ""
+	if len(args) > 1 {
+		var err error
+		if ref, err = input(cmd, "REF", args[1]); err != nil {
+			return err
+		}
+	}
+	if f.asJSON && isStdout(f.html) {
+		return usagef("--html %s with --json: stdout can have one of them; name a file", f.html)
+	}
+	return withModel(cmd, s, args[0], func(ck *loader.Checkpoint, m *model.Model) error {
+		to, err := output(cmd, "--html", f.html, replaceablePage, true)
+		if err != nil {
+			return err
+		}
+		report, err := verify(cmd, ck, m, ref, tolerance)
+		if err == nil {
+			err = m.Changed()
+		}
+		if err != nil {
+			return err
+		}
+		if to != nil {
+			if err := writeHTML(to, newPage(ck, m, args, report)); err != nil {
+				return err
+			}
+		}
+		if report.NonFinite != "" {
+			warn(cmd, ck.Path()+": "+report.NonFinite+blame(cmd, s, ck))
+		}
+		return f.print(cmd, report)
+	})
+}
+
+// print writes the report to stdout. A check that does not hold is an error.
+func (f *verifyFlags) print(cmd *cobra.Command, report *parity.Report) (err error) {
+	if f.asJSON {
+		err = printJSON(cmd.OutOrStdout(), report)
+	} else {
+		err = printReport(results(cmd), report)
+	}
+	if err == nil && !report.Passed {
+		err = errCheckFailed
+	}
+	return err
 }
 
 // verify compares with the reference file, if there is one, or with the oracle.

@@ -121,7 +121,7 @@ type Attention struct {
 func Layers(cfg config.Config) [][]Step {
 	layers := make([][]Step, 0, cfg.Shared().NumHiddenLayers)
 	shared := config.SharedBlocks(cfg)
-	for l, blocks := range cfg.Blocks() {
+	for l, blocks := range config.Blocks(cfg) {
 		var steps []Step
 		for _, b := range blocks {
 			norm, under := names.Step(cfg.Family(), b)

@@ -128,12 +128,17 @@ func AddScaled(y, x []float32, scale float64) {
 	}
 }
 
-// Scale sets x = scale·x.
+// Scale sets x = scale·x, rounding once.
 func Scale(x []float32, scale float64) {
 	if scale == 1 {
 		return
 	}
-	for i, v := range x {
-		x[i] = float32(float64(v) * scale)
+	for len(x) > 0 {
+		n := min(len(x), len(ones))
+		scaleRow(x[:n], x[:n], ones[:n], scale)
+		x = x[n:]
 	}
 }
+
+// ScaleEach sets x[i] = x[i]·factors[i].
+func ScaleEach(x, factors []float32) { scaleRow(x, x, factors[:len(x)], 1) }

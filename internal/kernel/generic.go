@@ -28,6 +28,18 @@ var generic = isa{
 	gate: func(y *float32, sums *float64, d, x, z *float32, n int) {
 		gateGeneric(at(y, n), at(sums, n), at(d, n), at(x, n), at(z, n))
 	},
+	gateRank: func(out, sums *float64, d, x, z, mixZ, mixY *float32, n int) {
+		gateRankGeneric(at(out, n), at(sums, n), at(d, n), at(x, n), at(z, n), at(mixZ, n), at(mixY, n))
+	},
+	turn: func(angles, rates, low *float32, dt float64, cos, sin *float64, n int) {
+		turnGeneric(at(angles, n), at(rates, n), at(low, n), dt, at(cos, n), at(sin, n))
+	},
+	rotateNeighbours: func(y, x, bias *float32, cos, sin *float64, n int) {
+		rotateNeighboursGeneric(at(y, 2*n), at(x, 2*n), at(bias, 2*n), at(cos, n), at(sin, n))
+	},
+	rotateHalves: func(y, x, bias *float32, cos, sin *float64, half, n int) {
+		rotateHalvesGeneric(at(y, half+n), at(x, half+n), at(bias, half+n), at(cos, n), at(sin, n), half)
+	},
 	softplus: func(dt, bias *float32, n int) { softplusRowGeneric(at(dt, n), at(bias, n)) },
 	negExp:   func(a, aLog *float32, n int) { negExpGeneric(at(a, n), at(aLog, n)) },
 	squares: func(x *float32, n int) (lane [8]float64) {

@@ -136,6 +136,9 @@ func TestSameBitsEverywhere(t *testing.T) {
 		heads.Run(&r2, h, 0, 20)
 		check("HeadScan", hash(append(h, r2.Y...)), 0x0d18099a47d9a5a1)
 
+		check("Trapezoid", hash(exactTrapezoid(1)), 0x933a8a85fd40eb81)
+		check("Trapezoid of rank 2", hash(exactTrapezoid(2)), 0x328612d269815cf9)
+
 		const dim, group = 24, 3
 		attention := Attention{Dim: dim, Group: group, Scale: 0.05}
 		var keys, values [][]float32

@@ -11,7 +11,8 @@ package kernel
 //
 // A leaf returns the bits of the plain Go that its comment names. A pointer stands for as many elements as the sizes ask for.
 // Sizes are positive and, unless a comment says otherwise, n, cols and states are multiples of lanes; n of a leaf that
-// computes in float64 (conv, gate, negExp, squares, scaleRow) is one of lanes/2, as narrow heads have fewer channels.
+// computes in float64 (conv, gate, gateRank, negExp, squares, scaleRow, turn, rotate) is one of lanes/2, as narrow heads have
+// fewer channels.
 type isa struct {
 	name string
 
@@ -27,10 +28,20 @@ type isa struct {
 	headBlock headBlock
 	convBlock convBlock
 
+	trapezoid      [5]trapezoidStep // by rank; of others there is none
+	trapezoidBlock trapezoidBlock
+
 	// conv is convRowGeneric of k rows for n channels.
 	conv func(out *float32, rows *[]float32, taps *float32, tapStride int, bias *float32, k, n int)
 	// gate is gateGeneric of n elements.
 	gate func(y *float32, sums *float64, d, x, z *float32, n int)
+	// gateRank is gateRankGeneric of n elements.
+	gateRank func(out, sums *float64, d, x, z, mixZ, mixY *float32, n int)
+	// turn is turnGeneric of n angles.
+	turn func(angles, rates, low *float32, dt float64, cos, sin *float64, n int)
+	// rotateNeighbours is rotateNeighboursGeneric of n pairs, rotateHalves rotateHalvesGeneric of n of at most half.
+	rotateNeighbours func(y, x, bias *float32, cos, sin *float64, n int)
+	rotateHalves     func(y, x, bias *float32, cos, sin *float64, half, n int)
 	// softplus is softplusRowGeneric of n elements.
 	softplus func(dt, bias *float32, n int)
 	// negExp is negExpGeneric of n elements.
@@ -77,13 +88,15 @@ func block1M() int { return 800 << 10 }
 // tileFunc sets y[t·yStride + r] to the dot product of w[r·wStride:] with x[t·xStride:], as dotGeneric does.
 type tileFunc func(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
-// chain is a way to add the lanes of one tile, the largest, beside the multiply-adds of the next.
+// chain is a way to multiply the largest tiles, one after the other: in several passes over columns, and with the lanes of
+// one tile being added beside the multiply-adds of the next.
 type chain struct {
-	cols int // the fewest that it takes
-	// multiply is the tileFunc that leaves its lanes in acc and sets y to the sums of those in done, unless that is nil.
-	// done may be acc. For each 16 columns above cols it brings the line at next into the second-level cache, and goes
-	// nextStep bytes on.
-	multiply func(acc, w *float32, wStride int, x *float32, xStride, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
+	least int // the fewest columns that it takes
+	most  int // the most of a pass: the tokens of a tile leave room for more in a first-level cache
+	// multiply is the tileFunc that leaves its lanes in acc. from is acc after the columns before, or nil; y is set to the sums
+	// of the lanes in done, of another tile, unless that is nil. from and done may be acc. For each 16 columns above least
+	// it brings the line at next into the second-level cache, and goes nextStep bytes on.
+	multiply func(acc, from, w *float32, wStride int, x *float32, xStride, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
 	// sum sets y to the sums of the lanes in done.
 	sum func(y *float32, yStride int, done *float32)
 }
@@ -115,6 +128,18 @@ type headBlock struct {
 	run              func(h *float32, dt *float64, high, low, x, b, c *float32, sums *float64, tokens, xStride, bStride, cStride, sumStride int)
 }
 
+// trapezoidStep moves channels of one head of Mamba-3 over one token, as stepTrapezoidGeneric does, which is used where it has nil:
+// one takes rounds channels, two 2·rounds. pitch is P, the number of all channels.
+type trapezoidStep struct {
+	two, one func(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+}
+
+// trapezoidBlock moves a few channels of one head of Mamba-3 of rank 1 over several tokens with their states in registers.
+type trapezoidBlock struct {
+	channels, states int // exactly; 0 if the instruction set does not have such a leaf
+	run              func(h, high, low, in, k, q *float32, sums *float64, tokens, pitch int)
+}
+
 // convBlock convolves channels·blocks adjacent channels over several tokens with their window in registers, as Conv.Run does.
 type convBlock struct {
 	channels, taps int // exactly; 0 if the instruction set does not have such a leaf
@@ -136,7 +161,7 @@ func TokensAtOnce() int { return cpu.tiling.tokens }
 // whole returns how many of n elements the leaves take.
 func whole(n int) int { return n &^ (lanes - 1) }
 
-// wholeWide is whole for conv, gate, negExp, squares and scaleRow, which compute in float64.
+// wholeWide is whole for the leaves that compute in float64.
 func wholeWide(n int) int { return n &^ (lanes/2 - 1) }
 
 // fetch hints that v will be needed soon.

@@ -58,10 +58,17 @@ var avx2 = isa{
 
 	scanStep: scanStep{one: scanStepAVX2},
 	headStep: headStep{two: stepHeadTwoAVX2, one: stepHeadOneAVX2},
-	conv:     convAVX2,
-	gate:     gateAVX2,
-	softplus: softplusAVX2,
-	negExp:   negExpAVX2,
+	trapezoid: [5]trapezoidStep{
+		1: {two: trapezoid1x2AVX2, one: trapezoid1x1AVX2}, 2: {one: trapezoid2x1AVX2}, 3: {one: trapezoid3x1AVX2}, 4: {one: trapezoid4x1AVX2},
+	},
+	conv:             convAVX2,
+	gate:             gateAVX2,
+	gateRank:         gateRankAVX2,
+	turn:             turnAVX2,
+	rotateNeighbours: rotateNeighboursAVX2,
+	rotateHalves:     rotateHalvesAVX2,
+	softplus:         softplusAVX2,
+	negExp:           negExpAVX2,
 	squares: func(x *float32, n int) (lane [8]float64) {
 		addSquaresAVX2(&lane[0], x, n)
 		return lane
@@ -119,11 +126,18 @@ var avx512 = func() isa {
 	s.tiling = tiling{
 		rows: 4, tokens: 6, block: block1M,
 		tile:  []tileFunc{1: tile4x1AVX512, 2: tile4x2AVX512, 3: tile4x3AVX512, 4: tile4x4AVX512, 5: tile4x5AVX512, 6: tile4x6AVX512},
-		chain: &chain{cols: 368, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
+		chain: &chain{least: 368, most: 1024, multiply: lanes4x6AVX512, sum: sums4x6AVX512},
 	}
 	s.scanStep.four = scanStepAVX512
 	s.scanBlock = scanBlock{channels: 16, states: 16, tokens: 8, run: scanBlockAVX512}
 	s.headBlock = headBlock{channels: 2, states: 128, run: headBlockAVX512}
+	for rank, two := range []func(*float64, *float32, float32, float32, *float32, *float32, *float32, int, int, int){
+		1: trapezoid1x2AVX512, 2: trapezoid2x2AVX512, 3: trapezoid3x2AVX512, 4: trapezoid4x2AVX512,
+	} {
+		s.trapezoid[rank].two = two
+	}
+	s.trapezoidBlock = trapezoidBlock{channels: 2, states: 128, run: trapezoidBlockAVX512}
+	s.gateRank, s.turn, s.rotateNeighbours, s.rotateHalves = gateRankAVX512, turnAVX512, rotateNeighboursAVX512, rotateHalvesAVX512
 	s.conv, s.convBlock = convAVX512, convBlock{channels: 16, taps: 4, run: convBlockAVX512}
 	s.gate, s.softplus, s.negExp = gateAVX512, softplusAVX512, negExpAVX512
 	s.squares = func(x *float32, n int) (lane [8]float64) {

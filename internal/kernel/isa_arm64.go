@@ -53,6 +53,10 @@ var neon = func() isa {
 
 	s.scanStep = scanStep{one: scanStepNEON}
 	s.headStep = headStep{two: stepHeadTwoNEON, one: stepHeadOneNEON}
+	s.trapezoid = [5]trapezoidStep{
+		1: {one: trapezoid1NEON}, 2: {one: trapezoid2NEON}, 3: {one: trapezoid3NEON}, 4: {one: trapezoid4NEON},
+	}
+	s.gateRank, s.turn, s.rotateNeighbours, s.rotateHalves = gateRankNEON, turnNEON, rotateNeighboursNEON, rotateHalvesNEON
 	s.conv, s.gate, s.softplus, s.negExp = convNEON, gateNEON, softplusNEON, negExpNEON
 	s.squares = func(x *float32, n int) (lane [8]float64) {
 		addSquaresNEON(&lane[0], x, n)

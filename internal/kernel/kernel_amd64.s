@@ -897,7 +897,75 @@ DATA constantsAVX2<>+1312(SB)/8, $0x7fffffff7fffffff
 DATA constantsAVX2<>+1320(SB)/8, $0x7fffffff7fffffff
 DATA constantsAVX2<>+1328(SB)/8, $0x7fffffff7fffffff
 DATA constantsAVX2<>+1336(SB)/8, $0x7fffffff7fffffff
-GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1344
+DATA constantsAVX2<>+1344(SB)/8, $0x3fc45f306dc9c883
+DATA constantsAVX2<>+1352(SB)/8, $0x3fc45f306dc9c883
+DATA constantsAVX2<>+1360(SB)/8, $0x3fc45f306dc9c883
+DATA constantsAVX2<>+1368(SB)/8, $0x3fc45f306dc9c883
+DATA constantsAVX2<>+1376(SB)/8, $0x401921fb54442d18
+DATA constantsAVX2<>+1384(SB)/8, $0x401921fb54442d18
+DATA constantsAVX2<>+1392(SB)/8, $0x401921fb54442d18
+DATA constantsAVX2<>+1400(SB)/8, $0x401921fb54442d18
+DATA constantsAVX2<>+1408(SB)/8, $0x3fe45f306dc9c883
+DATA constantsAVX2<>+1416(SB)/8, $0x3fe45f306dc9c883
+DATA constantsAVX2<>+1424(SB)/8, $0x3fe45f306dc9c883
+DATA constantsAVX2<>+1432(SB)/8, $0x3fe45f306dc9c883
+DATA constantsAVX2<>+1440(SB)/8, $0x3ff921fb54442d18
+DATA constantsAVX2<>+1448(SB)/8, $0x3ff921fb54442d18
+DATA constantsAVX2<>+1456(SB)/8, $0x3ff921fb54442d18
+DATA constantsAVX2<>+1464(SB)/8, $0x3ff921fb54442d18
+DATA constantsAVX2<>+1472(SB)/8, $0x3de6124613a86d09
+DATA constantsAVX2<>+1480(SB)/8, $0x3de6124613a86d09
+DATA constantsAVX2<>+1488(SB)/8, $0x3de6124613a86d09
+DATA constantsAVX2<>+1496(SB)/8, $0x3de6124613a86d09
+DATA constantsAVX2<>+1504(SB)/8, $0xbe5ae64567f544e4
+DATA constantsAVX2<>+1512(SB)/8, $0xbe5ae64567f544e4
+DATA constantsAVX2<>+1520(SB)/8, $0xbe5ae64567f544e4
+DATA constantsAVX2<>+1528(SB)/8, $0xbe5ae64567f544e4
+DATA constantsAVX2<>+1536(SB)/8, $0x3ec71de3a556c734
+DATA constantsAVX2<>+1544(SB)/8, $0x3ec71de3a556c734
+DATA constantsAVX2<>+1552(SB)/8, $0x3ec71de3a556c734
+DATA constantsAVX2<>+1560(SB)/8, $0x3ec71de3a556c734
+DATA constantsAVX2<>+1568(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsAVX2<>+1576(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsAVX2<>+1584(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsAVX2<>+1592(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsAVX2<>+1600(SB)/8, $0x3f81111111111111
+DATA constantsAVX2<>+1608(SB)/8, $0x3f81111111111111
+DATA constantsAVX2<>+1616(SB)/8, $0x3f81111111111111
+DATA constantsAVX2<>+1624(SB)/8, $0x3f81111111111111
+DATA constantsAVX2<>+1632(SB)/8, $0xbfc5555555555555
+DATA constantsAVX2<>+1640(SB)/8, $0xbfc5555555555555
+DATA constantsAVX2<>+1648(SB)/8, $0xbfc5555555555555
+DATA constantsAVX2<>+1656(SB)/8, $0xbfc5555555555555
+DATA constantsAVX2<>+1664(SB)/8, $0x3e21eed8eff8d898
+DATA constantsAVX2<>+1672(SB)/8, $0x3e21eed8eff8d898
+DATA constantsAVX2<>+1680(SB)/8, $0x3e21eed8eff8d898
+DATA constantsAVX2<>+1688(SB)/8, $0x3e21eed8eff8d898
+DATA constantsAVX2<>+1696(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsAVX2<>+1704(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsAVX2<>+1712(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsAVX2<>+1720(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsAVX2<>+1728(SB)/8, $0x3efa01a01a01a01a
+DATA constantsAVX2<>+1736(SB)/8, $0x3efa01a01a01a01a
+DATA constantsAVX2<>+1744(SB)/8, $0x3efa01a01a01a01a
+DATA constantsAVX2<>+1752(SB)/8, $0x3efa01a01a01a01a
+DATA constantsAVX2<>+1760(SB)/8, $0xbf56c16c16c16c17
+DATA constantsAVX2<>+1768(SB)/8, $0xbf56c16c16c16c17
+DATA constantsAVX2<>+1776(SB)/8, $0xbf56c16c16c16c17
+DATA constantsAVX2<>+1784(SB)/8, $0xbf56c16c16c16c17
+DATA constantsAVX2<>+1792(SB)/8, $0x3fa5555555555555
+DATA constantsAVX2<>+1800(SB)/8, $0x3fa5555555555555
+DATA constantsAVX2<>+1808(SB)/8, $0x3fa5555555555555
+DATA constantsAVX2<>+1816(SB)/8, $0x3fa5555555555555
+DATA constantsAVX2<>+1824(SB)/8, $0xbfe0000000000000
+DATA constantsAVX2<>+1832(SB)/8, $0xbfe0000000000000
+DATA constantsAVX2<>+1840(SB)/8, $0xbfe0000000000000
+DATA constantsAVX2<>+1848(SB)/8, $0xbfe0000000000000
+DATA constantsAVX2<>+1856(SB)/8, $0x0000000000000001
+DATA constantsAVX2<>+1864(SB)/8, $0x0000000000000001
+DATA constantsAVX2<>+1872(SB)/8, $0x0000000000000001
+DATA constantsAVX2<>+1880(SB)/8, $0x0000000000000001
+GLOBL constantsAVX2<>(SB), RODATA|NOPTR, $1888
 
 // func scanStepAVX2(h *float32, rate *float32, b *float32, c *float32, dt *float32, x *float32, sums *float64, states int, channels int)
 // Requires: AVX, AVX2, FMA3
@@ -1348,6 +1416,204 @@ block:
 	MOVL         AX, ret+16(FP)
 	RET
 
+// func gateRankAVX2(out *float64, sums *float64, d *float32, x *float32, z *float32, mixZ *float32, mixY *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gateRankAVX2(SB), NOSPLIT, $0-64
+	MOVQ out+0(FP), AX
+	MOVQ sums+8(FP), CX
+	MOVQ d+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ z+32(FP), SI
+	MOVQ mixZ+40(FP), DI
+	MOVQ mixY+48(FP), R8
+	MOVQ n+56(FP), R9
+	XORQ R10, R10
+
+vector:
+	VCVTPS2PD   (DX)(R10*4), Y0
+	VCVTPS2PD   (SI)(R10*4), Y1
+	VCVTPS2PD   (BX)(R10*4), Y2
+	VMULPD      Y2, Y0, Y0
+	VADDPD      (CX)(R10*8), Y0, Y0
+	VCVTPS2PD   (DI)(R10*4), Y2
+	VMULPD      Y2, Y1, Y1
+	VXORPD      constantsAVX2<>+736(SB), Y1, Y2
+	VMOVUPD     constantsAVX2<>+320(SB), Y3
+	VMINPD      Y2, Y3, Y2
+	VMOVUPD     constantsAVX2<>+352(SB), Y3
+	VMAXPD      Y2, Y3, Y2
+	VMULPD      constantsAVX2<>+384(SB), Y2, Y2
+	VADDPD      constantsAVX2<>+416(SB), Y2, Y3
+	VSUBPD      constantsAVX2<>+416(SB), Y3, Y4
+	VSUBPD      Y4, Y2, Y4
+	VMOVUPD     constantsAVX2<>+448(SB), Y2
+	VFMADD213PD constantsAVX2<>+480(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+512(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+544(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+576(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+608(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+640(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+672(SB), Y4, Y2
+	VFMADD213PD constantsAVX2<>+704(SB), Y4, Y2
+	VPSLLQ      $0x34, Y3, Y3
+	VPADDQ      Y3, Y2, Y2
+	VADDPD      constantsAVX2<>+704(SB), Y2, Y2
+	VDIVPD      Y2, Y1, Y2
+	VMULPD      Y2, Y0, Y0
+	VCVTPS2PD   (R8)(R10*4), Y1
+	VMULPD      Y1, Y0, Y0
+	VADDPD      (AX)(R10*8), Y0, Y0
+	VMOVUPD     Y0, (AX)(R10*8)
+	ADDQ        $0x04, R10
+	CMPQ        R10, R9
+	JLT         vector
+	VZEROUPPER
+	RET
+
+// func turnAVX2(angles *float32, rates *float32, low *float32, dt float64, cos *float64, sin *float64, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·turnAVX2(SB), NOSPLIT, $0-56
+	MOVQ         angles+0(FP), AX
+	MOVQ         rates+8(FP), CX
+	MOVQ         low+16(FP), DX
+	VBROADCASTSD dt+24(FP), Y0
+	MOVQ         cos+32(FP), BX
+	MOVQ         sin+40(FP), SI
+	MOVQ         n+48(FP), DI
+	XORQ         R8, R8
+
+vector:
+	VCVTPS2PD    (CX)(R8*4), Y1
+	VCVTPS2PD    (DX)(R8*4), Y2
+	VADDPD       Y2, Y1, Y1
+	VMULPD       Y0, Y1, Y1
+	VCVTPS2PD    (AX)(R8*4), Y2
+	VADDPD       Y2, Y1, Y1
+	VMULPD       constantsAVX2<>+1344(SB), Y1, Y2
+	VROUNDPD     $0x09, Y2, Y2
+	VMULPD       constantsAVX2<>+1376(SB), Y2, Y2
+	VSUBPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, (AX)(R8*4)
+	VCVTPS2PD    (AX)(R8*4), Y1
+	VMULPD       constantsAVX2<>+1408(SB), Y1, Y2
+	VADDPD       constantsAVX2<>+416(SB), Y2, Y2
+	VSUBPD       constantsAVX2<>+416(SB), Y2, Y3
+	VFNMADD231PD constantsAVX2<>+1440(SB), Y3, Y1
+	VMULPD       Y1, Y1, Y3
+	VMOVUPD      constantsAVX2<>+1472(SB), Y5
+	VFMADD213PD  constantsAVX2<>+1504(SB), Y3, Y5
+	VFMADD213PD  constantsAVX2<>+1536(SB), Y3, Y5
+	VFMADD213PD  constantsAVX2<>+1568(SB), Y3, Y5
+	VFMADD213PD  constantsAVX2<>+1600(SB), Y3, Y5
+	VFMADD213PD  constantsAVX2<>+1632(SB), Y3, Y5
+	VMOVUPD      constantsAVX2<>+1664(SB), Y6
+	VFMADD213PD  constantsAVX2<>+1696(SB), Y3, Y6
+	VFMADD213PD  constantsAVX2<>+1728(SB), Y3, Y6
+	VFMADD213PD  constantsAVX2<>+1760(SB), Y3, Y6
+	VFMADD213PD  constantsAVX2<>+1792(SB), Y3, Y6
+	VFMADD213PD  constantsAVX2<>+1824(SB), Y3, Y6
+	VMULPD       Y1, Y3, Y4
+	VFMADD213PD  Y1, Y4, Y5
+	VFMADD213PD  constantsAVX2<>+704(SB), Y3, Y6
+	VPSLLQ       $0x3f, Y2, Y3
+	VBLENDVPD    Y3, Y6, Y5, Y1
+	VBLENDVPD    Y3, Y5, Y6, Y3
+	VPSRLQ       $0x01, Y2, Y4
+	VPSLLQ       $0x3f, Y4, Y4
+	VXORPD       Y4, Y1, Y1
+	VPADDQ       constantsAVX2<>+1856(SB), Y2, Y2
+	VPSRLQ       $0x01, Y2, Y4
+	VPSLLQ       $0x3f, Y4, Y4
+	VXORPD       Y4, Y3, Y3
+	VMOVUPD      Y3, (BX)(R8*8)
+	VMOVUPD      Y1, (SI)(R8*8)
+	ADDQ         $0x04, R8
+	CMPQ         R8, DI
+	JLT          vector
+	VZEROUPPER
+	RET
+
+// func rotateNeighboursAVX2(y *float32, x *float32, bias *float32, cos *float64, sin *float64, n int)
+// Requires: AVX, AVX2
+TEXT ·rotateNeighboursAVX2(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ bias+16(FP), DX
+	MOVQ cos+24(FP), BX
+	MOVQ sin+32(FP), SI
+	MOVQ n+40(FP), DI
+	XORQ R8, R8
+
+vector:
+	VCVTPS2PD  (CX)(R8*8), Y0
+	VCVTPS2PD  (DX)(R8*8), Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPS2PD  16(CX)(R8*8), Y1
+	VCVTPS2PD  16(DX)(R8*8), Y2
+	VADDPD     Y2, Y1, Y1
+	VUNPCKLPD  Y1, Y0, Y2
+	VUNPCKHPD  Y1, Y0, Y0
+	VPERMPD    $0xd8, (BX)(R8*8), Y3
+	VPERMPD    $0xd8, (SI)(R8*8), Y4
+	VMULPD     Y3, Y2, Y1
+	VMULPD     Y4, Y0, Y5
+	VSUBPD     Y5, Y1, Y1
+	VMULPD     Y4, Y2, Y2
+	VMULPD     Y3, Y0, Y0
+	VADDPD     Y0, Y2, Y2
+	VUNPCKLPD  Y2, Y1, Y0
+	VUNPCKHPD  Y2, Y1, Y1
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R8*8)
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, 16(AX)(R8*8)
+	ADDQ       $0x04, R8
+	CMPQ       R8, DI
+	JLT        vector
+	VZEROUPPER
+	RET
+
+// func rotateHalvesAVX2(y *float32, x *float32, bias *float32, cos *float64, sin *float64, half int, n int)
+// Requires: AVX
+TEXT ·rotateHalvesAVX2(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ bias+16(FP), DX
+	MOVQ cos+24(FP), BX
+	MOVQ sin+32(FP), SI
+	MOVQ half+40(FP), DI
+	MOVQ n+48(FP), R8
+	LEAQ (CX)(DI*4), R9
+	LEAQ (DX)(DI*4), R10
+	LEAQ (AX)(DI*4), DI
+	XORQ R11, R11
+
+vector:
+	VCVTPS2PD  (CX)(R11*4), Y0
+	VCVTPS2PD  (DX)(R11*4), Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPS2PD  (R9)(R11*4), Y1
+	VCVTPS2PD  (R10)(R11*4), Y2
+	VADDPD     Y2, Y1, Y1
+	VMOVUPD    (BX)(R11*8), Y2
+	VMOVUPD    (SI)(R11*8), Y3
+	VMULPD     Y2, Y0, Y4
+	VMULPD     Y3, Y1, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y0, Y0
+	VMULPD     Y2, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (AX)(R11*4)
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (DI)(R11*4)
+	ADDQ       $0x04, R11
+	CMPQ       R11, R8
+	JLT        vector
+	VZEROUPPER
+	RET
+
 // func stepHeadTwoAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·stepHeadTwoAVX2(SB), NOSPLIT, $0-72
@@ -1510,6 +1776,631 @@ states:
 	ADDQ         $0x04, DX
 	LEAQ         (CX)(DI*4), CX
 	DECQ         R8
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func trapezoid1x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·trapezoid1x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VBROADCASTSS low+20(FP), Y1
+	MOVQ         states+48(FP), DX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), BX
+	MOVQ         k+32(FP), DI
+	MOVQ         q+40(FP), R9
+	MOVQ         rounds+64(FP), R10
+	LEAQ         (DI)(DX*1), R8
+
+channels:
+	MOVQ         CX, R11
+	VBROADCASTSS (R11), Y2
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y3
+	ADDQ         SI, R11
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         DX, R11
+
+states0:
+	VMOVUPS      (BX), Y6
+	VMULPS       Y1, Y6, Y7
+	VFMADD231PS  (DI), Y2, Y7
+	VFMADD213PS  Y7, Y0, Y6
+	VFMADD231PS  (R8), Y3, Y6
+	VMOVUPS      Y6, (BX)
+	VFMADD231PS  (R9), Y6, Y4
+	VMOVUPS      32(BX), Y6
+	VMULPS       Y1, Y6, Y7
+	VFMADD231PS  32(DI), Y2, Y7
+	VFMADD213PS  Y7, Y0, Y6
+	VFMADD231PS  32(R8), Y3, Y6
+	VMOVUPS      Y6, 32(BX)
+	VFMADD231PS  32(R9), Y6, Y5
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, R9
+	SUBQ         $0x40, R11
+	JNZ          states0
+	SUBQ         DX, BX
+	SUBQ         DX, DI
+	SUBQ         DX, R8
+	SUBQ         DX, R9
+	LEAQ         (BX)(DX*1), BX
+	MOVQ         AX, R11
+	VEXTRACTF128 $0x01, Y4, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X4, Y4
+	VEXTRACTF128 $0x01, Y5, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VPERMILPD    $0x01, X4, X2
+	VADDSD       X2, X4, X4
+	VMOVSD       X4, (R11)
+	LEAQ         (R11)(SI*2), R11
+	ADDQ         $0x08, AX
+	ADDQ         $0x04, CX
+	DECQ         R10
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func trapezoid2x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·trapezoid2x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VBROADCASTSS low+20(FP), Y1
+	MOVQ         states+48(FP), DX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), BX
+	MOVQ         k+32(FP), DI
+	MOVQ         q+40(FP), R9
+	MOVQ         rounds+64(FP), R10
+	LEAQ         (DI)(DX*2), R8
+
+channels:
+	MOVQ         CX, R11
+	VBROADCASTSS (R11), Y2
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y3
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y4
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y5
+	ADDQ         SI, R11
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	MOVQ         DX, R11
+
+states0:
+	VMOVUPS      (BX), Y10
+	VMULPS       Y1, Y10, Y11
+	VFMADD231PS  (DI), Y2, Y11
+	VFMADD213PS  Y11, Y0, Y10
+	VFMADD231PS  (DI)(DX*1), Y3, Y10
+	VFMADD231PS  (R8), Y4, Y10
+	VFMADD231PS  (R8)(DX*1), Y5, Y10
+	VMOVUPS      Y10, (BX)
+	VFMADD231PS  (R9), Y10, Y6
+	VFMADD231PS  (R9)(DX*1), Y10, Y8
+	VMOVUPS      32(BX), Y10
+	VMULPS       Y1, Y10, Y11
+	VFMADD231PS  32(DI), Y2, Y11
+	VFMADD213PS  Y11, Y0, Y10
+	VFMADD231PS  32(DI)(DX*1), Y3, Y10
+	VFMADD231PS  32(R8), Y4, Y10
+	VFMADD231PS  32(R8)(DX*1), Y5, Y10
+	VMOVUPS      Y10, 32(BX)
+	VFMADD231PS  32(R9), Y10, Y7
+	VFMADD231PS  32(R9)(DX*1), Y10, Y9
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, R9
+	SUBQ         $0x40, R11
+	JNZ          states0
+	SUBQ         DX, BX
+	SUBQ         DX, DI
+	SUBQ         DX, R8
+	SUBQ         DX, R9
+	LEAQ         (BX)(DX*1), BX
+	MOVQ         AX, R11
+	VEXTRACTF128 $0x01, Y6, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y7, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPD       X2, X6, X6
+	VPERMILPD    $0x01, X6, X2
+	VADDSD       X2, X6, X6
+	VMOVSD       X6, (R11)
+	LEAQ         (R11)(SI*2), R11
+	VEXTRACTF128 $0x01, Y8, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X8, Y8
+	VEXTRACTF128 $0x01, Y9, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y8, Y8
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
+	VPERMILPD    $0x01, X8, X2
+	VADDSD       X2, X8, X8
+	VMOVSD       X8, (R11)
+	LEAQ         (R11)(SI*2), R11
+	ADDQ         $0x08, AX
+	ADDQ         $0x04, CX
+	DECQ         R10
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func trapezoid3x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·trapezoid3x1AVX2(SB), NOSPLIT, $96-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VBROADCASTSS low+20(FP), Y1
+	MOVQ         states+48(FP), DX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), DI
+	MOVQ         k+32(FP), R8
+	MOVQ         q+40(FP), R9
+	MOVQ         rounds+64(FP), R10
+	LEAQ         (R8)(BX*1), BX
+
+channels:
+	MOVQ         CX, R11
+	VBROADCASTSS (R11), Y2
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y3
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y4
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y5
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y6
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y7
+	ADDQ         SI, R11
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         DX, R11
+
+states0:
+	VMOVUPS     32(DI), Y11
+	VMULPS      Y1, Y11, Y12
+	VFMADD231PS 32(R8), Y2, Y12
+	VFMADD213PS Y12, Y0, Y11
+	VFMADD231PS 32(R8)(DX*1), Y3, Y11
+	VFMADD231PS 32(R8)(DX*2), Y4, Y11
+	VFMADD231PS 32(BX), Y5, Y11
+	VFMADD231PS 32(BX)(DX*1), Y6, Y11
+	VFMADD231PS 32(BX)(DX*2), Y7, Y11
+	VMOVUPS     Y11, 32(DI)
+	VFMADD231PS 32(R9), Y11, Y8
+	VFMADD231PS 32(R9)(DX*1), Y11, Y9
+	VFMADD231PS 32(R9)(DX*2), Y11, Y10
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, R9
+	SUBQ        $0x40, R11
+	JNZ         states0
+	SUBQ        DX, DI
+	SUBQ        DX, R8
+	SUBQ        DX, BX
+	SUBQ        DX, R9
+	VMOVUPS     Y8, (SP)
+	VMOVUPS     Y9, 32(SP)
+	VMOVUPS     Y10, 64(SP)
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	MOVQ        DX, R11
+
+states1:
+	VMOVUPS      (DI), Y11
+	VMULPS       Y1, Y11, Y12
+	VFMADD231PS  (R8), Y2, Y12
+	VFMADD213PS  Y12, Y0, Y11
+	VFMADD231PS  (R8)(DX*1), Y3, Y11
+	VFMADD231PS  (R8)(DX*2), Y4, Y11
+	VFMADD231PS  (BX), Y5, Y11
+	VFMADD231PS  (BX)(DX*1), Y6, Y11
+	VFMADD231PS  (BX)(DX*2), Y7, Y11
+	VMOVUPS      Y11, (DI)
+	VFMADD231PS  (R9), Y11, Y8
+	VFMADD231PS  (R9)(DX*1), Y11, Y9
+	VFMADD231PS  (R9)(DX*2), Y11, Y10
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, R9
+	SUBQ         $0x40, R11
+	JNZ          states1
+	SUBQ         DX, DI
+	SUBQ         DX, R8
+	SUBQ         DX, BX
+	SUBQ         DX, R9
+	LEAQ         (DI)(DX*1), DI
+	MOVQ         AX, R11
+	VMOVUPS      (SP), Y2
+	VEXTRACTF128 $0x01, Y8, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X8, Y8
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y8, Y8
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
+	VPERMILPD    $0x01, X8, X2
+	VADDSD       X2, X8, X8
+	VMOVSD       X8, (R11)
+	LEAQ         (R11)(SI*2), R11
+	VMOVUPS      32(SP), Y2
+	VEXTRACTF128 $0x01, Y9, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X9, Y9
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y9, Y9
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y9, Y9
+	VEXTRACTF128 $0x01, Y9, X2
+	VADDPD       X2, X9, X9
+	VPERMILPD    $0x01, X9, X2
+	VADDSD       X2, X9, X9
+	VMOVSD       X9, (R11)
+	LEAQ         (R11)(SI*2), R11
+	VMOVUPS      64(SP), Y2
+	VEXTRACTF128 $0x01, Y10, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X10, Y10
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y10, Y10
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X2
+	VADDPD       X2, X10, X10
+	VPERMILPD    $0x01, X10, X2
+	VADDSD       X2, X10, X10
+	VMOVSD       X10, (R11)
+	LEAQ         (R11)(SI*2), R11
+	ADDQ         $0x08, AX
+	ADDQ         $0x04, CX
+	DECQ         R10
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func trapezoid4x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·trapezoid4x1AVX2(SB), NOSPLIT, $128-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VBROADCASTSS low+20(FP), Y1
+	MOVQ         states+48(FP), DX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), DI
+	MOVQ         k+32(FP), R8
+	MOVQ         q+40(FP), R10
+	MOVQ         rounds+64(FP), R11
+	LEAQ         (R8)(DX*4), R9
+
+channels:
+	MOVQ         CX, R12
+	VBROADCASTSS (R12), Y2
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y3
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y4
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y5
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y6
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y7
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y8
+	ADDQ         SI, R12
+	VBROADCASTSS (R12), Y9
+	ADDQ         SI, R12
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VXORPS       Y12, Y12, Y12
+	VXORPS       Y13, Y13, Y13
+	MOVQ         DX, R12
+
+states0:
+	VMOVUPS     32(DI), Y14
+	VMULPS      Y1, Y14, Y15
+	VFMADD231PS 32(R8), Y2, Y15
+	VFMADD213PS Y15, Y0, Y14
+	VFMADD231PS 32(R8)(DX*1), Y3, Y14
+	VFMADD231PS 32(R8)(DX*2), Y4, Y14
+	VFMADD231PS 32(R8)(BX*1), Y5, Y14
+	VFMADD231PS 32(R9), Y6, Y14
+	VFMADD231PS 32(R9)(DX*1), Y7, Y14
+	VFMADD231PS 32(R9)(DX*2), Y8, Y14
+	VFMADD231PS 32(R9)(BX*1), Y9, Y14
+	VMOVUPS     Y14, 32(DI)
+	VFMADD231PS 32(R10), Y14, Y10
+	VFMADD231PS 32(R10)(DX*1), Y14, Y11
+	VFMADD231PS 32(R10)(DX*2), Y14, Y12
+	VFMADD231PS 32(R10)(BX*1), Y14, Y13
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	SUBQ        $0x40, R12
+	JNZ         states0
+	SUBQ        DX, DI
+	SUBQ        DX, R8
+	SUBQ        DX, R9
+	SUBQ        DX, R10
+	VMOVUPS     Y10, (SP)
+	VMOVUPS     Y11, 32(SP)
+	VMOVUPS     Y12, 64(SP)
+	VMOVUPS     Y13, 96(SP)
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	VXORPS      Y12, Y12, Y12
+	VXORPS      Y13, Y13, Y13
+	MOVQ        DX, R12
+
+states1:
+	VMOVUPS      (DI), Y14
+	VMULPS       Y1, Y14, Y15
+	VFMADD231PS  (R8), Y2, Y15
+	VFMADD213PS  Y15, Y0, Y14
+	VFMADD231PS  (R8)(DX*1), Y3, Y14
+	VFMADD231PS  (R8)(DX*2), Y4, Y14
+	VFMADD231PS  (R8)(BX*1), Y5, Y14
+	VFMADD231PS  (R9), Y6, Y14
+	VFMADD231PS  (R9)(DX*1), Y7, Y14
+	VFMADD231PS  (R9)(DX*2), Y8, Y14
+	VFMADD231PS  (R9)(BX*1), Y9, Y14
+	VMOVUPS      Y14, (DI)
+	VFMADD231PS  (R10), Y14, Y10
+	VFMADD231PS  (R10)(DX*1), Y14, Y11
+	VFMADD231PS  (R10)(DX*2), Y14, Y12
+	VFMADD231PS  (R10)(BX*1), Y14, Y13
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, R10
+	SUBQ         $0x40, R12
+	JNZ          states1
+	SUBQ         DX, DI
+	SUBQ         DX, R8
+	SUBQ         DX, R9
+	SUBQ         DX, R10
+	LEAQ         (DI)(DX*1), DI
+	MOVQ         AX, R12
+	VMOVUPS      (SP), Y2
+	VEXTRACTF128 $0x01, Y10, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X10, Y10
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y10, Y10
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X2
+	VADDPD       X2, X10, X10
+	VPERMILPD    $0x01, X10, X2
+	VADDSD       X2, X10, X10
+	VMOVSD       X10, (R12)
+	LEAQ         (R12)(SI*2), R12
+	VMOVUPS      32(SP), Y2
+	VEXTRACTF128 $0x01, Y11, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X11, Y11
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y11, Y11
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y11, Y11
+	VEXTRACTF128 $0x01, Y11, X2
+	VADDPD       X2, X11, X11
+	VPERMILPD    $0x01, X11, X2
+	VADDSD       X2, X11, X11
+	VMOVSD       X11, (R12)
+	LEAQ         (R12)(SI*2), R12
+	VMOVUPS      64(SP), Y2
+	VEXTRACTF128 $0x01, Y12, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X12, Y12
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y12, Y12
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y12, Y12
+	VEXTRACTF128 $0x01, Y12, X2
+	VADDPD       X2, X12, X12
+	VPERMILPD    $0x01, X12, X2
+	VADDSD       X2, X12, X12
+	VMOVSD       X12, (R12)
+	LEAQ         (R12)(SI*2), R12
+	VMOVUPS      96(SP), Y2
+	VEXTRACTF128 $0x01, Y13, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X13, Y13
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y13, Y13
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y13, Y13
+	VEXTRACTF128 $0x01, Y13, X2
+	VADDPD       X2, X13, X13
+	VPERMILPD    $0x01, X13, X2
+	VADDSD       X2, X13, X13
+	VMOVSD       X13, (R12)
+	LEAQ         (R12)(SI*2), R12
+	ADDQ         $0x08, AX
+	ADDQ         $0x04, CX
+	DECQ         R11
+	JNZ          channels
+	VZEROUPPER
+	RET
+
+// func trapezoid1x2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, FMA3
+TEXT ·trapezoid1x2AVX2(SB), NOSPLIT, $0-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VBROADCASTSS low+20(FP), Y1
+	MOVQ         states+48(FP), DX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), BX
+	MOVQ         k+32(FP), DI
+	MOVQ         q+40(FP), R9
+	MOVQ         rounds+64(FP), R10
+	LEAQ         (DI)(DX*1), R8
+
+channels:
+	MOVQ         CX, R11
+	VBROADCASTSS (R11), Y2
+	VBROADCASTSS 4(R11), Y3
+	ADDQ         SI, R11
+	VBROADCASTSS (R11), Y4
+	VBROADCASTSS 4(R11), Y5
+	ADDQ         SI, R11
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	MOVQ         DX, R11
+
+states0:
+	VMOVUPS      (BX), Y10
+	VMULPS       Y1, Y10, Y11
+	VMOVUPS      (BX)(DX*1), Y12
+	VMULPS       Y1, Y12, Y13
+	VMOVUPS      (DI), Y14
+	VFMADD231PS  Y14, Y2, Y11
+	VFMADD231PS  Y14, Y3, Y13
+	VFMADD213PS  Y11, Y0, Y10
+	VFMADD213PS  Y13, Y0, Y12
+	VMOVUPS      (R8), Y11
+	VFMADD231PS  Y11, Y4, Y10
+	VFMADD231PS  Y11, Y5, Y12
+	VMOVUPS      Y10, (BX)
+	VMOVUPS      Y12, (BX)(DX*1)
+	VMOVUPS      (R9), Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VFMADD231PS  Y11, Y12, Y8
+	VMOVUPS      32(BX), Y10
+	VMULPS       Y1, Y10, Y11
+	VMOVUPS      32(BX)(DX*1), Y12
+	VMULPS       Y1, Y12, Y13
+	VMOVUPS      32(DI), Y14
+	VFMADD231PS  Y14, Y2, Y11
+	VFMADD231PS  Y14, Y3, Y13
+	VFMADD213PS  Y11, Y0, Y10
+	VFMADD213PS  Y13, Y0, Y12
+	VMOVUPS      32(R8), Y11
+	VFMADD231PS  Y11, Y4, Y10
+	VFMADD231PS  Y11, Y5, Y12
+	VMOVUPS      Y10, 32(BX)
+	VMOVUPS      Y12, 32(BX)(DX*1)
+	VMOVUPS      32(R9), Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	ADDQ         $0x40, R9
+	SUBQ         $0x40, R11
+	JNZ          states0
+	SUBQ         DX, BX
+	SUBQ         DX, DI
+	SUBQ         DX, R8
+	SUBQ         DX, R9
+	LEAQ         (BX)(DX*2), BX
+	MOVQ         AX, R11
+	VEXTRACTF128 $0x01, Y6, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X6, Y6
+	VEXTRACTF128 $0x01, Y7, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPD       X2, X6, X6
+	VPERMILPD    $0x01, X6, X2
+	VADDSD       X2, X6, X6
+	VMOVSD       X6, (R11)
+	VEXTRACTF128 $0x01, Y8, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X8, Y8
+	VEXTRACTF128 $0x01, Y9, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y9, Y8, Y8
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
+	VPERMILPD    $0x01, X8, X2
+	VADDSD       X2, X8, X8
+	VMOVSD       X8, 8(R11)
+	LEAQ         (R11)(SI*2), R11
+	ADDQ         $0x10, AX
+	ADDQ         $0x08, CX
+	DECQ         R10
 	JNZ          channels
 	VZEROUPPER
 	RET

@@ -4738,6 +4738,656 @@ round:
 	CBNZ R0, round
 	RET
 
+// func gateRankNEON(out, sums *float64, d, x, z, mixZ, mixY *float32, n int)
+TEXT ·gateRankNEON(SB), NOSPLIT, $0-64
+	MOVD out+0(FP), R0
+	MOVD sums+8(FP), R1
+	MOVD d+16(FP), R2
+	MOVD x+24(FP), R3
+	MOVD z+32(FP), R4
+	MOVD mixZ+40(FP), R5
+	MOVD mixY+48(FP), R6
+	MOVD n+56(FP), R7
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 48(R20), F24
+	FMOVQ 64(R20), F25
+	FMOVQ 80(R20), F26
+	FMOVQ 96(R20), F27
+	FMOVQ 112(R20), F28
+eight:
+	FLDPQ 0(R2), (F29, F30)
+	WORD $0x0e617ba4 // fcvtl v4.2d, v29.2s
+	WORD $0x4e617ba5 // fcvtl2 v5.2d, v29.4s
+	WORD $0x0e617bc6 // fcvtl v6.2d, v30.2s
+	WORD $0x4e617bc7 // fcvtl2 v7.2d, v30.4s
+	FLDPQ 0(R3), (F29, F30)
+	WORD $0x0e617ba8 // fcvtl v8.2d, v29.2s
+	WORD $0x4e617ba9 // fcvtl2 v9.2d, v29.4s
+	WORD $0x0e617bca // fcvtl v10.2d, v30.2s
+	WORD $0x4e617bcb // fcvtl2 v11.2d, v30.4s
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	FLDPQ 0(R4), (F29, F30)
+	WORD $0x0e617ba4 // fcvtl v4.2d, v29.2s
+	WORD $0x4e617ba5 // fcvtl2 v5.2d, v29.4s
+	WORD $0x0e617bc6 // fcvtl v6.2d, v30.2s
+	WORD $0x4e617bc7 // fcvtl2 v7.2d, v30.4s
+	FLDPQ 0(R5), (F29, F30)
+	WORD $0x0e617ba8 // fcvtl v8.2d, v29.2s
+	WORD $0x4e617ba9 // fcvtl2 v9.2d, v29.4s
+	WORD $0x0e617bca // fcvtl v10.2d, v30.2s
+	WORD $0x4e617bcb // fcvtl2 v11.2d, v30.4s
+	WORD $0x6e68dc84 // fmul v4.2d, v4.2d, v8.2d
+	WORD $0x6e69dca5 // fmul v5.2d, v5.2d, v9.2d
+	WORD $0x6e6adcc6 // fmul v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bdce7 // fmul v7.2d, v7.2d, v11.2d
+	WORD $0x6ee0f888 // fneg v8.2d, v4.2d
+	WORD $0x6ee0f8a9 // fneg v9.2d, v5.2d
+	WORD $0x6ee0f8ca // fneg v10.2d, v6.2d
+	WORD $0x6ee0f8eb // fneg v11.2d, v7.2d
+	WORD $0x4ef9f508 // fmin v8.2d, v8.2d, v25.2d
+	WORD $0x4ef9f529 // fmin v9.2d, v9.2d, v25.2d
+	WORD $0x4ef9f54a // fmin v10.2d, v10.2d, v25.2d
+	WORD $0x4ef9f56b // fmin v11.2d, v11.2d, v25.2d
+	WORD $0x4e78f508 // fmax v8.2d, v8.2d, v24.2d
+	WORD $0x4e78f529 // fmax v9.2d, v9.2d, v24.2d
+	WORD $0x4e78f54a // fmax v10.2d, v10.2d, v24.2d
+	WORD $0x4e78f56b // fmax v11.2d, v11.2d, v24.2d
+	WORD $0x6e7add08 // fmul v8.2d, v8.2d, v26.2d
+	WORD $0x6e7add29 // fmul v9.2d, v9.2d, v26.2d
+	WORD $0x6e7add4a // fmul v10.2d, v10.2d, v26.2d
+	WORD $0x6e7add6b // fmul v11.2d, v11.2d, v26.2d
+	WORD $0x4e7bd50c // fadd v12.2d, v8.2d, v27.2d
+	WORD $0x4e7bd52d // fadd v13.2d, v9.2d, v27.2d
+	WORD $0x4e7bd54e // fadd v14.2d, v10.2d, v27.2d
+	WORD $0x4e7bd56f // fadd v15.2d, v11.2d, v27.2d
+	WORD $0x4efbd590 // fsub v16.2d, v12.2d, v27.2d
+	WORD $0x4efbd5b1 // fsub v17.2d, v13.2d, v27.2d
+	WORD $0x4efbd5d2 // fsub v18.2d, v14.2d, v27.2d
+	WORD $0x4efbd5f3 // fsub v19.2d, v15.2d, v27.2d
+	WORD $0x4ef0d508 // fsub v8.2d, v8.2d, v16.2d
+	WORD $0x4ef1d529 // fsub v9.2d, v9.2d, v17.2d
+	WORD $0x4ef2d54a // fsub v10.2d, v10.2d, v18.2d
+	WORD $0x4ef3d56b // fsub v11.2d, v11.2d, v19.2d
+	FMOVQ 128(R20), F16
+	FMOVQ 128(R20), F17
+	FMOVQ 128(R20), F18
+	FMOVQ 128(R20), F19
+	FMOVQ 144(R20), F20
+	FMOVQ 144(R20), F21
+	FMOVQ 144(R20), F22
+	FMOVQ 144(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 160(R20), F16
+	FMOVQ 160(R20), F17
+	FMOVQ 160(R20), F18
+	FMOVQ 160(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 176(R20), F20
+	FMOVQ 176(R20), F21
+	FMOVQ 176(R20), F22
+	FMOVQ 176(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 192(R20), F16
+	FMOVQ 192(R20), F17
+	FMOVQ 192(R20), F18
+	FMOVQ 192(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 208(R20), F20
+	FMOVQ 208(R20), F21
+	FMOVQ 208(R20), F22
+	FMOVQ 208(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 224(R20), F16
+	FMOVQ 224(R20), F17
+	FMOVQ 224(R20), F18
+	FMOVQ 224(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	FMOVQ 240(R20), F20
+	FMOVQ 240(R20), F21
+	FMOVQ 240(R20), F22
+	FMOVQ 240(R20), F23
+	VFMLA V8.D2, V16.D2, V20.D2
+	VFMLA V9.D2, V17.D2, V21.D2
+	VFMLA V10.D2, V18.D2, V22.D2
+	VFMLA V11.D2, V19.D2, V23.D2
+	FMOVQ 112(R20), F16
+	FMOVQ 112(R20), F17
+	FMOVQ 112(R20), F18
+	FMOVQ 112(R20), F19
+	VFMLA V8.D2, V20.D2, V16.D2
+	VFMLA V9.D2, V21.D2, V17.D2
+	VFMLA V10.D2, V22.D2, V18.D2
+	VFMLA V11.D2, V23.D2, V19.D2
+	WORD $0x4f74558c // shl v12.2d, v12.2d, #52
+	WORD $0x4f7455ad // shl v13.2d, v13.2d, #52
+	WORD $0x4f7455ce // shl v14.2d, v14.2d, #52
+	WORD $0x4f7455ef // shl v15.2d, v15.2d, #52
+	WORD $0x4eec8608 // add v8.2d, v16.2d, v12.2d
+	WORD $0x4eed8629 // add v9.2d, v17.2d, v13.2d
+	WORD $0x4eee864a // add v10.2d, v18.2d, v14.2d
+	WORD $0x4eef866b // add v11.2d, v19.2d, v15.2d
+	WORD $0x4e7cd508 // fadd v8.2d, v8.2d, v28.2d
+	WORD $0x4e7cd529 // fadd v9.2d, v9.2d, v28.2d
+	WORD $0x4e7cd54a // fadd v10.2d, v10.2d, v28.2d
+	WORD $0x4e7cd56b // fadd v11.2d, v11.2d, v28.2d
+	WORD $0x6e68fc84 // fdiv v4.2d, v4.2d, v8.2d
+	WORD $0x6e69fca5 // fdiv v5.2d, v5.2d, v9.2d
+	WORD $0x6e6afcc6 // fdiv v6.2d, v6.2d, v10.2d
+	WORD $0x6e6bfce7 // fdiv v7.2d, v7.2d, v11.2d
+	WORD $0x6e64dc00 // fmul v0.2d, v0.2d, v4.2d
+	WORD $0x6e65dc21 // fmul v1.2d, v1.2d, v5.2d
+	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
+	WORD $0x6e67dc63 // fmul v3.2d, v3.2d, v7.2d
+	FLDPQ 0(R6), (F29, F30)
+	WORD $0x0e617ba4 // fcvtl v4.2d, v29.2s
+	WORD $0x4e617ba5 // fcvtl2 v5.2d, v29.4s
+	WORD $0x0e617bc6 // fcvtl v6.2d, v30.2s
+	WORD $0x4e617bc7 // fcvtl2 v7.2d, v30.4s
+	WORD $0x6e64dc00 // fmul v0.2d, v0.2d, v4.2d
+	WORD $0x6e65dc21 // fmul v1.2d, v1.2d, v5.2d
+	WORD $0x6e66dc42 // fmul v2.2d, v2.2d, v6.2d
+	WORD $0x6e67dc63 // fmul v3.2d, v3.2d, v7.2d
+	FLDPQ 0(R0), (F4, F5)
+	FLDPQ 32(R0), (F6, F7)
+	WORD $0x4e64d400 // fadd v0.2d, v0.2d, v4.2d
+	WORD $0x4e65d421 // fadd v1.2d, v1.2d, v5.2d
+	WORD $0x4e66d442 // fadd v2.2d, v2.2d, v6.2d
+	WORD $0x4e67d463 // fadd v3.2d, v3.2d, v7.2d
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD $64, R0
+	ADD $64, R1
+	ADD $32, R2
+	ADD $32, R3
+	ADD $32, R4
+	ADD $32, R5
+	ADD $32, R6
+	SUB $8, R7
+	CBNZ R7, eight
+	RET
+
+// func turnNEON(angles, rates, low *float32, dt float64, cos, sin *float64, n int)
+TEXT ·turnNEON(SB), NOSPLIT, $0-56
+	MOVD angles+0(FP), R0
+	MOVD rates+8(FP), R1
+	MOVD low+16(FP), R2
+	MOVD cos+32(FP), R3
+	MOVD sin+40(FP), R4
+	MOVD n+48(FP), R5
+	MOVD $constantsNEON<>(SB), R20
+	FMOVD dt+24(FP), F31
+	VDUP V31.D[0], V31.D2
+eight:
+	FLDPQ 0(R1), (F24, F25)
+	WORD $0x0e617b00 // fcvtl v0.2d, v24.2s
+	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
+	WORD $0x0e617b22 // fcvtl v2.2d, v25.2s
+	WORD $0x4e617b23 // fcvtl2 v3.2d, v25.4s
+	FLDPQ 0(R2), (F24, F25)
+	WORD $0x0e617b14 // fcvtl v20.2d, v24.2s
+	WORD $0x4e617b15 // fcvtl2 v21.2d, v24.4s
+	WORD $0x0e617b36 // fcvtl v22.2d, v25.2s
+	WORD $0x4e617b37 // fcvtl2 v23.2d, v25.4s
+	WORD $0x4e74d400 // fadd v0.2d, v0.2d, v20.2d
+	WORD $0x4e75d421 // fadd v1.2d, v1.2d, v21.2d
+	WORD $0x4e76d442 // fadd v2.2d, v2.2d, v22.2d
+	WORD $0x4e77d463 // fadd v3.2d, v3.2d, v23.2d
+	WORD $0x6e7fdc00 // fmul v0.2d, v0.2d, v31.2d
+	WORD $0x6e7fdc21 // fmul v1.2d, v1.2d, v31.2d
+	WORD $0x6e7fdc42 // fmul v2.2d, v2.2d, v31.2d
+	WORD $0x6e7fdc63 // fmul v3.2d, v3.2d, v31.2d
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x0e617b14 // fcvtl v20.2d, v24.2s
+	WORD $0x4e617b15 // fcvtl2 v21.2d, v24.4s
+	WORD $0x0e617b36 // fcvtl v22.2d, v25.2s
+	WORD $0x4e617b37 // fcvtl2 v23.2d, v25.4s
+	WORD $0x4e60d680 // fadd v0.2d, v20.2d, v0.2d
+	WORD $0x4e61d6a1 // fadd v1.2d, v21.2d, v1.2d
+	WORD $0x4e62d6c2 // fadd v2.2d, v22.2d, v2.2d
+	WORD $0x4e63d6e3 // fadd v3.2d, v23.2d, v3.2d
+	FMOVQ 672(R20), F24
+	WORD $0x6e78dc14 // fmul v20.2d, v0.2d, v24.2d
+	WORD $0x6e78dc35 // fmul v21.2d, v1.2d, v24.2d
+	WORD $0x6e78dc56 // fmul v22.2d, v2.2d, v24.2d
+	WORD $0x6e78dc77 // fmul v23.2d, v3.2d, v24.2d
+	WORD $0x4e619a94 // frintm v20.2d, v20.2d
+	WORD $0x4e619ab5 // frintm v21.2d, v21.2d
+	WORD $0x4e619ad6 // frintm v22.2d, v22.2d
+	WORD $0x4e619af7 // frintm v23.2d, v23.2d
+	FMOVQ 688(R20), F24
+	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
+	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
+	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
+	WORD $0x6e78def7 // fmul v23.2d, v23.2d, v24.2d
+	WORD $0x4ef4d400 // fsub v0.2d, v0.2d, v20.2d
+	WORD $0x4ef5d421 // fsub v1.2d, v1.2d, v21.2d
+	WORD $0x4ef6d442 // fsub v2.2d, v2.2d, v22.2d
+	WORD $0x4ef7d463 // fsub v3.2d, v3.2d, v23.2d
+	WORD $0x0e616818 // fcvtn v24.2s, v0.2d
+	WORD $0x4e616838 // fcvtn2 v24.4s, v1.2d
+	WORD $0x0e616859 // fcvtn v25.2s, v2.2d
+	WORD $0x4e616879 // fcvtn2 v25.4s, v3.2d
+	FSTPQ (F24, F25), 0(R0)
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x0e617b00 // fcvtl v0.2d, v24.2s
+	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
+	WORD $0x0e617b22 // fcvtl v2.2d, v25.2s
+	WORD $0x4e617b23 // fcvtl2 v3.2d, v25.4s
+	FMOVQ 704(R20), F24
+	FMOVQ 96(R20), F25
+	FMOVQ 720(R20), F26
+	WORD $0x6e78dc04 // fmul v4.2d, v0.2d, v24.2d
+	WORD $0x6e78dc25 // fmul v5.2d, v1.2d, v24.2d
+	WORD $0x6e78dc46 // fmul v6.2d, v2.2d, v24.2d
+	WORD $0x6e78dc67 // fmul v7.2d, v3.2d, v24.2d
+	WORD $0x4e79d484 // fadd v4.2d, v4.2d, v25.2d
+	WORD $0x4e79d4a5 // fadd v5.2d, v5.2d, v25.2d
+	WORD $0x4e79d4c6 // fadd v6.2d, v6.2d, v25.2d
+	WORD $0x4e79d4e7 // fadd v7.2d, v7.2d, v25.2d
+	WORD $0x4ef9d494 // fsub v20.2d, v4.2d, v25.2d
+	WORD $0x4ef9d4b5 // fsub v21.2d, v5.2d, v25.2d
+	WORD $0x4ef9d4d6 // fsub v22.2d, v6.2d, v25.2d
+	WORD $0x4ef9d4f7 // fsub v23.2d, v7.2d, v25.2d
+	VFMLS V26.D2, V20.D2, V0.D2
+	VFMLS V26.D2, V21.D2, V1.D2
+	VFMLS V26.D2, V22.D2, V2.D2
+	VFMLS V26.D2, V23.D2, V3.D2
+	WORD $0x6e60dc08 // fmul v8.2d, v0.2d, v0.2d
+	WORD $0x6e61dc29 // fmul v9.2d, v1.2d, v1.2d
+	WORD $0x6e62dc4a // fmul v10.2d, v2.2d, v2.2d
+	WORD $0x6e63dc6b // fmul v11.2d, v3.2d, v3.2d
+	FMOVQ 736(R20), F12
+	FMOVQ 736(R20), F13
+	FMOVQ 736(R20), F14
+	FMOVQ 736(R20), F15
+	FMOVQ 752(R20), F20
+	FMOVQ 752(R20), F21
+	FMOVQ 752(R20), F22
+	FMOVQ 752(R20), F23
+	VFMLA V8.D2, V12.D2, V20.D2
+	VFMLA V9.D2, V13.D2, V21.D2
+	VFMLA V10.D2, V14.D2, V22.D2
+	VFMLA V11.D2, V15.D2, V23.D2
+	FMOVQ 768(R20), F12
+	FMOVQ 768(R20), F13
+	FMOVQ 768(R20), F14
+	FMOVQ 768(R20), F15
+	VFMLA V8.D2, V20.D2, V12.D2
+	VFMLA V9.D2, V21.D2, V13.D2
+	VFMLA V10.D2, V22.D2, V14.D2
+	VFMLA V11.D2, V23.D2, V15.D2
+	FMOVQ 784(R20), F20
+	FMOVQ 784(R20), F21
+	FMOVQ 784(R20), F22
+	FMOVQ 784(R20), F23
+	VFMLA V8.D2, V12.D2, V20.D2
+	VFMLA V9.D2, V13.D2, V21.D2
+	VFMLA V10.D2, V14.D2, V22.D2
+	VFMLA V11.D2, V15.D2, V23.D2
+	FMOVQ 800(R20), F12
+	FMOVQ 800(R20), F13
+	FMOVQ 800(R20), F14
+	FMOVQ 800(R20), F15
+	VFMLA V8.D2, V20.D2, V12.D2
+	VFMLA V9.D2, V21.D2, V13.D2
+	VFMLA V10.D2, V22.D2, V14.D2
+	VFMLA V11.D2, V23.D2, V15.D2
+	FMOVQ 816(R20), F20
+	FMOVQ 816(R20), F21
+	FMOVQ 816(R20), F22
+	FMOVQ 816(R20), F23
+	VFMLA V8.D2, V12.D2, V20.D2
+	VFMLA V9.D2, V13.D2, V21.D2
+	VFMLA V10.D2, V14.D2, V22.D2
+	VFMLA V11.D2, V15.D2, V23.D2
+	FMOVQ 832(R20), F16
+	FMOVQ 832(R20), F17
+	FMOVQ 832(R20), F18
+	FMOVQ 832(R20), F19
+	FMOVQ 848(R20), F12
+	FMOVQ 848(R20), F13
+	FMOVQ 848(R20), F14
+	FMOVQ 848(R20), F15
+	VFMLA V8.D2, V16.D2, V12.D2
+	VFMLA V9.D2, V17.D2, V13.D2
+	VFMLA V10.D2, V18.D2, V14.D2
+	VFMLA V11.D2, V19.D2, V15.D2
+	FMOVQ 864(R20), F16
+	FMOVQ 864(R20), F17
+	FMOVQ 864(R20), F18
+	FMOVQ 864(R20), F19
+	VFMLA V8.D2, V12.D2, V16.D2
+	VFMLA V9.D2, V13.D2, V17.D2
+	VFMLA V10.D2, V14.D2, V18.D2
+	VFMLA V11.D2, V15.D2, V19.D2
+	FMOVQ 880(R20), F12
+	FMOVQ 880(R20), F13
+	FMOVQ 880(R20), F14
+	FMOVQ 880(R20), F15
+	VFMLA V8.D2, V16.D2, V12.D2
+	VFMLA V9.D2, V17.D2, V13.D2
+	VFMLA V10.D2, V18.D2, V14.D2
+	VFMLA V11.D2, V19.D2, V15.D2
+	FMOVQ 896(R20), F16
+	FMOVQ 896(R20), F17
+	FMOVQ 896(R20), F18
+	FMOVQ 896(R20), F19
+	VFMLA V8.D2, V12.D2, V16.D2
+	VFMLA V9.D2, V13.D2, V17.D2
+	VFMLA V10.D2, V14.D2, V18.D2
+	VFMLA V11.D2, V15.D2, V19.D2
+	FMOVQ 912(R20), F12
+	FMOVQ 912(R20), F13
+	FMOVQ 912(R20), F14
+	FMOVQ 912(R20), F15
+	VFMLA V8.D2, V16.D2, V12.D2
+	VFMLA V9.D2, V17.D2, V13.D2
+	VFMLA V10.D2, V18.D2, V14.D2
+	VFMLA V11.D2, V19.D2, V15.D2
+	VORR V0.B16, V0.B16, V16.B16
+	VORR V1.B16, V1.B16, V17.B16
+	VORR V2.B16, V2.B16, V18.B16
+	VORR V3.B16, V3.B16, V19.B16
+	WORD $0x6e60dd00 // fmul v0.2d, v8.2d, v0.2d
+	WORD $0x6e61dd21 // fmul v1.2d, v9.2d, v1.2d
+	WORD $0x6e62dd42 // fmul v2.2d, v10.2d, v2.2d
+	WORD $0x6e63dd63 // fmul v3.2d, v11.2d, v3.2d
+	VFMLA V0.D2, V20.D2, V16.D2
+	VFMLA V1.D2, V21.D2, V17.D2
+	VFMLA V2.D2, V22.D2, V18.D2
+	VFMLA V3.D2, V23.D2, V19.D2
+	FMOVQ 112(R20), F24
+	VORR V24.B16, V24.B16, V0.B16
+	VORR V24.B16, V24.B16, V1.B16
+	VORR V24.B16, V24.B16, V2.B16
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V8.D2, V12.D2, V0.D2
+	VFMLA V9.D2, V13.D2, V1.D2
+	VFMLA V10.D2, V14.D2, V2.D2
+	VFMLA V11.D2, V15.D2, V3.D2
+	WORD $0x4f7f5488 // shl v8.2d, v4.2d, #63
+	WORD $0x4f7f54a9 // shl v9.2d, v5.2d, #63
+	WORD $0x4f7f54ca // shl v10.2d, v6.2d, #63
+	WORD $0x4f7f54eb // shl v11.2d, v7.2d, #63
+	WORD $0x4f410508 // sshr v8.2d, v8.2d, #63
+	WORD $0x4f410529 // sshr v9.2d, v9.2d, #63
+	WORD $0x4f41054a // sshr v10.2d, v10.2d, #63
+	WORD $0x4f41056b // sshr v11.2d, v11.2d, #63
+	VORR V8.B16, V8.B16, V24.B16
+	VORR V9.B16, V9.B16, V25.B16
+	VORR V10.B16, V10.B16, V26.B16
+	VORR V11.B16, V11.B16, V27.B16
+	WORD $0x6e701c08 // bsl v8.16b, v0.16b, v16.16b
+	WORD $0x6e711c29 // bsl v9.16b, v1.16b, v17.16b
+	WORD $0x6e721c4a // bsl v10.16b, v2.16b, v18.16b
+	WORD $0x6e731c6b // bsl v11.16b, v3.16b, v19.16b
+	WORD $0x6e601e18 // bsl v24.16b, v16.16b, v0.16b
+	WORD $0x6e611e39 // bsl v25.16b, v17.16b, v1.16b
+	WORD $0x6e621e5a // bsl v26.16b, v18.16b, v2.16b
+	WORD $0x6e631e7b // bsl v27.16b, v19.16b, v3.16b
+	WORD $0x6f7f0480 // ushr v0.2d, v4.2d, #1
+	WORD $0x6f7f04a1 // ushr v1.2d, v5.2d, #1
+	WORD $0x6f7f04c2 // ushr v2.2d, v6.2d, #1
+	WORD $0x6f7f04e3 // ushr v3.2d, v7.2d, #1
+	WORD $0x4f7f5400 // shl v0.2d, v0.2d, #63
+	WORD $0x4f7f5421 // shl v1.2d, v1.2d, #63
+	WORD $0x4f7f5442 // shl v2.2d, v2.2d, #63
+	WORD $0x4f7f5463 // shl v3.2d, v3.2d, #63
+	VEOR V0.B16, V8.B16, V8.B16
+	VEOR V1.B16, V9.B16, V9.B16
+	VEOR V2.B16, V10.B16, V10.B16
+	VEOR V3.B16, V11.B16, V11.B16
+	FMOVQ 928(R20), F0
+	WORD $0x4ee08484 // add v4.2d, v4.2d, v0.2d
+	WORD $0x4ee084a5 // add v5.2d, v5.2d, v0.2d
+	WORD $0x4ee084c6 // add v6.2d, v6.2d, v0.2d
+	WORD $0x4ee084e7 // add v7.2d, v7.2d, v0.2d
+	WORD $0x6f7f0480 // ushr v0.2d, v4.2d, #1
+	WORD $0x6f7f04a1 // ushr v1.2d, v5.2d, #1
+	WORD $0x6f7f04c2 // ushr v2.2d, v6.2d, #1
+	WORD $0x6f7f04e3 // ushr v3.2d, v7.2d, #1
+	WORD $0x4f7f5400 // shl v0.2d, v0.2d, #63
+	WORD $0x4f7f5421 // shl v1.2d, v1.2d, #63
+	WORD $0x4f7f5442 // shl v2.2d, v2.2d, #63
+	WORD $0x4f7f5463 // shl v3.2d, v3.2d, #63
+	VEOR V0.B16, V24.B16, V24.B16
+	VEOR V1.B16, V25.B16, V25.B16
+	VEOR V2.B16, V26.B16, V26.B16
+	VEOR V3.B16, V27.B16, V27.B16
+	FSTPQ (F8, F9), 0(R4)
+	FSTPQ (F24, F25), 0(R3)
+	FSTPQ (F10, F11), 32(R4)
+	FSTPQ (F26, F27), 32(R3)
+	ADD $64, R3
+	ADD $64, R4
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R5
+	CBNZ R5, eight
+	RET
+
+// func rotateNeighboursNEON(y, x, bias *float32, cos, sin *float64, n int)
+TEXT ·rotateNeighboursNEON(SB), NOSPLIT, $0-48
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD bias+16(FP), R2
+	MOVD cos+24(FP), R3
+	MOVD sin+32(FP), R4
+	MOVD n+40(FP), R5
+eight:
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x0e617b80 // fcvtl v0.2d, v28.2s
+	WORD $0x4e617b81 // fcvtl2 v1.2d, v28.4s
+	WORD $0x0e617ba2 // fcvtl v2.2d, v29.2s
+	WORD $0x4e617ba3 // fcvtl2 v3.2d, v29.4s
+	FLDPQ 0(R2), (F28, F29)
+	WORD $0x0e617b98 // fcvtl v24.2d, v28.2s
+	WORD $0x4e617b99 // fcvtl2 v25.2d, v28.4s
+	WORD $0x0e617bba // fcvtl v26.2d, v29.2s
+	WORD $0x4e617bbb // fcvtl2 v27.2d, v29.4s
+	WORD $0x4e78d400 // fadd v0.2d, v0.2d, v24.2d
+	WORD $0x4e79d421 // fadd v1.2d, v1.2d, v25.2d
+	WORD $0x4e7ad442 // fadd v2.2d, v2.2d, v26.2d
+	WORD $0x4e7bd463 // fadd v3.2d, v3.2d, v27.2d
+	ADD $32, R1
+	ADD $32, R2
+	WORD $0x4ec13808 // zip1 v8.2d, v0.2d, v1.2d
+	WORD $0x4ec1780c // zip2 v12.2d, v0.2d, v1.2d
+	WORD $0x4ec33849 // zip1 v9.2d, v2.2d, v3.2d
+	WORD $0x4ec3784d // zip2 v13.2d, v2.2d, v3.2d
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x0e617b80 // fcvtl v0.2d, v28.2s
+	WORD $0x4e617b81 // fcvtl2 v1.2d, v28.4s
+	WORD $0x0e617ba2 // fcvtl v2.2d, v29.2s
+	WORD $0x4e617ba3 // fcvtl2 v3.2d, v29.4s
+	FLDPQ 0(R2), (F28, F29)
+	WORD $0x0e617b98 // fcvtl v24.2d, v28.2s
+	WORD $0x4e617b99 // fcvtl2 v25.2d, v28.4s
+	WORD $0x0e617bba // fcvtl v26.2d, v29.2s
+	WORD $0x4e617bbb // fcvtl2 v27.2d, v29.4s
+	WORD $0x4e78d400 // fadd v0.2d, v0.2d, v24.2d
+	WORD $0x4e79d421 // fadd v1.2d, v1.2d, v25.2d
+	WORD $0x4e7ad442 // fadd v2.2d, v2.2d, v26.2d
+	WORD $0x4e7bd463 // fadd v3.2d, v3.2d, v27.2d
+	ADD $32, R1
+	ADD $32, R2
+	WORD $0x4ec1380a // zip1 v10.2d, v0.2d, v1.2d
+	WORD $0x4ec1780e // zip2 v14.2d, v0.2d, v1.2d
+	WORD $0x4ec3384b // zip1 v11.2d, v2.2d, v3.2d
+	WORD $0x4ec3784f // zip2 v15.2d, v2.2d, v3.2d
+	FLDPQ 0(R3), (F16, F17)
+	FLDPQ 0(R4), (F20, F21)
+	FLDPQ 32(R3), (F18, F19)
+	FLDPQ 32(R4), (F22, F23)
+	WORD $0x6e74dd98 // fmul v24.2d, v12.2d, v20.2d
+	WORD $0x6e75ddb9 // fmul v25.2d, v13.2d, v21.2d
+	WORD $0x6e76ddda // fmul v26.2d, v14.2d, v22.2d
+	WORD $0x6e77ddfb // fmul v27.2d, v15.2d, v23.2d
+	WORD $0x6e70dd8c // fmul v12.2d, v12.2d, v16.2d
+	WORD $0x6e71ddad // fmul v13.2d, v13.2d, v17.2d
+	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
+	WORD $0x6e73ddef // fmul v15.2d, v15.2d, v19.2d
+	WORD $0x6e74dd14 // fmul v20.2d, v8.2d, v20.2d
+	WORD $0x6e75dd35 // fmul v21.2d, v9.2d, v21.2d
+	WORD $0x6e76dd56 // fmul v22.2d, v10.2d, v22.2d
+	WORD $0x6e77dd77 // fmul v23.2d, v11.2d, v23.2d
+	WORD $0x6e70dd08 // fmul v8.2d, v8.2d, v16.2d
+	WORD $0x6e71dd29 // fmul v9.2d, v9.2d, v17.2d
+	WORD $0x6e72dd4a // fmul v10.2d, v10.2d, v18.2d
+	WORD $0x6e73dd6b // fmul v11.2d, v11.2d, v19.2d
+	WORD $0x4ef8d508 // fsub v8.2d, v8.2d, v24.2d
+	WORD $0x4ef9d529 // fsub v9.2d, v9.2d, v25.2d
+	WORD $0x4efad54a // fsub v10.2d, v10.2d, v26.2d
+	WORD $0x4efbd56b // fsub v11.2d, v11.2d, v27.2d
+	WORD $0x4e6cd68c // fadd v12.2d, v20.2d, v12.2d
+	WORD $0x4e6dd6ad // fadd v13.2d, v21.2d, v13.2d
+	WORD $0x4e6ed6ce // fadd v14.2d, v22.2d, v14.2d
+	WORD $0x4e6fd6ef // fadd v15.2d, v23.2d, v15.2d
+	WORD $0x4ecc3900 // zip1 v0.2d, v8.2d, v12.2d
+	WORD $0x4ecc7901 // zip2 v1.2d, v8.2d, v12.2d
+	WORD $0x4ecd3922 // zip1 v2.2d, v9.2d, v13.2d
+	WORD $0x4ecd7923 // zip2 v3.2d, v9.2d, v13.2d
+	WORD $0x0e616818 // fcvtn v24.2s, v0.2d
+	WORD $0x4e616838 // fcvtn2 v24.4s, v1.2d
+	WORD $0x0e616859 // fcvtn v25.2s, v2.2d
+	WORD $0x4e616879 // fcvtn2 v25.4s, v3.2d
+	FSTPQ (F24, F25), 0(R0)
+	ADD $32, R0
+	WORD $0x4ece3940 // zip1 v0.2d, v10.2d, v14.2d
+	WORD $0x4ece7941 // zip2 v1.2d, v10.2d, v14.2d
+	WORD $0x4ecf3962 // zip1 v2.2d, v11.2d, v15.2d
+	WORD $0x4ecf7963 // zip2 v3.2d, v11.2d, v15.2d
+	WORD $0x0e616818 // fcvtn v24.2s, v0.2d
+	WORD $0x4e616838 // fcvtn2 v24.4s, v1.2d
+	WORD $0x0e616859 // fcvtn v25.2s, v2.2d
+	WORD $0x4e616879 // fcvtn2 v25.4s, v3.2d
+	FSTPQ (F24, F25), 0(R0)
+	ADD $32, R0
+	ADD $64, R3
+	ADD $64, R4
+	SUB $8, R5
+	CBNZ R5, eight
+	RET
+
+// func rotateHalvesNEON(y, x, bias *float32, cos, sin *float64, half, n int)
+TEXT ·rotateHalvesNEON(SB), NOSPLIT, $0-56
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD bias+16(FP), R2
+	MOVD cos+24(FP), R3
+	MOVD sin+32(FP), R4
+	MOVD half+40(FP), R5
+	MOVD n+48(FP), R6
+	ADD R5<<2, R1, R7
+	ADD R5<<2, R2, R8
+	ADD R5<<2, R0, R9
+eight:
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x0e617b88 // fcvtl v8.2d, v28.2s
+	WORD $0x4e617b89 // fcvtl2 v9.2d, v28.4s
+	WORD $0x0e617baa // fcvtl v10.2d, v29.2s
+	WORD $0x4e617bab // fcvtl2 v11.2d, v29.4s
+	FLDPQ 0(R2), (F28, F29)
+	WORD $0x0e617b98 // fcvtl v24.2d, v28.2s
+	WORD $0x4e617b99 // fcvtl2 v25.2d, v28.4s
+	WORD $0x0e617bba // fcvtl v26.2d, v29.2s
+	WORD $0x4e617bbb // fcvtl2 v27.2d, v29.4s
+	WORD $0x4e78d508 // fadd v8.2d, v8.2d, v24.2d
+	WORD $0x4e79d529 // fadd v9.2d, v9.2d, v25.2d
+	WORD $0x4e7ad54a // fadd v10.2d, v10.2d, v26.2d
+	WORD $0x4e7bd56b // fadd v11.2d, v11.2d, v27.2d
+	FLDPQ 0(R7), (F28, F29)
+	WORD $0x0e617b8c // fcvtl v12.2d, v28.2s
+	WORD $0x4e617b8d // fcvtl2 v13.2d, v28.4s
+	WORD $0x0e617bae // fcvtl v14.2d, v29.2s
+	WORD $0x4e617baf // fcvtl2 v15.2d, v29.4s
+	FLDPQ 0(R8), (F28, F29)
+	WORD $0x0e617b98 // fcvtl v24.2d, v28.2s
+	WORD $0x4e617b99 // fcvtl2 v25.2d, v28.4s
+	WORD $0x0e617bba // fcvtl v26.2d, v29.2s
+	WORD $0x4e617bbb // fcvtl2 v27.2d, v29.4s
+	WORD $0x4e78d58c // fadd v12.2d, v12.2d, v24.2d
+	WORD $0x4e79d5ad // fadd v13.2d, v13.2d, v25.2d
+	WORD $0x4e7ad5ce // fadd v14.2d, v14.2d, v26.2d
+	WORD $0x4e7bd5ef // fadd v15.2d, v15.2d, v27.2d
+	FLDPQ 0(R3), (F16, F17)
+	FLDPQ 0(R4), (F20, F21)
+	FLDPQ 32(R3), (F18, F19)
+	FLDPQ 32(R4), (F22, F23)
+	WORD $0x6e74dd98 // fmul v24.2d, v12.2d, v20.2d
+	WORD $0x6e75ddb9 // fmul v25.2d, v13.2d, v21.2d
+	WORD $0x6e76ddda // fmul v26.2d, v14.2d, v22.2d
+	WORD $0x6e77ddfb // fmul v27.2d, v15.2d, v23.2d
+	WORD $0x6e70dd8c // fmul v12.2d, v12.2d, v16.2d
+	WORD $0x6e71ddad // fmul v13.2d, v13.2d, v17.2d
+	WORD $0x6e72ddce // fmul v14.2d, v14.2d, v18.2d
+	WORD $0x6e73ddef // fmul v15.2d, v15.2d, v19.2d
+	WORD $0x6e74dd14 // fmul v20.2d, v8.2d, v20.2d
+	WORD $0x6e75dd35 // fmul v21.2d, v9.2d, v21.2d
+	WORD $0x6e76dd56 // fmul v22.2d, v10.2d, v22.2d
+	WORD $0x6e77dd77 // fmul v23.2d, v11.2d, v23.2d
+	WORD $0x6e70dd08 // fmul v8.2d, v8.2d, v16.2d
+	WORD $0x6e71dd29 // fmul v9.2d, v9.2d, v17.2d
+	WORD $0x6e72dd4a // fmul v10.2d, v10.2d, v18.2d
+	WORD $0x6e73dd6b // fmul v11.2d, v11.2d, v19.2d
+	WORD $0x4ef8d508 // fsub v8.2d, v8.2d, v24.2d
+	WORD $0x4ef9d529 // fsub v9.2d, v9.2d, v25.2d
+	WORD $0x4efad54a // fsub v10.2d, v10.2d, v26.2d
+	WORD $0x4efbd56b // fsub v11.2d, v11.2d, v27.2d
+	WORD $0x4e6cd68c // fadd v12.2d, v20.2d, v12.2d
+	WORD $0x4e6dd6ad // fadd v13.2d, v21.2d, v13.2d
+	WORD $0x4e6ed6ce // fadd v14.2d, v22.2d, v14.2d
+	WORD $0x4e6fd6ef // fadd v15.2d, v23.2d, v15.2d
+	WORD $0x0e616918 // fcvtn v24.2s, v8.2d
+	WORD $0x4e616938 // fcvtn2 v24.4s, v9.2d
+	WORD $0x0e616959 // fcvtn v25.2s, v10.2d
+	WORD $0x4e616979 // fcvtn2 v25.4s, v11.2d
+	FSTPQ (F24, F25), 0(R0)
+	WORD $0x0e616998 // fcvtn v24.2s, v12.2d
+	WORD $0x4e6169b8 // fcvtn2 v24.4s, v13.2d
+	WORD $0x0e6169d9 // fcvtn v25.2s, v14.2d
+	WORD $0x4e6169f9 // fcvtn2 v25.4s, v15.2d
+	FSTPQ (F24, F25), 0(R9)
+	ADD $64, R3
+	ADD $64, R4
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R9
+	ADD $32, R7
+	ADD $32, R8
+	SUB $8, R6
+	CBNZ R6, eight
+	RET
+
 // func stepHeadTwoNEON(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)
 TEXT ·stepHeadTwoNEON(SB), NOSPLIT, $0-72
 	MOVD sums+0(FP), R0
@@ -4943,6 +5593,662 @@ states:
 	CBNZ R5, channels
 	RET
 
+// func trapezoid1NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+TEXT ·trapezoid1NEON(SB), NOSPLIT, $0-72
+	MOVD sums+0(FP), R0
+	MOVD h+8(FP), R1
+	MOVD in+24(FP), R2
+	MOVD k+32(FP), R3
+	MOVD q+40(FP), R4
+	MOVD states+48(FP), R5
+	MOVD pitch+56(FP), R6
+	MOVD rounds+64(FP), R7
+	FMOVS low+20(FP), F12
+	FMOVS high+16(FP), F2
+	VMOV V12.S[0], V2.S[1]
+channels:
+	MOVD R2, R9
+	WORD $0x0d408120 // ld1 {v0.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d408121 // ld1 {v1.s}[0], [x9]
+	ADD R6<<2, R9
+	MOVD R3, R10
+	ADD R5<<2, R10, R11
+	MOVD R4, R12
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	MOVD R5, R8
+states:
+	FLDPQ 0(R1), (F4, F5)
+	FLDPQ 32(R1), (F6, F7)
+	WORD $0x4fa29088 // fmul v8.4s, v4.4s, v2.s[1]
+	WORD $0x4fa290a9 // fmul v9.4s, v5.4s, v2.s[1]
+	WORD $0x4fa290ca // fmul v10.4s, v6.4s, v2.s[1]
+	WORD $0x4fa290eb // fmul v11.4s, v7.4s, v2.s[1]
+	FLDPQ 0(R10), (F12, F13)
+	FLDPQ 32(R10), (F14, F15)
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f8011a9 // fmla v9.4s, v13.4s, v0.s[0]
+	WORD $0x4f8011ca // fmla v10.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011eb // fmla v11.4s, v15.4s, v0.s[0]
+	WORD $0x4f821088 // fmla v8.4s, v4.4s, v2.s[0]
+	WORD $0x4f8210a9 // fmla v9.4s, v5.4s, v2.s[0]
+	WORD $0x4f8210ca // fmla v10.4s, v6.4s, v2.s[0]
+	WORD $0x4f8210eb // fmla v11.4s, v7.4s, v2.s[0]
+	FLDPQ 0(R11), (F12, F13)
+	FLDPQ 32(R11), (F14, F15)
+	WORD $0x4f811188 // fmla v8.4s, v12.4s, v1.s[0]
+	WORD $0x4f8111a9 // fmla v9.4s, v13.4s, v1.s[0]
+	WORD $0x4f8111ca // fmla v10.4s, v14.4s, v1.s[0]
+	WORD $0x4f8111eb // fmla v11.4s, v15.4s, v1.s[0]
+	FSTPQ (F8, F9), 0(R1)
+	FSTPQ (F10, F11), 32(R1)
+	FLDPQ 0(R12), (F12, F13)
+	FLDPQ 32(R12), (F14, F15)
+	VFMLA V12.S4, V8.S4, V16.S4
+	VFMLA V13.S4, V9.S4, V17.S4
+	VFMLA V14.S4, V10.S4, V18.S4
+	VFMLA V15.S4, V11.S4, V19.S4
+	ADD $64, R1
+	ADD $64, R10
+	ADD $64, R11
+	ADD $64, R12
+	SUB $16, R8
+	CBNZ R8, states
+	MOVD R0, R9
+	WORD $0x0e617a04 // fcvtl v4.2d, v16.2s
+	WORD $0x4e617a05 // fcvtl2 v5.2d, v16.4s
+	WORD $0x0e617a26 // fcvtl v6.2d, v17.2s
+	WORD $0x4e617a27 // fcvtl2 v7.2d, v17.4s
+	WORD $0x0e617a48 // fcvtl v8.2d, v18.2s
+	WORD $0x4e617a49 // fcvtl2 v9.2d, v18.4s
+	WORD $0x0e617a6a // fcvtl v10.2d, v19.2s
+	WORD $0x4e617a6b // fcvtl2 v11.2d, v19.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	ADD $8, R0
+	ADD $4, R2
+	SUB $1, R7
+	CBNZ R7, channels
+	RET
+
+// func trapezoid2NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+TEXT ·trapezoid2NEON(SB), NOSPLIT, $0-72
+	MOVD sums+0(FP), R0
+	MOVD h+8(FP), R1
+	MOVD in+24(FP), R2
+	MOVD k+32(FP), R3
+	MOVD q+40(FP), R4
+	MOVD states+48(FP), R5
+	MOVD pitch+56(FP), R6
+	MOVD rounds+64(FP), R7
+	FMOVS low+20(FP), F12
+	FMOVS high+16(FP), F2
+	VMOV V12.S[0], V2.S[1]
+channels:
+	MOVD R2, R9
+	WORD $0x0d408120 // ld1 {v0.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d409120 // ld1 {v0.s}[1], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d408121 // ld1 {v1.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d409121 // ld1 {v1.s}[1], [x9]
+	ADD R6<<2, R9
+	MOVD R3, R10
+	ADD R5<<2, R10, R11
+	ADD R5<<2, R11, R12
+	ADD R5<<2, R12, R13
+	MOVD R4, R14
+	ADD R5<<2, R14, R15
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	MOVD R5, R8
+states:
+	FLDPQ 0(R1), (F4, F5)
+	FLDPQ 32(R1), (F6, F7)
+	WORD $0x4fa29088 // fmul v8.4s, v4.4s, v2.s[1]
+	WORD $0x4fa290a9 // fmul v9.4s, v5.4s, v2.s[1]
+	WORD $0x4fa290ca // fmul v10.4s, v6.4s, v2.s[1]
+	WORD $0x4fa290eb // fmul v11.4s, v7.4s, v2.s[1]
+	FLDPQ 0(R10), (F12, F13)
+	FLDPQ 32(R10), (F14, F15)
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f8011a9 // fmla v9.4s, v13.4s, v0.s[0]
+	WORD $0x4f8011ca // fmla v10.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011eb // fmla v11.4s, v15.4s, v0.s[0]
+	WORD $0x4f821088 // fmla v8.4s, v4.4s, v2.s[0]
+	WORD $0x4f8210a9 // fmla v9.4s, v5.4s, v2.s[0]
+	WORD $0x4f8210ca // fmla v10.4s, v6.4s, v2.s[0]
+	WORD $0x4f8210eb // fmla v11.4s, v7.4s, v2.s[0]
+	FLDPQ 0(R11), (F12, F13)
+	FLDPQ 32(R11), (F14, F15)
+	WORD $0x4fa01188 // fmla v8.4s, v12.4s, v0.s[1]
+	WORD $0x4fa011a9 // fmla v9.4s, v13.4s, v0.s[1]
+	WORD $0x4fa011ca // fmla v10.4s, v14.4s, v0.s[1]
+	WORD $0x4fa011eb // fmla v11.4s, v15.4s, v0.s[1]
+	FLDPQ 0(R12), (F12, F13)
+	FLDPQ 32(R12), (F14, F15)
+	WORD $0x4f811188 // fmla v8.4s, v12.4s, v1.s[0]
+	WORD $0x4f8111a9 // fmla v9.4s, v13.4s, v1.s[0]
+	WORD $0x4f8111ca // fmla v10.4s, v14.4s, v1.s[0]
+	WORD $0x4f8111eb // fmla v11.4s, v15.4s, v1.s[0]
+	FLDPQ 0(R13), (F12, F13)
+	FLDPQ 32(R13), (F14, F15)
+	WORD $0x4fa11188 // fmla v8.4s, v12.4s, v1.s[1]
+	WORD $0x4fa111a9 // fmla v9.4s, v13.4s, v1.s[1]
+	WORD $0x4fa111ca // fmla v10.4s, v14.4s, v1.s[1]
+	WORD $0x4fa111eb // fmla v11.4s, v15.4s, v1.s[1]
+	FSTPQ (F8, F9), 0(R1)
+	FSTPQ (F10, F11), 32(R1)
+	FLDPQ 0(R14), (F12, F13)
+	FLDPQ 32(R14), (F14, F15)
+	VFMLA V12.S4, V8.S4, V16.S4
+	VFMLA V13.S4, V9.S4, V17.S4
+	VFMLA V14.S4, V10.S4, V18.S4
+	VFMLA V15.S4, V11.S4, V19.S4
+	FLDPQ 0(R15), (F12, F13)
+	FLDPQ 32(R15), (F14, F15)
+	VFMLA V12.S4, V8.S4, V20.S4
+	VFMLA V13.S4, V9.S4, V21.S4
+	VFMLA V14.S4, V10.S4, V22.S4
+	VFMLA V15.S4, V11.S4, V23.S4
+	ADD $64, R1
+	ADD $64, R10
+	ADD $64, R11
+	ADD $64, R12
+	ADD $64, R13
+	ADD $64, R14
+	ADD $64, R15
+	SUB $16, R8
+	CBNZ R8, states
+	MOVD R0, R9
+	WORD $0x0e617a04 // fcvtl v4.2d, v16.2s
+	WORD $0x4e617a05 // fcvtl2 v5.2d, v16.4s
+	WORD $0x0e617a26 // fcvtl v6.2d, v17.2s
+	WORD $0x4e617a27 // fcvtl2 v7.2d, v17.4s
+	WORD $0x0e617a48 // fcvtl v8.2d, v18.2s
+	WORD $0x4e617a49 // fcvtl2 v9.2d, v18.4s
+	WORD $0x0e617a6a // fcvtl v10.2d, v19.2s
+	WORD $0x4e617a6b // fcvtl2 v11.2d, v19.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	WORD $0x0e617a84 // fcvtl v4.2d, v20.2s
+	WORD $0x4e617a85 // fcvtl2 v5.2d, v20.4s
+	WORD $0x0e617aa6 // fcvtl v6.2d, v21.2s
+	WORD $0x4e617aa7 // fcvtl2 v7.2d, v21.4s
+	WORD $0x0e617ac8 // fcvtl v8.2d, v22.2s
+	WORD $0x4e617ac9 // fcvtl2 v9.2d, v22.4s
+	WORD $0x0e617aea // fcvtl v10.2d, v23.2s
+	WORD $0x4e617aeb // fcvtl2 v11.2d, v23.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	ADD $8, R0
+	ADD $4, R2
+	SUB $1, R7
+	CBNZ R7, channels
+	RET
+
+// func trapezoid3NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+TEXT ·trapezoid3NEON(SB), NOSPLIT, $0-72
+	MOVD sums+0(FP), R0
+	MOVD h+8(FP), R1
+	MOVD in+24(FP), R2
+	MOVD k+32(FP), R3
+	MOVD q+40(FP), R4
+	MOVD states+48(FP), R5
+	MOVD pitch+56(FP), R6
+	MOVD rounds+64(FP), R7
+	FMOVS low+20(FP), F12
+	FMOVS high+16(FP), F2
+	VMOV V12.S[0], V2.S[1]
+channels:
+	MOVD R2, R9
+	WORD $0x0d408120 // ld1 {v0.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d409120 // ld1 {v0.s}[1], [x9]
+	ADD R6<<2, R9
+	WORD $0x4d408120 // ld1 {v0.s}[2], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d408121 // ld1 {v1.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d409121 // ld1 {v1.s}[1], [x9]
+	ADD R6<<2, R9
+	WORD $0x4d408121 // ld1 {v1.s}[2], [x9]
+	ADD R6<<2, R9
+	MOVD R3, R10
+	ADD R5<<2, R10, R11
+	ADD R5<<2, R11, R12
+	ADD R5<<2, R12, R13
+	ADD R5<<2, R13, R14
+	ADD R5<<2, R14, R15
+	MOVD R4, R16
+	ADD R5<<2, R16, R17
+	ADD R5<<2, R17, R19
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	MOVD R5, R8
+states:
+	FLDPQ 0(R1), (F4, F5)
+	FLDPQ 32(R1), (F6, F7)
+	WORD $0x4fa29088 // fmul v8.4s, v4.4s, v2.s[1]
+	WORD $0x4fa290a9 // fmul v9.4s, v5.4s, v2.s[1]
+	WORD $0x4fa290ca // fmul v10.4s, v6.4s, v2.s[1]
+	WORD $0x4fa290eb // fmul v11.4s, v7.4s, v2.s[1]
+	FLDPQ 0(R10), (F12, F13)
+	FLDPQ 32(R10), (F14, F15)
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f8011a9 // fmla v9.4s, v13.4s, v0.s[0]
+	WORD $0x4f8011ca // fmla v10.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011eb // fmla v11.4s, v15.4s, v0.s[0]
+	WORD $0x4f821088 // fmla v8.4s, v4.4s, v2.s[0]
+	WORD $0x4f8210a9 // fmla v9.4s, v5.4s, v2.s[0]
+	WORD $0x4f8210ca // fmla v10.4s, v6.4s, v2.s[0]
+	WORD $0x4f8210eb // fmla v11.4s, v7.4s, v2.s[0]
+	FLDPQ 0(R11), (F12, F13)
+	FLDPQ 32(R11), (F14, F15)
+	WORD $0x4fa01188 // fmla v8.4s, v12.4s, v0.s[1]
+	WORD $0x4fa011a9 // fmla v9.4s, v13.4s, v0.s[1]
+	WORD $0x4fa011ca // fmla v10.4s, v14.4s, v0.s[1]
+	WORD $0x4fa011eb // fmla v11.4s, v15.4s, v0.s[1]
+	FLDPQ 0(R12), (F12, F13)
+	FLDPQ 32(R12), (F14, F15)
+	WORD $0x4f801988 // fmla v8.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019a9 // fmla v9.4s, v13.4s, v0.s[2]
+	WORD $0x4f8019ca // fmla v10.4s, v14.4s, v0.s[2]
+	WORD $0x4f8019eb // fmla v11.4s, v15.4s, v0.s[2]
+	FLDPQ 0(R13), (F12, F13)
+	FLDPQ 32(R13), (F14, F15)
+	WORD $0x4f811188 // fmla v8.4s, v12.4s, v1.s[0]
+	WORD $0x4f8111a9 // fmla v9.4s, v13.4s, v1.s[0]
+	WORD $0x4f8111ca // fmla v10.4s, v14.4s, v1.s[0]
+	WORD $0x4f8111eb // fmla v11.4s, v15.4s, v1.s[0]
+	FLDPQ 0(R14), (F12, F13)
+	FLDPQ 32(R14), (F14, F15)
+	WORD $0x4fa11188 // fmla v8.4s, v12.4s, v1.s[1]
+	WORD $0x4fa111a9 // fmla v9.4s, v13.4s, v1.s[1]
+	WORD $0x4fa111ca // fmla v10.4s, v14.4s, v1.s[1]
+	WORD $0x4fa111eb // fmla v11.4s, v15.4s, v1.s[1]
+	FLDPQ 0(R15), (F12, F13)
+	FLDPQ 32(R15), (F14, F15)
+	WORD $0x4f811988 // fmla v8.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119a9 // fmla v9.4s, v13.4s, v1.s[2]
+	WORD $0x4f8119ca // fmla v10.4s, v14.4s, v1.s[2]
+	WORD $0x4f8119eb // fmla v11.4s, v15.4s, v1.s[2]
+	FSTPQ (F8, F9), 0(R1)
+	FSTPQ (F10, F11), 32(R1)
+	FLDPQ 0(R16), (F12, F13)
+	FLDPQ 32(R16), (F14, F15)
+	VFMLA V12.S4, V8.S4, V16.S4
+	VFMLA V13.S4, V9.S4, V17.S4
+	VFMLA V14.S4, V10.S4, V18.S4
+	VFMLA V15.S4, V11.S4, V19.S4
+	FLDPQ 0(R17), (F12, F13)
+	FLDPQ 32(R17), (F14, F15)
+	VFMLA V12.S4, V8.S4, V20.S4
+	VFMLA V13.S4, V9.S4, V21.S4
+	VFMLA V14.S4, V10.S4, V22.S4
+	VFMLA V15.S4, V11.S4, V23.S4
+	FLDPQ 0(R19), (F12, F13)
+	FLDPQ 32(R19), (F14, F15)
+	VFMLA V12.S4, V8.S4, V24.S4
+	VFMLA V13.S4, V9.S4, V25.S4
+	VFMLA V14.S4, V10.S4, V26.S4
+	VFMLA V15.S4, V11.S4, V27.S4
+	ADD $64, R1
+	ADD $64, R10
+	ADD $64, R11
+	ADD $64, R12
+	ADD $64, R13
+	ADD $64, R14
+	ADD $64, R15
+	ADD $64, R16
+	ADD $64, R17
+	ADD $64, R19
+	SUB $16, R8
+	CBNZ R8, states
+	MOVD R0, R9
+	WORD $0x0e617a04 // fcvtl v4.2d, v16.2s
+	WORD $0x4e617a05 // fcvtl2 v5.2d, v16.4s
+	WORD $0x0e617a26 // fcvtl v6.2d, v17.2s
+	WORD $0x4e617a27 // fcvtl2 v7.2d, v17.4s
+	WORD $0x0e617a48 // fcvtl v8.2d, v18.2s
+	WORD $0x4e617a49 // fcvtl2 v9.2d, v18.4s
+	WORD $0x0e617a6a // fcvtl v10.2d, v19.2s
+	WORD $0x4e617a6b // fcvtl2 v11.2d, v19.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	WORD $0x0e617a84 // fcvtl v4.2d, v20.2s
+	WORD $0x4e617a85 // fcvtl2 v5.2d, v20.4s
+	WORD $0x0e617aa6 // fcvtl v6.2d, v21.2s
+	WORD $0x4e617aa7 // fcvtl2 v7.2d, v21.4s
+	WORD $0x0e617ac8 // fcvtl v8.2d, v22.2s
+	WORD $0x4e617ac9 // fcvtl2 v9.2d, v22.4s
+	WORD $0x0e617aea // fcvtl v10.2d, v23.2s
+	WORD $0x4e617aeb // fcvtl2 v11.2d, v23.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	WORD $0x0e617b04 // fcvtl v4.2d, v24.2s
+	WORD $0x4e617b05 // fcvtl2 v5.2d, v24.4s
+	WORD $0x0e617b26 // fcvtl v6.2d, v25.2s
+	WORD $0x4e617b27 // fcvtl2 v7.2d, v25.4s
+	WORD $0x0e617b48 // fcvtl v8.2d, v26.2s
+	WORD $0x4e617b49 // fcvtl2 v9.2d, v26.4s
+	WORD $0x0e617b6a // fcvtl v10.2d, v27.2s
+	WORD $0x4e617b6b // fcvtl2 v11.2d, v27.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	ADD $8, R0
+	ADD $4, R2
+	SUB $1, R7
+	CBNZ R7, channels
+	RET
+
+// func trapezoid4NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+TEXT ·trapezoid4NEON(SB), NOSPLIT, $0-72
+	MOVD sums+0(FP), R0
+	MOVD h+8(FP), R1
+	MOVD in+24(FP), R2
+	MOVD k+32(FP), R3
+	MOVD q+40(FP), R4
+	MOVD states+48(FP), R5
+	MOVD pitch+56(FP), R6
+	MOVD rounds+64(FP), R7
+	FMOVS low+20(FP), F12
+	FMOVS high+16(FP), F2
+	VMOV V12.S[0], V2.S[1]
+channels:
+	MOVD R2, R9
+	WORD $0x0d408120 // ld1 {v0.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d409120 // ld1 {v0.s}[1], [x9]
+	ADD R6<<2, R9
+	WORD $0x4d408120 // ld1 {v0.s}[2], [x9]
+	ADD R6<<2, R9
+	WORD $0x4d409120 // ld1 {v0.s}[3], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d408121 // ld1 {v1.s}[0], [x9]
+	ADD R6<<2, R9
+	WORD $0x0d409121 // ld1 {v1.s}[1], [x9]
+	ADD R6<<2, R9
+	WORD $0x4d408121 // ld1 {v1.s}[2], [x9]
+	ADD R6<<2, R9
+	WORD $0x4d409121 // ld1 {v1.s}[3], [x9]
+	ADD R6<<2, R9
+	MOVD R3, R10
+	ADD R5<<2, R10, R11
+	ADD R5<<2, R11, R12
+	ADD R5<<2, R12, R13
+	ADD R5<<2, R13, R14
+	ADD R5<<2, R14, R15
+	ADD R5<<2, R15, R16
+	ADD R5<<2, R16, R17
+	MOVD R4, R19
+	ADD R5<<2, R19, R21
+	ADD R5<<2, R21, R22
+	ADD R5<<2, R22, R23
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	MOVD R5, R8
+states:
+	FLDPQ 0(R1), (F4, F5)
+	FLDPQ 32(R1), (F6, F7)
+	WORD $0x4fa29088 // fmul v8.4s, v4.4s, v2.s[1]
+	WORD $0x4fa290a9 // fmul v9.4s, v5.4s, v2.s[1]
+	WORD $0x4fa290ca // fmul v10.4s, v6.4s, v2.s[1]
+	WORD $0x4fa290eb // fmul v11.4s, v7.4s, v2.s[1]
+	FLDPQ 0(R10), (F12, F13)
+	FLDPQ 32(R10), (F14, F15)
+	WORD $0x4f801188 // fmla v8.4s, v12.4s, v0.s[0]
+	WORD $0x4f8011a9 // fmla v9.4s, v13.4s, v0.s[0]
+	WORD $0x4f8011ca // fmla v10.4s, v14.4s, v0.s[0]
+	WORD $0x4f8011eb // fmla v11.4s, v15.4s, v0.s[0]
+	WORD $0x4f821088 // fmla v8.4s, v4.4s, v2.s[0]
+	WORD $0x4f8210a9 // fmla v9.4s, v5.4s, v2.s[0]
+	WORD $0x4f8210ca // fmla v10.4s, v6.4s, v2.s[0]
+	WORD $0x4f8210eb // fmla v11.4s, v7.4s, v2.s[0]
+	FLDPQ 0(R11), (F12, F13)
+	FLDPQ 32(R11), (F14, F15)
+	WORD $0x4fa01188 // fmla v8.4s, v12.4s, v0.s[1]
+	WORD $0x4fa011a9 // fmla v9.4s, v13.4s, v0.s[1]
+	WORD $0x4fa011ca // fmla v10.4s, v14.4s, v0.s[1]
+	WORD $0x4fa011eb // fmla v11.4s, v15.4s, v0.s[1]
+	FLDPQ 0(R12), (F12, F13)
+	FLDPQ 32(R12), (F14, F15)
+	WORD $0x4f801988 // fmla v8.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019a9 // fmla v9.4s, v13.4s, v0.s[2]
+	WORD $0x4f8019ca // fmla v10.4s, v14.4s, v0.s[2]
+	WORD $0x4f8019eb // fmla v11.4s, v15.4s, v0.s[2]
+	FLDPQ 0(R13), (F12, F13)
+	FLDPQ 32(R13), (F14, F15)
+	WORD $0x4fa01988 // fmla v8.4s, v12.4s, v0.s[3]
+	WORD $0x4fa019a9 // fmla v9.4s, v13.4s, v0.s[3]
+	WORD $0x4fa019ca // fmla v10.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019eb // fmla v11.4s, v15.4s, v0.s[3]
+	FLDPQ 0(R14), (F12, F13)
+	FLDPQ 32(R14), (F14, F15)
+	WORD $0x4f811188 // fmla v8.4s, v12.4s, v1.s[0]
+	WORD $0x4f8111a9 // fmla v9.4s, v13.4s, v1.s[0]
+	WORD $0x4f8111ca // fmla v10.4s, v14.4s, v1.s[0]
+	WORD $0x4f8111eb // fmla v11.4s, v15.4s, v1.s[0]
+	FLDPQ 0(R15), (F12, F13)
+	FLDPQ 32(R15), (F14, F15)
+	WORD $0x4fa11188 // fmla v8.4s, v12.4s, v1.s[1]
+	WORD $0x4fa111a9 // fmla v9.4s, v13.4s, v1.s[1]
+	WORD $0x4fa111ca // fmla v10.4s, v14.4s, v1.s[1]
+	WORD $0x4fa111eb // fmla v11.4s, v15.4s, v1.s[1]
+	FLDPQ 0(R16), (F12, F13)
+	FLDPQ 32(R16), (F14, F15)
+	WORD $0x4f811988 // fmla v8.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119a9 // fmla v9.4s, v13.4s, v1.s[2]
+	WORD $0x4f8119ca // fmla v10.4s, v14.4s, v1.s[2]
+	WORD $0x4f8119eb // fmla v11.4s, v15.4s, v1.s[2]
+	FLDPQ 0(R17), (F12, F13)
+	FLDPQ 32(R17), (F14, F15)
+	WORD $0x4fa11988 // fmla v8.4s, v12.4s, v1.s[3]
+	WORD $0x4fa119a9 // fmla v9.4s, v13.4s, v1.s[3]
+	WORD $0x4fa119ca // fmla v10.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119eb // fmla v11.4s, v15.4s, v1.s[3]
+	FSTPQ (F8, F9), 0(R1)
+	FSTPQ (F10, F11), 32(R1)
+	FLDPQ 0(R19), (F12, F13)
+	FLDPQ 32(R19), (F14, F15)
+	VFMLA V12.S4, V8.S4, V16.S4
+	VFMLA V13.S4, V9.S4, V17.S4
+	VFMLA V14.S4, V10.S4, V18.S4
+	VFMLA V15.S4, V11.S4, V19.S4
+	FLDPQ 0(R21), (F12, F13)
+	FLDPQ 32(R21), (F14, F15)
+	VFMLA V12.S4, V8.S4, V20.S4
+	VFMLA V13.S4, V9.S4, V21.S4
+	VFMLA V14.S4, V10.S4, V22.S4
+	VFMLA V15.S4, V11.S4, V23.S4
+	FLDPQ 0(R22), (F12, F13)
+	FLDPQ 32(R22), (F14, F15)
+	VFMLA V12.S4, V8.S4, V24.S4
+	VFMLA V13.S4, V9.S4, V25.S4
+	VFMLA V14.S4, V10.S4, V26.S4
+	VFMLA V15.S4, V11.S4, V27.S4
+	FLDPQ 0(R23), (F12, F13)
+	FLDPQ 32(R23), (F14, F15)
+	VFMLA V12.S4, V8.S4, V28.S4
+	VFMLA V13.S4, V9.S4, V29.S4
+	VFMLA V14.S4, V10.S4, V30.S4
+	VFMLA V15.S4, V11.S4, V31.S4
+	ADD $64, R1
+	ADD $64, R10
+	ADD $64, R11
+	ADD $64, R12
+	ADD $64, R13
+	ADD $64, R14
+	ADD $64, R15
+	ADD $64, R16
+	ADD $64, R17
+	ADD $64, R19
+	ADD $64, R21
+	ADD $64, R22
+	ADD $64, R23
+	SUB $16, R8
+	CBNZ R8, states
+	MOVD R0, R9
+	WORD $0x0e617a04 // fcvtl v4.2d, v16.2s
+	WORD $0x4e617a05 // fcvtl2 v5.2d, v16.4s
+	WORD $0x0e617a26 // fcvtl v6.2d, v17.2s
+	WORD $0x4e617a27 // fcvtl2 v7.2d, v17.4s
+	WORD $0x0e617a48 // fcvtl v8.2d, v18.2s
+	WORD $0x4e617a49 // fcvtl2 v9.2d, v18.4s
+	WORD $0x0e617a6a // fcvtl v10.2d, v19.2s
+	WORD $0x4e617a6b // fcvtl2 v11.2d, v19.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	WORD $0x0e617a84 // fcvtl v4.2d, v20.2s
+	WORD $0x4e617a85 // fcvtl2 v5.2d, v20.4s
+	WORD $0x0e617aa6 // fcvtl v6.2d, v21.2s
+	WORD $0x4e617aa7 // fcvtl2 v7.2d, v21.4s
+	WORD $0x0e617ac8 // fcvtl v8.2d, v22.2s
+	WORD $0x4e617ac9 // fcvtl2 v9.2d, v22.4s
+	WORD $0x0e617aea // fcvtl v10.2d, v23.2s
+	WORD $0x4e617aeb // fcvtl2 v11.2d, v23.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	WORD $0x0e617b04 // fcvtl v4.2d, v24.2s
+	WORD $0x4e617b05 // fcvtl2 v5.2d, v24.4s
+	WORD $0x0e617b26 // fcvtl v6.2d, v25.2s
+	WORD $0x4e617b27 // fcvtl2 v7.2d, v25.4s
+	WORD $0x0e617b48 // fcvtl v8.2d, v26.2s
+	WORD $0x4e617b49 // fcvtl2 v9.2d, v26.4s
+	WORD $0x0e617b6a // fcvtl v10.2d, v27.2s
+	WORD $0x4e617b6b // fcvtl2 v11.2d, v27.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	WORD $0x0e617b84 // fcvtl v4.2d, v28.2s
+	WORD $0x4e617b85 // fcvtl2 v5.2d, v28.4s
+	WORD $0x0e617ba6 // fcvtl v6.2d, v29.2s
+	WORD $0x4e617ba7 // fcvtl2 v7.2d, v29.4s
+	WORD $0x0e617bc8 // fcvtl v8.2d, v30.2s
+	WORD $0x4e617bc9 // fcvtl2 v9.2d, v30.4s
+	WORD $0x0e617bea // fcvtl v10.2d, v31.2s
+	WORD $0x4e617beb // fcvtl2 v11.2d, v31.4s
+	WORD $0x4e68d484 // fadd v4.2d, v4.2d, v8.2d
+	WORD $0x4e69d4a5 // fadd v5.2d, v5.2d, v9.2d
+	WORD $0x4e6ad4c6 // fadd v6.2d, v6.2d, v10.2d
+	WORD $0x4e6bd4e7 // fadd v7.2d, v7.2d, v11.2d
+	WORD $0x4e66d484 // fadd v4.2d, v4.2d, v6.2d
+	WORD $0x4e67d4a5 // fadd v5.2d, v5.2d, v7.2d
+	WORD $0x4e65d484 // fadd v4.2d, v4.2d, v5.2d
+	WORD $0x6e64d484 // faddp v4.2d, v4.2d, v4.2d
+	FMOVD F4, (R9)
+	ADD R6<<3, R9
+	ADD $8, R0
+	ADD $4, R2
+	SUB $1, R7
+	CBNZ R7, channels
+	RET
+
 DATA constantsNEON<>+0(SB)/8, $0x0000000100000001
 DATA constantsNEON<>+8(SB)/8, $0x0000000100000001
 DATA constantsNEON<>+16(SB)/8, $0x00007fff00007fff
@@ -5027,4 +6333,38 @@ DATA constantsNEON<>+640(SB)/8, $0x4b4000004b400000
 DATA constantsNEON<>+648(SB)/8, $0x4b4000004b400000
 DATA constantsNEON<>+656(SB)/8, $0x3727c5ac3727c5ac
 DATA constantsNEON<>+664(SB)/8, $0x3727c5ac3727c5ac
-GLOBL constantsNEON<>(SB), RODATA|NOPTR, $672
+DATA constantsNEON<>+672(SB)/8, $0x3fc45f306dc9c883
+DATA constantsNEON<>+680(SB)/8, $0x3fc45f306dc9c883
+DATA constantsNEON<>+688(SB)/8, $0x401921fb54442d18
+DATA constantsNEON<>+696(SB)/8, $0x401921fb54442d18
+DATA constantsNEON<>+704(SB)/8, $0x3fe45f306dc9c883
+DATA constantsNEON<>+712(SB)/8, $0x3fe45f306dc9c883
+DATA constantsNEON<>+720(SB)/8, $0x3ff921fb54442d18
+DATA constantsNEON<>+728(SB)/8, $0x3ff921fb54442d18
+DATA constantsNEON<>+736(SB)/8, $0x3de6124613a86d09
+DATA constantsNEON<>+744(SB)/8, $0x3de6124613a86d09
+DATA constantsNEON<>+752(SB)/8, $0xbe5ae64567f544e4
+DATA constantsNEON<>+760(SB)/8, $0xbe5ae64567f544e4
+DATA constantsNEON<>+768(SB)/8, $0x3ec71de3a556c734
+DATA constantsNEON<>+776(SB)/8, $0x3ec71de3a556c734
+DATA constantsNEON<>+784(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsNEON<>+792(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsNEON<>+800(SB)/8, $0x3f81111111111111
+DATA constantsNEON<>+808(SB)/8, $0x3f81111111111111
+DATA constantsNEON<>+816(SB)/8, $0xbfc5555555555555
+DATA constantsNEON<>+824(SB)/8, $0xbfc5555555555555
+DATA constantsNEON<>+832(SB)/8, $0x3e21eed8eff8d898
+DATA constantsNEON<>+840(SB)/8, $0x3e21eed8eff8d898
+DATA constantsNEON<>+848(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsNEON<>+856(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsNEON<>+864(SB)/8, $0x3efa01a01a01a01a
+DATA constantsNEON<>+872(SB)/8, $0x3efa01a01a01a01a
+DATA constantsNEON<>+880(SB)/8, $0xbf56c16c16c16c17
+DATA constantsNEON<>+888(SB)/8, $0xbf56c16c16c16c17
+DATA constantsNEON<>+896(SB)/8, $0x3fa5555555555555
+DATA constantsNEON<>+904(SB)/8, $0x3fa5555555555555
+DATA constantsNEON<>+912(SB)/8, $0xbfe0000000000000
+DATA constantsNEON<>+920(SB)/8, $0xbfe0000000000000
+DATA constantsNEON<>+928(SB)/8, $0x0000000000000001
+DATA constantsNEON<>+936(SB)/8, $0x0000000000000001
+GLOBL constantsNEON<>(SB), RODATA|NOPTR, $944

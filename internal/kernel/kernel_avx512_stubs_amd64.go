@@ -77,12 +77,13 @@ func tile4x5AVX512(y *float32, yStride int, w *float32, wStride int, x *float32,
 func tile4x6AVX512(y *float32, yStride int, w *float32, wStride int, x *float32, xStride int, cols int)
 
 // lanes4x6AVX512 is tile4x6AVX512, but leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:
+// from, if not nil, holds the lanes of the columns before, which these go on from; it may be the same as acc.
 // done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.
 // cols is a multiple of 16, at least 368. Of next, what is needed soon, a line is brought into the second-level cache for each
 // 16 columns but the first 288 and the last 80, each nextStep bytes on from the one before.
 //
 //go:noescape
-func lanes4x6AVX512(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
+func lanes4x6AVX512(acc *float32, from *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)
 
 // sums4x6AVX512 sets y[t·yStride + r] to the sum of the lanes that lanes4x6AVX512 left for 4 rows r and 6 tokens t.
 // The lanes are no longer needed then.
@@ -181,3 +182,56 @@ func scaleRowAVX512(y *float32, x *float32, weight *float32, scale float64, n in
 //
 //go:noescape
 func weighAVX512(w *float32, scores *float64, scale float64, most float64) (top float64, sum float64)
+
+// trapezoidBlockAVX512 moves the states h [2, 128] of 2 channels of one head over some tokens, as stepTrapezoidGeneric does,
+// and sets sums[t·pitch + i] to its sum for channel i and token t. in is [tokens, 2, pitch], k [tokens + 1, 128], that of the token
+// before the first in front, and q [tokens, 128]. tokens is positive.
+//
+//go:noescape
+func trapezoidBlockAVX512(h *float32, high *float32, low *float32, in *float32, k *float32, q *float32, sums *float64, tokens int, pitch int)
+
+// gateRankAVX512 adds (sums[i] + d[i]·x[i]) · silu(z[i]·mixZ[i]) · mixY[i] to out[i] for i < n, as gateRankGeneric does.
+// n is a positive multiple of 8.
+//
+//go:noescape
+func gateRankAVX512(out *float64, sums *float64, d *float32, x *float32, z *float32, mixZ *float32, mixY *float32, n int)
+
+// turnAVX512 moves angles[i] on by (rates[i] + low[i])·dt and sets cos[i] and sin[i] for i < n, as turnGeneric does.
+// n is a positive multiple of 8.
+//
+//go:noescape
+func turnAVX512(angles *float32, rates *float32, low *float32, dt float64, cos *float64, sin *float64, n int)
+
+// rotateNeighboursAVX512 does what rotateNeighboursGeneric does for n pairs. n is a positive multiple of 8.
+//
+//go:noescape
+func rotateNeighboursAVX512(y *float32, x *float32, bias *float32, cos *float64, sin *float64, n int)
+
+// rotateHalvesAVX512 does what rotateHalvesGeneric does for n pairs. n is a positive multiple of 8.
+//
+//go:noescape
+func rotateHalvesAVX512(y *float32, x *float32, bias *float32, cos *float64, sin *float64, half int, n int)
+
+// trapezoid1x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 1; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid1x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid2x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 2; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid2x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid3x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 3; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid3x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid4x2AVX512 does what stepTrapezoidGeneric does for 2·rounds channels and rank 4; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid4x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)

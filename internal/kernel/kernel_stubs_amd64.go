@@ -113,6 +113,28 @@ func narrowBF16AVX2(dst *byte, src *float32, n int)
 //go:noescape
 func maxAbsBitsAVX2(v *float32, n int) uint32
 
+// gateRankAVX2 adds (sums[i] + d[i]·x[i]) · silu(z[i]·mixZ[i]) · mixY[i] to out[i] for i < n, as gateRankGeneric does.
+// n is a positive multiple of 4.
+//
+//go:noescape
+func gateRankAVX2(out *float64, sums *float64, d *float32, x *float32, z *float32, mixZ *float32, mixY *float32, n int)
+
+// turnAVX2 moves angles[i] on by (rates[i] + low[i])·dt and sets cos[i] and sin[i] for i < n, as turnGeneric does.
+// n is a positive multiple of 4.
+//
+//go:noescape
+func turnAVX2(angles *float32, rates *float32, low *float32, dt float64, cos *float64, sin *float64, n int)
+
+// rotateNeighboursAVX2 does what rotateNeighboursGeneric does for n pairs. n is a positive multiple of 4.
+//
+//go:noescape
+func rotateNeighboursAVX2(y *float32, x *float32, bias *float32, cos *float64, sin *float64, n int)
+
+// rotateHalvesAVX2 does what rotateHalvesGeneric does for n pairs. n is a positive multiple of 4.
+//
+//go:noescape
+func rotateHalvesAVX2(y *float32, x *float32, bias *float32, cos *float64, sin *float64, half int, n int)
+
 // stepHeadTwoAVX2 does what stepHeadGeneric does for 2·rounds channels.
 // states is a positive multiple of 16, rounds is positive.
 //
@@ -124,6 +146,36 @@ func stepHeadTwoAVX2(sums *float64, h *float32, dt float64, high float32, low fl
 //
 //go:noescape
 func stepHeadOneAVX2(sums *float64, h *float32, dt float64, high float32, low float32, x *float32, b *float32, c *float32, states int, rounds int)
+
+// trapezoid1x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 1; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid1x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid2x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 2; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid2x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid3x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 3; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid3x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid4x1AVX2 does what stepTrapezoidGeneric does for 1·rounds channels and rank 4; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid4x1AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+
+// trapezoid1x2AVX2 does what stepTrapezoidGeneric does for 2·rounds channels and rank 1; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid1x2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
 // xorAVX2 folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //

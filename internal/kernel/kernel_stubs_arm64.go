@@ -170,6 +170,28 @@ func xorNEON(data *byte, quarter int) uint64
 //go:noescape
 func multiplyAddNEON(rounds int)
 
+// gateRankNEON adds (sums[i] + d[i]·x[i]) · silu(z[i]·mixZ[i]) · mixY[i] to out[i] for i < n, as gateRankGeneric does.
+// n is a positive multiple of 8.
+//
+//go:noescape
+func gateRankNEON(out, sums *float64, d, x, z, mixZ, mixY *float32, n int)
+
+// turnNEON moves angles[i] on by (rates[i] + low[i])·dt and sets cos[i] and sin[i] for i < n, as turnGeneric does.
+// n is a positive multiple of 8.
+//
+//go:noescape
+func turnNEON(angles, rates, low *float32, dt float64, cos, sin *float64, n int)
+
+// rotateNeighboursNEON does what rotateNeighboursGeneric does for n pairs. n is a positive multiple of 8.
+//
+//go:noescape
+func rotateNeighboursNEON(y, x, bias *float32, cos, sin *float64, n int)
+
+// rotateHalvesNEON does what rotateHalvesGeneric does for n pairs. n is a positive multiple of 8.
+//
+//go:noescape
+func rotateHalvesNEON(y, x, bias *float32, cos, sin *float64, half, n int)
+
 // stepHeadTwoNEON does what stepHeadGeneric does for 2·rounds channels.
 // states is a positive multiple of 16, rounds is positive.
 //
@@ -181,3 +203,27 @@ func stepHeadTwoNEON(sums *float64, h *float32, dt float64, high, low float32, x
 //
 //go:noescape
 func stepHeadOneNEON(sums *float64, h *float32, dt float64, high, low float32, x, b, c *float32, states, rounds int)
+
+// trapezoid1NEON does what stepTrapezoidGeneric does for rounds channels and rank 1; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid1NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+
+// trapezoid2NEON does what stepTrapezoidGeneric does for rounds channels and rank 2; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid2NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+
+// trapezoid3NEON does what stepTrapezoidGeneric does for rounds channels and rank 3; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid3NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)
+
+// trapezoid4NEON does what stepTrapezoidGeneric does for rounds channels and rank 4; sums and in have rows of pitch.
+// states is a positive multiple of 16, rounds is positive.
+//
+//go:noescape
+func trapezoid4NEON(sums *float64, h *float32, high, low float32, in, k, q *float32, states, pitch, rounds int)

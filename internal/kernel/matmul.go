@@ -3,6 +3,7 @@ package kernel
 import (
 	"slices"
 	"sync"
+	"unsafe"
 
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/tensor"
@@ -11,10 +12,10 @@ import (
 const (
 	tileFloats = 1 << 15 // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
 	tileRows   = 16      // the most rows of them
-	blockLeast = 36      // the fewest tokens of a block, so that rows need not be widened too often
+	blockLeast = 36      // the fewest tokens of a block, so that rows need not be widened, or copied, too often
 	sliceBytes = 1 << 18 // weights handed out at a time when there are few tokens
 	cacheLine  = 64
-	pageFloats = 1024 // x whose rows are so far apart, or twice as far and so on, compete for the same few sets of a cache
+	setFloats  = 256 // x whose rows are so far apart, or twice as far and so on, compete for the same few sets of a cache
 )
 
 // Product is a matrix product of some tokens: y[t, r] = Σ_c w[r, c]·x[t, c], in the summation order of the package comment. Y must
@@ -110,7 +111,7 @@ func (m *product) divide(threads int) int {
 	m.block = (m.block + atOnce - 1) / atOnce * atOnce
 	m.rows = max(4, min(tileRows, tileFloats/w.Cols&^3, w.Rows/(4*threads)&^3))
 	m.perBlock = (w.Rows + m.rows - 1) / m.rows
-	if m.XStride%pageFloats == 0 && m.Tokens >= atOnce {
+	if (m.XStride%setFloats == 0 || !aligned(m.X)) && m.Tokens >= atOnce {
 		m.padRows()
 	}
 	m.pieces = (m.Tokens + m.block - 1) / m.block * m.perBlock
@@ -130,7 +131,10 @@ func (m *product) piece(i int) {
 	}
 }
 
-// padRows replaces x by a copy whose rows do not fall on each other in a cache.
+// aligned reports whether v begins with a line of the cache. If not, every load of a wide register takes two.
+func aligned(v []float32) bool { return uintptr(unsafe.Pointer(unsafe.SliceData(v)))%cacheLine == 0 }
+
+// padRows replaces x by a copy whose rows are aligned and do not fall on each other in a cache.
 func (m *product) padRows() {
 	stride := m.W.Cols + lanes
 	m.padded = slices.Grow(m.padded[:0], m.Tokens*stride)[:m.Tokens*stride]
@@ -149,7 +153,7 @@ func (m *product) tile(i int) {
 	tokens := min(m.block, m.Tokens-from)
 	y, x := m.Y[from*m.YStride+lo:], m.X[from*m.XStride:]
 	next := w.rows(lo+m.threads*m.rows, hi+m.threads*m.rows)
-	if w.dtype == tensor.F32 {
+	if w.dtype == tensor.F32 && (tokens < blockLeast || aligned(floats(w.rows(lo, hi)))) {
 		mulTile(y, m.YStride, floats(w.rows(lo, hi)), x, m.XStride, w.Cols, hi-lo, tokens, next)
 		return
 	}

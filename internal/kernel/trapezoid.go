@@ -32,113 +32,61 @@ type Trapezoid struct {
 	// Halves pairs state i with i + N/2; otherwise pairs are neighbours.
 	Halves bool
 
-	DtBias, D        []float32 // [H]
+	DtBias           []float32 // [H]
 	Floor            float64
+	D                []float32 // [H], and after Ready [H, R, P], times MixX
 	BBias, CBias     []float32 // [H, R, N]
 	MixX, MixZ, MixY []float32 // [H, R, P]; nil: ones
 	Norm             []float32 // [H, P], the weight of an RMS norm of each head; nil: there is no norm
 	NormEps          float64
 }
 
-// TrapezoidRows are rows of projections, one for each token: z [H, P], x [H, P], B and C [R, G, N], dt, A and trap [H], angles.
-// The norms of B and C are done. The result replaces x.
+// Ready lays the weights out for Run.
+func (m *Trapezoid) Ready() {
+	ones := slices.Repeat([]float32{1}, m.Heads*m.Rank*m.HeadDim)
+	if m.MixX == nil {
+		m.MixX = ones
+	}
+	if m.MixY == nil && m.Norm != nil {
+		m.MixZ, m.MixY = ones, ones
+	}
+	skip := make([]float32, len(m.MixX))
+	for i, mix := range m.MixX {
+		skip[i] = m.D[i/(m.Rank*m.HeadDim)] * mix
+	}
+	m.D = skip
+}
+
+// TrapezoidRows are rows of projections, one for each token: z [H, P], x [H, P], B and C [R, G, N], dt, A and trap [H], angle
+// inputs [Angles]. The norms of B and C are done, and Turns [T, 2, Angles] is what TurnRates gives. The result replaces x.
 type TrapezoidRows struct {
 	Tokens int
 	Rows   []float32
 	Stride int
+	Turns  []float32
 }
 
 // TrapezoidState is what the recurrence keeps of a sequence: the angles [H, Angles], the states [H, P, N], and of the last token
 // k [R, H, N] and x [H, P].
 type TrapezoidState struct{ Angle, SSM, K, X []float32 }
 
-// trapezoidScratch is what one token of one head needs.
-type trapezoidScratch struct {
-	k, q, v  []float32 // [R, N], [R, N], [P]
-	cos, sin []float64 // [Angles]
-	y        []float64 // [R, P]
-	out      []float64 // [P]
+// offsets returns where in a row x, B, C and dt begin.
+func (m *Trapezoid) offsets() (x, b, c, dt int) {
+	inner, bc := m.Heads*m.HeadDim, m.Rank*m.Groups*m.States
+	return inner, 2 * inner, 2*inner + bc, 2*inner + 2*bc
 }
 
-var trapezoids = sync.Pool{New: func() any { return new(trapezoidScratch) }}
-
-// Run moves the states of the heads lo to hi over the rows, in time order. A token's sums, angles and states are rounded to
-// float32 as the cache keeps them, so that rows may be cut anywhere.
-func (m *Trapezoid) Run(r *TrapezoidRows, s *TrapezoidState, lo, hi int) {
-	w := trapezoids.Get().(*trapezoidScratch)
-	defer trapezoids.Put(w)
-	w.resize(m)
-	for h := lo; h < hi; h++ {
-		for t := range r.Tokens {
-			m.step(w, r.Rows[t*r.Stride:], s, h)
+// TurnRates sets r.Turns to π·tanh of the angle inputs lo to hi, which all heads share: each as the sum of two float32, [2, Angles].
+func (m *Trapezoid) TurnRates(r *TrapezoidRows, lo, hi int) {
+	_, _, _, at := m.offsets()
+	at += 3 * m.Heads
+	for t := range r.Tokens {
+		high, low := r.Turns[2*t*m.Angles:][:m.Angles], r.Turns[(2*t+1)*m.Angles:][:m.Angles]
+		for i, v := range r.Rows[t*r.Stride+at:][lo:hi] {
+			turn := float64(tanh(float64(v)) * math.Pi)
+			high[lo+i] = float32(turn)
+			low[lo+i] = float32(turn - float64(high[lo+i]))
 		}
-	}
-}
-
-func (w *trapezoidScratch) resize(m *Trapezoid) {
-	n, p := m.Rank*m.States, m.HeadDim
-	w.k, w.q, w.v = sized(w.k, n), sized(w.q, n), sized(w.v, p)
-	w.cos, w.sin = sized(w.cos, m.Angles), sized(w.sin, m.Angles)
-	w.y, w.out = sized(w.y, m.Rank*p), sized(w.out, p)
-}
-
-func sized[T any](v []T, n int) []T { return slices.Grow(v[:0], n)[:n] }
-
-// step moves head h over a token.
-func (m *Trapezoid) step(w *trapezoidScratch, row []float32, s *TrapezoidState, h int) {
-	H, P, N, R := m.Heads, m.HeadDim, m.States, m.Rank
-	inner, bc := H*P, R*m.Groups*N
-	z, x := row[h*P:][:P], row[inner+h*P:][:P]
-	B, C := row[2*inner:][:bc], row[2*inner+bc:][:bc]
-	rest := row[2*inner+2*bc:]
-
-	dt := softplus(float64(rest[h]) + float64(m.DtBias[h]))
-	decay := exp(-float64(max(heavyTail(float64(rest[H+h])), m.Floor) * dt))
-	trap := float64(rest[2*H+h])
-	now, before := float64(dt/(1+exp(-trap))), float64(float64(dt/(1+exp(trap)))*decay)
-
-	w.turn(s.Angle[h*m.Angles:][:m.Angles], rest[3*H:], dt)
-	group := h / (H / m.Groups)
-	for r := range R {
-		from, bias := (r*m.Groups+group)*N, (h*R+r)*N
-		w.rotate(w.k[r*N:][:N], B[from:], m.BBias[bias:], m.Halves)
-		w.rotate(w.q[r*N:][:N], C[from:], m.CBias[bias:], m.Halves)
-	}
-
-	state, last := s.SSM[h*P*N:][:P*N], s.X[h*P:][:P]
-	high := float32(decay)
-	low := float32(decay - float64(high))
-	for r := range R {
-		stepHead(w.out, state, before, high, low, m.mixed(w.v, last, h, r), s.K[(r*H+h)*N:][:N], w.q[:N])
-		high, low = 1, 0
-	}
-	for r := range R {
-		stepHead(w.y[(R-1)*P:], state, now, 1, 0, m.mixed(w.v, x, h, r), w.k[r*N:][:N], w.q[(R-1)*N:])
-	}
-	for r := range R - 1 {
-		stepHead(w.y[r*P:][:P], state, 0, 1, 0, x, w.k[:N], w.q[r*N:][:N])
-	}
-	copy(last, x)
-	for r := range R {
-		copy(s.K[(r*H+h)*N:][:N], w.k[r*N:][:N])
-	}
-	m.gate(w, x, z, h)
-}
-
-// heavyTail is the activation of A: positive, and of slope 1 at 0.
-func heavyTail(x float64) float64 {
-	if x < 0 {
-		return 1 / (1 - x)
-	}
-	return 1 + x
-}
-
-// turn moves the angles of a head on by what a token turns them in dt, and notes their cosines and sines.
-func (w *trapezoidScratch) turn(angles, by []float32, dt float64) {
-	for i, angle := range angles {
-		sum := float64(angle) + float64(float64(tanh(float64(by[i]))*math.Pi)*dt)
-		angles[i] = float32(sum - float64(2*math.Pi*math.Floor(sum/(2*math.Pi))))
-		w.sin[i], w.cos[i] = samebits.Sincos(float64(angles[i]))
 	}
 }
 
@@ -150,66 +98,137 @@ func tanh(x float64) float64 {
 	return e / (e + 2)
 }
 
-// rotate sets y [N] to x + bias, with its pairs turned.
-func (w *trapezoidScratch) rotate(y, x, bias []float32, halves bool) {
-	x, bias = x[:len(y)], bias[:len(y)]
-	for i, v := range x {
-		y[i] = float32(float64(v) + float64(bias[i]))
-	}
-	for i, cos := range w.cos {
-		p, q := 2*i, 2*i+1
-		if halves {
-			p, q = i, i+len(y)/2
-		}
-		a, b, sin := float64(x[p])+float64(bias[p]), float64(x[q])+float64(bias[q]), w.sin[i]
-		y[p], y[q] = float32(float64(a*cos)-float64(b*sin)), float32(float64(a*sin)+float64(b*cos))
-	}
+// trapezoidScratch is what one head needs for some tokens, T. Their k stand behind that of the token before.
+type trapezoidScratch struct {
+	trapezoidSteps
+	cos, sin []float64 // [Angles]
+	sums     []float64 // [T, R, P]
+	out      []float64 // [P]
+	zeros    []float32 // [P]
 }
 
-// mixed returns the input of rank r of head h: x, or x · MixX_r in v.
-func (m *Trapezoid) mixed(v, x []float32, h, r int) []float32 {
-	if m.MixX == nil {
-		return x
-	}
-	mix := m.MixX[(h*m.Rank+r)*m.HeadDim:]
-	for i := range v {
-		v[i] = float32(float64(x[i]) * float64(mix[i]))
-	}
-	return v
-}
+var trapezoids = sync.Pool{New: func() any { return new(trapezoidScratch) }}
 
-// gate adds D·v to the sums of each rank, and norms, gates and mixes them into x, which is read before.
-func (m *Trapezoid) gate(w *trapezoidScratch, x, z []float32, h int) {
-	P, skip := m.HeadDim, float64(m.D[h])
-	clear(w.out)
-	for r := range m.Rank {
-		y, mix := w.y[r*P:][:P], (h*m.Rank+r)*P
-		for i, v := range m.mixed(w.v, x, h, r) {
-			y[i] += float64(skip * float64(v))
+// Run moves the states of the heads lo to hi over the rows, in time order. A token's angles, k, x and states are rounded to
+// float32 as the cache keeps them, so that rows may be cut anywhere.
+func (m *Trapezoid) Run(r *TrapezoidRows, s *TrapezoidState, lo, hi int) {
+	w := trapezoids.Get().(*trapezoidScratch)
+	defer trapezoids.Put(w)
+	atOnce := max(1, stepTokens/m.Rank)
+	w.resize(m, atOnce)
+	P, N := m.HeadDim, m.States
+	for h := lo; h < hi; h++ {
+		for rank := range m.Rank {
+			copy(w.k[rank*N:][:N], s.K[(rank*m.Heads+h)*N:])
 		}
-		m.norm(y, h)
-		for i, v := range y {
-			gate := float64(z[i])
-			if m.MixZ != nil {
-				gate = float64(gate * float64(m.MixZ[mix+i]))
+		for t := 0; t < r.Tokens; t += atOnce {
+			piece := r.slice(m, t, min(t+atOnce, r.Tokens))
+			for i := range piece.Tokens {
+				m.discretise(w, &piece, i, s, h)
 			}
-			v = float64(v * silu(gate))
-			if m.MixY != nil {
-				v = float64(v * float64(m.MixY[mix+i]))
-			}
-			w.out[i] += v
+			w.run(w.sums, s.SSM[h*P*N:][:P*N], piece.Tokens)
+			last := piece.Rows[(piece.Tokens-1)*piece.Stride:]
+			copy(s.X[h*P:][:P], last[(m.Heads+h)*P:])
+			m.gate(w, &piece, h)
+			copy(w.k[:m.Rank*N], w.k[piece.Tokens*m.Rank*N:])
 		}
-	}
-	for i, v := range w.out {
-		x[i] = float32(v)
+		for rank := range m.Rank {
+			copy(s.K[(rank*m.Heads+h)*N:][:N], w.k[rank*N:])
+		}
 	}
 }
 
-// norm is the RMS norm of what a head gives, if there is one.
+// slice returns the rows of tokens from to to.
+func (r *TrapezoidRows) slice(m *Trapezoid, from, to int) TrapezoidRows {
+	return TrapezoidRows{Tokens: to - from, Rows: r.Rows[from*r.Stride:], Stride: r.Stride, Turns: r.Turns[2*from*m.Angles:]}
+}
+
+func (w *trapezoidScratch) resize(m *Trapezoid, tokens int) {
+	w.rank, w.channels, w.states = m.Rank, m.HeadDim, m.States
+	n, p := m.Rank*m.States, m.Rank*m.HeadDim
+	w.k, w.q, w.in = sized(w.k, (tokens+1)*n), sized(w.q, tokens*n), sized(w.in, 2*tokens*p)
+	w.cos, w.sin = sized(w.cos, m.Angles), sized(w.sin, m.Angles)
+	w.sums, w.out, w.zeros = sized(w.sums, tokens*p), sized(w.out, m.HeadDim), sized(w.zeros, m.HeadDim)
+	clear(w.zeros)
+}
+
+func sized[T any](v []T, n int) []T { return slices.Grow(v[:0], n)[:n] }
+
+// discretise sets what token t does to head h: its decay, inputs, keys and queries.
+func (m *Trapezoid) discretise(w *trapezoidScratch, r *TrapezoidRows, t int, s *TrapezoidState, h int) {
+	H, P, N, R := m.Heads, m.HeadDim, m.States, m.Rank
+	row := r.Rows[t*r.Stride:]
+	xAt, bAt, cAt, dtAt := m.offsets()
+	rest := row[dtAt:]
+
+	dt := softplus(float64(rest[h]) + float64(m.DtBias[h]))
+	decay := exp(-float64(max(heavyTail(float64(rest[H+h])), m.Floor) * dt))
+	w.high[t] = float32(decay)
+	w.low[t] = float32(decay - float64(w.high[t]))
+	other := exp(-float64(rest[2*H+h])) // (1-λ)/λ
+	now := dt / (1 + other)
+	before := float64(float64(now*other) * decay)
+
+	turns := r.Turns[2*t*m.Angles:][:2*m.Angles]
+	turn(s.Angle[h*m.Angles:][:m.Angles], turns[:m.Angles], turns[m.Angles:], dt, w.cos, w.sin)
+	group := h / (H / m.Groups)
+	for rank := range R {
+		from, bias := (rank*m.Groups+group)*N, (h*R+rank)*N
+		rotate(w.k[((t+1)*R+rank)*N:][:N], row[bAt+from:][:N], m.BBias[bias:][:N], w.cos, w.sin, m.Halves)
+		rotate(w.q[(t*R+rank)*N:][:N], row[cAt+from:][:N], m.CBias[bias:][:N], w.cos, w.sin, m.Halves)
+	}
+
+	x, last := row[xAt+h*P:][:P], s.X[h*P:][:P]
+	if t > 0 {
+		last = r.Rows[(t-1)*r.Stride+xAt+h*P:][:P]
+	}
+	in := w.in[2*t*R*P:][:2*R*P]
+	for rank := range R {
+		mix := m.MixX[(h*R+rank)*P:][:P]
+		scaleRow(in[rank*P:][:P], last, mix, before)
+		scaleRow(in[(R+rank)*P:][:P], x, mix, now)
+	}
+}
+
+// heavyTail is the activation of A: positive, and of slope 1 at 0.
+func heavyTail(x float64) float64 {
+	if x < 0 {
+		return 1 / (1 - x)
+	}
+	return 1 + x
+}
+
+// gate adds D·v to the sums of each rank, and norms, gates and mixes them into x.
+func (m *Trapezoid) gate(w *trapezoidScratch, r *TrapezoidRows, h int) {
+	R, P := m.Rank, m.HeadDim
+	for t := range r.Tokens {
+		row := r.Rows[t*r.Stride:]
+		z, x, sums := row[h*P:][:P], row[(m.Heads+h)*P:][:P], w.sums[t*R*P:][:R*P]
+		if m.MixY == nil {
+			gate(x, sums, m.D[h*P:][:P], x, z)
+			continue
+		}
+		clear(w.out)
+		for rank := range R {
+			y, at := sums[rank*P:][:P], (h*R+rank)*P
+			skip := m.D[at:][:P]
+			if m.Norm != nil {
+				for i, d := range skip {
+					y[i] += float64(float64(d) * float64(x[i]))
+				}
+				m.norm(y, h)
+				skip = w.zeros
+			}
+			gateRank(w.out, y, skip, x, z, m.MixZ[at:][:P], m.MixY[at:][:P])
+		}
+		for i, v := range w.out {
+			x[i] = float32(v)
+		}
+	}
+}
+
+// norm is the RMS norm of what a head gives.
 func (m *Trapezoid) norm(y []float64, h int) {
-	if m.Norm == nil {
-		return
-	}
 	var sum float64
 	for _, v := range y {
 		sum += float64(v * v)

@@ -107,7 +107,7 @@ func (r *row) stored(cfg config.Config, layer, part int) GGUF {
 func GGUFZeros(cfg config.Config) []string {
 	var list []string
 	t := tableOf(cfg.Family())
-	for layer := range cfg.Blocks() {
+	for layer := range config.Blocks(cfg) {
 		for _, k := range t.of(cfg, layer) {
 			for _, r := range k.rows {
 				if r.gguf.demanded && !config.On(cfg, r.when) {

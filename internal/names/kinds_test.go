@@ -15,8 +15,8 @@ const attends config.Block = "attention"
 
 func (mixed) Family() config.Family { return "mixed" }
 
-func (mixed) Blocks() [][]config.Block {
-	return [][]config.Block{{attends}, {config.BlockMamba2}, {config.BlockMamba2, attends}}
+func (mixed) Layer(i int) []config.Block {
+	return [][]config.Block{{attends}, {config.BlockMamba2}, {config.BlockMamba2, attends}}[i]
 }
 
 // TestKindsOfLayers gives the layers of a family different blocks, in which a name may mean different tensors.
@@ -30,7 +30,7 @@ func TestKindsOfLayers(t *testing.T) {
 		"mixed", []row{rowEmbedding}, []kind{{attends, &attention}, {config.BlockMamba2, &mamba2}}, []row{rowNormF, rowHead}, nil,
 	})
 	cfg := mixed{config.NewMamba2()}
-	cfg.HiddenSize, cfg.NumHeads, cfg.HeadDim = 8, 3, 5 // heads need not make up a multiple of the width
+	cfg.NumHiddenLayers, cfg.HiddenSize, cfg.NumHeads, cfg.HeadDim = 3, 8, 3, 5 // heads need not make up a multiple of the width
 	count := make(map[int]int)
 	for _, s := range tableFor(t, cfg) {
 		count[s.Layer]++

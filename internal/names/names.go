@@ -82,7 +82,7 @@ func list(cfg config.Config, rowsOf func(kind) []row) ([]Spec, error) {
 		blocks[k.Block] = instantiate(cfg, rowsOf(k), sizes)
 	}
 	shared := config.SharedBlocks(cfg)
-	for i := range cfg.Blocks() {
+	for i := range config.Blocks(cfg) {
 		prefix := Blocks + strconv.Itoa(i) + "."
 		for _, k := range t.of(cfg, i) {
 			for _, spec := range blocks[k.Block] {

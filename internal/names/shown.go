@@ -46,7 +46,7 @@ func Shown(cfg config.Config, shapes map[string][]int) (config.Sizes, map[string
 
 // first returns the first layer with such a block.
 func first(cfg config.Config, b config.Block) int {
-	for i, layer := range cfg.Blocks() {
+	for i, layer := range config.Blocks(cfg) {
 		for _, has := range layer {
 			if has == b {
 				return i

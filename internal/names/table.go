@@ -168,7 +168,7 @@ func (t *table) used(cfg config.Config) []kind {
 		return t.blocks
 	}
 	has := make(map[config.Block]bool)
-	for _, layer := range cfg.Blocks() {
+	for _, layer := range config.Blocks(cfg) {
 		for _, b := range layer {
 			has[b] = true
 		}

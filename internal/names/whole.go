@@ -63,7 +63,7 @@ func wholes(cfg config.Config, prefix string, stored func(*row) string) ([]Whole
 		of[k.Block] = join(cfg, k.rows, sizes, stored)
 	}
 	shared := config.SharedBlocks(cfg)
-	for layer := range cfg.Blocks() {
+	for layer := range config.Blocks(cfg) {
 		before := Blocks + strconv.Itoa(layer) + "."
 		for _, k := range t.of(cfg, layer) {
 			for _, w := range of[k.Block] {

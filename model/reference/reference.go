@@ -1,8 +1,8 @@
 // Package reference is the oracle: Mamba by the textbook, generic over the floating-point type.
 //
 // It follows the equations and does nothing clever: one token after the other, plain sums in order, no fused step, no
-// blocking. Every product is rounded before it is added, so all machines compute the same bits. Run in float64 it is the truth that the fast network and other implementations are judged by; run in
-// float32 it shows how far rounding alone may carry an implementation from that truth.
+// blocking. Every product is rounded before it is added, so all machines compute the same bits. Run in float64, it is the truth by
+// which the fast network and other implementations are judged. Run in float32, it shows how far rounding alone can move a result.
 //
 // Sources: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", sections 3.2 to 3.4 and
 // Algorithm 2; Zuo and others, "Falcon Mamba: The First Competitive Attention-free 7B Language Model", for the norms of
@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"golang.org/x/exp/constraints"
 
@@ -27,7 +26,6 @@ import (
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/progress"
-	"github.com/gomamba/gomamba/internal/samebits"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
@@ -161,27 +159,7 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		states, branch, u := cache.states[l], []F(nil), []F(nil)
-		for i := range steps {
-			s := &steps[i]
-			n, layer := len(s.States(o.family)), bind.Layer(s.Layer)
-			if s.Norm != "" || s.FromBranch {
-				u = o.read(s, hidden, embedded, branch)
-				if s.Norm != "" {
-					u = o.stepNorm(u, layer, s)
-				}
-				o.clearPadding(u, len(u)/o.rows)
-			}
-			out := o.block(s)(layer.Under(s.Under), u, states[:n])
-			if states = states[n:]; s.ToBranch {
-				branch = out
-				continue
-			}
-			for i, v := range out {
-				hidden[i] += narrowed(o, F(v*F(s.Scale)))
-			}
-			o.narrowState(hidden)
-		}
+		o.runLayer(bind, steps, cache.states[l], hidden, embedded)
 		if want.HiddenStates && len(out.HiddenStates) < len(network) {
 			out.HiddenStates = append(out.HiddenStates, append([]F(nil), hidden...))
 		}
@@ -198,6 +176,31 @@ func (o *oracle[F]) run(ctx context.Context, bind *loader.Binder, cache *Cache[F
 		out.Logits = o.logits(o.lastTokens(final), scales)
 	}
 	return out, cmp.Or(ctx.Err(), o.bind.Err())
+}
+
+// runLayer adds the blocks of a layer to the residual stream.
+func (o *oracle[F]) runLayer(bind *loader.Binder, steps []blocks.Step, states []blocks.State[F], hidden, embedded []F) {
+	var branch, u []F
+	for i := range steps {
+		s := &steps[i]
+		n, layer := len(s.States(o.family)), bind.Layer(s.Layer)
+		if s.Norm != "" || s.FromBranch {
+			u = o.read(s, hidden, embedded, branch)
+			if s.Norm != "" {
+				u = o.stepNorm(u, layer, s)
+			}
+			o.clearPadding(u, len(u)/o.rows)
+		}
+		out := o.block(s)(layer.Under(s.Under), u, states[:n])
+		if states = states[n:]; s.ToBranch {
+			branch = out
+			continue
+		}
+		for i, v := range out {
+			hidden[i] += narrowed(o, F(v*F(s.Scale)))
+		}
+		o.narrowState(hidden)
+	}
 }
 
 // read returns a copy of what a step norms.
@@ -230,118 +233,6 @@ func (o *oracle[F]) logits(final []F, scales blocks.Scales) []F {
 	return o.narrow(y)
 }
 
-// convolve is filter with SiLU.
-func (o *oracle[F]) convolve(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
-	out := o.filter(x, stride, channels, state, weight, bias)
-	for i, v := range out {
-		out[i] = silu(v)
-	}
-	return o.narrow(out)
-}
-
-// filter is the causal depthwise convolution of C channels. x [B·T, C] has rows stride apart; state [B, C, K] holds the inputs
-// before the first token.
-func (o *oracle[F]) filter(x []F, stride, channels int, state *blocks.State[F], weight, bias []F) []F {
-	K := state.Shape[1]
-	out := make([]F, o.rows*channels)
-	for seq := range o.batch.Sequences {
-		from, to := o.batch.Real(seq)
-		for c := range channels {
-			if o.stopped() {
-				break
-			}
-			window := state.Of(seq)[c*K:][:K]
-			for t := from; t < to; t++ {
-				row := seq*o.batch.Tokens + t
-				copy(window, window[1:])
-				window[K-1] = x[row*stride+c]
-				var sum F
-				for k := range K {
-					sum += F(weight[c*K+k] * window[k])
-				}
-				if bias != nil {
-					sum += bias[c]
-				}
-				out[row*channels+c] = narrowed(o, sum)
-			}
-		}
-	}
-	return out
-}
-
-// linear returns x·wᵀ + bias for every row of x. Rows of w are shared out among the cores.
-func (o *oracle[F]) linear(w tensor.Tensor, x, bias []F) []F {
-	if o.bind.Err() != nil {
-		return x
-	}
-	out, in := w.Shape[0], w.Shape[1]
-	rows := len(x) / in
-	y := make([]F, rows*out)
-	o.pool.Run(out, 16, func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			weight := o.values(slice(w, r, in))
-			for t := range rows {
-				if t%checkEvery == 0 && o.stopped() {
-					return
-				}
-				y[t*out+r] = dot(weight, x[t*in:(t+1)*in])
-				if bias != nil {
-					y[t*out+r] += bias[r]
-				}
-			}
-		}
-	})
-	return o.narrow(y)
-}
-
-// norm returns the RMS norm of every row.
-func (o *oracle[F]) norm(x []F, weight tensor.Tensor) []F {
-	width, w := len(x)/o.rows, o.values(weight)
-	y := append([]F(nil), x...)
-	for row := range o.rows {
-		if o.stopped() {
-			break
-		}
-		rmsNorm(y[row*width:][:width], w, F(o.cfg.LayerNormEpsilon))
-	}
-	return o.narrow(y)
-}
-
-// rmsNorm replaces x by x / sqrt(mean(x²) + eps) · weight; a nil weight stands for ones.
-func rmsNorm[F constraints.Float](x, weight []F, eps F) {
-	var sum F
-	for _, v := range x {
-		sum += F(v * v)
-	}
-	scale := 1 / F(math.Sqrt(float64(sum/F(len(x))+eps)))
-	for i := range x {
-		x[i] *= scale
-		if weight != nil {
-			x[i] *= weight[i]
-		}
-	}
-}
-
-// scaled returns x times a number, 0 standing for 1.
-func scaled[F constraints.Float](o *oracle[F], x []F, scale float64) []F {
-	if scale == 0 || scale == 1 {
-		return x
-	}
-	y := make([]F, len(x))
-	for i, v := range x {
-		y[i] = v * F(scale)
-	}
-	return o.narrow(y)
-}
-
-// bias returns a bias that the configuration may do without; nil then.
-func (o *oracle[F]) bias(b binder, name string, used bool) []F {
-	if !used {
-		return nil
-	}
-	return o.vector(b, name)
-}
-
 func (o *oracle[F]) clearPadding(v []F, width int) {
 	for seq := range o.batch.Sequences {
 		from, to := o.batch.Real(seq)
@@ -360,68 +251,4 @@ func (o *oracle[F]) lastTokens(v []F) []F {
 		last = append(last, v[(seq*o.batch.Tokens+to-1)*D:][:D]...)
 	}
 	return last
-}
-
-func (o *oracle[F]) vector(b binder, name string) []F { return o.values(b.Take(name)) }
-
-// values returns a tensor's elements in type F.
-func (o *oracle[F]) values(t tensor.Tensor) []F {
-	if o.bind.Err() != nil {
-		return nil
-	}
-	wide := make([]float64, t.Elems())
-	t.Widen64(wide)
-	if same, ok := any(wide).([]F); ok {
-		return o.narrow(same)
-	}
-	v := make([]F, len(wide))
-	for i, x := range wide {
-		v[i] = F(x)
-	}
-	return o.narrow(v)
-}
-
-// slice returns row r of a tensor [rows, width].
-func slice(t tensor.Tensor, r, width int) tensor.Tensor {
-	return t.Piece(r*width, (r+1)*width)
-}
-
-// slab returns matrix i of a stack.
-func slab(t tensor.Tensor, i int) tensor.Tensor {
-	n := t.Shape[1] * t.Shape[2]
-	part := t.Piece(i*n, (i+1)*n)
-	part.Shape = t.Shape[1:]
-	return part
-}
-
-// columns returns the first n columns of rows that are width wide.
-func columns[F any](v []F, width, n int) []F {
-	var out []F
-	for ; len(v) > 0; v = v[min(width, len(v)):] {
-		out = append(out, v[:n]...)
-	}
-	return out
-}
-
-// dot is the sum of products, in order.
-func dot[F constraints.Float](w, x []F) F {
-	var sum F
-	for i, v := range x {
-		sum += F(w[i] * v)
-	}
-	return sum
-}
-
-func exp[F constraints.Float](x F) F { return F(samebits.Exp(float64(x))) }
-
-func silu[F constraints.Float](x F) F { return x / (1 + exp(-x)) }
-
-// gelu is x·Φ(x), of the normal distribution (Hendrycks and Gimpel 2016).
-func gelu[F constraints.Float](x F) F { return x / 2 * (1 + F(samebits.Erf(float64(x)/math.Sqrt2))) }
-
-func softplus[F constraints.Float](x F) F {
-	if x > 20 {
-		return x
-	}
-	return F(samebits.Log1p(float64(exp(x))))
 }

@@ -38,8 +38,11 @@ func avx512() {
 	roundTrials("AVX512", ZMM, 16)
 	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
-	for _, f := range []func(*constants){scanBlock, scanStepWide, headBlock, negExp, softplus, gate, conv, convBlock, addSquares, scaleRow, weigh} {
+	for _, f := range []func(*constants){scanBlock, scanStepWide, headBlock, negExp, softplus, gate, conv, convBlock, addSquares, scaleRow, weigh, trapezoidBlock, gateRank, turn, rotateNeighbours, rotateHalves} {
 		f(k)
+	}
+	for rank := 1; rank <= maxRank; rank++ {
+		trapezoidAVX512(rank)
 	}
 }
 

@@ -23,8 +23,9 @@ const (
 // tileLanes generates a block of dot products of 4 rows with 6 tokens up to their lanes.
 func tileLanes() {
 	TEXT("lanes4x6AVX512", NOSPLIT,
-		"func(acc *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)")
+		"func(acc, from *float32, w *float32, wStride int, x *float32, xStride int, cols int, y *float32, yStride int, done *float32, next *byte, nextStep int)")
 	Doc("lanes4x6AVX512 is tile4x6AVX512, but leaves the lanes in acc, for sums4x6AVX512 or for a later call of its own:",
+		"from, if not nil, holds the lanes of the columns before, which these go on from; it may be the same as acc.",
 		"done, if not nil, is such an acc, whose sums are set in y. It is no longer needed then, and may be the same as acc.",
 		fmt.Sprintf("cols is a multiple of 16, at least %d. Of next, what is needed soon, a line is brought into the second-level cache for each", 16*(pairs*sumBlocks+lastBlocks)),
 		fmt.Sprintf("16 columns but the first %d and the last %d, each nextStep bytes on from the one before.", 16*pairs*sumBlocks, 16*lastBlocks))
@@ -37,6 +38,13 @@ func tileLanes() {
 		}
 	}
 	acc, at, left := lanes16(tileWideRows*chainTokens), GP64(), GP64()
+	from := Load(Param("from"), GP64())
+	TESTQ(from, from)
+	JZ(LabelRef("begin"))
+	for i, a := range acc {
+		VMOVUPS(Mem{Base: from, Disp: 64 * i}, a)
+	}
+	Label("begin")
 	Load(Param("cols"), left)
 	SUBQ(U32(16*lastBlocks), left)
 	done := Load(Param("done"), GP64())

@@ -60,11 +60,15 @@ func main() {
 		widen(s)
 	}
 	k := newConstants("AVX2", 4)
-	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, addSquares, scaleRow, narrowF16, narrowBF16, maxAbsBits} {
+	for _, f := range []func(*constants){scanStep, negExp, softplus, gate, conv, addSquares, scaleRow, narrowF16, narrowBF16, maxAbsBits, gateRank, turn, rotateNeighbours, rotateHalves} {
 		f(k)
 	}
 	headStep(2)
 	headStep(1)
+	for rank := 1; rank <= maxRank; rank++ {
+		trapezoidAVX2(rank, 1)
+	}
+	trapezoidAVX2(1, 2)
 	read()
 	addTo("AVX2", YMM, 8)
 	addRows("AVX2", YMM, 8, 2)

@@ -8,7 +8,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Where the arrays of a Trials are, in lanes.
+// Offsets of the fields of kernel.Trials, in bytes: arrays of 16 lanes, then four single values.
 const (
 	trialS = 64 * iota
 	trialM

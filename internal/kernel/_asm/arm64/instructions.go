@@ -26,7 +26,7 @@ var threes = map[string]uint32{
 
 // goThrees are those that Go has names for: the name and its spelling of the arrangement.
 var goThrees = map[string][2]string{
-	"fmla 4s": {"VFMLA", "S4"}, "fmla 2d": {"VFMLA", "D2"}, "fmls 4s": {"VFMLS", "S4"},
+	"fmla 4s": {"VFMLA", "S4"}, "fmla 2d": {"VFMLA", "D2"}, "fmls 4s": {"VFMLS", "S4"}, "fmls 2d": {"VFMLS", "D2"},
 	"and 16b": {"VAND", "B16"}, "orr 16b": {"VORR", "B16"}, "eor 16b": {"VEOR", "B16"},
 }
 
@@ -47,7 +47,7 @@ func (a *asm) three(name string, d, n, m V) {
 var twos = map[string]uint32{
 	"fcvtl 2d 2s": 0x0e617800, "fcvtl2 2d 4s": 0x4e617800, "fcvtn 2s 2d": 0x0e616800, "fcvtn2 4s 2d": 0x4e616800,
 	"fcvtl 4s 4h": 0x0e217800, "fcvtl2 4s 8h": 0x4e217800, "fcvtn 4h 4s": 0x0e216800, "fcvtn2 8h 4s": 0x4e216800,
-	"scvtf 4s 4s": 0x4e21d800, "frintn 4s 4s": 0x4e218800, "fcvtns 4s 4s": 0x4e21a800,
+	"scvtf 4s 4s": 0x4e21d800, "frintn 4s 4s": 0x4e218800, "frintm 2d 2d": 0x4e619800, "fcvtns 4s 4s": 0x4e21a800,
 	"fneg 4s 4s": 0x6ea0f800, "fneg 2d 2d": 0x6ee0f800, "fabs 4s 4s": 0x4ea0f800,
 	"sxtl 8h 8b": 0x0f08a400, "sxtl2 8h 16b": 0x4f08a400, "sxtl 4s 4h": 0x0f10a400, "sxtl2 4s 8h": 0x4f10a400,
 	"uxtl 8h 8b": 0x2f08a400, "uxtl2 8h 16b": 0x6f08a400, "uxtl 4s 4h": 0x2f10a400, "uxtl2 4s 8h": 0x6f10a400,

@@ -23,11 +23,15 @@ func main() {
 	}
 	for _, f := range []func(*asm){
 		narrowF16, narrowBF16, maxAbsBits, negExp, gate, conv, softplus, scanStep, addSquares, scaleRow, addTo, addRows, weigh, roundTrials, read, multiplyAdd,
+		gateRank, turn, rotateNeighbours, rotateHalves,
 	} {
 		f(a)
 	}
 	headStep(a, 2)
 	headStep(a, 1)
+	for rank := 1; rank <= maxRank; rank++ {
+		trapezoid(a, rank)
+	}
 	a.write("kernel")
 
 	a = newAsm("blocksNEON")

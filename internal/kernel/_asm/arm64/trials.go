@@ -1,6 +1,6 @@
 package main
 
-// Where the arrays of a Trials are, in bytes, and the four single values after them.
+// Offsets of the fields of kernel.Trials, in bytes: arrays of 16 lanes, then four single values.
 const (
 	trialS = 64 * iota
 	trialM
