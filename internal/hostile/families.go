@@ -92,6 +92,7 @@ var laterFamilies = []family{
 		"attention_head_dim", "n_mamba_heads", "mamba_ngroups", "mamba_d_state", "mamba_d_conv", "mamba_expand", "num_mem_blocks", "adapter_rank"}, []change{
 		{"layers_block_type", `["mamba"]`, "layers_block_type"}, {"layers_block_type", `["mamba", "attention"]`, "layers_block_type"}, {"layers_block_type", hugeList, "layers_block_type"},
 		{"layers_block_type", `["hybrid", "hybrid"]`, "layers.0"}, {"mamba_ngroups", "3", "mamba_ngroups"}, {"num_mem_blocks", `"1"`, "num_mem_blocks"},
+		{"hybrid_layer_ids", "[0]", "hybrid_layer_ids"}, {"hybrid_layer_ids", "[1, 1099511627776]", "hybrid_layer_ids"}, {"hybrid_layer_ids", `"1"`, "hybrid_layer_ids"},
 		{"use_shared_attention_adapter", "true", "adapter"}, {"intermediate_size", "-1", "intermediate_size"}, {"add_bias_linear", "true", "bias"}, {"tie_word_embeddings", "false", "lm_head"},
 	}, false},
 	{"mamba_ssm", configAttention, attending, []string{"d_model", "n_layer", "vocab_size", "d_intermediate", "d_state", "num_heads", "d_conv", "rotary_emb_dim"}, []change{
