@@ -12,7 +12,7 @@ import (
 	"github.com/gomamba/gomamba/text"
 )
 
-// Sampling says how a text is continued. The zero value is greedy, and a field that is 0 changes nothing.
+// Sampling configures how a text is continued. The zero value is greedy, and a field that is 0 changes nothing.
 type Sampling struct {
 	MaxTokens int      // at most; 0: 128, and 512 for an answer of a Chat with a template
 	Stop      []string // texts at which to end, and which are not part of the result
@@ -56,9 +56,8 @@ func (s Sampling) within(limits text.Limits) text.Limits {
 	return limits
 }
 
-// Generate continues a prompt and yields the text piece by piece, as it becomes certain. It ends at the limit, at a stop
-// string, at a token that ends texts, or with one error: those of Tokenizer, of ctx, a *model.NonFiniteError, an empty
-// prompt.
+// Generate continues a prompt and yields the text piece by piece, as soon as each piece is final. It ends at the limit, at a
+// stop string, at a stop token, or with one error: those of Tokenizer and of ctx, a *model.NonFiniteError, or an empty prompt.
 func (m *Model) Generate(ctx context.Context, prompt string, how Sampling) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		c, g, err := m.begin(ctx, prompt, how)
@@ -113,7 +112,7 @@ func (m *Model) begin(ctx context.Context, prompt string, how Sampling) (*text.C
 	return text.NewContinuation(t, past, how.within(text.Limits{Tokens: 128, StopTokens: stops})), g, nil
 }
 
-// Score is how likely a model finds a text.
+// Score says how likely a model finds a text.
 type Score struct {
 	Tokens        int64   // of the text, with those that the tokenizer puts before it
 	Scored        int64   // those that have one before them
@@ -122,8 +121,8 @@ type Score struct {
 	BitsPerByte   float64 // the information in the text over its length
 }
 
-// Score runs the network over a text, as one sequence, and adds up how likely it finds each token after those before it.
-// Errors: those of Tokenizer, of ctx, a *model.NonFiniteError, and a text with nothing to score.
+// Score runs the network on a text, as one sequence, and adds up how likely it finds each token given those before it. Errors:
+// those of Tokenizer and of ctx, a *model.NonFiniteError, and a text with nothing to score.
 func (m *Model) Score(ctx context.Context, s string) (Score, error) {
 	t, err := m.tokenizer()
 	if err != nil {
@@ -148,7 +147,7 @@ func (m *Model) Score(ctx context.Context, s string) (Score, error) {
 	return Score{sum.Tokens, sum.Scored, sum.LogLikelihood, sum.Perplexity(), sum.Bits() / float64(len(s))}, nil
 }
 
-// ChatOptions say how a conversation is put to the model.
+// ChatOptions configure a conversation.
 type ChatOptions struct {
 	System   string              // the system message; empty: none
 	Template string              // the chat template, in Jinja; empty: the model's
@@ -157,7 +156,7 @@ type ChatOptions struct {
 	Sampling Sampling            // of every answer
 }
 
-// Chat is a conversation. Each turn runs only the tokens that are new. It is for one goroutine at a time.
+// Chat is a conversation. Each turn runs only the new tokens. It is for one goroutine at a time.
 type Chat struct {
 	m      *Model
 	t      *text.Tokenizer
@@ -165,7 +164,7 @@ type Chat struct {
 	limits text.Limits
 }
 
-// Chat begins a conversation. A model without a chat template continues what is said, up to an empty line. Errors: those of
+// Chat starts a conversation. A model without a chat template continues what is said, up to an empty line. Errors: those of
 // Tokenizer and of the template, and a system message without a template.
 func (m *Model) Chat(opts ChatOptions) (*Chat, error) {
 	t, err := m.tokenizer()
@@ -207,13 +206,13 @@ func (o ChatOptions) template(t *text.Tokenizer) (*text.ChatTemplate, error) {
 	return t.ChatTemplate()
 }
 
-// Say puts a message to the model and yields its answer piece by piece. It ends as Generate does. An answer that the caller
-// or ctx stops early is part of the conversation as far as it came; a message whose answer had not begun is not.
+// Say sends a message to the model and yields its answer piece by piece. It ends as Generate does. If the caller or ctx stops
+// an answer early, the conversation keeps what there is of it. A message without any answer is dropped.
 func (c *Chat) Say(ctx context.Context, message string) iter.Seq2[string, error] {
 	return c.SayAs(ctx, "user", message)
 }
 
-// SayAs is Say for what another role says, such as "tool" for what a function returned that the model called.
+// SayAs is Say for another role, such as "tool" for the result of a function that the model called.
 func (c *Chat) SayAs(ctx context.Context, role, message string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := loader.Guard(func() error { return c.c.SayAs(c.m.watched(ctx), role, message) })
@@ -253,5 +252,5 @@ func (c *Chat) Reset() error { return c.c.Reset() }
 // Save writes the conversation, and the model's state after it, to a file.
 func (c *Chat) Save(ctx context.Context, path string) error { return c.c.Save(ctx, c.m.net, path) }
 
-// Load continues the conversation of a file that Save has written.
+// Load continues a conversation from a file written by Save.
 func (c *Chat) Load(path string) error { return c.c.Load(c.m.net, path) }

@@ -43,15 +43,14 @@ import (
 	"github.com/gomamba/gomamba/text"
 )
 
-// FormatError reports a file that does not hold what its format demands. Its fields are strings: File, its path; Where, the
-// tensor, key or region inside, which may be empty; Detail, what was found, what was expected, what to do.
+// FormatError reports a file that violates its format. Its fields are strings: File is the path; Where is the tensor, key or
+// region inside, and may be empty; Detail says what was found, what was expected and what to do.
 type FormatError = badfile.FormatError
 
-// UnsupportedError reports a file that is fine and asks for something that gomamba cannot do. Its fields are those of
-// FormatError.
+// UnsupportedError reports a file that is fine but needs something that gomamba cannot do. Its fields are those of FormatError.
 type UnsupportedError = badfile.UnsupportedError
 
-// Options say how a model is opened and run. The zero value is the usual choice.
+// Options configure how a model is opened and run. The zero value is a good default.
 type Options struct {
 	Threads      int    // threads to use; 0: all cores. The results are the same
 	Strict       bool   // treat unknown tensors as an error
@@ -67,7 +66,7 @@ type Options struct {
 	Warn func(message string)
 }
 
-// Progress says how far long work is.
+// Progress reports how far a long operation is.
 type Progress struct {
 	Stage       string // what is being done, such as "download"; may be empty
 	Unit        string // such as "bytes" or "tokens"
@@ -82,12 +81,13 @@ type Model struct {
 	progress  func(Progress)
 }
 
-// Open opens a model: a folder or file in any layout; OWNER/NAME, OWNER/NAME@REVISION, OWNER/NAME:Q4_K_M for one of many GGUF
-// files, or an address on the Hugging Face hub, which is downloaded into the cache that huggingface_hub uses; or "box", a small model that is part of this package.
-// Errors: *FormatError, *UnsupportedError, wrapped I/O errors, fs.ErrNotExist among them, and those of the hub.
+// Open opens a model. name is a folder or file in any layout; a repository on the Hugging Face hub, as OWNER/NAME,
+// OWNER/NAME@REVISION, a URL, or OWNER/NAME:Q4_K_M for one of several GGUF files, which is downloaded into the cache of
+// huggingface_hub; or "box", a small model that is part of this package. Errors: *FormatError, *UnsupportedError, wrapped I/O
+// errors including fs.ErrNotExist, and those of the hub.
 func Open(name string) (*Model, error) { return OpenWith(context.Background(), name, Options{}) }
 
-// OpenWith is Open with options. A download ends when ctx does; the model does not.
+// OpenWith is Open with options. ctx only limits the download: the model stays open when ctx ends.
 func OpenWith(ctx context.Context, name string, opts Options) (*Model, error) {
 	opts.Progress = oneAtATime(opts.Progress)
 	m := &Model{progress: opts.Progress}
@@ -202,7 +202,7 @@ func (d *downloaded) warn(to func(string)) func(string) {
 	}
 }
 
-// Close releases the model, once the calls that use it have returned. A second Close does nothing.
+// Close releases the model once all calls that use it have returned. A second Close does nothing.
 func (m *Model) Close() error {
 	m.net.Close()
 	return m.ck.Close()
@@ -218,7 +218,7 @@ func (m *Model) Network() *model.Model { return m.net }
 // *UnsupportedError.
 func (m *Model) Tokenizer() (*text.Tokenizer, error) { return m.tokenizer() }
 
-// Encode returns the ids of a text, with those that the tokenizer puts around it, such as <s>. Errors are those of
+// Encode returns the token ids of a text, including those that the tokenizer puts around it, such as <s>. Errors are those of
 // Tokenizer.
 func (m *Model) Encode(prompt string) ([]int64, error) {
 	t, err := m.tokenizer()
@@ -228,7 +228,7 @@ func (m *Model) Encode(prompt string) ([]int64, error) {
 	return t.Encode(prompt, true), nil
 }
 
-// Decode returns the text of some ids, without special tokens. Errors are those of Tokenizer.
+// Decode returns the text of token ids, without special tokens. Errors are those of Tokenizer.
 func (m *Model) Decode(ids []int64) (string, error) {
 	t, err := m.tokenizer()
 	if err != nil {
@@ -237,10 +237,11 @@ func (m *Model) Decode(ids []int64) (string, error) {
 	return t.Decode(ids, true), nil
 }
 
-// Verify judges a reference file, a safetensors file of what another implementation computed with the same weights, tensor
-// by tensor, and names the first one that fails. Its tensors are input_ids and any of logits, hidden_states.N,
-// cache.conv_states.N and cache.ssm_states.N, as transformers shapes them. Without a name, the network itself is judged by
-// the float64 oracle. Errors: that it could not be judged; a bad result is Report.Passed.
+// Verify checks a reference, which is a safetensors file of what another implementation computed with the same weights, tensor
+// by tensor, and reports the first one that fails. Its tensors are input_ids and any of logits, hidden_states.N,
+// cache.conv_states.N and cache.ssm_states.N, with the shapes that transformers uses. If reference is empty, the network itself
+// is checked against the float64 oracle. An error means that the comparison was not possible; the result of the comparison is
+// Report.Passed.
 func (m *Model) Verify(ctx context.Context, reference string) (report *parity.Report, err error) {
 	ctx = m.watched(ctx)
 	err = loader.Guard(func() error {

@@ -12,7 +12,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Delta is what an adapter changes in a weight: the Frobenius norm of the difference, beside that of the base model's.
+// Delta describes how an adapter changes a weight: the Frobenius norm of the change, and that of the base model's weight.
 type Delta struct {
 	Name  string        `json:"name"` // Hugging Face's
 	Shape []int         `json:"shape"`
@@ -21,8 +21,8 @@ type Delta struct {
 	Base  tensor.Number `json:"base_norm"`
 }
 
-// Deltas lists what the adapter of a checkpoint changes, in the order of the name table. The weights that it changes are read
-// once. Errors: those of ck.Check, ctx.Err, and a value that ceases to be finite.
+// Deltas lists the changes that the adapter of a checkpoint makes, in the order of the name table. It reads the changed weights
+// once. Errors: those of ck.Check, ctx.Err, and a value that becomes non-finite.
 func Deltas(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) ([]Delta, error) {
 	done, err := call.Begin(ctx, "compare", opts.Threads, ck)
 	if err != nil {

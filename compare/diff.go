@@ -20,7 +20,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Difference is the outcome of Diff; its JSON form is a contract of the diff command.
+// Difference is the result of Diff. Its JSON form is a contract of the diff command.
 type Difference struct {
 	Identical bool         `json:"identical"` // the same model: no tensor and no setting makes a difference to a result
 	Tensors   []TensorDiff `json:"tensors"`   // in the order the model uses them
@@ -41,10 +41,10 @@ type TensorDiff struct {
 	MaxAbs     tensor.Number `json:"max_abs"`     // largest difference; infinite for another shape
 }
 
-// Same reports whether the network computes the same with either side.
+// Same reports whether the network computes the same with either tensor.
 func (d TensorDiff) Same() bool { return d.SameValues || d.SameA }
 
-// KeyDiff is a setting of config.json that differs. A side without the key has an empty text.
+// KeyDiff is a setting of config.json that differs. The text of a side without the key is empty.
 type KeyDiff struct {
 	Key     string `json:"key"`
 	A       string `json:"a"`

@@ -21,7 +21,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Receipt says what a conversion cost; its JSON form is a contract of the convert command.
+// Receipt says what a conversion cost. Its JSON form is a contract of the convert command.
 type Receipt struct {
 	Tensors []Loss     `json:"tensors"` // whose values changed, in the order the model uses them
 	Same    int        `json:"same"`    // tensors whose values did not
@@ -38,7 +38,7 @@ type Loss struct {
 	RMSRel tensor.Number `json:"rms_rel"` // root of the mean square of the errors, relative to that of the values
 }
 
-// LogitsLoss compares the predictions for the token after each of a prompt's.
+// LogitsLoss compares the predictions of the next token after each token of a prompt.
 type LogitsLoss struct {
 	Tokens  int           `json:"tokens"`
 	MaxAbs  tensor.Number `json:"max_abs"`  // largest change of a logit
@@ -53,14 +53,14 @@ type LogitsLoss struct {
 // promptTokens is the length of the built-in prompt.
 const promptTokens = 64
 
-// ReceiptOptions choose how NewReceipt compares. The zero value is the usual choice.
+// ReceiptOptions configure NewReceipt. The zero value is a good default.
 type ReceiptOptions struct {
 	Batch   *model.Batch // whose logits are compared; nil: those of a fixed prompt
 	Threads int          // 0: all cores
 }
 
-// NewReceipt compares a checkpoint after a conversion with the one before: every tensor, and the logits of a batch. Its
-// memory grows neither with the models nor with the prompt. Errors: those of either checkpoint, of the batch, ctx.Err.
+// NewReceipt compares a converted checkpoint with the original: every tensor, and the logits of a batch. Its memory does not
+// grow with the models or the prompt. Errors: those of either checkpoint and of the batch, and ctx.Err.
 func NewReceipt(ctx context.Context, before, after *loader.Checkpoint, opts ReceiptOptions) (*Receipt, error) {
 	batch, threads := opts.Batch, opts.Threads
 	done, err := call.Begin(ctx, "compare", threads, before, after)

@@ -26,7 +26,7 @@ const (
 	MambaSSM      Family = "mamba_ssm" // of the original layout: a name of our own
 )
 
-// Config is one resolved configuration: every default filled in, every derived size computed.
+// Config is a resolved configuration: every default is filled in and every derived size computed.
 type Config interface {
 	// Family is the architecture that the configuration describes.
 	Family() Family
@@ -68,8 +68,7 @@ type Config interface {
 	settle(shown Sizes)
 }
 
-// Common holds the fields that the transformers classes of all families share. The table in the package
-// comment says what they mean.
+// Common holds the fields that the transformers classes of all families share. The package comment explains them.
 type Common struct {
 	Architectures          []string // class names, at least one
 	VocabSize              int      // V, rows of the embedding
@@ -117,12 +116,12 @@ func (n Note) String() string {
 // Notes returns what was odd about the file that the configuration was read from.
 func (c *Common) Notes() []Note { return c.notes }
 
-// Rescales reports rescale_prenorm_residual, a key for initialisation that does harm later: transformers (5.24,
-// _init_weights of all three families) divides every out_proj.weight by √L when it loads a model with it, and so
-// computes other results than the weights say.
+// Rescales reports rescale_prenorm_residual. This key is meant for initialisation, but does harm later: transformers (5.24,
+// _init_weights of all three pure families) divides every out_proj.weight by √L when it loads such a model, and so computes
+// other results than the weights call for.
 func (c *Common) Rescales() bool { return c.RescalePrenormResidual }
 
-// Shared returns c, and so satisfies that part of Config for a struct that embeds Common.
+// Shared returns c. It implements that part of Config for every struct that embeds Common.
 func (c *Common) Shared() *Common { return c }
 
 // clone returns an independent copy.
@@ -165,9 +164,9 @@ func (t TokenIDs) Contains(id int) bool {
 	return false
 }
 
-// Extra is a key without meaning here, kept for the round trip: what a newer transformers writes, and the stale keys
-// of published files (d_inner, d_model, n_layer, ssm_cfg, rms_norm, fused_add_norm, pad_vocab_size_multiple
-// in state-spaces/mamba-*-hf, where d_inner is 160 for every size).
+// Extra is a key that has no meaning here but is kept when the file is written again: keys of newer transformers versions, and
+// stale keys of published files (d_inner, d_model, n_layer, ssm_cfg, rms_norm, fused_add_norm, pad_vocab_size_multiple in
+// state-spaces/mamba-*-hf, where d_inner is 160 for every size).
 type Extra struct {
 	Key   string
 	Value string // JSON text without white space between tokens; may hold the bare tokens NaN and Infinity

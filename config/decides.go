@@ -8,8 +8,8 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// Decides says what a key of config.json has an effect on once a model is loaded. Results are those of float32
-// arithmetic, as gomamba computes them: logits, hidden states and cache.
+// Decides says what a key of config.json affects once a model is loaded. Results are logits, hidden states and cache, computed
+// in float32 as gomamba does.
 type Decides uint8
 
 const (
@@ -64,14 +64,15 @@ func Settings(c Config) []Setting {
 	return list
 }
 
-// Knob is a size or a switch that says which tensors there are or what shape they have.
+// Knob is a size or switch that determines which tensors there are or what shapes they have.
 type Knob struct {
 	Key    string
 	Size   *int  // in the configuration; nil for a switch
 	Switch *bool // in the configuration; nil for a size
 }
 
-// Knobs lists what decides tensors, the family's own keys first. Turning one may leave a configuration that is not valid.
+// Knobs lists the sizes and switches that determine tensors, the family's own keys first. Changing one may make the
+// configuration invalid.
 func Knobs(c Config) []Knob {
 	var shared []string
 	for _, f := range c.Shared().fields() {
@@ -114,8 +115,8 @@ func unsaid(layout, name string, c, usual Config) error {
 	return nil
 }
 
-// Agree reports the first size in which two configurations of one checkpoint differ, or another key that decides a
-// result. Other keys may differ.
+// Agree compares two configurations of the same checkpoint. It reports the first size that differs, or the first other key that
+// changes results. Other keys may differ.
 func Agree(fileA string, a Config, fileB string, b Config) error {
 	if a.Family() != b.Family() {
 		return &badfile.FormatError{File: fileB, Where: keyModelType, Detail: fmt.Sprintf("found %q, %s says %q", b.Family(), fileA, a.Family())}
@@ -126,7 +127,7 @@ func Agree(fileA string, a Config, fileB string, b Config) error {
 	return nil
 }
 
-// Differing lists the keys of config.json that two configurations of one family state differently, in the order of a.
+// Differing lists the keys of config.json whose values differ between two configurations of one family, in the order of a.
 func Differing(a, b Config) []string {
 	theirs := make(map[string]string)
 	for _, e := range append(stated(b), b.Shared().Extra...) {
@@ -143,7 +144,7 @@ func Differing(a, b Config) []string {
 	return append(keys, slices.Sorted(maps.Keys(theirs))...)
 }
 
-// Value returns what config.json says under key for c, as JSON; empty if it says nothing.
+// Value returns the value of a key in the config.json of c, as JSON; empty if c does not state the key.
 func Value(c Config, key string) string {
 	for _, e := range append(stated(c), c.Shared().Extra...) {
 		if e.Key == key {

@@ -9,8 +9,8 @@ import (
 )
 
 // FalconH1Config mirrors the class FalconH1Config of transformers 5.24 (models/falcon_h1/configuration_falcon_h1.py): in every
-// layer Mamba-2 and attention beside each other, which read the same and are both added, and then SwiGLU. StateSize is
-// mamba_d_state, ConvKernel mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, which is that of in_proj alone, UseConvBias
+// layer, Mamba-2 and attention read the same input and both are added, followed by SwiGLU. StateSize is mamba_d_state,
+// ConvKernel mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, which applies to in_proj only, UseConvBias
 // mamba_conv_bias, LayerNormEpsilon rms_norm_eps.
 type FalconH1Config struct {
 	notInOld

@@ -39,29 +39,29 @@ type product struct {
 	of   func(shown Sizes) int
 }
 
-// Block is a kind of block; layers are made of them.
+// Block is a kind of block. Layers are lists of blocks.
 type Block string
 
 // The kinds of blocks.
 const (
 	BlockMamba1      Block = "mamba1"       // the mixer of Mamba
-	BlockFalconMamba Block = "falcon_mamba" // that with norms of dt, B and C
+	BlockFalconMamba Block = "falcon_mamba" // the mixer of Mamba with norms on dt, B and C
 	BlockMamba2      Block = "mamba2"       // the mixer of Mamba-2
 	BlockMamba3      Block = "mamba3"       // the mixer of Mamba-3
-	BlockAttention   Block = "attention"    // causal, with heads that share keys and values
+	BlockAttention   Block = "attention"    // causal attention in which query heads share keys and values
 	BlockMLP         Block = "mlp"          // down(relu(up)²)
-	BlockMoE         Block = "moe"          // such experts, chosen by a sigmoid router, beside a shared one
+	BlockMoE         Block = "moe"          // experts like BlockMLP, chosen by a sigmoid router, and a shared one
 	BlockSwiGLU      Block = "swiglu"       // down(silu(gate)·up)
-	BlockSwiGLUMoE   Block = "swiglu_moe"   // such experts, chosen by a softmax router, beside a shared one
-	BlockMHA         Block = "mha"          // attention of mamba_ssm: its projections are one, over which a convolution may run
-	BlockGatedMLP    Block = "gated_mlp"    // of mamba_ssm: fc2(y·silu(gate)), both of fc1
+	BlockSwiGLUMoE   Block = "swiglu_moe"   // experts like BlockSwiGLU, chosen by a softmax router, perhaps with a shared one
+	BlockMHA         Block = "mha"          // mamba_ssm's attention: one projection, perhaps with a convolution over it
+	BlockGatedMLP    Block = "gated_mlp"    // mamba_ssm's MLP: fc2(y·silu(gate)), where fc1 gives y and gate
 	BlockLinear      Block = "linear"       // one projection
 
-	BlockSharedAttention Block = "shared_attention" // attention that several layers share, over the stream and the embeddings
-	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after it
-	BlockZamba           Block = "zamba"            // the mixer of Mamba-1 by heads
-	BlockJoinedZamba     Block = "joined_zamba"     // such a mixer that reads what a shared block gave beside the stream
-	BlockJoinedMamba2    Block = "joined_mamba2"    // a mixer that reads what these gave beside the stream
+	BlockSharedAttention Block = "shared_attention" // attention over the stream and the embeddings, with weights that layers share
+	BlockSharedMLP       Block = "shared_mlp"       // the gated MLP after BlockSharedAttention
+	BlockZamba           Block = "zamba"            // the mixer of Mamba, split into heads
+	BlockJoinedZamba     Block = "joined_zamba"     // BlockZamba whose input includes the output of the shared blocks
+	BlockJoinedMamba2    Block = "joined_mamba2"    // BlockMamba2 whose input includes the output of the shared blocks
 )
 
 // entryOf returns the entry of a family; nil: there is none.
@@ -74,7 +74,7 @@ func entryOf(f Family) *entry {
 	return nil
 }
 
-// New returns the defaults of transformers for a family; nil: it is unknown.
+// New returns the transformers defaults of a family, or nil if it is unknown.
 func New(f Family) Config {
 	if e := entryOf(f); e != nil {
 		return e.fresh()
@@ -90,7 +90,7 @@ func Title(f Family) string {
 	return string(f)
 }
 
-// Hybrid reports whether the layers of a family differ in their blocks.
+// Hybrid reports whether the layers of a family can have different blocks.
 func Hybrid(f Family) bool {
 	e := entryOf(f)
 	return e != nil && e.hybrid
@@ -113,7 +113,7 @@ func KeyOfLayers(f Family) string {
 	return keyLayers
 }
 
-// Plain returns the family that stands for all that have the same tensors as f: Mamba for FalconMamba, else f itself.
+// Plain returns the family that stands for all families with the same tensors as f: Mamba for FalconMamba, otherwise f itself.
 func Plain(f Family) Family {
 	if e := entryOf(f); e != nil && e.twin.of != "" {
 		return e.twin.of
@@ -121,7 +121,7 @@ func Plain(f Family) Family {
 	return f
 }
 
-// Twin returns the other family with the same tensors, if f is plain and has one.
+// Twin returns the other family with the same tensors if f is plain and there is one.
 func Twin(f Family) (twin Family, ok bool) {
 	for _, e := range families {
 		if e.twin.of == f && f != "" {
@@ -131,7 +131,7 @@ func Twin(f Family) (twin Family, ok bool) {
 	return "", false
 }
 
-// TwinFlag returns the key with which files of other programs call a model of the plain family one of its twin f.
+// TwinFlag returns the key that other programs use to mark a model of the plain family as one of its twin f.
 func TwinFlag(f Family) string { return entryOf(f).twin.flag }
 
 // byClass returns the family of the first class name that has one.
@@ -146,8 +146,8 @@ func byClass(classes []string) Family {
 	return ""
 }
 
-// Class returns the transformers class of a family's language model, "" for a family without one. known says whether
-// any of the listed classes is one of the family.
+// Class returns the transformers class of a family's language model, or "" if the family does not have one. known reports
+// whether any of the listed classes belongs to the family.
 func Class(f Family, listed []string) (class string, known bool) {
 	if e := entryOf(f); InTransformers(f) {
 		return e.classes[0], byClass(listed) == f
@@ -155,8 +155,8 @@ func Class(f Family, listed []string) (class string, known bool) {
 	return "", false
 }
 
-// As returns a configuration of the twin family f with the values of c, also of the extra keys that f knows. It returns
-// extra keys with invalid values too, which are left out.
+// As returns a configuration of the twin family f with the values of c, including extra keys of c that f knows. It also returns
+// extra keys with invalid values, which it leaves out.
 func As(f Family, c Config) (Config, []Extra) {
 	e := entryOf(f)
 	out := e.fresh()

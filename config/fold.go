@@ -1,7 +1,8 @@
 package config
 
-// InGGUF returns the configuration of a model as a GGUF file holds it: the multipliers of Falcon-H1 are in the weights there and
-// all are 1, and embedding and head are two tensors if their multipliers differ. It is c itself if nothing changes.
+// InGGUF returns the configuration of a model as a GGUF file holds it. There the multipliers of Falcon-H1 are part of the
+// weights, so all are 1, and embedding and head are separate tensors if their multipliers differ. If nothing changes, InGGUF
+// returns c.
 func InGGUF(c Config) Config {
 	switch c := c.(type) {
 	case *FalconH1Config:
@@ -22,7 +23,7 @@ func InGGUF(c Config) Config {
 	return c
 }
 
-// OutOfGGUF is the reverse of InGGUF. Of a file that does not say what the multipliers were it leaves them 1.
+// OutOfGGUF is the reverse of InGGUF. If the file does not state the original multipliers, they stay 1.
 func OutOfGGUF(c Config) Config {
 	f, ok := c.(*FalconH1Config)
 	if !ok || f.unfolded == nil {
@@ -34,7 +35,7 @@ func OutOfGGUF(c Config) Config {
 	return u
 }
 
-// Folded reports whether the weights of a model have its multipliers in them.
+// Folded reports whether the multipliers of a model are already part of its weights.
 func Folded(c Config) bool {
 	f, ok := c.(*FalconH1Config)
 	return ok && f.folded
@@ -48,7 +49,8 @@ func Folds(a, b Config) bool {
 	return Folded(a) || Folded(b) || ok && both && x.Multipliers != y.Multipliers
 }
 
-// Lost says what a GGUF file does not say of a model and its configuration therefore makes up; empty: nothing.
+// Lost describes what a GGUF file does not state about a model, so that its configuration has to assume it. It is empty if
+// nothing is missing.
 func Lost(c Config) string {
 	f, ok := c.(*FalconH1Config)
 	switch {

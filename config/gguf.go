@@ -77,7 +77,7 @@ type GGUFKeys interface {
 	Str(key string) (string, error)
 }
 
-// GGUFTensors is what only the tensors of a GGUF file show.
+// GGUFTensors is what only the tensors of a GGUF file show, and its keys do not.
 type GGUFTensors struct {
 	Vocab         int          // rows of token_embd.weight
 	Tied          bool         // there is no output.weight
@@ -89,7 +89,8 @@ type GGUFTensors struct {
 	MixerNorm     bool         // there is one in Mamba-2
 }
 
-// Architecture returns how llama.cpp names the architecture of c, such as "mamba", which includes FalconMamba, or "nemotron_h_moe".
+// Architecture returns llama.cpp's name for the architecture of c, such as "nemotron_h_moe", or "mamba", which includes
+// FalconMamba.
 func Architecture(c Config) string {
 	l := &entryOf(c.Family()).gguf
 	if l.hybrid != nil {
@@ -102,9 +103,9 @@ func Architecture(c Config) string {
 // looks for tokenizer.json.
 func SentencePieceFirst(c Config) bool { return entryOf(c.Family()).gguf.piecesFirst }
 
-// EncodeGGUF returns the keys of a GGUF file that hold the configuration, in the order in which llama.cpp's converter
-// writes them, and one of our own, to stand last, that holds config.json whole. Beside the errors of Validate, what
-// llama.cpp cannot run is a *badfile.UnsupportedError that names the key of config.json.
+// EncodeGGUF returns the GGUF keys that hold the configuration, in the order in which llama.cpp's converter writes them, and a
+// key of our own with the whole config.json, which goes at the end. Errors: those of Validate, and a *badfile.UnsupportedError
+// that names the key of config.json if llama.cpp cannot run the model.
 func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	l := entryOf(c.Family()).gguf
 	if err := l.writable(c); err != nil {
@@ -137,11 +138,11 @@ func EncodeGGUF(c Config) (keys, own []GGUFKey, err error) {
 	return keys, mine, nil
 }
 
-// ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds if it is there and agrees
-// with the others, else from the keys of llama.cpp.
+// ParseGGUF reads the configuration of a GGUF file: from the key that EncodeGGUF adds, if it is there and agrees with the
+// others, or else from llama.cpp's keys.
 //
-// Errors name file and key: *badfile.FormatError for keys that are missing, wrong or contradict each other,
-// *badfile.UnsupportedError for another architecture.
+// Errors name file and key: *badfile.FormatError for keys that are missing, wrong or contradictory, *badfile.UnsupportedError
+// for another architecture.
 func ParseGGUF(file string, f GGUFKeys, tensors GGUFTensors) (Config, error) {
 	c, err := parseGGUF(f, tensors)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 )
 
 // GraniteHybridConfig mirrors the class GraniteMoeHybridConfig of transformers 5.24
-// (models/granitemoehybrid/configuration_granitemoehybrid.py): layers of Mamba-2 or attention, each followed by SwiGLU,
-// with experts or without. Models of attention alone are of the same class. StateSize is mamba_d_state, ConvKernel
-// mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps.
+// (models/granitemoehybrid/configuration_granitemoehybrid.py): layers of Mamba-2 or attention, each followed by SwiGLU, with or
+// without experts. Attention-only models have the same class. StateSize is mamba_d_state, ConvKernel mamba_d_conv, Expand
+// mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps.
 type GraniteHybridConfig struct {
 	notInOld
 	Common
@@ -82,7 +82,7 @@ func (c *GraniteHybridConfig) Family() Family { return GraniteHybrid }
 // ConvChannels implements Config.
 func (c *GraniteHybridConfig) ConvChannels() int { return c.convolved(c.StateSize) }
 
-// Positions reports whether keys and queries are turned by their positions.
+// Positions reports whether the model uses a rotary embedding.
 func (c *GraniteHybridConfig) Positions() bool { return c.PositionEmbedding == "rope" }
 
 // Validate implements Config.

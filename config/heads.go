@@ -6,7 +6,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 )
 
-// Mixer2 are the sizes of a Mamba-2 mixer in a hybrid, where its channels need not be a multiple of the width.
+// Mixer2 holds the sizes of a Mamba-2 mixer in a hybrid, where its channels need not be a multiple of the width.
 type Mixer2 struct {
 	MambaNumHeads int // H
 	MambaHeadDim  int // P; H*P is d_inner
@@ -102,7 +102,7 @@ func (m *Mixer2) weights(d, states, kernel float64) float64 {
 	return d*(2*i+conv+h+2) + conv*(2*kernel+1) + 4*h + i*(3+states)
 }
 
-// QueryHeads are the sizes of attention in which heads of queries share keys and values.
+// QueryHeads holds the sizes of attention in which several query heads share keys and values.
 type QueryHeads struct {
 	NumAttentionHeads int  // q
 	NumKeyValueHeads  int  // kv: query head j reads key head j/(q/kv)

@@ -93,7 +93,7 @@ func checkBytes(elements float64) error {
 	return nil
 }
 
-// Render renders a configuration as EncodeHF does, also one of which transformers does not have the model.
+// Render renders a configuration as EncodeHF does, even for a model that transformers does not have.
 func Render(c Config) ([]byte, error) { return encodeHF(c) }
 
 // encodeHF is EncodeHF of every family that transformers has.

@@ -8,10 +8,11 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// JambaConfig mirrors the class JambaConfig of transformers 5.24 (models/jamba/configuration_jamba.py): layers of Mamba-1 with
-// norms of dt, B and C that have weights, or of attention without positions, each followed by SwiGLU, alone or as experts. Which
-// layers have attention and experts, a period and an offset say. StateSize is mamba_d_state, ConvKernel mamba_d_conv, Expand
-// mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps, of all norms.
+// JambaConfig mirrors the class JambaConfig of transformers 5.24 (models/jamba/configuration_jamba.py): layers of Mamba-1, with
+// weighted norms on dt, B and C, or of attention without positions, each followed by SwiGLU or by SwiGLU experts. A period and
+// an offset determine which layers have attention, and another two which have experts. StateSize is mamba_d_state, ConvKernel
+// mamba_d_conv, Expand mamba_expand, UseBias mamba_proj_bias, UseConvBias mamba_conv_bias, LayerNormEpsilon rms_norm_eps, for
+// all norms.
 type JambaConfig struct {
 	notInOld
 	Common
@@ -24,7 +25,7 @@ type JambaConfig struct {
 	Experts          Every // expert_layer_period and expert_layer_offset
 }
 
-// Every says which layers have something: those whose number leaves Offset when it is divided by Period.
+// Every selects layers: those whose index leaves remainder Offset when divided by Period.
 type Every struct{ Period, Offset int }
 
 // has reports whether a layer is one of them.

@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// MHA are the sizes of attention as mamba_ssm has it (modules/mha.py).
+// MHA holds the sizes of mamba_ssm's attention (modules/mha.py).
 type MHA struct {
 	Heads, KeyHeads, HeadDim int     // num_heads, num_heads_kv, head_dim
 	MLPDim                   int     // of a gated MLP beside the heads, rounded up to a multiple of 256; 0: none

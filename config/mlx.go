@@ -134,8 +134,8 @@ func (c *NemotronHConfig) pattern() string {
 	return text
 }
 
-// EncodeMLX renders a config.json for mlx-lm. quantization is the JSON text of what it says about coded weights, empty for plain
-// ones. Errors: those of EncodeHF, and a *badfile.UnsupportedError that names the key which mlx-lm cannot hold.
+// EncodeMLX renders a config.json for mlx-lm. quantization is the JSON text that describes quantized weights, or empty if there
+// are none. Errors: those of EncodeHF, and a *badfile.UnsupportedError that names the key that mlx-lm cannot hold.
 func EncodeMLX(c Config, quantization string) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func states(list []Extra, key string) bool {
 	return slices.ContainsFunc(list, func(x Extra) bool { return x.Key == key })
 }
 
-// ParseMLX reads the config.json of mlx-lm, which is that of transformers and more. Errors: those of ParseHF.
+// ParseMLX reads the config.json of mlx-lm, which extends that of transformers. Errors: those of ParseHF.
 func ParseMLX(file string, data []byte) (Config, error) {
 	c, err := ParseHF(file, data)
 	if err != nil {

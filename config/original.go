@@ -67,9 +67,9 @@ func IsOriginal(data []byte) bool {
 	return err == nil && has(keys, "d_model") && !has(keys, keyModelType) && !has(keys, "architectures") && !has(keys, "hidden_size")
 }
 
-// ParseOriginal reads the config.json of a state-spaces repository; file is its name for messages. The vocabulary is
-// padded up to pad_vocab_size_multiple, as the weights are. Errors are those of ParseHF; keys that mamba_ssm does not
-// know are refused, as it refuses them.
+// ParseOriginal reads the config.json of a state-spaces repository; file is its name for messages. The vocabulary is padded to
+// a multiple of pad_vocab_size_multiple, as the weights are. Errors are those of ParseHF. Keys that mamba_ssm does not know are
+// refused, as mamba_ssm does.
 func ParseOriginal(file string, data []byte) (Config, error) {
 	return read(file, data, parseOriginal)
 }

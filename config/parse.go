@@ -33,11 +33,11 @@ func LoadHF(path string) (Config, error) {
 	return ParseHF(path, data)
 }
 
-// ParseHF reads a transformers config.json; file is its name for messages. Keys are matched exactly, absent ones have
-// the defaults of transformers 5.24, null is accepted where transformers accepts it.
+// ParseHF reads a transformers config.json; file is its name for messages. Keys must match exactly. Missing keys get the
+// defaults of transformers 5.24, and null is accepted where transformers accepts it.
 //
-// Errors are one line that names file and key: *badfile.FormatError when the file is wrong, *badfile.UnsupportedError
-// when it describes what this library does not run (another family, another layout).
+// Errors are one line that names file and key: *badfile.FormatError if the file is wrong, *badfile.UnsupportedError if it
+// describes something that this library does not run (another family, another layout).
 func ParseHF(file string, data []byte) (Config, error) {
 	return read(file, data, parseHF)
 }
@@ -252,7 +252,7 @@ func refuseVariants(keys jsonobj.Members) error {
 // under the first.
 var quantizations = []string{"quantization_config", "quantization"}
 
-// QuantizationIn returns what Common.Quantization is for a config.json with these keys.
+// QuantizationIn returns the value of Common.Quantization for a config.json with these keys.
 func QuantizationIn(keys jsonobj.Members) string {
 	_, text := takeQuantization(keys)
 	return text

@@ -11,8 +11,8 @@ import (
 // defaultTheta is the base of a rotary embedding that states none.
 const defaultTheta = 10000
 
-// Rope is the rotary embedding of attention: the plain one, which turns whole heads or their first channels. Others are kept where nothing is turned,
-// and refused where something is.
+// Rope is the rotary embedding of attention. Only the plain kind is supported, over whole heads or their first channels; other
+// kinds are kept if the model does not use them, and otherwise refused.
 type Rope struct {
 	Theta  float64 // the base
 	Part   float64 // of a head that turns, of families that have such a part; 0: all of it

@@ -2,7 +2,7 @@ package config
 
 import "fmt"
 
-// Shared is a block whose weights several layers use, as one of them has it.
+// Shared says where the weights of a block that several layers share are stored, for one of these layers.
 type Shared struct {
 	Layer int   // under whose name the weights are stored
 	Use   int   // which of the layers with such blocks this is
@@ -12,7 +12,7 @@ type Shared struct {
 // sharer is a configuration with blocks that several layers share.
 type sharer interface{ shared() map[int]Shared }
 
-// SharedBlocks returns, by layer, the blocks that several layers share; nil of a family without such.
+// SharedBlocks returns, by layer, the blocks that several layers share. It is nil if the family does not have any.
 func SharedBlocks(c Config) map[int]Shared {
 	if s, ok := c.(sharer); ok {
 		return s.shared()

@@ -26,7 +26,7 @@ func SizesOf(c Config) Sizes {
 	return s
 }
 
-// Fit sets the sizes that tensors or the keys of a file show, and what follows from them. The result may not be valid.
+// Fit sets the sizes that tensors or the keys of a file show, and what follows from them. The result may be invalid.
 func Fit(c Config, shown Sizes) {
 	for _, h := range c.handles() {
 		if n, ok := shown[h.name]; ok && h.size != nil {
@@ -43,9 +43,9 @@ func (c *Common) fitExpand(inner int) {
 	}
 }
 
-// Product returns the product of two sizes of a family, if tensors show only that, and their keys. If
-// neither is known, the first keeps its default. ok is false for a family whose tensors show every size; the product is 0
-// if these do not show it.
+// Product returns the product of two sizes of a family, and their keys, if tensors only show the product. If neither size is
+// known, the first keeps its default. ok is false if tensors of the family show every size. n is 0 if the given sizes do not
+// determine the product.
 func Product(f Family, shown Sizes) (n int, keys [2]string, ok bool) {
 	e := entryOf(f)
 	if e == nil || e.product == nil {
@@ -54,7 +54,7 @@ func Product(f Family, shown Sizes) (n int, keys [2]string, ok bool) {
 	return max(e.product.of(shown), 0), e.product.keys, true
 }
 
-// On reports whether a switch that tensors depend on is on; one that the family does not have is off.
+// On reports whether a switch that tensors depend on is on. A switch that the family does not have is off.
 func On(c Config, key string) bool {
 	for _, h := range c.handles() {
 		if h.name == key && h.on != nil {

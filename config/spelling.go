@@ -55,15 +55,15 @@ func (f field) in(layout string, c Config) string {
 	return ""
 }
 
-// Spelling returns what a layout ("hf", "mlx", "original", "mistral" or "gguf") has in place of a key of transformers'
-// config.json, for messages about files of that layout. What it cannot spell stays as it is.
+// Spelling returns the name that a layout ("hf", "mlx", "original", "mistral" or "gguf") uses for a key of transformers'
+// config.json, for messages about files of that layout. If the layout does not have the key, it is returned unchanged.
 func Spelling(layout string, family Family, key string) string {
 	spelling, _ := Spelled(layout, family, key)
 	return cmp.Or(spelling, key)
 }
 
-// Spelled is Spelling for a caller that has to know whether the layout can state the key at all. A key that is inside
-// an object follows that one's and a dot.
+// Spelled is like Spelling, and also reports whether the layout has the key at all. A key inside an object is written as
+// OBJECT.KEY.
 func Spelled(layout string, family Family, key string) (spelling string, ok bool) {
 	if layout == "hf" || layout == "mlx" {
 		return key, true

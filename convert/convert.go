@@ -61,7 +61,7 @@ func (l Layout) OneFile() bool {
 	return layout.OneFile
 }
 
-// Guess returns the layout that a destination's name asks for: GGUF for a .gguf file, else HF.
+// Guess returns the layout that the name of a destination suggests: GGUF if it ends in .gguf, else HF.
 func Guess(dst string) Layout {
 	for _, l := range layouts.All {
 		if l.Ending != "" && strings.EqualFold(filepath.Ext(dst), l.Ending) {
@@ -71,34 +71,35 @@ func Guess(dst string) Layout {
 	return layouts.Default
 }
 
-// Recipe says which dtype each tensor gets. The zero Recipe leaves each its own.
+// Recipe says which dtype each tensor gets. With the zero Recipe each keeps its own.
 type Recipe = recipe.Recipe
 
 // Recipes lists the recipes that can be asked for by name.
 func Recipes() []Recipe { return recipe.All() }
 
-// ParseRecipe returns the recipe of that name, or of the name that PyTorch or other tools have for its dtype, such as
-// bfloat16 or fp32. Case does not matter.
+// ParseRecipe returns the recipe with a given name. It also accepts the names that PyTorch and other tools use for a dtype,
+// such as bfloat16 or fp32. Case does not matter.
 func ParseRecipe(name string) (r Recipe, ok bool) { return recipe.Parse(name) }
 
-// Groups is how mlx-lm quantizes matrices: a mode, the bits of a code and the columns that have a scale in common. The zero Groups
-// leaves them plain.
+// Groups says how mlx-lm quantizes matrices: the mode, the bits of a code, and how many columns share a scale. The zero Groups
+// does not quantize them.
 type Groups = scheme.MLX
 
-// ParseGroups completes what is asked for as mlx_lm.convert does: "" and 0 stand for the usual mode, affine, and for the bits and
-// columns that are usual in a mode, 4 and 64 in that one.
+// ParseGroups fills in defaults as mlx_lm.convert does: an empty mode is affine, and 0 bits and columns are the defaults of the
+// mode, which for affine are 4 and 64.
 func ParseGroups(mode string, bits, columns int) (Groups, error) {
 	return scheme.ParseMLX(mode, bits, columns)
 }
 
-// TensorType gives the matrices whose names in a GGUF file match a pattern a dtype: whole blocks of it, or its fallback.
+// TensorType gives a dtype, or its fallback if their rows are not whole blocks, to the matrices whose names in a GGUF file
+// match a pattern.
 type TensorType struct {
 	Pattern *regexp.Regexp
 	DType   tensor.DType
 }
 
-// ParseTensorType reads a TensorType as llama-quantize spells it, such as "ssm_out=q6_k" or `blk\.[0-3]\.=q8_0`: a regular
-// expression that is found anywhere in a name, and a type of ggml. Case does not matter.
+// ParseTensorType reads a TensorType in llama-quantize's notation, such as "ssm_out=q6_k" or `blk\.[0-3]\.=q8_0`: a regular
+// expression that may match anywhere in a name, and a ggml type. Case does not matter.
 func ParseTensorType(s string) (t TensorType, err error) {
 	pattern, name, found := strings.Cut(s, "=")
 	if !found || pattern == "" {
@@ -148,7 +149,7 @@ type Source struct {
 	Write func(emit func(piece []byte) error) error
 }
 
-// Options say how to write a checkpoint.
+// Options configure how a checkpoint is written.
 type Options struct {
 	// Force replaces what is at the destination, once the new checkpoint is complete: a checkpoint's folder with nothing
 	// else in it, or a GGUF file. Anything else is refused.
@@ -170,7 +171,7 @@ func (o Options) how() write.Options {
 	return write.Options{Force: o.Force, MaxShardSize: o.MaxShardSize, Progress: o.Progress, Threads: o.Threads, Inputs: o.Inputs}
 }
 
-// DefaultShardSize is what save_pretrained of transformers 5.24 takes: 50 GB.
+// DefaultShardSize is the default of save_pretrained in transformers 5.24: 50 GB.
 const DefaultShardSize = hf.DefaultShardSize
 
 // WriteHF writes the folder dst as save_pretrained of transformers 5.24 would: config.json, generation_config.json and

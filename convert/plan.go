@@ -23,7 +23,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Request says what a checkpoint is to become.
+// Request says what to convert a checkpoint to.
 type Request struct {
 	To    Layout
 	DType tensor.DType // of the weights; 0: each keeps its own
@@ -63,8 +63,7 @@ type Step struct {
 	Transform string       `json:"transform,omitempty"` // what changes beside name and dtype
 }
 
-// Plan is a conversion that has been thought through: every tensor, and everything that the target cannot hold.
-// Nothing has been read of the weights and nothing written.
+// Plan is a conversion that has been planned tensor by tensor. Making it reads hardly any weights and writes nothing.
 type Plan struct {
 	Steps []Step   `json:"steps"`
 	Notes []string `json:"notes"` // what the target leaves out without changing a result
@@ -75,8 +74,8 @@ type Plan struct {
 	result string // what Write has written, if not its dst
 }
 
-// NewPlan plans a conversion of ck. Errors: those of ck.Check, and a *badfile.UnsupportedError that names the key for
-// what the target cannot hold.
+// NewPlan plans a conversion of ck. Errors: those of ck.Check, and a *badfile.UnsupportedError that names the key if the target
+// cannot hold something.
 func NewPlan(ck *loader.Checkpoint, req Request) (p *Plan, err error) {
 	if err := ck.Hold(); err != nil {
 		return nil, err
@@ -207,11 +206,12 @@ func originOf(ck *loader.Checkpoint) write.Origin {
 	return from
 }
 
-// Result returns the path that opens what Write has written to dst: the first part of a GGUF file that was split, or dst.
+// Result returns the path to open after Write has written to dst: the first part of a split GGUF file, or dst.
 func (p *Plan) Result(dst string) string { return cmp.Or(p.result, dst) }
 
-// Write carries the plan out. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at
-// all. Of a GGUF file that is split, the first part appears last. The source is only read; writing into it or over it is refused. Errors: those of the target's writer, ctx.Err.
+// Write carries out the plan. dst, a folder or for GGUF a file, appears when everything is written and synced, or not at all.
+// If a GGUF file is split, its first part appears last. The source is only read; writing into it or over it is refused. Errors:
+// those of the target's writer, and ctx.Err.
 func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	done, err := call.Begin(ctx, "convert", opts.Threads, p.ck)
 	if err != nil {
@@ -254,8 +254,8 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	return err
 }
 
-// Files returns how many weight files Write makes of tensors with at most maxShardSize bytes in each, as
-// Options.MaxShardSize. It is an error if they are more than a checkpoint may have.
+// Files returns how many weight files Write makes if each holds at most maxShardSize bytes of tensors (see
+// Options.MaxShardSize). It is an error if there are more than a checkpoint may have.
 func (p *Plan) Files(maxShardSize int64) (int, error) { return p.target.Files(&p.plan, maxShardSize) }
 
 // Bytes returns the size of the target's tensors.

@@ -15,8 +15,8 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Verify opens what Write has written and compares every tensor's bits with what the plan turns the source into.
-// The error is a *badfile.FormatError that names the first tensor that differs.
+// Verify opens what Write has written and compares the bits of every tensor with those of the converted source. The error is a
+// *badfile.FormatError that names the first tensor that differs.
 func (p *Plan) Verify(ctx context.Context, dst string, opts loader.ReadOptions) (err error) {
 	done, err := call.Begin(ctx, "convert", opts.Threads, p.ck)
 	if err != nil {

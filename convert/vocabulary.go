@@ -12,7 +12,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Vocabulary says how many rows embedding and head are to have. The zero value leaves them alone.
+// Vocabulary says how many rows embedding and head get. The zero value does not change them.
 type Vocabulary struct {
 	Size     int // rows; 0: as many as there are
 	Multiple int // up to which they are padded; 0: none

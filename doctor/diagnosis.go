@@ -11,7 +11,7 @@ import (
 	"github.com/gomamba/gomamba/loader"
 )
 
-// Diagnosis is everything that was found; its JSON form is a contract of the doctor command.
+// Diagnosis is everything that was found. Its JSON form is a contract of the doctor command.
 type Diagnosis struct {
 	Path       string    `json:"path"`
 	Layout     string    `json:"layout,omitempty"` // empty if no weights could be opened
@@ -24,7 +24,8 @@ type Diagnosis struct {
 // Add adds findings.
 func (d *Diagnosis) Add(found ...Finding) { d.Findings = append(d.Findings, found...) }
 
-// Conclude says what was examined, and whether all findings have a remedy. ck is nil if the files did not suffice.
+// Conclude records what was examined, and whether all findings have a remedy. ck is nil if the files do not contain enough
+// information.
 func (d *Diagnosis) Conclude(ck *loader.Checkpoint) {
 	if d.Findings == nil {
 		d.Findings = []Finding{} // [] in JSON, never null
@@ -36,7 +37,8 @@ func (d *Diagnosis) Conclude(ck *loader.Checkpoint) {
 	d.Repairable = !slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.Remedy == "" })
 }
 
-// Unsound reads all weights and reports non-finite values and checksums that do not match. The error is ctx.Err or that of a file that was cut short meanwhile.
+// Unsound reads all weights and reports non-finite values and checksums that do not match. The error is ctx.Err, or that of a
+// file that was truncated in the meantime.
 func Unsound(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) (found []Finding, err error) {
 	lines, err := NonFinite(ctx, ck, opts)
 	if err != nil {
@@ -54,19 +56,19 @@ func Unsound(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions
 	return found, nil
 }
 
-// Partial is a file that a download has only a part of.
+// Partial is a file that was only downloaded in part.
 type Partial struct {
 	File            string
 	Found, Expected int64  // bytes
 	Repo            string // on the hub; empty if that is not known
 }
 
-// Problem is a line about the file.
+// Problem describes the file in one line.
 func (p Partial) Problem() string {
 	return fmt.Sprintf("%s: found %d bytes, the hub has %d: the download is not complete", p.File, p.Found, p.Expected)
 }
 
-// Unfinished compares the files of a download with what the hub said about them.
+// Unfinished compares downloaded files with what the hub announced, and returns those that are incomplete.
 func Unfinished(path string) (partial []Partial) {
 	expected := hub.Expected(path)
 	if expected == nil {

@@ -1,6 +1,6 @@
-// Package doctor finds out what is wrong with a checkpoint: it opens as well as it can what package loader refuses, says in
-// a line each what it found and whether a copy would be without it, and lists what the files hold that no model is known
-// for. It opens files in parts by internal/layout.
+// Package doctor finds out what is wrong with a checkpoint. It opens files that package loader refuses, as far as possible,
+// and describes each problem in one line, with the remedy that a repaired copy would have. It also lists the contents of
+// checkpoints of unknown models. It opens files in parts through internal/layout.
 package doctor
 
 import (
@@ -33,12 +33,12 @@ type Finding struct {
 	Defaults []string `json:"defaults,omitempty"`
 }
 
-// Examine opens a checkpoint that may be broken, as well as it can be understood, and reports what is wrong with it.
-// Tensors get the names they were meant to have, shards count as they are found whatever the index says, sizes and the
-// family follow from the tensors, and the configuration keeps all else that can be read of it.
+// Examine opens a checkpoint that may be broken and reports what is wrong with it. Tensors get the names that they were meant
+// to have; shards are used as they are found, whatever the index says; sizes and family follow from the tensors; and everything
+// else that can be read of the configuration is kept.
 //
-// The checkpoint is nil if the files do not suffice. It can be used when no finding lacks a remedy. The error is that
-// of a path that cannot be read.
+// The checkpoint is nil if the files do not contain enough information. It can be used if every finding has a remedy. The error
+// is that of a path that cannot be read.
 func Examine(path string) (*loader.Checkpoint, []Finding, error) {
 	if _, err := files.Stat(path); err != nil {
 		return nil, nil, err

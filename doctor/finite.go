@@ -70,8 +70,9 @@ func (c tally) line(t tensor.Tensor) string {
 		t.File, t.Name, c.nan, badfile.Count(c.inf, "infinity"), where, badfile.Count(t.Elems(), "element"))
 }
 
-// NonFinite reads all weights of ck and returns a line for each tensor that has an infinity or a NaN: its name, how many of
-// each there are, and of a quantized one in which blocks. The error is ctx.Err or that of a file cut short meanwhile.
+// NonFinite reads all weights of ck and returns a line for each tensor that contains an infinity or a NaN: its name, how many
+// of each there are and, for a quantized tensor, in which blocks. The error is ctx.Err, or that of a file that was truncated in
+// the meantime.
 func NonFinite(ctx context.Context, ck *loader.Checkpoint, opts loader.ReadOptions) ([]string, error) {
 	done, err := call.Begin(ctx, "doctor", opts.Threads, ck)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/gomamba/gomamba/internal/layouts"
 )
 
-// Survey is what the files of a checkpoint hold, without a judgement whether it is a model that this library knows: what
-// is left to say of a hybrid, of another architecture, of quantized weights.
+// Survey lists what the files of a checkpoint hold, whether or not it is a model that this library knows. It works for hybrids,
+// other architectures and unknown quantized weights.
 type Survey struct {
 	Path, Layout string
 	Model        string // what the configuration calls the architecture; empty if it does not say

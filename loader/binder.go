@@ -11,8 +11,8 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Binder hands out the tensors of a checkpoint by name. It keeps the first error, so that a model can take everything
-// it needs and ask once; from then on every tensor is empty.
+// Binder hands out the tensors of a checkpoint by name. It keeps the first error, so that a model can take everything it needs
+// and check once. After an error, every tensor is empty.
 type Binder struct {
 	ck     *Checkpoint
 	prefix string
@@ -20,7 +20,7 @@ type Binder struct {
 	err    *error // shared by all binders of one NewBinder
 }
 
-// NewBinder starts to bind. A checkpoint that fails Check binds nothing.
+// NewBinder returns a Binder for ck. If ck fails Check, it binds nothing.
 func NewBinder(ck *Checkpoint) *Binder {
 	err := ck.Check()
 	return &Binder{ck: ck, err: &err}
@@ -34,8 +34,9 @@ func (b *Binder) Under(prefix string) *Binder {
 // Layer returns the binder for block i: Take("norm.weight") takes "backbone.layers.i.norm.weight".
 func (b *Binder) Layer(i int) *Binder { return b.Under(names.Blocks + strconv.Itoa(i) + ".") }
 
-// Take returns the tensor of that name. Its shape is that of the name table, its dtype one of tensor.Floats; Data is
-// a read-only view of the file, or, with an adapter, they have a Coding. Of a tied model whose files hold only one of embedding and head, both are that one.
+// Take returns the tensor of that name. Its shape is that of the name table, and its dtype is one of tensor.Floats. Data is a
+// read-only view of the file; with an adapter, the tensor may have a Coding instead. If the model is tied and the files hold
+// only one of embedding and head, both names return that one.
 func (b *Binder) Take(name string) tensor.Tensor {
 	if *b.err != nil {
 		return tensor.Tensor{}
@@ -77,16 +78,16 @@ func (b *Binder) as(u use) *Binder {
 	return &c
 }
 
-// Apart returns a binder of tensors in which Delta is yet to be applied.
+// Apart returns a binder whose tensors do not include the changes of an adapter; Delta returns these.
 func (b *Binder) Apart() *Binder { return b.as(apart) }
 
-// Wide returns a binder that changes tensors in float64 arithmetic and memory.
+// Wide returns a binder that applies the changes of an adapter in float64.
 func (b *Binder) Wide() *Binder { return b.as(wide) }
 
 // Unadapted returns a binder of the base model's tensors.
 func (b *Binder) Unadapted() *Binder { return b.as(asStored) }
 
-// Delta returns what is yet to be changed in the tensor of that name, nil if nothing.
+// Delta returns the change that an adapter makes to a tensor if Take does not include it, or nil.
 func (b *Binder) Delta(name string) *delta.Delta {
 	if b.ck.adapter == nil || b.use != apart {
 		return nil
@@ -111,12 +112,12 @@ func (b *Binder) changed(t tensor.Tensor, name string) tensor.Tensor {
 	return t
 }
 
-// Fail notes what is wrong with the tensor of that name, unless there was an error before.
+// Fail records an error about the tensor of that name, unless there was one before.
 func (b *Binder) Fail(name string, err error) {
 	if *b.err == nil && err != nil {
 		*b.err = &badfile.FormatError{File: b.ck.adapter.Dir, Where: badfile.Tensor(b.prefix + name), Detail: err.Error()}
 	}
 }
 
-// Err returns the first error, nil when every tensor asked for was there.
+// Err returns the first error, or nil if every tensor asked for was there.
 func (b *Binder) Err() error { return *b.err }

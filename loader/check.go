@@ -63,8 +63,8 @@ func (f fault) problem() Problem {
 	return p
 }
 
-// Problems returns what contradicts the configuration or looks odd, errors first. When a tied model stores a head
-// nevertheless, the first call compares it with the embedding, which reads both.
+// Problems returns what contradicts the configuration or looks odd, errors first. If a tied model stores a head anyway, the
+// first call compares it with the embedding, which reads both.
 func (ck *Checkpoint) Problems() []Problem {
 	if err := ck.usable(); err != nil {
 		return []Problem{{Severity: Error, Text: err.Error()}}
@@ -84,8 +84,8 @@ func (ck *Checkpoint) Problems() []Problem {
 	return problems
 }
 
-// Check returns nil when the checkpoint can be used, or else its first error, as a *badfile.FormatError or a
-// *badfile.UnsupportedError, or ErrClosed. It reads no tensor data.
+// Check returns nil if the checkpoint can be used, and otherwise its first error: a *badfile.FormatError, a
+// *badfile.UnsupportedError or ErrClosed. It does not read tensor data.
 func (ck *Checkpoint) Check() error {
 	if err := ck.usable(); err != nil {
 		return err

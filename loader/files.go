@@ -8,9 +8,8 @@ import (
 	"github.com/gomamba/gomamba/internal/filenames"
 )
 
-// Files returns the paths of the files that the checkpoint was read from, whatever their names, and of those in its folder
-// that go with them: configuration, index, tokenizer, chat template, model card. Nothing that is computed from the
-// checkpoint may be written to one of these.
+// Files returns the paths of the files that the checkpoint was read from, and of the files in its folder that belong to it:
+// configuration, index, tokenizer, chat template, model card. Output must not be written to any of them.
 func (ck *Checkpoint) Files() []string {
 	var paths []string
 	for _, f := range ck.weights.Files {

@@ -26,11 +26,11 @@ func (ck *Checkpoint) stored(name string) (int, bool) {
 	return i, ok
 }
 
-// Tied reports whether head and embedding are one matrix: the configuration says so and the files hold one of them, or
-// both with equal values. In the last case the first call reads both.
+// Tied reports whether head and embedding are the same matrix: the configuration says so, and the files hold only one of them,
+// or both with equal values. In the last case the first call reads both.
 //
-// A head that differs from the embedding is used although the configuration ties them, with a warning among the
-// Problems. This is what transformers 5.24 does.
+// If the configuration ties them but the head differs from the embedding, the head is used, with a warning among the Problems.
+// transformers 5.24 does the same.
 func (ck *Checkpoint) Tied() bool { return ck.head().tied }
 
 type headState struct {

@@ -41,6 +41,6 @@ func (ck *Checkpoint) usable() error {
 	return nil
 }
 
-// Guard runs fn, which reads the data of tensors, and turns into an error what else ends the program: data that is read
-// after Close, or after its file has shrunk, or that is written to. It covers fn on this goroutine only.
+// Guard runs fn, which reads the data of tensors, and returns an error instead of crashing if the data is read after Close,
+// read after its file has shrunk, or written to. It only covers fn on the calling goroutine.
 func Guard(fn func() error) error { return mmap.GuardClosed(fn) }

@@ -6,7 +6,7 @@
 //	embeddings := b.Take("backbone.embeddings.weight")
 //	err = b.Err()
 //
-// Opening reads the configuration and the headers of the weight files and judges every tensor's name, shape and dtype
+// Opening reads the configuration and the headers of the weight files, and checks every tensor's name, shape and dtype
 // by the table of internal/names. Tensor data is mapped and not touched, so an 11 GB checkpoint opens in milliseconds.
 // Files that cannot be read as what they claim to be fail Open; contradictions between configuration and tensors are
 // collected as Problems, so that a checkpoint that cannot be run can still be looked at.
@@ -28,7 +28,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Options say how to judge a checkpoint.
+// Options configure how a checkpoint is opened and checked.
 type Options struct {
 	Strict bool // a foreign tensor, such as a stray buffer, is an error instead of a warning
 	// TrustTensors rebuilds the sizes and switches of the configuration from the tensors where they contradict it.
@@ -62,10 +62,9 @@ type Checkpoint struct {
 	gate    gate.Gate
 }
 
-// Open opens the checkpoint at path: its folder, or config.json or a weight file in that folder, or a GGUF file. A weight
-// file may have any name; so may the one of a folder that holds no other.
-// Errors: *badfile.FormatError and *badfile.UnsupportedError for what the files hold, wrapped I/O errors otherwise.
-// What contradicts the configuration is found in Problems and Check.
+// Open opens the checkpoint at path: its folder, its config.json or one of its weight files, or a GGUF file. A weight file can
+// have any name; so can the only weight file in a folder. Errors: *badfile.FormatError and *badfile.UnsupportedError for what
+// the files hold, and wrapped I/O errors. Contradictions with the configuration are not errors of Open; see Problems and Check.
 func Open(path string, opts Options) (*Checkpoint, error) {
 	src, l, err := layouts.Detect(path)
 	if err != nil {
@@ -114,7 +113,7 @@ func assemble(path string, l layout.Layout, cfg config.Config, w *layout.Weights
 // Config returns a copy of the configuration, resolved and valid.
 func (ck *Checkpoint) Config() config.Config { return ck.cfg.Clone() }
 
-// Layout names the layout: "hf", "original", "mistral" or "gguf".
+// Layout returns the name of the layout: "hf", "mlx", "original", "mistral" or "gguf".
 func (ck *Checkpoint) Layout() string { return ck.layout.Name }
 
 // inside is what the layout opened.
@@ -126,21 +125,21 @@ func (ck *Checkpoint) inside() *layout.Opened {
 	return o
 }
 
-// StopTokens returns the ids that end a text, sorted. In a folder they are those at which transformers' generate() stops:
-// eos_token_id of generation_config.json, or without a readable one that of config.json. In a GGUF file they are those at
-// which llama.cpp stops, and what our own key adds. An error says what could not be read; the ids are right even so.
+// StopTokens returns the ids that end a text, sorted. For a folder they are those at which transformers' generate() stops:
+// eos_token_id of generation_config.json or, if that cannot be read, of config.json. For a GGUF file they are those at which
+// llama.cpp stops, and those in our own key. If there is an error, it says what could not be read, and the ids are still valid.
 func (ck *Checkpoint) StopTokens() (ids []int64, err error) {
 	ids, err = ck.layout.Stops(ck.inside())
 	slices.Sort(ids)
 	return slices.Compact(ids), err
 }
 
-// Path returns the checkpoint's folder, or the file if its layout is one.
+// Path returns the folder of the checkpoint, or the file if the layout is a single file.
 func (ck *Checkpoint) Path() string { return ck.path }
 
-// Tensors returns every tensor as it is stored, foreign ones included, in the order of the files: shards by name,
-// tensors by offset. The slice must not be changed. Data is a read-only view of a mapped file: to read it takes Hold, or
-// a Close that comes later for certain. After Close there are none.
+// Tensors returns every tensor as it is stored, including foreign ones, in the order of the files: shards by name, tensors by
+// offset. The slice must not be changed. Data is a read-only view of a mapped file; only read it between Hold and Release, or
+// before Close. After Close there are no tensors.
 func (ck *Checkpoint) Tensors() []tensor.Tensor {
 	if ck.usable() != nil {
 		return nil
@@ -151,7 +150,7 @@ func (ck *Checkpoint) Tensors() []tensor.Tensor {
 	return ck.weights.Tensors
 }
 
-// Tensor returns the stored tensor of a Hugging Face name. The name a file gives it may lack "backbone.", as when it
+// Tensor returns the stored tensor with a given Hugging Face name. Its name in the file may lack "backbone.", as it does if it
 // was saved from the bare model class.
 func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 	i, ok := ck.found[name]
@@ -161,8 +160,8 @@ func (ck *Checkpoint) Tensor(name string) (tensor.Tensor, bool) {
 	return ck.tensors[i], true
 }
 
-// Further returns the tensors by which a hybrid predicts further tokens, named "mtp." and more: transformers ignores them and
-// no model here runs them, but a copy keeps them. What Tensors says about data holds for them.
+// Further returns the tensors that let a hybrid predict further tokens, whose names begin with "mtp.". transformers ignores
+// them and no model here runs them, but copies keep them. Their data has the same lifetime as that of Tensors.
 func (ck *Checkpoint) Further() []tensor.Tensor {
 	if ck.usable() != nil {
 		return nil
@@ -170,15 +169,15 @@ func (ck *Checkpoint) Further() []tensor.Tensor {
 	return ck.further
 }
 
-// Scheme is a way in which other programs store quantized weights, and how many weights are stored so.
+// Scheme is a way in which another program stores quantized weights, and the number of weights stored that way.
 type Scheme = scheme.Found
 
-// Schemes lists the ways in which weights are stored in several tensors each. Tensors has these weights put together, of dtype
-// tensor.Coded.
+// Schemes lists the schemes of quantized weights that are stored as several tensors each. Tensors returns such weights as
+// single tensors of dtype tensor.Coded.
 func (ck *Checkpoint) Schemes() []Scheme { return ck.weights.Schemes }
 
-// Activations names the tensors by which other programs scale activations before they round them. Nothing is rounded here, so
-// they are left out.
+// Activations lists the tensors that other programs use to scale activations before rounding them. gomamba does not round
+// activations, so it leaves these out.
 func (ck *Checkpoint) Activations() []string { return ck.weights.Activations }
 
 // ReadAhead asks the operating system to start reading the weights into memory. It returns at once and promises nothing.
@@ -208,8 +207,8 @@ func (ck *Checkpoint) Changed() error {
 	return nil
 }
 
-// CheckSums reads every byte of the files that carry checksums, which are PyTorch's zip archives, and reports the first
-// that is damaged, or ctx.Err.
+// CheckSums reads every byte of the files that have checksums, which are PyTorch's zip archives. It reports the first that is
+// damaged, or ctx.Err.
 func (ck *Checkpoint) CheckSums(ctx context.Context) error {
 	if err := ck.Hold(); err != nil {
 		return err
@@ -227,7 +226,7 @@ func (ck *Checkpoint) CheckSums(ctx context.Context) error {
 	return nil
 }
 
-// Close releases the files, once all that works with them or holds them has ended. The data of tensors must not be touched
+// Close releases the files once everything that uses or holds them has finished. The data of tensors must not be used
 // afterwards. A second Close does nothing.
 func (ck *Checkpoint) Close() error {
 	if ck == nil {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Batch is the input of a forward pass: B sequences of T token ids, side by side.
-// Sequences of different length are padded, on the left or on the right, and Mask says which ids are real.
-// Padding does not exist as far as the network is concerned: a padded sequence gives the bits it gives alone.
+// Batch is the input of a forward pass: B sequences of T token ids each. Shorter sequences are padded on the left or on the
+// right, and Mask says which ids are real. Padding does not influence results: a padded sequence gives the same bits as by
+// itself.
 type Batch struct {
 	Sequences int     // B
 	Tokens    int     // T
@@ -20,7 +20,7 @@ func Single(ids []int64) Batch {
 	return Batch{Sequences: 1, Tokens: len(ids), IDs: ids}
 }
 
-// Check reports the first thing wrong with the batch for a vocabulary of the given size.
+// Check reports the first thing that is wrong with the batch for a vocabulary of vocab ids.
 func (b *Batch) Check(vocab int) error {
 	if b.Sequences < 0 || b.Tokens < 0 {
 		return fmt.Errorf("a batch of %d × %d: expected 1 × 1 or more", b.Sequences, b.Tokens)
@@ -72,7 +72,7 @@ func (b *Batch) checkMask(seq int) error {
 	return nil
 }
 
-// Real returns the range of positions of a sequence that hold tokens, not padding.
+// Real returns the range of positions of a sequence that hold tokens and not padding.
 func (b *Batch) Real(seq int) (from, to int) {
 	if b.Mask == nil {
 		return 0, b.Tokens

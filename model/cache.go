@@ -10,13 +10,13 @@ import (
 	"github.com/gomamba/gomamba/internal/blocks"
 )
 
-// Cache holds the recurrent state of a batch of sequences: all that a model knows of the tokens it has seen.
-// Its size does not depend on their number. States has the values, laid out as Hugging Face shapes the same states, so they
-// can be read, compared and stored.
+// Cache holds the recurrent state of a batch of sequences, that is, everything that a model remembers of the tokens it has
+// seen. The states of Mamba blocks have a fixed size; keys and values of attention grow with the number of tokens. States
+// returns the values in the shapes that Hugging Face uses, so that they can be read, compared and stored.
 //
-// Beside them a cache remembers which tokens its sequences have seen, for the repeat penalty.
+// A cache also remembers which tokens its sequences have seen, for the repeat penalty.
 //
-// A cache serves one forward pass at a time. Clone makes a fork.
+// A cache serves one forward pass at a time. Clone makes a copy that can continue differently.
 type Cache struct {
 	Sequences int // B
 
@@ -26,7 +26,7 @@ type Cache struct {
 	scans  carries // of a model with Options.ParallelScan
 }
 
-// StateShape is what a layer keeps of some sequences under one name.
+// StateShape describes one state that a layer keeps for some sequences.
 type StateShape struct {
 	// Name is that of transformers: "conv_states", the last K inputs of the convolution, oldest first, zeros where a sequence
 	// was shorter; "ssm_states", what the scan carries along; "key_states" and "value_states" of attention.
@@ -42,8 +42,8 @@ type State[F any] struct {
 	Values []F // row by row
 }
 
-// StateShapes describes the states that each layer of a network keeps of B sequences, in the order in which it moves them on.
-// Those that grow with the context are of tokens tokens.
+// StateShapes returns the shapes of the states that each layer keeps for a number of sequences, in the order in which the layer
+// updates them. For states that grow with the context, tokens is the number of tokens.
 func StateShapes(cfg config.Config, sequences, tokens int) [][]StateShape {
 	var all [][]StateShape
 	for _, layer := range blocks.States(cfg) {
@@ -56,14 +56,14 @@ func StateShapes(cfg config.Config, sequences, tokens int) [][]StateShape {
 	return all
 }
 
-// Tokens returns how many tokens of each sequence the states that grow hold; nil if none grows.
+// Tokens returns how many tokens of each sequence the growing states hold; nil if no state grows.
 func (c *Cache) Tokens() []int { return c.states.Lengths() }
 
 // Layers returns the number of layers.
 func (c *Cache) Layers() int { return len(c.states) }
 
-// States returns the states of a layer, in the order of StateShapes. Their values are the cache's own, but for states that
-// grow, which are copied.
+// States returns the states of a layer, in the order of StateShapes. Their values belong to the cache, except for states that
+// grow, which are copies.
 func (c *Cache) States(layer int) []State[float32] {
 	var all []State[float32]
 	for i := range c.states[layer] {
@@ -78,11 +78,11 @@ const (
 	maxMemory    = min(1<<34, math.MaxInt) // bytes of their states and logits, and of results that are returned whole
 )
 
-// CheckSequences reports a number of sequences that a cache cannot hold, before they have seen any token.
+// CheckSequences reports an error if a cache cannot hold that many sequences, even before they have seen a token.
 func CheckSequences(cfg config.Config, sequences int) error { return CheckContext(cfg, sequences, 0) }
 
-// CheckContext reports a number of sequences that a cache cannot hold, or that cannot see tokens tokens each: attention keeps keys
-// and values of every token.
+// CheckContext reports an error if a cache cannot hold that many sequences of that many tokens each. Attention keeps keys and
+// values for every token.
 func CheckContext(cfg config.Config, sequences, tokens int) error {
 	f := footprintOf(cfg, blocks.States(cfg))
 	if err := f.checkSequences(sequences); err != nil {
@@ -135,7 +135,8 @@ func (f footprint) checkTokens(sequences int, tokens int64) error {
 	return nil
 }
 
-// CheckResults reports results of a batch that are too many to be returned whole, with size bytes for each value.
+// CheckResults reports an error if the results of a batch are too large to be returned at once. size is the number of bytes per
+// value.
 func CheckResults(cfg config.Config, b *Batch, want Want, size int) error {
 	c := cfg.Shared()
 	each := 0
@@ -152,8 +153,8 @@ func CheckResults(cfg config.Config, b *Batch, want Want, size int) error {
 	return nil
 }
 
-// NewCache returns the cache of sequences that have not begun: zeros throughout. Of a number that CheckSequences refuses
-// it holds nothing, and every pass refuses it.
+// NewCache returns a cache for sequences that have not begun; all states are zero. If CheckSequences refuses the number, the
+// cache is empty and every pass refuses it.
 func (m *Model) NewCache(sequences int) *Cache {
 	c := &Cache{Sequences: sequences}
 	if m.footprint.checkSequences(sequences) == nil {
@@ -162,11 +163,11 @@ func (m *Model) NewCache(sequences int) *Cache {
 	return c
 }
 
-// Clone returns an independent copy, from which a sequence may continue differently.
+// Clone returns an independent copy, which can continue differently.
 func (c *Cache) Clone() *Cache { return c.Repeat(1) }
 
-// Repeat returns the cache of n times the sequences, from which each may continue differently. With n below 1 it holds
-// nothing, and every pass refuses it.
+// Repeat returns a cache with n copies of the sequences, each of which can continue differently. If n is below 1, the cache is
+// empty and every pass refuses it.
 func (c *Cache) Repeat(n int) *Cache {
 	if n < 1 {
 		return &Cache{}

@@ -29,8 +29,8 @@ const (
 // floored is the value of metaFloor.
 const floored = "true"
 
-// LoadCache reads the states of a batch of sequences from a dump, and the logits for the token that comes next if
-// it holds them for one position ([B, 1, V], else nil). Errors are those of LoadSnapshot.
+// LoadCache reads the states of a batch of sequences from a dump. It also returns the logits for the next token if the dump
+// holds logits for one position ([B, 1, V]), and otherwise nil. Errors are those of LoadSnapshot.
 func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 	s, err := m.LoadSnapshot(path)
 	if err != nil {
@@ -39,9 +39,9 @@ func (m *Model) LoadCache(path string) (c *Cache, logits []float32, err error) {
 	return s.Cache, s.Logits, nil
 }
 
-// LoadSnapshot reads what SaveSnapshot has written, or the states in another dump: tokens seen are its input_ids then.
-// Errors name the tensor that is missing or does not fit the model. A file of SaveSnapshot is refused when its values are
-// not those written, and when it was made with a model of another fingerprint or another Options.DtFloor.
+// LoadSnapshot reads a file written by SaveSnapshot, or the states in another dump, whose input_ids are then the tokens seen.
+// Errors name the tensor that is missing or does not fit the model. A file of SaveSnapshot is refused if its values were
+// changed, or if it was made by a model with another fingerprint or another Options.DtFloor.
 func (m *Model) LoadSnapshot(path string) (s *Snapshot, err error) {
 	if err := m.enter(); err != nil {
 		return nil, err
@@ -149,13 +149,13 @@ func digest(s *Snapshot, g *generation) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// SaveCache writes the states to a dump, and logits [B, 1, V] beside them unless nil. Errors are those of SaveSnapshot.
+// SaveCache writes the states to a dump, and also logits [B, 1, V] unless they are nil. Errors are those of SaveSnapshot.
 func (m *Model) SaveCache(path string, c *Cache, logits []float32) error {
 	return m.SaveSnapshot(path, &Snapshot{Cache: c, Logits: logits})
 }
 
-// SaveSnapshot writes a snapshot to a dump, with the model's fingerprint and a checksum. The file appears whole or not at
-// all; a dump of that name is replaced, and nothing else. A snapshot that does not fit the model is an error.
+// SaveSnapshot writes a snapshot to a dump, with the model's fingerprint and a checksum. The file appears complete or not at
+// all, and only replaces another dump. It is an error if the snapshot does not fit the model.
 func (m *Model) SaveSnapshot(path string, s *Snapshot) error {
 	if err := s.check(m); err != nil {
 		return err

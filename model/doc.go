@@ -19,7 +19,7 @@
 //	C        channels of the convolution: I, in Mamba-2 I + 2·G·N
 //	q, kv    heads of queries, and of keys and values; hd channels of each
 //	F        width of a feed-forward block, or of an expert
-//	E, k     experts, and how many of them a token passes; Z the width of what they read, if it is not D
+//	E, k     experts, and how many of them each token passes through; Z the width of their inputs, if it is not D
 //
 //	dt       Δ, the step size of the discretisation, one for each channel and token, in Mamba-2 for each head
 //	A, D     parameters of the state space model, stored as A_log and D
@@ -29,15 +29,15 @@
 //
 // # Three kinds of data
 //
-// A Model holds weights, which are read-only and may be shared by any number of goroutines. A Cache holds the
-// recurrent state of some sequences: the named states of every layer, of the shapes Hugging Face gives them. Scratch memory
-// belongs to one call and depends on its chunk size, not on the length of the prompt.
+// A Model holds weights, which are read-only and can be shared by any number of goroutines. A Cache holds the recurrent state
+// of some sequences: the named states of every layer, in the shapes that Hugging Face uses. Scratch memory belongs to one call;
+// its size depends on the chunk size, not on the length of the prompt.
 //
-// A model is a list of layers, and a layer a list of steps, hidden += block(norm(hidden)): block.go. Every kind of block has a
-// file: mamba1.go is the mixer of Mamba-1 and FalconMamba, mamba2.go that of Mamba-2; attention.go, mlp.go and experts.go are
-// what hybrids have between such mixers, and routes.go chooses experts. A block names the states that it keeps and the scratch
-// that it works in.
+// A model is a list of layers, and a layer a list of steps, hidden += block(norm(hidden)); see block.go. Every kind of block
+// has a file: mamba1.go is the mixer of Mamba-1 and FalconMamba, mamba2.go and mamba3.go those of Mamba-2 and Mamba-3.
+// attention.go, mlp.go and experts.go are the other blocks of hybrids, and routes.go chooses experts. A block lists the states
+// that it keeps and the scratch memory that it needs.
 //
-// A forward pass always continues from a cache: a prompt is a continuation of the empty one, and a generation step is
-// a pass over one token. Results are the same bits however a prompt is cut, batched, padded or threaded.
+// A forward pass always continues from a cache. A prompt continues from an empty one, and a generation step is a pass over one
+// token. Results have the same bits for every split of a prompt, batch, padding and number of threads.
 package model

@@ -7,9 +7,9 @@ import (
 	"github.com/gomamba/gomamba/internal/numcheck"
 )
 
-// NonFinite names the first state in a cache that is not a finite number, in the order in which the network computes them:
-// such as "cache.ssm_states.3 of block 3 holds NaN". It returns "" when all are. States keep what went wrong, so that
-// the block that began it is found without looking at every activation of every token.
+// NonFinite describes the first state that is not finite, in the order in which the network computes them, such as
+// "cache.ssm_states.3 of block 3 holds NaN". It returns "" if all are finite. States retain NaN and infinities, so this finds
+// the block where they began without looking at every activation of every token.
 func (c *Cache) NonFinite() string {
 	for l := range c.states {
 		for i := range c.states[l] {
@@ -22,7 +22,7 @@ func (c *Cache) NonFinite() string {
 	return ""
 }
 
-// NonFiniteError says that a logit is not finite, and where in the network that began.
+// NonFiniteError reports a logit that is not finite, and where in the network that began.
 type NonFiniteError struct {
 	Token int     // whose logit it is
 	Logit float32 // NaN or an infinity

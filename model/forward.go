@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/progress"
 )
 
-// Logits says at which positions logits are wanted.
+// Logits says for which positions logits are computed.
 type Logits int
 
 // Logits are computed for no position, for the last token of each sequence, or for all positions.
@@ -20,7 +20,7 @@ const (
 	LogitsAll
 )
 
-// Want says what a forward pass is to return beside the states it leaves in the cache.
+// Want says what a forward pass returns in addition to updating the cache.
 type Want struct {
 	Logits       Logits
 	HiddenStates bool // of all layers, as output_hidden_states=True of transformers gives them
@@ -29,7 +29,7 @@ type Want struct {
 	Inputs func(Inputs)
 }
 
-// Inputs are rows that a matrix is multiplied with, one for each token. They are valid until the function that receives them
+// Inputs are rows that a matrix is multiplied with, one per token. They are valid until the function that receives them
 // returns.
 type Inputs struct {
 	Weight     string // canonical name of the tensor, such as "backbone.layers.0.mixer.in_proj.weight"
@@ -38,8 +38,8 @@ type Inputs struct {
 	Stride     int // row i is X[i*Stride:][:Cols]
 }
 
-// Part is a piece of a forward pass's results: a window of positions, or the last logits.
-// Its slices are valid until the function that receives it returns.
+// Part is a piece of the results of a forward pass: a window of positions, or the last logits. Its slices are valid until the
+// function that receives it returns.
 type Part struct {
 	Start, Width int // positions Start to Start+Width of every sequence
 	// Hidden [L+1][B, Width, D]: entry i < L is the residual stream after block i, of hybrids before block i; entry L is after the
@@ -49,7 +49,7 @@ type Part struct {
 	Logits []float32
 }
 
-// Output is a forward pass's results, whole.
+// Output holds the results of a forward pass.
 type Output struct {
 	Logits       []float32   // [B, T, V], or [B, 1, V] with LogitsLast
 	HiddenStates [][]float32 // [L+1][B, T, D]
@@ -58,8 +58,8 @@ type Output struct {
 // maxLogits bounds the logits held at a time: 16 MiB.
 const maxLogits = 1 << 22
 
-// Forward runs the batch from where the cache stands, moves the cache on, and returns the results in memory.
-// Use Stream if they may be large. Errors are those of Stream.
+// Forward runs the batch, starting from the state in cache, which it updates, and returns the results. Use Stream if they may
+// be large. Errors are those of Stream.
 func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (*Output, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
@@ -104,12 +104,12 @@ func (m *Model) Forward(ctx context.Context, b Batch, cache *Cache, want Want) (
 	return out, nil
 }
 
-// Stream is Forward in constant memory: it works through the positions in windows and passes the results of each
-// window to visit, in order. visit may be nil if only the cache is wanted.
+// Stream is Forward in constant memory: it works through the positions in windows and passes the results of each window to
+// visit, in order. visit can be nil if only the cache is wanted.
 //
-// An error in the batch (an id outside the vocabulary, an empty prompt, a mask with gaps) or in the cache comes before
-// anything is computed. After any other error (ctx cancelled, visit failed, the weights' file changed) the cache
-// stands somewhere inside the batch and must not be used.
+// An error in the batch (an id outside the vocabulary, an empty prompt, a mask with gaps) or in the cache is reported before
+// anything is computed. After any other error (ctx cancelled, visit failed, a file of the weights changed) the cache is
+// somewhere inside the batch and must not be used.
 func (m *Model) Stream(ctx context.Context, b Batch, cache *Cache, want Want, visit func(*Part) error) error {
 	if err := m.enter(); err != nil {
 		return err

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Generator continues a sequence token by token, or several side by side, one token of each at a time, so that the weights
-// are read once for all of them. Sequences have lengths of their own and no padding; each gets the tokens that it gets
-// alone. A generator owns the cache that it was given.
+// Generator continues one or several sequences token by token. It runs one token of each at a time, so that the weights are
+// read once for all of them. Sequences can have different lengths without padding, and each gets the same tokens as by itself.
+// A generator owns the cache that it was given.
 type Generator struct {
 	m        *Model
 	cache    *Cache
@@ -19,8 +19,8 @@ type Generator struct {
 	pending  [][]int64 // of each sequence what is drawn, but not yet run through the network
 }
 
-// NewGenerator continues the sequences of a cache, such as NewCache(n) for n that have not begun; nil stands for one. Every
-// sequence is drawn by how, with the same seed.
+// NewGenerator returns a Generator that continues the sequences of a cache, such as NewCache(n) for n new ones; nil stands for
+// one new sequence. All sequences are sampled as how says, with the same seed.
 func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (m *Model) NewGenerator(cache *Cache, how Sampling) (*Generator, error) {
 	return g, nil
 }
 
-// Feed runs tokens that are given, such as prompts: those of every sequence, of any length. Not all may be empty.
+// Feed runs given tokens, such as a prompt, for each sequence. They can have different lengths, but not all can be empty.
 func (g *Generator) Feed(ctx context.Context, prompts ...[]int64) error {
 	if err := g.usable(); err != nil {
 		return err
@@ -63,7 +63,8 @@ func (g *Generator) Feed(ctx context.Context, prompts ...[]int64) error {
 	return g.settle(ctx)
 }
 
-// Resume sets the logits [B, V] for the next tokens, as kept beside a cache, so that generation continues without a prompt.
+// Resume sets the logits [B, V] for the next tokens, for example those stored with a cache, so that generation continues
+// without a prompt.
 func (g *Generator) Resume(logits []float32) error {
 	if err := g.usable(); err != nil {
 		return err
@@ -79,9 +80,9 @@ func (g *Generator) Resume(logits []float32) error {
 	return nil
 }
 
-// Restart continues from another cache, nil for one that has not begun, with the logits for its next tokens, nil if prompts
-// come first. The cache is the generator's from now on, and the tokens that it has seen are those that count for the repeat
-// penalty; draws continue in their sequence.
+// Restart continues from another cache, or from the beginning if cache is nil. logits are those for the next tokens, or nil if
+// prompts follow. The generator owns the cache from now on, and the tokens that it has seen count for the repeat penalty.
+// Random draws continue in sequence.
 func (g *Generator) Restart(cache *Cache, logits []float32) error {
 	if err := g.usable(); err != nil {
 		return err
@@ -103,8 +104,8 @@ func (g *Generator) Restart(cache *Cache, logits []float32) error {
 	return g.Resume(logits)
 }
 
-// Next draws the next token of a generator of one sequence. A *NonFiniteError says that a logit is not finite. The network
-// runs the token only when it is needed: on the next call, or on State.
+// Next draws the next token of a generator with one sequence. The error is a *NonFiniteError if a logit is not finite. The
+// network only runs the token when it is needed: on the next call, or on State.
 func (g *Generator) Next(ctx context.Context) (int64, error) {
 	if err := g.usable(); err != nil {
 		return 0, err
@@ -119,7 +120,7 @@ func (g *Generator) Next(ctx context.Context) (int64, error) {
 	return ids[0], nil
 }
 
-// NextOf draws as Next does, for each sequence that is wanted; for the others it returns -1 and does nothing.
+// NextOf draws the next token of each sequence that is wanted, as Next does. For the others it returns -1 and does nothing.
 func (g *Generator) NextOf(ctx context.Context, wanted []bool) ([]int64, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -152,8 +153,8 @@ func (g *Generator) NextOf(ctx context.Context, wanted []bool) ([]int64, error) 
 	return ids, nil
 }
 
-// State returns the cache after every token fed and drawn, and the logits [B, V] for those that would follow; logits are
-// nil if a sequence has seen no token. Both belong to the generator.
+// State returns the cache after every token that was fed or drawn, and the logits [B, V] for the next ones. logits is nil if a
+// sequence has not seen a token. Both belong to the generator.
 func (g *Generator) State(ctx context.Context) (*Cache, []float32, error) {
 	if err := g.usable(); err != nil {
 		return nil, nil, err
@@ -167,7 +168,8 @@ func (g *Generator) State(ctx context.Context) (*Cache, []float32, error) {
 	return g.cache, g.logits, nil
 }
 
-// Snapshot returns where generation stands after every token fed and drawn. Cache and logits belong to the generator.
+// Snapshot returns the state of generation after every token that was fed or drawn. Its cache and logits belong to the
+// generator.
 func (g *Generator) Snapshot(ctx context.Context) (*Snapshot, error) {
 	cache, logits, err := g.State(ctx)
 	if err != nil {
@@ -180,7 +182,7 @@ func (g *Generator) Snapshot(ctx context.Context) (*Snapshot, error) {
 	return s, nil
 }
 
-// Restore continues from a snapshot of as many sequences, whose cache is the generator's from now on.
+// Restore continues from a snapshot with the same number of sequences. The generator owns its cache from now on.
 func (g *Generator) Restore(s *Snapshot) error {
 	if err := g.usable(); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Parameter is one tensor of a freshly initialised model, drawn as it is read.
+// Parameter is one tensor of a newly initialised model. Its values are drawn when it is read.
 type Parameter struct {
 	Name  string
 	Shape []int
@@ -63,7 +63,7 @@ func Init(cfg config.Config, seed uint64) ([]Parameter, error) {
 	return params, nil
 }
 
-// Encode hands the values to emit, in order and in pieces, in the encoding of dtype.
+// Encode passes the values to emit, encoded as dtype, in order and in pieces.
 func (p *Parameter) Encode(dtype tensor.DType, emit func(piece []byte) error) error {
 	count, _ := tensor.Count(p.Shape) // of a valid configuration
 	rng := rand.New(rand.NewPCG(p.seed, 0x6d616d6261))

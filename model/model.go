@@ -13,8 +13,8 @@ import (
 	"github.com/gomamba/gomamba/loader"
 )
 
-// Model is a network ready to run: weights bound to the checkpoint they lie in, and the threads that work on them.
-// It may be used from any number of goroutines, each with a cache of its own; their parallel parts take turns.
+// Model is a network that is ready to run: weights, which stay in the files of the checkpoint, and threads. It can be used from
+// any number of goroutines, each with its own cache; their parallel parts take turns.
 type Model struct {
 	cfg          config.Config
 	weights      *weights
@@ -33,29 +33,28 @@ type Model struct {
 	makeName func() (string, error) // Options.Fingerprint
 }
 
-// Options choose how a model runs. The zero value is the usual choice.
+// Options configure how a model runs. The zero value is a good default.
 type Options struct {
 	Threads int // threads to use; 0: all cores
-	// ParallelScan divides the selective scan of a long prompt by time as well as by channels: for models with few
-	// channels on machines with many cores. Its results are the same bits for every division of a prompt, batch and number
-	// of threads too, but other bits than those of the sequential scan, with which they agree to rounding. New refuses it for
-	// a model without a scan that can be divided so: Mamba-3's states turn, and its recurrence runs in order.
+	// ParallelScan divides the selective scan of a long prompt by time as well as by channels. It is for models with few channels on
+	// machines with many cores. Its bits are the same for every split of a prompt, batch and number of threads, but differ from
+	// those of the sequential scan, with which they agree up to rounding. New refuses it for models whose recurrence cannot be
+	// divided like this, such as Mamba-3.
 	ParallelScan bool
-	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min. Only transformers does that, and only when it computes several
-	// tokens at a time on a CPU: neither training nor its own single steps do. Here it holds for any number of tokens. Other
-	// families do not have such a limit, and New refuses it.
+	// DtFloor raises the dt of Nemotron-H and Zamba2 to their time_step_min. Only transformers does that, and only when it computes
+	// several tokens at a time on a CPU; neither training nor its own single steps do. With DtFloor it applies to every token. Other
+	// families do not have such a limit, and New refuses it for them.
 	DtFloor bool
-	// Fingerprint returns a name of the model for its cache files, which a model of another name refuses. It is called when
-	// the first is written or read; compare.Fingerprint reads all weights for it. nil: cache files do not name a model,
-	// and none is refused for its name.
+	// Fingerprint returns a name for the model, which is stored in its cache files; a model with another name refuses them. It is
+	// called when the first cache file is written or read. compare.Fingerprint, which reads all weights, is meant for this. If it is
+	// nil, cache files do not name a model, and none is refused because of its name.
 	Fingerprint func() (string, error)
 }
 
-// New binds the weights of an open checkpoint, which must stay open while the model is in use: after its Close, as after
-// that of the model, every call fails with loader.ErrClosed.
-// Nothing but small vectors is copied, so it takes milliseconds whatever the size.
-// Errors are those of the checkpoint: tensors that are missing or do not fit the configuration; a number of threads
-// that makes no sense; and Options.DtFloor or ParallelScan for a family that does not have it.
+// New binds the weights of an open checkpoint. The checkpoint must stay open while the model is in use: once it or the model is
+// closed, every call fails with loader.ErrClosed. Only small vectors are copied, so it takes milliseconds whatever the size.
+// Errors: tensors that are missing or do not fit the configuration, an impossible number of threads, and Options.DtFloor or
+// ParallelScan for a family that does not have it.
 func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	if err := parallel.CheckThreads(opts.Threads); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -92,7 +91,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 // Config returns a copy of the configuration.
 func (m *Model) Config() config.Config { return m.cfg.Clone() }
 
-// Threads returns the number of threads the model runs on, 0 of a model that is nil.
+// Threads returns the number of threads that the model runs on, or 0 if m is nil.
 func (m *Model) Threads() int {
 	if m == nil {
 		return 0
@@ -103,7 +102,7 @@ func (m *Model) Threads() int {
 // DtFloor returns Options.DtFloor.
 func (m *Model) DtFloor() bool { return m.dtFloor }
 
-// Changed reports whether a file of the weights was truncated, rewritten or replaced since it was opened: results so far
+// Changed reports whether a file of the weights was truncated, rewritten or replaced since it was opened. If so, results so far
 // may mix old and new bytes.
 func (m *Model) Changed() error {
 	if err := m.enter(); err != nil {
@@ -125,7 +124,7 @@ func (m *Model) fingerprint() (string, error) {
 	return m.name, err
 }
 
-// Close ends the model's threads, once all passes under way have ended. The checkpoint stays open.
+// Close ends the model's threads once all running passes have finished. The checkpoint stays open.
 func (m *Model) Close() {
 	if m == nil {
 		return

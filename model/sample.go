@@ -11,8 +11,7 @@ import (
 	"github.com/gomamba/gomamba/internal/numcheck"
 )
 
-// RandomState is where a random stream stands: the state of the generator that draws tokens, PCG-DXSM as
-// math/rand/v2 has it.
+// RandomState is the state of the generator that draws tokens, PCG-DXSM as in math/rand/v2.
 type RandomState [2]uint64
 
 // streamOf is the second half of every stream's first state; the seed is the first.

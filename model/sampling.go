@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Sampling chooses how the next token is drawn from logits. The zero value, and any Temperature of 0, is greedy: the
-// most likely token, the lowest id among equals. A field that is 0 changes nothing.
+// Sampling says how the next token is drawn from logits. The zero value, and every Temperature of 0, is greedy: the most likely
+// token, and the lowest id if several are equal. A field that is 0 changes nothing.
 type Sampling struct {
 	RepeatPenalty float64 // divides positive and multiplies negative logits of recent tokens; 0 or 1: off
 	RepeatLast    int     // how many recent tokens the penalty looks at; 0: 64, WholeText: all
@@ -30,7 +30,7 @@ const (
 	usualRepeatLast = 64
 )
 
-// Step is a step on the way from logits to a token.
+// Step is one step from logits to a token.
 type Step string
 
 // The steps, by the names of their flags.
@@ -42,14 +42,14 @@ const (
 	StepTemperature Step = "temp"
 )
 
-// Order has every step once. It matters for top-p and min-p, which look at probabilities: a temperature before them
+// Order lists every step once. The order matters for top-p and min-p, which look at probabilities: a temperature before them
 // changes what they keep.
 type Order [5]Step
 
-// LlamaOrder is the order of llama.cpp: what is kept does not depend on the temperature.
+// LlamaOrder returns the order of llama.cpp, in which the temperature does not influence what is kept.
 func LlamaOrder() Order { return Order{StepPenalty, StepTopK, StepTopP, StepMinP, StepTemperature} }
 
-// TransformersOrder is the order of transformers' generate() (5.24, generation/utils.py, _get_logits_processor).
+// TransformersOrder returns the order of transformers' generate() (5.24, generation/utils.py, _get_logits_processor).
 func TransformersOrder() Order {
 	return Order{StepPenalty, StepTemperature, StepTopK, StepTopP, StepMinP}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Snapshot is where the generation of some sequences stands. A generator that is restored from it continues, to the bit, as
-// the one that it was taken from.
+// Snapshot is the state of generation for some sequences. A generator that is restored from it continues with exactly the same
+// tokens as the original.
 type Snapshot struct {
 	Cache  *Cache            // with the tokens that the repeat penalty looks at
 	Logits []float32         // [B, V] for the next tokens; nil: a prompt comes first
@@ -20,7 +20,7 @@ type Snapshot struct {
 	Notes  map[string]string // what the caller wants to know again
 }
 
-// Repeat returns n times the sequences of a snapshot, from which each may continue differently.
+// Repeat returns a snapshot with n copies of the sequences, each of which can continue differently.
 func (s *Snapshot) Repeat(n int) *Snapshot {
 	n = max(n, 0)
 	return &Snapshot{Cache: s.Cache.Repeat(n), Logits: slices.Repeat(s.Logits, n), Random: slices.Repeat(s.Random, n), Notes: s.Notes}

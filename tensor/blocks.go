@@ -1,7 +1,7 @@
 package tensor
 
-// Blocks is a Coding whose codes and scales can be regrouped into blocks of one of ggml's dtypes without touching a value. What
-// the blocks hold times Scale is the tensor, up to the rounding of the scales.
+// Blocks is a Coding whose codes and scales can be rearranged into blocks of one of ggml's dtypes without changing a value. The
+// values of the blocks times Scale are the tensor, up to the rounding of the scales.
 type Blocks interface {
 	Coding
 	// Block is the dtype of the blocks.

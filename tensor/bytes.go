@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Element is a Go type that a tensor's elements can be taken from or given as.
+// Element is a Go type for the elements of a tensor.
 type Element interface {
 	float32 | float64 | int32 | int64
 }

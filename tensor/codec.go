@@ -25,7 +25,7 @@ type codec struct {
 // notInGGML is the number of a type that GGUF files cannot hold.
 const notInGGML = -1
 
-// Narrows reports whether NarrowF32 encodes to d: it is a plain float.
+// Narrows reports whether NarrowF32 can encode to d, which it can for plain floats.
 func (d DType) Narrows() bool { return d.Float() && dtypes[d].narrow != nil }
 
 // checkConvert panics unless count elements of dt take exactly size bytes and dt is a float.

@@ -2,9 +2,9 @@ package tensor
 
 import "bytes"
 
-// Coding is how the elements of a tensor follow from several that are stored, such as codes and scales: a tensor of dtype
-// Coded has one in place of Data, and so has one of a plain dtype that is stored in parts (Join). Its methods may be called
-// from several goroutines.
+// Coding computes the elements of a tensor from stored tensors, such as codes and scales. A tensor of dtype Coded has a Coding
+// in place of Data, and so does a tensor of a plain dtype that is stored in parts (see Join). Its methods may be called from
+// several goroutines.
 type Coding interface {
 	// String names it in the style of dtypes, such as "NVFP4" or "MLX-4".
 	String() string
@@ -36,8 +36,8 @@ func partOf(c Coding, first int) Coding {
 	return part{c, first}
 }
 
-// Whole returns the coding that c is a part of, and the number of the element with which c begins there. A coding that is not a
-// part of another is returned as it is.
+// Whole returns the coding that c is a part of, and the index of the element at which c begins there. If c is not a part of
+// another coding, Whole returns c and 0.
 func Whole(c Coding) (whole Coding, first int) {
 	for {
 		switch p := c.(type) {
@@ -56,7 +56,7 @@ func (p part) Widen(dst []float32, first int) { p.Coding.Widen(dst, p.first+firs
 // coded is the codec of tensors that have a Coding.
 var coded = codec{name: "CODED", elems: 1, kind: floatKind, ggml: notInGGML}
 
-// Type returns the name of the dtype or of the coding.
+// Type returns the name of the dtype, or of the coding.
 func (t Tensor) Type() string {
 	if t.Coding != nil {
 		return t.Coding.String()
@@ -64,7 +64,7 @@ func (t Tensor) Type() string {
 	return t.DType.String()
 }
 
-// Parts returns the bytes that are stored for t; of a piece of a coded tensor those of the whole.
+// Parts returns the bytes that are stored for t. For a piece of a coded tensor they are those of the whole tensor.
 func (t Tensor) Parts() [][]byte {
 	if t.Coding != nil {
 		return t.Coding.Parts()
@@ -72,7 +72,7 @@ func (t Tensor) Parts() [][]byte {
 	return [][]byte{t.Data}
 }
 
-// Size returns how many bytes are stored for t; of a piece of a coded tensor those of the whole.
+// Size returns the number of bytes that are stored for t. For a piece of a coded tensor it is that of the whole tensor.
 func (t Tensor) Size() (n int) {
 	for _, p := range t.Parts() {
 		n += len(p)
@@ -80,7 +80,7 @@ func (t Tensor) Size() (n int) {
 	return n
 }
 
-// Widen32 sets dst to the elements of t, as WidenF32 does. It panics when t is not of floats or dst is not as long.
+// Widen32 decodes the elements of t into dst as WidenF32 does. It panics if t does not hold floats or dst has another length.
 func (t Tensor) Widen32(dst []float32) {
 	if t.Coding == nil {
 		WidenF32(dst, t.DType, t.Data)
@@ -90,8 +90,8 @@ func (t Tensor) Widen32(dst []float32) {
 	t.Coding.Widen(dst, 0)
 }
 
-// Widen64 sets dst to the elements of t, as WidenF64 does; those of a coded tensor are float32. It panics when t is not of
-// floats or dst is not as long.
+// Widen64 decodes the elements of t into dst as WidenF64 does; those of a coded tensor are float32 values. It panics if t does
+// not hold floats or dst has another length.
 func (t Tensor) Widen64(dst []float64) {
 	if t.Coding == nil {
 		WidenF64(dst, t.DType, t.Data)
@@ -112,8 +112,8 @@ func (t Tensor) Widen64(dst []float64) {
 	}
 }
 
-// SameBytes reports whether two tensors are of one dtype and stored in equal bytes, in one piece or in parts. It is false for
-// coded ones, whose values can be compared.
+// SameBytes reports whether two tensors have the same dtype and are stored as equal bytes, in one piece or in parts. It is
+// false for coded tensors; compare their values instead.
 func (t Tensor) SameBytes(u Tensor) bool {
 	if t.DType != u.DType || !t.bare() || !u.bare() {
 		return false

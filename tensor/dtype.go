@@ -136,7 +136,7 @@ func DTypes() iter.Seq[DType] {
 	}
 }
 
-// Floats returns the dtypes that weights may have in a file, the best known first.
+// Floats returns the dtypes that weights may have in a file, the most common first.
 func Floats() []DType {
 	floats := []DType{F32}
 	for d := range DTypes() {
@@ -180,8 +180,8 @@ func (d DType) Bytes(n int) int {
 	return n / elems * bytes
 }
 
-// String returns the name safetensors files use, such as "F32" or "BOOL", ggml's for blocks, and for what only PyTorch has
-// a name in the same style.
+// String returns the name that safetensors files use, such as "F32" or "BOOL"; for quantized dtypes ggml's name, and for those
+// that only PyTorch has a name in the same style.
 func (d DType) String() string {
 	if !d.Valid() {
 		return fmt.Sprintf("DType(%d)", uint8(d))
@@ -192,7 +192,7 @@ func (d DType) String() string {
 // MarshalText implements encoding.TextMarshaler: the name that String gives.
 func (d DType) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// Float reports whether weights may be of d: it is F64, F32, F16, BF16 or quantized.
+// Float reports whether weights can have dtype d: F64, F32, F16, BF16 or a quantized dtype.
 func (d DType) Float() bool { return d.Valid() && dtypes[d].kind == floatKind }
 
 // Integer reports whether d is a signed or unsigned integer; Bool is not.
@@ -203,7 +203,7 @@ func (d DType) Integer() bool {
 // Quantized reports whether d stores floats as codes that share a scale.
 func (d DType) Quantized() bool { return d == Coded || d.Float() && dtypes[d].elems > 1 }
 
-// Torch returns PyTorch's name of d, such as "bfloat16", which config.json uses too; "" if it has none.
+// Torch returns PyTorch's name of d, such as "bfloat16", which config.json uses too. It is empty if PyTorch does not have it.
 func (d DType) Torch() string {
 	if !d.Valid() {
 		return ""
@@ -211,7 +211,7 @@ func (d DType) Torch() string {
 	return dtypes[d].torch
 }
 
-// GGML returns the number of d in GGUF files (enum ggml_type). ok is false if they do not have it.
+// GGML returns the number of d in GGUF files (enum ggml_type). ok is false if GGUF does not have it.
 func (d DType) GGML() (number uint32, ok bool) {
 	if !d.Valid() || dtypes[d].ggml == notInGGML {
 		return 0, false
@@ -219,8 +219,8 @@ func (d DType) GGML() (number uint32, ok bool) {
 	return uint32(dtypes[d].ggml), true
 }
 
-// Range returns the largest finite magnitude that d holds, and the first that would not stay finite in it. ok is false if
-// d has the range of float32.
+// Range returns the largest finite magnitude that d can hold, and the smallest that overflows it. ok is false if d has the
+// range of float32.
 func (d DType) Range() (largest, overflow float64, ok bool) {
 	if !d.Float() || dtypes[d].overflow == 0 {
 		return 0, 0, false
@@ -228,7 +228,7 @@ func (d DType) Range() (largest, overflow float64, ok bool) {
 	return dtypes[d].largest, dtypes[d].overflow, true
 }
 
-// ParseDType returns the dtype of a safetensors file that String spells so; case matters, as in the file format.
+// ParseDType returns the dtype with a given name, as String returns it. Case matters, as in safetensors files.
 func ParseDType(s string) (DType, bool) {
 	for d := Bool; d <= lastSafetensors; d++ {
 		if dtypes[d].name == s {

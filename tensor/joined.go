@@ -9,7 +9,8 @@ import (
 	"sort"
 )
 
-// Box is a part of a tensor that is stored by itself: the elements from Offset on, Shape of them in each dimension.
+// Box is a part of a tensor that is stored separately: the elements that begin at index Offset and number Shape in each
+// dimension.
 type Box struct {
 	Offset, Shape []int
 	Data          []byte // row-major, little-endian
@@ -18,9 +19,9 @@ type Box struct {
 // maxBoxes is the most boxes of a tensor that are divided along several dimensions: each is held to every other.
 const maxBoxes = 1 << 10
 
-// Join returns a tensor of a plain dtype whose elements are stored in boxes. grid is the shape by which these count, of as many
-// elements as t. The elements stay where they are: what has a Coding is not always in one piece, and Solid makes it so.
-// An error says why the boxes are not the tensor.
+// Join returns t, a tensor of a plain dtype, with the elements that are stored in boxes. grid is the shape that their offsets
+// refer to; it has as many elements as t. The elements stay where they are, so the result has a Coding unless they are in one
+// piece; Solid copies them into one. The error says why the boxes do not make up the tensor.
 func Join(t Tensor, grid []int, boxes []Box) (Tensor, error) {
 	elems, ok := Count(t.Shape)
 	if n, same := Count(grid); !ok || !same || n != elems || !t.DType.Plain() {
@@ -206,7 +207,7 @@ func (j joined) bytes(dst []byte) {
 	j.each(j.base, j.base+len(dst)/size, func(at int, data []byte) { copy(dst[at*size:], data) })
 }
 
-// Solid returns t with its elements in one piece: itself, unless it was joined and a copy is needed.
+// Solid returns t with its elements in one piece. It copies them only if t was joined from several.
 func (t Tensor) Solid() Tensor {
 	j, ok := t.Coding.(joined)
 	if !ok {

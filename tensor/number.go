@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// Number is a float64 that JSON can hold whatever its value: NaN and infinities become strings, as in "NaN" and "+Inf".
+// Number is a float64 that can be written as JSON whatever its value: NaN and infinities become strings, such as "NaN" and
+// "+Inf".
 type Number float64
 
 // MarshalJSON implements json.Marshaler.

@@ -50,7 +50,7 @@ func ByteCount(dt DType, shape []int) (n int, ok bool) {
 	return Count([]int{elems / block, size})
 }
 
-// Elems returns the number of elements, taken from the length of the data, or for a coded tensor from the shape.
+// Elems returns the number of elements. It follows from the length of the data, or for a coded tensor from the shape.
 func (t Tensor) Elems() int {
 	if t.Coding != nil {
 		n, _ := Count(t.Shape)
@@ -60,8 +60,8 @@ func (t Tensor) Elems() int {
 	return len(t.Data) / size * block
 }
 
-// Piece returns the elements first to end of t as a tensor of one dimension. It panics when there are no such elements
-// or, for a dtype of blocks, they are not whole ones.
+// Piece returns elements first to end (exclusive) of t as a tensor of one dimension. It panics if they do not exist or, for a
+// quantized dtype, if they are not whole blocks.
 func (t Tensor) Piece(first, end int) Tensor {
 	if j, ok := t.Coding.(joined); ok {
 		if data, solid := j.solid(j.base+first, j.base+end); solid {

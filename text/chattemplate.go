@@ -10,7 +10,7 @@ import (
 	"github.com/gomamba/gomamba/internal/jsonobj"
 )
 
-// ChatTemplate renders a conversation as the text that a model was trained on.
+// ChatTemplate renders a conversation in the format that a model was trained on.
 type ChatTemplate struct {
 	template *jinja.Template
 	t        *Tokenizer
@@ -58,8 +58,8 @@ func (c *ChatTemplate) Render(messages []Message, prompt bool) (string, error) {
 	return c.render(values, prompt)
 }
 
-// RenderJSON is Render for a conversation in JSON, an array of objects whose members beyond role and content the template
-// can use.
+// RenderJSON is Render for a conversation in JSON: an array of objects, which can have members beyond role and content for the
+// template to use.
 func (c *ChatTemplate) RenderJSON(conversation string, prompt bool) (string, error) {
 	messages, err := parseConversation(conversation)
 	if err != nil {
@@ -81,9 +81,9 @@ func (c *ChatTemplate) render(messages []any, prompt bool) (string, error) {
 	return text, nil
 }
 
-// EndOfTurn finds what the template puts after an answer: a token of the tokenizer, or else a word. Models are trained
-// to end their answers with it, whatever their end-of-sequence token is. id is -1 if there is no token, word empty if there
-// is one, or nothing.
+// EndOfTurn returns what the template puts after an answer: a token of the tokenizer, or else a word. Models are trained to end
+// their answers with it, whatever their end-of-sequence token is. id is -1 if it is not a token; word is empty if it is a token
+// or if there is nothing.
 func (c *ChatTemplate) EndOfTurn() (id int64, word string) {
 	const answer = "kZr4mVq"
 	text, err := c.Render([]Message{{"user", "Hello"}, {"assistant", answer}}, false)

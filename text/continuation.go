@@ -23,7 +23,7 @@ type Limits struct {
 	StopTokens []int64  // ids at which it ends
 }
 
-// Continuation is what has been generated for one prompt.
+// Continuation collects what is generated for one prompt.
 type Continuation struct {
 	before Past // what it continues
 	limits Limits
@@ -34,7 +34,7 @@ type Continuation struct {
 	held   string   // text that may be the beginning of a stop string
 }
 
-// NewContinuation begins a continuation of a past. t may be nil if only ids are wanted.
+// NewContinuation starts a continuation of a past. t may be nil if only ids are needed.
 func NewContinuation(t *Tokenizer, before Past, limits Limits) *Continuation {
 	c := &Continuation{before: before, limits: limits}
 	if t != nil {
@@ -53,19 +53,19 @@ func (c *Continuation) show(ids []int64) {
 	}
 }
 
-// IDs returns the tokens so far, stop tokens included.
+// IDs returns the tokens so far, including stop tokens.
 func (c *Continuation) IDs() []int64 { return c.ids }
 
-// Text returns the text so far, as far as it is certain: the beginning of what may become a stop string is held back.
+// Text returns the text so far that cannot change any more. What may be the beginning of a stop string is held back.
 func (c *Continuation) Text() string { return c.text.String() }
 
-// Finish returns why the continuation ended; empty if it goes on.
+// Finish returns why the continuation ended; empty if it has not ended.
 func (c *Continuation) Finish() FinishReason { return c.finish }
 
-// Past returns what follows the continuation continues.
+// Past returns the past for text that follows the continuation.
 func (c *Continuation) Past() Past { return c.before.Add(c.ids) }
 
-// Add takes the next token.
+// Add adds the next token.
 func (c *Continuation) Add(id int64) {
 	c.ids = append(c.ids, id)
 	if c.dec != nil {
@@ -84,7 +84,7 @@ func (c *Continuation) Add(id int64) {
 	}
 }
 
-// Interrupt ends the continuation where it is.
+// Interrupt ends the continuation.
 func (c *Continuation) Interrupt() {
 	c.finish = FinishInterrupted
 	if c.dec != nil {

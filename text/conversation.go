@@ -10,8 +10,8 @@ import (
 	"github.com/gomamba/gomamba/model"
 )
 
-// Conversation is a conversation and the state that the model is in after it. Each turn runs only the tokens that are new.
-// It is for one goroutine at a time.
+// Conversation is a conversation and the state of the model after it. Each turn runs only the new tokens. It is for one
+// goroutine at a time.
 type Conversation struct {
 	t        *Tokenizer
 	g        *model.Generator
@@ -27,14 +27,14 @@ type Conversation struct {
 	answering checkpoint
 }
 
-// ConversationOptions say how a conversation is put to the model.
+// ConversationOptions configure a conversation.
 type ConversationOptions struct {
 	Template *ChatTemplate       // nil: the model continues the text as it is typed
 	System   string              // the system message; empty: none
 	Random   []model.RandomState // with which draws begin after Load; nil: as they were saved
 }
 
-// NewConversation begins a conversation on a generator that has seen nothing, and that is the conversation's from now on.
+// NewConversation starts a conversation on a new generator, which it owns from now on.
 func NewConversation(t *Tokenizer, g *model.Generator, opts ConversationOptions) *Conversation {
 	return &Conversation{t: t, g: g, template: opts.Template, system: opts.System, random: opts.Random, before: Past{All: true}}
 }
@@ -42,7 +42,7 @@ func NewConversation(t *Tokenizer, g *model.Generator, opts ConversationOptions)
 // Template returns the chat template; nil if there is none.
 func (d *Conversation) Template() *ChatTemplate { return d.template }
 
-// Past returns what the next answer continues.
+// Past returns the past for the next answer.
 func (d *Conversation) Past() Past { return d.before }
 
 // checkpoint is a state and the text that led to it.
@@ -59,11 +59,11 @@ func (d *Conversation) Messages() (all []Message) {
 	return append(all, d.turns...)
 }
 
-// Say adds what the user said, and runs it. After an error, ctx cancelled too, it is as if the user had said nothing.
+// Say adds a message of the user and runs it. After an error, including a cancelled ctx, the conversation is as before.
 func (d *Conversation) Say(ctx context.Context, text string) error { return d.SayAs(ctx, "user", text) }
 
-// SayAs is Say for what another role says, such as "tool" for what a function returned that the model called. Without a
-// template roles make no difference.
+// SayAs is Say for another role, such as "tool" for the result of a function that the model called. Without a template, roles
+// make no difference.
 func (d *Conversation) SayAs(ctx context.Context, role, text string) (err error) {
 	d.turns = append(d.turns, Message{role, text})
 	if d.template == nil {
@@ -208,9 +208,9 @@ func (d *Conversation) run(ctx context.Context, first, then []int64) (*model.Cac
 	return kept, err
 }
 
-// Answer draws tokens until the answer ends or stop is cancelled, and hands text on as it comes. A token that was begun
-// is run to its end even then. Tags that the template spells, such as <think> and <tool_call>, are text of the answer, and so
-// is the one with which the prompt begins it.
+// Answer draws tokens until the answer ends or stop is cancelled, and passes text to show as it comes. If stop is cancelled,
+// the current token is still completed. Tags that the template writes out, such as <think> and <tool_call>, are part of the
+// text, even one that already began in the prompt.
 func (d *Conversation) Answer(ctx, stop context.Context, c *Continuation, show func(text string) error) error {
 	begun, shown := "", 0
 	if d.template != nil {
@@ -287,7 +287,7 @@ const (
 	noteRan   = "ran"
 )
 
-// Save writes the state and the conversation to a file, which model.LoadSnapshot reads too.
+// Save writes the state and the conversation to a file, which model.LoadSnapshot can read too.
 func (d *Conversation) Save(ctx context.Context, m *model.Model, path string) error {
 	state, err := d.g.Snapshot(ctx)
 	if err != nil {
@@ -304,7 +304,7 @@ func (d *Conversation) Save(ctx context.Context, m *model.Model, path string) er
 	return m.SaveSnapshot(path, state)
 }
 
-// Load goes on from a file. One that Save has not written is a state without a conversation.
+// Load continues from a file. If the file was not written by Save, it is treated as a state without a conversation.
 func (d *Conversation) Load(m *model.Model, path string) error {
 	state, err := m.LoadSnapshot(path)
 	if err != nil {

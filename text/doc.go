@@ -1,12 +1,12 @@
-// Package text stands between a model's token ids and what people read and write: tokenizers, chat templates,
-// conversations, and where a generated text ends.
+// Package text connects a model's token ids with text that people read and write. It has tokenizers, chat templates and
+// conversations, and decides where generated text ends.
 //
-//	t, err := text.OpenOf(ck)                  // the tokenizer that a checkpoint comes with
+//	t, err := text.OpenOf(ck)                  // the tokenizer that comes with a checkpoint
 //	ids := t.Encode("Hello", true)
-//	template, err := t.ChatTemplate()          // nil if the model has none
+//	template, err := t.ChatTemplate()          // nil if the model does not have one
 //	prompt, err := template.Render([]text.Message{{Role: "user", Content: "Hello"}}, true)
 //
 // A Continuation collects what is generated for one prompt, up to a stop string, a stop token or a limit. A Conversation
-// keeps the model's state between turns, so that each runs only what is new. Past is what a text continues: it makes the
-// tokens at a joint those of the whole text.
+// keeps the model's state between turns, so that each turn runs only new tokens. A Past describes the text so far, so that a
+// text in two parts gets the same tokens as in one.
 package text

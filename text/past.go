@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Past is what a text continues: the last of the tokens before, on which it depends how the next ones are written and shown.
-// The zero value continues tokens that are not known; Past{All: true} begins.
+// Past is the end of the text so far, as far as it influences how the next tokens are encoded and decoded. The zero value
+// stands for unknown text, and Past{All: true} for the beginning of a text.
 type Past struct {
 	IDs []int64 `json:"ids"`
 	All bool    `json:"all"` // these are all; else there were more, or they are not known
@@ -21,7 +21,7 @@ const maxPast = 64
 // notePast is the note of a cache file that holds what its sequences go on from, as JSON.
 const notePast = "past"
 
-// Add returns the past with the tokens that follow, keeping only the last ones.
+// Add returns the past after further tokens. It only keeps the last ones.
 func (p Past) Add(ids []int64) Past {
 	if len(ids) == 0 {
 		return p
@@ -36,8 +36,9 @@ func (p Past) Add(ids []int64) Past {
 	return after
 }
 
-// Encode returns the ids of a text, and the past with it. A text that goes on from nothing begins. With end, ids include
-// what the tokenizer puts behind a text, which the past does not, as the text may go on.
+// Encode returns the ids of a text that follows p, and the past after it. If p is the beginning, the ids include what the
+// tokenizer puts before a text. With end, they also include what it puts after a text; the returned past does not include that,
+// because the text may continue.
 func (p Past) Encode(ctx context.Context, t *Tokenizer, text string, end bool) (ids []int64, after Past, err error) {
 	if p.All && len(p.IDs) == 0 {
 		ids, err = t.t.EncodeContext(ctx, text, false)
@@ -53,7 +54,8 @@ func (p Past) Encode(ctx context.Context, t *Tokenizer, text string, end bool) (
 	return ids, after, err
 }
 
-// Endings returns what the tokenizer puts behind texts that are open, none if nothing.
+// Endings returns, for each past, the tokens that the tokenizer puts after the text if the text is still open. It is nil if
+// there are none.
 func Endings(t *Tokenizer, pasts []Past) [][]int64 {
 	if t == nil || len(t.End()) == 0 || !slices.ContainsFunc(pasts, func(p Past) bool { return p.Open }) {
 		return nil
@@ -74,7 +76,7 @@ func (p Past) decoder(t *Tokenizer) *Decoder {
 	return d
 }
 
-// Begun returns the pasts of n texts that begin.
+// Begun returns the pasts of n new texts.
 func Begun(n int) []Past {
 	all := make([]Past, n)
 	for i := range all {
@@ -83,7 +85,8 @@ func Begun(n int) []Past {
 	return all
 }
 
-// ReadPasts returns what the n sequences of a snapshot continue, from its notes. A cache without it goes on from a text that is not known.
+// ReadPasts returns the pasts of the n sequences of a snapshot, from its notes. If a snapshot does not have such notes, its
+// sequences continue unknown text.
 func ReadPasts(notes map[string]string, n int) []Past {
 	var all []Past
 	if err := json.Unmarshal([]byte(notes[notePast]), &all); err != nil || len(all) != n {
@@ -92,7 +95,7 @@ func ReadPasts(notes map[string]string, n int) []Past {
 	return all
 }
 
-// WritePasts returns the notes of a snapshot from which ReadPasts reads.
+// WritePasts returns notes for a snapshot, which ReadPasts reads.
 func WritePasts(all []Past) (map[string]string, error) {
 	text, err := json.Marshal(all)
 	return map[string]string{notePast: string(text)}, err

@@ -13,20 +13,20 @@ import (
 	"github.com/gomamba/gomamba/model"
 )
 
-// Score is how likely a model finds the tokens of a text, each after all before it.
+// Score says how likely a model finds the tokens of a text, each given all tokens before it.
 type Score struct {
 	Tokens        int64   // all of them
 	Scored        int64   // those that have one before them
 	LogLikelihood float64 // the sum over the tokens scored, a natural logarithm
 }
 
-// Perplexity is exp of the mean negative log-likelihood of the tokens scored.
+// Perplexity returns exp of the mean negative log-likelihood of the scored tokens.
 func (s Score) Perplexity() float64 { return samebits.Exp(-s.LogLikelihood / float64(s.Scored)) }
 
-// Bits is the information in the tokens scored, in bits.
+// Bits returns the information in the scored tokens, in bits.
 func (s Score) Bits() float64 { return -s.LogLikelihood / math.Ln2 }
 
-// Scorer adds up the score of a text that comes in pieces.
+// Scorer computes the score of a text that comes in pieces.
 type Scorer struct {
 	m     *model.Model
 	cache *model.Cache
@@ -36,7 +36,7 @@ type Scorer struct {
 	lost  float64 // what rounding took from the sum, see Kahan
 }
 
-// NewScorer begins a score. each is called for every token with its log-likelihood, if it has one; it may be nil.
+// NewScorer returns a Scorer. each is called for every token with its log-likelihood, if it has one; each may be nil.
 func NewScorer(m *model.Model, each func(id int64, logprob float64, scored bool) error) *Scorer {
 	return &Scorer{m: m, cache: m.NewCache(1), each: each}
 }
@@ -125,7 +125,8 @@ func (r *Scorer) note(id int64, v float64, scored bool) error {
 	return r.each(id, v, scored)
 }
 
-// EachPiece hands a text on in pieces of about n bytes, cut where that changes no token.
+// EachPiece reads in and passes the text to use in pieces of about n bytes. It only splits where that does not change any
+// token.
 func EachPiece(in io.Reader, t *Tokenizer, n int, use func(text string) error) error {
 	var rest []byte
 	for {

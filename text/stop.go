@@ -2,8 +2,8 @@ package text
 
 import "github.com/gomamba/gomamba/loader"
 
-// StopTokens returns the ids that end a text: those of the checkpoint, or if it names none that of its tokenizer, which may
-// be nil. An error says what of the checkpoint could not be read; the ids are those of the rest.
+// StopTokens returns the ids that end a text: those of the checkpoint or, if it does not state any, that of the tokenizer,
+// which may be nil. If there is an error, it says what could not be read, and the ids are those of the rest.
 func StopTokens(ck *loader.Checkpoint, t *Tokenizer) ([]int64, error) {
 	ids, err := ck.StopTokens()
 	if len(ids) == 0 {
@@ -24,9 +24,9 @@ func (t *Tokenizer) eos() []int64 {
 	return []int64{id}
 }
 
-// AnswerLimits returns what ends an answer in a conversation: the checkpoint's stop tokens, its tokenizer's, and what the
-// template puts after an answer; without a template, an empty line. Tokens is 512, or 128 without a template. Errors are
-// those of StopTokens.
+// AnswerLimits returns the limits of an answer in a conversation. It ends at the stop tokens of the checkpoint and of its
+// tokenizer, and at what the template puts after an answer; without a template, at an empty line. Tokens is 512, or 128 without
+// a template. Errors are those of StopTokens.
 func AnswerLimits(ck *loader.Checkpoint, t *Tokenizer, template *ChatTemplate) (Limits, error) {
 	ids, err := StopTokens(ck, t)
 	ids = append(ids, t.eos()...) // models end answers with it too

@@ -12,8 +12,9 @@ import (
 	"github.com/gomamba/gomamba/internal/tokenizer"
 )
 
-// TemplateInputs are what a chat template sees beside the conversation: the arguments tools, documents and all further ones of
-// transformers' apply_chat_template. Values are what encoding/json can marshal; of a json.RawMessage, members keep their order.
+// TemplateInputs are what a chat template sees in addition to the conversation: the arguments tools, documents and all others
+// of transformers' apply_chat_template. Values must be marshallable by encoding/json. The members of a json.RawMessage keep
+// their order.
 type TemplateInputs struct {
 	Tools     []any          // what the model may call, such as the JSON schemas of functions; nil: none
 	Documents []any          // what it may cite, such as {"title": ..., "text": ...}; nil: none
@@ -23,8 +24,8 @@ type TemplateInputs struct {
 // noInputs are what transformers gives a template if there are none.
 var noInputs = jinja.Dict{{Key: "tools", Value: nil}, {Key: "documents", Value: nil}}
 
-// With returns the template as it renders with these inputs. With tools it is another one, if the model has one for them.
-// Errors name the input that is not what it should be.
+// With returns the template with further inputs. If the model has a separate template for tools, With returns that one if there
+// are tools. Errors name the input that is invalid.
 func (c *ChatTemplate) With(in TemplateInputs) (*ChatTemplate, error) {
 	with := *c
 	with.inputs = slices.Clone(noInputs)

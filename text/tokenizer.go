@@ -21,8 +21,8 @@ type Tokenizer struct{ t *tokenizer.Tokenizer }
 // wrapped I/O error.
 func Open(path string) (*Tokenizer, error) { return wrap(tokenizer.Open(path)) }
 
-// OpenOf opens the tokenizer that a checkpoint comes with. A model whose vocabulary is the 256 bytes needs none: see Bytes.
-// Errors are those of Open.
+// OpenOf opens the tokenizer that comes with a checkpoint. A model with a vocabulary of the 256 bytes does not need one: see
+// Bytes. Errors are those of Open.
 func OpenOf(ck *loader.Checkpoint) (*Tokenizer, error) {
 	t, err := own(ck)
 	if errors.Is(err, ErrNoTokenizer) && tokenizer.IsBytes(ck.Config().Shared().VocabSize) {
@@ -56,7 +56,7 @@ func wrap(t *tokenizer.Tokenizer, err error) (*Tokenizer, error) {
 // Added tokens in the text, <|endoftext|> too, become their ids; those of a SentencePiece model do not.
 func (t *Tokenizer) Encode(text string, special bool) []int64 { return t.t.Encode(text, special) }
 
-// EncodeContext is Encode for a text that may be long: it returns the cause of ctx soon after that has ended.
+// EncodeContext is Encode for text that may be long. It returns the cause of ctx soon after ctx has ended.
 func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool) ([]int64, error) {
 	return t.t.EncodeContext(ctx, text, special)
 }
@@ -65,13 +65,13 @@ func (t *Tokenizer) EncodeContext(ctx context.Context, text string, special bool
 // added.
 func (t *Tokenizer) EncodeTemplate(text string) []int64 { return t.t.EncodeTemplate(text) }
 
-// EncodeTemplateContext is EncodeTemplate for a text that may be long, as EncodeContext is Encode.
+// EncodeTemplateContext is EncodeTemplate for text that may be long, like EncodeContext.
 func (t *Tokenizer) EncodeTemplateContext(ctx context.Context, text string) ([]int64, error) {
 	return t.t.EncodeTemplateContext(ctx, text)
 }
 
-// Decode returns the text of some ids. Ids without a token are left out, and special tokens too if skipSpecial is set.
-// Bytes that are not UTF-8 become U+FFFD.
+// Decode returns the text of ids. It skips ids without a token, and special tokens if skipSpecial is set. Bytes that are not
+// UTF-8 become U+FFFD.
 func (t *Tokenizer) Decode(ids []int64, skipSpecial bool) string { return t.t.Decode(ids, skipSpecial) }
 
 // NewDecoder returns a decoder for one text.
@@ -94,14 +94,14 @@ func (t *Tokenizer) ID(token string) (id int64, ok bool) { return t.t.ID(token) 
 // Token returns the token of an id as the vocabulary spells it, such as "Ġthe". ok is false if there is none.
 func (t *Tokenizer) Token(id int64) (token string, ok bool) { return t.t.Token(id) }
 
-// Piece returns what one token stands for on its own: bytes, which may be a part of a character.
+// Piece returns the bytes that a token stands for by itself, which may be part of a character.
 func (t *Tokenizer) Piece(id int64) string { return t.t.Piece(id) }
 
 // Special reports whether an id stands for something other than text, such as the end of one.
 func (t *Tokenizer) Special(id int64) bool { return t.t.Special(id) }
 
-// Drawable reports whether an id may be generated: whether it is that of a token, and not of padding. It is what
-// model.Sampling.Drawable takes.
+// Drawable reports whether an id may be generated, that is, whether it stands for a token and is not padding. Use it for
+// model.Sampling.Drawable.
 func (t *Tokenizer) Drawable(id int64) bool { return t.t.Drawable(id) }
 
 // Kind describes the tokenizer in a few words, such as "byte-level BPE".
@@ -110,22 +110,22 @@ func (t *Tokenizer) Kind() string { return t.t.Kind() }
 // Path returns the file that the tokenizer was read from; empty for Bytes.
 func (t *Tokenizer) Path() string { return t.t.Path() }
 
-// Size returns the highest id and one. A model may have more rows than that: padding, which stands for no text.
+// Size returns one more than the highest id. A model may have more rows than that; they are padding and do not stand for text.
 func (t *Tokenizer) Size() int { return t.t.Size() }
 
-// Cut returns the last place at which a long text can be cut, so that the ids of the part before and of the part after are
-// those of the whole. It is 0 if there is none, as for a tokenizer that puts a space in front of every text.
+// Cut returns the last position at which a long text can be split so that the ids of both parts together are those of the
+// whole. It is 0 if there is none, for example for a tokenizer that puts a space in front of every text.
 func (t *Tokenizer) Cut(text string) int { return t.t.Cut(text) }
 
-// Decoder turns ids into text as they come. What comes is the text of Decode, as soon as it is certain: the bytes of an
-// unfinished character are held back, and of byte tokens such as <0x0A> a whole run.
+// Decoder turns ids into text as they come. It returns the text that Decode would, as soon as that is certain: it holds back
+// the bytes of an incomplete character, and whole runs of byte tokens such as <0x0A>.
 type Decoder struct{ d *tokenizer.Decoder }
 
-// Add takes the next token and returns the text that is certain with it, often none.
+// Add adds the next token and returns the text that has become certain, which is often empty.
 func (d *Decoder) Add(id int64) string { return d.d.Add(id) }
 
-// Flush returns what was held back, when no token follows.
+// Flush returns the text that was held back. Call it after the last token.
 func (d *Decoder) Flush() string { return d.d.Flush() }
 
-// Held returns what Flush would, and changes nothing.
+// Held returns what Flush would return, without changing anything.
 func (d *Decoder) Held() string { return d.d.Held() }

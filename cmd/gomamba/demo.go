@@ -23,7 +23,7 @@ import (
 func newDemoCmd(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Show everything on the model in the box, offline and in seconds",
+		Short: "Take a tour with the built-in model, offline and in seconds",
 		Long: `demo unpacks the built-in model into a temporary folder and runs the commands of this
 program on it, as you would type them. The model is a small Mamba that learned Go's standard
 library byte by byte and was saved by transformers.`,

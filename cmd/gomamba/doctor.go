@@ -24,7 +24,7 @@ func newDoctorCmd(s *settings) *cobra.Command {
 	f := &doctorFlags{}
 	cmd := &cobra.Command{
 		Use:   "doctor MODEL [--fix OUT]",
-		Short: "Say what is wrong with a checkpoint, and write a repaired copy",
+		Short: "Report what is wrong with a checkpoint, and write a repaired copy",
 		Long: `doctor reports what is wrong with a checkpoint, in one sentence per problem:
   - settings that are missing or unreadable, or that contradict the tensors
   - a FalconMamba model without its flag

@@ -53,7 +53,7 @@ only if it contains nothing else.
 Results go to stdout, everything else to stderr. The exit status is 0 for success, 1 if
 the work or a check failed, 2 for wrong usage, and 128 plus the signal's number after a
 signal: 130 for Ctrl-C, 129 for a hangup, 143 for kill, 141 if nobody reads the output.`,
-		Example: `  gomamba demo                                   a tour on the model in the box
+		Example: `  gomamba demo                                   a tour with the built-in model
   gomamba inspect mamba-130m-hf
   gomamba convert mamba-130m-hf mamba-130m.gguf
   gomamba merge mamba-130m-hf my-lora merged

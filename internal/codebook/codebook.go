@@ -22,6 +22,8 @@ var bitmaps []byte
 // a block of that type means by them with either of its shifts, 1/8 and -1/8. IQ1_M has the same table as IQ1_S.
 //
 // Row i of Signs has the sign bits of eight float32, of which element j is negative if bit j of i is set.
+//
+// Above is IQ1 with 64 added to each element.
 var Tables struct {
 	IQ2XXS [256][8]float32
 	IQ2XS  [512][8]float32
@@ -30,6 +32,7 @@ var Tables struct {
 	IQ3XXS [256][4]float32
 	IQ3S   [512][4]float32
 	Signs  [256][8]uint32
+	Above  [2 * 2048][8]uint8
 }
 
 // The same by their own names.
@@ -65,6 +68,7 @@ func init() {
 		for i := range first[row] {
 			v := int8(vector%3)*8 - 8
 			first[row][i], second[row][i] = v+1, v-1
+			t.Above[row][i], t.Above[len(first)+row][i] = uint8(64+v+1), uint8(64+v-1)
 			vector /= 3
 		}
 	}

@@ -34,7 +34,8 @@ func Corpus() []Entry {
 		safetensorsEntries(), indexEntries(),
 		configEntries(), originalEntries(), mistralEntries(),
 		zipEntries(), pickleEntries(), evilEntries(), legacyEntries(),
-		ggufEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), familyEntries(), ggufHybridEntries(), validEntries(),
+		ggufEntries(), ggufBlockEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), familyEntries(), ggufHybridEntries(),
+		validEntries(),
 	)
 }
 

@@ -115,6 +115,30 @@ func TestNotNumbers(t *testing.T) {
 	}
 }
 
+// TestBlockScales runs blocks of every type. Scales that are not numbers are reported with the tensor; the largest ones are not
+// an error, whatever becomes of the sums.
+func TestBlockScales(t *testing.T) {
+	for _, b := range blockTypes {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for name, pattern := range map[string]string{"nan.gguf": "\xff", "largest.gguf": "\xff\x7b"} {
+				if err := os.WriteFile(filepath.Join(dir, name), blocked(b, pattern).bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				o := run(t, dir, "forward", name, "--ids", "1,2,3", "--out", "x")
+				if o.modest(t); o.Code != 0 || strings.Count(o.Stderr, "\n") > 1 {
+					t.Errorf("%s: exit %d: %s", name, o.Code, o.Stderr)
+				}
+				want := fmt.Sprintf("%d blocks of %s", blocksRows*blocksCols/b.elems, b.name)
+				if name == "nan.gguf" && b.name != "NVFP4" && (!strings.Contains(o.Stderr, blocksName) || !strings.Contains(o.Stderr, want)) {
+					t.Errorf("%s: %swant %s in %s", name, o.Stderr, want, blocksName)
+				}
+			}
+		})
+	}
+}
+
 // TestSpecialValues converts values that arithmetic would change: they stay bit for bit.
 func TestSpecialValues(t *testing.T) {
 	tensors := Tensors("mamba")

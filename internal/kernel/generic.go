@@ -59,6 +59,7 @@ var generic = isa{
 	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) {
 		roundTrialsGeneric(t, at(x, n), at(w, n), lo, hi)
 	},
+	times:       func(v *float32, s float32, n int) { timesGeneric(at(v, n), s) },
 	xor:         func(data *byte, quarter int) uint64 { return xorGeneric(at(data, 4*quarter)) },
 	multiplyAdd: multiplyAddGeneric,
 }

@@ -60,6 +60,12 @@ type isa struct {
 	// roundTrials is roundTrialsGeneric of n elements, any number.
 	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
 
+	// codes are what it does with codes of each kind, and codeRows how many rows its products take.
+	codes    [codeKinds]codeLeaf
+	codeRows int
+	// times is timesGeneric of n elements.
+	times func(v *float32, s float32, n int)
+
 	// fetch brings lines of memory, cacheLine bytes each, into the second-level cache, fetchRows the line at p and those at
 	// every stride values from there. Both are nil if the CPU does that best by itself.
 	fetch     func(p *float32, lines int)

@@ -15,7 +15,7 @@ func available() []*isa {
 	if !has.HasAVX2 || !has.HasFMA || !has.HasF16C {
 		return nil
 	}
-	if !has.HasAVX512F || !has.HasAVX512DQ || !has.HasAVX512VL || !has.HasAVX512BW {
+	if !has.HasBMI2 || !has.HasAVX512F || !has.HasAVX512DQ || !has.HasAVX512VL || !has.HasAVX512BW {
 		return []*isa{&avx2}
 	}
 	return []*isa{&avx512, &avx2}
@@ -80,6 +80,16 @@ var avx2 = isa{
 
 	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX2(&t.S[0], x, w, n, lo, hi) },
 
+	codes: [codeKinds]codeLeaf{
+		levelCodes:       {widenLevelsAVX2, dotLevelsAVX2},
+		affineLevelCodes: {widenAffineLevelsAVX2, dotAffineLevelsAVX2},
+		integerCodes:     {widenIntegersAVX2, dotIntegersAVX2},
+		int8Codes:        {widenInt8AVX2, dotInt8AVX2},
+		e4m3Codes:        {widenE4M3AVX2, dotE4M3AVX2},
+	},
+	codeRows: 1,
+	times:    timesAVX2,
+
 	xor:         xorAVX2,
 	multiplyAdd: func(n int) { multiplyAddAVX2(n / (2 * 8 * 12)) },
 }
@@ -106,7 +116,7 @@ var avx512 = func() isa {
 		tensor.Q3_K:    {dotFourQ3KAVX512, dotOneQ3KAVX512, widenQ3KAVX512, nil, 3},
 		tensor.Q4_K:    {dotFourQ4KAVX512, dotOneQ4KAVX512, widenQ4KAVX512, nil, 3},
 		tensor.Q5_K:    {dotFourQ5KAVX512, dotOneQ5KAVX512, widenQ5KAVX512, nil, 3},
-		tensor.Q6_K:    {dotFourQ6KAVX512, dotOneQ6KAVX512, widenQ6KAVX512, nil, 3},
+		tensor.Q6_K:    finite(tensor.Q6_K, format{dotFourQ6KAVX512, dotOneQ6KAVX512, widenQ6KAVX512, nil, 3}, dotOneF32AVX512),
 		tensor.IQ4_NL:  {dotFourIQ4NLAVX512, dotOneIQ4NLAVX512, widenIQ4NLAVX512, nil, 3},
 		tensor.IQ4_XS:  {dotFourIQ4XSAVX512, dotOneIQ4XSAVX512, widenIQ4XSAVX512, nil, 3},
 		tensor.IQ3_S:   {dotFourIQ3SAVX512, dotOneIQ3SAVX512, widenIQ3SAVX512, nil, 3},
@@ -114,8 +124,8 @@ var avx512 = func() isa {
 		tensor.IQ2_S:   {dotFourIQ2SAVX512, dotOneIQ2SAVX512, widenIQ2SAVX512, nil, 3},
 		tensor.IQ2_XS:  {dotFourIQ2XSAVX512, dotOneIQ2XSAVX512, widenIQ2XSAVX512, nil, 3},
 		tensor.IQ2_XXS: {dotFourIQ2XXSAVX512, dotOneIQ2XXSAVX512, widenIQ2XXSAVX512, nil, 3},
-		tensor.IQ1_M:   {dotFourIQ1MAVX512, dotOneIQ1MAVX512, widenIQ1MAVX512, nil, 3},
-		tensor.IQ1_S:   {dotFourIQ1SAVX512, dotOneIQ1SAVX512, widenIQ1SAVX512, nil, 3},
+		tensor.IQ1_M:   finite(tensor.IQ1_M, format{dotFourIQ1MAVX512, dotOneIQ1MAVX512, widenIQ1MAVX512, nil, 3}, dotOneF32AVX512),
+		tensor.IQ1_S:   finite(tensor.IQ1_S, format{dotFourIQ1SAVX512, dotOneIQ1SAVX512, widenIQ1SAVX512, nil, 3}, dotOneF32AVX512),
 		tensor.TQ2_0:   {dotFourTQ2AVX512, dotOneTQ2AVX512, widenTQ2AVX512, nil, 3},
 		tensor.TQ1_0:   {dotFourTQ1AVX512, dotOneTQ1AVX512, widenTQ1AVX512, nil, 3},
 		tensor.MXFP4:   {dotFourMXFP4AVX512, dotOneMXFP4AVX512, widenMXFP4AVX512, nil, 3},
@@ -147,6 +157,15 @@ var avx512 = func() isa {
 	s.scaleRow, s.addTo = scaleRowAVX512, addToAVX512
 	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX512(&t.S[0], x, w, n, lo, hi) }
 	s.addRows, s.weigh = addRowsAVX512, weighAVX512
+	s.codes = [codeKinds]codeLeaf{
+		levelCodes:       {widenLevelsAVX512, dotLevelsAVX512},
+		affineLevelCodes: {widenAffineLevelsAVX512, dotAffineLevelsAVX512},
+		integerCodes:     {widenIntegersAVX512, dotIntegersAVX512},
+		int8Codes:        {widenInt8AVX512, dotInt8AVX512},
+		e4m3Codes:        {widenE4M3AVX512, dotE4M3AVX512},
+	}
+	s.codeRows = 4
+	s.times = timesAVX512
 	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
 	return s

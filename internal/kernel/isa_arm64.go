@@ -64,6 +64,11 @@ var neon = func() isa {
 	}
 	s.scaleRow, s.addTo = scaleRowNEON, addToNEON
 	s.addRows, s.weigh = addRowsNEON, weighNEON
+	s.codes = [codeKinds]codeLeaf{
+		levelCodes: {widen: widenLevelsNEON}, affineLevelCodes: {widen: widenLevelsNEON}, integerCodes: {widen: widenIntegersNEON},
+		int8Codes: {widen: widenInt8NEON}, e4m3Codes: {widen: widenE4M3NEON},
+	}
+	s.times = timesNEON
 	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsNEON(&t.S[0], x, w, n, lo, hi) }
 
 	s.xor = xorNEON

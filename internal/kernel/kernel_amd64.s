@@ -1787,16 +1787,16 @@ TEXT ·trapezoid1x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
 	VBROADCASTSS low+20(FP), Y1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
-	MOVQ         h+8(FP), BX
+	MOVQ         h+8(FP), DX
 	MOVQ         k+32(FP), DI
-	MOVQ         q+40(FP), R9
+	MOVQ         q+40(FP), R8
+	LEAQ         (DI)(BX*1), R9
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (DI)(DX*1), R8
 
 channels:
 	MOVQ         CX, R11
@@ -1806,34 +1806,34 @@ channels:
 	ADDQ         SI, R11
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         DX, R11
+	MOVQ         BX, R11
 
 states0:
-	VMOVUPS      (BX), Y6
+	VMOVUPS      (DX), Y6
 	VMULPS       Y1, Y6, Y7
 	VFMADD231PS  (DI), Y2, Y7
 	VFMADD213PS  Y7, Y0, Y6
-	VFMADD231PS  (R8), Y3, Y6
-	VMOVUPS      Y6, (BX)
-	VFMADD231PS  (R9), Y6, Y4
-	VMOVUPS      32(BX), Y6
+	VFMADD231PS  (R9), Y3, Y6
+	VMOVUPS      Y6, (DX)
+	VFMADD231PS  (R8), Y6, Y4
+	VMOVUPS      32(DX), Y6
 	VMULPS       Y1, Y6, Y7
 	VFMADD231PS  32(DI), Y2, Y7
 	VFMADD213PS  Y7, Y0, Y6
-	VFMADD231PS  32(R8), Y3, Y6
-	VMOVUPS      Y6, 32(BX)
-	VFMADD231PS  32(R9), Y6, Y5
-	ADDQ         $0x40, BX
+	VFMADD231PS  32(R9), Y3, Y6
+	VMOVUPS      Y6, 32(DX)
+	VFMADD231PS  32(R8), Y6, Y5
+	ADDQ         $0x40, DX
 	ADDQ         $0x40, DI
-	ADDQ         $0x40, R8
 	ADDQ         $0x40, R9
+	ADDQ         $0x40, R8
 	SUBQ         $0x40, R11
 	JNZ          states0
-	SUBQ         DX, BX
-	SUBQ         DX, DI
-	SUBQ         DX, R8
-	SUBQ         DX, R9
-	LEAQ         (BX)(DX*1), BX
+	SUBQ         BX, DX
+	SUBQ         BX, DI
+	SUBQ         BX, R9
+	SUBQ         BX, R8
+	LEAQ         (DX)(BX*1), DX
 	MOVQ         AX, R11
 	VEXTRACTF128 $0x01, Y4, X2
 	VCVTPS2PD    X2, Y2
@@ -1864,16 +1864,16 @@ TEXT ·trapezoid2x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
 	VBROADCASTSS low+20(FP), Y1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
-	MOVQ         h+8(FP), BX
+	MOVQ         h+8(FP), DX
 	MOVQ         k+32(FP), DI
-	MOVQ         q+40(FP), R9
+	MOVQ         q+40(FP), R8
+	LEAQ         (DI)(BX*2), R9
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (DI)(DX*2), R8
 
 channels:
 	MOVQ         CX, R11
@@ -1889,40 +1889,40 @@ channels:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
-	MOVQ         DX, R11
+	MOVQ         BX, R11
 
 states0:
-	VMOVUPS      (BX), Y10
+	VMOVUPS      (DX), Y10
 	VMULPS       Y1, Y10, Y11
 	VFMADD231PS  (DI), Y2, Y11
 	VFMADD213PS  Y11, Y0, Y10
-	VFMADD231PS  (DI)(DX*1), Y3, Y10
-	VFMADD231PS  (R8), Y4, Y10
-	VFMADD231PS  (R8)(DX*1), Y5, Y10
-	VMOVUPS      Y10, (BX)
-	VFMADD231PS  (R9), Y10, Y6
-	VFMADD231PS  (R9)(DX*1), Y10, Y8
-	VMOVUPS      32(BX), Y10
+	VFMADD231PS  (DI)(BX*1), Y3, Y10
+	VFMADD231PS  (R9), Y4, Y10
+	VFMADD231PS  (R9)(BX*1), Y5, Y10
+	VMOVUPS      Y10, (DX)
+	VFMADD231PS  (R8), Y10, Y6
+	VFMADD231PS  (R8)(BX*1), Y10, Y8
+	VMOVUPS      32(DX), Y10
 	VMULPS       Y1, Y10, Y11
 	VFMADD231PS  32(DI), Y2, Y11
 	VFMADD213PS  Y11, Y0, Y10
-	VFMADD231PS  32(DI)(DX*1), Y3, Y10
-	VFMADD231PS  32(R8), Y4, Y10
-	VFMADD231PS  32(R8)(DX*1), Y5, Y10
-	VMOVUPS      Y10, 32(BX)
-	VFMADD231PS  32(R9), Y10, Y7
-	VFMADD231PS  32(R9)(DX*1), Y10, Y9
-	ADDQ         $0x40, BX
+	VFMADD231PS  32(DI)(BX*1), Y3, Y10
+	VFMADD231PS  32(R9), Y4, Y10
+	VFMADD231PS  32(R9)(BX*1), Y5, Y10
+	VMOVUPS      Y10, 32(DX)
+	VFMADD231PS  32(R8), Y10, Y7
+	VFMADD231PS  32(R8)(BX*1), Y10, Y9
+	ADDQ         $0x40, DX
 	ADDQ         $0x40, DI
-	ADDQ         $0x40, R8
 	ADDQ         $0x40, R9
+	ADDQ         $0x40, R8
 	SUBQ         $0x40, R11
 	JNZ          states0
-	SUBQ         DX, BX
-	SUBQ         DX, DI
-	SUBQ         DX, R8
-	SUBQ         DX, R9
-	LEAQ         (BX)(DX*1), BX
+	SUBQ         BX, DX
+	SUBQ         BX, DI
+	SUBQ         BX, R9
+	SUBQ         BX, R8
+	LEAQ         (DX)(BX*1), DX
 	MOVQ         AX, R11
 	VEXTRACTF128 $0x01, Y6, X2
 	VCVTPS2PD    X2, Y2
@@ -1968,16 +1968,16 @@ TEXT ·trapezoid3x1AVX2(SB), NOSPLIT, $96-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
 	VBROADCASTSS low+20(FP), Y1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
 	MOVQ         h+8(FP), DI
 	MOVQ         k+32(FP), R8
 	MOVQ         q+40(FP), R9
+	LEAQ         (R8)(DX*1), DX
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (R8)(BX*1), BX
 
 channels:
 	MOVQ         CX, R11
@@ -1996,65 +1996,65 @@ channels:
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
-	MOVQ         DX, R11
+	MOVQ         BX, R11
 
 states0:
 	VMOVUPS     32(DI), Y11
 	VMULPS      Y1, Y11, Y12
 	VFMADD231PS 32(R8), Y2, Y12
 	VFMADD213PS Y12, Y0, Y11
-	VFMADD231PS 32(R8)(DX*1), Y3, Y11
-	VFMADD231PS 32(R8)(DX*2), Y4, Y11
-	VFMADD231PS 32(BX), Y5, Y11
-	VFMADD231PS 32(BX)(DX*1), Y6, Y11
-	VFMADD231PS 32(BX)(DX*2), Y7, Y11
+	VFMADD231PS 32(R8)(BX*1), Y3, Y11
+	VFMADD231PS 32(R8)(BX*2), Y4, Y11
+	VFMADD231PS 32(DX), Y5, Y11
+	VFMADD231PS 32(DX)(BX*1), Y6, Y11
+	VFMADD231PS 32(DX)(BX*2), Y7, Y11
 	VMOVUPS     Y11, 32(DI)
 	VFMADD231PS 32(R9), Y11, Y8
-	VFMADD231PS 32(R9)(DX*1), Y11, Y9
-	VFMADD231PS 32(R9)(DX*2), Y11, Y10
+	VFMADD231PS 32(R9)(BX*1), Y11, Y9
+	VFMADD231PS 32(R9)(BX*2), Y11, Y10
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R8
-	ADDQ        $0x40, BX
+	ADDQ        $0x40, DX
 	ADDQ        $0x40, R9
 	SUBQ        $0x40, R11
 	JNZ         states0
-	SUBQ        DX, DI
-	SUBQ        DX, R8
-	SUBQ        DX, BX
-	SUBQ        DX, R9
+	SUBQ        BX, DI
+	SUBQ        BX, R8
+	SUBQ        BX, DX
+	SUBQ        BX, R9
 	VMOVUPS     Y8, (SP)
 	VMOVUPS     Y9, 32(SP)
 	VMOVUPS     Y10, 64(SP)
 	VXORPS      Y8, Y8, Y8
 	VXORPS      Y9, Y9, Y9
 	VXORPS      Y10, Y10, Y10
-	MOVQ        DX, R11
+	MOVQ        BX, R11
 
 states1:
 	VMOVUPS      (DI), Y11
 	VMULPS       Y1, Y11, Y12
 	VFMADD231PS  (R8), Y2, Y12
 	VFMADD213PS  Y12, Y0, Y11
-	VFMADD231PS  (R8)(DX*1), Y3, Y11
-	VFMADD231PS  (R8)(DX*2), Y4, Y11
-	VFMADD231PS  (BX), Y5, Y11
-	VFMADD231PS  (BX)(DX*1), Y6, Y11
-	VFMADD231PS  (BX)(DX*2), Y7, Y11
+	VFMADD231PS  (R8)(BX*1), Y3, Y11
+	VFMADD231PS  (R8)(BX*2), Y4, Y11
+	VFMADD231PS  (DX), Y5, Y11
+	VFMADD231PS  (DX)(BX*1), Y6, Y11
+	VFMADD231PS  (DX)(BX*2), Y7, Y11
 	VMOVUPS      Y11, (DI)
 	VFMADD231PS  (R9), Y11, Y8
-	VFMADD231PS  (R9)(DX*1), Y11, Y9
-	VFMADD231PS  (R9)(DX*2), Y11, Y10
+	VFMADD231PS  (R9)(BX*1), Y11, Y9
+	VFMADD231PS  (R9)(BX*2), Y11, Y10
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R8
-	ADDQ         $0x40, BX
+	ADDQ         $0x40, DX
 	ADDQ         $0x40, R9
 	SUBQ         $0x40, R11
 	JNZ          states1
-	SUBQ         DX, DI
-	SUBQ         DX, R8
-	SUBQ         DX, BX
-	SUBQ         DX, R9
-	LEAQ         (DI)(DX*1), DI
+	SUBQ         BX, DI
+	SUBQ         BX, R8
+	SUBQ         BX, DX
+	SUBQ         BX, R9
+	LEAQ         (DI)(BX*1), DI
 	MOVQ         AX, R11
 	VMOVUPS      (SP), Y2
 	VEXTRACTF128 $0x01, Y8, X3
@@ -2118,16 +2118,16 @@ TEXT ·trapezoid4x1AVX2(SB), NOSPLIT, $128-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
 	VBROADCASTSS low+20(FP), Y1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
 	MOVQ         h+8(FP), DI
 	MOVQ         k+32(FP), R8
-	MOVQ         q+40(FP), R10
+	MOVQ         q+40(FP), R9
+	LEAQ         (R8)(BX*4), R10
 	MOVQ         rounds+64(FP), R11
-	LEAQ         (R8)(DX*4), R9
 
 channels:
 	MOVQ         CX, R12
@@ -2151,35 +2151,35 @@ channels:
 	VXORPS       Y11, Y11, Y11
 	VXORPS       Y12, Y12, Y12
 	VXORPS       Y13, Y13, Y13
-	MOVQ         DX, R12
+	MOVQ         BX, R12
 
 states0:
 	VMOVUPS     32(DI), Y14
 	VMULPS      Y1, Y14, Y15
 	VFMADD231PS 32(R8), Y2, Y15
 	VFMADD213PS Y15, Y0, Y14
-	VFMADD231PS 32(R8)(DX*1), Y3, Y14
-	VFMADD231PS 32(R8)(DX*2), Y4, Y14
-	VFMADD231PS 32(R8)(BX*1), Y5, Y14
-	VFMADD231PS 32(R9), Y6, Y14
-	VFMADD231PS 32(R9)(DX*1), Y7, Y14
-	VFMADD231PS 32(R9)(DX*2), Y8, Y14
-	VFMADD231PS 32(R9)(BX*1), Y9, Y14
+	VFMADD231PS 32(R8)(BX*1), Y3, Y14
+	VFMADD231PS 32(R8)(BX*2), Y4, Y14
+	VFMADD231PS 32(R8)(DX*1), Y5, Y14
+	VFMADD231PS 32(R10), Y6, Y14
+	VFMADD231PS 32(R10)(BX*1), Y7, Y14
+	VFMADD231PS 32(R10)(BX*2), Y8, Y14
+	VFMADD231PS 32(R10)(DX*1), Y9, Y14
 	VMOVUPS     Y14, 32(DI)
-	VFMADD231PS 32(R10), Y14, Y10
-	VFMADD231PS 32(R10)(DX*1), Y14, Y11
-	VFMADD231PS 32(R10)(DX*2), Y14, Y12
-	VFMADD231PS 32(R10)(BX*1), Y14, Y13
+	VFMADD231PS 32(R9), Y14, Y10
+	VFMADD231PS 32(R9)(BX*1), Y14, Y11
+	VFMADD231PS 32(R9)(BX*2), Y14, Y12
+	VFMADD231PS 32(R9)(DX*1), Y14, Y13
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R8
-	ADDQ        $0x40, R9
 	ADDQ        $0x40, R10
+	ADDQ        $0x40, R9
 	SUBQ        $0x40, R12
 	JNZ         states0
-	SUBQ        DX, DI
-	SUBQ        DX, R8
-	SUBQ        DX, R9
-	SUBQ        DX, R10
+	SUBQ        BX, DI
+	SUBQ        BX, R8
+	SUBQ        BX, R10
+	SUBQ        BX, R9
 	VMOVUPS     Y10, (SP)
 	VMOVUPS     Y11, 32(SP)
 	VMOVUPS     Y12, 64(SP)
@@ -2188,36 +2188,36 @@ states0:
 	VXORPS      Y11, Y11, Y11
 	VXORPS      Y12, Y12, Y12
 	VXORPS      Y13, Y13, Y13
-	MOVQ        DX, R12
+	MOVQ        BX, R12
 
 states1:
 	VMOVUPS      (DI), Y14
 	VMULPS       Y1, Y14, Y15
 	VFMADD231PS  (R8), Y2, Y15
 	VFMADD213PS  Y15, Y0, Y14
-	VFMADD231PS  (R8)(DX*1), Y3, Y14
-	VFMADD231PS  (R8)(DX*2), Y4, Y14
-	VFMADD231PS  (R8)(BX*1), Y5, Y14
-	VFMADD231PS  (R9), Y6, Y14
-	VFMADD231PS  (R9)(DX*1), Y7, Y14
-	VFMADD231PS  (R9)(DX*2), Y8, Y14
-	VFMADD231PS  (R9)(BX*1), Y9, Y14
+	VFMADD231PS  (R8)(BX*1), Y3, Y14
+	VFMADD231PS  (R8)(BX*2), Y4, Y14
+	VFMADD231PS  (R8)(DX*1), Y5, Y14
+	VFMADD231PS  (R10), Y6, Y14
+	VFMADD231PS  (R10)(BX*1), Y7, Y14
+	VFMADD231PS  (R10)(BX*2), Y8, Y14
+	VFMADD231PS  (R10)(DX*1), Y9, Y14
 	VMOVUPS      Y14, (DI)
-	VFMADD231PS  (R10), Y14, Y10
-	VFMADD231PS  (R10)(DX*1), Y14, Y11
-	VFMADD231PS  (R10)(DX*2), Y14, Y12
-	VFMADD231PS  (R10)(BX*1), Y14, Y13
+	VFMADD231PS  (R9), Y14, Y10
+	VFMADD231PS  (R9)(BX*1), Y14, Y11
+	VFMADD231PS  (R9)(BX*2), Y14, Y12
+	VFMADD231PS  (R9)(DX*1), Y14, Y13
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R8
-	ADDQ         $0x40, R9
 	ADDQ         $0x40, R10
+	ADDQ         $0x40, R9
 	SUBQ         $0x40, R12
 	JNZ          states1
-	SUBQ         DX, DI
-	SUBQ         DX, R8
-	SUBQ         DX, R9
-	SUBQ         DX, R10
-	LEAQ         (DI)(DX*1), DI
+	SUBQ         BX, DI
+	SUBQ         BX, R8
+	SUBQ         BX, R10
+	SUBQ         BX, R9
+	LEAQ         (DI)(BX*1), DI
 	MOVQ         AX, R12
 	VMOVUPS      (SP), Y2
 	VEXTRACTF128 $0x01, Y10, X3
@@ -2297,16 +2297,16 @@ TEXT ·trapezoid1x2AVX2(SB), NOSPLIT, $0-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Y0
 	VBROADCASTSS low+20(FP), Y1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
-	MOVQ         h+8(FP), BX
+	MOVQ         h+8(FP), DX
 	MOVQ         k+32(FP), DI
-	MOVQ         q+40(FP), R9
+	MOVQ         q+40(FP), R8
+	LEAQ         (DI)(BX*1), R9
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (DI)(DX*1), R8
 
 channels:
 	MOVQ         CX, R11
@@ -2320,54 +2320,54 @@ channels:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	VXORPS       Y9, Y9, Y9
-	MOVQ         DX, R11
+	MOVQ         BX, R11
 
 states0:
-	VMOVUPS      (BX), Y10
-	VMULPS       Y1, Y10, Y11
-	VMOVUPS      (BX)(DX*1), Y12
-	VMULPS       Y1, Y12, Y13
+	VMOVUPS      (DX), Y10
+	VMULPS       Y1, Y10, Y12
+	VMOVUPS      (DX)(BX*1), Y11
+	VMULPS       Y1, Y11, Y13
 	VMOVUPS      (DI), Y14
-	VFMADD231PS  Y14, Y2, Y11
+	VFMADD231PS  Y14, Y2, Y12
 	VFMADD231PS  Y14, Y3, Y13
-	VFMADD213PS  Y11, Y0, Y10
-	VFMADD213PS  Y13, Y0, Y12
-	VMOVUPS      (R8), Y11
-	VFMADD231PS  Y11, Y4, Y10
-	VFMADD231PS  Y11, Y5, Y12
-	VMOVUPS      Y10, (BX)
-	VMOVUPS      Y12, (BX)(DX*1)
-	VMOVUPS      (R9), Y11
-	VFMADD231PS  Y11, Y10, Y6
-	VFMADD231PS  Y11, Y12, Y8
-	VMOVUPS      32(BX), Y10
-	VMULPS       Y1, Y10, Y11
-	VMOVUPS      32(BX)(DX*1), Y12
-	VMULPS       Y1, Y12, Y13
+	VFMADD213PS  Y12, Y0, Y10
+	VFMADD213PS  Y13, Y0, Y11
+	VMOVUPS      (R9), Y12
+	VFMADD231PS  Y12, Y4, Y10
+	VFMADD231PS  Y12, Y5, Y11
+	VMOVUPS      Y10, (DX)
+	VMOVUPS      Y11, (DX)(BX*1)
+	VMOVUPS      (R8), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y8
+	VMOVUPS      32(DX), Y10
+	VMULPS       Y1, Y10, Y12
+	VMOVUPS      32(DX)(BX*1), Y11
+	VMULPS       Y1, Y11, Y13
 	VMOVUPS      32(DI), Y14
-	VFMADD231PS  Y14, Y2, Y11
+	VFMADD231PS  Y14, Y2, Y12
 	VFMADD231PS  Y14, Y3, Y13
-	VFMADD213PS  Y11, Y0, Y10
-	VFMADD213PS  Y13, Y0, Y12
-	VMOVUPS      32(R8), Y11
-	VFMADD231PS  Y11, Y4, Y10
-	VFMADD231PS  Y11, Y5, Y12
-	VMOVUPS      Y10, 32(BX)
-	VMOVUPS      Y12, 32(BX)(DX*1)
-	VMOVUPS      32(R9), Y11
-	VFMADD231PS  Y11, Y10, Y7
-	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         $0x40, BX
+	VFMADD213PS  Y12, Y0, Y10
+	VFMADD213PS  Y13, Y0, Y11
+	VMOVUPS      32(R9), Y12
+	VFMADD231PS  Y12, Y4, Y10
+	VFMADD231PS  Y12, Y5, Y11
+	VMOVUPS      Y10, 32(DX)
+	VMOVUPS      Y11, 32(DX)(BX*1)
+	VMOVUPS      32(R8), Y12
+	VFMADD231PS  Y12, Y10, Y7
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         $0x40, DX
 	ADDQ         $0x40, DI
-	ADDQ         $0x40, R8
 	ADDQ         $0x40, R9
+	ADDQ         $0x40, R8
 	SUBQ         $0x40, R11
 	JNZ          states0
-	SUBQ         DX, BX
-	SUBQ         DX, DI
-	SUBQ         DX, R8
-	SUBQ         DX, R9
-	LEAQ         (BX)(DX*2), BX
+	SUBQ         BX, DX
+	SUBQ         BX, DI
+	SUBQ         BX, R9
+	SUBQ         BX, R8
+	LEAQ         (DX)(BX*2), DX
 	MOVQ         AX, R11
 	VEXTRACTF128 $0x01, Y6, X2
 	VCVTPS2PD    X2, Y2

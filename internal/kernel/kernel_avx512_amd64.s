@@ -6043,16 +6043,16 @@ TEXT ·trapezoid1x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0
 	VBROADCASTSS low+20(FP), Z1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
-	MOVQ         h+8(FP), BX
+	MOVQ         h+8(FP), DX
 	MOVQ         k+32(FP), DI
-	MOVQ         q+40(FP), R9
+	MOVQ         q+40(FP), R8
+	LEAQ         (DI)(BX*1), R9
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (DI)(DX*1), R8
 
 channels:
 	MOVQ         CX, R11
@@ -6064,37 +6064,37 @@ channels:
 	ADDQ         SI, R11
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         DX, R11
+	MOVQ         BX, R11
 
 states0:
-	VMOVUPS       (BX), Z8
-	VMULPS        Z1, Z8, Z9
-	VMOVUPS       (BX)(DX*1), Z10
-	VMULPS        Z1, Z10, Z11
+	VMOVUPS       (DX), Z8
+	VMULPS        Z1, Z8, Z10
+	VMOVUPS       (DX)(BX*1), Z9
+	VMULPS        Z1, Z9, Z11
 	VMOVUPS       (DI), Z12
-	VFMADD231PS   Z12, Z2, Z9
+	VFMADD231PS   Z12, Z2, Z10
 	VFMADD231PS   Z12, Z3, Z11
-	VFMADD213PS   Z9, Z0, Z8
-	VFMADD213PS   Z11, Z0, Z10
-	VMOVUPS       (R8), Z9
-	VFMADD231PS   Z9, Z4, Z8
-	VFMADD231PS   Z9, Z5, Z10
-	VMOVUPS       Z8, (BX)
-	VMOVUPS       Z10, (BX)(DX*1)
-	VMOVUPS       (R9), Z9
-	VFMADD231PS   Z9, Z8, Z6
-	VFMADD231PS   Z9, Z10, Z7
-	ADDQ          $0x40, BX
+	VFMADD213PS   Z10, Z0, Z8
+	VFMADD213PS   Z11, Z0, Z9
+	VMOVUPS       (R9), Z10
+	VFMADD231PS   Z10, Z4, Z8
+	VFMADD231PS   Z10, Z5, Z9
+	VMOVUPS       Z8, (DX)
+	VMOVUPS       Z9, (DX)(BX*1)
+	VMOVUPS       (R8), Z10
+	VFMADD231PS   Z10, Z8, Z6
+	VFMADD231PS   Z10, Z9, Z7
+	ADDQ          $0x40, DX
 	ADDQ          $0x40, DI
-	ADDQ          $0x40, R8
 	ADDQ          $0x40, R9
+	ADDQ          $0x40, R8
 	SUBQ          $0x40, R11
 	JNZ           states0
-	SUBQ          DX, BX
-	SUBQ          DX, DI
-	SUBQ          DX, R8
-	SUBQ          DX, R9
-	LEAQ          (BX)(DX*2), BX
+	SUBQ          BX, DX
+	SUBQ          BX, DI
+	SUBQ          BX, R9
+	SUBQ          BX, R8
+	LEAQ          (DX)(BX*2), DX
 	MOVQ          AX, R11
 	VEXTRACTF32X8 $0x01, Z6, Y2
 	VCVTPS2PD     Y2, Z2
@@ -6129,16 +6129,16 @@ TEXT ·trapezoid2x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0
 	VBROADCASTSS low+20(FP), Z1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
-	MOVQ         h+8(FP), BX
+	MOVQ         h+8(FP), DX
 	MOVQ         k+32(FP), DI
-	MOVQ         q+40(FP), R9
+	MOVQ         q+40(FP), R8
+	LEAQ         (DI)(BX*2), R9
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (DI)(DX*2), R8
 
 channels:
 	MOVQ         CX, R11
@@ -6158,46 +6158,46 @@ channels:
 	VPXORD       Z11, Z11, Z11
 	VPXORD       Z12, Z12, Z12
 	VPXORD       Z13, Z13, Z13
-	MOVQ         DX, R11
+	MOVQ         BX, R11
 
 states0:
-	VMOVUPS       (BX), Z14
-	VMULPS        Z1, Z14, Z15
-	VMOVUPS       (BX)(DX*1), Z16
-	VMULPS        Z1, Z16, Z17
+	VMOVUPS       (DX), Z14
+	VMULPS        Z1, Z14, Z16
+	VMOVUPS       (DX)(BX*1), Z15
+	VMULPS        Z1, Z15, Z17
 	VMOVUPS       (DI), Z18
-	VFMADD231PS   Z18, Z2, Z15
+	VFMADD231PS   Z18, Z2, Z16
 	VFMADD231PS   Z18, Z3, Z17
-	VFMADD213PS   Z15, Z0, Z14
-	VFMADD213PS   Z17, Z0, Z16
-	VMOVUPS       (DI)(DX*1), Z15
-	VFMADD231PS   Z15, Z4, Z14
-	VFMADD231PS   Z15, Z5, Z16
-	VMOVUPS       (R8), Z15
-	VFMADD231PS   Z15, Z6, Z14
-	VFMADD231PS   Z15, Z7, Z16
-	VMOVUPS       (R8)(DX*1), Z15
-	VFMADD231PS   Z15, Z8, Z14
-	VFMADD231PS   Z15, Z9, Z16
-	VMOVUPS       Z14, (BX)
-	VMOVUPS       Z16, (BX)(DX*1)
-	VMOVUPS       (R9), Z15
-	VFMADD231PS   Z15, Z14, Z10
-	VFMADD231PS   Z15, Z16, Z11
-	VMOVUPS       (R9)(DX*1), Z15
-	VFMADD231PS   Z15, Z14, Z12
-	VFMADD231PS   Z15, Z16, Z13
-	ADDQ          $0x40, BX
+	VFMADD213PS   Z16, Z0, Z14
+	VFMADD213PS   Z17, Z0, Z15
+	VMOVUPS       (DI)(BX*1), Z16
+	VFMADD231PS   Z16, Z4, Z14
+	VFMADD231PS   Z16, Z5, Z15
+	VMOVUPS       (R9), Z16
+	VFMADD231PS   Z16, Z6, Z14
+	VFMADD231PS   Z16, Z7, Z15
+	VMOVUPS       (R9)(BX*1), Z16
+	VFMADD231PS   Z16, Z8, Z14
+	VFMADD231PS   Z16, Z9, Z15
+	VMOVUPS       Z14, (DX)
+	VMOVUPS       Z15, (DX)(BX*1)
+	VMOVUPS       (R8), Z16
+	VFMADD231PS   Z16, Z14, Z10
+	VFMADD231PS   Z16, Z15, Z11
+	VMOVUPS       (R8)(BX*1), Z16
+	VFMADD231PS   Z16, Z14, Z12
+	VFMADD231PS   Z16, Z15, Z13
+	ADDQ          $0x40, DX
 	ADDQ          $0x40, DI
-	ADDQ          $0x40, R8
 	ADDQ          $0x40, R9
+	ADDQ          $0x40, R8
 	SUBQ          $0x40, R11
 	JNZ           states0
-	SUBQ          DX, BX
-	SUBQ          DX, DI
-	SUBQ          DX, R8
-	SUBQ          DX, R9
-	LEAQ          (BX)(DX*2), BX
+	SUBQ          BX, DX
+	SUBQ          BX, DI
+	SUBQ          BX, R9
+	SUBQ          BX, R8
+	LEAQ          (DX)(BX*2), DX
 	MOVQ          AX, R11
 	VEXTRACTF32X8 $0x01, Z10, Y2
 	VCVTPS2PD     Y2, Z2
@@ -6246,179 +6246,24 @@ states0:
 
 // func trapezoid3x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·trapezoid3x2AVX512(SB), NOSPLIT, $0-72
+TEXT ·trapezoid3x2AVX512(SB), NOSPLIT, $576-72
 	MOVQ         sums+0(FP), AX
 	MOVQ         in+24(FP), CX
 	VBROADCASTSS high+16(FP), Z0
 	VBROADCASTSS low+20(FP), Z1
-	MOVQ         states+48(FP), DX
+	MOVQ         states+48(FP), BX
 	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
 	SHLQ         $0x02, SI
 	MOVQ         h+8(FP), DI
 	MOVQ         k+32(FP), R8
 	MOVQ         q+40(FP), R9
+	LEAQ         (R8)(DX*1), DX
 	MOVQ         rounds+64(FP), R10
-	LEAQ         (R8)(BX*1), BX
-
-channels:
-	MOVQ         CX, R11
-	VBROADCASTSS (R11), Z2
-	VBROADCASTSS 4(R11), Z3
-	ADDQ         SI, R11
-	VBROADCASTSS (R11), Z4
-	VBROADCASTSS 4(R11), Z5
-	ADDQ         SI, R11
-	VBROADCASTSS (R11), Z6
-	VBROADCASTSS 4(R11), Z7
-	ADDQ         SI, R11
-	VBROADCASTSS (R11), Z8
-	VBROADCASTSS 4(R11), Z9
-	ADDQ         SI, R11
-	VBROADCASTSS (R11), Z10
-	VBROADCASTSS 4(R11), Z11
-	ADDQ         SI, R11
-	VBROADCASTSS (R11), Z12
-	VBROADCASTSS 4(R11), Z13
-	ADDQ         SI, R11
-	VPXORD       Z14, Z14, Z14
-	VPXORD       Z15, Z15, Z15
-	VPXORD       Z16, Z16, Z16
-	VPXORD       Z17, Z17, Z17
-	VPXORD       Z18, Z18, Z18
-	VPXORD       Z19, Z19, Z19
-	MOVQ         DX, R11
-
-states0:
-	VMOVUPS       (DI), Z20
-	VMULPS        Z1, Z20, Z21
-	VMOVUPS       (DI)(DX*1), Z22
-	VMULPS        Z1, Z22, Z23
-	VMOVUPS       (R8), Z24
-	VFMADD231PS   Z24, Z2, Z21
-	VFMADD231PS   Z24, Z3, Z23
-	VFMADD213PS   Z21, Z0, Z20
-	VFMADD213PS   Z23, Z0, Z22
-	VMOVUPS       (R8)(DX*1), Z21
-	VFMADD231PS   Z21, Z4, Z20
-	VFMADD231PS   Z21, Z5, Z22
-	VMOVUPS       (R8)(DX*2), Z21
-	VFMADD231PS   Z21, Z6, Z20
-	VFMADD231PS   Z21, Z7, Z22
-	VMOVUPS       (BX), Z21
-	VFMADD231PS   Z21, Z8, Z20
-	VFMADD231PS   Z21, Z9, Z22
-	VMOVUPS       (BX)(DX*1), Z21
-	VFMADD231PS   Z21, Z10, Z20
-	VFMADD231PS   Z21, Z11, Z22
-	VMOVUPS       (BX)(DX*2), Z21
-	VFMADD231PS   Z21, Z12, Z20
-	VFMADD231PS   Z21, Z13, Z22
-	VMOVUPS       Z20, (DI)
-	VMOVUPS       Z22, (DI)(DX*1)
-	VMOVUPS       (R9), Z21
-	VFMADD231PS   Z21, Z20, Z14
-	VFMADD231PS   Z21, Z22, Z15
-	VMOVUPS       (R9)(DX*1), Z21
-	VFMADD231PS   Z21, Z20, Z16
-	VFMADD231PS   Z21, Z22, Z17
-	VMOVUPS       (R9)(DX*2), Z21
-	VFMADD231PS   Z21, Z20, Z18
-	VFMADD231PS   Z21, Z22, Z19
-	ADDQ          $0x40, DI
-	ADDQ          $0x40, R8
-	ADDQ          $0x40, BX
-	ADDQ          $0x40, R9
-	SUBQ          $0x40, R11
-	JNZ           states0
-	SUBQ          DX, DI
-	SUBQ          DX, R8
-	SUBQ          DX, BX
-	SUBQ          DX, R9
-	LEAQ          (DI)(DX*2), DI
-	MOVQ          AX, R11
-	VEXTRACTF32X8 $0x01, Z14, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y14, Z14
-	VADDPD        Z2, Z14, Z14
-	VEXTRACTF32X8 $0x01, Z15, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y15, Z15
-	VADDPD        Z2, Z15, Z15
-	VSHUFF64X2    $0x44, Z15, Z14, Z2
-	VSHUFF64X2    $0xee, Z15, Z14, Z14
-	VADDPD        Z14, Z2, Z14
-	VSHUFF64X2    $0xb1, Z14, Z14, Z2
-	VADDPD        Z14, Z2, Z14
-	VPERMILPD     $0x55, Z14, Z2
-	VADDPD        Z14, Z2, Z14
-	VMOVSD        X14, (R11)
-	VEXTRACTF64X4 $0x01, Z14, Y2
-	VMOVSD        X2, 8(R11)
-	LEAQ          (R11)(SI*2), R11
-	VEXTRACTF32X8 $0x01, Z16, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y16, Z16
-	VADDPD        Z2, Z16, Z16
-	VEXTRACTF32X8 $0x01, Z17, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y17, Z17
-	VADDPD        Z2, Z17, Z17
-	VSHUFF64X2    $0x44, Z17, Z16, Z2
-	VSHUFF64X2    $0xee, Z17, Z16, Z16
-	VADDPD        Z16, Z2, Z16
-	VSHUFF64X2    $0xb1, Z16, Z16, Z2
-	VADDPD        Z16, Z2, Z16
-	VPERMILPD     $0x55, Z16, Z2
-	VADDPD        Z16, Z2, Z16
-	VMOVSD        X16, (R11)
-	VEXTRACTF64X4 $0x01, Z16, Y2
-	VMOVSD        X2, 8(R11)
-	LEAQ          (R11)(SI*2), R11
-	VEXTRACTF32X8 $0x01, Z18, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y18, Z18
-	VADDPD        Z2, Z18, Z18
-	VEXTRACTF32X8 $0x01, Z19, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y19, Z19
-	VADDPD        Z2, Z19, Z19
-	VSHUFF64X2    $0x44, Z19, Z18, Z2
-	VSHUFF64X2    $0xee, Z19, Z18, Z18
-	VADDPD        Z18, Z2, Z18
-	VSHUFF64X2    $0xb1, Z18, Z18, Z2
-	VADDPD        Z18, Z2, Z18
-	VPERMILPD     $0x55, Z18, Z2
-	VADDPD        Z18, Z2, Z18
-	VMOVSD        X18, (R11)
-	VEXTRACTF64X4 $0x01, Z18, Y2
-	VMOVSD        X2, 8(R11)
-	LEAQ          (R11)(SI*2), R11
-	ADDQ          $0x10, AX
-	ADDQ          $0x08, CX
-	DECQ          R10
-	JNZ           channels
-	VZEROUPPER
-	RET
-
-// func trapezoid4x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·trapezoid4x2AVX512(SB), NOSPLIT, $0-72
-	MOVQ         sums+0(FP), AX
-	MOVQ         in+24(FP), CX
-	VBROADCASTSS high+16(FP), Z0
-	VBROADCASTSS low+20(FP), Z1
-	MOVQ         states+48(FP), DX
-	MOVQ         pitch+56(FP), SI
-	SHLQ         $0x02, DX
-	LEAQ         (DX)(DX*2), BX
-	SHLQ         $0x02, SI
-	MOVQ         h+8(FP), DI
-	MOVQ         k+32(FP), R8
-	MOVQ         q+40(FP), R10
-	MOVQ         rounds+64(FP), R11
-	LEAQ         (R8)(DX*4), R9
+	LEAQ         (SP), R11
+	ADDQ         $0x3f, R11
+	ANDQ         $-64, R11
 
 channels:
 	MOVQ         CX, R12
@@ -6440,12 +6285,168 @@ channels:
 	VBROADCASTSS (R12), Z12
 	VBROADCASTSS 4(R12), Z13
 	ADDQ         SI, R12
-	VBROADCASTSS (R12), Z14
-	VBROADCASTSS 4(R12), Z15
-	ADDQ         SI, R12
-	VBROADCASTSS (R12), Z16
-	VBROADCASTSS 4(R12), Z17
-	ADDQ         SI, R12
+	VPXORD       Z14, Z14, Z14
+	VPXORD       Z15, Z15, Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	MOVQ         BX, R12
+
+states0:
+	VMOVUPS       (DI), Z20
+	VMULPS        Z1, Z20, Z22
+	VMOVUPS       (DI)(BX*1), Z21
+	VMULPS        Z1, Z21, Z23
+	VMOVUPS       (R8), Z24
+	VFMADD231PS   Z24, Z2, Z22
+	VFMADD231PS   Z24, Z3, Z23
+	VFMADD213PS   Z22, Z0, Z20
+	VFMADD213PS   Z23, Z0, Z21
+	VMOVUPS       (R8)(BX*1), Z22
+	VFMADD231PS   Z22, Z4, Z20
+	VFMADD231PS   Z22, Z5, Z21
+	VMOVUPS       (R8)(BX*2), Z22
+	VFMADD231PS   Z22, Z6, Z20
+	VFMADD231PS   Z22, Z7, Z21
+	VMOVUPS       (DX), Z22
+	VFMADD231PS   Z22, Z8, Z20
+	VFMADD231PS   Z22, Z9, Z21
+	VMOVUPS       (DX)(BX*1), Z22
+	VFMADD231PS   Z22, Z10, Z20
+	VFMADD231PS   Z22, Z11, Z21
+	VMOVUPS       (DX)(BX*2), Z22
+	VFMADD231PS   Z22, Z12, Z20
+	VFMADD231PS   Z22, Z13, Z21
+	VMOVUPS       Z20, (DI)
+	VMOVUPS       Z21, (DI)(BX*1)
+	VMOVUPS       (R9), Z22
+	VFMADD231PS   Z22, Z20, Z14
+	VFMADD231PS   Z22, Z21, Z15
+	VMOVUPS       (R9)(BX*1), Z22
+	VFMADD231PS   Z22, Z20, Z16
+	VFMADD231PS   Z22, Z21, Z17
+	VMOVUPS       (R9)(BX*2), Z22
+	VFMADD231PS   Z22, Z20, Z18
+	VFMADD231PS   Z22, Z21, Z19
+	ADDQ          $0x40, DI
+	ADDQ          $0x40, R8
+	ADDQ          $0x40, DX
+	ADDQ          $0x40, R9
+	SUBQ          $0x40, R12
+	JNZ           states0
+	SUBQ          BX, DI
+	SUBQ          BX, R8
+	SUBQ          BX, DX
+	SUBQ          BX, R9
+	LEAQ          (DI)(BX*2), DI
+	MOVQ          AX, R12
+	VMOVUPS       Z14, (R11)
+	VCVTPS2PD     (R11), Z14
+	VCVTPS2PD     32(R11), Z2
+	VADDPD        Z2, Z14, Z14
+	VMOVUPS       Z16, 64(R11)
+	VCVTPS2PD     64(R11), Z16
+	VCVTPS2PD     96(R11), Z2
+	VADDPD        Z2, Z16, Z16
+	VMOVUPS       Z18, 128(R11)
+	VCVTPS2PD     128(R11), Z18
+	VCVTPS2PD     160(R11), Z2
+	VADDPD        Z2, Z18, Z18
+	VPXORD        Z25, Z25, Z25
+	VSHUFF64X2    $0x44, Z16, Z14, Z2
+	VSHUFF64X2    $0xee, Z16, Z14, Z14
+	VADDPD        Z14, Z2, Z14
+	VSHUFF64X2    $0x44, Z25, Z18, Z2
+	VSHUFF64X2    $0xee, Z25, Z18, Z18
+	VADDPD        Z18, Z2, Z18
+	VSHUFF64X2    $0x88, Z18, Z14, Z2
+	VSHUFF64X2    $0xdd, Z18, Z14, Z14
+	VADDPD        Z14, Z2, Z14
+	VMOVUPS       Z15, 256(R11)
+	VCVTPS2PD     256(R11), Z15
+	VCVTPS2PD     288(R11), Z2
+	VADDPD        Z2, Z15, Z15
+	VMOVUPS       Z17, 320(R11)
+	VCVTPS2PD     320(R11), Z17
+	VCVTPS2PD     352(R11), Z2
+	VADDPD        Z2, Z17, Z17
+	VMOVUPS       Z19, 384(R11)
+	VCVTPS2PD     384(R11), Z19
+	VCVTPS2PD     416(R11), Z2
+	VADDPD        Z2, Z19, Z19
+	VPXORD        Z26, Z26, Z26
+	VSHUFF64X2    $0x44, Z17, Z15, Z2
+	VSHUFF64X2    $0xee, Z17, Z15, Z15
+	VADDPD        Z15, Z2, Z15
+	VSHUFF64X2    $0x44, Z26, Z19, Z2
+	VSHUFF64X2    $0xee, Z26, Z19, Z19
+	VADDPD        Z19, Z2, Z19
+	VSHUFF64X2    $0x88, Z19, Z15, Z2
+	VSHUFF64X2    $0xdd, Z19, Z15, Z15
+	VADDPD        Z15, Z2, Z15
+	VUNPCKLPD     Z15, Z14, Z2
+	VUNPCKHPD     Z15, Z14, Z14
+	VADDPD        Z14, Z2, Z2
+	VMOVUPD       X2, (R12)
+	LEAQ          (R12)(SI*2), R12
+	VEXTRACTF64X2 $0x01, Z2, (R12)
+	LEAQ          (R12)(SI*2), R12
+	VEXTRACTF64X2 $0x02, Z2, (R12)
+	ADDQ          $0x10, AX
+	ADDQ          $0x08, CX
+	DECQ          R10
+	JNZ           channels
+	VZEROUPPER
+	RET
+
+// func trapezoid4x2AVX512(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·trapezoid4x2AVX512(SB), NOSPLIT, $576-72
+	MOVQ         sums+0(FP), AX
+	MOVQ         in+24(FP), CX
+	VBROADCASTSS high+16(FP), Z0
+	VBROADCASTSS low+20(FP), Z1
+	MOVQ         states+48(FP), BX
+	MOVQ         pitch+56(FP), SI
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), DX
+	SHLQ         $0x02, SI
+	MOVQ         h+8(FP), DI
+	MOVQ         k+32(FP), R8
+	MOVQ         q+40(FP), R9
+	LEAQ         (R8)(BX*4), R10
+	MOVQ         rounds+64(FP), R11
+	LEAQ         (SP), R12
+	ADDQ         $0x3f, R12
+	ANDQ         $-64, R12
+
+channels:
+	MOVQ         CX, R13
+	VBROADCASTSS (R13), Z2
+	VBROADCASTSS 4(R13), Z3
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z4
+	VBROADCASTSS 4(R13), Z5
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z6
+	VBROADCASTSS 4(R13), Z7
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z8
+	VBROADCASTSS 4(R13), Z9
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z10
+	VBROADCASTSS 4(R13), Z11
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z12
+	VBROADCASTSS 4(R13), Z13
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z14
+	VBROADCASTSS 4(R13), Z15
+	ADDQ         SI, R13
+	VBROADCASTSS (R13), Z16
+	VBROADCASTSS 4(R13), Z17
+	ADDQ         SI, R13
 	VPXORD       Z18, Z18, Z18
 	VPXORD       Z19, Z19, Z19
 	VPXORD       Z20, Z20, Z20
@@ -6454,141 +6455,125 @@ channels:
 	VPXORD       Z23, Z23, Z23
 	VPXORD       Z24, Z24, Z24
 	VPXORD       Z25, Z25, Z25
-	MOVQ         DX, R12
+	MOVQ         BX, R13
 
 states0:
 	VMOVUPS       (DI), Z26
-	VMULPS        Z1, Z26, Z27
-	VMOVUPS       (DI)(DX*1), Z28
-	VMULPS        Z1, Z28, Z29
+	VMULPS        Z1, Z26, Z28
+	VMOVUPS       (DI)(BX*1), Z27
+	VMULPS        Z1, Z27, Z29
 	VMOVUPS       (R8), Z30
-	VFMADD231PS   Z30, Z2, Z27
+	VFMADD231PS   Z30, Z2, Z28
 	VFMADD231PS   Z30, Z3, Z29
-	VFMADD213PS   Z27, Z0, Z26
-	VFMADD213PS   Z29, Z0, Z28
-	VMOVUPS       (R8)(DX*1), Z27
-	VFMADD231PS   Z27, Z4, Z26
-	VFMADD231PS   Z27, Z5, Z28
-	VMOVUPS       (R8)(DX*2), Z27
-	VFMADD231PS   Z27, Z6, Z26
-	VFMADD231PS   Z27, Z7, Z28
-	VMOVUPS       (R8)(BX*1), Z27
-	VFMADD231PS   Z27, Z8, Z26
-	VFMADD231PS   Z27, Z9, Z28
-	VMOVUPS       (R9), Z27
-	VFMADD231PS   Z27, Z10, Z26
-	VFMADD231PS   Z27, Z11, Z28
-	VMOVUPS       (R9)(DX*1), Z27
-	VFMADD231PS   Z27, Z12, Z26
-	VFMADD231PS   Z27, Z13, Z28
-	VMOVUPS       (R9)(DX*2), Z27
-	VFMADD231PS   Z27, Z14, Z26
-	VFMADD231PS   Z27, Z15, Z28
-	VMOVUPS       (R9)(BX*1), Z27
-	VFMADD231PS   Z27, Z16, Z26
-	VFMADD231PS   Z27, Z17, Z28
+	VFMADD213PS   Z28, Z0, Z26
+	VFMADD213PS   Z29, Z0, Z27
+	VMOVUPS       (R8)(BX*1), Z28
+	VFMADD231PS   Z28, Z4, Z26
+	VFMADD231PS   Z28, Z5, Z27
+	VMOVUPS       (R8)(BX*2), Z28
+	VFMADD231PS   Z28, Z6, Z26
+	VFMADD231PS   Z28, Z7, Z27
+	VMOVUPS       (R8)(DX*1), Z28
+	VFMADD231PS   Z28, Z8, Z26
+	VFMADD231PS   Z28, Z9, Z27
+	VMOVUPS       (R10), Z28
+	VFMADD231PS   Z28, Z10, Z26
+	VFMADD231PS   Z28, Z11, Z27
+	VMOVUPS       (R10)(BX*1), Z28
+	VFMADD231PS   Z28, Z12, Z26
+	VFMADD231PS   Z28, Z13, Z27
+	VMOVUPS       (R10)(BX*2), Z28
+	VFMADD231PS   Z28, Z14, Z26
+	VFMADD231PS   Z28, Z15, Z27
+	VMOVUPS       (R10)(DX*1), Z28
+	VFMADD231PS   Z28, Z16, Z26
+	VFMADD231PS   Z28, Z17, Z27
 	VMOVUPS       Z26, (DI)
-	VMOVUPS       Z28, (DI)(DX*1)
-	VMOVUPS       (R10), Z27
-	VFMADD231PS   Z27, Z26, Z18
-	VFMADD231PS   Z27, Z28, Z19
-	VMOVUPS       (R10)(DX*1), Z27
-	VFMADD231PS   Z27, Z26, Z20
-	VFMADD231PS   Z27, Z28, Z21
-	VMOVUPS       (R10)(DX*2), Z27
-	VFMADD231PS   Z27, Z26, Z22
-	VFMADD231PS   Z27, Z28, Z23
-	VMOVUPS       (R10)(BX*1), Z27
-	VFMADD231PS   Z27, Z26, Z24
-	VFMADD231PS   Z27, Z28, Z25
+	VMOVUPS       Z27, (DI)(BX*1)
+	VMOVUPS       (R9), Z28
+	VFMADD231PS   Z28, Z26, Z18
+	VFMADD231PS   Z28, Z27, Z19
+	VMOVUPS       (R9)(BX*1), Z28
+	VFMADD231PS   Z28, Z26, Z20
+	VFMADD231PS   Z28, Z27, Z21
+	VMOVUPS       (R9)(BX*2), Z28
+	VFMADD231PS   Z28, Z26, Z22
+	VFMADD231PS   Z28, Z27, Z23
+	VMOVUPS       (R9)(DX*1), Z28
+	VFMADD231PS   Z28, Z26, Z24
+	VFMADD231PS   Z28, Z27, Z25
 	ADDQ          $0x40, DI
 	ADDQ          $0x40, R8
-	ADDQ          $0x40, R9
 	ADDQ          $0x40, R10
-	SUBQ          $0x40, R12
+	ADDQ          $0x40, R9
+	SUBQ          $0x40, R13
 	JNZ           states0
-	SUBQ          DX, DI
-	SUBQ          DX, R8
-	SUBQ          DX, R9
-	SUBQ          DX, R10
-	LEAQ          (DI)(DX*2), DI
-	MOVQ          AX, R12
-	VEXTRACTF32X8 $0x01, Z18, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y18, Z18
+	SUBQ          BX, DI
+	SUBQ          BX, R8
+	SUBQ          BX, R10
+	SUBQ          BX, R9
+	LEAQ          (DI)(BX*2), DI
+	MOVQ          AX, R13
+	VMOVUPS       Z18, (R12)
+	VCVTPS2PD     (R12), Z18
+	VCVTPS2PD     32(R12), Z2
 	VADDPD        Z2, Z18, Z18
-	VEXTRACTF32X8 $0x01, Z19, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y19, Z19
-	VADDPD        Z2, Z19, Z19
-	VSHUFF64X2    $0x44, Z19, Z18, Z2
-	VSHUFF64X2    $0xee, Z19, Z18, Z18
-	VADDPD        Z18, Z2, Z18
-	VSHUFF64X2    $0xb1, Z18, Z18, Z2
-	VADDPD        Z18, Z2, Z18
-	VPERMILPD     $0x55, Z18, Z2
-	VADDPD        Z18, Z2, Z18
-	VMOVSD        X18, (R12)
-	VEXTRACTF64X4 $0x01, Z18, Y2
-	VMOVSD        X2, 8(R12)
-	LEAQ          (R12)(SI*2), R12
-	VEXTRACTF32X8 $0x01, Z20, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y20, Z20
+	VMOVUPS       Z20, 64(R12)
+	VCVTPS2PD     64(R12), Z20
+	VCVTPS2PD     96(R12), Z2
 	VADDPD        Z2, Z20, Z20
-	VEXTRACTF32X8 $0x01, Z21, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z2, Z21, Z21
-	VSHUFF64X2    $0x44, Z21, Z20, Z2
-	VSHUFF64X2    $0xee, Z21, Z20, Z20
-	VADDPD        Z20, Z2, Z20
-	VSHUFF64X2    $0xb1, Z20, Z20, Z2
-	VADDPD        Z20, Z2, Z20
-	VPERMILPD     $0x55, Z20, Z2
-	VADDPD        Z20, Z2, Z20
-	VMOVSD        X20, (R12)
-	VEXTRACTF64X4 $0x01, Z20, Y2
-	VMOVSD        X2, 8(R12)
-	LEAQ          (R12)(SI*2), R12
-	VEXTRACTF32X8 $0x01, Z22, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y22, Z22
+	VMOVUPS       Z22, 128(R12)
+	VCVTPS2PD     128(R12), Z22
+	VCVTPS2PD     160(R12), Z2
 	VADDPD        Z2, Z22, Z22
-	VEXTRACTF32X8 $0x01, Z23, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y23, Z23
-	VADDPD        Z2, Z23, Z23
-	VSHUFF64X2    $0x44, Z23, Z22, Z2
-	VSHUFF64X2    $0xee, Z23, Z22, Z22
-	VADDPD        Z22, Z2, Z22
-	VSHUFF64X2    $0xb1, Z22, Z22, Z2
-	VADDPD        Z22, Z2, Z22
-	VPERMILPD     $0x55, Z22, Z2
-	VADDPD        Z22, Z2, Z22
-	VMOVSD        X22, (R12)
-	VEXTRACTF64X4 $0x01, Z22, Y2
-	VMOVSD        X2, 8(R12)
-	LEAQ          (R12)(SI*2), R12
-	VEXTRACTF32X8 $0x01, Z24, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y24, Z24
+	VMOVUPS       Z24, 192(R12)
+	VCVTPS2PD     192(R12), Z24
+	VCVTPS2PD     224(R12), Z2
 	VADDPD        Z2, Z24, Z24
-	VEXTRACTF32X8 $0x01, Z25, Y2
-	VCVTPS2PD     Y2, Z2
-	VCVTPS2PD     Y25, Z25
+	VSHUFF64X2    $0x44, Z20, Z18, Z2
+	VSHUFF64X2    $0xee, Z20, Z18, Z18
+	VADDPD        Z18, Z2, Z18
+	VSHUFF64X2    $0x44, Z24, Z22, Z2
+	VSHUFF64X2    $0xee, Z24, Z22, Z22
+	VADDPD        Z22, Z2, Z22
+	VSHUFF64X2    $0x88, Z22, Z18, Z2
+	VSHUFF64X2    $0xdd, Z22, Z18, Z18
+	VADDPD        Z18, Z2, Z18
+	VMOVUPS       Z19, 256(R12)
+	VCVTPS2PD     256(R12), Z19
+	VCVTPS2PD     288(R12), Z2
+	VADDPD        Z2, Z19, Z19
+	VMOVUPS       Z21, 320(R12)
+	VCVTPS2PD     320(R12), Z21
+	VCVTPS2PD     352(R12), Z2
+	VADDPD        Z2, Z21, Z21
+	VMOVUPS       Z23, 384(R12)
+	VCVTPS2PD     384(R12), Z23
+	VCVTPS2PD     416(R12), Z2
+	VADDPD        Z2, Z23, Z23
+	VMOVUPS       Z25, 448(R12)
+	VCVTPS2PD     448(R12), Z25
+	VCVTPS2PD     480(R12), Z2
 	VADDPD        Z2, Z25, Z25
-	VSHUFF64X2    $0x44, Z25, Z24, Z2
-	VSHUFF64X2    $0xee, Z25, Z24, Z24
-	VADDPD        Z24, Z2, Z24
-	VSHUFF64X2    $0xb1, Z24, Z24, Z2
-	VADDPD        Z24, Z2, Z24
-	VPERMILPD     $0x55, Z24, Z2
-	VADDPD        Z24, Z2, Z24
-	VMOVSD        X24, (R12)
-	VEXTRACTF64X4 $0x01, Z24, Y2
-	VMOVSD        X2, 8(R12)
-	LEAQ          (R12)(SI*2), R12
+	VSHUFF64X2    $0x44, Z21, Z19, Z2
+	VSHUFF64X2    $0xee, Z21, Z19, Z19
+	VADDPD        Z19, Z2, Z19
+	VSHUFF64X2    $0x44, Z25, Z23, Z2
+	VSHUFF64X2    $0xee, Z25, Z23, Z23
+	VADDPD        Z23, Z2, Z23
+	VSHUFF64X2    $0x88, Z23, Z19, Z2
+	VSHUFF64X2    $0xdd, Z23, Z19, Z19
+	VADDPD        Z19, Z2, Z19
+	VUNPCKLPD     Z19, Z18, Z2
+	VUNPCKHPD     Z19, Z18, Z18
+	VADDPD        Z18, Z2, Z2
+	VMOVUPD       X2, (R13)
+	LEAQ          (R13)(SI*2), R13
+	VEXTRACTF64X2 $0x01, Z2, (R13)
+	LEAQ          (R13)(SI*2), R13
+	VEXTRACTF64X2 $0x02, Z2, (R13)
+	LEAQ          (R13)(SI*2), R13
+	VEXTRACTF64X2 $0x03, Z2, (R13)
 	ADDQ          $0x10, AX
 	ADDQ          $0x08, CX
 	DECQ          R11

@@ -221,6 +221,41 @@ func testMatMul(t *testing.T, pool *parallel.Pool, rng *rand.Rand, dt tensor.DTy
 	}
 }
 
+// TestInfiniteScales multiplies blocks of one byte repeated, so that not every sum has both infinities, in which infinity stands at
+// one place after the other.
+func TestInfiniteScales(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		pool := parallel.NewPool(2)
+		defer pool.Close()
+		rng := rand.New(rand.NewPCG(7, 8))
+		for _, dt := range tensor.Floats() {
+			if !dt.Quantized() {
+				continue
+			}
+			elems, size := dt.Block()
+			rows, cols := size/2*3, max(256, elems)
+			wt := tensor.Tensor{DType: dt, Shape: []int{rows, cols}, Data: randomBlocks(rng, dt, rows*cols)}
+			for r := range rows {
+				for i := range wt.Data[r*dt.Bytes(cols):][:size] {
+					wt.Data[r*dt.Bytes(cols)+i] = []byte{0x11, 0x5a, 0x77}[r%3]
+				}
+				binary.LittleEndian.PutUint16(wt.Data[r*dt.Bytes(cols)+r/3*2:], 0x7c00)
+			}
+			w, wide := NewMatrix(wt), tensor.Float32s(wt)
+			x, y := vectors(rng, cols, "normal"), make([]float32, rows)
+			for i := range x {
+				x[i] = max(x[i], -x[i])
+			}
+			MatMul(pool, y, &w, x, cols, 1)
+			for r, got := range y {
+				if want := dotByTheBook(wide[r*cols:][:cols], x); !sameFloat(got, want) {
+					t.Errorf("%v, row %d: %x, want %x", dt, r, got, want)
+				}
+			}
+		}
+	})
+}
+
 // TestWiden decodes every pattern of 16 bits, every scale of a block with every element, and blocks of random bits.
 func TestWiden(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
@@ -260,7 +295,7 @@ func sameWidened(t *testing.T, d tensor.DType, src []byte) {
 	t.Helper()
 	n := tensor.Tensor{DType: d, Data: src}.Elems()
 	got, want := make([]float32, n), make([]float32, n)
-	widen(got, d, src)
+	Widen(got, d, src)
 	tensor.WidenF32(want, d, src)
 	if !slices.EqualFunc(got, want, sameFloat) {
 		t.Fatalf("%v, %d elements from %#02x: differ", d, n, src[:2])

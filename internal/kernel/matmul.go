@@ -86,10 +86,10 @@ type product struct {
 	Product
 	few     bool // for so few tokens that reading the weights is the work
 	pieces  int
-	rows    int // of the matrix in a piece
 	threads int
 
-	// When there are many tokens: blocks of them, in each of which all rows come.
+	// When there are many tokens: rows of the matrix in a piece, and blocks of tokens, in each of which all rows come.
+	rows            int
 	block, perBlock int
 	padded          []float32 // x with rows at a better distance
 }
@@ -100,8 +100,10 @@ func (m *product) divide(threads int) int {
 	w := m.W
 	m.threads, m.few = threads, m.Tokens <= w.few()
 	if m.few {
-		m.rows = max(4, (min(sliceBytes/w.rowBytes, w.Rows/(2*threads))+3)&^3)
-		m.pieces = (w.Rows + m.rows - 1) / m.rows
+		quads := m.quads()
+		each := max(1, min(sliceBytes/(4*w.rowBytes), quads/(2*threads)))
+		m.pieces = (quads + each - 1) / each
+		m.pieces = min((m.pieces+threads-1)/threads*threads, quads) // as many for each thread
 		return m.pieces
 	}
 	atOnce := TokensAtOnce()
@@ -124,8 +126,7 @@ func (m *product) piece(i int) {
 		m.tile(i)
 		return
 	}
-	lo := i * m.rows
-	hi := min(lo+m.rows, m.W.Rows)
+	lo, hi := m.begin(i), m.begin(i+1)
 	for t := range m.Tokens {
 		m.W.mulVec(m.Y[t*m.YStride+lo:t*m.YStride+hi], m.X[t*m.XStride:][:m.W.Cols], lo)
 	}
@@ -133,6 +134,12 @@ func (m *product) piece(i int) {
 
 // aligned reports whether v begins with a line of the cache. If not, every load of a wide register takes two.
 func aligned(v []float32) bool { return uintptr(unsafe.Pointer(unsafe.SliceData(v)))%cacheLine == 0 }
+
+// quads are the rows by fours, which are multiplied together.
+func (m *product) quads() int { return (m.W.Rows + 3) / 4 }
+
+// begin is the first row of piece i for a few tokens. Pieces differ by four rows at most.
+func (m *product) begin(i int) int { return min(i*m.quads()/m.pieces*4, m.W.Rows) }
 
 // padRows replaces x by a copy whose rows are aligned and do not fall on each other in a cache.
 func (m *product) padRows() {

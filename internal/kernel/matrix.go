@@ -9,6 +9,7 @@ type Matrix struct {
 	dtype    tensor.DType
 	data     []byte        // if they are F32, in the byte order of this machine and aligned
 	coding   tensor.Coding // in place of data, if they are coded; else nil
+	streams  *streamRows   // beside coding, if rows can be multiplied as they are stored
 	rowBytes int           // that are stored for a row
 }
 
@@ -18,6 +19,7 @@ func NewMatrix(t tensor.Tensor) Matrix {
 	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, data: t.Data, coding: t.Coding}
 	if m.coding != nil { // whatever the dtype of what it gives, it has no rows of that
 		m.dtype, m.rowBytes = tensor.Coded, m.Cols // about: most codings have 4 to 8 bits
+		m.streams = rowsOf(m.coding, m.Cols)
 		return m
 	}
 	if t.DType == tensor.F32 || t.DType == tensor.F64 {
@@ -40,7 +42,7 @@ func (m *Matrix) widen(dst []float32, lo, hi int) {
 	case m.dtype == tensor.F32:
 		copy(dst, floats(m.rows(lo, hi)))
 	default:
-		widen(dst, m.dtype, m.rows(lo, hi))
+		Widen(dst, m.dtype, m.rows(lo, hi))
 	}
 }
 
@@ -54,17 +56,41 @@ func (m *Matrix) rows(lo, hi int) []byte {
 
 // mulVec sets y to the product of the rows from lo on, len(y) of them, with x.
 func (m *Matrix) mulVec(y, x []float32, lo int) {
-	if m.Cols%lanes != 0 || m.coding != nil {
+	switch {
+	case m.Cols%lanes != 0:
 		m.mulVecPadded(y, x, lo)
+	case m.coding != nil:
+		done := m.mulVecStreams(y, x, lo)
+		m.mulVecCoded(y[done:], x, lo+done)
+	default:
+		mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.rowBytes)
+	}
+}
+
+// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows.
+const codedFloats = 1 << 12
+
+// mulVecCoded is mulVec for rows that are coded.
+func (m *Matrix) mulVecCoded(y, x []float32, lo int) {
+	if len(y) == 0 {
 		return
 	}
-	mulRows(&cpu.formats[m.dtype], y, m.rows(lo, lo+len(y)), x, m.rowBytes)
+	each := max(4, codedFloats/m.Cols&^3)
+	rows := buffer(min(each, len(y)) * m.Cols)
+	defer buffers.Put(rows)
+	for len(y) > 0 {
+		n := min(len(y), each)
+		part := (*rows)[:n*m.Cols]
+		m.widen(part, lo, lo+n)
+		mulFloats(y[:n], part, x)
+		y, lo = y[n:], lo+n
+	}
 }
 
 // paddedRows is how many rows mulVecPadded copies at a time.
 const paddedRows = 32
 
-// mulVecPadded is mulVec for rows that are coded or whose length is not a multiple of lanes, by copies that end in zeros.
+// mulVecPadded is mulVec for rows whose length is not a multiple of lanes, by copies that end in zeros.
 func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	cols := roundUp(m.Cols)
 	v, rows := padColumns(x, m.Cols, m.Cols, cols, 1), buffer(paddedRows*cols)

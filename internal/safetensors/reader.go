@@ -15,7 +15,8 @@ import (
 
 // File is a parsed safetensors file. Its tensors are views of the file's bytes.
 type File struct {
-	mapped   *mmap.File // nil when parsed from memory
+	mmap.Optional // none if it was parsed from memory
+
 	tensors  []tensor.Tensor
 	index    map[string]int // into tensors
 	metadata map[string]string
@@ -47,7 +48,7 @@ func open(path string, lenient bool) (_ *File, passed []error, _ error) {
 		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, nil, err
 	}
-	f.mapped = m
+	f.Optional = mmap.Mapped(m)
 	return f, passed, nil
 }
 
@@ -196,34 +197,3 @@ func (f *File) Tensor(name string) (tensor.Tensor, bool) {
 
 // Metadata returns a copy of the header's __metadata__, nil when there is none.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
-
-// Paths returns the path of the file that was opened; none after Parse.
-func (f *File) Paths() []string {
-	if f.mapped == nil {
-		return nil
-	}
-	return []string{f.mapped.Path()}
-}
-
-// ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
-func (f *File) ReadAhead() {
-	if f.mapped != nil {
-		f.mapped.ReadAhead()
-	}
-}
-
-// Changed reports whether the file was truncated, rewritten or replaced since Open, as mmap.File.Changed.
-func (f *File) Changed() error {
-	if f.mapped == nil {
-		return nil
-	}
-	return f.mapped.Changed()
-}
-
-// Close releases the mapping; the tensors must not be used afterwards. It does nothing after Parse.
-func (f *File) Close() error {
-	if f.mapped == nil {
-		return nil
-	}
-	return f.mapped.Close()
-}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -26,18 +27,18 @@ const statePart = "weight.quant_state.bitsandbytes__"
 // fourBits are the codes of a weight, and what its blocks are multiplied by.
 type fourBits struct {
 	stored
-	name         string
-	codes        []byte
-	values       [16]float32
-	block, count int
-	absmax       numbers
-	nested       *nestedScales // nil: absmax are numbers
+	name   string
+	codes  []byte
+	levels *kernel.Codes
+	block  int
+	absmax numbers
+	nested *nestedScales // nil: absmax are numbers
 }
 
 // nestedScales are scales of scales.
 type nestedScales struct {
 	codes  []byte
-	values numbers // [256]
+	values [256]float32
 	absmax numbers
 	block  int
 	offset float32
@@ -64,7 +65,7 @@ func newBnb4(m *module) (tensor.Coding, []int, error) {
 	if len(codes.Data) != (count+1)/2 { // in whatever dtype
 		return nil, nil, m.bad(partWeight, "found %s, expected %d for the shape %s of its quant_state", badfile.Count(len(codes.Data), "byte"), (count+1)/2, badfile.Shape(shape))
 	}
-	c := &fourBits{name: strings.ToUpper(part[len(statePart):]), codes: codes.Data, count: count,
+	c := &fourBits{name: strings.ToUpper(part[len(statePart):]), codes: codes.Data,
 		stored: m.bytes(partWeight, "weight.absmax", "weight.quant_map", "weight.nested_absmax", "weight.nested_quant_map")}
 	if c.block, _ = set.number("blocksize"); c.block < 1 {
 		return nil, nil, m.bad(part, "does not state a blocksize of 1 or more")
@@ -73,9 +74,9 @@ func newBnb4(m *module) (tensor.Coding, []int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range c.values {
-		c.values[i] = values.at(i)
-	}
+	var levels [16]float32
+	values.fill(levels[:], 0)
+	c.levels = kernel.Levels(&levels, true)
 	blocks := (count-1)/c.block + 1
 	if m.has("weight.absmax", tensor.U8) {
 		c.nested, err = newNested(m, part, set, blocks)
@@ -113,29 +114,44 @@ func newNested(m *module, part string, set settings, blocks int) (*nestedScales,
 			return nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + name), Detail: "missing, and absmax are codes"}
 		}
 	}
-	if n.values, err = m.numbers("weight.nested_quant_map", []tensor.DType{tensor.F32}, []int{256}); err != nil {
+	values, err := m.numbers("weight.nested_quant_map", []tensor.DType{tensor.F32}, []int{256})
+	if err != nil {
 		return nil, err
 	}
+	values.fill(n.values[:], 0)
 	n.absmax, err = m.numbers("weight.nested_absmax", scaleTypes, []int{(blocks-1)/n.block + 1})
 	return n, err
 }
 
-func (n *nestedScales) at(i int) float32 {
-	return float32(n.values.at(int(n.codes[i]))*n.absmax.at(i/n.block)) + n.offset
+// fill sets dst to the scales from number first on.
+func (n *nestedScales) fill(dst []float32, first int) {
+	for len(dst) > 0 {
+		part := dst[:min(len(dst), n.block-first%n.block)]
+		absmax := n.absmax.at(first / n.block)
+		for i, code := range n.codes[first:][:len(part)] {
+			part[i] = float32(n.values[code]*absmax) + n.offset
+		}
+		dst, first = dst[len(part):], first+len(part)
+	}
 }
 
 func (c *fourBits) String() string { return c.name }
 
-func (c *fourBits) Widen(dst []float32, first int) {
-	runs(dst, first, c.count, c.block, func(dst []float32, _, at int) {
-		var s float32
-		if c.nested != nil {
-			s = c.nested.at(at / c.block)
-		} else {
-			s = c.absmax.at(at / c.block)
-		}
-		lookUp(dst, &c.values, c.codes, at, 4, s)
-	})
+// Widen implements tensor.Coding.
+func (c *fourBits) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *fourBits) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.levels, Data: c.codes, Group: c.block}
+}
+
+// Groups implements kernel.Streams.
+func (c *fourBits) Groups(scales, _, _ []float32, first int) {
+	if c.nested != nil {
+		c.nested.fill(scales, first/c.block)
+		return
+	}
+	c.absmax.fill(scales, first/c.block)
 }
 
 // The 8-bit weights of bitsandbytes, LLM.int8 (functional.py, int8_vectorwise_dequant): w = (code·SCB)·(1/127), SCB that of a
@@ -155,28 +171,23 @@ var bnb8 = scheme{
 				}
 			}
 		}
-		c := &int8Rows{stored: m.bytes(partWeight, "SCB"), codes: codes.Data, cols: codes.Shape[1]}
-		c.scales, err = m.numbers("SCB", scaleTypes, []int{codes.Shape[0]})
+		c := &int8Rows{scaled{name: "INT8", kind: kernel.Int8, codes: codes.Data, group: codes.Shape[1], stored: m.bytes(partWeight, "SCB")}}
+		c.rows.scales, err = m.numbers("SCB", scaleTypes, []int{codes.Shape[0]})
 		return c, codes.Shape, err
 	},
 }
 
-// int8Rows are codes with a scale for each row.
-type int8Rows struct {
-	stored
-	codes  []byte
-	scales numbers
-	cols   int
-}
+// int8Rows are codes with a scale for each row, and one more factor.
+type int8Rows struct{ rows scaled }
 
-func (c *int8Rows) String() string { return "INT8" }
+func (c *int8Rows) String() string { return c.rows.String() }
 
+// Parts implements tensor.Coding.
+func (c *int8Rows) Parts() [][]byte { return c.rows.Parts() }
+
+// Widen implements tensor.Coding.
 func (c *int8Rows) Widen(dst []float32, first int) {
 	const unit = float32(0.007874015718698502) // as bitsandbytes writes 1/127
-	runs(dst, first, c.cols, c.cols, func(dst []float32, row, col int) {
-		s := c.scales.at(row)
-		for i, code := range c.codes[row*c.cols+col:][:len(dst)] {
-			dst[i] = float32(int8s[code]*s) * unit
-		}
-	})
+	c.rows.Widen(dst, first)
+	kernel.Times(dst, unit)
 }

@@ -3,12 +3,28 @@ package scheme
 import (
 	"encoding/binary"
 	"math"
+	"slices"
+	"sync"
 
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
 // most is how many codes are unpacked at a time.
 const most = 256
+
+// room is what widening needs beside its result. It is kept from one piece of work to the next.
+type room struct {
+	scales, zeros     [kernel.MostGroups]float32 // of as many codes as are widened at a time
+	streams           [tileRows][tileBytes]byte
+	scalesOf, zerosOf []float32 // of all groups of a row
+}
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+func newRoom() *room { return rooms.Get().(*room) }
+
+func (r *room) free() { rooms.Put(r) }
 
 // runs calls do for the parts of dst, which begins with element first of rows of cols elements: each part lies in one group of
 // one row, begins at column col and has at most as many elements as are unpacked at a time.
@@ -64,6 +80,23 @@ func lookUp(dst []float32, values *[16]float32, src []byte, first int, shift uin
 	}
 }
 
+// allGroups makes room for the scales and zero points of so many groups.
+func (r *room) allGroups(n int) (scales, zeros []float32) {
+	r.scalesOf, r.zerosOf = slices.Grow(r.scalesOf[:0], n)[:n], slices.Grow(r.zerosOf[:0], n)[:n]
+	return r.scalesOf, r.zerosOf
+}
+
+// byIndex sets dst to the elements from number first on of a stream of integers, each of the group that index says: of those that
+// there was made room for.
+func (r *room) byIndex(dst []float32, kind *kernel.Codes, src []byte, first int, index []byte) {
+	r.scales[0] = 1
+	kind.Widen(dst, src, first, kernel.Groups{Size: len(dst), Scales: r.scales[:1]})
+	for i, code := range dst {
+		g := binary.LittleEndian.Uint32(index[4*i:])
+		dst[i] = (code - r.zerosOf[g]) * r.scalesOf[g]
+	}
+}
+
 // code returns code number i of a stream of codes, of up to 8 bits each, low bits first.
 func code(src []byte, i, bits int) uint32 {
 	at := i * bits
@@ -104,31 +137,33 @@ func (n numbers) at(i int) float32 {
 	case tensor.F8_E4M3:
 		return e4m3[n.data[i]]
 	case tensor.U8:
-		return e8m0(n.data[i])
+		return powers[n.data[i]]
 	}
 	panic("scheme: numbers of dtype " + n.dtype.String())
 }
 
-// e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
-var e4m3 = func() (values [256]float32) {
-	for b := range values {
-		fraction, exponent := float64(float64(b&7)/8), b>>3&15
-		if exponent == 0 {
-			exponent = 1
-		} else {
-			fraction++
-		}
-		v := float32(math.Ldexp(fraction, exponent-7))
-		if b&0x7f == 0x7f {
-			v = float32(math.NaN())
-		}
-		if b >= 0x80 {
-			v = float32(math.Copysign(float64(v), -1))
-		}
-		values[b] = v
+// fill sets dst to the numbers from number first on.
+func (n numbers) fill(dst []float32, first int) {
+	if n.dtype.Float() {
+		kernel.Widen(dst, n.dtype, n.data[n.dtype.Bytes(first):n.dtype.Bytes(first+len(dst))])
+		return
 	}
-	return values
-}()
+	table := &powers
+	if n.dtype == tensor.F8_E4M3 {
+		table = &e4m3
+	}
+	lookUpBytes(dst, table, n.data[first:])
+}
+
+// lookUpBytes sets dst to the values of bytes.
+func lookUpBytes(dst []float32, values *[256]float32, bytes []byte) {
+	for i, b := range bytes[:len(dst)] {
+		dst[i] = values[b]
+	}
+}
+
+// e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
+var e4m3 = tableOf(kernel.E4M3.Value)
 
 // int8s are the values of signed bytes.
 var int8s = func() (values [256]float32) {
@@ -138,12 +173,19 @@ var int8s = func() (values [256]float32) {
 	return values
 }()
 
-// e8m0 returns 2^(b-127); 255 is NaN.
-func e8m0(b byte) float32 {
+// powers are 2^(b-127); 255 is NaN.
+var powers = tableOf(func(b byte) float32 {
 	if b == 255 {
 		return float32(math.NaN())
 	}
 	return float32(math.Ldexp(1, int(b)-127))
+})
+
+func tableOf(value func(b byte) float32) (values [256]float32) {
+	for b := range values {
+		values[b] = value(byte(b))
+	}
+	return values
 }
 
 // e2m1 are the values of 4-bit floats. Code 8 is -0 here; negative zero does not exist in GGUF and in ModelOpt.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -34,7 +35,7 @@ var awq = scheme{
 			return nil, nil, err
 		}
 		c := &byColumns{codes: codes.Data, rows: 8 * codes.Shape[1], cols: codes.Shape[0], bits: 4, name: "AWQ-4", stored: m.bytes("qweight", "qzeros", "scales")}
-		c.code, c.zero = c.inWord, c.zeroInWord
+		c.kind, c.inWords = kernel.Integers(4), true
 		return c, []int{c.rows, c.cols}, c.groups(m, codes.Shape[1])
 	},
 }
@@ -58,7 +59,6 @@ func newGPTQ(m *module) (tensor.Coding, []int, error) {
 		return nil, nil, err
 	}
 	c := &byColumns{codes: codes.Data, rows: codes.Shape[1], less: 1, stored: m.bytes("qweight", "qzeros", "scales", "g_idx")}
-	c.code, c.zero = c.inColumn, c.zeroInRow
 	c.bits = 32 * zeros.Shape[1] / c.rows
 	if !slices.Contains([]int{2, 3, 4, 8}, c.bits) || 32*zeros.Shape[1]%c.rows != 0 || 32*codes.Shape[0]%c.bits != 0 {
 		return nil, nil, m.bad("qzeros", "found %s beside qweight %s, expected codes of 2, 3, 4 or 8 bits", badfile.Shape(zeros.Shape), badfile.Shape(codes.Shape))
@@ -67,13 +67,11 @@ func newGPTQ(m *module) (tensor.Coding, []int, error) {
 		c.less = 0
 	}
 	c.cols = 32 * codes.Shape[0] / c.bits
-	c.name = fmt.Sprintf("GPTQ-%d", c.bits)
+	c.name, c.kind = fmt.Sprintf("GPTQ-%d", c.bits), kernel.Integers(c.bits)
 	if err := c.groups(m, zeros.Shape[1]); err != nil {
 		return nil, nil, err
 	}
-	if m.has("g_idx") {
-		c.index, err = m.columnGroups("g_idx", c.cols, c.count)
-	}
+	c.index, err = m.columnGroups("g_idx", c.cols, c.count)
 	return c, []int{c.rows, c.cols}, err
 }
 
@@ -88,12 +86,21 @@ type byColumns struct {
 	count      int // of groups
 	scales     numbers
 	zeros      []byte
-	zeroWords  int                        // in a row
-	less       int32                      // what is stored is the zero point less this
-	index      []byte                     // the group of each column; nil: they are in order
-	code       func(row, col int) uint32  // of the weight
-	zero       func(row, group int) int32 // as it is stored
+	zeroWords  int    // in a row
+	less       int32  // what is stored is the zero point less this
+	index      []byte // the group of each column; nil: they are in order
+	kind       *kernel.Codes
+	inWords    bool // a word holds codes of eight rows, not of one
 }
+
+// The codes of a tile of a weight are brought to rows, which can be widened as others are. tileRows is how many of its rows have a
+// word in a line of 64 bytes of qweight.
+const (
+	tileRows  = 16
+	tileCols  = 512
+	tileStep  = 32
+	tileBytes = tileCols + 16 // in a row of codes of 8 bits, and what may be loaded beyond
+)
 
 // groups reads scales and zero points, of which a row has some words.
 func (c *byColumns) groups(m *module, words int) (err error) {
@@ -116,37 +123,118 @@ func (c *byColumns) groups(m *module, words int) (err error) {
 	return nil
 }
 
-func (c *byColumns) inColumn(row, col int) uint32 { return column(c.codes, c.rows, row, col, c.bits) }
+// inRows sets streams to the codes of some rows of the weight, from row on, each for n columns from number col on, which is a multiple
+// of tileStep.
+func (c *byColumns) inRows(streams [][tileBytes]byte, row, col, n int) {
+	if c.inWords {
+		c.wordsOfRows(streams, row, col, n)
+		return
+	}
+	from, end := col*c.bits/32, min(((col+n)*c.bits+31)/32, c.cols*c.bits/32)
+	for w := from; w < end; w++ {
+		words := c.codes[4*(w*c.rows+row):][:4*len(streams)]
+		for r := range streams {
+			copy(streams[r][4*(w-from):][:4], words[4*r:])
+		}
+	}
+}
 
-func (c *byColumns) zeroInRow(row, group int) int32 {
+// zero returns a zero point as it is stored.
+func (c *byColumns) zero(row, group int) int32 {
+	if c.inWords {
+		word := binary.LittleEndian.Uint32(c.zeros[4*(group*c.zeroWords+row/8):])
+		return int32(word >> (4 * awqOrder[row%8]) & 15)
+	}
 	return int32(code(c.zeros[4*c.zeroWords*group:][:4*c.zeroWords], row, c.bits))
 }
 
-func (c *byColumns) inWord(row, col int) uint32 {
-	word := binary.LittleEndian.Uint32(c.codes[4*(col*c.zeroWords+row/8):])
-	return word >> (4 * awqOrder[row%8]) & 15
+// wordsOfRows is inRows if words hold codes of eight rows of the weight.
+func (c *byColumns) wordsOfRows(streams [][tileBytes]byte, row, col, n int) {
+	for j := row / 8; 8*j < row+len(streams); j++ {
+		for at := 0; at < n; at += 8 {
+			var words [8]uint32 // of eight columns
+			for i := range min(8, n-at) {
+				words[i] = binary.LittleEndian.Uint32(c.codes[4*((col+at+i)*c.zeroWords+j):])
+			}
+			transpose(&words)
+			for i, order := range awqOrder {
+				if r := 8*j + i - row; r >= 0 && r < len(streams) {
+					binary.LittleEndian.PutUint32(streams[r][at/2:], words[order])
+				}
+			}
+		}
+	}
 }
 
-func (c *byColumns) zeroInWord(row, group int) int32 {
-	word := binary.LittleEndian.Uint32(c.zeros[4*(group*c.zeroWords+row/8):])
-	return int32(word >> (4 * awqOrder[row%8]) & 15)
+// transpose makes four bits number i of word j those number j of word i.
+func transpose(words *[8]uint32) {
+	swap := func(i, j int, shift uint, mask uint32) {
+		t := (words[i]>>shift ^ words[j]) & mask
+		words[i], words[j] = words[i]^t<<shift, words[j]^t
+	}
+	for i := range 4 {
+		swap(i, i+4, 16, 0xffff)
+	}
+	for _, i := range []int{0, 1, 4, 5} {
+		swap(i, i+2, 8, 0xff00ff)
+	}
+	for i := 0; i < 8; i += 2 {
+		swap(i, i+1, 4, 0xf0f0f0f)
+	}
 }
 
 func (c *byColumns) String() string { return c.name }
 
 func (c *byColumns) Widen(dst []float32, first int) {
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		if c.index == nil {
-			g := col / c.group
-			s, z := c.scales.at(g*c.rows+row), c.zero(row, g)+c.less
-			for i := range dst {
-				dst[i] = float32(int32(c.code(row, col+i))-z) * s
-			}
-			return
+	room := newRoom()
+	defer room.free()
+	for len(dst) > 0 {
+		row, col := first/c.cols, first%c.cols
+		rows, n := 1, min(len(dst), c.cols-col)
+		if n == c.cols {
+			rows = min(len(dst)/n, tileRows)
 		}
-		for i := range dst {
-			g := int(binary.LittleEndian.Uint32(c.index[4*(col+i):]))
-			dst[i] = float32(int32(c.code(row, col+i))-c.zero(row, g)-c.less) * c.scales.at(g*c.rows+row)
+		c.widenTile(dst[:rows*n], row, rows, col, room)
+		dst, first = dst[rows*n:], first+rows*n
+	}
+}
+
+// widenTile sets dst to columns of some rows, from row and col on.
+func (c *byColumns) widenTile(dst []float32, row, rows, col int, room *room) {
+	n := len(dst) / rows
+	for done := 0; done < n; {
+		at := col + done
+		skip := at % tileStep // columns of the streams before those that are wanted
+		part := min(tileCols-skip, n-done)
+		if c.group == 1 {
+			part = min(part, kernel.MostGroups)
 		}
-	})
+		c.inRows(room.streams[:rows], row, at-skip, skip+part)
+		for r := range rows {
+			c.widenRow(dst[r*n+done:][:part], room.streams[r][:], row+r, at, skip, room)
+		}
+		done += part
+	}
+}
+
+// widenRow sets dst to the columns of a row from number col on, the codes of which are in src from number first on.
+func (c *byColumns) widenRow(dst []float32, src []byte, row, col, first int, room *room) {
+	if c.index != nil {
+		scales, zeros := room.allGroups(c.count)
+		c.fill(scales, zeros, row, 0)
+		room.byIndex(dst, c.kind, src, first, c.index[4*col:])
+		return
+	}
+	count := (col+len(dst)-1)/c.group - col/c.group + 1
+	g := kernel.Groups{Size: c.group, Within: col % c.group, Scales: room.scales[:count], Zeros: room.zeros[:count]}
+	c.fill(g.Scales, g.Zeros, row, col/c.group)
+	c.kind.Widen(dst, src, first, g)
+}
+
+// fill sets scales and zeros to those of a row in the groups from number first on.
+func (c *byColumns) fill(scales, zeros []float32, row, first int) {
+	for i := range scales {
+		scales[i] = c.scales.at((first+i)*c.rows + row)
+		zeros[i] = float32(c.zero(row, first+i) + c.less)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -23,7 +24,7 @@ var mlx = scheme{
 type mlxMode struct {
 	bits, group int // 0: as the settings say
 	scales      []tensor.DType
-	values      []float32 // of the codes; nil: they are integers
+	floats      *kernel.Codes // nil: codes are integers
 }
 
 // mlxAffine is the usual mode.
@@ -31,9 +32,9 @@ const mlxAffine = "affine"
 
 var mlxModes = map[string]mlxMode{
 	mlxAffine: {scales: scaleTypes},
-	"mxfp4":   {4, 32, []tensor.DType{tensor.U8}, e2m1[:]},
-	"nvfp4":   {4, 16, []tensor.DType{tensor.U8}, e2m1[:]},
-	"mxfp8":   {8, 32, []tensor.DType{tensor.U8}, e4m3[:]},
+	"mxfp4":   {4, 32, []tensor.DType{tensor.U8}, e2m1Levels},
+	"nvfp4":   {4, 16, []tensor.DType{tensor.U8}, e2m1Levels},
+	"mxfp8":   {8, 32, []tensor.DType{tensor.U8}, kernel.E4M3},
 }
 
 // mlxGroups are the codes of a weight, and the scales of its groups.
@@ -42,11 +43,9 @@ type mlxGroups struct {
 	name           string
 	mode           string
 	codes          []byte
-	bits, rowBytes int
-	cols, group    int
-	perRow         int
+	kind           *kernel.Codes
+	bits, group    int
 	scales, biases numbers
-	values         []float32 // as in mlxMode
 }
 
 func newMLX(m *module) (tensor.Coding, []int, error) {
@@ -63,8 +62,8 @@ func newMLX(m *module) (tensor.Coding, []int, error) {
 		return nil, nil, m.cannot(partWeight, "is quantized in the mode %s of MLX, which is not known here", badfile.Quote(name))
 	}
 	words := codes.Shape[len(codes.Shape)-1]
-	c := &mlxGroups{stored: m.bytes(partWeight, "scales", "biases"), mode: name, codes: codes.Data, rowBytes: 4 * words, bits: mode.bits, group: mode.group, values: mode.values}
-	if mode.values == nil {
+	c := &mlxGroups{stored: m.bytes(partWeight, "scales", "biases"), mode: name, codes: codes.Data, bits: mode.bits, group: mode.group, kind: mode.floats}
+	if mode.floats == nil {
 		var stated [2]bool
 		c.bits, stated[0] = m.settings.number("bits")
 		c.group, stated[1] = m.settings.number("group_size")
@@ -75,17 +74,16 @@ func newMLX(m *module) (tensor.Coding, []int, error) {
 	if !slices.Contains(mlxBits, c.bits) || !slices.Contains([]int{16, 32, 64, 128}, c.group) || 32*words%c.bits != 0 || 32*words/c.bits%c.group != 0 {
 		return nil, nil, m.bad(partWeight, "found rows of %d words, which %d bits a weight and groups of %d do not divide", words, c.bits, c.group)
 	}
-	c.cols = 32 * words / c.bits
-	c.perRow = c.cols / c.group
-	c.name = fmt.Sprintf("MLX-%d", c.bits)
-	if mode.values != nil {
-		c.name = "MLX-" + name
+	cols := 32 * words / c.bits
+	c.name = "MLX-" + name
+	if mode.floats == nil {
+		c.name, c.kind = fmt.Sprintf("MLX-%d", c.bits), kernel.Integers(c.bits)
 	}
 	lead := codes.Shape[:len(codes.Shape)-1]
-	if err := c.readScales(m, mode, append(slices.Clone(lead), c.perRow)); err != nil {
+	if err := c.readScales(m, mode, append(slices.Clone(lead), cols/c.group)); err != nil {
 		return nil, nil, err
 	}
-	shape := append(slices.Clone(lead), c.cols)
+	shape := append(slices.Clone(lead), cols)
 	switch name {
 	case "mxfp4":
 		return &mlxBlocks{c, tensor.MXFP4}, shape, nil
@@ -103,7 +101,7 @@ func (c *mlxGroups) readScales(m *module, mode mlxMode, shape []int) (err error)
 	if c.mode == "nvfp4" {
 		c.scales.dtype = tensor.F8_E4M3
 	}
-	if mode.values != nil {
+	if mode.floats != nil {
 		return nil
 	}
 	if !m.has("biases") {
@@ -115,21 +113,18 @@ func (c *mlxGroups) readScales(m *module, mode mlxMode, shape []int) (err error)
 
 func (c *mlxGroups) String() string { return c.name }
 
-func (c *mlxGroups) Widen(dst []float32, first int) {
-	var codes [most]byte
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		unpack(codes[:len(dst)], c.codes[row*c.rowBytes:][:c.rowBytes], col, c.bits)
-		g := row*c.perRow + col/c.group
-		s := c.scales.at(g)
-		if c.values != nil {
-			for i, q := range codes[:len(dst)] {
-				dst[i] = c.values[q] * s
-			}
-			return
-		}
-		bias := c.biases.at(g)
-		for i, q := range codes[:len(dst)] {
-			dst[i] = float32(s*float32(q)) + bias
-		}
-	})
+// Widen implements tensor.Coding.
+func (c *mlxGroups) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *mlxGroups) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Biases: c.biases.data != nil}
+}
+
+// Groups implements kernel.Streams.
+func (c *mlxGroups) Groups(scales, _, biases []float32, first int) {
+	c.scales.fill(scales, first/c.group)
+	if biases != nil {
+		c.biases.fill(biases, first/c.group)
+	}
 }

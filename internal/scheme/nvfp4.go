@@ -3,6 +3,7 @@ package scheme
 import (
 	"fmt"
 
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -20,12 +21,7 @@ var nvfp4ModelOpt = scheme{
 		if m.has("pre_quant_scale") {
 			return nil, nil, m.cannot("pre_quant_scale", "scales the input of a product, which is not done here; use a checkpoint without it")
 		}
-		c, shape, err := newNVFP4(m, partWeight, "weight_scale_2")
-		if c == nil {
-			return nil, nil, err
-		}
-		c.values[8] = 0
-		return c, shape, err
+		return newNVFP4(m, partWeight, "weight_scale_2", false, nvfp4Levels)
 	},
 }
 
@@ -36,12 +32,7 @@ var nvfp4Compressed = scheme{
 		return m.has("weight_global_scale") || m.has("weight_packed", tensor.U8)
 	},
 	weight: func(m *module) (tensor.Coding, []int, error) {
-		c, shape, err := newNVFP4(m, "weight_packed", "weight_global_scale")
-		if c == nil {
-			return nil, nil, err
-		}
-		c.divides = true
-		return c, shape, err
+		return newNVFP4(m, "weight_packed", "weight_global_scale", true, e2m1Levels)
 	},
 }
 
@@ -50,12 +41,18 @@ type nvfp4 struct {
 	stored
 	codes, scales []byte
 	global        float32
-	divides       bool // scales are divided by global, not multiplied
-	cols          int
-	values        [16]float32
+	divides       bool         // scales are divided by global, not multiplied
+	wide          [256]float32 // what that makes of them
+	levels        *kernel.Codes
 }
 
-func newNVFP4(m *module, codesPart, globalPart string) (*nvfp4, []int, error) {
+// What E2M1 codes stand for, and in ModelOpt, which does not have -0.
+var (
+	e2m1Levels  = kernel.Levels(&e2m1, false)
+	nvfp4Levels = kernel.Levels(&[16]float32{0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6}, false)
+)
+
+func newNVFP4(m *module, codesPart, globalPart string, divides bool, levels *kernel.Codes) (tensor.Coding, []int, error) {
 	codes, err := m.codes(codesPart, 2, tensor.U8)
 	if err != nil {
 		return nil, nil, err
@@ -72,23 +69,31 @@ func newNVFP4(m *module, codesPart, globalPart string) (*nvfp4, []int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &nvfp4{stored: m.bytes(codesPart, "weight_scale", globalPart), codes: codes.Data, scales: scales.data,
-		global: global.at(0), cols: cols, values: e2m1}, []int{rows, cols}, nil
+	c := &nvfp4{stored: m.bytes(codesPart, "weight_scale", globalPart), codes: codes.Data, scales: scales.data,
+		global: global.at(0), divides: divides, levels: levels}
+	for b, s := range e4m3 {
+		if divides {
+			c.wide[b] = s / c.global
+		} else {
+			c.wide[b] = s * c.global
+		}
+	}
+	return c, []int{rows, cols}, nil
 }
 
 func (c *nvfp4) String() string { return "NVFP4" }
 
-func (c *nvfp4) Widen(dst []float32, first int) {
-	runs(dst, first, c.cols, nvfp4Group, func(dst []float32, row, col int) {
-		at := row*c.cols + col
-		s := e4m3[c.scales[at/nvfp4Group]]
-		if c.divides {
-			s /= c.global
-		} else {
-			s *= c.global
-		}
-		lookUp(dst, &c.values, c.codes, at, 0, s)
-	})
+// Widen implements tensor.Coding.
+func (c *nvfp4) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *nvfp4) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.levels, Data: c.codes, Group: nvfp4Group}
+}
+
+// Groups implements kernel.Streams.
+func (c *nvfp4) Groups(scales, _, _ []float32, first int) {
+	lookUpBytes(scales, &c.wide, c.scales[first/nvfp4Group:])
 }
 
 // Block implements tensor.Blocks.

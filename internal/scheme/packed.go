@@ -1,10 +1,10 @@
 package scheme
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -30,7 +30,16 @@ var packed = scheme{
 		if c.bits > 8 || (c.cols*c.bits+31)/32 != words {
 			return nil, nil, m.cannot("weight_packed", "has %d words for %d codes; only dense codes of 1 to 8 bits are read", words, c.cols)
 		}
-		return c, []int{rows, c.cols}, c.groups(m, rows)
+		c.kind = kernel.Integers(c.bits)
+		if err := c.groups(m, rows); err != nil {
+			return nil, nil, err
+		}
+		whole := []int{rows, c.cols}
+		index, err := m.columnGroups("weight_g_idx", c.cols, c.perRow)
+		if index != nil {
+			return &indexedInts{c, index}, whole, nil
+		}
+		return c, whole, err
 	},
 }
 
@@ -38,16 +47,16 @@ var packed = scheme{
 type packedInts struct {
 	stored
 	codes          []byte
+	kind           *kernel.Codes
 	rowBytes, bits int
 	cols, group    int
 	scales         numbers
 	perRow         int // scales
 	zeros          []byte
-	zeroBits       int    // 0: they are signed bytes
-	index          []byte // the group of each column; nil: they are in order
+	zeroBits       int // 0: they are signed bytes
 }
 
-// groups reads scales, zero points and the groups of columns.
+// groups reads scales and zero points.
 func (c *packedInts) groups(m *module, rows int) (err error) {
 	const scale = "weight_scale"
 	shape := m.parts[scale].Shape
@@ -73,16 +82,16 @@ func (c *packedInts) groups(m *module, rows int) (err error) {
 			return m.bad("weight_zero_point", "found %s, expected %s", badfile.Shape(zeros.Shape), badfile.Shape(want))
 		}
 	}
-	if m.has("weight_g_idx") {
-		c.index, err = m.columnGroups("weight_g_idx", c.cols, c.perRow)
-	}
-	return err
+	return nil
 }
 
-// columnGroups returns a tensor that has a group for each column, as stored; nil if it was never filled in, with -1, or says
-// what is so without it.
+// columnGroups returns a tensor that has a group for each column, as stored; nil if there is none, it was never filled in, with -1,
+// or it says what is so without it.
 func (m *module) columnGroups(part string, cols, groups int) ([]byte, error) {
-	t := m.parts[part]
+	t, there := m.parts[part]
+	if !there {
+		return nil, nil
+	}
 	list, ok := tensor.Int64s(t)
 	if !ok || t.DType != tensor.I32 || len(list) != cols {
 		return nil, m.bad(part, "found %s %s, expected I32 [%d]", t.DType, badfile.Shape(t.Shape), cols)
@@ -105,24 +114,47 @@ func (m *module) columnGroups(part string, cols, groups int) ([]byte, error) {
 
 func (c *packedInts) String() string { return fmt.Sprintf("INT%d", c.bits) }
 
-func (c *packedInts) Widen(dst []float32, first int) {
-	var codes [most]byte
+// Widen implements tensor.Coding.
+func (c *packedInts) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *packedInts) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Zeros: true, Cols: c.cols, RowBytes: c.rowBytes}
+}
+
+// Groups implements kernel.Streams. Zeros are what is subtracted from codes as they are stored.
+func (c *packedInts) Groups(scales, zeros, _ []float32, first int) {
+	row, group := first/c.cols, first%c.cols/c.group
+	c.scales.fill(scales, row*c.perRow+group)
 	half := int32(1) << (c.bits - 1)
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		unpack(codes[:len(dst)], c.codes[row*c.rowBytes:][:c.rowBytes], col, c.bits)
-		if c.index == nil {
-			g := col / c.group
-			s, z := c.scales.at(row*c.perRow+g), half+c.zero(row, g)
-			for i, q := range codes[:len(dst)] {
-				dst[i] = float32(int32(q)-z) * s
-			}
-			return
-		}
-		for i, q := range codes[:len(dst)] {
-			g := int(binary.LittleEndian.Uint32(c.index[4*(col+i):]))
-			dst[i] = float32(int32(q)-half-c.zero(row, g)) * c.scales.at(row*c.perRow+g)
-		}
-	})
+	for i := range zeros {
+		zeros[i] = float32(half + c.zero(row, group+i))
+	}
+}
+
+// indexedInts are packedInts whose columns each say to what group they belong.
+type indexedInts struct {
+	ints  *packedInts
+	index []byte
+}
+
+func (c *indexedInts) String() string { return c.ints.String() }
+
+// Parts implements tensor.Coding.
+func (c *indexedInts) Parts() [][]byte { return c.ints.Parts() }
+
+// Widen implements tensor.Coding.
+func (c *indexedInts) Widen(dst []float32, first int) {
+	r := newRoom()
+	defer r.free()
+	for len(dst) > 0 {
+		row, col := first/c.ints.cols, first%c.ints.cols
+		n := min(len(dst), c.ints.cols-col)
+		scales, zeros := r.allGroups(c.ints.perRow)
+		c.ints.Groups(scales, zeros, nil, first-col)
+		r.byIndex(dst[:n], c.ints.kind, c.ints.codes[row*c.ints.rowBytes:], col, c.index[4*col:])
+		dst, first = dst[n:], first+n
+	}
 }
 
 // zero returns a zero point, signed.

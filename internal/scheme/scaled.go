@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -33,9 +34,9 @@ var scaledBytes = scheme{
 		case m.has("pre_quant_scale"):
 			return nil, nil, m.cannot("pre_quant_scale", "scales the input of a product, which is not done here; use a checkpoint without it")
 		}
-		c := &scaled{name: "FP8", codes: codes.Data, values: &e4m3, cols: codes.Shape[1], stored: m.bytes(partWeight, scale)}
+		c := &scaled{name: "FP8", codes: codes.Data, kind: kernel.E4M3, stored: m.bytes(partWeight, scale)}
 		if codes.DType == tensor.I8 {
-			c.name, c.values = "INT8", &int8s
+			c.name, c.kind = "INT8", kernel.Int8
 		}
 		return c, codes.Shape, c.share(m, scale, codes.Shape[0], codes.Shape[1])
 	},
@@ -46,9 +47,9 @@ type scaled struct {
 	stored
 	name   string
 	codes  []byte
-	values *[256]float32
+	kind   *kernel.Codes
 	scales numbers
-	cols   int
+	cols   int // of a block's rows; 0: groups are numbered as if there was one row
 	// A scale is that of some rows and columns; a row of scales has perRow.
 	rows, group, perRow int
 }
@@ -59,11 +60,11 @@ func (c *scaled) share(m *module, part string, rows, cols int) (err error) {
 	n := m.parts[part].Elems()
 	switch {
 	case n == 1:
-		c.rows, c.group, c.perRow = rows, cols, 1
+		c.group = rows * cols
 	case n == rows && len(squeeze(shape)) == 1 && len(shape) <= 2 && shape[0] == rows:
-		c.rows, c.group, c.perRow = 1, cols, 1
+		c.group = cols
 	case len(shape) == 2 && shape[0] == rows && shape[1] > 0 && cols%shape[1] == 0:
-		c.rows, c.group, c.perRow = 1, cols/shape[1], shape[1]
+		c.group = cols / shape[1]
 	default:
 		block := m.settings.numbers("weight_block_size")
 		if len(block) != 2 || block[0] < 1 || block[1] < 1 {
@@ -74,7 +75,7 @@ func (c *scaled) share(m *module, part string, rows, cols int) (err error) {
 			return m.bad(part, "found %s for a weight %s, expected one scale, %d of them, one for each group of columns, or %s for blocks of %d by %d",
 				badfile.Shape(shape), badfile.Shape([]int{rows, cols}), rows, badfile.Shape(tiles), block[0], block[1])
 		}
-		c.rows, c.group, c.perRow = block[0], block[1], tiles[1]
+		c.cols, c.rows, c.group, c.perRow = cols, block[0], block[1], tiles[1]
 	}
 	c.scales, err = m.numbers(part, scaleTypes, shape)
 	return err
@@ -82,11 +83,19 @@ func (c *scaled) share(m *module, part string, rows, cols int) (err error) {
 
 func (c *scaled) String() string { return c.name }
 
-func (c *scaled) Widen(dst []float32, first int) {
-	runs(dst, first, c.cols, c.group, func(dst []float32, row, col int) {
-		s := c.scales.at(row/c.rows*c.perRow + col/c.group)
-		for i, code := range c.codes[row*c.cols+col:][:len(dst)] {
-			dst[i] = c.values[code] * s
-		}
-	})
+// Widen implements tensor.Coding.
+func (c *scaled) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, first) }
+
+// Stream implements kernel.Streams.
+func (c *scaled) Stream() kernel.Stream {
+	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Cols: c.cols, RowBytes: c.cols}
+}
+
+// Groups implements kernel.Streams.
+func (c *scaled) Groups(scales, _, _ []float32, first int) {
+	if c.cols == 0 {
+		c.scales.fill(scales, first/c.group)
+		return
+	}
+	c.scales.fill(scales, first/c.cols/c.rows*c.perRow+first%c.cols/c.group)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/kernel"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -34,18 +35,24 @@ type wholeScale struct {
 func (c *wholeScale) String() string { return c.weight.DType.String() }
 
 func (c *wholeScale) Widen(dst []float32, first int) {
-	block, _ := c.weight.DType.Block()
-	var whole [most]float32 // blocks of every dtype are as long at most
+	d := c.weight.DType
+	block, _ := d.Block()
+	blocks := func(dst []float32, first int) {
+		kernel.Widen(dst, d, c.weight.Data[d.Bytes(first):d.Bytes(first+len(dst))])
+	}
 	for len(dst) > 0 {
-		from := first / block * block
-		end := min(from+most, c.weight.Elems(), (first/c.each+1)*c.each)
-		values := whole[:end-from]
-		c.weight.Piece(from, end).Widen32(values)
-		s := c.scales.at(first / c.each)
-		n := min(len(dst), end-first)
-		for i, v := range values[first-from:][:n] {
-			dst[i] = v * s
+		n := min(len(dst), 4096, c.each-first%c.each)
+		if within := first % block; within != 0 || n < block {
+			r := newRoom()
+			one := r.scales[:block] // none is as long
+			blocks(one, first-within)
+			n = copy(dst[:n], one[within:])
+			r.free()
+		} else {
+			n -= n % block
+			blocks(dst[:n], first)
 		}
+		kernel.Times(dst[:n], c.scales.at(first/c.each))
 		dst, first = dst[n:], first+n
 	}
 }

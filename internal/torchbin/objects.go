@@ -59,7 +59,7 @@ func OpenTree(path string) (*Tree, error) {
 		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, err
 	}
-	t.mapped = m
+	t.Optional = mmap.Mapped(m)
 	return t, nil
 }
 

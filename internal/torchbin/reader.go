@@ -15,10 +15,11 @@ import (
 
 // File is a parsed checkpoint. Its methods may be used from many goroutines, except Close.
 type File struct {
-	name        string
-	mapped      *mmap.File // nil when parsed from memory
-	size        int        // of the file
-	machine     *machine   // keeps names and shapes
+	name          string
+	mmap.Optional // none if it was parsed from memory
+
+	size        int      // of the file
+	machine     *machine // keeps names and shapes
 	storages    []storage
 	views       []view
 	tensors     []named // in state_dict order
@@ -53,7 +54,7 @@ func Open(path string) (*File, error) {
 		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, err
 	}
-	f.mapped = m
+	f.Optional = mmap.Mapped(m)
 	return f, nil
 }
 

@@ -285,34 +285,3 @@ func checkSum(where place, want, got uint32) error {
 	}
 	return nil
 }
-
-// Paths returns the path of the file that was opened; none after Parse.
-func (f *File) Paths() []string {
-	if f.mapped == nil {
-		return nil
-	}
-	return []string{f.mapped.Path()}
-}
-
-// ReadAhead asks the operating system to start reading the data, as mmap.File.ReadAhead.
-func (f *File) ReadAhead() {
-	if f.mapped != nil {
-		f.mapped.ReadAhead()
-	}
-}
-
-// Changed reports whether the file was truncated, rewritten or replaced since Open, as mmap.File.Changed.
-func (f *File) Changed() error {
-	if f.mapped == nil {
-		return nil
-	}
-	return f.mapped.Changed()
-}
-
-// Close releases the mapping; the tensors must not be used afterwards. It does nothing after Parse.
-func (f *File) Close() error {
-	if f.mapped == nil {
-		return nil
-	}
-	return f.mapped.Close()
-}

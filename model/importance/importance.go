@@ -1,9 +1,10 @@
-// Package importance measures how much each input column of a model's matrices matters on a text: its mean square. A quantizer
-// that knows it spends its error where it hurts least; llama.cpp calls the result an importance matrix.
+// Package importance measures how much each input column of a model's matrices matters for a text: the mean square of its
+// inputs. A quantizer uses this to put its error where it does the least harm. llama.cpp calls the result an importance
+// matrix.
 //
-// In a Mamba block the inputs are the normed hidden state for in_proj, the convolution's output for x_proj, the dt part of
-// that product for dt_proj, and the gated output of the scan for out_proj. Embedding and head are not measured: llama.cpp
-// quantizes them without.
+// In a Mamba block, the input of in_proj is the normalised hidden state, that of x_proj the output of the convolution, that
+// of dt_proj the dt part of x_proj's output, and that of out_proj the gated output of the scan. Embedding and head are not
+// measured, because llama.cpp quantizes them without an importance matrix.
 package importance
 
 import (
@@ -19,10 +20,10 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Chunk is how many tokens llama.cpp takes at a time.
+// Chunk is the number of tokens that llama.cpp runs at a time.
 const Chunk = 512
 
-// Collector adds up the squares of the inputs of all matrices, over a text that comes in pieces.
+// Collector adds up the squares of the inputs of all matrices over a text that comes in pieces.
 type Collector struct {
 	m      *model.Model
 	chunk  int
@@ -32,7 +33,8 @@ type Collector struct {
 	sums   map[string]*imatrix.Sums // by canonical name
 }
 
-// NewCollector begins to measure m. The text is run in chunks of so many tokens, each by itself from an empty state; 0: Chunk.
+// NewCollector returns a Collector for m. The text is run in chunks of that many tokens, each from an empty state; 0 stands for
+// Chunk.
 func NewCollector(m *model.Model, chunk int) *Collector {
 	if chunk == 0 {
 		chunk = Chunk
@@ -40,7 +42,7 @@ func NewCollector(m *model.Model, chunk int) *Collector {
 	return &Collector{m: m, chunk: chunk, sums: map[string]*imatrix.Sums{}}
 }
 
-// Add takes the next tokens of the text, and runs the chunks that are full. Errors: those of model.Stream.
+// Add adds the next tokens of the text and runs the chunks that are complete. Errors: those of model.Stream.
 func (c *Collector) Add(ctx context.Context, ids []int64) error {
 	c.ids = append(c.ids, ids...)
 	at, full := 0, len(c.ids)/c.chunk*c.chunk
@@ -96,9 +98,9 @@ func Replaceable(path string) error {
 	return m.Close()
 }
 
-// Write runs what is left of the text, and writes the importance matrix to path, in the form that llama-quantize reads. dataset
-// is the text's name in it. path falls on none of inputs, which are files that were read, and replaces nothing but an importance
-// matrix. Errors: those of Add and of the file, and one for a text that is empty or that makes the model's numbers overflow.
+// Write runs the rest of the text and writes the importance matrix to path, in a format that llama-quantize reads. dataset is
+// the name of the text in it. path must not be one of inputs, the files that were read, and only another importance matrix is
+// replaced. Errors: those of Add and of the file, and an error if the text is empty or makes the model's values overflow.
 func (c *Collector) Write(ctx context.Context, path, dataset string, inputs ...string) error {
 	if len(c.ids) > 0 {
 		if err := c.run(ctx, c.ids); err != nil {

@@ -3,32 +3,34 @@
 //
 // # Calibration
 //
-// How far rounding may carry a correct float32 implementation depends on the model: a tame one keeps seven digits, a
-// chaotic one amplifies the last bit from layer to layer. So the allowance is measured on the given model and prompt.
-// Float32 computations that differ only in the order of their sums, the fast network and the textbook recurrence, are
-// run beside the float64 oracle; for Mamba-2 also its chunked form, which transformers and mamba_ssm use and which keeps
-// fewer digits where decay is strong. A reference value passes when it lies no farther from the oracle than
+// How far rounding can move the results of a correct float32 implementation depends on the model: some models keep seven
+// digits, others amplify the last bit from layer to layer. So the tolerance is measured on the given model and prompt. In
+// addition to the float64 oracle, two float32 computations are run that differ only in the order of their sums: the fast
+// network and the textbook recurrence. For Mamba-2 there is a third, the chunked form that transformers and mamba_ssm use,
+// which keeps fewer digits if decay is strong. A reference value passes if its distance from the oracle is at most
 //
 //	4 · the largest of their distances on that tensor, or
 //	4 · the largest such distance, relative to its tensor, of any tensor computed before it, or
 //	2e-6 of the tensor's largest magnitude.
 //
-// The middle term keeps a tensor on which all happened to be lucky from failing an honest reference. It looks only at
-// what precedes a tensor, so that a chaotic end of the network lends nothing to its beginning.
+// Without the middle term, a correct reference could fail on a tensor for which all of these computations happen to be
+// accurate. It only looks at earlier tensors, so that large errors late in the network do not widen the tolerance at its
+// beginning.
 //
-// A reference that fails, and whose values are all of BF16 or F16, is judged again as computed in that dtype. Its samples are
-// textbook runs that round weights and the result of every operation so, to the nearest and by chance, and the last term is
-// one unit of the last place of the largest value. If a reference still differs, what is known to explain it is
-// tried: weights that transformers rescales while loading, and the dtype that the checkpoint is stored in. One of Nemotron-H or Zamba2 is
-// also judged with the lower limit of dt that transformers applies in full passes, and passes if that is what it holds.
+// If a reference fails and all its values are BF16 or F16, it is judged again as computed in that dtype. The comparison runs
+// are then textbook runs that round weights and the result of every operation to that dtype, to nearest and at random, and the
+// last term above is one unit in the last place of the largest value. If the reference still fails, known explanations are
+// tried: weights that transformers rescales while loading, and the dtype that the checkpoint is stored in. A reference of
+// Nemotron-H or Zamba2 is also compared with the lower limit of dt that transformers applies in full passes, and passes if it
+// matches that.
 //
 // # Routers
 //
-// Where two experts nearly tie, rounding tips the choice, and everything after it differs by far more than rounding. All that
-// measures the allowance passes the experts that the oracle's routers choose, so that no such choice widens it. If a reference
-// fails at a token whose router had another choice nearby, it is judged again with that choice. If it then passes, or differs
-// only later, the report names layer, token, both experts and by how much their scores differ in float64. A reference passes if
-// no margin is larger than rounding may move the scores, by the rule above.
+// If the scores of two experts are nearly equal, rounding can change the choice, and everything after it differs by far more
+// than rounding. The runs that measure the tolerance use the experts that the oracle's routers choose, so that such choices do
+// not widen it. If a reference fails at a token whose router had another choice nearby, it is judged again with that choice. If
+// it then passes, or fails only later, the report names layer, token, both experts and the difference of their scores in
+// float64. A reference passes if every such difference is small enough for rounding, by the rule above.
 //
-// The fast network itself, without a reference, is judged by the textbook's distance alone.
+// Without a reference, the fast network is judged only by the distance of the textbook recurrence.
 package parity

@@ -15,8 +15,8 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Verify judges a reference file by the network of m, bound to ck. Without a tolerance the float64 oracle is run on the
-// reference's prompt, unless the reference is the same bits as ours.
+// Verify compares a reference file with the network m, which is bound to ck. Unless there is a tolerance or the reference has
+// the same bits as our results, it runs the float64 oracle on the reference's prompt.
 func Verify(ctx context.Context, ck *loader.Checkpoint, m *model.Model, reference *Reference, tol *Tolerance) (*Report, error) {
 	ref := reference.d
 	foreign := notCompared(ref)

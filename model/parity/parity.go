@@ -28,8 +28,8 @@ const promptTokens = 24
 // Tolerance replaces calibration: |got - want| <= Abs + Rel·|want|, element by element.
 type Tolerance struct{ Abs, Rel float64 }
 
-// SelfCheck judges the float32 network of m, bound to ck, by the float64 oracle on a built-in prompt.
-// An error means that it could not be computed.
+// SelfCheck compares the float32 network m, which is bound to ck, with the float64 oracle on a built-in prompt. An error means
+// that it could not be computed.
 func SelfCheck(ctx context.Context, ck *loader.Checkpoint, m *model.Model, tol *Tolerance) (*Report, error) {
 	b := model.Single(prompt.IDs(promptTokens, m.Config().Shared().VocabSize))
 	want := model.Want{Logits: model.LogitsAll, HiddenStates: true}

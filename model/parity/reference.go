@@ -19,5 +19,5 @@ func OpenReference(path string) (*Reference, error) {
 // Close releases the file.
 func (r *Reference) Close() error { return r.d.Close() }
 
-// Metadata returns what the file says about itself, such as the program and version that wrote it.
+// Metadata returns the metadata of the file, such as the program and version that wrote it.
 func (r *Reference) Metadata() map[string]string { return r.d.Metadata() }

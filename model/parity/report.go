@@ -9,7 +9,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Verdict is what a comparison comes to.
+// Verdict is the outcome of a comparison.
 type Verdict string
 
 // The four verdicts.
@@ -20,7 +20,7 @@ const (
 	NotComparable Verdict = "not comparable" // not the same prompt, model shape or kind of result, or a misspelt name
 )
 
-// Report is the outcome; its JSON form is a contract of the verify command.
+// Report is the result. Its JSON form is a contract of the verify command.
 type Report struct {
 	Passed          bool        `json:"passed"`
 	Verdict         Verdict     `json:"verdict"`
@@ -43,7 +43,7 @@ type Foreign struct {
 	Meant string `json:"meant,omitempty"` // a name that it nearly is and that the reference lacks
 }
 
-// Divergence is the first element of the first tensor that fails.
+// Divergence is the first element that fails, in the first tensor that fails.
 type Divergence struct {
 	Tensor string        `json:"tensor"`
 	Layer  int           `json:"layer"` // index of the block; -1 where no block is to blame
@@ -76,7 +76,7 @@ type Tensor struct {
 	Worst     *Element      `json:"worst,omitempty"` // the element that MaxAbs is the distance of; nil where all are the same
 }
 
-// Element is one element of a tensor, as it was judged.
+// Element is one element of a tensor with the value that it is compared with.
 type Element struct {
 	Index []int         `json:"index"` // one number for each dimension
 	Value tensor.Number `json:"value"`

@@ -16,7 +16,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Route is a token for which a router of what is judged has chosen another expert than float64 does.
+// Route is a token for which a router, in what is being judged, chose another expert than in float64.
 type Route struct {
 	Layer    int           `json:"layer"`
 	Sequence int           `json:"sequence"`

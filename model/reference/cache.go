@@ -12,7 +12,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Cache holds the states of a batch of sequences, shaped as model.Cache.
+// Cache holds the states of a batch of sequences, with the shapes of model.Cache.
 type Cache[F constraints.Float] struct {
 	Sequences int
 	states    blocks.Set[F]
@@ -23,13 +23,13 @@ func NewCache[F constraints.Float](cfg config.Config, sequences int) *Cache[F] {
 	return &Cache[F]{Sequences: sequences, states: blocks.New[F](blocks.States(cfg), sequences)}
 }
 
-// Tokens returns how many tokens of each sequence the states that grow hold; nil if none grows.
+// Tokens returns how many tokens of each sequence the growing states hold; nil if no state grows.
 func (c *Cache[F]) Tokens() []int { return c.states.Lengths() }
 
 // Layers returns the number of layers.
 func (c *Cache[F]) Layers() int { return len(c.states) }
 
-// States returns the states of a layer, as those of model.Cache. Their values are the cache's own.
+// States returns the states of a layer, as model.Cache does. Their values belong to the cache.
 func (c *Cache[F]) States(layer int) []model.State[F] {
 	var all []model.State[F]
 	for i := range c.states[layer] {

@@ -31,20 +31,20 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Output holds a pass's results, shaped as model.Output.
+// Output holds the results of a pass, with the shapes of model.Output.
 type Output[F constraints.Float] struct {
 	Logits       []F
 	HiddenStates [][]F
 }
 
-// Forward runs the batch from where the cache stands and moves the cache on, all in arithmetic of type F.
-// Weights are widened from what the checkpoint stores, exactly where F can hold it. When ctx ends it stops, also amid a
-// layer; after an error the cache is of no use.
+// Forward runs the batch, starting from the state in cache, which it updates, with all arithmetic in type F. Weights are
+// widened from what the checkpoint stores, exactly if F can hold them. It stops when ctx ends, even within a layer. After an
+// error the cache must not be used.
 func Forward[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want) (*Output[F], error) {
 	return ForwardAs(ctx, ck, b, cache, want, Variant{})
 }
 
-// ForwardAs is Forward in another variant of the computation.
+// ForwardAs is Forward for a variant of the computation.
 func ForwardAs[F constraints.Float](ctx context.Context, ck *loader.Checkpoint, b model.Batch, cache *Cache[F], want model.Want, as Variant) (*Output[F], error) {
 	if err := ck.Hold(); err != nil {
 		return nil, err

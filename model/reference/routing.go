@@ -12,13 +12,13 @@ import (
 // Place is a token at a layer with experts.
 type Place struct{ Layer, Row int } // row = sequence · tokens + token
 
-// Routing notes by which scores routers choose experts, and may choose for them.
+// Routing records the scores by which routers choose experts, and can override their choices.
 type Routing struct {
 	Scores map[Place][]float64 // [E], those that are compared: with the correction, before groups are left out
 	Forced map[Place][]int     // experts that a token passes, whatever its scores; at other places the router decides
 }
 
-// NewRouting returns a routing that notes scores. forced may be nil.
+// NewRouting returns a Routing that records scores. forced may be nil.
 func NewRouting(forced map[Place][]int) *Routing {
 	return &Routing{Scores: map[Place][]float64{}, Forced: forced}
 }
@@ -51,7 +51,8 @@ func Chosen[F constraints.Float](s *blocks.ExpertSizes, scores []F) []int {
 	return largest(inGroups(s, scores, ranked(s, scores)), s.Chosen)
 }
 
-// Swap is what a router would choose if its scores were a little different: an expert, or a group of them, gives way to another.
+// Swap is another choice that a router would make if its scores were slightly different: one expert, or one group of them,
+// replaces another.
 type Swap struct {
 	Experts []int   // that would be chosen
 	Out, In int     // one that would no longer be, and one that would be in its place
@@ -59,7 +60,7 @@ type Swap struct {
 	Scores  int     // of how many scores that is the sum
 }
 
-// Swaps returns the nearest other choices for scores [E]: that of another expert, and that of another group.
+// Swaps returns the nearest other choices for scores [E]: one that replaces an expert, and one that replaces a group.
 func Swaps(s *blocks.ExpertSizes, scores []float64) (swaps []Swap) {
 	own, groups := Chosen(s, scores), ranked(s, scores)
 	add := func(other []int, margin float64, terms int) {

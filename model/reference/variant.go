@@ -8,7 +8,7 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// Variant is another way to compute the same network, or nearly the same. The zero value is the textbook's.
+// Variant is another way to compute the same network, or nearly the same. The zero value is the textbook computation.
 type Variant struct {
 	// Chunked evaluates the scans of Mamba-2 in chunks of chunk_size, as the Mamba-2 paper's Listing 1, transformers and
 	// mamba_ssm do: the same values but for rounding. Other families do not have such a form.
@@ -36,7 +36,7 @@ type Variant struct {
 	Routing *Routing
 }
 
-// String is what to add to a description of the textbook's computation.
+// String returns what to add to a description of the textbook computation.
 func (v Variant) String() string {
 	var text string
 	if v.Narrow != 0 {

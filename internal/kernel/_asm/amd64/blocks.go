@@ -21,6 +21,8 @@ import (
 //   - scales are left in scratch as float32, from where they are broadcast. halves and kScales read those of most types;
 //   - masks and the like are u.constant, which AVX-512 keeps in a register. Loads are as scarce as arithmetic.
 //
+// With AVX-512 prepare may be asked one block early: see early.go.
+//
 // So the simplest prologue writes all codes to scratch as bytes, in the order of the weights, and the scales behind them. A
 // value must be the exact one: scale·code fits float32, and where there is a minimum, the fused multiply-subtract of the
 // helpers rounds once, as tensor.WidenF32 does.
@@ -29,6 +31,7 @@ type blockType struct {
 	elems, bytes int    // of a block; elems is a power of two
 	group        int    // how many blocks prepare takes at a time, beside one; 1: only one
 	scratch      int    // bytes on the stack, a multiple of 64 and aligned to 64
+	early        int    // in place of scratch with AVX-512, if not 0: prepare is one block early and leaves all it does in scratch
 	abreast      int    // of four streams, how many alternate for each 16 weights, as far as registers allow
 	inScratch    bool   // prepare leaves nothing in vector registers, so that AVX2 can have streams abreast too
 	prepare      func(u *unpacker, p Register, blocks int) weights
@@ -64,6 +67,10 @@ func dotBlocks(b *blockType, streams int, k *constants, wide bool) {
 	TEXT(name, 0, "func(y *float32, w *byte, x *float32, cols, rows int)")
 	Doc(fmt.Sprintf("%s is dotGeneric of each row of w [%d·rows, cols]; cols is a multiple of %d.", name, streams, b.elems))
 	Pragma("noescape")
+	if wide && b.early > 0 {
+		dotBlocksEarly(b, streams, k)
+		return
+	}
 	w, cols, rows := Load(Param("w"), GP64()), Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
 	abreast := 1
 	if wide || b.inScratch {
@@ -145,6 +152,10 @@ func widenBlocks(b *blockType, k *constants, wide bool) {
 	TEXT(name, 0, "func(dst *float32, src *byte, n int)")
 	Doc(fmt.Sprintf("%s is tensor.WidenF32 of n elements; n is a multiple of %d.", name, b.elems))
 	Pragma("noescape")
+	if wide && b.early > 0 {
+		widenBlocksEarly(b, k)
+		return
+	}
 	dst, src, left := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	u := unpackers(b, 1, k, wide)[0]
 	SHRQ(U8(bits.TrailingZeros(uint(b.elems))), left)

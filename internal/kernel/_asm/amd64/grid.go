@@ -29,6 +29,7 @@ var (
 	iq3xxs = grid{iq1.at + 4096*8, 16}
 	iq3s   = grid{iq3xxs.at + 256*16, 16}
 	masks  = grid{iq3s.at + 512*16, 32}
+	above  = grid{masks.at + 256*32, 8}
 )
 
 // shift is how far a row's number is shifted to become its offset.
@@ -62,20 +63,11 @@ func (u *unpacker) scaleOf(part, perScale int) Mem {
 func (u *unpacker) shifted(perScale int) weights {
 	base := codebook()
 	return func(part int) []VecVirtual {
-		if !u.wide {
-			return u.sixteen(func(first int, v VecVirtual) {
-				VPMOVSXBD(u.rowAt(iq1, base, 2*part+first/8), v)
-				VCVTDQ2PS(v, v)
-				u.scaleBy(u.scaleOf(part, perScale), v)
-			})
-		}
-		v := ZMM()
-		VMOVQ(u.rowAt(iq1, base, 2*part), v.AsX())
-		VMOVHPS(u.rowAt(iq1, base, 2*part+1), v.AsX(), v.AsX())
-		VPMOVSXBD(v.AsX(), v)
-		VCVTDQ2PS(v, v)
-		u.scaleBy(u.scaleOf(part, perScale), v)
-		return []VecVirtual{v}
+		return u.sixteen(func(first int, v VecVirtual) {
+			VPMOVSXBD(u.rowAt(iq1, base, 2*part+first/8), v)
+			VCVTDQ2PS(v, v)
+			u.scaleBy(u.scaleOf(part, perScale), v)
+		})
 	}
 }
 
@@ -89,25 +81,6 @@ func (u *unpacker) magnitudes(g grid, perScale int, signs Mem) weights {
 			VINSERTF128(U8(1), u.rowAt(g, base, 2*i+1), v, v)
 		default:
 			VMOVUPS(u.rowAt(g, base, i), v)
-		}
-	}
-	if u.wide {
-		return func(part int) []VecVirtual {
-			v := ZMM()
-			if g.width == 32 {
-				VBROADCASTF64X4(u.rowAt(g, base, 2*part), v)
-				VINSERTF32X8(U8(1), u.rowAt(g, base, 2*part+1), v, v)
-			} else {
-				second := YMM()
-				VBROADCASTF32X4(u.rowAt(g, base, 4*part), v)
-				VINSERTF32X4(U8(1), u.rowAt(g, base, 4*part+1), v, v)
-				eight(2*part+1, second)
-				VINSERTF32X8(U8(1), second, v, v)
-			}
-			u.scaleBy(u.scaleOf(part, perScale), v)
-			KMOVW(signs.Offset(2*part), K1)
-			VPXORD(u.constant(u.word(1<<31), v), v, K1, v)
-			return []VecVirtual{v}
 		}
 	}
 	return func(part int) []VecVirtual {
@@ -129,10 +102,6 @@ func (u *unpacker) storeRows(g grid, i int, numbers VecVirtual) {
 // storeSigns writes the signs of 32 times eight weights, and returns where magnitudes finds them.
 func (u *unpacker) storeSigns(signs VecVirtual) Mem {
 	at := u.scratch.Offset(gridSigns)
-	if u.wide {
-		VMOVDQU(signs, at)
-		return at
-	}
 	for half := range 2 {
 		v := YMM()
 		if half == 1 {

@@ -8,8 +8,24 @@ import (
 
 // A block of IQ1_S has d, 32 bytes of row numbers, and eight times 16 bits: three bits each of four row numbers, three of the
 // scale, and in the highest which half of the table.
-var iq1_s = blockType{name: "IQ1S", elems: 256, bytes: 50, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
+var iq1_s = blockType{name: "IQ1S", elems: 256, bytes: 50, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
+		if u.wide {
+			rows, upper, half, codes := ZMM(), ZMM(), ZMM(), u.blank()
+			VPMOVZXBW(Mem{Base: p, Disp: 2}, rows)
+			VBROADCASTI32X4(Mem{Base: p, Disp: 34}, upper)
+			u.shuffle(upper, func(row int) uint32 { return uint32(row/4*2)*0x0101 + 0x0100 })
+			VPSRLW(U8(4), upper, half)
+			VPMULLW(u.constant(u.halfWords(func(row int) uint32 { return 512 >> (row % 4 * 3) }), upper), upper, upper) // bits 3k to bit 9
+			VPSRLW(U8(1), upper, upper)
+			u.pick(7<<24|7<<8, half, upper)
+			u.orBits(15<<8, upper, rows)
+			u.storeRowsWide(above, 32, rows)
+			VPMOVZXWD(Mem{Base: p, Disp: 34}, codes.AsY())
+			VPSRLD(U8(12), codes, codes)
+			u.storeUnits(u.halfUp(codes, u.one(Mem{Base: p}), 3, 0.25), 64)
+			return u.shiftedWide(2)
+		}
 		for i := 0; i < 32; i += 16 {
 			words, upper, half := YMM(), YMM(), YMM() // each of four words four times
 			VPBROADCASTQ(Mem{Base: p, Disp: 34 + i/2}, words)
@@ -35,8 +51,27 @@ var iq1_s = blockType{name: "IQ1S", elems: 256, bytes: 50, group: 1, scratch: gr
 
 // A block of IQ1_M has 32 bytes of row numbers, 16 bytes with four more bits of each, and four times 16 bits: three bits each of
 // four scales, and four of d.
-var iq1_m = blockType{name: "IQ1M", elems: 256, bytes: 56, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
+var iq1_m = blockType{name: "IQ1M", elems: 256, bytes: 56, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
+		if u.wide {
+			rows, upper, codes, words, d := ZMM(), ZMM(), ZMM(), GP64(), ZMM()
+			VPMOVZXBW(Mem{Base: p}, rows)
+			VBROADCASTI32X4(Mem{Base: p, Disp: 32}, upper)
+			u.shuffle(upper, func(row int) uint32 { return uint32(row/2)<<8 | 0x80 })
+			VPSRLVW(u.constant(u.halfWords(func(row int) uint32 { return uint32(row % 2 * 4) }), upper), upper, upper)
+			u.orBits(15<<8, upper, rows)
+			u.storeRowsWide(above, 32, rows)
+			VPBROADCASTQ(Mem{Base: p, Disp: 48}, codes)
+			VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return 0x80800100 + uint32(i/4)*0x0202 }), codes), codes, codes)
+			VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(i % 4 * 3) }), codes), codes, codes)
+			MOVQ(Mem{Base: p, Disp: 48}, words)
+			PEXTQ(u.bits(0xf000f000f000f000), words, words)
+			VMOVQ(words, d.AsX())
+			VCVTPH2PS(d.AsX(), d.AsX())
+			VBROADCASTSS(d.AsX(), d)
+			u.storeUnits(u.halfUp(codes, d, 3, 0.25), 64)
+			return u.shiftedWide(1)
+		}
 		for i, upper := range nibblePairs(u, Mem{Base: p, Disp: 32}, false) {
 			lower, first, second := XMM(), XMM(), XMM()
 			VMOVDQU(Mem{Base: p, Disp: 16 * i}, lower)

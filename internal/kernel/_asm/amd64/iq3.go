@@ -7,8 +7,21 @@ import (
 )
 
 // A block of IQ3_XXS has d, 64 bytes of row numbers, and eight times 32 bits of signs and scale.
-var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
+var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
+		if u.wide {
+			words, codes := YMM(), u.blank()
+			for i := 0; i < 64; i += 32 {
+				rows := ZMM()
+				VPMOVZXBW(Mem{Base: p, Disp: 2 + i}, rows)
+				u.storeRowsWide(iq3xxs, i, rows)
+			}
+			VMOVDQU32(Mem{Base: p, Disp: 66}, words)
+			u.storeEven(u.sevenBits(words))
+			VPSRLD(U8(28), words, codes.AsY())
+			u.move(u.halfUp(codes, u.one(Mem{Base: p}), 4, 0.5), u.scratch.Offset(gridScales))
+			return u.magnitudesWide(iq3xxs, 2)
+		}
 		for i := 0; i < 64; i += 16 {
 			number := YMM()
 			VPMOVZXBW(Mem{Base: p, Disp: 2 + i}, number)
@@ -23,8 +36,24 @@ var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch
 	}}
 
 // A block of IQ3_S has d, 64 bytes of row numbers, 8 with their highest bits, 32 of signs, and 4 of scales.
-var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: gridScratch, abreast: 4, inScratch: true,
+var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
+		if u.wide {
+			codes, signs := ZMM(), YMM()
+			for i := 0; i < 64; i += 32 {
+				rows := ZMM()
+				VPMOVZXBW(Mem{Base: p, Disp: 2 + i}, rows)
+				KMOVD(Mem{Base: p, Disp: 66 + i/8}, K1)
+				VPADDW(u.constant(u.word(256<<16|256), rows), rows, K1, rows)
+				u.storeRowsWide(iq3s, i, rows)
+			}
+			VMOVDQU32(Mem{Base: p, Disp: 74}, signs)
+			VMOVDQU32(signs, u.scratch.Offset(gridSigns))
+			VPBROADCASTD(Mem{Base: p, Disp: 106}, codes)
+			VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*i) & 31 }), codes), codes, codes)
+			u.move(u.halfUp(codes, u.one(Mem{Base: p}), 4, 2), u.scratch.Offset(gridScales))
+			return u.magnitudesWide(iq3s, 2)
+		}
 		for i := 0; i < 64; i += 16 {
 			highest, number := u.spreadBytes(Mem{Base: p, Disp: 66 + i/8}, 2), YMM()
 			VPMULLW(u.list(0x0020004000800100, 0x0002000400080010, 0x0020004000800100, 0x0002000400080010), highest, highest)

@@ -5,6 +5,8 @@ package main
 //go:generate go run . -isa avx512 -out ../../kernel_avx512_amd64.s -stubs ../../kernel_avx512_stubs_amd64.go -pkg kernel
 //go:generate go run . -blocks -out ../../blocks_amd64.s -stubs ../../blocks_stubs_amd64.go -pkg kernel
 //go:generate go run . -isa avx512 -blocks -out ../../blocks_avx512_amd64.s -stubs ../../blocks_avx512_stubs_amd64.go -pkg kernel
+//go:generate go run . -codes -out ../../codes_amd64.s -stubs ../../codes_stubs_amd64.go -pkg kernel
+//go:generate go run . -isa avx512 -codes -out ../../codes_avx512_amd64.s -stubs ../../codes_avx512_stubs_amd64.go -pkg kernel
 
 import (
 	"flag"
@@ -36,6 +38,7 @@ var storedTypes = []stored{
 var (
 	isa      = flag.String("isa", "avx2", "avx2 or avx512")
 	ofBlocks = flag.Bool("blocks", false, "the dtypes of blocks alone, which are left out otherwise")
+	ofCodes  = flag.Bool("codes", false, "codes whose scales lie apart alone, which are left out otherwise")
 )
 
 func main() {
@@ -44,6 +47,10 @@ func main() {
 	switch {
 	case *ofBlocks:
 		blocks(strings.ToUpper(*isa), *isa == "avx512")
+		Generate()
+		return
+	case *ofCodes:
+		codes(strings.ToUpper(*isa), *isa == "avx512")
 		Generate()
 		return
 	case *isa == "avx512":

@@ -7,7 +7,7 @@ import (
 )
 
 // A block of Q2_K has 16 scales and minima, 64 bytes of codes, d and dmin.
-var q2_k = blockType{name: "Q2K", elems: 256, bytes: 84, group: 1, scratch: 128 + 256, abreast: 4, inScratch: true, prepare: prepareQ2K}
+var q2_k = blockType{name: "Q2K", elems: 256, bytes: 84, group: 1, scratch: 128 + 256, early: 128 + 128, abreast: 4, inScratch: true, prepare: prepareQ2K}
 
 func prepareQ2K(u *unpacker, p Register, _ int) weights {
 	units := u.lastHalves(Mem{Base: p, Disp: 76}, 2)
@@ -30,16 +30,18 @@ func prepareQ2K(u *unpacker, p Register, _ int) weights {
 	})
 	scale := func(part int) (Mem, Mem) { return u.scratch.Offset(4 * part), u.scratch.Offset(64 + 4*part) }
 	if u.wide {
-		return u.pairs(func(half, from int) VecVirtual {
-			codes := ZMM()
-			VPMOVZXBD(Mem{Base: p, Disp: 16 + 32*half + from}, codes)
-			return codes
-		}, func(part int, value func(int) float32) VecVirtual {
-			t := ZMM()
+		u.storeNibbles(Mem{Base: p, Disp: 16}, 128)
+		var codes [2]nibbles
+		return func(part int) []VecVirtual {
+			t, v, n := ZMM(), ZMM(), &codes[part%2]
+			if part/2%2 == 0 {
+				*n = u.nibblesAt(128, part/8*2+part%2, part/4%2)
+			}
 			s, low := scale(part)
-			u.tableOf(t, value, s, &low)
-			return t
-		})
+			u.tableOf(t, func(code int) float32 { return float32(code >> (part / 2 % 2 * 2) & 3) }, s, &low)
+			VPERMPS(t, n.v, v)
+			return []VecVirtual{v}
+		}
 	}
 	for row := range 8 { // 128·(row/4) + 32·(row%4) + 0 to 31
 		v := u.load(Mem{Base: p, Disp: 16 + row/4*32})
@@ -50,24 +52,5 @@ func prepareQ2K(u *unpacker, p Register, _ int) weights {
 	return func(part int) []VecVirtual {
 		s, low := scale(part)
 		return u.unsigned(u.scratch.Offset(128+16*part), s, low)
-	}
-}
-
-// pairs returns the weights of which each byte from load has four codes of two bits, 32 weights apart: it loads 16 bytes,
-// from 0 or 16 on, for the first or second half of a block. Two codes share the low four bits, so that one table finds the
-// first, and another the second. AVX-512.
-func (u *unpacker) pairs(load func(half, from int) VecVirtual, table func(part int, value func(int) float32) VecVirtual) weights {
-	var codes [2]VecVirtual
-	return func(part int) []VecVirtual {
-		j, i := part/2%4, part%2
-		switch j {
-		case 0:
-			codes[i] = load(part/8, 16*i)
-		case 2:
-			VPSRLD(U8(4), codes[i], codes[i])
-		}
-		v := ZMM()
-		VPERMPS(table(part, func(code int) float32 { return float32(code >> (j % 2 * 2) & 3) }), codes[i], v)
-		return []VecVirtual{v}
 	}
 }

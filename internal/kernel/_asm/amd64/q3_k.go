@@ -7,7 +7,7 @@ import (
 )
 
 // A block of Q3_K has 32 bytes with the highest bits of codes, 64 bytes with the others, 12 bytes of scales, and d.
-var q3_k = blockType{name: "Q3K", elems: 256, bytes: 110, group: 1, scratch: 64 + 256, abreast: 2, inScratch: true, prepare: prepareQ3K}
+var q3_k = blockType{name: "Q3K", elems: 256, bytes: 110, group: 1, scratch: 64 + 256, early: 64 + 256, abreast: 2, inScratch: true, prepare: prepareQ3K}
 
 func prepareQ3K(u *unpacker, p Register, _ int) weights {
 	scales, upper := XMM(), XMM()
@@ -46,38 +46,26 @@ func prepareQ3K(u *unpacker, p Register, _ int) weights {
 // low halves of bytes and of the second half in the high halves. Rows are 32 weights. The code of an even row is in the lower
 // two bits, with the highest bit above, that of an odd row in the upper two, with its highest bit in the second of the others.
 func (u *unpacker) weightsQ3K(p Register) weights {
-	load := func(at int) VecVirtual {
-		v := YMM()
-		VMOVDQU(Mem{Base: p, Disp: at}, v)
+	twice := func(at int) VecVirtual {
+		v := ZMM()
+		VBROADCASTI64X4(Mem{Base: p, Disp: at}, v)
 		return v
 	}
-	lower, upper, next, second := load(32), YMM(), YMM(), load(64)
-	VPSLLW(U8(4), second, next)
-	VPSRLW(U8(4), lower, upper)
-	u.pick(0x0f0f0f0f, next, lower)   // codes of rows 0 and 1
-	u.pick(0x0f0f0f0f, second, upper) // of rows 2 and 3
-	high, left, right := load(0), YMM(), YMM()
-	VPSLLW(U8(2), high, left)
-	VPSRLW(U8(2), high, right)
-	for row, from := range []struct {
-		codes, bits VecVirtual
-		mask        uint32
-	}{{lower, left, 0x33333333}, {lower, high, 0xcccccccc}, {upper, high, 0x33333333}, {upper, right, 0xcccccccc}} {
-		v := YMM()
-		VMOVDQA(from.codes, v)
-		u.pick(from.mask, from.bits, v)
-		VMOVDQU(v, u.scratch.Offset(64+32*row))
+	shift := func(by func(ops ...Op), first, second uint32, v VecVirtual) VecVirtual {
+		r := ZMM()
+		by(u.constant(u.lanes(func(i int) uint32 { return []uint32{first, second}[i/8] * 0x00010001 }), v), v, r)
+		return r
 	}
-	var codes [8]VecVirtual
+	codes := shift(VPSRLVW, 0, 4, twice(32)) // rows 0 and 1, then 2 and 3
+	u.pick(0x0f0f0f0f, shift(VPSLLVW, 4, 0, twice(64)), codes)
+	high := twice(0)
+	even, odd := shift(VPSLLVW, 2, 0, high), shift(VPSRLVW, 0, 2, high)
+	u.pick(0xcccccccc, codes, even)
+	u.pick(0x33333333, codes, odd)
+	u.storeNibbles(even, 64)
+	u.storeNibbles(odd, 64+128)
 	return func(part int) []VecVirtual {
 		row := part / 2 % 4
-		code := &codes[part%8]
-		if part < 8 {
-			*code = ZMM()
-			VPMOVZXBD(u.scratch.Offset(64+16*part), *code)
-		} else {
-			VPSRLD(U8(4), *code, *code)
-		}
 		t, v := ZMM(), ZMM()
 		u.tableOf(t, func(i int) float32 {
 			if row%2 == 1 {
@@ -85,7 +73,7 @@ func (u *unpacker) weightsQ3K(p Register) weights {
 			}
 			return float32(i&7 - 4)
 		}, u.scratch.Offset(4*part), nil)
-		VPERMPS(t, *code, v)
+		VPERMPS(t, u.nibblesAt(64+row%2*128, row/2*2+part%2, part/8).v, v)
 		return []VecVirtual{v}
 	}
 }

@@ -7,17 +7,22 @@ import (
 )
 
 // A block of Q6_K has 128 bytes with the lower four bits of codes, 64 bytes with the upper two, 16 signed scales, and d.
-var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 + 256, abreast: 4, inScratch: true,
+var q6_k = blockType{name: "Q6K", elems: 256, bytes: 210, group: 1, scratch: 64 + 256, early: 128 + 256, abreast: 4, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
-		u.scaleBytes(Mem{Base: p, Disp: 192}, u.lastHalves(Mem{Base: p, Disp: 202}, 1)[0])
-		if u.wide {
-			u.joinQ6KWide(p)
-		} else {
+		if !u.wide {
+			u.scaleBytes(Mem{Base: p, Disp: 192}, u.lastHalves(Mem{Base: p, Disp: 202}, 1)[0])
 			u.joinQ6K(p)
+			return func(part int) []VecVirtual {
+				return u.signed(u.scratch.Offset(64+16*part), u.scratch.Offset(4*part))
+			}
 		}
-		return func(part int) []VecVirtual {
-			return u.signed(u.scratch.Offset(64+16*part), u.scratch.Offset(4*part))
-		}
+		scales, d := ZMM(), u.lastHalves(Mem{Base: p, Disp: 202}, 1)[0]
+		VPMOVSXBD(Mem{Base: p, Disp: 192}, scales)
+		VCVTDQ2PS(scales, scales)
+		VMULPS(d, scales, scales)
+		u.storeUnits(scales, 32)
+		u.joinQ6KWide(p)
+		return u.units(func(part int, v VecVirtual) { VBROADCASTI32X4(u.scratch.Offset(128+16*part), v) }, 1, 32)
 	}}
 
 // joinQ6K writes the codes to scratch as signed bytes, a row of 32 at a time.
@@ -50,8 +55,9 @@ func (u *unpacker) joinQ6KWide(p Register) {
 				VPSRLW(U8(4), v, v)
 			}
 			VPRORVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*pair+i/8*2-4) & 31 }), bits), upper, bits)
-			u.signedSixBits(bits, v)
-			u.move(v, u.scratch.Offset(64+128*h+64*pair))
+			u.pick(0x0f0f0f0f, bits, v)
+			u.and(0x3f3f3f3f, v, v)
+			u.move(v, u.scratch.Offset(128+128*h+64*pair))
 		}
 	}
 }

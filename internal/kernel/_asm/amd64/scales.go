@@ -117,3 +117,31 @@ func (u *unpacker) kScales(p Register) {
 	VBROADCASTSD(u.scratch, d)
 	u.scale16(s, d)
 }
+
+// kScalesEarly is kScales with AVX-512. See kScaleAt and kMinimumAt.
+func (u *unpacker) kScalesEarly(p Register) {
+	each := func(words ...uint32) Mem { return u.lanes(func(i int) uint32 { return words[i%4] }) }
+	v, last := XMM(), XMM()
+	VMOVDDUP(Mem{Base: p, Disp: 4}, v)
+	VPSRLVQ(u.constant(each(0, 0, 2, 0), v), v, v)
+	VPBROADCASTD(Mem{Base: p, Disp: 12}, last)
+	VPSRLVD(u.constant(each(0, 0, 0, 4), v), last, last)
+	VPTERNLOGD(U8(0xe4), u.constant(each(0, 0, 0x0f0f0f0f, 0x0f0f0f0f), v), v, last)
+	u.and(0x3f3f3f3f, last, last)
+	units, all, d := u.blank(), ZMM(), ZMM()
+	VCVTPH2PS(Mem{Base: p}, units.AsX())
+	VPERMPS(units, u.constant(u.lanes(func(i int) uint32 { return uint32(i / 4 % 2) }), d), d)
+	VPMOVZXBD(last, all)
+	VCVTDQ2PS(all, all)
+	VMULPS(d, all, all)
+	VMOVUPS(all, u.scratch)
+}
+
+// kScaleAt returns where scale s is in scratch.
+func (u *unpacker) kScaleAt(s int) Mem { return u.scratch.Offset(4 * (s/4*8 + s%4)) }
+
+// kMinimumAt is kScaleAt for minima.
+func (u *unpacker) kMinimumAt(s int) *Mem {
+	m := u.kScaleAt(s).Offset(16)
+	return &m
+}

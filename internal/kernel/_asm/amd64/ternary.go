@@ -70,6 +70,25 @@ var q2_0 = blockType{name: "Q20", elems: 64, bytes: 18, group: 1, abreast: 4,
 		}
 	}}
 
+// pairs returns the weights of which each byte from load has four codes of two bits, 32 weights apart: it loads 16 bytes,
+// from 0 or 16 on, for the first or second half of a block. Two codes share the low four bits, so that one table finds the
+// first, and another the second. AVX-512.
+func (u *unpacker) pairs(load func(half, from int) VecVirtual, table func(part int, value func(int) float32) VecVirtual) weights {
+	var codes [2]VecVirtual
+	return func(part int) []VecVirtual {
+		j, i := part/2%4, part%2
+		switch j {
+		case 0:
+			codes[i] = load(part/8, 16*i)
+		case 2:
+			VPSRLD(U8(4), codes[i], codes[i])
+		}
+		v := ZMM()
+		VPERMPS(table(part, func(code int) float32 { return float32(code >> (j % 2 * 2) & 3) }), codes[i], v)
+		return []VecVirtual{v}
+	}
+}
+
 // A block of TQ2_0 has 64 bytes with four codes each, 32 weights apart, and d.
 var tq2_0 = blockType{name: "TQ2", elems: 256, bytes: 66, group: 1, abreast: 4,
 	prepare: func(u *unpacker, p Register, _ int) weights {

@@ -17,27 +17,31 @@ type trapezoid struct {
 	rank   int
 	at     int // channels side by side
 	vector func() VecVirtual
-	parts  [][]int64 // where the vectors of 16 states begin, in bytes, that are summed in one pass over the states
+	parts  [][]int // where the vectors of 16 states begin, in bytes, that are summed in one pass over the states
+
+	h, last, now, q rankRows // states of channels; keys of the token before, of this one, and queries, of ranks
+	one, pitch      Register // bytes of a row of states, and of a row of inputs
+	high, low       VecVirtual
 }
 
 // trapezoidAVX2 takes half of the lanes at a time from rank 3 on, as there are 16 registers: enough for two channels of rank 1.
 func trapezoidAVX2(rank, at int) {
-	parts := [][]int64{{0, 32}}
+	parts := [][]int{{0, 32}}
 	if rank > 2 {
-		parts = [][]int64{{32}, {0}}
+		parts = [][]int{{32}, {0}}
 	}
-	(&trapezoid{"AVX2", rank, at, func() VecVirtual { return YMM() }, parts}).generate()
+	(&trapezoid{isa: "AVX2", rank: rank, at: at, vector: func() VecVirtual { return YMM() }, parts: parts}).generate()
 }
 
 func trapezoidAVX512(rank int) {
-	(&trapezoid{"AVX512", rank, 2, func() VecVirtual { return ZMM() }, [][]int64{{0}}}).generate()
+	(&trapezoid{isa: "AVX512", rank: rank, at: 2, vector: func() VecVirtual { return ZMM() }, parts: [][]int{{0}}}).generate()
 }
 
 // rankRows addresses rows that are a register's bytes apart; three is three times that.
 type rankRows struct{ base, one, three Register }
 
-func (r rankRows) row(i int, disp int64) Mem {
-	m := Mem{Base: r.base, Disp: int(disp)}
+func (r rankRows) row(i, disp int) Mem {
+	m := Mem{Base: r.base, Disp: disp}
 	switch i {
 	case 1, 2:
 		m.Index, m.Scale = r.one, uint8(i)
@@ -54,67 +58,27 @@ func (g *trapezoid) generate() {
 	Doc(fmt.Sprintf("%s does what stepTrapezoidGeneric does for %d·rounds channels and rank %d; sums and in have rows of pitch.", name, g.at, g.rank),
 		"states is a positive multiple of 16, rounds is positive.")
 	sums, in := Load(Param("sums"), GP64()), Load(Param("in"), GP64())
-	high, low := g.vector(), g.vector()
-	VBROADCASTSS(paramMem("high"), high)
-	VBROADCASTSS(paramMem("low"), low)
-	one, three, pitch := Load(Param("states"), GP64()), GP64(), Load(Param("pitch"), GP64())
-	SHLQ(U8(2), one)
-	LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
-	SHLQ(U8(2), pitch)
-	h, last := rankRows{Load(Param("h"), GP64()), one, three}, rankRows{Load(Param("k"), GP64()), one, three}
-	now, q := rankRows{GP64(), one, three}, rankRows{Load(Param("q"), GP64()), one, three}
+	g.load()
 	rounds := Load(Param("rounds"), GP64())
-	if g.rank == 3 {
-		LEAQ(Mem{Base: last.base, Index: three, Scale: 1}, now.base)
-	} else {
-		LEAQ(Mem{Base: last.base, Index: one, Scale: uint8(g.rank)}, now.base)
+	var spilled Register
+	if g.folds() {
+		spilled = spill(2 * maxRank)
 	}
 
 	Label("channels")
-	input := make([][]VecVirtual, 2*g.rank)
-	at := GP64()
+	input, at := make([][]VecVirtual, 2*g.rank), GP64()
 	MOVQ(in, at)
 	for i := range input {
-		for c := range g.at {
-			input[i] = append(input[i], g.vector())
-			VBROADCASTSS(Mem{Base: at, Disp: 4 * c}, input[i][c])
+		input[i] = g.vectors()
+		for c, v := range input[i] {
+			VBROADCASTSS(Mem{Base: at, Disp: 4 * c}, v)
 		}
-		ADDQ(pitch, at)
+		ADDQ(g.pitch, at)
 	}
 	var kept []Mem // lanes of the first pass
 	var acc [][][]VecVirtual
 	for pass, parts := range g.parts {
-		acc = nil
-		for r := range g.rank {
-			acc = append(acc, nil)
-			for c := range g.at {
-				acc[r] = append(acc[r], nil)
-				for range parts {
-					v := g.vector()
-					acc[r][c] = append(acc[r][c], v)
-					if g.isa == "AVX2" {
-						VXORPS(v, v, v)
-					} else {
-						VPXORD(v, v, v)
-					}
-				}
-			}
-		}
-		left := GP64()
-		MOVQ(one, left)
-		label := fmt.Sprintf("states%d", pass)
-		Label(label)
-		for part, disp := range parts {
-			g.states(h, last, now, q, disp, high, low, input, acc, part)
-		}
-		for _, r := range []rankRows{h, last, now, q} {
-			ADDQ(U8(64), r.base)
-		}
-		SUBQ(U8(64), left)
-		JNZ(LabelRef(label))
-		for _, r := range []rankRows{h, last, now, q} {
-			SUBQ(one, r.base)
-		}
+		acc = g.pass(fmt.Sprintf("states%d", pass), parts, input)
 		if pass+1 < len(g.parts) {
 			for r := range acc {
 				kept = append(kept, AllocLocal(32))
@@ -122,23 +86,12 @@ func (g *trapezoid) generate() {
 			}
 		}
 	}
-	LEAQ(Mem{Base: h.base, Index: one, Scale: uint8(g.at)}, h.base)
-
+	LEAQ(Mem{Base: g.h.base, Index: g.one, Scale: uint8(g.at)}, g.h.base)
 	MOVQ(sums, at)
-	for r := range acc {
-		switch {
-		case g.isa == "AVX512":
-			sumTwo([headChannels]VecVirtual{acc[r][0][0], acc[r][1][0]}, at)
-		case kept != nil:
-			high := YMM()
-			VMOVUPS(kept[r], high)
-			VMOVSD(sumLanes64([2]VecVirtual{acc[r][0][0], high}), Mem{Base: at})
-		default:
-			for c, lanes := range acc[r] {
-				VMOVSD(sumLanes64([2]VecVirtual(lanes)), Mem{Base: at, Disp: 8 * c})
-			}
-		}
-		LEAQ(Mem{Base: at, Index: pitch, Scale: 2}, at)
+	if g.folds() {
+		g.sumMany(acc, at, spilled)
+	} else {
+		g.sum(acc, kept, at)
 	}
 	ADDQ(U8(8*g.at), sums)
 	ADDQ(U8(4*g.at), in)
@@ -148,13 +101,74 @@ func (g *trapezoid) generate() {
 	RET()
 }
 
-// states moves one vector of states of each channel.
-func (g *trapezoid) states(h, last, now, q rankRows, disp int64, high, low VecVirtual, input [][]VecVirtual, acc [][][]VecVirtual, part int) {
-	state, next := make([]VecVirtual, g.at), make([]VecVirtual, g.at)
+// load loads what all channels share.
+func (g *trapezoid) load() {
+	g.high, g.low = g.vector(), g.vector()
+	VBROADCASTSS(paramMem("high"), g.high)
+	VBROADCASTSS(paramMem("low"), g.low)
+	three := GP64()
+	g.one, g.pitch = Load(Param("states"), GP64()), Load(Param("pitch"), GP64())
+	SHLQ(U8(2), g.one)
+	LEAQ(Mem{Base: g.one, Index: g.one, Scale: 2}, three)
+	SHLQ(U8(2), g.pitch)
+	rows := func(base Register) rankRows { return rankRows{base, g.one, three} }
+	g.h, g.last, g.q = rows(Load(Param("h"), GP64())), rows(Load(Param("k"), GP64())), rows(Load(Param("q"), GP64()))
+	g.now = rows(GP64())
+	if g.rank == 3 {
+		LEAQ(Mem{Base: g.last.base, Index: three, Scale: 1}, g.now.base)
+	} else {
+		LEAQ(Mem{Base: g.last.base, Index: g.one, Scale: uint8(g.rank)}, g.now.base)
+	}
+}
+
+// vectors returns one for each channel.
+func (g *trapezoid) vectors() (v []VecVirtual) {
+	for range g.at {
+		v = append(v, g.vector())
+	}
+	return v
+}
+
+// pass goes once over all states, at parts of each 16, and returns lanes of each rank, channel and part.
+func (g *trapezoid) pass(label string, parts []int, input [][]VecVirtual) (acc [][][]VecVirtual) {
+	for r := range g.rank {
+		acc = append(acc, make([][]VecVirtual, g.at))
+		for c := range acc[r] {
+			for range parts {
+				v := g.vector()
+				acc[r][c] = append(acc[r][c], v)
+				if g.isa == "AVX2" {
+					VXORPS(v, v, v)
+				} else {
+					VPXORD(v, v, v)
+				}
+			}
+		}
+	}
+	left := GP64()
+	MOVQ(g.one, left)
+	Label(label)
+	for part, disp := range parts {
+		g.step(disp, input, acc, part)
+	}
+	all := []Register{g.h.base, g.last.base, g.now.base, g.q.base}
+	for _, p := range all {
+		ADDQ(U8(64), p)
+	}
+	SUBQ(U8(64), left)
+	JNZ(LabelRef(label))
+	for _, p := range all {
+		SUBQ(g.one, p)
+	}
+	return acc
+}
+
+// step moves one vector of states of each channel.
+func (g *trapezoid) step(disp int, input [][]VecVirtual, acc [][][]VecVirtual, part int) {
+	state, next := g.vectors(), g.vectors()
 	for c := range g.at {
-		state[c], next[c] = g.vector(), g.vector()
-		VMOVUPS(h.row(c, disp), state[c])
-		VMULPS(low, state[c], next[c])
+		VMOVUPS(g.h.row(c, disp), state[c])
+		VMULPS(g.low, state[c], next[c])
 	}
 	// add adds the products of a row with a factor of each channel.
 	add := func(row Mem, factor, sum []VecVirtual) {
@@ -168,25 +182,93 @@ func (g *trapezoid) states(h, last, now, q rankRows, disp int64, high, low VecVi
 			VFMADD231PS(v, factor[c], sum[c])
 		}
 	}
-	add(last.row(0, disp), input[0], next)
+	add(g.last.row(0, disp), input[0], next)
 	for c := range g.at {
-		VFMADD213PS(next[c], high, state[c])
+		VFMADD213PS(next[c], g.high, state[c])
 	}
 	for r := 1; r < g.rank; r++ {
-		add(last.row(r, disp), input[r], state)
+		add(g.last.row(r, disp), input[r], state)
 	}
 	for r := range g.rank {
-		add(now.row(r, disp), input[g.rank+r], state)
+		add(g.now.row(r, disp), input[g.rank+r], state)
 	}
 	for c := range g.at {
-		VMOVUPS(state[c], h.row(c, disp))
+		VMOVUPS(state[c], g.h.row(c, disp))
 	}
 	for r := range g.rank {
-		sums := make([]VecVirtual, g.at)
+		var sums []VecVirtual
 		for c := range g.at {
-			sums[c] = acc[r][c][part]
+			sums = append(sums, acc[r][c][part])
 		}
-		add(q.row(r, disp), state, sums)
+		add(g.q.row(r, disp), state, sums)
+	}
+}
+
+// sum stores the sums of the channels for each rank; kept has the lanes of a first pass, the upper half.
+func (g *trapezoid) sum(acc [][][]VecVirtual, kept []Mem, at Register) {
+	for r := range acc {
+		switch {
+		case g.isa == "AVX512":
+			sumTwo([headChannels]VecVirtual{acc[r][0][0], acc[r][1][0]}, at)
+		case kept != nil:
+			high := YMM()
+			VMOVUPS(kept[r], high)
+			VMOVSD(sumLanes64([2]VecVirtual{acc[r][0][0], high}), Mem{Base: at})
+		default:
+			for c, lanes := range acc[r] {
+				VMOVSD(sumLanes64([2]VecVirtual(lanes)), Mem{Base: at, Disp: 8 * c})
+			}
+		}
+		LEAQ(Mem{Base: at, Index: g.pitch, Scale: 2}, at)
+	}
+}
+
+// spill returns where n vectors may be stored.
+func spill(n int) Register {
+	at := GP64()
+	LEAQ(AllocLocal(64*n+64), at)
+	ADDQ(U8(63), at)
+	ANDQ(I8(-64), at)
+	return at
+}
+
+// foldSpilled is fold by way of memory: what is loaded is widened without the shuffles that it takes in registers, which would
+// keep the multiply-adds waiting.
+func foldSpilled(acc VecVirtual, at Mem) VecVirtual {
+	high := ZMM()
+	VMOVUPS(acc, at)
+	VCVTPS2PD(at, acc)
+	VCVTPS2PD(at.Offset(32), high)
+	VADDPD(high, acc, acc)
+	return acc
+}
+
+// folds reports whether there are so many sums that they are made by way of memory.
+func (g *trapezoid) folds() bool { return g.isa == "AVX512" && g.rank > 2 }
+
+// sumMany is sum for two channels of maxRank ranks, or one less.
+func (g *trapezoid) sumMany(acc [][][]VecVirtual, at, spilled Register) {
+	var quads [2]VecVirtual
+	for c := range quads {
+		var folded [maxRank]VecVirtual
+		for r := range folded {
+			if r < g.rank {
+				folded[r] = foldSpilled(acc[r][c][0], Mem{Base: spilled, Disp: 64 * (maxRank*c + r)})
+				continue
+			}
+			folded[r] = ZMM()
+			VPXORD(folded[r], folded[r], folded[r])
+		}
+		quads[c] = sumQuads(folded)
+	}
+	low := ZMM()
+	VUNPCKLPD(quads[1], quads[0], low)
+	VUNPCKHPD(quads[1], quads[0], quads[0])
+	VADDPD(quads[0], low, low)
+	VMOVUPD(low.AsX(), Mem{Base: at})
+	for r := 1; r < g.rank; r++ {
+		LEAQ(Mem{Base: at, Index: g.pitch, Scale: 2}, at)
+		VEXTRACTF64X2(U8(r), low, Mem{Base: at})
 	}
 }
 

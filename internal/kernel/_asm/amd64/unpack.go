@@ -10,6 +10,7 @@ import (
 type unpacker struct {
 	*constants
 	wide    bool // AVX-512
+	exact   bool // whatever the scales are
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
 }
@@ -19,6 +20,7 @@ type unpacker struct {
 type held struct {
 	order []Mem
 	regs  map[Mem]VecVirtual
+	codes Register // where the tables of package codebook begin, if they are needed
 }
 
 func (h *held) begin() {
@@ -30,6 +32,9 @@ func (h *held) end() {
 	Label("constants")
 	for _, m := range h.order {
 		VMOVDQU32(m, h.regs[m])
+	}
+	if h.codes != nil {
+		MOVQ(NewDataAddr(Symbol{Name: "·tables"}, 0), h.codes)
 	}
 	JMP(LabelRef("begin"))
 }

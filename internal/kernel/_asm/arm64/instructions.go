@@ -17,7 +17,7 @@ var threes = map[string]uint32{
 	"faddp 2d": 0x6e60d400, "fmaxnm 2d": 0x4e60c400, "fmaxnmp 2d": 0x6e60c400,
 	"fcmgt 4s": 0x6ea0e400, "fcmge 4s": 0x6e20e400, "fcmeq 4s": 0x4e20e400,
 	"add 16b": 0x4e208400, "add 4s": 0x4ea08400, "add 2d": 0x4ee08400, "sub 16b": 0x6e208400, "sub 4s": 0x6ea08400,
-	"umax 4s": 0x6ea06400, "mul 16b": 0x4e209c00, "cmtst 16b": 0x4e208c00, "cmeq 16b": 0x6e208c00, "cmhi 16b": 0x6e203400, "ushl 16b": 0x6e204400,
+	"umax 4s": 0x6ea06400, "mul 16b": 0x4e209c00, "mul 4s": 0x4ea09c00, "cmeq 8h": 0x6e608c00, "cmtst 16b": 0x4e208c00, "cmeq 16b": 0x6e208c00, "cmhi 16b": 0x6e203400, "ushl 16b": 0x6e204400, "ushl 4s": 0x6ea04400,
 	"bsl 16b": 0x6e601c00, "bit 16b": 0x6ea01c00, "bif 16b": 0x6ee01c00, "bic 16b": 0x4e601c00,
 	"zip1 16b": 0x4e003800, "zip2 16b": 0x4e007800, "zip1 8h": 0x4e403800, "zip2 8h": 0x4e407800,
 	"zip1 4s": 0x4e803800, "zip1 2d": 0x4ec03800, "zip2 2d": 0x4ec07800, "uzp1 16b": 0x4e001800, "uzp2 16b": 0x4e005800,
@@ -76,11 +76,11 @@ func (a *asm) shift(name string, d, n V, by int) {
 	a.word(op|uint32(field)<<16|uint32(n)<<5|uint32(d), "%s v%d.%s, v%d.%s, #%d", mnemonic, d, arr, n, arr, by)
 }
 
-// tbl looks bytes up: in the registers n, or n and n+1, by the indices in m. Others give 0.
+// tbl looks bytes up: in one to four registers from n on, by the indices in m. Others give 0.
 func (a *asm) tbl(d, n V, registers int, m V) {
 	list := fmt.Sprintf("v%d.16b", n)
-	if registers == 2 {
-		list += fmt.Sprintf(", v%d.16b", n+1)
+	for i := 1; i < registers; i++ {
+		list += fmt.Sprintf(", v%d.16b", n+V(i))
 	}
 	a.word(0x4e000000|uint32(registers-1)<<13|uint32(m)<<16|uint32(n)<<5|uint32(d), "tbl v%d.16b, {%s}, v%d.16b", d, list, m)
 }

@@ -40,6 +40,13 @@ func main() {
 		widenBlocks(a, &blockTypes[i])
 	}
 	a.write("blocks")
+
+	a = newAsm("codesNEON")
+	for _, k := range codeKinds {
+		widenCodes(a, k)
+	}
+	times(a)
+	a.write("codes")
 }
 
 // write writes the assembly and the Go declarations of its functions into the folder that the command line names.

@@ -12,8 +12,8 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
-// report turns what the examination found into faults, the most telling first. They are what Check returns, so they give their
-// reasons here; package doctor asks further.
+// report turns what the examination found into faults, the most informative first. Check returns them, so each says its reason;
+// package doctor looks further.
 func (x *examination) report(required int, opts Options) {
 	switch {
 	case x.variant(), x.hybrid(), x.unknownModel(required):

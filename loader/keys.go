@@ -130,7 +130,7 @@ func (ck *Checkpoint) spelled(key string) string {
 	return config.Spelling(ck.layout.Name, ck.cfg.Family(), key)
 }
 
-// StoredName is the name under which the layout stores the tensor of a canonical name.
+// StoredName returns the name that the layout uses for the tensor with a canonical name.
 func (ck *Checkpoint) StoredName(name string) string {
 	if ck.layout.StoredName == nil {
 		return name

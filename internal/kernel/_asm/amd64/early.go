@@ -1,0 +1,230 @@
+package main
+
+import (
+	"math/bits"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// With AVX-512, block types that say so are prepared early: while a block is multiplied, the one behind it goes to scratch. So
+// its scales do not keep the multiplications waiting, and scratch can be read otherwise than it was written, which a processor
+// cannot do before the writes are in its cache.
+type early struct {
+	b         *blockType
+	u         []*unpacker // one for each stream
+	ptr       []Register  // the streams' blocks
+	now, next Register    // scratch of the blocks that are multiplied, and of those behind them
+	step      Register    // from a block to the next
+	left      Register    // blocks of a stream
+	fetch     bool        // ask for memory ahead of time
+	weight    []weights
+}
+
+// newEarly returns what prepares the blocks at ptr, left of them each.
+func newEarly(b *blockType, k *constants, ptr []Register, left Register) *early {
+	e := &early{b: b, ptr: ptr, left: left, now: GP64(), next: GP64(), step: GP64(), weight: make([]weights, len(ptr))}
+	size := len(ptr) * b.early
+	LEAQ(AllocLocal(2*size+128).Offset(63), e.now)
+	ANDQ(I8(-64), e.now)
+	LEAQ(Mem{Base: e.now, Disp: size}, e.next)
+	MOVQ(U32(b.bytes), e.step)
+	h := &held{regs: map[Mem]VecVirtual{}}
+	for range ptr {
+		e.u = append(e.u, &unpacker{constants: k, wide: true, held: h})
+	}
+	return e
+}
+
+// prepare emits the preparation of a stream's block.
+func (e *early) prepare(stream int) {
+	u := e.u[stream]
+	u.scratch = Mem{Base: e.next, Disp: stream * e.b.early}
+	for line := 0; e.fetch && line < e.b.bytes; line += 64 {
+		PREFETCHT0(Mem{Base: e.ptr[stream], Disp: ahead + line})
+	}
+	e.weight[stream] = e.b.prepare(u, e.ptr[stream], 1)
+}
+
+// blocks emits what goes through the next block of each stream: use sees the weights of part after part. The block behind the last
+// one is the last one again.
+func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
+	XCHGQ(e.now, e.next)
+	DECQ(e.left)
+	CMOVQEQ(e.left, e.step)
+	for _, p := range e.ptr {
+		ADDQ(e.step, p)
+	}
+	current := append([]weights(nil), e.weight...)
+	parts := e.b.elems / 16
+	for part := range parts {
+		if each := parts / 2 / len(e.ptr); part%each == 0 && part/each < len(e.ptr) { // not all at once, and not just before they are needed
+			e.prepare(part / each)
+		}
+		use(part, func(stream int) VecVirtual {
+			u := e.u[stream]
+			u.scratch = Mem{Base: e.now, Disp: stream * e.b.early}
+			return current[stream](part)[0]
+		})
+	}
+}
+
+// begin emits the preparation of the first blocks.
+func (e *early) begin() {
+	e.u[0].held.begin()
+	for _, mask := range []struct {
+		of   Register
+		bits uint64
+	}{{third, 0x4444444444444444}, {odd, 0xaa}} {
+		bits := GP64()
+		MOVQ(U64(mask.bits), bits)
+		KMOVQ(bits, mask.of)
+	}
+	for i := range e.ptr {
+		e.prepare(i)
+	}
+}
+
+func (e *early) end() {
+	VZEROUPPER()
+	RET()
+	e.u[0].held.end()
+}
+
+// dotBlocksEarly is dotBlocks.
+func dotBlocksEarly(b *blockType, streams int, k *constants) {
+	w, left, gap := Load(Param("w"), GP64()), Load(Param("cols"), GP64()), GP64()
+	SHRQ(U8(bits.TrailingZeros(uint(b.elems))), left)
+	IMULQ(Load(Param("rows"), GP64()), left)
+	IMUL3Q(U32(b.bytes), left, gap)
+	e := newEarly(b, k, rowPointers(w, gap, streams, 1), left)
+	e.fetch = true
+	y := Load(Param("y"), GP64())
+	e.begin()
+
+	Label("row")
+	acc := lanes16(streams)
+	x, blocks := Load(Param("x"), GP64()), Load(Param("cols"), GP64())
+	SHRQ(U8(bits.TrailingZeros(uint(b.elems))), blocks)
+	Label("block")
+	e.blocks(func(part int, of func(int) VecVirtual) {
+		columns := Op(Mem{Base: x, Disp: 64 * part})
+		if streams > 1 {
+			v := ZMM()
+			VMOVUPS(columns, v)
+			columns = v
+		}
+		for i := range acc {
+			VFMADD231PS(columns, of(i), acc[i])
+		}
+	})
+	ADDQ(U32(4*b.elems), x)
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	stride, out := Load(Param("rows"), GP64()), GP64()
+	MOVQ(y, out)
+	for i := range acc {
+		VMOVSS(sumLanesWide(acc[i]), Mem{Base: out})
+		if i+1 < streams {
+			LEAQ(Mem{Base: out, Index: stride, Scale: 4}, out)
+		}
+	}
+	ADDQ(U8(4), y)
+	TESTQ(left, left)
+	JNZ(LabelRef("row"))
+	e.end()
+}
+
+// widenBlocksEarly is widenBlocks.
+func widenBlocksEarly(b *blockType, k *constants) {
+	dst, src, left := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	SHRQ(U8(bits.TrailingZeros(uint(b.elems))), left)
+	e := newEarly(b, k, []Register{src}, left)
+	e.u[0].exact = true
+	e.begin()
+	Label("block")
+	e.blocks(func(part int, of func(int) VecVirtual) { VMOVUPS(of(0), Mem{Base: dst, Disp: 64 * part}) })
+	ADDQ(U32(4*b.elems), dst)
+	TESTQ(left, left)
+	JNZ(LabelRef("block"))
+	e.end()
+}
+
+// mix sets dst to 64 bytes from src, of which word i gets the bytes i, 16+i, 32+i and 48+i. So 64 bytes from byte j of dst on, in
+// memory, are words that begin with the bytes from 16j on.
+func (u *unpacker) mix(src Op, dst VecVirtual) {
+	VPERMD(src, u.constant(u.lanes(func(i int) uint32 { return uint32(i%4*4 + i/4) }), dst), dst)
+	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 0x0c080400 }), dst), dst, dst)
+}
+
+// storeNibbles writes the halves of 64 bytes to scratch, 128 bytes from at on, where nibblesAt finds them.
+func (u *unpacker) storeNibbles(src Op, at int) {
+	v := ZMM()
+	u.mix(src, v)
+	u.move(v, u.scratch.Offset(at))
+	VPSRLW(U8(4), v, v)
+	u.move(v, u.scratch.Offset(at+64))
+}
+
+// nibblesAt returns the low or high halves of 16 bytes of those that were stored at at, from 16·sixteenth on. There are other bits
+// above them.
+func (u *unpacker) nibblesAt(at, sixteenth, half int) nibbles {
+	return nibbles{u.load(u.scratch.Offset(at + 64*half + sixteenth))}
+}
+
+// The widening of early block types without tables: a byte c becomes the float32 128+c, below 2^8, by moving it into the fraction of
+// 128, and a multiply-add with the scale s gives s·(128+c) - s·(128+zero), which is s·(c-zero) if s has few enough bits. If s
+// is not finite, all its weights are NaN.
+
+// storeUnits writes 16 scales to the beginning of scratch, and what is to be added behind them.
+func (u *unpacker) storeUnits(scales VecVirtual, zero int) {
+	VMOVUPS(scales, u.scratch)
+	if u.exact {
+		return
+	}
+	VMULPS(u.constant(u.single(float32(-128-zero)), scales), scales, scales)
+	VMOVUPS(scales, u.scratch.Offset(64))
+}
+
+// units returns the weights of bytes below 128, of which so many parts share a scale. sixteen sets each quarter of a register to
+// those of a part.
+func (u *unpacker) units(sixteen func(part int, v VecVirtual), perScale, zero int) weights {
+	s, add := VecVirtual(nil), VecVirtual(nil)
+	return func(part int) []VecVirtual {
+		scale, v, codes := u.scratch.Offset(part/perScale*4), ZMM(), ZMM()
+		sixteen(part, codes)
+		if u.exact {
+			VPMOVZXBD(codes.AsX(), v)
+			VPSUBD(u.constant(u.word(uint32(zero)), v), v, v)
+			VCVTDQ2PS(v, v)
+			u.scaleBy(scale, v)
+			return []VecVirtual{v}
+		}
+		VMOVDQA32(u.constant(u.single(128), v), v)
+		VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i) << 16 }), v), codes, third, v)
+		if part%perScale == 0 {
+			s, add = ZMM(), ZMM()
+			VBROADCASTSS(scale, s)
+			if perScale > 1 {
+				VBROADCASTSS(scale.Offset(64), add)
+			}
+		}
+		if perScale == 1 {
+			VFMADD213PS_BCST(scale.Offset(64), s, v)
+		} else {
+			VFMADD213PS(add, s, v)
+		}
+		return []VecVirtual{v}
+	}
+}
+
+// What begin sets: masks of the third byte of each word, and of every other word of 64 bits.
+var third, odd = K7, K6
+
+// blank returns a register of zeros, of which a part is to be set or kept.
+func (u *unpacker) blank() VecVirtual {
+	v := ZMM()
+	VMOVDQA32(u.constant(u.word(0), v), v)
+	return v
+}
