@@ -68,6 +68,7 @@ fixtures: .venv/installed ## regenerate the fixtures (needs Python)
 	.venv/bin/python fixtures/tool_templates.py
 	.venv/bin/python fixtures/sampling.py
 	.venv/bin/python fixtures/attention.py
+	.venv/bin/python fixtures/init_weights.py
 	.venv/bin/python fixtures/adapters.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
