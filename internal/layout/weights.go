@@ -37,10 +37,11 @@ type Weights struct {
 	Activations []string       // the scales of activations beside these, which are left out
 }
 
-// Note is something odd about a file.
+// Note is something odd about a file, or something about it that a user should know.
 type Note struct {
+	Usual               bool   // nothing is wrong with it
 	File, Where, Detail string // as in badfile.FormatError
-	Remedy              string // what a repaired copy has instead; empty: it is not so in a copy
+	Remedy              string // of what is odd: what a repaired copy has instead; empty: it is not so in a copy
 }
 
 // Mapped is a file of weights that is open.
@@ -62,7 +63,12 @@ func (w *Weights) Close() error {
 
 // Note adds a warning about a file.
 func (w *Weights) Note(file, where, remedy, format string, args ...any) {
-	w.Notes = append(w.Notes, Note{file, where, fmt.Sprintf(format, args...), remedy})
+	w.Notes = append(w.Notes, Note{File: file, Where: where, Detail: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+// Say adds what a user should know about a file with which nothing is wrong.
+func (w *Weights) Say(file, format string, args ...any) {
+	w.Notes = append(w.Notes, Note{Usual: true, File: file, Detail: fmt.Sprintf(format, args...)})
 }
 
 // Rename gives the tensors their canonical names.
@@ -274,7 +280,7 @@ func (w *Weights) Add(path string, f File) {
 	w.Files = append(w.Files, f)
 	w.Tensors = append(w.Tensors, f.Tensors()...)
 	if s, ok := f.(*sharded.File); ok {
-		w.Note(path, "", "one model in whole tensors", "%s", s.Describe())
+		w.Say(path, "%s", s.Describe())
 		return
 	}
 	if s, ok := f.(*safetensors.File); ok {
@@ -289,6 +295,6 @@ func (w *Weights) Add(path string, f File) {
 		return
 	}
 	if left, n := torch.Ignored(); n > 0 {
-		w.Note(path, "", "left out", "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
+		w.Say(path, "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
 	}
 }

@@ -16,7 +16,7 @@ const most = 256
 // room is what widening needs beside its result. It is kept from one piece of work to the next.
 type room struct {
 	scales, zeros     [kernel.MostGroups]float32 // of as many codes as are widened at a time
-	streams           [tileRows][tileBytes]byte
+	streams           [tileRows * tileBytes]byte
 	scalesOf, zerosOf []float32 // of all groups of a row
 }
 

@@ -88,7 +88,7 @@ func indexGlobals() map[[2]string]int {
 
 // pushGlobal pushes the global of that name, or refuses it.
 func (m *machine) pushGlobal(module, name []byte) error {
-	if i, ok := globalIndex[[2]string{string(module), string(name)}]; ok && (m.keep || globals[i].role != roleInert) {
+	if i, ok := globalIndex[[2]string{string(module), string(name)}]; ok {
 		return m.push(pack(kindGlobal, i, 0))
 	}
 	return m.refuse(module, name)
@@ -267,7 +267,9 @@ func (m *machine) build() error {
 		return err
 	}
 	if top[0].kind() == kindObject {
-		m.link(top[0].a(), []value{pack(kindNone, 0, 0), top[1]})
+		if m.keep {
+			m.link(top[0].a(), []value{pack(kindNone, 0, 0), top[1]})
+		}
 		m.stack = m.stack[:len(m.stack)+1] // the object stays
 		return nil
 	}
