@@ -30,6 +30,7 @@ type Weights struct {
 	Stored     []tensor.Tensor   // every tensor of the files if Tensors has some put together; else nil
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
+	Metadata   map[string]string // of the headers of safetensors files, by names of tensors as they are stored
 	Notes      []Note            // what is odd about the files and harms nothing
 
 	Schemes     []scheme.Found // by which weights are stored in several tensors; Tensors has them put together
@@ -114,6 +115,18 @@ func (w *Weights) SetNames(list []string) {
 	w.Tensors = slices.Clone(w.Tensors)
 	for i := range w.Tensors {
 		w.Tensors[i].Name = list[i]
+	}
+}
+
+// addMetadata keeps what the header of a file says about single tensors.
+func (w *Weights) addMetadata(metadata map[string]string) {
+	for key, text := range metadata {
+		if strings.Contains(key, ".") && strings.HasPrefix(text, "{") {
+			if w.Metadata == nil {
+				w.Metadata = map[string]string{}
+			}
+			w.Metadata[key] = text
+		}
 	}
 }
 
@@ -269,6 +282,9 @@ func (w *Weights) Add(path string, f File) {
 	if s, ok := f.(*sharded.File); ok {
 		w.Say(path, "%s", s.Describe())
 		return
+	}
+	if s, ok := f.(*safetensors.File); ok {
+		w.addMetadata(s.Metadata())
 	}
 	torch, isTorch := f.(*torchbin.File)
 	if named := strings.EqualFold(filepath.Ext(path), ".safetensors"); named == isTorch {

@@ -96,6 +96,10 @@ func (m *machine) pushGlobal(module, name []byte) error {
 
 // refuse turns down a global by name.
 func (m *machine) refuse(module, name []byte) error {
+	if string(name) == "_rebuild_wrapper_subclass" || bytes.HasPrefix(module, []byte("torchao.")) {
+		return m.unsupported("the pickle asks for %s: weights are of a class of tensors that is not PyTorch's own, as torchao quantizes them, and nothing was executed. "+
+			"Load the model in Python and save it as safetensors, which save_pretrained does", badfile.Quote(string(bytes.Join([][]byte{module, name}, []byte(".")))))
+	}
 	return m.unsupported("the pickle asks for %s, which does not belong in a file of tensors; nothing was executed. "+
 		"If you trust the file, load it in Python and save its state_dict alone",
 		badfile.Quote(string(bytes.Join([][]byte{module, name}, []byte(".")))))

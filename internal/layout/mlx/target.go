@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
@@ -31,6 +32,10 @@ func newTarget() write.Target {
 func (t *target) Prepare(p *write.Plan) error {
 	if p.Recipe.DType() == tensor.F64 {
 		return &badfile.UnsupportedError{Where: "dtype", Detail: "mlx-lm does not have F64; choose f32, f16 or bf16"}
+	}
+	if held := config.InMLX(p.Config); held != p.Config {
+		p.Config = held
+		p.Note("the weights are written times the model's multipliers, as mlx-lm has them: a copy for transformers computes the same, with multipliers of 1")
 	}
 	if _, err := config.EncodeMLX(p.Config, ""); err != nil {
 		return err
@@ -74,9 +79,17 @@ func (*target) Further(p *write.Plan) bool {
 
 // Step implements write.Target.
 func (t *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	folded := false
+	for i, x := range parts {
+		parts[i] = fold.Into(p.From.Config, w.Parts[i].Name, x)
+		folded = folded || len(names.Factors(p.From.Config, w.Parts[i].Name)) > 0
+	}
 	step, source, err := t.plain(p, w, parts)
 	if err != nil {
 		return step, source, err
+	}
+	if folded {
+		step.Transform = strings.TrimPrefix(step.Transform+", times multipliers", ", ")
 	}
 	t.sizes[step.To], _ = tensor.Count(w.Shape) // of a valid configuration
 	if !names.MLXCodes(w) {
