@@ -45,6 +45,9 @@ var (
 	mlxNemotronH = &mlxLM{
 		writable: func(c Config) error {
 			n := c.(*NemotronHConfig)
+			if n.has(BlockMLP) && n.MLPHiddenAct != "relu2" {
+				return unsupported("mlp_hidden_act", `found "%s": mlx-lm computes every such model with relu2`, n.MLPHiddenAct)
+			}
 			for _, b := range []Block{BlockMamba2, BlockAttention} {
 				if !n.has(b) {
 					return unsupported(keyLayers, "found no layer of %s: mlx-lm generates only with models that have layers of Mamba-2 and of attention", b)

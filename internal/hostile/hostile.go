@@ -35,7 +35,7 @@ func Corpus() []Entry {
 		configEntries(), originalEntries(), mistralEntries(),
 		zipEntries(), pickleEntries(), evilEntries(), legacyEntries(),
 		ggufEntries(), ggufBlockEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), familyEntries(), ggufHybridEntries(),
-		validEntries(),
+		schemeEntries(), validEntries(),
 	)
 }
 

@@ -40,11 +40,15 @@ func (t *target) Prepare(p *write.Plan) error {
 	if _, err := config.EncodeMLX(p.Config, ""); err != nil {
 		return err
 	}
+	if moved := slices.ContainsFunc(p.From.Tensors, func(x tensor.Tensor) bool { _, ok := t.asBlocks(p, []tensor.Tensor{x}); return ok }); moved && p.From.Matrix.Quantized() {
+		p.From.Matrix = tensor.F32 // of those that are not blocks
+	}
 	plain := *p // as if nothing were coded here
 	plain.MLX = scheme.MLX{}
 	plain.From.Tensors = slices.DeleteFunc(slices.Clone(p.From.Tensors), func(x tensor.Tensor) bool {
 		_, stays := t.asTheyAre(p, []tensor.Tensor{x})
-		return stays
+		_, moves := t.asBlocks(p, []tensor.Tensor{x})
+		return stays || moves
 	})
 	if err := t.Target.Prepare(&plain); err != nil {
 		return err
@@ -58,7 +62,8 @@ func (t *target) Prepare(p *write.Plan) error {
 	// Beside codes of MLX the other tensors keep their dtypes.
 	p.From.Tensors = slices.DeleteFunc(slices.Clone(p.From.Tensors), func(x tensor.Tensor) bool {
 		_, ours := scheme.StreamsOf(x)
-		return ours
+		_, moves := t.asBlocks(p, []tensor.Tensor{x})
+		return ours || moves
 	})
 	return nil
 }
@@ -93,6 +98,11 @@ func (t *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	if streams, ok := t.asTheyAre(p, parts); ok {
 		return t.add(p, step, streams[0].MLX, streams[0].ScaleDType, "same codes", func(part write.MLXPart, name string) write.Source {
 			return write.GroupsAsTheyAre(streams, part, name)
+		})
+	}
+	if m, ok := t.asBlocks(p, parts); ok {
+		return t.add(p, step, m, step.DType, "same codes", func(part write.MLXPart, name string) write.Source {
+			return write.GroupsOfBlocks(parts, m, part, name)
 		})
 	}
 	if p.MLX.Mode == "" {
@@ -157,6 +167,16 @@ func (t *target) asTheyAre(p *write.Plan, parts []tensor.Tensor) ([]scheme.Strea
 	}
 	as := all[0]
 	return all, (p.MLX.Mode == "" && p.Recipe.Keeps() || p.MLX == as.MLX) && (p.Recipe.Keeps() || !as.Affine() || p.Recipe.DType() == as.ScaleDType)
+}
+
+// asBlocks returns the mode whose groups the blocks of a weight from GGUF are, if no other is asked for.
+func (t *target) asBlocks(p *write.Plan, parts []tensor.Tensor) (m scheme.MLX, ok bool) {
+	for _, x := range parts {
+		if m, ok = scheme.OfBlocks(x); !ok || x.DType != parts[0].DType {
+			return m, false
+		}
+	}
+	return m, p.MLX.Mode == "" && p.Recipe.Keeps() || p.MLX == m
 }
 
 // add plans all tensors that a weight becomes, and returns the one with the codes.
