@@ -270,7 +270,9 @@ func familyEntries() []Entry {
 		}
 		list = append(list, f.damaged()...)
 	}
-	return list
+	older := laterFamilies[slices.IndexFunc(laterFamilies, func(f family) bool { return f.name == "jamba" })]
+	twice := append(jamba(), draw("model.layers.1.moe.router.weight", experts, width))
+	return append(list, older.folder(twice).bad("families/jamba a tensor twice, once under its older name", "feed_forward.router.weight"))
 }
 
 // folder is a checkpoint of the family with these tensors.
