@@ -11,7 +11,8 @@ import (
 	"github.com/gomamba/gomamba/loader"
 )
 
-// TestTokenAllocatesNothing runs token after token of each family.
+// TestTokenAllocatesNothing runs token after token of each family, and looks at the states that are left: keys and values are not
+// copied for that.
 func TestTokenAllocatesNothing(t *testing.T) {
 	for _, fixture := range []string{
 		"mamba1/default", "falcon/default", "mamba2/groups4", "nemotron/latent", "granite/moe", "jamba/moe", "mambassm/options",
@@ -39,6 +40,9 @@ func TestTokenAllocatesNothing(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%s: %v allocations a token", fixture, n)
+		}
+		if n := testing.AllocsPerRun(10, func() { cache.NonFinite() }); n != 0 {
+			t.Errorf("%s: %v allocations to look for what is not finite", fixture, n)
 		}
 	}
 }

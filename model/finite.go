@@ -13,9 +13,10 @@ import (
 func (c *Cache) NonFinite() string {
 	for l := range c.states {
 		for i := range c.states[l] {
-			values := c.states[l][i].All()
-			if bad := numcheck.NonFinite(values); bad >= 0 {
-				return fmt.Sprintf("%s of block %d holds %v", dump.State(c.states[l][i].Name, l), l, values[bad])
+			for values := range c.states[l][i].Parts() {
+				if bad := numcheck.NonFinite(values); bad >= 0 {
+					return fmt.Sprintf("%s of block %d holds %v", dump.State(c.states[l][i].Name, l), l, values[bad])
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/kernel"
@@ -50,6 +51,24 @@ func (s *State[F]) Tokens(seq int) int { return s.grown[seq].tokens }
 
 // Pages returns the pages of a sequence, laid out as Spec says.
 func (s *State[F]) Pages(seq int) [][]F { return s.grown[seq].pages }
+
+// Parts yields the values of all sequences as they lie in memory: those of a state that grows page by page, with zeros in place of
+// tokens to come.
+func (s *State[F]) Parts() iter.Seq[[]F] {
+	return func(yield func([]F) bool) {
+		if !s.Grows {
+			yield(s.all)
+			return
+		}
+		for _, g := range s.grown {
+			for _, page := range g.pages {
+				if !yield(page) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Grow adds rows of zeros for n more tokens of a sequence.
 func (s *State[F]) Grow(seq, n int) {
