@@ -54,10 +54,10 @@ func of(name, dtype string, shape ...int) piece {
 	return piece{name, dtype, append([]int{}, shape...), nil}
 }
 
-// holding is a tensor of text, and listing one of numbers of 32 bits.
+// holding is a tensor of text, and counting one of numbers of 32 bits.
 func holding(name, text string) piece { return piece{name, "U8", []int{len(text)}, []byte(text)} }
 
-func listing(name string, numbers ...int32) piece {
+func counting(name string, numbers ...int32) piece {
 	p := piece{name, "I32", []int{len(numbers)}, []byte{}}
 	for _, n := range numbers {
 		p.data = binary.LittleEndian.AppendUint32(p.data, uint32(n))
@@ -119,7 +119,7 @@ func schemeEntries() []Entry {
 	add("packed with groups that do not divide", "weight_scale", ct, words, scale("F32", 32, 3), shape(32, 8))
 	add("packed with zero points of F32", "weight_zero_point", ct, words, scale("F32", 32, 1), shape(32, 8), of("weight_zero_point", "F32", 32, 1))
 	for _, g := range []int32{-2, 2, math.MaxInt32, math.MinInt32} {
-		add(fmt.Sprint("packed column of group ", g), "weight_g_idx", ct, words, scale("F32", 32, 2), shape(32, 8), listing("weight_g_idx", 0, 0, 0, 0, 1, 1, 1, g))
+		add(fmt.Sprint("packed column of group ", g), "weight_g_idx", ct, words, scale("F32", 32, 2), shape(32, 8), counting("weight_g_idx", 0, 0, 0, 0, 1, 1, 1, g))
 	}
 	add("packed without a shape", "weight_shape", ct, words, scale("F32", 32, 1))
 
@@ -161,7 +161,7 @@ func schemeEntries() []Entry {
 	add("gptq of no groups", "in_proj", gptq, q, of("qzeros", "I32", 0, 4), of("scales", "F16", 0, 32))
 	add("gptq zero points of F16", "F16", gptq, q, of("qzeros", "F16", 1, 4), s)
 	for _, g := range []int32{-2, 1, math.MaxInt32, math.MinInt32} {
-		add(fmt.Sprint("gptq column of group ", g), "g_idx", gptq, q, z, s, listing("g_idx", 0, 0, 0, 0, 0, 0, 0, g))
+		add(fmt.Sprint("gptq column of group ", g), "g_idx", gptq, q, z, s, counting("g_idx", 0, 0, 0, 0, 0, 0, 0, g))
 	}
 	add("gptq without scales", "scales", gptq, q, z)
 	add("awq with groups that do not divide", "scales", "", of("qweight", "I32", 8, 4), of("qzeros", "I32", 3, 4), of("scales", "F16", 3, 32))
