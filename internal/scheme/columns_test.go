@@ -78,7 +78,7 @@ func TestTransposed(t *testing.T) {
 		}
 		list, values := transposed(rng, test.awq, test.bits, rows, test.cols, count, test.actOrder)
 		settings := map[bool]string{true: `{"quant_method": "awq"}`, false: `{"quant_method": "gptq"}`}[test.awq]
-		r, err := scheme.Assemble(list, settings)
+		r, err := scheme.Assemble(list, scheme.Stated{Config: settings})
 		if err != nil || len(r.Tensors) != 1 {
 			t.Fatal(r, err)
 		}
