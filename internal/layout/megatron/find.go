@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/lazy"
@@ -35,7 +36,7 @@ type place struct {
 // find returns what a source stands for: a part, an iteration, or a run, of which the last iteration or the only one counts.
 func find(src layout.Source) place {
 	dir := src.Dir
-	if src.File != "" && src.File != fileModel {
+	if src.File != "" && src.File != fileModel && src.File != fileCommon {
 		dir = filepath.Join(dir, src.File)
 	}
 	if partName().MatchString(filepath.Base(dir)) && layout.Exists(filepath.Join(dir, fileModel)) {
@@ -44,8 +45,9 @@ func find(src layout.Source) place {
 	if p := at(dir); p.form != nil {
 		return p
 	}
-	if name := tracked(filepath.Join(dir, fileTracker)); name != "" {
-		return at(filepath.Join(dir, name))
+	latest := tracked(filepath.Join(dir, fileTracker))
+	if p := at(filepath.Join(dir, latest)); latest != "" && p.form != nil {
+		return p
 	}
 	only := place{}
 	for _, name := range namesIn(dir) {
@@ -59,7 +61,18 @@ func find(src layout.Source) place {
 			only = p
 		}
 	}
+	if latest != "" && only.form != nil {
+		return lost(dir, latest, only.dir)
+	}
 	return only
+}
+
+// lost is the place of a run whose tracker names an iteration that is not there, beside another.
+func lost(dir, latest, other string) place {
+	return place{dir, func(string, *layout.Weights) (*state, error) {
+		return nil, &badfile.FormatError{File: filepath.Join(dir, fileTracker), Detail: "names " + badfile.Quote(latest) +
+			", which is not there; found " + badfile.Quote(filepath.Base(other)) + ": give the one you mean"}
+	}}
 }
 
 // at returns what the folder of an iteration holds.

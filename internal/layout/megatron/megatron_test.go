@@ -24,7 +24,7 @@ func TestWhole(t *testing.T) {
 	for name, of := range map[string]string{
 		"hybrid": "nemotron/dense", "hybrid/iter_0000010": "nemotron/dense", "hybrid/iter_0000010/mp_rank_01": "nemotron/dense",
 		"pure": "mamba2/groups4", "pure/release/mp_rank_00/model_optim_rng.pt": "mamba2/groups4",
-		"gelu": "megatron/gelu/hf", "dist": "mamba2/groups4",
+		"gelu": "megatron/gelu/hf", "dist": "mamba2/groups4", "dist/iter_0000010/common.pt": "mamba2/groups4",
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := loader.Open(fixtures+"megatron/"+name, loader.Options{Strict: true})
@@ -96,6 +96,9 @@ func TestRefused(t *testing.T) {
 	}{
 		{"the last part is missing", "hybrid", removed("iter_0000010/mp_rank_01"), "tensor_model_parallel_size 2, found 1 part"},
 		{"the first part is missing", "hybrid", removed("iter_0000010/mp_rank_00"), `found "mp_rank_01" after 0 parts`},
+		{"the file of a part is missing", "hybrid", removed(part0), `found "mp_rank_00" without model_optim_rng.pt; copy the folders of all parts`},
+		{"another iteration, in parts", "hybrid", moved("iter_0000010", "iter_0000009"), `names "iter_0000010", which is not there; found "iter_0000009": give the one you mean`},
+		{"another iteration", "dist", moved("iter_0000010", "iter_0000009"), `names "iter_0000010", which is not there; found "iter_0000009": give the one you mean`},
 		{"a pipeline", "hybrid", moved("iter_0000010/mp_rank_01", "iter_0000010/mp_rank_01_000"), "stages of a pipeline or by experts"},
 		{"no model", "pure", edited(one, "X\x05\x00\x00\x00model", "X\x05\x00\x00\x00modul"), "holds nothing under model, expected a dict of tensors"},
 		{"a part of another run", "hybrid", edited(part1, "iteration", "iteratiom"), "the parts are of different checkpoints"},

@@ -32,9 +32,11 @@ var Layout = layout.Layout{
 	Repo: layout.Repo{Choose: choose},
 }
 
-// asked recognises a file of one part.
+// asked recognises a file of one part, and that of the arguments.
 func asked(path string) (layout.Source, bool) {
-	return layout.Source{Dir: filepath.Dir(path), File: filepath.Base(path)}, filepath.Base(path) == fileModel
+	dir, name := filepath.Split(path)
+	src := layout.Source{Dir: filepath.Clean(dir), File: name}
+	return src, name == fileModel || name == fileCommon && find(src).form != nil
 }
 
 // match leaves a folder alone in which the weights lie whole.

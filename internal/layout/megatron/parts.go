@@ -67,7 +67,11 @@ func (s *state) paths() (paths []string, err error) {
 		if n, _ := strconv.Atoi(digits); n != len(paths) {
 			return nil, s.bad("", "found %s after %s; copy the folders of all parts", badfile.Quote(name), badfile.Count(len(paths), "part"))
 		}
-		paths = append(paths, filepath.Join(s.dir, name, fileModel))
+		path := filepath.Join(s.dir, name, fileModel)
+		if !layout.Exists(path) {
+			return nil, s.bad("", "found %s without %s; copy the folders of all parts", badfile.Quote(name), fileModel)
+		}
+		paths = append(paths, path)
 	}
 	return paths, nil
 }
