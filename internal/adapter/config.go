@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/jsonobj"
+	"github.com/gomamba/gomamba/internal/layout"
 )
 
 // settings are what adapter_config.json says (PEFT 0.21, tuners/lora/config.py).
@@ -69,6 +70,9 @@ var residual = []string{"pissa", "olora", "corda", "lora_ga", "loftq", "mica"}
 // readSettings reads the configuration of an adapter.
 func readSettings(dir string) (*settings, error) {
 	s := &settings{file: filepath.Join(dir, filenames.AdapterConfig)}
+	if !layout.Exists(s.file) {
+		return nil, &badfile.FormatError{File: dir, Detail: "found no " + filenames.AdapterConfig + "; give the folder that PEFT saved the adapter in"}
+	}
 	data, err := jsonobj.ReadFile(s.file, config.MaxFile)
 	if err != nil {
 		return nil, err
