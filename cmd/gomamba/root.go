@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -114,11 +115,14 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef("%w (see gomamba %s --help)", err, cmd.Name())
 }
 
-// usage makes a mistake in the number of arguments a usage error that names the command.
+// usage makes a mistake in the number of arguments a usage error that names the command. So it does an empty one, as a shell makes
+// of a variable that is not set: as a path it would mean the current folder.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		err := check(cmd, args)
+		err, empty := check(cmd, args), slices.Index(args, "")
 		switch {
+		case err == nil && empty >= 0:
+			return usagef("argument %d is empty (see %s --help)", empty+1, cmd.CommandPath())
 		case err == nil:
 			return nil
 		case !cmd.HasParent() && len(args) > 0:
