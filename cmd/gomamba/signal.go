@@ -20,7 +20,7 @@ const (
 // signalError says that the user ended the work.
 type signalError struct{ sig os.Signal }
 
-func (e *signalError) Error() string { return fmt.Sprintf("stopped by %v", e.sig) }
+func (e *signalError) Error() string { return fmt.Sprintf("stopped by a signal: %v", e.sig) }
 
 func (e *signalError) code() int {
 	if n, ok := e.sig.(syscall.Signal); ok {
@@ -45,10 +45,14 @@ func listen(s *session, cancel context.CancelCauseFunc) {
 		for s.takes(sig) {
 			sig = <-caught
 		}
-		signal.Stop(caught) // a further one ends the process at once
 		cancel(&signalError{sig})
+		time.Sleep(twice)
+		signal.Stop(caught) // a further one ends the process at once
 	}()
 }
+
+// twice is how long a signal may come again and be the same: timeout sends it to the program, and to the group that it is in.
+const twice = 100 * time.Millisecond
 
 // patience is how long a command may take to end after a signal.
 const patience = 600 * time.Millisecond

@@ -76,7 +76,7 @@ func TestSignals(t *testing.T) {
 			Env:    []string{"TMPDIR=" + temp, "HF_ENDPOINT=" + hub, "HF_HOME=" + t.TempDir()},
 			Signal: signal, Kill: 600 * time.Millisecond,
 		})
-		if o.survived(t); o.Code != 128+int(signal) || !strings.HasSuffix(o.Stderr, "gomamba: stopped by "+signal.String()+"\n") {
+		if o.survived(t); o.Code != 128+int(signal) || !strings.HasSuffix(o.Stderr, "gomamba: stopped by a signal: "+signal.String()+"\n") {
 			t.Errorf("%s: exit %d after %v: %s", line, o.Code, signal, o.Stderr)
 		}
 		empty(t, temp)
