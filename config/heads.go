@@ -20,7 +20,8 @@ func (m *Mixer2) DInner() int { return m.MambaNumHeads * m.MambaHeadDim }
 // convolved returns C, the channels of the convolution: those of x, of B and of C, in this order.
 func (m *Mixer2) convolved(states int) int { return m.DInner() + 2*m.NGroups*states }
 
-// divide gives each head its share of the channels, of which inner says how many there are, if the file leaves that open.
+// divide gives each head its share of the channels, of which inner says how many there are, if the file leaves that open. Heads
+// for which there are too few get one each: the sizes then contradict each other, which is a message about a key of the file.
 func (m *Mixer2) divide(inner int, err error) error {
 	if m.MambaHeadDim != rankAuto || m.MambaNumHeads <= 0 {
 		return nil
@@ -28,7 +29,7 @@ func (m *Mixer2) divide(inner int, err error) error {
 	if err != nil {
 		return err
 	}
-	m.MambaHeadDim = inner / m.MambaNumHeads
+	m.MambaHeadDim = max(1, inner/m.MambaNumHeads)
 	return nil
 }
 

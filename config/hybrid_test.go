@@ -75,6 +75,7 @@ func TestRefusedHybrids(t *testing.T) {
 		{"falcon_h1", `"key_multiplier": 0`, false, "key_multiplier: found 0.0, expected a number from 2^-60 to 2^60"},
 		{"falcon_h1", `"head_dim": 3`, false, "head_dim: found 3, expected an even number"},
 		{"falcon_h1", `"rope_parameters": {"rope_type": "llama3"}`, true, `rope_parameters: found the rope_type "llama3"`},
+		{"bamba", `"hidden_size": 32`, false, "mamba_n_heads: found 128, which times mamba_d_head 1 makes 128 channels; expected mamba_expand*hidden_size = 64"},
 		{"bamba", `"attn_layer_indices": [1.5]`, false, "attn_layer_indices: found"},
 		{"bamba", `"attn_layer_indices": [0], "head_dim": 6`, false, "head_dim: found 6, of which 3 channels turn; expected an even number of them"},
 		{"bamba", `"attn_layer_indices": [0], "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 2}`, false, "partial_rotary_factor 2, expected a number up to 1"},
