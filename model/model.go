@@ -70,7 +70,7 @@ func New(ck *loader.Checkpoint, opts Options) (*Model, error) {
 	m := &Model{cfg: ck.Config(), states: blocks.States(ck.Config()), parallelScan: opts.ParallelScan, ck: ck, makeName: opts.Fingerprint, dtFloor: opts.DtFloor}
 	network, err := blocks.Network(m.cfg, opts.DtFloor)
 	if err == nil && m.parallelScan && !m.scans() {
-		err = fmt.Errorf("a parallel scan is wanted, which %s models do not have: they run in order, heads beside each other", config.Title(m.cfg.Family()))
+		err = fmt.Errorf("there is no parallel scan for %s models; use the sequential one", config.Title(m.cfg.Family()))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ck.Path(), err)

@@ -73,7 +73,7 @@ func stateDType(p *write.Plan) error {
 		}
 		only := "only GGUF has %[1]s"
 		if slices.ContainsFunc(p.From.Tensors, func(t tensor.Tensor) bool { return t.Coding != nil }) {
-			only = "%[1]s is read and not written"
+			only = "this layout is not written with %[1]s"
 		}
 		if !slices.ContainsFunc(p.From.Tensors, func(t tensor.Tensor) bool {
 			_, ours := scheme.StreamsOf(t)
