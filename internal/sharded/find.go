@@ -15,7 +15,10 @@ var latest = []string{"latest", "latest_universal"}
 
 // In returns where below dir such a checkpoint lies: ".", the folder that DeepSpeed's file "latest" names, or the only one. A model
 // that DeepSpeed did not divide is a file there. It is empty if there is none.
-func In(dir string) (string, error) {
+func In(dir string) (string, error) { return in(dir, true) }
+
+// in is In. deeper says that a checkpoint of Lightning may have a folder of its own there.
+func in(dir string, deeper bool) (string, error) {
 	if Is(dir) {
 		return ".", nil
 	}
@@ -36,9 +39,13 @@ func In(dir string) (string, error) {
 			continue
 		}
 		inside := at(dir, name)
-		for _, file := range latest { // Lightning has DeepSpeed's in a folder of its own
-			if step := named(filepath.Join(dir, name, file)); inside == "" && step != "" {
-				inside = at(dir, filepath.Join(name, step))
+		if inside == "" && deeper && ofLightning(dir, name) {
+			below, err := in(filepath.Join(dir, name), false)
+			if err != nil {
+				return "", err
+			}
+			if below != "" {
+				inside = filepath.Join(name, below)
 			}
 		}
 		if inside != "" {
@@ -55,6 +62,11 @@ func In(dir string) (string, error) {
 		return found[0], nil
 	}
 	return "", nil
+}
+
+// ofLightning reports whether Lightning may have saved a folder of DeepSpeed in a folder of dir, by its name or by a file in it.
+func ofLightning(dir, name string) bool {
+	return filepath.Ext(name) == ".ckpt" || slices.ContainsFunc(latest, func(file string) bool { return named(filepath.Join(dir, name, file)) != "" })
 }
 
 // at returns what there is in a folder of dir: the folder, or the only file of a model.

@@ -231,12 +231,14 @@ func TestIn(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(strategy, "checkpoint"), os.DirFS(filepath.Join(fixtures, "zero2/global_step1"))); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(strategy, "latest"), []byte("checkpoint"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for dir, want := range map[string]string{strategy: "checkpoint", filepath.Dir(strategy): filepath.Join("last.ckpt", "checkpoint")} {
-		if got, err := sharded.In(dir); got != want || err != nil {
-			t.Errorf("%s: got %q, %v, want %q", dir, got, err, want)
+	for _, c := range []struct{ latest, err string }{{"checkpoint", ""}, {"", ""}, {"global_step7", `names "global_step7", which is not there; found "checkpoint"`}} {
+		if err := os.WriteFile(filepath.Join(strategy, "latest"), []byte(c.latest), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for dir, want := range map[string]string{strategy: "checkpoint", filepath.Dir(strategy): filepath.Join("last.ckpt", "checkpoint")} {
+			if got, err := sharded.In(dir); c.err == "" && (got != want || err != nil) || !strings.Contains(fmt.Sprint(err), c.err) {
+				t.Errorf("%s: got %q, %v, want %q", dir, got, err, want)
+			}
 		}
 	}
 }
