@@ -12,6 +12,7 @@ import (
 	"github.com/gomamba/gomamba/convert"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
+	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/model"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -65,7 +66,9 @@ same bytes on the same kind of processor. DST appears complete or not at all.`,
 // readConfig reads a config.json, the one in a folder, or a stream. original says that it is one of mamba_ssm.
 func readConfig(cmd *cobra.Command, path string) (cfg config.Config, original bool, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, filenames.Config)
+		if path = filepath.Join(path, filenames.Config); !layout.Exists(path) {
+			return nil, false, fmt.Errorf("%s: missing; name the file with the model's settings, or put it there", path)
+		}
 	}
 	data, err := readInput(cmd, path, config.MaxFile)
 	if err != nil {
