@@ -70,7 +70,7 @@ func settleVocabulary(ck *loader.Checkpoint, p *write.Plan) (used int, err error
 	case is > was:
 		p.Note(fmt.Sprintf("the vocabulary grows from %d to %d rows: each new one is the mean of the others", was, is))
 	case used == 0:
-		return 0, refuse(fmt.Sprintf("is to be cut from %d to %d rows, and without a tokenizer it is not known which of them are in use", was, is))
+		return 0, refuse(fmt.Sprintf("is to be cut from %d to %d rows, and without a tokenizer it is not known which of them are in use; give one with --tokenizer", was, is))
 	case is < used:
 		return 0, refuse(fmt.Sprintf("is to be cut from %d to %d rows, but %d are in use: the last one by %s", was, is, used, why))
 	default:

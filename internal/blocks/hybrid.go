@@ -16,7 +16,7 @@ func Network(cfg config.Config, floor bool) ([][]Step, error) {
 	}
 	least, ok := Floor(cfg)
 	if !ok {
-		return nil, fmt.Errorf("a floor of dt is wanted, which %s models do not have: it is the time_step_min of %s and %s",
+		return nil, fmt.Errorf("there is no floor of dt for %s models: it is the time_step_min of %s and %s",
 			config.Title(cfg.Family()), config.Title(config.NemotronH), config.Title(config.Zamba2))
 	}
 	for _, steps := range layers {
