@@ -15,49 +15,49 @@ PEERS      ?=
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## everything gomamba does, on the model in the box, in seconds
+demo: ## run everything gomamba does with the built-in model, in seconds
 	go run ./cmd/gomamba demo
 
-test: ## all tests, kernel and network in plain Go too, and a build for arm64
+test: ## run all tests, also those of kernel and network in plain Go, and build for arm64
 	go test ./...
 	go test -tags purego ./internal/kernel ./model/...
 	GOOS=linux GOARCH=arm64 go build ./...
 
-test-arm64: ## the tests as arm64 runs them (needs qemu-aarch64)
+test-arm64: ## run the tests for arm64 (needs qemu-aarch64)
 	.ci/arm64
 
-race: ## all tests under the race detector (needs a C compiler)
+race: ## run all tests under the race detector (needs a C compiler)
 	go test -race ./...
 
-lint: ## gofmt, go vet, staticcheck, go mod tidy
+lint: ## run gofmt, go vet, staticcheck and go mod tidy
 	.ci/lint
 
-fuzz: ## every fuzz target for FUZZTIME (10m)
+fuzz: ## run every fuzz target for FUZZTIME (10m)
 	.ci/fuzz $(FUZZTIME)
 
-faults: ## kills, interrupts, full disks and changing files, as many as before a release (as root: full file systems too)
+faults: ## test kills, interrupts, full disks and changing files, as before a release (as root: full file systems too)
 	go test -count=1 -v -timeout 60m ./internal/hostile -long -run 'Killed|Interrupted|Full|TwoAtOnce|SourceChanges|SameBytes|Destinations|Force|Unprivileged|Leftovers'
 
-bench: ## Go benchmarks, BENCHCOUNT (6) runs each, for benchstat
+bench: ## run the Go benchmarks BENCHCOUNT (6) times each, for benchstat
 	@go test -run='^$$' -bench=. -benchmem -count=$(BENCHCOUNT) ./...
 
-bench-convert: build ## conversions of an 11 GB checkpoint against cp, in BENCHDIR (.bench-convert), which needs 35 GB
+bench-convert: build ## time conversions of an 11 GB checkpoint against cp, in BENCHDIR (.bench-convert), which needs 35 GB
 	.ci/bench-convert ./gomamba $(BENCHDIR)
 
 peers: ROUNDS = 5
-peers: build .venv/installed ## speed beside llama.cpp, mamba-rs, candle and transformers, in ROUNDS (5), of SHAPES and PEERS (all)
+peers: build .venv/installed ## compare speed with llama.cpp, mamba-rs, candle and transformers, in ROUNDS (5), for SHAPES and PEERS (all)
 	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --shapes '$(SHAPES)' --peers '$(PEERS)'
 
 quants: ROUNDS = 3
-quants: build .venv/installed ## speed of every quantized type beside llama.cpp, and its table and picture: ten minutes, and as many to quantize
+quants: build .venv/installed ## compare the speed of every quantized type with llama.cpp, and write table and picture (takes twenty minutes)
 	.venv/bin/python fixtures/peers/run.py --gomamba ./gomamba --rounds $(ROUNDS) --starts 1 \
 		--shapes mamba-130m-quantized --peers gomamba,llama.cpp
 	go run ./internal/pictures
 
-generate: ## write the assembly anew from internal/kernel/_asm
+generate: ## regenerate the assembly from internal/kernel/_asm
 	go generate ./...
 
-fixtures: .venv/installed ## write the fixtures anew (needs Python)
+fixtures: .venv/installed ## regenerate the fixtures (needs Python)
 	.venv/bin/python fixtures/generate.py
 	.venv/bin/python fixtures/precision.py
 	.venv/bin/python fixtures/configs.py
@@ -68,6 +68,7 @@ fixtures: .venv/installed ## write the fixtures anew (needs Python)
 	.venv/bin/python fixtures/tool_templates.py
 	.venv/bin/python fixtures/sampling.py
 	.venv/bin/python fixtures/attention.py
+	.venv/bin/python fixtures/init_weights.py
 	.venv/bin/python fixtures/adapters.py
 
 interop: build .venv/installed .venv/judged ## compare with the readers of every layout on ROUNDS (20) fresh checkpoints (needs Python)
@@ -85,25 +86,25 @@ interop: build .venv/installed .venv/judged ## compare with the readers of every
 	.venv/bin/python fixtures/interop_quantize.py --gomamba ./gomamba; }; }
 	.venv/bin/python fixtures/interop_page.py --gomamba ./gomamba
 
-pictures: ## the pictures and badges of README.md, from fixtures/measured
+pictures: ## draw the pictures and badges of README.md from fixtures/measured
 	go run ./internal/pictures
 
-badges: ## count the tests by running them, and draw badges and pictures again
+badges: ## count the tests by running them, and redraw badges and pictures
 	go run ./internal/pictures tests
 
-memory: build .venv/installed ## measure memory over the length of a prompt, and draw it (Linux; needs Python)
+memory: build .venv/installed ## measure memory for prompts of growing length, and draw it (Linux; needs Python)
 	go run ./internal/pictures memory
 
-build: ## the binary, ./gomamba
+build: ## build the binary, ./gomamba
 	go build -trimpath -o gomamba ./cmd/gomamba
 
-man: ## the manual pages, in man1
+man: ## write the manual pages to man1
 	go run -tags man ./cmd/gomamba man man1
 
-release: ## archives and wheels for every platform with their checksums, in dist: the same bytes wherever a commit is built
+release: ## build reproducible archives and wheels for every platform, with checksums, in dist
 	go run ./internal/release dist
 
-clean: ## remove what the other targets made, .venv included
+clean: ## remove what the other targets made, including .venv
 	rm -rf gomamba gomamba.exe man1 dist .venv .peers .bench-convert *.prof *.test coverage.*
 
 .venv/installed: fixtures/requirements.txt

@@ -70,7 +70,7 @@ func Diff(ctx context.Context, a, b *loader.Checkpoint, opts loader.ReadOptions)
 		}
 	}
 	withHead := !a.Tied() || !b.Tied()
-	folded := config.Folded(a.Config()) || config.Folded(b.Config())
+	folded := config.Folds(a.Config(), b.Config())
 	cfgA, cfgB := a.Config(), b.Config()
 	if folded {
 		cfgA, cfgB = config.InGGUF(cfgA), config.InGGUF(cfgB)

@@ -127,7 +127,7 @@ func (r *Receipt) weigh(ctx context.Context, before, after *loader.Checkpoint, t
 			return fmt.Errorf("tensor %s: %v before the conversion and %v after it", spec.Name, a.Shape, b.Shape)
 		}
 		a.Name, b.Name = spec.Name, spec.Name
-		if config.Folded(before.Config()) || config.Folded(after.Config()) {
+		if config.Folds(before.Config(), after.Config()) {
 			a, b = fold.Into(before.Config(), a.Name, a), fold.Into(after.Config(), b.Name, b)
 		}
 		pairs = append(pairs, [2]tensor.Tensor{a, b})

@@ -67,6 +67,7 @@ var entryFalconH1 = entry{
 	classes: []string{"FalconH1ForCausalLM", "FalconH1Model"},
 	fresh:   func() Config { return NewFalconH1() },
 	hybrid:  true,
+	mlx:     mlxFalconH1,
 	gguf:    llamaCpp{writable: falconH1Writable, hybrid: &falconH1GGUF},
 }
 

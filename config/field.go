@@ -267,9 +267,9 @@ func nullableField(f field, p *int, absent int) field {
 			*p = absent
 			return true
 		}
-		return decodeInt(v)
+		return decodeInt(v) && *p != absent
 	}
-	f.want += " or null"
+	f.want = strings.Replace(f.want, "from 0 ", "from 1 ", 1) + " or null"
 	f.text = func() string {
 		if *p == absent {
 			return "null"

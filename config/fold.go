@@ -41,6 +41,14 @@ func Folded(c Config) bool {
 	return ok && f.folded
 }
 
+// Folds reports whether the weights of one of two models may have multipliers in them that the other states: they compare with all
+// multipliers in the weights.
+func Folds(a, b Config) bool {
+	x, ok := a.(*FalconH1Config)
+	y, both := b.(*FalconH1Config)
+	return Folded(a) || Folded(b) || ok && both && x.Multipliers != y.Multipliers
+}
+
 // Lost describes what a GGUF file does not state about a model, so that its configuration has to assume it. It is empty if
 // nothing is missing.
 func Lost(c Config) string {

@@ -59,6 +59,7 @@ var entryJamba = entry{
 	classes: []string{"JambaForCausalLM", "JambaModel"},
 	fresh:   func() Config { return NewJamba() },
 	hybrid:  true,
+	mlx:     mlxJamba,
 	gguf:    llamaCpp{writable: jambaWritable, hybrid: &jambaGGUF, piecesFirst: true},
 }
 
@@ -166,7 +167,7 @@ func (c *JambaConfig) fields() []field {
 		c.layersOf("attn_layer_offset", &c.Attention.Offset, -maxWidth, BlockAttention), // below 0: in no layer
 		c.layersOf("expert_layer_period", &c.Experts.Period, 1, BlockSwiGLUMoE),
 		c.layersOf("expert_layer_offset", &c.Experts.Offset, -maxWidth, BlockSwiGLUMoE),
-		intField("num_experts", &c.NumExperts, 0, maxInner).deciding(Tensors),
+		intField("num_experts", &c.NumExperts, 0, maxInner).deciding(Tensors).counting(experts),
 		intField("num_experts_per_tok", &c.NumExpertsPerTok, 0, maxInner).deciding(Results).counting(experts),
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors),
 	}, c.mixer1Fields(&c.TimeStepRank, mixers), c.runFields())

@@ -78,28 +78,17 @@ func readJamba(r *ggufReader, t GGUFTensors) Config {
 	return c
 }
 
-// every finds the period and the offset of layers: the usual ones if they do, or else the smallest that do.
+// every finds the period and the offset of layers.
 func (r *ggufReader) every(key string, is []bool, usual Every) Every {
-	fits := func(e Every) bool {
-		for layer, has := range is {
-			if has != e.has(layer) {
-				return false
-			}
-		}
-		return true
-	}
-	if fits(usual) {
-		return usual
-	}
-	first := 0
-	for first < len(is) && !is[first] {
-		first++
-	}
-	for period := first + 1; period <= len(is)+1; period++ {
-		if e := (Every{period, first}); fits(e) {
-			return e
+	var some []int
+	for layer, has := range is {
+		if has {
+			some = append(some, layer)
 		}
 	}
-	r.fail(unsupported(r.arch+key, "the layers that have it do not follow each other at one distance, as those of Jamba do"))
-	return usual
+	e, ok := everyOf(some, len(is), usual)
+	if !ok {
+		r.fail(unsupported(r.arch+key, "the layers that have it do not follow each other at one distance, as those of Jamba do"))
+	}
+	return e
 }

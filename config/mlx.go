@@ -15,7 +15,9 @@ type mlxLM struct {
 	// stated are keys that it demands, or takes for something else if they are not stated so. They stand in place of what the
 	// file has.
 	stated func(c Config) []Extra
-	added  []string // those of them that transformers does not have: a copy for that is without
+	added  []string // those of them that transformers does not have, or no longer: a copy for that is without
+	// read makes of a configuration in a file of mlx-lm that of the weights beside it.
+	read func(c Config) error
 }
 
 // Keys that mlx-lm demands, though it needs some of them for nothing.
@@ -23,6 +25,7 @@ const (
 	keyInner     = "intermediate_size"
 	keyPositions = "max_position_embeddings"
 	keyLimit     = "time_step_limit"
+	keyTheta     = "rope_theta"
 )
 
 var (
@@ -42,6 +45,9 @@ var (
 	mlxNemotronH = &mlxLM{
 		writable: func(c Config) error {
 			n := c.(*NemotronHConfig)
+			if n.has(BlockMLP) && n.MLPHiddenAct != "relu2" {
+				return unsupported("mlp_hidden_act", `found "%s": mlx-lm computes every such model with relu2`, n.MLPHiddenAct)
+			}
 			for _, b := range []Block{BlockMamba2, BlockAttention} {
 				if !n.has(b) {
 					return unsupported(keyLayers, "found no layer of %s: mlx-lm generates only with models that have layers of Mamba-2 and of attention", b)
@@ -65,7 +71,7 @@ var (
 		writable: func(c Config) error {
 			g := c.(*GraniteHybridConfig)
 			if g.HeadDim*g.NumAttentionHeads != g.HiddenSize && hasBlock(g, BlockAttention) {
-				return unsupported("head_dim", "found %d, which times num_attention_heads %d is not hidden_size %d: mlx-lm has no other heads", g.HeadDim, g.NumAttentionHeads, g.HiddenSize)
+				return mlxHeads(&g.QueryHeads, g.HiddenSize)
 			}
 			if !hasBlock(g, BlockMamba2) {
 				return nil
@@ -171,9 +177,16 @@ func ParseMLX(file string, data []byte) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if how := entryOf(c.Family()).mlx; how != nil {
-		s := c.Shared()
-		s.Extra = slices.DeleteFunc(s.Extra, func(x Extra) bool { return slices.Contains(how.added, x.Key) })
+	how := entryOf(c.Family()).mlx
+	if how == nil {
+		return c, nil
+	}
+	s := c.Shared()
+	s.Extra = slices.DeleteFunc(s.Extra, func(x Extra) bool { return slices.Contains(how.added, x.Key) })
+	if how.read != nil {
+		if err := how.read(c); err != nil {
+			return nil, inFile(file, err)
+		}
 	}
 	return c, nil
 }

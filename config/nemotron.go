@@ -20,7 +20,7 @@ type NemotronHConfig struct {
 	QueryHeads
 
 	IntermediateSize int    // F, of MLPs
-	MLPHiddenAct     string // "relu2"
+	MLPHiddenAct     string // "relu2", or "gelu" without experts
 	MLPBias          bool   // of MLPs, shared experts and latent projections
 
 	NRoutedExperts                  int // E
@@ -181,8 +181,14 @@ func (c *NemotronHConfig) Summary() string {
 
 func (c *NemotronHConfig) fields() []field {
 	mlp := stringField("mlp_hidden_act", &c.MLPHiddenAct)
-	mlp.check = func() bool { return c.MLPHiddenAct == "relu2" }
-	mlp.want, mlp.unsupported = `"relu2"`, true
+	mlp.check = func() bool { return c.MLPHiddenAct == "relu2" || c.MLPHiddenAct == "gelu" && !c.has(BlockMoE) }
+	mlp.want, mlp.unsupported = `"relu2", or "gelu" without experts`, true
+	mlp.same = func() string {
+		if c.MLPHiddenAct == "relu2" || !c.has(BlockMLP) {
+			return ""
+		}
+		return c.MLPHiddenAct
+	}
 	mixers, attention, experts := c.has(BlockMamba2), c.has(BlockAttention), c.has(BlockMoE)
 	layers := layersField(keyLayers, &c.Layers, nemotronKinds...).deciding(Results)
 	return slices.Concat(c.QueryHeads.fields(attention), c.modelFields("layer_norm_epsilon", layers), []field{
@@ -203,7 +209,7 @@ func (c *NemotronHConfig) fields() []field {
 		floatField("time_step_floor", &c.TimeStepFloor).deciding(Nothing),
 
 		intField("intermediate_size", &c.IntermediateSize, 1, maxWidth).deciding(Tensors).counting(c.has(BlockMLP)),
-		mlp.deciding(Nothing), // there is one activation
+		mlp.deciding(Results),
 		boolField("mlp_bias", &c.MLPBias).deciding(Tensors),
 
 		intField("n_routed_experts", &c.NRoutedExperts, 1, maxInner).deciding(Tensors).counting(experts),

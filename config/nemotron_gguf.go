@@ -15,6 +15,8 @@ func nemotronWritable(c Config) error {
 	switch {
 	case n.has(BlockMLP) && n.has(BlockMoE):
 		return unsupported(keyLayers, "found both mlp and moe: in GGUF either all feed-forward blocks have experts or none has")
+	case n.has(BlockMLP) && n.MLPHiddenAct != "relu2":
+		return unsupported("mlp_hidden_act", `found "%s": llama.cpp computes every such model with relu2`, n.MLPHiddenAct)
 	case n.has(BlockMoE) && n.MLPBias:
 		return unsupported("mlp_bias", "found true: GGUF cannot hold the biases of shared experts")
 	}

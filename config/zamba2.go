@@ -213,5 +213,24 @@ func (c *Zamba2Config) parse(keys jsonobj.Members) error {
 	if err := c.Mixer2.divide(c.expanded()); err != nil {
 		return err
 	}
-	return c.Validate()
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return c.checkHybrid(keys)
+}
+
+// checkHybrid reports hybrid_layer_ids that are not the hybrid layers of the list: transformers then fails, or mistakes a block for another.
+func (c *Zamba2Config) checkHybrid(keys jsonobj.Members) error {
+	const key = "hybrid_layer_ids"
+	var ids []int
+	f := indicesField(key, &ids)
+	switch v, ok := keys.Get(key); {
+	case !ok:
+		return nil
+	case !f.decode(v):
+		return formatError(key, "found %s, expected %s", v, f.want)
+	case !slices.Equal(ids, layersWith(c, BlockSharedAttention)):
+		return formatError(key, "found %s, but %s has %v as hybrid layers", f.found(), keyLayers, layersWith(c, BlockSharedAttention))
+	}
+	return nil
 }

@@ -42,7 +42,7 @@ const (
 func Layouts() string {
 	known := []string{layouts.Default}
 	for _, l := range layouts.All {
-		if l.Name != layouts.Default {
+		if l.Name != layouts.Default && l.NewTarget != nil {
 			known = append(known, l.Name)
 		}
 	}
@@ -51,8 +51,8 @@ func Layouts() string {
 
 // Valid reports whether l can be written.
 func (l Layout) Valid() bool {
-	_, ok := layouts.Named(string(l))
-	return ok
+	known, ok := layouts.Named(string(l))
+	return ok && known.NewTarget != nil
 }
 
 // OneFile reports whether the layout keeps all weights in one file, whatever their size.

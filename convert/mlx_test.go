@@ -32,7 +32,7 @@ func TestMLX(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(text, &manifest)
 	}
-	if err != nil || len(manifest) < 6 {
+	if err != nil || len(manifest) < 8 {
 		t.Fatal(len(manifest), err)
 	}
 	for model, cases := range manifest {
@@ -95,7 +95,7 @@ func sum(data []byte) string {
 // TestMLXAndBack: plain weights come back from mlx-lm's layout as the same bytes, with every setting; codes stay what they are, and
 // compute what their values in float32 do.
 func TestMLXAndBack(t *testing.T) {
-	for _, model := range []string{"mamba", "falcon", "mamba2", "nemotron", "granite", "granitemoe"} {
+	for _, model := range []string{"mamba", "falcon", "mamba2", "nemotron", "granite", "granitemoe", "jamba"} {
 		src, dir := filepath.Join(mlxFixtures, model), t.TempDir()
 		plain := converted(t, src, filepath.Join(dir, "plain"), convert.Request{To: convert.MLX})
 		back := converted(t, plain, filepath.Join(dir, "back"), convert.Request{To: convert.HF})

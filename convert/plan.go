@@ -93,7 +93,7 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		return nil, err
 	}
 	to, ok := layouts.Named(string(req.To))
-	if !ok {
+	if !ok || to.NewTarget == nil {
 		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
 	}
 	p := &write.Plan{From: originOf(ck), Config: hf.Harmless(ck.Config()), Recipe: req.Recipe, Notes: []string{}}

@@ -107,3 +107,69 @@ func tokenizerKeys(t *testing.T, path string) map[string]gguf.Value {
 	}
 	return keys
 }
+
+// TestPiecesInJSON: a tokenizer.json that was made of a SentencePiece model gives a GGUF file the same ids without that model; beside it
+// the tokenizer.json decides whether texts begin with a space.
+func TestPiecesInJSON(t *testing.T) {
+	cfg := codestral(1, true)
+	bos := 1
+	cfg.VocabSize, cfg.BosTokenID = 528, &bos
+	source := random(t, cfg, tensor.F32)
+	own, err := os.ReadFile("../fixtures/tokenizers/sentencepiece/tokenizer.model")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(source, "tokenizer.model"), own, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := converted(t, source, place(t, convert.GGUF), convert.Request{To: convert.GGUF})
+	folder := converted(t, file, place(t, convert.HF), convert.Request{To: convert.HF})
+	path := filepath.Join(folder, "tokenizer.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begins := strings.Contains(string(text), "Prepend")
+	for _, with := range []bool{true, false} {
+		if !with {
+			if err := os.Remove(filepath.Join(folder, "tokenizer.model")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkIDs(t, "sentencepiece", converted(t, folder, place(t, convert.GGUF), convert.Request{To: convert.GGUF}))
+	}
+	var other map[string]any
+	if err := json.Unmarshal(text, &other); err != nil {
+		t.Fatal(err)
+	}
+	space := map[string]any{"type": "Replace", "pattern": map[string]any{"String": " "}, "content": "▁"}
+	other["normalizer"] = map[string]any{"type": "Sequence", "normalizers": []any{map[string]any{"type": "Prepend", "prepend": "▁"}, space}}
+	if begins {
+		other["normalizer"] = space
+	}
+	for _, with := range []bool{false, true} {
+		text, err := json.Marshal(other)
+		if err == nil {
+			err = os.WriteFile(path, text, 0o644)
+		}
+		if err == nil && with {
+			err = os.WriteFile(filepath.Join(folder, "tokenizer.model"), own, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := tokenizer.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tokenizer.Open(converted(t, folder, place(t, convert.GGUF), convert.Request{To: convert.GGUF}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"state of a model", " state", "\n", "日本語 x", "  "} {
+			if a, b := got.Encode(text, false), want.Encode(text, false); !slices.Equal(a, b) {
+				t.Errorf("%v: %q: %v in the GGUF file, %v in tokenizer.json", with, text, a, b)
+			}
+		}
+	}
+}

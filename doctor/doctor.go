@@ -140,6 +140,9 @@ func (d *doctor) build(cfg config.Config) (*loader.Checkpoint, error) {
 		}
 	}
 	for _, p := range ck.Problems() {
+		if p.Severity == loader.Note {
+			continue
+		}
 		d.findings = append(d.findings, Finding{Problem: p.Text, Remedy: p.Remedy})
 	}
 	return ck, nil

@@ -36,6 +36,7 @@ func (d *doctor) open() bool {
 		d.giveUp()
 		return false
 	}
+	d.nameLayers()
 	d.w.NoteAdapter(d.src.Dir)
 	if settle := d.layout.Folder.Settle; settle != nil {
 		settle(d.hybrid(), d.w)

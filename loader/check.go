@@ -16,18 +16,16 @@ import (
 // Severity says whether a checkpoint with a problem can be used.
 type Severity uint8
 
-// A Warning leaves the checkpoint usable, an Error does not.
+// A Warning leaves the checkpoint usable, an Error does not. With a Note nothing is wrong.
 const (
 	Warning Severity = iota + 1
 	Error
+	Note
 )
 
-// String returns "warning" or "error".
+// String returns "warning", "error" or "note".
 func (s Severity) String() string {
-	if s == Warning {
-		return "warning"
-	}
-	return "error"
+	return [...]string{Warning: "warning", Error: "error", Note: "note"}[s]
 }
 
 // Problem is something about a checkpoint that its user should know.
@@ -63,7 +61,7 @@ func (f fault) problem() Problem {
 	return p
 }
 
-// Problems returns what contradicts the configuration or looks odd, errors first. If a tied model stores a head anyway, the
+// Problems returns what contradicts the configuration or looks odd, errors first and notes last. If a tied model stores a head anyway, the
 // first call compares it with the embedding, which reads both.
 func (ck *Checkpoint) Problems() []Problem {
 	if err := ck.usable(); err != nil {
@@ -74,7 +72,7 @@ func (ck *Checkpoint) Problems() []Problem {
 		faults = append(slices.Clone(faults), *f)
 	}
 	problems := make([]Problem, 0, len(faults))
-	for _, severity := range []Severity{Error, Warning} {
+	for _, severity := range []Severity{Error, Warning, Note} {
 		for _, f := range faults {
 			if f.severity == severity {
 				problems = append(problems, f.problem())
@@ -94,7 +92,7 @@ func (ck *Checkpoint) Check() error {
 	more := 0
 	for i := range ck.faults {
 		switch {
-		case ck.faults[i].severity != Error:
+		case ck.faults[i].severity != Error: // a warning or a note
 		case first == nil:
 			first = &ck.faults[i]
 		default:
@@ -174,7 +172,11 @@ func (ck *Checkpoint) examine(opts Options) error {
 	}
 	x.report(required, opts)
 	for _, n := range ck.weights.Notes {
-		ck.faults = append(ck.faults, fault{severity: Warning, file: n.File, where: n.Where, detail: n.Detail, remedy: n.Remedy})
+		f := fault{severity: Warning, file: n.File, where: n.Where, detail: n.Detail, remedy: n.Remedy}
+		if n.Usual {
+			f.severity = Note
+		}
+		ck.faults = append(ck.faults, f)
 	}
 	return nil
 }

@@ -44,8 +44,11 @@ func (ck *Checkpoint) shapeReason(spec names.Spec, found []int) string {
 				continue
 			}
 			*k.Size++
-			moved, _ := ck.lookUp(turned, spec.Name)
+			moved, there := ck.lookUp(turned, spec.Name)
 			*k.Size--
+			if !there || len(moved.Shape) != len(spec.Shape) {
+				continue // the layer is of another kind then
+			}
 			slope := moved.Shape[dim] - want
 			if slope == 0 {
 				continue

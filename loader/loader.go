@@ -113,7 +113,7 @@ func assemble(path string, l layout.Layout, cfg config.Config, w *layout.Weights
 // Config returns a copy of the configuration, resolved and valid.
 func (ck *Checkpoint) Config() config.Config { return ck.cfg.Clone() }
 
-// Layout returns the name of the layout: "hf", "mlx", "original", "mistral" or "gguf".
+// Layout returns the name of the layout: "hf", "mlx", "original", "mistral", "gguf" or "megatron".
 func (ck *Checkpoint) Layout() string { return ck.layout.Name }
 
 // inside is what the layout opened.

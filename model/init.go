@@ -31,6 +31,10 @@ type Parameter struct {
 //     rescale_prenorm_residual; biases of projections are 0;
 //   - embeddings are normal with deviation initializer_range, and norms 1.
 //
+// Hybrids are drawn as transformers 5.24 does (_init_weights of PreTrainedModel and of each family): weights, also of convolutions and
+// experts, are normal with deviation initializer_range and their biases 0, A_log is log(1 … H) over the heads of Mamba-2, and dt_bias
+// is 1 in Granite, Bamba and Falcon-H1, 0 in Jamba. The row of pad_token_id is 0 in the embedding of a family that has one.
+//
 // A tensor's values depend on the seed and its name alone, so that a shape may change without moving the others.
 func Init(cfg config.Config, seed uint64) ([]Parameter, error) {
 	if cfg == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/gomamba/gomamba/internal/kernel"
 )
 
-// mlp is a feed-forward block: with a squared ReLU (So and others 2021, Primer, arXiv:2109.08668), or SwiGLU (Shazeer 2020,
+// mlp is a feed-forward block: with a squared ReLU (So and others 2021, Primer, arXiv:2109.08668) or GELU, or SwiGLU (Shazeer 2020,
 // arXiv:2002.05202). The steps are those of forward in NemotronHMLP and GraniteMoeHybridMLP of transformers.
 type mlp struct {
 	*blocks.MLPSizes
@@ -90,9 +90,11 @@ func feedForward(c *chunk, y, x []float32) {
 
 	m.more.add(c, gates) // of a block by itself, which reads c.u
 
-	// 2. Activation: max(up, 0)², or silu(scale·gate)·up, or gelu(gate)·up.
+	// 2. Activation: max(up, 0)² or gelu(up), or silu(scale·gate)·up or gelu(gate)·up.
 	//                                                   [rows, F], over up
 	switch {
+	case m.GELU && !m.Gated():
+		kernel.GELU(pool, wide, stride, F, rows)
 	case m.GELU:
 		kernel.GeGLU(pool, wide, gates, stride, F, rows)
 	case m.Gated():

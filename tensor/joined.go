@@ -27,7 +27,7 @@ func Join(t Tensor, grid []int, boxes []Box) (Tensor, error) {
 	if n, same := Count(grid); !ok || !same || n != elems || !t.DType.Plain() {
 		return t, fmt.Errorf("its shape %v of %s cannot be divided as %v", t.Shape, t.DType, grid)
 	}
-	j := &boxed{dtype: t.DType}
+	j := &boxed{dtype: t.DType, grid: grid}
 	for _, b := range boxes {
 		r, err := newRuns(b, grid, t.DType.Size())
 		if err != nil {
@@ -105,6 +105,7 @@ func (r *runs) start(i int) int {
 // boxed are the boxes of a tensor, by their first elements.
 type boxed struct {
 	dtype DType
+	grid  []int // the shape by which they count
 	boxes []runs
 	flat  bool // each is one run, so they follow each other
 }
@@ -205,6 +206,21 @@ func (j joined) Widen(dst []float32, first int) {
 func (j joined) bytes(dst []byte) {
 	size := j.dtype.Size()
 	j.each(j.base, j.base+len(dst)/size, func(at int, data []byte) { copy(dst[at*size:], data) })
+}
+
+// Boxes returns the parts of t, one if it is in one piece; ok is false if it is stored in codes, or was divided as another shape.
+func (t Tensor) Boxes() (list []Box, ok bool) {
+	if t.Coding == nil {
+		return []Box{{Offset: make([]int, len(t.Shape)), Shape: t.Shape, Data: t.Data}}, t.DType.Plain()
+	}
+	j, ok := t.Coding.(joined)
+	if !ok || j.base != 0 || !slices.Equal(j.grid, t.Shape) {
+		return nil, false
+	}
+	for _, b := range j.boxes {
+		list = append(list, Box{b.offset, b.shape, b.data})
+	}
+	return list, true
 }
 
 // Solid returns t with its elements in one piece. It copies them only if t was joined from several.

@@ -125,7 +125,11 @@ func unfinished(path string) (found []doctor.Finding) {
 
 // repair writes the copy.
 func (f *doctorFlags) repair(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) error {
-	plan, err := convert.NewPlan(ck, convert.Request{To: convert.Layout(ck.Layout())})
+	to := convert.Layout(ck.Layout())
+	if !to.Valid() {
+		to = convert.HF // of a layout that is only read
+	}
+	plan, err := convert.NewPlan(ck, convert.Request{To: to})
 	if err != nil {
 		return err
 	}

@@ -264,17 +264,9 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		return err
 	}
 	warnNonFinite(cmd, s, ck, cache, bad)
-	if f.cacheOut != "" {
-		notes, err := text.WritePasts(f.past(&b))
-		if err != nil {
-			return err
-		}
-		if err := m.SaveSnapshot(f.cacheTo.path, &model.Snapshot{Cache: cache, Logits: last, Random: state.Random, Notes: notes}); err != nil {
-			return err
-		}
-		if err := f.cacheTo.deliver(); err != nil {
-			return err
-		}
+	state.Logits = last
+	if err := f.saveCache(m, state, &b); err != nil {
+		return err
 	}
 	if f.cache {
 		if err := writeStates(out.w, cache); err != nil {
@@ -282,6 +274,21 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 		}
 	}
 	return out.commit(cmd)
+}
+
+// saveCache writes the state after a batch to the file of --cache-out, if that is given.
+func (f *forwardFlags) saveCache(m *model.Model, state *model.Snapshot, b *model.Batch) (err error) {
+	if f.cacheOut == "" {
+		return nil
+	}
+	saved := *state
+	if saved.Notes, err = text.WritePasts(f.past(b)); err != nil {
+		return err
+	}
+	if err := m.SaveSnapshot(f.cacheTo.path, &saved); err != nil {
+		return err
+	}
+	return f.cacheTo.deliver()
 }
 
 // runOracle computes in float64, whole.

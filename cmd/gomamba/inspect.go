@@ -117,6 +117,7 @@ type listing struct {
 	DTypes     map[string]int  `json:"dtypes"` // tensors of each dtype
 	Tensors    []tensorInfo    `json:"tensors"`
 	Problems   []string        `json:"problems"`
+	Notes      []string        `json:"notes,omitempty"` // with these nothing is wrong
 
 	BitsPerWeight float64      `json:"bits_per_weight"` // of all tensors
 	Kinds         []tensorKind `json:"kinds"`           // in the order of the tensors
@@ -166,6 +167,10 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 		}
 	}
 	for _, p := range ck.Problems() {
+		if p.Severity == loader.Note {
+			info.Notes = append(info.Notes, p.Text)
+			continue
+		}
 		line := fmt.Sprintf("%v: %s", p.Severity, p.Text)
 		if p.Fixable {
 			line += hintFix
@@ -303,6 +308,9 @@ func (l *listing) printLines(w io.Writer, lines [][2]string, tensors bool) error
 	}
 	for _, p := range l.Problems {
 		fmt.Fprintf(tw, "  problem\t%s\n", yellow.on(w, p))
+	}
+	for _, n := range l.Notes {
+		fmt.Fprintf(tw, "  note\t%s\n", badfile.Printable(n))
 	}
 	if tensors {
 		for _, t := range l.Tensors {

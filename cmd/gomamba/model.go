@@ -37,8 +37,11 @@ func openCheckpoint(cmd *cobra.Command, opts loader.Options, name string) (*load
 	}
 	sessionOf(cmd).reads(ck.Files()...)
 	for _, p := range ck.Problems() {
-		if p.Severity == loader.Warning {
+		switch p.Severity {
+		case loader.Warning:
 			warn(cmd, p.Text)
+		case loader.Note:
+			say(cmd, "gomamba: note: %s", p.Text)
 		}
 	}
 	return ck, nil

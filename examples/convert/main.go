@@ -1,4 +1,4 @@
-// Convert writes a model as a GGUF file with weights of 8 bits, and checks what it wrote.
+// Convert writes a model as a GGUF file with 8-bit weights, and verifies it.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Load opens a model and looks at its checkpoint.
+// Load opens a model and prints what its checkpoint contains.
 package main
 
 import (

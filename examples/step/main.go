@@ -1,4 +1,4 @@
-// Step runs a model token by token and picks the likeliest next one each time.
+// Step runs a model token by token and picks the most likely next token each time.
 package main
 
 import (

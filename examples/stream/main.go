@@ -1,4 +1,4 @@
-// Stream prints a text as the model writes it.
+// Stream prints text while the model generates it.
 package main
 
 import (

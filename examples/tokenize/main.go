@@ -1,4 +1,4 @@
-// Tokenize shows a text as a model gets it.
+// Tokenize shows how a model sees a text.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Verify judges what another implementation computed with the same weights.
+// Verify checks what another implementation computed with the same weights.
 package main
 
 import (

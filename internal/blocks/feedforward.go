@@ -9,12 +9,12 @@ import (
 )
 
 // MLPSizes describes a block of MLP or SwiGLU, or what an expert is: down·(silu(scale·gate·x) * up·x) with a gate, and without one
-// the squared ReLU, down·max(up·x, 0)². Names are those of modules, within the block.
+// the squared ReLU, down·max(up·x, 0)², or GELU. Names are those of modules, within the block.
 type MLPSizes struct {
 	Up, Down string
 	Gate     string // the module of the gate of SwiGLU; "": there is no gate, or Both
 	Both     string // the module of the gate and of up in one, the gate's rows first
-	GELU     bool   // of the gate, rather than silu
+	GELU     bool   // of the gate rather than silu, or without one rather than the squared ReLU
 	Adapter  string // the module of a product of low rank that is added to what Both gives; "": none
 	Width    int    // F
 	Bias     bool

@@ -53,6 +53,7 @@ func (s *Step) nemotron(c *config.NemotronHConfig) {
 		s.Attention = heads(&c.QueryHeads, 1/math.Sqrt(float64(c.HeadDim)))
 	case MLP:
 		sizes := mlp(c.IntermediateSize)
+		sizes.GELU = c.MLPHiddenAct == "gelu"
 		s.MLP = &sizes
 	case MoE:
 		shared, expert := mlp(c.MoESharedExpertIntermediateSize), mlp(c.MoEIntermediateSize)

@@ -3,6 +3,7 @@ package fold
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/names"
@@ -114,6 +115,36 @@ func (c *coding) undone(x float32, quotient float64, row int) float32 {
 		}
 	}
 	return nearest
+}
+
+// The values of a tensor that Returns looks at: so many of so many of its rows.
+const sampledRows, sampledCols = 64, 64
+
+// Returns reports whether OutOf gives a tensor back that Into has made and that is then stored in a dtype, judged by some of its values.
+// Two values may become one, and then no rule could: about every tenth float32 is lost.
+func Returns(cfg config.Config, name string, t tensor.Tensor, stored tensor.DType) bool {
+	factors := names.Factors(cfg, name)
+	if len(factors) == 0 || len(t.Shape) == 0 || t.Elems() == 0 {
+		return true
+	}
+	cols := t.Elems() / t.Shape[0]
+	into := &coding{from: t, factors: factors, cols: cols}
+	back := &coding{from: tensor.Tensor{DType: stored}, factors: factors, cols: cols, back: true}
+	for i := range min(sampledRows, t.Shape[0]) {
+		row := i * t.Shape[0] / min(sampledRows, t.Shape[0])
+		was := make([]float32, min(sampledCols, cols))
+		is := make([]float32, len(was))
+		t.Piece(row*cols, row*cols+len(was)).Widen32(was)
+		into.Widen(is, row*cols)
+		for j, v := range is {
+			is[j] = back.rounded(v)
+		}
+		back.divide(is, row)
+		if !slices.Equal(is, was) {
+			return false
+		}
+	}
+	return true
 }
 
 // rounded returns v in the dtype of the tensor.

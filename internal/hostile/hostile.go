@@ -34,7 +34,8 @@ func Corpus() []Entry {
 		safetensorsEntries(), indexEntries(),
 		configEntries(), originalEntries(), mistralEntries(),
 		zipEntries(), pickleEntries(), evilEntries(), legacyEntries(),
-		ggufEntries(), ggufBlockEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), ggufHybridEntries(), validEntries(),
+		ggufEntries(), ggufBlockEntries(), ggufSplitEntries(), objectEntries(), hubEntries(), hybridEntries(), familyEntries(), ggufHybridEntries(),
+		schemeEntries(), validEntries(),
 	)
 }
 

@@ -22,9 +22,13 @@ const (
 	heads, groups = 4, 2
 )
 
-// Tensors returns the weights of the model of a family: "mamba", "mamba2" or "nemotron_h". A_log lies where no two values
-// have the same exponential.
+// Tensors returns the weights of the model of a family, by its model_type. A_log lies where no two values have the same exponential.
 func Tensors(family string) []Tensor {
+	for _, f := range laterFamilies {
+		if f.name == family {
+			return f.tensors()
+		}
+	}
 	switch family {
 	case "nemotron_h":
 		return nemotron()

@@ -20,6 +20,11 @@ func GeGLU(p *parallel.Pool, up, gate []float32, stride, width, rows int) {
 	activate(p, activation{up: up, gate: gate, gelu: true, stride: stride, width: width}, rows)
 }
 
+// GELU sets y[i] = gelu(y[i]), rounded once.
+func GELU(p *parallel.Pool, y []float32, stride, width, rows int) {
+	activate(p, activation{up: y, gelu: true, stride: stride, width: width}, rows)
+}
+
 // SquaredReLU sets y[i] = max(y[i], 0)², and leaves NaN (So and others 2021, arXiv:2109.08668).
 func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
 	activate(p, activation{up: y, stride: stride, width: width}, rows)
@@ -27,7 +32,7 @@ func SquaredReLU(p *parallel.Pool, y []float32, stride, width, rows int) {
 
 // activation is one call that is being computed.
 type activation struct {
-	up, gate             []float32 // no gate: a squared ReLU
+	up, gate             []float32 // no gate: a squared ReLU, or GELU
 	gelu                 bool      // of the gate, rather than silu
 	scale                float64   // of the gate, with silu
 	stride, width, parts int
@@ -68,6 +73,8 @@ func (a *activation) piece(i int) {
 	at, n := i/a.parts*a.stride+from, min(activatedAtOnce, a.width-from)
 	up := a.up[at:][:n]
 	switch {
+	case a.gate == nil && a.gelu:
+		gelu(up)
 	case a.gate == nil:
 		squaredReLU(up)
 	case a.gelu:
@@ -84,6 +91,13 @@ func squaredReLU(y []float32) {
 			v = 0
 		}
 		y[i] = v * v
+	}
+}
+
+func gelu(y []float32) {
+	for i, v := range y {
+		x := float64(v)
+		y[i] = float32(x / 2 * (1 + samebits.Erf(x/math.Sqrt2)))
 	}
 }
 

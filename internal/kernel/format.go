@@ -53,26 +53,6 @@ func widened(d tensor.DType, dot dotRows) format {
 	}}
 }
 
-// finite returns f, of dtype d, whose dot products are NaN if a scale of the row is not finite. Then they are computed again, from
-// a row that is widened first, by dot, which takes float32.
-func finite(d tensor.DType, f format, dot dotRows) format {
-	again := func(blocks dotRows, streams int) dotRows {
-		return func(y *float32, w *byte, x *float32, cols, rows int) {
-			blocks(y, w, x, cols, rows)
-			for i, v := range at(y, streams*rows) {
-				if v != v {
-					row, size := buffer(cols), d.Bytes(cols)
-					f.widen(&(*row)[0], &at(w, (i+1)*size)[i*size], cols)
-					dot(&at(y, i+1)[i], &stored(*row)[0], x, cols, 1)
-					buffers.Put(row)
-				}
-			}
-		}
-	}
-	f.dotFour, f.dotOne = again(f.dotFour, 4), again(f.dotOne, 1)
-	return f
-}
-
 // Widen sets dst to the elements of src, which are of dtype d, as tensor.WidenF32 does.
 func Widen(dst []float32, d tensor.DType, src []byte) {
 	n := 0

@@ -10,6 +10,7 @@ type Matrix struct {
 	data     []byte        // if they are F32, in the byte order of this machine and aligned
 	coding   tensor.Coding // in place of data, if they are coded; else nil
 	streams  *streamRows   // beside coding, if rows can be multiplied as they are stored
+	together int           // rows of coding to be widened together
 	rowBytes int           // that are stored for a row
 }
 
@@ -19,7 +20,10 @@ func NewMatrix(t tensor.Tensor) Matrix {
 	m := Matrix{Rows: t.Shape[0], Cols: t.Shape[1], dtype: t.DType, data: t.Data, coding: t.Coding}
 	if m.coding != nil { // whatever the dtype of what it gives, it has no rows of that
 		m.dtype, m.rowBytes = tensor.Coded, m.Cols // about: most codings have 4 to 8 bits
-		m.streams = rowsOf(m.coding, m.Cols)
+		m.streams, m.together = rowsOf(m.coding, m.Cols), max(4, codedFloats/m.Cols&^3)
+		if whole, _ := tensor.Whole(m.coding); across(whole) {
+			m.together = acrossRows
+		}
 		return m
 	}
 	if t.DType == tensor.F32 || t.DType == tensor.F64 {
@@ -67,19 +71,22 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 	}
 }
 
-// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows.
-const codedFloats = 1 << 12
+// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows. acrossRows is how many rows
+// it widens if codes run across them: those of a line of the cache.
+const (
+	codedFloats = 1 << 12
+	acrossRows  = 16
+)
 
 // mulVecCoded is mulVec for rows that are coded.
 func (m *Matrix) mulVecCoded(y, x []float32, lo int) {
 	if len(y) == 0 {
 		return
 	}
-	each := max(4, codedFloats/m.Cols&^3)
-	rows := buffer(min(each, len(y)) * m.Cols)
+	rows := buffer(min(m.together, len(y)) * m.Cols)
 	defer buffers.Put(rows)
 	for len(y) > 0 {
-		n := min(len(y), each)
+		n := min(len(y), m.together)
 		part := (*rows)[:n*m.Cols]
 		m.widen(part, lo, lo+n)
 		mulFloats(y[:n], part, x)

@@ -42,7 +42,7 @@ type Layout struct {
 	// Generation returns the generation_config.json as it is, nil if there is none.
 	Generation func(o *Opened) ([]byte, error)
 
-	// NewTarget returns the writer of one checkpoint.
+	// NewTarget returns the writer of one checkpoint. It is nil for a layout that is only read.
 	NewTarget func() write.Target
 }
 

@@ -13,7 +13,11 @@ import (
 func (w *Weights) Assemble(file, quantization string) error {
 	var r *scheme.Result
 	err := mmap.Guard(func() (err error) { // small tensors are read
-		r, err = scheme.Assemble(w.Tensors, quantization)
+		stated := scheme.Stated{Config: quantization, Metadata: w.Metadata}
+		for _, t := range w.Listed {
+			stated.Names = append(stated.Names, t.Name)
+		}
+		r, err = scheme.Assemble(w.Tensors, stated)
 		return err
 	})
 	if bad, ok := errors.AsType[*badfile.FormatError](err); ok && bad.File == "" {

@@ -30,16 +30,18 @@ type Weights struct {
 	Stored     []tensor.Tensor   // every tensor of the files if Tensors has some put together; else nil
 	Keys       []gguf.KV         // of a GGUF file
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
+	Metadata   map[string]string // of the headers of safetensors files, by names of tensors as they are stored
 	Notes      []Note            // what is odd about the files and harms nothing
 
 	Schemes     []scheme.Found // by which weights are stored in several tensors; Tensors has them put together
 	Activations []string       // the scales of activations beside these, which are left out
 }
 
-// Note is something odd about a file.
+// Note is something odd about a file, or something about it that a user should know.
 type Note struct {
+	Usual               bool   // nothing is wrong with it
 	File, Where, Detail string // as in badfile.FormatError
-	Remedy              string // what a repaired copy has instead; empty: it is not so in a copy
+	Remedy              string // of what is odd: what a repaired copy has instead; empty: it is not so in a copy
 }
 
 // Mapped is a file of weights that is open.
@@ -61,7 +63,12 @@ func (w *Weights) Close() error {
 
 // Note adds a warning about a file.
 func (w *Weights) Note(file, where, remedy, format string, args ...any) {
-	w.Notes = append(w.Notes, Note{file, where, fmt.Sprintf(format, args...), remedy})
+	w.Notes = append(w.Notes, Note{File: file, Where: where, Detail: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+// Say adds what a user should know about a file with which nothing is wrong.
+func (w *Weights) Say(file, format string, args ...any) {
+	w.Notes = append(w.Notes, Note{Usual: true, File: file, Detail: fmt.Sprintf(format, args...)})
 }
 
 // Rename gives the tensors their canonical names.
@@ -108,6 +115,18 @@ func (w *Weights) SetNames(list []string) {
 	w.Tensors = slices.Clone(w.Tensors)
 	for i := range w.Tensors {
 		w.Tensors[i].Name = list[i]
+	}
+}
+
+// addMetadata keeps what the header of a file says about single tensors.
+func (w *Weights) addMetadata(metadata map[string]string) {
+	for key, text := range metadata {
+		if strings.Contains(key, ".") && strings.HasPrefix(text, "{") {
+			if w.Metadata == nil {
+				w.Metadata = map[string]string{}
+			}
+			w.Metadata[key] = text
+		}
 	}
 }
 
@@ -261,8 +280,11 @@ func (w *Weights) Add(path string, f File) {
 	w.Files = append(w.Files, f)
 	w.Tensors = append(w.Tensors, f.Tensors()...)
 	if s, ok := f.(*sharded.File); ok {
-		w.Note(path, "", "one model in whole tensors", "%s", s.Describe())
+		w.Say(path, "%s", s.Describe())
 		return
+	}
+	if s, ok := f.(*safetensors.File); ok {
+		w.addMetadata(s.Metadata())
 	}
 	torch, isTorch := f.(*torchbin.File)
 	if named := strings.EqualFold(filepath.Ext(path), ".safetensors"); named == isTorch {
@@ -273,6 +295,6 @@ func (w *Weights) Add(path string, f File) {
 		return
 	}
 	if left, n := torch.Ignored(); n > 0 {
-		w.Note(path, "", "left out", "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
+		w.Say(path, "found %s beside the tensors of the model: %s; ignored", badfile.Count(n, "entry"), badfile.List(left, n))
 	}
 }

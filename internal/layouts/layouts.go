@@ -9,6 +9,7 @@ import (
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/layout/gguf"
 	"github.com/gomamba/gomamba/internal/layout/hf"
+	"github.com/gomamba/gomamba/internal/layout/megatron"
 	"github.com/gomamba/gomamba/internal/layout/mistral"
 	"github.com/gomamba/gomamba/internal/layout/mlx"
 	"github.com/gomamba/gomamba/internal/layout/original"
@@ -16,7 +17,7 @@ import (
 
 // All are the layouts in the order in which they are tried: the first that matches opens a folder and reports its own
 // errors.
-var All = []layout.Layout{original.Layout, original.Safetensors, mistral.Layout, mlx.Layout, hf.Layout, gguf.Layout}
+var All = []layout.Layout{megatron.Layout, original.Layout, original.Safetensors, mistral.Layout, mlx.Layout, hf.Layout, gguf.Layout}
 
 // Default is the layout that is written unless another is asked for.
 const Default = hf.Name

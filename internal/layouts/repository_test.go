@@ -26,6 +26,10 @@ func TestFiles(t *testing.T) {
 		{"several tags", "m-q6_k.gguf m-q5_k_m.gguf", "error: 2 GGUF files in the repository: choose one by its tag, as in OWNER/NAME:Q5_K_M; there are Q5_K_M, Q6_K"},
 		{"the usual one of several tags", "m.Q8_0.gguf m.Q4_K_M.gguf m.F16.gguf mmproj-m-Q4_K_M.gguf", "m.Q4_K_M.gguf"},
 		{"a projector alone", "mmproj-a.gguf", `error: no model among the GGUF files of the repository: found "mmproj-a.gguf"`},
+		{"of Megatron", "README.md latest_checkpointed_iteration.txt release/mp_rank_00/model_optim_rng.pt spiece.model",
+			"latest_checkpointed_iteration.txt release/mp_rank_00/model_optim_rng.pt spiece.model"},
+		{"the last of Megatron", "iter_0000010/mp_rank_00/model_optim_rng.pt iter_0000020/mp_rank_00/model_optim_rng.pt iter_0000020/mp_rank_01/model_optim_rng.pt",
+			"iter_0000020/mp_rank_00/model_optim_rng.pt iter_0000020/mp_rank_01/model_optim_rng.pt"},
 		{"dataset", "data.parquet", `error: no checkpoint in the repository: expected config.json with weights, or a GGUF file, found "data.parquet"`},
 	} {
 		got, err := Files(strings.Fields(test.names))

@@ -5,7 +5,7 @@ import "github.com/gomamba/gomamba/config"
 // The blocks of Bamba (transformers 5.24, models/bamba/modeling_bamba.py).
 var (
 	bambaNames = hybrid{
-		prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight",
+		prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", steps: ones, padded: true,
 		modules: []string{
 			"feed_forward", "input_layernorm", "pre_ff_layernorm", "mamba.dt_bias", "mamba.A_log", "mamba.D", "mamba.conv1d", "mamba.in_proj",
 			"mamba.norm", "mamba.out_proj", "self_attn",

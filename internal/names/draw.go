@@ -3,6 +3,7 @@ package names
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/samebits"
@@ -18,11 +19,64 @@ type initial func(cfg config.Config) Draw
 // PyTorch's default.
 func Initial(cfg config.Config, w Whole) Draw {
 	layer, rest := indexed(w.Parts[0].Name, blockPrefix)
-	r := tableOf(cfg.Family()).find(cfg, layer, func(r *row) bool { return r.is(rest) })
+	t := tableOf(cfg.Family())
+	r := t.find(cfg, layer, func(r *row) bool { return r.is(rest) })
+	if t.hybrid != nil && t.hybrid.steps != nil {
+		return t.hybrid.initial(r)(cfg)
+	}
 	if r.init == nil {
 		return uniform(1 / math.Sqrt(float64(w.Shape[len(w.Shape)-1])))
 	}
 	return r.init(cfg)
+}
+
+// initial returns how transformers draws a tensor of a hybrid (_init_weights of PreTrainedModel, and of the family): weights normally,
+// A_log by the number of the state or head. Biases are 0.
+func (h *hybrid) initial(r *row) initial {
+	switch {
+	case strings.HasSuffix(r.name, "A_log") && len(r.shape) == 1:
+		return counted
+	case strings.HasSuffix(r.name, "A_log"):
+		return realS4D
+	case strings.HasSuffix(r.name, "dt_bias"), strings.HasSuffix(r.name, "dt_proj.bias"), strings.HasSuffix(r.name, "dt_proj_bias"):
+		return h.steps
+	case strings.HasSuffix(r.name, "dt_proj_weight"):
+		return dtProjection
+	case strings.HasSuffix(r.name, "bias"):
+		return zeros
+	case len(r.shape) == 1 || strings.HasSuffix(r.name, ".D"): // also of norms
+		return ones
+	case r.name == Embedding && h.padded:
+		return padded
+	case h.outs != nil && strings.HasSuffix(r.name, ".out_proj.weight"):
+		return h.outs
+	}
+	return normal
+}
+
+// rescaled is PyTorch's default divided by √L, unless rescale_prenorm_residual is stated false.
+func rescaled(cfg config.Config) Draw {
+	if config.Value(cfg, "rescale_prenorm_residual") == "false" {
+		return normal(cfg)
+	}
+	return uniform(1 / math.Sqrt(float64(cfg.DInner()*cfg.Shared().NumHiddenLayers)))
+}
+
+// padded is normal but for the row of pad_token_id, which is 0.
+func padded(cfg config.Config) Draw {
+	draw, c := normal(cfg), cfg.Shared()
+	return func(rng *rand.Rand, i int) float64 {
+		v := draw(rng, i)
+		if c.PadTokenID != nil && i/c.HiddenSize == *c.PadTokenID {
+			return 0
+		}
+		return v
+	}
+}
+
+// counted is log(1 … H).
+func counted(config.Config) Draw {
+	return func(_ *rand.Rand, i int) float64 { return samebits.Log(float64(i + 1)) }
 }
 
 func ones(config.Config) Draw { return constant(1) }

@@ -6,7 +6,7 @@ import "github.com/gomamba/gomamba/config"
 // after one norm.
 var (
 	falconH1Names = hybrid{
-		prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight",
+		prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", steps: ones, padded: true,
 		modules: []string{
 			"feed_forward", "mamba.dt_bias", "mamba.A_log", "mamba.D", "mamba.conv1d", "mamba.in_proj", "mamba.norm", "mamba.out_proj",
 			"self_attn", "input_layernorm", "pre_ff_layernorm",

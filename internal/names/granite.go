@@ -5,7 +5,7 @@ import "github.com/gomamba/gomamba/config"
 // The blocks of Granite 4.0 (transformers 5.24, models/granitemoehybrid/modeling_granitemoehybrid.py). In files gate and
 // up are one matrix, the gate's rows first.
 var (
-	graniteNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "norm.weight"}
+	graniteNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "norm.weight", steps: ones}
 	graniteBlocks = []kind{
 		{config.BlockMamba2, &graniteMamba2}, {config.BlockAttention, &graniteAttention},
 		{config.BlockSwiGLU, &graniteMLP}, {config.BlockSwiGLUMoE, &graniteMoE},

@@ -17,6 +17,15 @@ type hybrid struct {
 	embedding string   // after the prefix
 	norm      string   // after the prefix
 
+	// How transformers draws the bias of dt, and out_proj if not as other weights, and whether the row of pad_token_id is 0 in the
+	// embedding. Without steps a new model is drawn as mamba_ssm does.
+	steps, outs initial
+	padded      bool
+
+	// older returns the current name of a tensor of a layer for that of files from before transformers had the family; nil: there
+	// are none.
+	older func(cfg config.Config, layer int, rest string) string
+
 	modules []string // of a layer, in the order of its state dict; nil: transformers sorts names, since it changes some
 }
 
@@ -52,6 +61,9 @@ func FromHF(cfg config.Config, name string) string {
 		if layer < 0 {
 			return name
 		}
+		if h.older != nil {
+			rest = h.older(cfg, layer, rest)
+		}
 		inMemory := func(r *row) bool { return r.inside != "" && r.inside == rest && (r.file != "" || r.each == "") }
 		if r := t.find(cfg, layer, inMemory); r != nil {
 			rest = cmp.Or(r.file, r.name)
@@ -59,6 +71,16 @@ func FromHF(cfg config.Config, name string) string {
 		return instance(blockPrefix, layer, rest)
 	}
 	return name
+}
+
+// Older reports whether a file has a name from before transformers had the family, under which transformers does not find the tensor.
+func Older(cfg config.Config, name string) bool {
+	t := tableOf(cfg.Family())
+	if t == nil || t.hybrid == nil || t.hybrid.older == nil {
+		return false
+	}
+	layer, rest := indexed(Backbone+strings.TrimPrefix(name, t.hybrid.prefix), blockPrefix)
+	return layer >= 0 && t.hybrid.older(cfg, layer, rest) != rest
 }
 
 // sortInside puts tensors in the order in which transformers writes a family whose names it changes: that of its names in

@@ -1,11 +1,16 @@
 package names
 
-import "github.com/gomamba/gomamba/config"
+import (
+	"slices"
+	"strings"
+
+	"github.com/gomamba/gomamba/config"
+)
 
 // The blocks of Jamba (transformers 5.24, models/jamba/modeling_jamba.py). Its files have the experts one by one, memory all of a
 // layer in two tensors, [E, 2F, D], the gate's rows first, and [E, D, F].
 var (
-	jambaNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight"}
+	jambaNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", older: jambaOlder, steps: zeros, padded: true}
 	jambaBlocks = []kind{
 		{config.BlockMamba1, &jambaMamba1}, {config.BlockAttention, &jambaAttention},
 		{config.BlockSwiGLU, &jambaMLP}, {config.BlockSwiGLUMoE, &jambaMoE},
@@ -49,5 +54,25 @@ var (
 // jambaExpert is a projection of each expert.
 func jambaExpert(name, inside string, shape dims) row {
 	return row{name: "feed_forward.experts.{e}." + name + "_proj.weight", each: "E", shape: shape,
-		inside: "feed_forward.experts." + inside, gguf: place{name: "ffn_" + name + "_exps.weight"}}
+		inside: "feed_forward.experts." + inside, mlx: "feed_forward.switch_mlp." + name + "_proj.weight", gguf: place{name: "ffn_" + name + "_exps.weight"}}
+}
+
+// jambaModules are those that AI21's own code called otherwise, and their current names.
+var jambaModules = [][2]string{
+	{"moe.", "feed_forward."}, {"pre_moe_layernorm.", "pre_ff_layernorm."},
+	{"mamba.B_layernorm.", "mamba.b_layernorm."}, {"mamba.C_layernorm.", "mamba.c_layernorm."},
+}
+
+// jambaOlder returns the current name of a tensor in the files of AI21's own code, such as those of Mini-Jamba: an MLP is the one expert
+// of its layer there.
+func jambaOlder(cfg config.Config, layer int, rest string) string {
+	for _, m := range jambaModules {
+		if after, ok := strings.CutPrefix(rest, m[0]); ok {
+			if m[0] == "moe." && !slices.Contains(config.BlocksOfLayer(cfg, layer), config.BlockSwiGLUMoE) {
+				after = strings.TrimPrefix(after, "experts.0.")
+			}
+			return m[1] + after
+		}
+	}
+	return rest
 }

@@ -53,7 +53,9 @@ func MLXCodes(w Whole) bool {
 func Convolution(name string) bool { return strings.HasSuffix(name, ".conv1d.weight") }
 
 // MLXRouter reports whether a tensor is a router that mlx-lm quantizes to 8 bits whatever the others have.
-func MLXRouter(name string) bool { return strings.HasSuffix(name, ".router.layer.weight") }
+func MLXRouter(name string) bool {
+	return strings.HasSuffix(name, ".router.layer.weight") || strings.HasSuffix(name, ".feed_forward.router.weight")
+}
 
 // MLXKeeps reports whether mlx-lm leaves a tensor its dtype when it changes that of the others (cast_predicate).
 func MLXKeeps(cfg config.Config, name string) bool {

@@ -5,7 +5,7 @@ import "github.com/gomamba/gomamba/config"
 // The blocks of Nemotron-H, each under "mixer." (transformers 5.24, models/nemotron_h/modeling_nemotron_h.py). Its files have
 // the experts one by one, memory all of a layer in one tensor, [E, X, Z] and [E, Z, X].
 var (
-	nemotronNames  = hybrid{prefix: Backbone, others: []string{"model."}, embedding: "embeddings.weight", norm: "norm_f.weight"}
+	nemotronNames  = hybrid{prefix: Backbone, others: []string{"model."}, embedding: "embeddings.weight", norm: "norm_f.weight", steps: stepSize, outs: rescaled}
 	nemotronBlocks = []kind{
 		{config.BlockMamba2, &mamba2}, {config.BlockAttention, &nemotronAttention}, {config.BlockMLP, &nemotronMLP}, {config.BlockMoE, &nemotronMoE},
 	}

@@ -5,7 +5,7 @@ import "github.com/gomamba/gomamba/config"
 // The blocks of Zamba (transformers 5.24, models/zamba/modeling_zamba.py): those of Zamba2 without narrow products, around the mixer
 // of Mamba-1 by heads.
 var (
-	zambaNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", modules: zambaModules("shared_transf")}
+	zambaNames  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", steps: stepSize, padded: true, modules: zambaModules("shared_transf")}
 	zambaBlocks = []kind{
 		{config.BlockZamba, &zambaMixer}, {config.BlockSharedAttention, &zambaAttention}, {config.BlockSharedMLP, &zambaMLP},
 		{config.BlockLinear, &zambaLinear}, {config.BlockJoinedZamba, &zambaJoined},

@@ -10,7 +10,7 @@ import (
 // that gives, and a mixer. The tensors of a shared block are stored under the first layer that has it, and beside them two narrow
 // matrices for each layer that uses it.
 var (
-	zamba2Names  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", modules: zambaModules("shared_transformer")}
+	zamba2Names  = hybrid{prefix: "model.", embedding: "embed_tokens.weight", norm: "final_layernorm.weight", steps: stepSize, padded: true, modules: zambaModules("shared_transformer")}
 	zamba2Blocks = []kind{
 		{config.BlockMamba2, &zamba2Mamba2}, {config.BlockSharedAttention, &zamba2Attention}, {config.BlockSharedMLP, &zamba2MLP},
 		{config.BlockLinear, &zambaLinear}, {config.BlockJoinedMamba2, &zamba2Joined},

@@ -50,7 +50,7 @@ func newBnb4(m *module) (tensor.Coding, []int, error) {
 		part = statePart + "fp4"
 	}
 	if !m.has(part) {
-		return nil, nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + partWeight), Detail: "its quant_state is missing; bitsandbytes stores one for every 4-bit weight"}
+		return nil, nil, m.bad(partWeight, "its quant_state is missing; bitsandbytes stores one for every 4-bit weight")
 	}
 	state, err := jsonobj.Parse(m.parts[part].Data)
 	if err != nil {
@@ -111,7 +111,7 @@ func newNested(m *module, part string, set settings, blocks int) (*nestedScales,
 	n.codes, n.offset = codes.data, float32(offset)
 	for _, name := range []string{"weight.nested_absmax", "weight.nested_quant_map"} {
 		if !m.has(name) {
-			return nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + name), Detail: "missing, and absmax are codes"}
+			return nil, m.lacks(name, ", and absmax are codes")
 		}
 	}
 	values, err := m.numbers("weight.nested_quant_map", []tensor.DType{tensor.F32}, []int{256})

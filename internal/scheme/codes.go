@@ -16,7 +16,7 @@ const most = 256
 // room is what widening needs beside its result. It is kept from one piece of work to the next.
 type room struct {
 	scales, zeros     [kernel.MostGroups]float32 // of as many codes as are widened at a time
-	streams           [tileRows][tileBytes]byte
+	streams           [tileRows * tileBytes]byte
 	scalesOf, zerosOf []float32 // of all groups of a row
 }
 
@@ -59,24 +59,6 @@ func unpack(dst, src []byte, first, bits int) {
 		for i := range dst {
 			dst[i] = byte(code(src, first+i, bits))
 		}
-	}
-}
-
-// lookUp sets dst to the values of the 4-bit codes from number first on, times s. A byte has two codes; shift is where the even one
-// is, 0 or 4.
-func lookUp(dst []float32, values *[16]float32, src []byte, first int, shift uint, s float32) {
-	if len(dst) > 0 && first%2 != 0 {
-		dst[0] = values[src[first/2]>>(4-shift)&15] * s
-		dst, first = dst[1:], first+1
-	}
-	src = src[first/2:]
-	for len(dst) >= 2 {
-		b := src[0]
-		dst[0], dst[1] = values[b>>shift&15]*s, values[b>>(4-shift)&15]*s
-		dst, src = dst[2:], src[1:]
-	}
-	if len(dst) > 0 {
-		dst[0] = values[src[0]>>shift&15] * s
 	}
 }
 
@@ -125,7 +107,7 @@ type numbers struct {
 	data  []byte
 }
 
-// at returns number i, exactly. U8 stands for E8M0, the exponent of a power of two.
+// at returns number i, exactly. U8 stands for F8_E8M0, the exponent of a power of two.
 func (n numbers) at(i int) float32 {
 	switch n.dtype {
 	case tensor.F32:
@@ -136,7 +118,9 @@ func (n numbers) at(i int) float32 {
 		return tensor.F16ToF32(binary.LittleEndian.Uint16(n.data[2*i:]))
 	case tensor.F8_E4M3:
 		return e4m3[n.data[i]]
-	case tensor.U8:
+	case tensor.I8:
+		return int8s[n.data[i]]
+	case tensor.U8, tensor.F8_E8M0:
 		return powers[n.data[i]]
 	}
 	panic("scheme: numbers of dtype " + n.dtype.String())
@@ -149,8 +133,11 @@ func (n numbers) fill(dst []float32, first int) {
 		return
 	}
 	table := &powers
-	if n.dtype == tensor.F8_E4M3 {
+	switch n.dtype {
+	case tensor.F8_E4M3:
 		table = &e4m3
+	case tensor.I8:
+		table = &int8s
 	}
 	lookUpBytes(dst, table, n.data[first:])
 }
@@ -164,6 +151,9 @@ func lookUpBytes(dst []float32, values *[256]float32, bytes []byte) {
 
 // e4m3 are the values of the 8-bit floats with 4 bits of exponent that have no infinity: 0x7f and 0xff are NaN.
 var e4m3 = tableOf(kernel.E4M3.Value)
+
+// e5m2 are the values of the 8-bit floats with 5 bits of exponent, the upper halves of F16.
+var e5m2 = tableOf(func(b byte) float32 { return tensor.F16ToF32(uint16(b) << 8) })
 
 // int8s are the values of signed bytes.
 var int8s = func() (values [256]float32) {

@@ -93,11 +93,11 @@ type byColumns struct {
 	inWords    bool // a word holds codes of eight rows, not of one
 }
 
-// The codes of a tile of a weight are brought to rows, which can be widened as others are. tileRows is how many of its rows have a
-// word in a line of 64 bytes of qweight.
+// The codes of a tile of a weight are brought to rows, which can be widened as others are. A line of 64 bytes of qweight has codes
+// of 16 rows, or 128.
 const (
 	tileRows  = 16
-	tileCols  = 512
+	tileCols  = 1024
 	tileStep  = 32
 	tileBytes = tileCols + 16 // in a row of codes of 8 bits, and what may be loaded beyond
 )
@@ -123,18 +123,17 @@ func (c *byColumns) groups(m *module, words int) (err error) {
 	return nil
 }
 
-// inRows sets streams to the codes of some rows of the weight, from row on, each for n columns from number col on, which is a multiple
-// of tileStep.
-func (c *byColumns) inRows(streams [][tileBytes]byte, row, col, n int) {
+// Rows implements kernel.Across.
+func (c *byColumns) Rows(dst []byte, stride, row, rows, col, cols int) {
 	if c.inWords {
-		c.wordsOfRows(streams, row, col, n)
+		c.wordsToRows(dst, stride, row, rows, col, cols)
 		return
 	}
-	from, end := col*c.bits/32, min(((col+n)*c.bits+31)/32, c.cols*c.bits/32)
+	from, end := col*c.bits/32, min(((col+cols)*c.bits+31)/32, c.cols*c.bits/32)
 	for w := from; w < end; w++ {
-		words := c.codes[4*(w*c.rows+row):][:4*len(streams)]
-		for r := range streams {
-			copy(streams[r][4*(w-from):][:4], words[4*r:])
+		words, to := c.codes[4*(w*c.rows+row):][:4*rows], dst[4*(w-from):]
+		for r, at := 0, 0; r < rows; r, at = r+1, at+stride {
+			binary.LittleEndian.PutUint32(to[at:], binary.LittleEndian.Uint32(words[4*r:]))
 		}
 	}
 }
@@ -148,18 +147,21 @@ func (c *byColumns) zero(row, group int) int32 {
 	return int32(code(c.zeros[4*c.zeroWords*group:][:4*c.zeroWords], row, c.bits))
 }
 
-// wordsOfRows is inRows if words hold codes of eight rows of the weight.
-func (c *byColumns) wordsOfRows(streams [][tileBytes]byte, row, col, n int) {
-	for j := row / 8; 8*j < row+len(streams); j++ {
-		for at := 0; at < n; at += 8 {
+// wordsToRows is Rows if words hold codes of eight rows of the weight.
+func (c *byColumns) wordsToRows(dst []byte, stride, row, rows, col, cols int) {
+	first, step := row/8, 4*c.zeroWords
+	for at := 0; at < cols; at += 8 {
+		columns := c.codes[(col+at)*step+4*first:]
+		for r := 8*first - row; r < rows; r += 8 {
 			var words [8]uint32 // of eight columns
-			for i := range min(8, n-at) {
-				words[i] = binary.LittleEndian.Uint32(c.codes[4*((col+at+i)*c.zeroWords+j):])
+			for i := range min(8, cols-at) {
+				words[i] = binary.LittleEndian.Uint32(columns[i*step:])
 			}
+			columns = columns[4:]
 			transpose(&words)
 			for i, order := range awqOrder {
-				if r := 8*j + i - row; r >= 0 && r < len(streams) {
-					binary.LittleEndian.PutUint32(streams[r][at/2:], words[order])
+				if r+i >= 0 && r+i < rows {
+					binary.LittleEndian.PutUint32(dst[(r+i)*stride+at/2:], words[order])
 				}
 			}
 		}
@@ -168,23 +170,45 @@ func (c *byColumns) wordsOfRows(streams [][tileBytes]byte, row, col, n int) {
 
 // transpose makes four bits number i of word j those number j of word i.
 func transpose(words *[8]uint32) {
-	swap := func(i, j int, shift uint, mask uint32) {
-		t := (words[i]>>shift ^ words[j]) & mask
-		words[i], words[j] = words[i]^t<<shift, words[j]^t
-	}
-	for i := range 4 {
-		swap(i, i+4, 16, 0xffff)
-	}
-	for _, i := range []int{0, 1, 4, 5} {
-		swap(i, i+2, 8, 0xff00ff)
-	}
-	for i := 0; i < 8; i += 2 {
-		swap(i, i+1, 4, 0xf0f0f0f)
-	}
+	a, b, c, d, e, f, g, h := words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7]
+	a, e = swap(a, e, 16, 0xffff)
+	b, f = swap(b, f, 16, 0xffff)
+	c, g = swap(c, g, 16, 0xffff)
+	d, h = swap(d, h, 16, 0xffff)
+	a, c = swap(a, c, 8, 0xff00ff)
+	b, d = swap(b, d, 8, 0xff00ff)
+	e, g = swap(e, g, 8, 0xff00ff)
+	f, h = swap(f, h, 8, 0xff00ff)
+	a, b = swap(a, b, 4, 0xf0f0f0f)
+	c, d = swap(c, d, 4, 0xf0f0f0f)
+	e, f = swap(e, f, 4, 0xf0f0f0f)
+	g, h = swap(g, h, 4, 0xf0f0f0f)
+	*words = [8]uint32{a, b, c, d, e, f, g, h}
+}
+
+// swap exchanges the bits of low that are shift above those of mask with those of high.
+func swap(low, high uint32, shift uint, mask uint32) (uint32, uint32) {
+	t := (low>>shift ^ high) & mask
+	return low ^ t<<shift, high ^ t
 }
 
 func (c *byColumns) String() string { return c.name }
 
+// Stream implements kernel.Streams.
+func (c *byColumns) Stream() kernel.Stream {
+	s := kernel.Stream{Codes: c.kind, Group: c.group, Zeros: true, Cols: c.cols, RowBytes: c.cols * c.bits / 8}
+	if c.index != nil {
+		s.Codes = nil
+	}
+	return s
+}
+
+// Groups implements kernel.Streams.
+func (c *byColumns) Groups(scales, zeros, _ []float32, first int) {
+	c.fill(scales, zeros, first/c.cols, first%c.cols/c.group)
+}
+
+// Widen implements tensor.Coding.
 func (c *byColumns) Widen(dst []float32, first int) {
 	room := newRoom()
 	defer room.free()
@@ -209,9 +233,9 @@ func (c *byColumns) widenTile(dst []float32, row, rows, col int, room *room) {
 		if c.group == 1 {
 			part = min(part, kernel.MostGroups)
 		}
-		c.inRows(room.streams[:rows], row, at-skip, skip+part)
+		c.Rows(room.streams[:], tileBytes, row, rows, at-skip, skip+part)
 		for r := range rows {
-			c.widenRow(dst[r*n+done:][:part], room.streams[r][:], row+r, at, skip, room)
+			c.widenRow(dst[r*n+done:][:part], room.streams[r*tileBytes:][:tileBytes], row+r, at, skip, room)
 		}
 		done += part
 	}

@@ -105,7 +105,7 @@ func (c *mlxGroups) readScales(m *module, mode mlxMode, shape []int) (err error)
 		return nil
 	}
 	if !m.has("biases") {
-		return &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + ".biases"), Detail: "missing; MLX stores one for every weight in its mode affine"}
+		return m.lacks("biases", "; MLX stores one for every weight in its mode affine")
 	}
 	c.biases, err = m.numbers("biases", scaleTypes, shape)
 	return err

@@ -1,8 +1,11 @@
 package scheme
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/tensor"
@@ -11,11 +14,27 @@ import (
 // partWeight is what follows a module's name in the name of a plain weight.
 const partWeight = "weight"
 
-// module is what is stored for one module.
+// module is what is stored for one weight. Most are that of a module.
 type module struct {
-	name     string
-	parts    map[string]tensor.Tensor // by what follows the module's name
-	settings settings                 // those of the module
+	weight    string                   // the name of the weight
+	before    string                   // what the names of the parts begin with
+	cut       string                   // what the names of parts lack that they begin with here
+	parts     map[string]tensor.Tensor // by what follows before
+	settings  settings                 // those of the module
+	described string                   // by JSON in the header of the file; empty: not
+}
+
+// stored returns the name that a part has, or would have.
+func (m *module) stored(part string) string {
+	if t, ok := m.parts[part]; ok {
+		return t.Name
+	}
+	return m.before + strings.TrimPrefix(part, m.cut)
+}
+
+// lacks is the error of a part that is not there.
+func (m *module) lacks(part, format string, args ...any) error {
+	return &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.stored(part)), Detail: "missing" + fmt.Sprintf(format, args...)}
 }
 
 // has reports whether there is a tensor of that name, of one of some dtypes if any are given.
@@ -24,32 +43,39 @@ func (m *module) has(part string, dtypes ...tensor.DType) bool {
 	return ok && (len(dtypes) == 0 || slices.Contains(dtypes, t.DType))
 }
 
+// fileOf names the file that holds a part, or if it is not there, some other.
+func (m *module) fileOf(part string) string { return cmp.Or(m.parts[part].File, m.file()) }
+
 // file names a file that holds some of the module.
 func (m *module) file() string {
-	for _, t := range m.parts {
-		return t.File
+	for _, part := range slices.Sorted(maps.Keys(m.parts)) {
+		return m.parts[part].File
 	}
 	return ""
 }
 
 // bad is the error of a tensor.
 func (m *module) bad(part, format string, args ...any) error {
-	return &badfile.FormatError{File: m.parts[part].File, Where: badfile.Tensor(m.name + "." + part), Detail: fmt.Sprintf(format, args...)}
+	return &badfile.FormatError{File: m.fileOf(part), Where: badfile.Tensor(m.stored(part)), Detail: fmt.Sprintf(format, args...)}
 }
 
 // cannot is the error of a tensor that is fine, and that nothing is known to do with.
 func (m *module) cannot(part, format string, args ...any) error {
-	return &badfile.UnsupportedError{File: m.parts[part].File, Where: badfile.Tensor(m.name + "." + part), Detail: fmt.Sprintf(format, args...)}
+	return &badfile.UnsupportedError{File: m.fileOf(part), Where: badfile.Tensor(m.stored(part)), Detail: fmt.Sprintf(format, args...)}
 }
 
-// codes returns the bytes of a tensor with that many dimensions and one of some dtypes.
+// codes returns the bytes of a tensor with two dimensions or up to that many, and one of some dtypes.
 func (m *module) codes(part string, dims int, dtypes ...tensor.DType) (tensor.Tensor, error) {
 	t := m.parts[part]
 	switch {
 	case !slices.Contains(dtypes, t.DType):
 		return t, m.bad(part, "found dtype %s, expected %s", t.DType, badfile.Or(dtypes))
-	case len(t.Shape) != dims || t.Elems() == 0:
-		return t, m.bad(part, "found %s, expected %s, none of them 0", badfile.Shape(t.Shape), badfile.Count(dims, "dimension"))
+	case len(t.Shape) < 2 || len(t.Shape) > dims || t.Elems() == 0:
+		want := "2 dimensions"
+		if dims > 2 {
+			want = fmt.Sprintf("2 to %d dimensions", dims)
+		}
+		return t, m.bad(part, "found %s, expected %s, none of them 0", badfile.Shape(t.Shape), want)
 	}
 	return t, nil
 }

@@ -13,14 +13,11 @@ const nvfp4Group = 16
 // NVFP4 of ModelOpt (nvfp4_tensor.py, dequantize): w = E2M1·(scale·scale_2), the bracket rounded to float32. Two codes a byte,
 // the low four bits first; a scale, E4M3, for 16 columns; scale_2 for the weight.
 var nvfp4ModelOpt = scheme{
-	program: "ModelOpt", parts: []string{partWeight, "weight_scale", "weight_scale_2"}, optional: []string{"pre_quant_scale"},
+	program: "ModelOpt", parts: []string{partWeight, "weight_scale", "weight_scale_2"}, optional: []string{partInput},
 	match: func(m *module) bool {
 		return m.has("weight_scale_2") || m.has(partWeight, tensor.U8) && m.has("weight_scale")
 	},
 	weight: func(m *module) (tensor.Coding, []int, error) {
-		if m.has("pre_quant_scale") {
-			return nil, nil, m.cannot("pre_quant_scale", "scales the input of a product, which is not done here; use a checkpoint without it")
-		}
 		return newNVFP4(m, partWeight, "weight_scale_2", false, nvfp4Levels)
 	},
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -27,13 +26,8 @@ type scheme struct {
 }
 
 // schemes are asked in this order.
-var schemes = []*scheme{&nvfp4ModelOpt, &nvfp4Compressed, &packed, &bnb4, &bnb8, &mlx, &gptq, &awq, &scaledBytes}
-
-// activations are what follows a module's name in tensors that scale what goes into a product, or keys and values: rounding
-// these is not part of the computation here.
-var activations = []string{
-	"input_scale", "input_global_scale", "input_zero_point", "output_scale", "output_zero_point", "k_scale", "v_scale", "q_scale",
-	"act_scale", "activation_scale",
+var schemes = []*scheme{
+	&torchAO, &mx4ModelOpt, &int4ModelOpt, &nvfp4ModelOpt, &mxCompressed, &nvfp4Compressed, &packed, &bnb4, &bnb8, &mlx, &gptq, &awq, &scaledBytes,
 }
 
 // Result is a checkpoint with its weights put together.
@@ -49,22 +43,32 @@ type Found struct {
 	Weights int    `json:"weights"`
 }
 
-// Assemble puts the weights among some stored tensors together. quantization is the JSON text of what config.json says about
-// them, or empty; which tensors are coded and how follows from themselves, as far as it can. Errors: *badfile.FormatError and
-// *badfile.UnsupportedError.
-func Assemble(stored []tensor.Tensor, quantization string) (*Result, error) {
-	set, err := parseSettings(quantization)
+// Stated is what files say about weights beside the tensors.
+type Stated struct {
+	Config   string            // the JSON text of what config.json says about quantization, or empty
+	Names    []string          // of the tensors in the files; nil: as they are called now
+	Metadata map[string]string // of the files' headers
+}
+
+// Assemble puts the weights among some stored tensors together. Which tensors are coded and how follows from themselves, as far as
+// it can. Errors: *badfile.FormatError and *badfile.UnsupportedError.
+func Assemble(list []tensor.Tensor, stated Stated) (*Result, error) {
+	set, err := parseSettings(stated.Config)
 	if err != nil {
 		return nil, err
 	}
-	r, modules := &Result{}, group(stored, set)
+	r, modules := &Result{}, group(list, set, stated)
 	found := map[string]int{}
 	built := make(map[string]tensor.Tensor) // by the name of the tensor whose place it takes
 	taken := map[string]bool{}
+	by := map[string]*scheme{} // what the names of a built module's tensors begin with
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		m := modules[name]
 		s := m.scheme()
 		if s == nil {
+			if err := m.plain(); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		t, used, err := m.build(s)
@@ -72,18 +76,22 @@ func Assemble(stored []tensor.Tensor, quantization string) (*Result, error) {
 			return nil, err
 		}
 		found[m.label(s, t.Coding)]++
+		by[strings.TrimSuffix(m.before, ".")] = s
 		for i, part := range used {
 			if taken[part] = true; i == 0 {
 				built[part] = t
 			}
 		}
 	}
-	for _, t := range stored {
+	for _, t := range list {
 		if whole, ok := built[t.Name]; ok {
 			r.Tensors = append(r.Tensors, whole)
 		} else if len(found) > 0 && scalesActivations(t.Name) {
 			r.Activations = append(r.Activations, t.Name)
 		} else if !taken[t.Name] {
+			if err := beside(t, by); err != nil {
+				return nil, err
+			}
 			r.Tensors = append(r.Tensors, t)
 		}
 	}
@@ -91,34 +99,6 @@ func Assemble(stored []tensor.Tensor, quantization string) (*Result, error) {
 		r.Found = append(r.Found, Found{s, found[s]})
 	}
 	return r, set.unknown(len(found) > 0)
-}
-
-func scalesActivations(name string) bool {
-	return slices.ContainsFunc(activations, func(part string) bool { return strings.HasSuffix(name, "."+part) })
-}
-
-// group sorts tensors by module. Modules of which there is but a plain weight or bias are left out.
-func group(stored []tensor.Tensor, set *settings) map[string]*module {
-	parts := []string{partWeight}
-	for _, s := range schemes {
-		parts = append(parts, s.parts...)
-		parts = append(parts, s.optional...)
-	}
-	slices.SortFunc(parts, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	parts = slices.Compact(parts)
-	modules := map[string]*module{}
-	for _, t := range stored {
-		i := slices.IndexFunc(parts, func(part string) bool { return strings.HasSuffix(t.Name, "."+part) })
-		if i < 0 || parts[i] == partWeight && t.DType.Float() {
-			continue
-		}
-		name := strings.TrimSuffix(t.Name, "."+parts[i])
-		if modules[name] == nil {
-			modules[name] = &module{name: name, parts: map[string]tensor.Tensor{}, settings: set.of(name)}
-		}
-		modules[name].parts[parts[i]] = t.Solid() // a trainer may have it in parts
-	}
-	return modules
 }
 
 // scheme returns the scheme that the tensors of a module follow; nil: none that is known.
@@ -148,17 +128,25 @@ func (m *module) build(s *scheme) (t tensor.Tensor, used []string, err error) {
 	codes, there := m.parts[s.parts[0]]
 	for _, part := range s.parts {
 		if !m.has(part) {
-			return t, nil, &badfile.FormatError{File: m.file(), Where: badfile.Tensor(m.name + "." + part), Detail: "missing; " + s.program + " stores one for every such weight"}
+			return t, nil, m.lacks(part, "; %s stores one for every such weight", s.program)
 		}
 	}
 	for _, part := range slices.Concat(s.parts, s.optional) {
 		if m.has(part) {
-			used = append(used, m.name+"."+part)
+			used = append(used, m.stored(part))
+		}
+	}
+	for _, part := range slices.Sorted(maps.Keys(m.parts)) {
+		if !slices.Contains(used, m.stored(part)) {
+			return t, nil, m.cannot(part, "stands beside a weight of %s, which stores none: what it does to the weight is not known here", cmp.Or(s.program, "8 bits"))
 		}
 	}
 	coding, shape, err := s.weight(m)
 	if err != nil || !there {
 		return t, nil, err
 	}
-	return tensor.OfCoding(m.name+"."+partWeight, coding, shape, codes.File), used, nil
+	if coding, err = m.withInput(coding, shape); err != nil {
+		return t, nil, err
+	}
+	return tensor.OfCoding(m.weight, coding, shape, codes.File), used, nil
 }

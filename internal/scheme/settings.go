@@ -70,7 +70,7 @@ func (s *settings) numbers(key string) (list []int) {
 }
 
 // methods are the values of quant_method whose weights are known here.
-var methods = []string{"bitsandbytes", "compressed-tensors", "modelopt", "fp8", "gptq", "awq", "mlx"}
+var methods = []string{"bitsandbytes", "compressed-tensors", "modelopt", "fp8", "gptq", "awq", "mlx", "torchao"}
 
 // unknown is the error of a quantization that is stated and not known, if no weight was found that is coded.
 func (s *settings) unknown(found bool) error {

@@ -54,9 +54,8 @@ func (f *File) openDistributed(names []string) error {
 	if err != nil {
 		return err
 	}
-	shards := map[string]*mmap.File{}
 	tensors.Each(func(key, val torchbin.Object) bool {
-		err = f.distributed(key, val, regions, shards)
+		err = f.distributed(key, val, regions)
 		return err == nil
 	})
 	return err
@@ -80,8 +79,8 @@ func (f *File) regions(stored torchbin.Object) (regions map[string]chunk, err er
 	stored.Each(func(key, val torchbin.Object) bool {
 		name, ok := key.Get("fqn").Text()
 		offset, tensors := key.Get("offset").Sizes()
-		if !ok || !tensors {
-			return true // a value that is not a tensor
+		if !ok {
+			return true
 		}
 		c := chunk{}
 		var ok1, ok2, ok3 bool
@@ -96,7 +95,11 @@ func (f *File) regions(stored torchbin.Object) (regions map[string]chunk, err er
 		case len(val.Get("transform_descriptors").Items()) > 0:
 			err = f.unsupported(name, "its bytes are compressed or encrypted by an extension of torch.distributed; save it without one")
 		}
-		regions[place(name, offset)] = c
+		if tensors {
+			regions[place(name, offset)] = c
+		} else {
+			f.objects[name] = c
+		}
 		return err == nil
 	})
 	if err != nil {
@@ -119,7 +122,7 @@ func (f *File) apart(regions map[string]chunk) error {
 }
 
 // distributed adds one entry of the table of tensors, unless it is not of the model.
-func (f *File) distributed(key, val torchbin.Object, regions map[string]chunk, shards map[string]*mmap.File) error {
+func (f *File) distributed(key, val torchbin.Object, regions map[string]chunk) error {
 	name, ok := key.Text()
 	if !ok {
 		return f.bad("", "%s has %s as the name of a tensor, expected a str", Metadata, key)
@@ -152,7 +155,7 @@ func (f *File) distributed(key, val torchbin.Object, regions map[string]chunk, s
 		}
 		delete(regions, place(name, offset)) // each is of one chunk
 		c.offset, c.shape = offset, shape
-		part, err := f.chunk(t, c, shards)
+		part, err := f.chunk(t, c)
 		if err != nil {
 			return err
 		}
@@ -173,25 +176,9 @@ func dtypeIn(list []torchbin.Object) (tensor.DType, bool) {
 }
 
 // chunk reads where the elements of a chunk lie in its file.
-func (f *File) chunk(t tensor.Tensor, c chunk, shards map[string]*mmap.File) (tensor.Tensor, error) {
+func (f *File) chunk(t tensor.Tensor, c chunk) (tensor.Tensor, error) {
 	path := filepath.Join(f.dir, c.path)
-	shard := shards[c.path]
-	if shard == nil {
-		m, err := mmap.Open(path)
-		if os.IsNotExist(err) {
-			return t, f.bad(t.Name, "%s is missing, in which a part of it lies; copy the files of all processes into the folder", badfile.Quote(c.path))
-		}
-		if err != nil {
-			return t, err
-		}
-		shard, shards[c.path] = m, m
-		f.mapped = append(f.mapped, single{m})
-	}
-	data := shard.Data()
-	if c.begin > len(data) || c.length > len(data)-c.begin {
-		return t, &badfile.FormatError{File: path, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("truncated: its chunk takes %d bytes from byte %d on, and the file has %d; copy it again", c.length, c.begin, len(data))}
-	}
-	tree, err := torchbin.ParseTree(path, data[c.begin:c.begin+c.length])
+	tree, err := f.chunkTree(t.Name, c)
 	if err != nil {
 		return t, err
 	}
@@ -203,6 +190,28 @@ func (f *File) chunk(t tensor.Tensor, c chunk, shards map[string]*mmap.File) (te
 		return t, &badfile.FormatError{File: path, Where: badfile.Tensor(t.Name), Detail: fmt.Sprintf("its chunk from %s on is %s %s, expected %s %s", badfile.Shape(c.offset), part.DType, badfile.Shape(part.Shape), t.DType, badfile.Shape(c.shape))}
 	}
 	return part, nil
+}
+
+// chunkTree opens what a chunk holds, a file of torch.save.
+func (f *File) chunkTree(name string, c chunk) (*torchbin.Tree, error) {
+	path := filepath.Join(f.dir, c.path)
+	shard := f.shards[c.path]
+	if shard == nil {
+		m, err := mmap.Open(path)
+		if os.IsNotExist(err) {
+			return nil, f.bad(name, "%s is missing, in which a part of it lies; copy the files of all processes into the folder", badfile.Quote(c.path))
+		}
+		if err != nil {
+			return nil, err
+		}
+		shard, f.shards[c.path] = m, m
+		f.mapped = append(f.mapped, single{m})
+	}
+	data := shard.Data()
+	if c.begin > len(data) || c.length > len(data)-c.begin {
+		return nil, &badfile.FormatError{File: path, Where: badfile.Tensor(name), Detail: fmt.Sprintf("truncated: its chunk takes %d bytes from byte %d on, and the file has %d; copy it again", c.length, c.begin, len(data))}
+	}
+	return torchbin.ParseTree(path, data[c.begin:c.begin+c.length])
 }
 
 // single is a mapped file without the methods that others do not have.

@@ -35,7 +35,13 @@ func In(dir string) (string, error) {
 		if strings.HasPrefix(name, "optimizer") { // as Accelerate calls what belongs to one
 			continue
 		}
-		if inside := at(dir, name); inside != "" {
+		inside := at(dir, name)
+		for _, file := range latest { // Lightning has DeepSpeed's in a folder of its own
+			if step := named(filepath.Join(dir, name, file)); inside == "" && step != "" {
+				inside = at(dir, filepath.Join(name, step))
+			}
+		}
+		if inside != "" {
 			found = append(found, inside)
 		}
 	}

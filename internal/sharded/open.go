@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/mmap"
+	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
 
@@ -26,6 +27,8 @@ type File struct {
 	left    bool // states of the optimizer and of training are left out
 
 	mapped  []mapped
+	shards  map[string]*mmap.File // of a distributed checkpoint, by name
+	objects map[string]chunk      // where it has what is not a tensor, by name
 	tensors []tensor.Tensor
 	seen    map[string]bool // their names
 }
@@ -38,11 +41,12 @@ type mapped interface {
 
 // The names of files.
 const (
-	Metadata     = ".metadata" // of torch.distributed.checkpoint
-	endingShard  = ".distcp"
-	endingStates = "_optim_states.pt"
-	endingModel  = "_model_states.pt"
-	maxNames     = 1 << 16
+	Metadata      = ".metadata" // of torch.distributed.checkpoint
+	metaLightning = "meta.pt"   // beside it, what Lightning keeps and is not a tensor
+	endingShard   = ".distcp"
+	endingStates  = "_optim_states.pt"
+	endingModel   = "_model_states.pt"
+	maxNames      = 1 << 16
 )
 
 // Is reports whether a folder is such a checkpoint.
@@ -53,7 +57,7 @@ func Is(dir string) bool {
 
 // IsPart reports whether a file of that name is one of several.
 func IsPart(name string) bool {
-	return name == Metadata || strings.HasSuffix(name, endingShard) || strings.HasSuffix(name, endingStates) || strings.HasSuffix(name, endingModel)
+	return name == Metadata || name == metaLightning || strings.HasSuffix(name, endingShard) || strings.HasSuffix(name, endingStates) || strings.HasSuffix(name, endingModel)
 }
 
 // namesIn lists a folder. What cannot be listed is empty: whatever opens it says why.
@@ -91,7 +95,7 @@ func Open(dir string) (_ *File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", dir, err)
 	}
-	f := &File{dir: dir, seen: map[string]bool{}}
+	f := &File{dir: dir, seen: map[string]bool{}, shards: map[string]*mmap.File{}, objects: map[string]chunk{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close())
@@ -102,6 +106,19 @@ func Open(dir string) (_ *File, err error) {
 		open = f.openDistributed
 	}
 	return f, mmap.Guard(func() error { return open(names) })
+}
+
+// Object returns what a distributed checkpoint has under a name that is not a tensor's; its zero value if there is nothing.
+func (f *File) Object(name string) (torchbin.Object, error) {
+	c, ok := f.objects[name]
+	if !ok {
+		return torchbin.Object{}, nil
+	}
+	t, err := f.chunkTree(name, c)
+	if err != nil {
+		return torchbin.Object{}, err
+	}
+	return t.Root(), nil
 }
 
 // Tensors returns the tensors of the model.

@@ -31,6 +31,9 @@ var found = map[string]struct{ inside, prefix string }{
 	"zero2":     {"global_step1", ""},
 	"zero3":     {"global_step1", ""},
 	"universal": {"global_step1_universal", ""},
+
+	"../lightning/fsdp":      {"last.ckpt", "model.model."},
+	"../lightning/deepspeed": {"last.ckpt/checkpoint", "model."},
 }
 
 // TestWhole holds every tensor to the bits that torch's dcp_to_torch_save or DeepSpeed's zero_to_fp32 join it to.
@@ -220,6 +223,20 @@ func TestIn(t *testing.T) {
 		}
 		if got, err := sharded.In(both); got != c.want || !strings.Contains(fmt.Sprint(err), c.err) {
 			t.Errorf("%q: got %q, %v", c.latest, got, err)
+		}
+	}
+
+	// Lightning gives each of DeepSpeed's checkpoints a folder of its own.
+	strategy := filepath.Join(t.TempDir(), "last.ckpt")
+	if err := os.CopyFS(filepath.Join(strategy, "checkpoint"), os.DirFS(filepath.Join(fixtures, "zero2/global_step1"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(strategy, "latest"), []byte("checkpoint"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{strategy: "checkpoint", filepath.Dir(strategy): filepath.Join("last.ckpt", "checkpoint")} {
+		if got, err := sharded.In(dir); got != want || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", dir, got, err, want)
 		}
 	}
 }

@@ -261,7 +261,7 @@ func (z *zero) stage12(weights []weight) error {
 		}
 		mappings := r.Get("param_slice_mappings")
 		if !mappings.Found() {
-			return z.unsupported("", "does not say where in the vectors a weight lies (param_slice_mappings), as DeepSpeed since 0.8 does; make it whole with that DeepSpeed")
+			return z.unsupported("", "does not say where in the vectors a weight lies (param_slice_mappings), as DeepSpeed since 0.7.4 does; make it whole with the zero_to_fp32.py beside it")
 		}
 		groups := mappings.Items()
 		if len(groups) != len(vectors) {

@@ -59,6 +59,10 @@ func (m *machine) extend(k kind, items []value) error {
 	if err != nil {
 		return err
 	}
+	if top[0].kind() == kindObject {
+		m.stack = m.stack[:len(m.stack)+1] // as below: it stays, and a list of its own class is of no use here
+		return nil
+	}
 	if top[0].kind() != k {
 		return m.bad("the pickle appends to %s, expected %s", top[0].kind(), k)
 	}
@@ -107,6 +111,10 @@ func (m *machine) update(pairs []value) error {
 	if err != nil {
 		return err
 	}
+	if top[0].kind() == kindObject {
+		m.stack = m.stack[:len(m.stack)+1] // it stays, and what a dict of its own class holds is of no use here
+		return nil
+	}
 	if !top[0].isDict() {
 		return m.bad("the pickle sets keys of %s, expected a dict", top[0].kind())
 	}
@@ -145,6 +153,9 @@ func (p *runs) add(r run) {
 
 // newObject returns an object of an inert class, which was called with args.
 func (m *machine) newObject(class, args value) value {
+	if !m.keep {
+		return pack(kindObject, 0, class.a())
+	}
 	m.dicts++
 	m.link(m.dicts, []value{pack(kindNone, 0, 0), args})
 	return pack(kindObject, m.dicts, class.a())
@@ -156,11 +167,11 @@ func (m *machine) newObj() error {
 	if err != nil {
 		return err
 	}
-	if !m.keep {
-		return m.unsupported("found the pickle opcode NEWOBJ, which torch.save does not write; nothing was executed")
+	if !m.isRole(top[0], roleInert) {
+		return m.unsupported("found the pickle opcode NEWOBJ for %s, which torch.save does not write; nothing was executed", m.spell(top[0]))
 	}
-	if !m.isRole(top[0], roleInert) || top[1].kind() != kindTuple {
-		return m.bad("the pickle makes an object of %s with %s, expected a class and a tuple", m.spell(top[0]), top[1].kind())
+	if top[1].kind() != kindTuple {
+		return m.bad("the pickle makes an object of %s with %s, expected a tuple", m.spell(top[0]), top[1].kind())
 	}
 	return m.push(m.newObject(top[0], top[1]))
 }

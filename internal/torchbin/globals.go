@@ -88,7 +88,7 @@ func indexGlobals() map[[2]string]int {
 
 // pushGlobal pushes the global of that name, or refuses it.
 func (m *machine) pushGlobal(module, name []byte) error {
-	if i, ok := globalIndex[[2]string{string(module), string(name)}]; ok && (m.keep || globals[i].role != roleInert) {
+	if i, ok := globalIndex[[2]string{string(module), string(name)}]; ok {
 		return m.push(pack(kindGlobal, i, 0))
 	}
 	return m.refuse(module, name)
@@ -96,6 +96,10 @@ func (m *machine) pushGlobal(module, name []byte) error {
 
 // refuse turns down a global by name.
 func (m *machine) refuse(module, name []byte) error {
+	if string(name) == "_rebuild_wrapper_subclass" || bytes.HasPrefix(module, []byte("torchao.")) {
+		return m.unsupported("the pickle asks for %s: weights are of a class of tensors that is not PyTorch's own, as torchao quantizes them, and nothing was executed. "+
+			"Load the model in Python and save it as safetensors, which save_pretrained does", badfile.Quote(string(bytes.Join([][]byte{module, name}, []byte(".")))))
+	}
 	return m.unsupported("the pickle asks for %s, which does not belong in a file of tensors; nothing was executed. "+
 		"If you trust the file, load it in Python and save its state_dict alone",
 		badfile.Quote(string(bytes.Join([][]byte{module, name}, []byte(".")))))
@@ -263,7 +267,9 @@ func (m *machine) build() error {
 		return err
 	}
 	if top[0].kind() == kindObject {
-		m.link(top[0].a(), []value{pack(kindNone, 0, 0), top[1]})
+		if m.keep {
+			m.link(top[0].a(), []value{pack(kindNone, 0, 0), top[1]})
+		}
 		m.stack = m.stack[:len(m.stack)+1] // the object stays
 		return nil
 	}

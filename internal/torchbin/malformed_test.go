@@ -130,6 +130,7 @@ var malformed = []struct {
 	{"marks", archive(proto + strings.Repeat("(", maxMarks+1)), "!data.pkl, byte 10002: the pickle nests deeper than 10000"},
 	{"long name", archive(proto + "c" + strings.Repeat("x", 4<<10)), "data.pkl, byte 2: a name in the pickle has no end within 513 bytes"},
 	{"name in control characters", archive(proto + glob("a\x1b[2J", "b")), `!data.pkl, byte 2: the pickle asks for "a\x1b[2J.b", which does not belong in a file of tensors; nothing was executed. If you trust the file, load it in Python and save its state_dict alone`},
+	{"tensors of a class", archive(proto + glob("torch._utils", "_rebuild_wrapper_subclass")), `!data.pkl, byte 2: the pickle asks for "torch._utils._rebuild_wrapper_subclass": weights are of a class of tensors that is not PyTorch's own, as torchao quantizes them, and nothing was executed. Load the model in Python and save it as safetensors, which save_pretrained does`},
 	{"name not UTF-8 in pickle", archive(proto + glob("a\xff", "b")), `data.pkl, byte 2: the name "a\xff" in the pickle is not UTF-8`},
 	{"name of ints", archive(proto + "NN\x93."), "data.pkl, byte 4: the pickle names a class or function by None and None, expected two strings"},
 	{"call of a value", archive(proto + "N)R."), "data.pkl, byte 4: the pickle calls None"},

@@ -2,6 +2,7 @@ package torchbin
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 	"sort"
@@ -10,23 +11,6 @@ import (
 	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/tensor"
 )
-
-// inert are the classes and functions, by module, of what trainers keep beside tensors. Of an object only what the pickle
-// gives it can be read; none is made or called.
-var inert = map[string][]string{
-	"torch.distributed.checkpoint.metadata": {
-		"Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "TensorProperties", "ChunkStorageMetadata",
-		"MetadataIndex", "StorageMeta", "_MEM_FORMAT_ENCODING",
-	},
-	"torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
-	"torch.serialization":                     {"_get_layout"},
-	"torch":                                   {"memory_format", "Tensor"},
-	"deepspeed.runtime.fp16.loss_scaler":      {"LossScaler", "DynamicLossScaler"},
-	"deepspeed.runtime.zero.config":           {"ZeroStageEnum"},
-	"deepspeed.utils.tensor_fragment":         {"fragment_address"},
-	"argparse":                                {"Namespace"},
-	"pathlib":                                 {"Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},
-}
 
 // Tree is a file whose pickle is read as it is, not as a state dict.
 type Tree struct {
@@ -214,6 +198,20 @@ func (o Object) Given() (list []Object) {
 	return list
 }
 
+// State returns what an instance was set to last: a dict of its attributes, however many there are.
+func (o Object) State() (state Object) {
+	if o.Class() == "" {
+		return Object{}
+	}
+	of(o.t.dicts, o.v.a(), func(i int) bool {
+		if v := o.t.machine.entries.at(i).val; v.isDict() {
+			state = Object{o.t, v}
+		}
+		return true
+	})
+	return state
+}
+
 // Items returns the items of a list or tuple.
 func (o Object) Items() (list []Object) { return o.first(math.MaxInt) }
 
@@ -249,6 +247,23 @@ func (o Object) Int() (int, bool) {
 	}
 	n, ok := o.v.int()
 	return int(n), ok && int64(int(n)) == n
+}
+
+// Bool returns a bool.
+func (o Object) Bool() (on, ok bool) {
+	if o.t == nil || o.v.kind() != kindBool {
+		return false, false
+	}
+	return o.v.a() == 1, true
+}
+
+// Float returns a number.
+func (o Object) Float() (float64, bool) {
+	if o.t == nil || o.v.kind() != kindFloat {
+		n, ok := o.Int()
+		return float64(n), ok
+	}
+	return math.Float64frombits(binary.BigEndian.Uint64(o.t.machine.data[o.v.a():])), true
 }
 
 // Sizes returns a shape or the like: a tuple or list of integers of at least 0.

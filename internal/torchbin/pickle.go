@@ -28,7 +28,7 @@ type machine struct {
 	dicts   int          // made so far
 	entries pages[entry] // of all dicts
 	runs    runs         // which of them belong to which dict
-	keep    bool         // lists keep their items, and inert objects may be made
+	keep    bool         // lists keep their items, and inert objects what they were made of
 	// The items of lists if they are kept, and which belong to which list.
 	listItems pages[value]
 	listRuns  runs
@@ -228,7 +228,7 @@ func (m *machine) binFloat() error {
 	if _, err := m.take(8); err != nil {
 		return err
 	}
-	return m.push(pack(kindFloat, 0, 0))
+	return m.push(pack(kindFloat, m.pos-8, 0))
 }
 
 // bytes pushes a text or bytes whose length is given in n bytes.

@@ -11,7 +11,7 @@ const (
 	kindBool         // 0 or 1
 	kindInt          // a signed integer of 58 bits
 	kindBig          // a larger one: place and length of its bytes
-	kindFloat        // not kept
+	kindFloat        // place of its 8 bytes
 	kindText         // place and length of UTF-8
 	kindBytes        // place and length
 	kindTuple        // first item and number of items
@@ -23,7 +23,7 @@ const (
 	kindGlobal       // index into globals
 	kindStorage      // the tuple of its persistent id
 	kindTensor       // the tuple of its rebuild function's arguments
-	kindObject       // of an inert class: its number, among those of dicts, and its global
+	kindObject       // of an inert class: its number, among those of dicts, if it is kept, and its global
 	kindOpaque       // something of no use here, such as a torch.device
 )
 

@@ -16,7 +16,7 @@ type mlp[F constraints.Float] struct {
 	*blocks.MLPSizes
 }
 
-// mix is down·max(up·u, 0)², or down·(silu(scale·gate·u) * up·u).          u [rows, D] → [rows, D]
+// mix is down·max(up·u, 0)² or down·gelu(up·u), or down·(silu(scale·gate·u) * up·u).          u [rows, D] → [rows, D]
 func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 	if m.Both != "" {
 		both := m.linear(b.Take(m.Both+".weight"), u, m.bias(b, m.Both+".bias", m.Bias)) // [rows, 2F]
@@ -37,6 +37,8 @@ func (m *mlp[F]) mix(b binder, u []F, _ []blocks.State[F]) []F {
 func (m *mlp[F]) activate(wide, gate []F) []F {
 	for i, v := range wide {
 		switch {
+		case gate == nil && m.GELU:
+			wide[i] = gelu(v)
 		case gate == nil:
 			v = max(v, 0)
 			wide[i] = v * v

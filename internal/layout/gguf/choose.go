@@ -215,14 +215,11 @@ func (g *target) noteChoices(p *write.Plan) {
 	}
 }
 
-// noteFolded says what becomes of bits that multipliers cost.
+// noteFolded says which weights will not come back as they are, of those that multipliers went into.
 func (g *target) noteFolded(p *write.Plan) {
-	for _, s := range p.Steps {
-		if strings.HasPrefix(s.Transform, "times multipliers") && s.DType != tensor.F32 && s.DType == s.FromDType {
-			p.Note(fmt.Sprintf("the multipliers go into the weights, where llama.cpp has them, rounded to %s: on the way back some weights "+
-				"differ in their last bit, but not from a file in f32", s.DType))
-			return
-		}
+	if len(g.changed) > 0 {
+		p.Note("the multipliers go into the weights, where llama.cpp has them: on the way back some of " + badfile.QuoteList(g.changed) +
+			" differ in their last bit, which does not happen to 16-bit weights in a file in f32")
 	}
 }
 

@@ -21,6 +21,9 @@ func pieceFiles(dir string) []string {
 	return []string{filepath.Join(dir, filenames.SentencePiece), filepath.Join(dir, filenames.SentencePieceV3)}
 }
 
+// keySpaceBefore says whether a text is begun with a space; without it it is.
+const keySpaceBefore = "tokenizer.ggml.add_space_prefix"
+
 // Scores that llama.cpp's converter gives ids without a piece, and tokens that are added.
 const (
 	padScore   = -10000
@@ -124,7 +127,7 @@ func pieceKeys(p *tokenizer.Pieces) []gguf.KV {
 		{Key: "tokenizer.ggml.token_type", Value: gguf.ArrayOf(p.Types)},
 	}
 	if !p.SpaceBefore {
-		kvs = append(kvs, gguf.KV{Key: "tokenizer.ggml.add_space_prefix", Value: gguf.Of(false)})
+		kvs = append(kvs, gguf.KV{Key: keySpaceBefore, Value: gguf.Of(false)})
 	}
 	return kvs
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/names"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -27,6 +28,7 @@ type target struct {
 	choices    map[string]choice // by the tensor's name in the file; the others keep their dtypes
 	unmeasured int               // matrices that an importance matrix does not have
 	f32        map[string]bool   // tensors that are F32 whatever the file type, by name in the file
+	changed    []string          // weights that multipliers change for good, by their names in a folder
 	wide       []string          // those of them that a folder with narrower matrices has in F32, by their names there
 }
 
@@ -76,6 +78,7 @@ func (*target) Further(p *write.Plan) bool {
 func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
 	stored, _ := names.ToGGUF(p.Config, w.Parts[0].Name) // Prepare refused the tensors without a place
 	folded := false
+	given := slices.Clone(parts)
 	for i, t := range parts {
 		parts[i] = fold.Into(p.From.Config, w.Parts[i].Name, t)
 		folded = folded || len(names.Factors(p.From.Config, w.Parts[i].Name)) > 0
@@ -87,12 +90,28 @@ func (g *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	step := p.StepOf(w, parts, write.Step{To: stored.Name, DType: source.DType, Shape: stored.Shape, Transform: transform(w, stored)})
 	if folded {
 		step.Transform = strings.TrimSuffix("times multipliers, "+step.Transform, ", ")
+		if err == nil {
+			err = g.noteChanged(p, w, given, source.DType)
+		}
 	}
 	if block, ok := regroups(parts, stored); err == nil && ok && source.DType == block {
 		step.Transform = strings.TrimPrefix(step.Transform+", regroup", ", ")
 		err = g.addScale(p, step, parts)
 	}
 	return step, source, err
+}
+
+// noteChanged notes a weight that multipliers went into if it will not come back as it is. Blocks lose more than that.
+func (g *target) noteChanged(p *write.Plan, w names.Whole, given []tensor.Tensor, stored tensor.DType) error {
+	return mmap.Guard(func() error {
+		for i, t := range given {
+			if !stored.Quantized() && !t.DType.Quantized() && !fold.Returns(p.From.Config, w.Parts[i].Name, t, stored) {
+				g.changed = append(g.changed, names.ToHF(p.From.Config, w.Name))
+				return nil
+			}
+		}
+		return nil
+	})
 }
 
 // addScale adds the tensor by which llama.cpp multiplies what a weight of blocks gives, a number for each of its parts; none if

@@ -32,9 +32,7 @@ const (
 
 // tokenizerJSON is what a GGUF vocabulary takes from tokenizer.json.
 type tokenizerJSON struct {
-	Normalizer struct {
-		Type string `json:"type"`
-	} `json:"normalizer"`
+	Normalizer    normalizer        `json:"normalizer"`
 	PreTokenizer  preTokenizer      `json:"pre_tokenizer"`
 	PostProcessor *postProcessor    `json:"post_processor"`
 	AddedTokens   []tokenizer.Added `json:"added_tokens"`
@@ -43,7 +41,9 @@ type tokenizerJSON struct {
 		Vocab  map[string]int    `json:"vocab"`
 		Merges []json.RawMessage `json:"merges"`
 
-		IgnoreMerges bool `json:"ignore_merges"`
+		IgnoreMerges bool   `json:"ignore_merges"`
+		ByteFallback bool   `json:"byte_fallback"`
+		Unknown      string `json:"unk_token"`
 	} `json:"model"`
 }
 
@@ -79,7 +79,7 @@ func tokenKeys(x *write.Texts, cfg config.Config) (kvs []gguf.KV, parsed *tokeni
 	}
 	if !isJSON || config.SentencePieceFirst(cfg) && x.Main == "" {
 		if kvs, why, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
-			return kvs, nil, "", err
+			return spacedBeside(path, kvs), nil, "", err
 		}
 	}
 	if !isJSON {
@@ -97,8 +97,15 @@ func tokenKeys(x *write.Texts, cfg config.Config) (kvs []gguf.KV, parsed *tokeni
 	if t.Model.Type != "BPE" || !ok {
 		if x.Main == "" {
 			if kvs, _, err = pieceVocabulary(pieces, cfg); kvs != nil || err != nil {
-				return kvs, nil, "", err
+				return t.spaced(kvs), nil, "", err
 			}
+		}
+		kvs, ok, err := t.pieces(path, added(x, &t), cfg.Shared().VocabSize)
+		if err != nil {
+			return nil, nil, "", &badfile.FormatError{File: path, Detail: err.Error()}
+		}
+		if ok {
+			return kvs, &t, "", nil
 		}
 		return nil, nil, fmt.Sprintf("tokenizer.json is %s with pre-tokenizer %s, which is not one that gomamba can name for llama.cpp",
 			badfile.Quote(t.Model.Type), badfile.Quote(t.PreTokenizer.Type)), nil
@@ -132,6 +139,9 @@ type preTokenizer struct {
 	UseRegex         *bool  `json:"use_regex"`
 	Behavior         string `json:"behavior"`
 	IndividualDigits bool   `json:"individual_digits"`
+	Replacement      string `json:"replacement"`
+	PrependScheme    string `json:"prepend_scheme"`
+	Split            *bool  `json:"split"`
 	Invert           bool   `json:"invert"`
 	Pattern          struct {
 		Regex string

@@ -79,9 +79,21 @@ func prefix(cfg config.Config) string {
 // settle gives tensors their canonical names and shapes.
 func settle(cfg config.Config, w *layout.Weights) {
 	if cfg != nil {
+		noteOlder(cfg, w)
 		w.Rename(func(name string) string { return names.FromHF(cfg, name) })
 	}
 	settleMLX(w)
+}
+
+// noteOlder says that transformers would not find tensors under the names that they have.
+func noteOlder(cfg config.Config, w *layout.Weights) {
+	for _, t := range w.Tensors {
+		if names.Older(cfg, t.Name) {
+			w.Note(t.File, badfile.Tensor(t.Name), "", "a name from before transformers had %s, under which it does not find the tensor; read as %s, and so written by convert",
+				config.Title(cfg.Family()), badfile.Quote(names.ToHF(cfg, names.FromHF(cfg, t.Name))))
+			return
+		}
+	}
 }
 
 // settleMLX gives the convolutions of an MLX conversion, [channels, kernel, 1], the shape of PyTorch, [channels, 1, kernel]:

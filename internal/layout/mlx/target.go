@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/config"
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/fold"
 	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/names"
@@ -32,14 +33,22 @@ func (t *target) Prepare(p *write.Plan) error {
 	if p.Recipe.DType() == tensor.F64 {
 		return &badfile.UnsupportedError{Where: "dtype", Detail: "mlx-lm does not have F64; choose f32, f16 or bf16"}
 	}
+	if held := config.InMLX(p.Config); held != p.Config {
+		p.Config = held
+		p.Note("the weights are written times the model's multipliers, as mlx-lm has them: a copy for transformers computes the same, with multipliers of 1")
+	}
 	if _, err := config.EncodeMLX(p.Config, ""); err != nil {
 		return err
+	}
+	if moved := slices.ContainsFunc(p.From.Tensors, func(x tensor.Tensor) bool { _, ok := t.asBlocks(p, []tensor.Tensor{x}); return ok }); moved && p.From.Matrix.Quantized() {
+		p.From.Matrix = tensor.F32 // of those that are not blocks
 	}
 	plain := *p // as if nothing were coded here
 	plain.MLX = scheme.MLX{}
 	plain.From.Tensors = slices.DeleteFunc(slices.Clone(p.From.Tensors), func(x tensor.Tensor) bool {
 		_, stays := t.asTheyAre(p, []tensor.Tensor{x})
-		return stays
+		_, moves := t.asBlocks(p, []tensor.Tensor{x})
+		return stays || moves
 	})
 	if err := t.Target.Prepare(&plain); err != nil {
 		return err
@@ -53,7 +62,8 @@ func (t *target) Prepare(p *write.Plan) error {
 	// Beside codes of MLX the other tensors keep their dtypes.
 	p.From.Tensors = slices.DeleteFunc(slices.Clone(p.From.Tensors), func(x tensor.Tensor) bool {
 		_, ours := scheme.StreamsOf(x)
-		return ours
+		_, moves := t.asBlocks(p, []tensor.Tensor{x})
+		return ours || moves
 	})
 	return nil
 }
@@ -69,9 +79,17 @@ func (*target) Further(p *write.Plan) bool {
 
 // Step implements write.Target.
 func (t *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (write.Step, write.Source, error) {
+	folded := false
+	for i, x := range parts {
+		parts[i] = fold.Into(p.From.Config, w.Parts[i].Name, x)
+		folded = folded || len(names.Factors(p.From.Config, w.Parts[i].Name)) > 0
+	}
 	step, source, err := t.plain(p, w, parts)
 	if err != nil {
 		return step, source, err
+	}
+	if folded {
+		step.Transform = strings.TrimPrefix(step.Transform+", times multipliers", ", ")
 	}
 	t.sizes[step.To], _ = tensor.Count(w.Shape) // of a valid configuration
 	if !names.MLXCodes(w) {
@@ -80,6 +98,11 @@ func (t *target) Step(p *write.Plan, w names.Whole, parts []tensor.Tensor) (writ
 	if streams, ok := t.asTheyAre(p, parts); ok {
 		return t.add(p, step, streams[0].MLX, streams[0].ScaleDType, "same codes", func(part write.MLXPart, name string) write.Source {
 			return write.GroupsAsTheyAre(streams, part, name)
+		})
+	}
+	if m, ok := t.asBlocks(p, parts); ok {
+		return t.add(p, step, m, step.DType, "same codes", func(part write.MLXPart, name string) write.Source {
+			return write.GroupsOfBlocks(parts, m, part, name)
 		})
 	}
 	if p.MLX.Mode == "" {
@@ -144,6 +167,16 @@ func (t *target) asTheyAre(p *write.Plan, parts []tensor.Tensor) ([]scheme.Strea
 	}
 	as := all[0]
 	return all, (p.MLX.Mode == "" && p.Recipe.Keeps() || p.MLX == as.MLX) && (p.Recipe.Keeps() || !as.Affine() || p.Recipe.DType() == as.ScaleDType)
+}
+
+// asBlocks returns the mode whose groups the blocks of a weight from GGUF are, if no other is asked for.
+func (t *target) asBlocks(p *write.Plan, parts []tensor.Tensor) (m scheme.MLX, ok bool) {
+	for _, x := range parts {
+		if m, ok = scheme.OfBlocks(x); !ok || x.DType != parts[0].DType {
+			return m, false
+		}
+	}
+	return m, p.MLX.Mode == "" && p.Recipe.Keeps() || p.MLX == m
 }
 
 // add plans all tensors that a weight becomes, and returns the one with the codes.

@@ -91,6 +91,26 @@ func (s *Scratch) rounded(t tensor.Tensor, dtype tensor.DType, first, end int) (
 	return values, nil
 }
 
+// GroupsOfBlocks is Groups for weights that are blocks of ggml with the values of a mode.
+func GroupsOfBlocks(parts []tensor.Tensor, m scheme.MLX, part MLXPart, name string) Source {
+	elems, block := parts[0].DType.Block()
+	size := part.DType.Size()
+	per := elems / m.Group // elements that a block becomes
+	if part.Part == scheme.Codes {
+		per = elems * m.Bits / 32
+	}
+	return stack(name, part.DType, part.Shape, len(parts), func(s *Scratch, i, first, end int) ([]byte, error) {
+		from, to := first/per, (end+per-1)/per // blocks
+		data := parts[i].Data[from*block : to*block]
+		mmap.Fetch(data)
+		encoded := room(&s.encoded, (to-from)*per*size)
+		if err := m.FromBlocks(encoded, part.Part, parts[i].DType, data, from*elems); err != nil {
+			return nil, err
+		}
+		return encoded[(first-from*per)*size : (end-from*per)*size], nil
+	})
+}
+
 // GroupsAsTheyAre is Groups for weights that are coded so already. Each is all of a tensor or whole groups of one.
 func GroupsAsTheyAre(streams []scheme.Streams, part MLXPart, name string) Source {
 	size := part.DType.Size()

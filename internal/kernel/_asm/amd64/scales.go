@@ -16,12 +16,12 @@ func (u *unpacker) halves(p Register, offsets ...int) {
 	}
 }
 
-// halfPairs is halves for two float16 at each offset, of which the second changes its sign.
+// halfPairs is halves for two float16 at each offset, of which the second is a minimum to be added.
 func (u *unpacker) halfPairs(p Register, offsets ...int) {
+	u.added = true
 	for i, at := range offsets {
 		v := XMM()
 		VCVTPH2PS(Mem{Base: p, Disp: at}, v)
-		VXORPS(u.bits(1<<63), v, v)
 		VMOVSD(v, u.scratch.Offset(8*i))
 	}
 }

@@ -11,6 +11,7 @@ type unpacker struct {
 	*constants
 	wide    bool // AVX-512
 	exact   bool // whatever the scales are
+	added   bool // minima are added, not subtracted
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
 }
@@ -129,13 +130,28 @@ func (u *unpacker) scaling(scale Mem, low *Mem) func(v VecVirtual) {
 	VBROADCASTSS(scale, s)
 	switch {
 	case u.wide:
-		return func(v VecVirtual) { VFMSUB213PS_BCST(*low, s, v) }
+		return func(v VecVirtual) { u.multiplyLess(*low, s, v) }
 	case low == nil:
 		return func(v VecVirtual) { VMULPS(s, v, v) }
 	}
 	l := YMM()
 	VBROADCASTSS(*low, l)
-	return func(v VecVirtual) { VFMSUB213PS(l, s, v) }
+	return func(v VecVirtual) { u.multiplyLess(l, s, v) }
+}
+
+// multiplyLess multiplies v with s and subtracts low, or adds it. In memory, low is one float32.
+func (u *unpacker) multiplyLess(low, s Op, v VecVirtual) {
+	_, broadcast := low.(Mem)
+	switch {
+	case broadcast && u.added:
+		VFMADD213PS_BCST(low, s, v)
+	case broadcast:
+		VFMSUB213PS_BCST(low, s, v)
+	case u.added:
+		VFMADD213PS(low, s, v)
+	default:
+		VFMSUB213PS(low, s, v)
+	}
 }
 
 // scaleBy multiplies v with the float32 at scale.
@@ -253,7 +269,7 @@ func (u *unpacker) tableOf(t VecVirtual, value func(i int) float32, scale Mem, l
 		return
 	}
 	VBROADCASTSS(scale, t)
-	VFMSUB213PS_BCST(*low, levels, t)
+	u.multiplyLess(*low, levels, t)
 }
 
 func (l levels) words() []uint64 {
