@@ -79,7 +79,7 @@ func schemeEntries() []Entry {
 	}
 	fp8, scale := of("weight", "F8_E4M3", 32, 8), func(dtype string, shape ...int) piece { return of("weight_scale", dtype, shape...) }
 	add("fp8 without a scale", "weight_scale", "", fp8)
-	for _, shape := range [][]int{{31}, {8}, {1, 8}, {32, 3}, {33, 1}, {1, 1, 2}, {0}, {32, 0}, {4294967296, 0}, {32, 8, 1}} {
+	for _, shape := range [][]int{{31}, {8}, {1, 8}, {32, 3}, {33, 1}, {1, 1, 2}, {0}, {32, 0}, {1 << 30, 0}, {32, 8, 1}} {
 		add(fmt.Sprintf("fp8 scales %v", shape), "weight_scale", "", fp8, scale("F32", shape...))
 	}
 	for _, dtype := range []string{"I32", "F8_E4M3", "BOOL", "I64"} {

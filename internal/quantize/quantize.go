@@ -23,6 +23,7 @@ import (
 type encoder struct {
 	encode func(b *block, dst []byte) // one block, of b.x and b.w
 	alike  bool                       // importance counts alike for values of all sizes
+	steep  bool                       // it grows with them from smaller ones on: below three bits large values decide more
 
 	largest float64 // magnitude that every block can hold
 }
@@ -79,7 +80,7 @@ func Row(dst []byte, d tensor.DType, src, importance []float32) error {
 	b := blocks.Get().(*block)
 	defer blocks.Put(b)
 	for i := 0; i < len(src); i += elems {
-		if err := b.load(src[i:i+elems], importance, i, e.alike); err != nil {
+		if err := b.load(src[i:i+elems], importance, i, e); err != nil {
 			return err
 		}
 		e.encode(b, dst[i/elems*bytes:][:bytes])
@@ -88,8 +89,8 @@ func Row(dst []byte, d tensor.DType, src, importance []float32) error {
 }
 
 // load readies b for the values src, which are elements at and after first of their row. Their importance grows with their
-// size unless they are alike.
-func (b *block) load(src, importance []float32, first int, alike bool) error {
+// size as e says.
+func (b *block) load(src, importance []float32, first int, e *encoder) error {
 	b.x, b.w = b.values[:len(src)], b.weights[:len(src)]
 	for i, v := range src {
 		x := float64(v)
@@ -106,14 +107,17 @@ func (b *block) load(src, importance []float32, first int, alike bool) error {
 		square += float64(x * x)
 	}
 	square /= float64(len(src))
+	if !e.steep {
+		square *= 4
+	}
 	sum := 0.0
 	for i, v := range importance[first : first+len(src)] {
 		h := float64(v)
 		if h-h != 0 || h < 0 {
 			return fmt.Errorf("importance of column %d is %v: expected a finite value that is not negative", first+i, v)
 		}
-		if b.w[i] = h; !alike {
-			b.w[i] = float64(h * math.Sqrt(float64(4*square)+float64(b.x[i]*b.x[i])))
+		if b.w[i] = h; !e.alike {
+			b.w[i] = float64(h * math.Sqrt(square+float64(b.x[i]*b.x[i])))
 		}
 		sum += b.w[i]
 	}

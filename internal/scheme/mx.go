@@ -35,7 +35,7 @@ var mxScales = []tensor.DType{tensor.U8, tensor.F8_E8M0}
 // e2m3 are the values of 6-bit floats with 2 bits of exponent.
 var e2m3 = func() (values [64]float32) {
 	for b := range values {
-		v := float32(b&7) / 8
+		v := float32(float32(b&7) / 8)
 		if e := b >> 3 & 3; e > 0 {
 			v = (1 + v) * float32(int(1)<<(e-1))
 		}
