@@ -26,8 +26,8 @@ type normalizer struct {
 	Normalizers []normalizer `json:"normalizers"`
 }
 
-// spaces reports whether a tokenizer.json writes spaces as SentencePiece's models do, and whether it begins a text with one. Those
-// that begin with one unless there is one already have no such setting.
+// spaces reports whether a tokenizer.json writes spaces as SentencePiece's models do, and whether it always puts one before a text. To
+// put one there only if the text does not begin with one is a setting that GGUF cannot express.
 func (t *tokenizerJSON) spaces() (before, ok bool) {
 	const space = "▁"
 	replaces := func(n normalizer) bool { return n.Type == "Replace" && n.Pattern.String == " " && n.Content == space }

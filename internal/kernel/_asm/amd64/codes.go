@@ -292,7 +292,7 @@ var int8Codes = codeKind{name: "Int8", doc: "that are signed bytes",
 	}}
 
 // e4m3Codes are, with the seven bits below the sign moved to those of a float16 that are as far from its sign, 2^8 times that, which
-// is left to the scale. 0x7f becomes the float16 that is no number.
+// is left to the scale. 0x7f becomes the NaN of float16.
 var e4m3Codes = codeKind{name: "E4M3", doc: "that are floats of 8 bits, with scales below 2^119,",
 	begin: func(u *unpacker, _ Register) (Op, func(scale, _, _ Mem) codeValues) {
 		words := func(bits uint32) VecVirtual {

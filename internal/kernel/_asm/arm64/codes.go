@@ -133,7 +133,7 @@ func int8OfCodes(a *asm) {
 	four(func(i V) { a.three("fmul 4s", i, i, scaleV) })
 }
 
-// beginE4M3 loads what moves a code to a float16, 2^8 times as small, and 0x7f to the one that is no number.
+// beginE4M3 loads what moves a code to a float16, 2^8 times as small, and 0x7f to NaN.
 func beginE4M3(a *asm) {
 	beginBytes(a)
 	for i, bits := range []uint32{0xbfff, 0x3f80, 0x3f80 ^ 0x7e00} {
