@@ -172,8 +172,13 @@ func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model
 	defer pool.Close()
 	bar := newBar(cmd, "", "rounds", int64(f.rounds))
 	defer bar.stop()
-	var read, prefill, decode, peak, ofRead, ofPeak []float64
-	readWeights(pool, ck) // into memory
+	var reads, prefill, decode, peak, ofRead, ofPeak []float64
+	weights, size := parts(ck)
+	read := func() int {
+		kernel.Read(pool, weights)
+		return size
+	}
+	read() // into memory
 	for range f.rounds {
 		before := multiplyAdds(pool)
 		seconds, err := f.prefill(cmd.Context(), m)
@@ -184,16 +189,16 @@ func (f *benchFlags) measure(cmd *cobra.Command, ck *loader.Checkpoint, m *model
 		prefill = append(prefill, float64(f.prompt)/seconds)
 		ofPeak = append(ofPeak, r.prefillFLOPs*float64(f.prompt)/seconds/last(peak))
 
-		seconds, rate, err := f.decode(cmd.Context(), m, func() int { return readWeights(pool, ck) })
+		seconds, rate, err := f.decode(cmd.Context(), m, read)
 		if err != nil {
 			return err
 		}
-		read = append(read, rate)
+		reads = append(reads, rate)
 		decode = append(decode, float64(f.tokens)/seconds)
 		ofRead = append(ofRead, float64(r.WeightBytes+r.contextBytes)*last(decode)/rate)
 		bar.add(1)
 	}
-	r.ReadBytesS, r.PrefillTokS, r.DecodeTokS, r.FMAFLOPS = median(read), median(prefill), median(decode), median(peak)
+	r.ReadBytesS, r.PrefillTokS, r.DecodeTokS, r.FMAFLOPS = median(reads), median(prefill), median(decode), median(peak)
 	r.DecodeFraction, r.PrefillFraction = median(ofRead), median(ofPeak)
 	return nil
 }
@@ -207,16 +212,14 @@ func multiplyAdds(pool *parallel.Pool) float64 {
 	return float64(n) / time.Since(start).Seconds()
 }
 
-// readWeights reads all tensors once and returns their size.
-func readWeights(pool *parallel.Pool, ck *loader.Checkpoint) int {
-	n := 0
+// parts returns what all tensors are stored in, and its size.
+func parts(ck *loader.Checkpoint) (all [][]byte, size int) {
 	for _, t := range ck.Tensors() {
 		for _, part := range t.Parts() {
-			kernel.Read(pool, part)
-			n += len(part)
+			all, size = append(all, part), size+len(part)
 		}
 	}
-	return n
+	return all, size
 }
 
 // prefill takes a prompt in, with logits for its last token, and returns the seconds it took.

@@ -60,7 +60,7 @@ var generic = isa{
 		roundTrialsGeneric(t, at(x, n), at(w, n), lo, hi)
 	},
 	times:       func(v *float32, s float32, n int) { timesGeneric(at(v, n), s) },
-	xor:         func(data *byte, quarter int) uint64 { return xorGeneric(at(data, 4*quarter)) },
+	xor:         func(data *byte, eighth int) uint64 { return xorGeneric(at(data, 8*eighth)) },
 	multiplyAdd: multiplyAddGeneric,
 }
 

@@ -71,9 +71,9 @@ type isa struct {
 	fetch     func(p *float32, lines int)
 	fetchRows func(p *float32, stride, rows int)
 
-	// xor is xorGeneric of 4·quarter bytes; quarter is a multiple of 64. multiplyAdd does n operations, a multiple of
+	// xor is xorGeneric of 8·eighth bytes; eighth is a multiple of 64. multiplyAdd does n operations, a multiple of
 	// fmaRounds. They are the yardsticks.
-	xor         func(data *byte, quarter int) uint64
+	xor         func(data *byte, eighth int) uint64
 	multiplyAdd func(n int)
 }
 

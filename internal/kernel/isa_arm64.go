@@ -71,7 +71,7 @@ var neon = func() isa {
 	s.times = timesNEON
 	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsNEON(&t.S[0], x, w, n, lo, hi) }
 
-	s.xor = xorNEON
+	s.xor = func(data *byte, eighth int) uint64 { return xorNEON(data, 2*eighth) }
 	s.multiplyAdd = func(n int) { multiplyAddNEON(n / (2 * 4 * 24)) }
 	return s
 }()

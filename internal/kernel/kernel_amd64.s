@@ -2405,14 +2405,18 @@ states0:
 	VZEROUPPER
 	RET
 
-// func xorAVX2(data *byte, quarter int) uint64
+// func xorAVX2(data *byte, eighth int) uint64
 // Requires: AVX, AVX2
 TEXT ·xorAVX2(SB), NOSPLIT, $0-24
 	MOVQ   data+0(FP), AX
-	MOVQ   quarter+8(FP), CX
+	MOVQ   eighth+8(FP), CX
 	LEAQ   (AX)(CX*1), DX
 	LEAQ   (DX)(CX*1), BX
 	LEAQ   (BX)(CX*1), SI
+	LEAQ   (SI)(CX*1), DI
+	LEAQ   (DI)(CX*1), R8
+	LEAQ   (R8)(CX*1), R9
+	LEAQ   (R9)(CX*1), R10
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y1, Y1, Y1
@@ -2431,6 +2435,18 @@ block:
 	VPXOR        (SI), Y0, Y0
 	VPXOR        32(SI), Y1, Y1
 	ADDQ         $0x40, SI
+	VPXOR        (DI), Y0, Y0
+	VPXOR        32(DI), Y1, Y1
+	ADDQ         $0x40, DI
+	VPXOR        (R8), Y0, Y0
+	VPXOR        32(R8), Y1, Y1
+	ADDQ         $0x40, R8
+	VPXOR        (R9), Y0, Y0
+	VPXOR        32(R9), Y1, Y1
+	ADDQ         $0x40, R9
+	VPXOR        (R10), Y0, Y0
+	VPXOR        32(R10), Y1, Y1
+	ADDQ         $0x40, R10
 	SUBQ         $0x40, CX
 	JNZ          block
 	VPXOR        Y1, Y0, Y0

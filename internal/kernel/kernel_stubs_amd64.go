@@ -177,10 +177,10 @@ func trapezoid4x1AVX2(sums *float64, h *float32, high float32, low float32, in *
 //go:noescape
 func trapezoid1x2AVX2(sums *float64, h *float32, high float32, low float32, in *float32, k *float32, q *float32, states int, pitch int, rounds int)
 
-// xorAVX2 folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
+// xorAVX2 folds 8·eighth bytes into one word as xorGeneric does. eighth is a positive multiple of 64.
 //
 //go:noescape
-func xorAVX2(data *byte, quarter int) uint64
+func xorAVX2(data *byte, eighth int) uint64
 
 // addToAVX2 sets y[i] += x[i] for i < n. n is a positive multiple of 16.
 //

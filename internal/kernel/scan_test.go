@@ -280,13 +280,16 @@ func TestReadSeesEveryByte(t *testing.T) {
 		pool := parallel.NewPool(2)
 		defer pool.Close()
 		rng := rand.New(rand.NewPCG(31, 32))
-		for _, n := range []int{0, 8, 248, 256, 264, 1<<20 + 8, 3<<20 + 520} {
+		var parts [][]byte
+		var want uint64
+		for _, n := range []int{0, 8, 504, 512, 520, 1<<20 + 8, 0, 1 << 18, 3<<20 + 520, 0} {
 			data := make([]byte, n)
 			for i := range data {
 				data[i] = byte(rng.Uint32())
 			}
-			if got, want := Read(pool, data), xorGeneric(data); got != want {
-				t.Errorf("%d bytes: %#x, want %#x", n, got, want)
+			parts, want = append(parts, data), want^xorGeneric(data)
+			if got := Read(pool, parts); got != want {
+				t.Errorf("%d parts, the last of %d bytes: %#x, want %#x", len(parts), n, got, want)
 			}
 		}
 	})

@@ -3,19 +3,29 @@ package kernel
 import (
 	"encoding/binary"
 	"runtime"
+	"slices"
 
 	"github.com/gomamba/gomamba/internal/parallel"
 )
 
-// Read reads every byte of data on all threads and returns a word that depends on them. It is the yardstick for
-// decoding: nothing that reads all weights once can be faster.
-func Read(p *parallel.Pool, data []byte) uint64 {
-	const piece = 1 << 20
-	pieces := (len(data) + piece - 1) / piece
-	words := make([]uint64, pieces)
-	p.Run(pieces, 1, func(lo, hi int) {
+const (
+	readLine  = 8 * cacheLine      // the least that a leaf reads: a line of the cache in each of its streams
+	readLines = 1 << 18 / readLine // of a piece
+)
+
+// Read reads every byte of some parts of memory on all threads and returns a word that depends on them. It is the yardstick for
+// decoding: nothing that reads all weights once can be faster. So its pieces are of one size whatever the parts are, and no
+// thread waits for another before the end.
+func Read(p *parallel.Pool, parts [][]byte) uint64 {
+	lines, begins := 0, make([]int, len(parts)) // of each part among the lines of all
+	for i, part := range parts {
+		begins[i] = lines
+		lines += (len(part) + readLine - 1) / readLine
+	}
+	words := make([]uint64, (lines+readLines-1)/readLines)
+	p.Run(len(words), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			words[i] = xor(data[i*piece : min((i+1)*piece, len(data))])
+			words[i] = xorLines(parts, begins, i*readLines, min((i+1)*readLines, lines))
 		}
 	})
 	var word uint64
@@ -25,13 +35,24 @@ func Read(p *parallel.Pool, data []byte) uint64 {
 	return word
 }
 
+// xorLines is xor of the lines lo to hi, counted over all parts.
+func xorLines(parts [][]byte, begins []int, lo, hi int) uint64 {
+	var word uint64
+	after, _ := slices.BinarySearch(begins, lo+1)
+	for i := after - 1; i < len(parts) && begins[i] < hi; i++ {
+		from, to := max(lo-begins[i], 0)*readLine, min((hi-begins[i])*readLine, len(parts[i]))
+		word ^= xor(parts[i][from:to])
+	}
+	return word
+}
+
 // xor is xorGeneric, but for the order in which it reads.
 func xor(data []byte) uint64 {
-	whole := len(data) &^ 255
-	if whole == 0 {
+	n := len(data) &^ (readLine - 1)
+	if n == 0 {
 		return xorGeneric(data)
 	}
-	return cpu.xor(&data[0], whole/4) ^ xorGeneric(data[whole:])
+	return cpu.xor(&data[0], n/8) ^ xorGeneric(data[n:])
 }
 
 // xorGeneric folds the whole 8-byte words of data into one.
