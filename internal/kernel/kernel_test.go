@@ -169,6 +169,10 @@ func TestMatMulOrder(t *testing.T) {
 				}
 			}
 		}
+		// large enough for pieces of several sizes
+		testMatMul(t, pool, rng, tensor.F32, 1021, 256, 1, "normal")
+		testMatMul(t, pool, rng, tensor.F32, 1021, 256, 2, "normal")
+		testMatMul(t, pool, rng, tensor.F32, 12001, 256, 1, "normal")
 	})
 }
 

@@ -13,7 +13,9 @@ const (
 	tileFloats = 1 << 15 // weights handed out at a time when there are many tokens: 128 KiB of a second-level cache
 	tileRows   = 16      // the most rows of them
 	blockLeast = 36      // the fewest tokens of a block, so that rows need not be widened, or copied, too often
-	sliceBytes = 1 << 18 // weights handed out at a time when there are few tokens
+	sliceBytes = 1 << 18 // weights handed out at a time when there are few tokens, at most: a part of a second-level cache
+	longBytes  = 1 << 21 // the same for a single token, which needs no cache
+	leastBytes = 1 << 16 // the same, at least, unless a thread has less in all
 	cacheLine  = 64
 	setFloats  = 256 // x whose rows are so far apart, or twice as far and so on, compete for the same few sets of a cache
 )
@@ -84,7 +86,8 @@ func (m *multiplication) pieces(lo, hi int) {
 // product is one that is being computed, and how it is divided.
 type product struct {
 	Product
-	few     bool // for so few tokens that reading the weights is the work
+	few     bool  // for so few tokens that reading the weights is the work
+	ends    []int // of pieces of rows then
 	pieces  int
 	threads int
 
@@ -100,10 +103,8 @@ func (m *product) divide(threads int) int {
 	w := m.W
 	m.threads, m.few = threads, m.Tokens <= w.few()
 	if m.few {
-		quads := m.quads()
-		each := max(1, min(sliceBytes/(4*w.rowBytes), quads/(2*threads)))
-		m.pieces = (quads + each - 1) / each
-		m.pieces = min((m.pieces+threads-1)/threads*threads, quads) // as many for each thread
+		m.divideRows(threads)
+		m.pieces = len(m.ends)
 		return m.pieces
 	}
 	atOnce := TokensAtOnce()
@@ -120,13 +121,39 @@ func (m *product) divide(threads int) int {
 	return m.pieces
 }
 
+// divideRows divides the rows for a few tokens, the larger pieces first. Each begins with memory that nothing has asked for ahead of
+// time, so there should be few, and small ones at the end let all threads finish at about the same time. A thread takes two thirds of
+// its share of what is left: one that is half as fast as another still keeps up with it.
+func (m *product) divideRows(threads int) {
+	fours, bytes, most := (m.W.Rows+3)/4, 4*m.W.rowBytes, longBytes // four rows are multiplied together
+	if m.Tokens > 1 {
+		most = sliceBytes
+	}
+	m.ends = m.ends[:0]
+	for done := 0; done < fours; {
+		share := (fours - done + threads - 1) / threads
+		each := share - share/3
+		if share/3*bytes < leastBytes {
+			each = share
+		}
+		each = max(1, min(each, most/bytes))
+		for t := 0; t < threads && done < fours; t++ {
+			done += each
+			m.ends = append(m.ends, min(4*done, m.W.Rows))
+		}
+	}
+}
+
 // piece computes piece i.
 func (m *product) piece(i int) {
 	if !m.few {
 		m.tile(i)
 		return
 	}
-	lo, hi := m.begin(i), m.begin(i+1)
+	lo, hi := 0, m.ends[i]
+	if i > 0 {
+		lo = m.ends[i-1]
+	}
 	for t := range m.Tokens {
 		m.W.mulVec(m.Y[t*m.YStride+lo:t*m.YStride+hi], m.X[t*m.XStride:][:m.W.Cols], lo)
 	}
@@ -134,12 +161,6 @@ func (m *product) piece(i int) {
 
 // aligned reports whether v begins with a line of the cache. If not, every load of a wide register takes two.
 func aligned(v []float32) bool { return uintptr(unsafe.Pointer(unsafe.SliceData(v)))%cacheLine == 0 }
-
-// quads are the rows by fours, which are multiplied together.
-func (m *product) quads() int { return (m.W.Rows + 3) / 4 }
-
-// begin is the first row of piece i for a few tokens. Pieces differ by four rows at most.
-func (m *product) begin(i int) int { return min(i*m.quads()/m.pieces*4, m.W.Rows) }
 
 // padRows replaces x by a copy whose rows are aligned and do not fall on each other in a cache.
 func (m *product) padRows() {
