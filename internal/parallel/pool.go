@@ -9,9 +9,16 @@ import (
 	"sync/atomic"
 )
 
-// spins is how often a thread looks for work before it sleeps: some tens of microseconds, the time between two
+// spins is how often a thread looks for work before it sleeps: some tens of microseconds, longer than between two
 // parallel regions of one token. It lets other goroutines run in between.
-const spins = 20_000
+const spins = 1 << 16
+
+// yield lets other goroutines run, once in about a microsecond of looking for something: it takes a good part of that itself.
+func yield(spin int) {
+	if spin%1024 == 1023 {
+		runtime.Gosched()
+	}
+}
 
 // Pool runs parallel regions on a fixed number of threads, the calling one included.
 // It may be used from several goroutines: their regions take turns.
@@ -40,7 +47,7 @@ type region struct {
 	n      atomic.Int64 // the range is 0..n
 	grain  atomic.Int64 // indices of a piece
 	pieces atomic.Int64
-	done   atomic.Int64 // pieces
+	done   atomic.Int64 // pieces, by helpers
 	fault  atomic.Pointer[fault]
 
 	// claim holds the region's number in its high half and the next piece in its low half. A piece belongs to whoever
@@ -105,13 +112,13 @@ func (p *Pool) RunTask(t *Task, n, grain int) {
 	r.pieces.Store(int64(pieces))
 	r.done.Store(0)
 	r.fault.Store(nil)
-	r.claim.Store((r.claim.Load()>>32 + 1) << 32)
+	r.claim.Store((r.claim.Load()>>32+1)<<32 | 1) // the first piece is the caller's, who need not compete for it
 	p.wakeAll()
-	r.work()
-	for spin := 0; r.done.Load() < int64(pieces); spin++ {
-		if spin%64 == 63 {
-			runtime.Gosched()
-		}
+	var own atomic.Int64
+	r.piece(t, 0, grain, &own)
+	r.work(&own)
+	for spin := 0; r.done.Load()+own.Load() < int64(pieces); spin++ {
+		yield(spin)
 	}
 	r.claim.Store(r.claim.Load() | closedRegion)
 	if f := r.fault.Load(); f != nil {
@@ -131,7 +138,7 @@ func (p *Pool) wakeAll() {
 func (p *Pool) help(i int) {
 	debug.SetPanicOnFault(true)
 	for p.await(i) {
-		p.region.work()
+		p.region.work(&p.region.done)
 	}
 }
 
@@ -144,9 +151,7 @@ func (p *Pool) await(i int) bool {
 		if p.region.open() {
 			return true
 		}
-		if spin%64 == 63 {
-			runtime.Gosched()
-		}
+		yield(spin)
 	}
 	p.asleep[i].Store(true)
 	if (p.region.open() || p.stop.Load()) && p.asleep[i].CompareAndSwap(true, false) {
@@ -162,8 +167,8 @@ func (r *region) open() bool {
 	return next != closedRegion && next < r.pieces.Load()
 }
 
-// work takes pieces until none is left.
-func (r *region) work() {
+// work takes pieces until none is left, and counts those that are done.
+func (r *region) work(done *atomic.Int64) {
 	for {
 		claim := r.claim.Load()
 		next := int64(uint32(claim))
@@ -174,17 +179,17 @@ func (r *region) work() {
 		if !r.claim.CompareAndSwap(claim, claim+1) {
 			continue
 		}
-		r.piece(t, int(next*grain), int(min((next+1)*grain, n)))
-		r.done.Add(1)
+		r.piece(t, int(next*grain), int(min((next+1)*grain, n)), done)
 	}
 }
 
-// piece does one piece, or nothing when another one has failed.
-func (r *region) piece(t *Task, lo, hi int) {
+// piece does one piece, or nothing when another one has failed, and counts it.
+func (r *region) piece(t *Task, lo, hi int, done *atomic.Int64) {
 	defer func() {
 		if v := recover(); v != nil {
 			r.fault.CompareAndSwap(nil, &fault{v})
 		}
+		done.Add(1)
 	}()
 	if r.fault.Load() == nil {
 		t.do(lo, hi)
