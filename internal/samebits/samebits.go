@@ -83,12 +83,16 @@ func Log1p(x float64) float64 {
 
 // logOf returns log(x) + low, where low is small.
 func logOf(x, low float64) float64 {
-	m, k := math.Frexp(x)
-	if m < math.Sqrt2/2 {
-		m *= 2
-		k--
+	scale := int64(0)
+	if x < 0x1p-1022 { // a subnormal
+		x *= 0x1p54
+		scale = 54
 	}
-	return log(m-1, float64(k), low)
+	// x = m·2^k with m in [√2/2, √2). A branch between the halves of that range would often be predicted wrongly.
+	bits := math.Float64bits(x)
+	k := int64(bits-math.Float64bits(math.Sqrt2/2)) >> 52
+	m := math.Float64frombits(bits - uint64(k)<<52)
+	return log(m-1, float64(k-scale), low)
 }
 
 // log returns n·log(2) + log(1+f) + low for 1+f in [√2/2, √2): log(1+f) = f - f²/2 + s·(f²/2 + R(s²)), s = f/(2+f).
