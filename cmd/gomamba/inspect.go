@@ -90,10 +90,11 @@ same model, whatever their layouts, dtypes and shards.`,
 // inspection is what inspect reports; its JSON form is a contract.
 type inspection struct {
 	listing
-	Tied       bool `json:"tied"`
-	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
-	TokenBytes int  `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
-	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
+	Tied       bool   `json:"tied"`
+	FileType   string `json:"file_type,omitempty"`      // of a GGUF file, such as Q4_K_M
+	StateBytes int    `json:"state_bytes_per_sequence"` // conv and SSM states in float32
+	TokenBytes int    `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
+	Memory     int    `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
 
 	Schemes     []loader.Scheme `json:"schemes,omitempty"`           // by which other programs quantized weights
 	Activations []string        `json:"activation_scales,omitempty"` // tensors beside them that are not used
@@ -140,7 +141,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg,
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), FileType: ck.FileType(), Blocks: map[config.Block]int{}, cfg: cfg,
 		Schemes: ck.Schemes(), Activations: ck.Activations()}
 	ids, err := ck.StopTokens()
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
@@ -250,6 +251,9 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"family", info.Family},
 		{"parameters", thousands(info.Parameters)},
 		{"weights", info.weights()},
+	}
+	if info.FileType != "" {
+		lines = append(lines, [2]string{"file type", info.FileType})
 	}
 	lines = append(lines, info.kindLines()...)
 	lines = append(lines, info.schemeLines()...)

@@ -29,6 +29,7 @@ type Weights struct {
 	Listed     []tensor.Tensor   // as they are stored, if that differs; else nil
 	Stored     []tensor.Tensor   // every tensor of the files if Tensors has some put together; else nil
 	Keys       []gguf.KV         // of a GGUF file
+	FileType   string            // that a GGUF file states, such as Q4_K_M; else empty
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Metadata   map[string]string // of the headers of safetensors files, by names of tensors as they are stored
 	Notes      []Note            // what is odd about the files and harms nothing
