@@ -102,13 +102,5 @@ func (o notInOld) EncodeMistral() ([]byte, error) {
 
 // noLayoutBut is the error of an older layout for a family that it does not hold.
 func noLayoutBut(f Family, layout string) error {
-	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose %s", f, layout, hybridLayouts(f))
-}
-
-// hybridLayouts names the layouts that hold a hybrid.
-func hybridLayouts(f Family) string {
-	if len(entryOf(f).gguf.archs()) == 0 {
-		return "hf"
-	}
-	return "hf or gguf"
+	return unsupported(keyModelType, "found %q: %s is not written for hybrids", f, layout)
 }

@@ -60,7 +60,7 @@ var entryMamba3 = entry{
 
 // onlyOriginal is the error of a program that does not have Mamba-3.
 func onlyOriginal(program string) error {
-	return unsupported(keyModelType, "found %q: %s does not have Mamba-3 models; choose original or original-safetensors", Mamba3, program)
+	return unsupported(keyModelType, "found %q: %s does not have Mamba-3 models", Mamba3, program)
 }
 
 // Family returns Mamba3.

@@ -14,7 +14,6 @@ import (
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/layout"
-	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -96,11 +95,10 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if !ok || to.NewTarget == nil {
 		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
 	}
-	p := &write.Plan{From: originOf(ck), Config: hf.Harmless(ck.Config()), Recipe: req.Recipe, Notes: []string{}}
-	if p.Recipe.Keeps() {
+	p := draft(ck)
+	if p.Recipe = req.Recipe; p.Recipe.Keeps() {
 		p.Recipe = recipe.Of(req.DType)
 	}
-	p.Config.Shared().TieWordEmbeddings = ck.Tied()
 	if p.From.Config.Shared().Rescales() {
 		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
@@ -125,6 +123,9 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		p.Importance = m
 	}
 	target := to.NewTarget()
+	if err := prepare(req.To, target, p); err != nil {
+		return nil, err
+	}
 	if err := fill(p, target, ck, used); err != nil {
 		return nil, err
 	}
@@ -137,12 +138,6 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 
 // fill lets a target decide about every tensor. used is how many ids stand for something.
 func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint, used int) error {
-	if err := target.Prepare(p); err != nil {
-		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
-			e.File = ck.Path() // whose configuration asks for it
-		}
-		return err
-	}
 	wholes, err := target.Wholes(p.Config)
 	if err != nil {
 		return err

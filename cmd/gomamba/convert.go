@@ -90,7 +90,7 @@ and the effect on the logits of a prompt. The prompt is built in, or comes from 
 // define adds the flags of the commands that write a checkpoint.
 func (f *convertFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
+	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: gguf if DST ends in .gguf, else hf, or original for a model that hf cannot hold)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; for gguf also the names listed by gomamba convert --help")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices whose GGUF name matches; can be repeated")
@@ -114,7 +114,8 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
-	req, err := f.request(dst, cmd.Flags().Changed("max-shard-size") || cmd.Flags().Changed("split-max-size"))
+	sized := cmd.Flags().Changed("max-shard-size") || cmd.Flags().Changed("split-max-size")
+	req, err := f.request(dst, sized)
 	if err != nil {
 		return err
 	}
@@ -126,6 +127,15 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
+	if f.to == "" && convert.Guess(dst) != convert.GGUF {
+		var refusal error
+		if req.To, refusal = convert.Default(ck); refusal != nil {
+			say(cmd, "gomamba: note: DST gets the layout %s: %v", req.To, refusal)
+		}
+		if err := oneFile(req.To, sized); err != nil {
+			return err
+		}
+	}
 	prompt, err := f.read(cmd, s, ck, &req)
 	if err != nil {
 		return err
@@ -233,8 +243,8 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if req.To != convert.GGUF && convert.Guess(dst) == convert.GGUF {
 		return req, usagef("--to %s: %q is the name of a GGUF file; leave out --to, or name a folder", req.To, dst)
 	}
-	if sized && req.To.OneFile() {
-		return req, usagef("--max-shard-size: the layout %s keeps all weights in one file", req.To)
+	if err := oneFile(req.To, sized); err != nil {
+		return req, err
 	}
 	if !strings.EqualFold(f.dtype, "keep") {
 		var ok bool
@@ -271,6 +281,14 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	}
 	f.opts.MaxShardSize = limit
 	return req, nil
+}
+
+// oneFile refuses a size for the shards of a layout that does not have any.
+func oneFile(to convert.Layout, sized bool) error {
+	if sized && to.OneFile() {
+		return usagef("--max-shard-size: the layout %s keeps all weights in one file", to)
+	}
+	return nil
 }
 
 // plainChoices lists the values of --dtype for every layout.
