@@ -163,7 +163,7 @@ func limitField(key string, p *[2]float64) field {
 func epsilonField(key string, p *float64) field {
 	f := floatField(key, p)
 	f.check = func() bool { return 0 <= *p && *p <= math.MaxFloat32 }
-	f.want = "a finite number, not negative"
+	f.want = "a number from 0 to 3.4e38, the largest float32"
 	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
 	return f
 }
@@ -297,7 +297,7 @@ func statedIntField(key string, p *int, stated *bool) field {
 func scaleField(key string, p *float64) field {
 	f := floatField(key, p)
 	f.check = func() bool { return math.Abs(*p) <= math.MaxFloat32 }
-	f.want = "a finite number"
+	f.want = "a number of at most 3.4e38, the largest float32, of either sign"
 	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
 	return f
 }

@@ -66,25 +66,25 @@ func (c *Common) runFields() []field {
 	}
 }
 
-// respelled returns the members with older keys under the current ones, which they replace.
-func respelled(keys jsonobj.Members, current map[string]string) jsonobj.Members {
-	replaced := make(map[string]bool)
+// respelled returns the members with aliases under the keys that these stand for, which they replace. given has the alias by
+// the key.
+func respelled(keys jsonobj.Members, aliases map[string]string) (list jsonobj.Members, given map[string]string) {
+	given = make(map[string]string)
 	for _, m := range keys {
-		if now, old := current[m.Key]; old {
-			replaced[now] = true
+		if key, ok := aliases[m.Key]; ok {
+			given[key] = m.Key
 		}
 	}
-	var list jsonobj.Members
 	for _, m := range keys {
-		now, old := current[m.Key]
-		if old {
-			m.Key = now
-		} else if replaced[m.Key] {
+		key, ok := aliases[m.Key]
+		if ok {
+			m.Key = key
+		} else if given[m.Key] != "" {
 			continue
 		}
 		list = append(list, m)
 	}
-	return list
+	return list, given
 }
 
 // notInOld is embedded by the configurations of families that the older layouts do not hold.
