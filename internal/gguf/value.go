@@ -148,9 +148,6 @@ func appendString(dst []byte, s string) []byte {
 // Kind returns the kind of the value.
 func (v Value) Kind() Kind { return v.kind }
 
-// element returns the kind of an array's elements. ok is false when the value is not an array.
-func (v Value) element() (k Kind, ok bool) { return v.elem, v.kind == KindArray }
-
 // Len returns the number of an array's elements, the bytes of a string, and 1 for anything else.
 func (v Value) Len() int {
 	switch v.kind {
