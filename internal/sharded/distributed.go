@@ -58,7 +58,14 @@ func (f *File) openDistributed(names []string) error {
 		err = f.distributed(key, val, regions)
 		return err == nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	var shards []mmap.Optional
+	for _, name := range slices.Sorted(maps.Keys(f.shards)) {
+		shards = append(shards, mmap.Mapped(f.shards[name]))
+	}
+	return distinct(shards)
 }
 
 func readMetadata(path string) (*torchbin.Tree, error) {

@@ -108,6 +108,23 @@ func Open(dir string) (_ *File, err error) {
 	return f, mmap.Guard(func() error { return open(names) })
 }
 
+// distinct refuses files of processes of which one is a copy of another: its weights would take the place of others.
+func distinct(files []mmap.Optional) error {
+	for i, f := range files {
+		for _, other := range files[:i] {
+			if f.SameBytes(other) {
+				return Copied(f.Paths()[0], other.Paths()[0])
+			}
+		}
+	}
+	return nil
+}
+
+// Copied is the error about the part of a model that has the weights of another part.
+func Copied(path, other string) error {
+	return &badfile.FormatError{File: path, Detail: fmt.Sprintf("has the same weights as %s; one of the two is a copy in the place of another part, copy both again", badfile.Quote(other))}
+}
+
 // Object returns what a distributed checkpoint has under a name that is not a tensor's; its zero value if there is nothing.
 func (f *File) Object(name string) (torchbin.Object, error) {
 	c, ok := f.objects[name]

@@ -1,6 +1,7 @@
 package megatron
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/sharded"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -40,6 +42,9 @@ func openParts(dir string, w *layout.Weights) (*state, error) {
 	j := joiner{s, make([]map[string]torchbin.Object, len(parts)), parts}
 	for i, p := range parts {
 		j.byName[i] = byName(p.model)
+	}
+	if err := j.distinct(); err != nil {
+		return nil, err
 	}
 	parts[0].model.Each(func(key, val torchbin.Object) bool {
 		if name, ok := key.Text(); ok && !ofOthers(name) && val.IsTensor() {
@@ -130,6 +135,34 @@ type joiner struct {
 	*state
 	byName []map[string]torchbin.Object // by part
 	parts  []part
+}
+
+// distinct refuses parts of which two have the same in all tensors that are divided: one was copied in the place of another.
+func (j *joiner) distinct() error {
+	for i, p := range j.parts {
+		for k := range i {
+			if j.same(i, k) {
+				return sharded.Copied(p.Paths()[0], j.parts[k].Paths()[0])
+			}
+		}
+	}
+	return nil
+}
+
+// same reports whether two parts have the same in all divided tensors. It reads no further than the first difference.
+func (j *joiner) same(i, k int) bool {
+	same := false
+	for name, o := range j.byName[i] {
+		if replicated(name) || ofOthers(name) || !o.IsTensor() {
+			continue
+		}
+		list, err := j.of(name)
+		if err != nil || !bytes.Equal(list[i].boxes[0].Data, list[k].boxes[0].Data) {
+			return false // join reports the error
+		}
+		same = true
+	}
+	return same
 }
 
 // of returns a tensor of each part.
