@@ -89,7 +89,7 @@ func TestContradictions(t *testing.T) {
 			"size of the state",
 			func(c *layouttest.Checkpoint) { c.Edit(`"state_size": 16`, `"state_size": 8`) },
 			`tensor "backbone.layers.0.mixer.A_log": found [64, 16], config.json says [64, 8] (state_size is 8 there, 16 by the tensor); ` +
-				`wrong likewise: "backbone.layers.0.mixer.x_proj.weight", "backbone.layers.1.mixer.A_log", "backbone.layers.1.mixer.x_proj.weight" and 4 more`, false,
+				`also wrong: "backbone.layers.0.mixer.x_proj.weight", "backbone.layers.1.mixer.A_log", "backbone.layers.1.mixer.x_proj.weight" and 4 more`, false,
 		},
 		{
 			"size of the mixer",
@@ -236,7 +236,7 @@ func TestForeign(t *testing.T) {
 	c.Add("stray.scales", tensor.I32, 2)           // a complete model beside it is not quantized
 	c.Add("vision.0.mlp.weight", tensor.F32, 2, 2) // nor a hybrid
 	dir := c.Write(t)
-	const want = `found 3 tensors that are no part of a mamba model: "backbone.layers.0.mixer.dt_layernorm.weight", "vision.0.mlp.weight", "stray.scales"`
+	const want = `found 3 tensors that a mamba model does not have: "backbone.layers.0.mixer.dt_layernorm.weight", "vision.0.mlp.weight", "stray.scales"`
 
 	ck := open(t, dir, loader.Options{})
 	problems := ck.Problems()

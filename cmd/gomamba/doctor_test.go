@@ -176,7 +176,7 @@ func TestDoctorRepairs(t *testing.T) {
 		{"a stray buffer", mamba, func(p *patient) {
 			p.tensors = append(p.tensors, tensor.Tensor{Name: "step", DType: tensor.F32, Shape: []int{1}, Data: make([]byte, 4)})
 			p.release()
-		}, []string{`found 1 tensor that is no part of a mamba model: "step"`}},
+		}, []string{`found 1 tensor that a mamba model does not have: "step"`}},
 		{"MLX convolutions", mamba, func(p *patient) {
 			for i := range p.tensors {
 				if x := &p.tensors[i]; strings.HasSuffix(x.Name, "conv1d.weight") {

@@ -62,7 +62,7 @@ func newTarget(path string, opts Options, dir bool) (target, error) {
 	t := target{path: path, abs: abs, parent: filepath.Dir(abs), replace: opts.Replace}
 	switch stat, err := os.Stat(t.parent); {
 	case errors.Is(err, fs.ErrNotExist):
-		return target{}, fmt.Errorf("%s: the folder %s does not exist; create it first: %w", path, t.parent, fs.ErrNotExist)
+		return target{}, fmt.Errorf("%s: the folder %s does not exist; create it first", path, t.parent)
 	case err != nil:
 		return target{}, fmt.Errorf("%s: %w", path, err)
 	case !stat.IsDir():
