@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/convert/recipe"
+	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
@@ -214,13 +215,7 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	}
 	defer done()
 	how := opts.how()
-	how.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
-	if given := p.plan.Texts.Given; given != "" {
-		how.Inputs = append(how.Inputs, given)
-	}
-	if m := p.plan.Importance; m != nil {
-		how.Inputs = append(how.Inputs, m.Path())
-	}
+	how.Inputs = p.inputs(opts)
 	write := func() error {
 		result, err := p.target.Write(ctx, dst, &p.plan, how)
 		if err == nil {
@@ -247,6 +242,24 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	cancel()
 	right() // nothing reads on
 	return err
+}
+
+// inputs are the files and folders that are read.
+func (p *Plan) inputs(opts Options) []string {
+	list := slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
+	if given := p.plan.Texts.Given; given != "" {
+		list = append(list, given)
+	}
+	if m := p.plan.Importance; m != nil {
+		list = append(list, m.Path())
+	}
+	return list
+}
+
+// CheckDestination reports whether Write refuses dst because of where it lies: in a folder that does not exist, in the source, or on
+// another file that is read. What is at dst already is not judged.
+func (p *Plan) CheckDestination(dst string, opts Options) error {
+	return atomicfile.Apart(dst, p.inputs(opts)...)
 }
 
 // Files returns how many weight files Write makes if each holds at most maxShardSize bytes of tensors (see

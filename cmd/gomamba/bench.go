@@ -70,7 +70,7 @@ multiply-adds. All numbers are medians over the rounds.`,
 	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; results are medians")
 	addScanFlag(cmd, s)
 	addAdapterFlag(cmd, s)
-	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
+	fileVar(flags, &f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -94,7 +94,7 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; for gguf also the names listed by gomamba convert --help")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices whose GGUF name matches; can be repeated")
-	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix for quantizing, in either format of llama.cpp")
+	fileVar(flags, &f.imatrix, "imatrix", "", "importance matrix for quantizing, in either format of llama.cpp")
 	f.groups.define(flags)
 	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304; x64 pads to a multiple of 64")
 	flags.BoolVar(&f.requantize, "requantize", false, "allow quantizing weights again that are already quantized")
@@ -108,8 +108,8 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 	flags.BoolVar(&f.receipt, "receipt", false, "print the error of each changed tensor and of the logits")
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids of the receipt's prompt, separated by commas")
 	flags.StringVar(&f.prompt.text, "text", "", "text of the receipt's prompt")
-	flags.StringVar(&f.prompt.in, "in", "", "file with the receipt's prompt: a text, or input_ids in safetensors")
-	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST instead of SRC's: file, folder or OWNER/NAME")
+	fileVar(flags, &f.prompt.in, "in", "", "file with the receipt's prompt: a text, or input_ids in safetensors")
+	fileVar(flags, &f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST instead of SRC's: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 }
 
@@ -150,7 +150,11 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if _, err := plan.Files(f.opts.MaxShardSize); err != nil {
 		return usagef("--max-shard-size %s: %w", f.shard, err)
 	}
+	f.opts.Inputs = sessionOf(cmd).files()
 	if f.dryRun {
+		if err := plan.CheckDestination(dst, f.opts); err != nil {
+			return err
+		}
 		if f.asJSON {
 			return printJSON(cmd.OutOrStdout(), plan)
 		}
@@ -183,7 +187,7 @@ func (f *convertFlags) write(cmd *cobra.Command, s *settings, ck *loader.Checkpo
 		return err
 	}
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
-		f.opts.Progress, f.opts.Threads, f.opts.Inputs = progress, s.threads, sessionOf(cmd).files()
+		f.opts.Progress, f.opts.Threads = progress, s.threads
 		return plan.Write(cmd.Context(), dst, f.opts)
 	}); err != nil {
 		return err

@@ -48,7 +48,7 @@ wrong or everything was repaired.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.fix, "fix", "", "write a repaired copy here")
+	fileVar(flags, &f.fix, "fix", "", "write a repaired copy here")
 	flags.BoolVar(&f.force, "force", false, "replace OUT if it contains a checkpoint and nothing else")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd

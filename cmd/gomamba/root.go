@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -109,7 +110,7 @@ func flagError(cmd *cobra.Command, err error) error {
 			kind, ok = own.expected(), true
 		}
 		if ok {
-			return usagef("%s %s: expected %s (see gomamba %s --help)", name, invalid.GetValue(), kind, cmd.Name())
+			return usagef("%s %s: expected %s (see gomamba %s --help)", name, cmp.Or(invalid.GetValue(), `""`), kind, cmd.Name())
 		}
 	}
 	return usagef("%w (see gomamba %s --help)", err, cmd.Name())
