@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
@@ -84,7 +85,13 @@ works with the model that wrote it.
 			})
 		},
 	}
-	flags := cmd.Flags()
+	f.define(cmd.Flags())
+	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
+	return cmd
+}
+
+func (f *generateFlags) define(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.prompts, "prompt", "p", nil, "text to continue; can be repeated")
 	fileVar(flags, &f.file, "file", "f", "file with the text to continue, - is stdin")
 	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; can be repeated")
@@ -98,9 +105,6 @@ works with the model that wrote it.
 	fileVar(flags, &f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
 	fileVar(flags, &f.cacheOut, "cache-out", "", "save the cache to this file; replaces an older one")
 	f.sampling.define(flags)
-	addFloorFlag(cmd, s)
-	addAdapterFlag(cmd, s)
-	return cmd
 }
 
 // check compares the flags with one another.

@@ -27,12 +27,8 @@ type settings struct {
 // loading are the settings as the loader takes them.
 func (s *settings) loading() loader.Options { return loader.Options{Strict: s.strict} }
 
-func newRootCmd() *cobra.Command {
-	s := &settings{}
-	root := &cobra.Command{
-		Use:   "gomamba",
-		Short: "Load, run and numerically verify Mamba checkpoints",
-		Long: `gomamba loads, runs, converts and numerically verifies Mamba checkpoints: one binary, without
+// rootHelp says what all commands have in common.
+const rootHelp = `gomamba loads, runs, converts and numerically verifies Mamba checkpoints: one binary, without
 Python or a GPU.
 
 MODEL is a checkpoint of Mamba, FalconMamba, Mamba-2 or Mamba-3, or of the hybrids
@@ -54,7 +50,14 @@ only if it contains nothing else.
 
 Results go to stdout, everything else to stderr. The exit status is 0 for success, 1 if
 the work or a check failed, 2 for wrong usage, and 128 plus the signal's number after a
-signal: 130 for Ctrl-C, 129 for a hangup, 143 for kill, 141 if nobody reads the output.`,
+signal: 130 for Ctrl-C, 129 for a hangup, 143 for kill, 141 if nobody reads the output.`
+
+func newRootCmd() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "gomamba",
+		Short: "Load, run and numerically verify Mamba checkpoints",
+		Long:  rootHelp,
 		Example: `  gomamba demo                                   a tour with the built-in model
   gomamba inspect mamba-130m-hf
   gomamba convert mamba-130m-hf mamba-130m.gguf
