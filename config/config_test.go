@@ -210,6 +210,7 @@ func TestRefused(t *testing.T) {
 		{`{"architectures": ["LlamaForCausalLM"]}`, true, `architectures: "LlamaForCausalLM" is a config of another architecture; only models`},
 		{`{"model_type": "nemotron_h_puzzle", "hidden_size": 8}`, true, `"nemotron_h_puzzle" is a Nemotron-H in which every block has sizes of its own`},
 		{`{"architectures": ["NemotronH_Nano_VL_V2"]}`, true, `"NemotronH_Nano_VL_V2" is a Nemotron-H that reads pictures`},
+		{`{"architectures": ["MambaVisionModelForImageClassification"]}`, true, `"MambaVisionModelForImageClassification" is a Mamba that reads pictures`},
 		{`{"model_type": 1}`, false, "model_type: found 1"},
 		{`{"hidden_size": 64}`, false, "model_type: missing"},
 	} {

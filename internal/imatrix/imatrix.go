@@ -87,11 +87,7 @@ func (m *Matrix) Len() int { return len(m.entries) }
 func (m *Matrix) Close() error { return m.close() }
 
 func (m *Matrix) bad(name, detail string) error {
-	where := ""
-	if name != "" {
-		where = badfile.Tensor(name)
-	}
-	return &badfile.FormatError{File: m.path, Where: where, Detail: detail}
+	return &badfile.FormatError{File: m.path, Where: badfile.MaybeTensor(name), Detail: detail}
 }
 
 // Importance returns the mean square of each input column of the tensor of that GGUF name, for one matrix of it after the other;

@@ -181,6 +181,18 @@ func (o Object) Get(name string) (found Object) {
 	return found
 }
 
+// ByName returns what a dict has under names. Get looks through the whole dict each time.
+func (o Object) ByName() map[string]Object {
+	m := make(map[string]Object)
+	o.Each(func(key, val Object) bool {
+		if name, ok := key.Text(); ok {
+			m[name] = val
+		}
+		return true
+	})
+	return m
+}
+
 // Given returns the values that a class was called with or that an instance was set to, one after the other.
 func (o Object) Given() (list []Object) {
 	if o.Class() == "" {

@@ -134,13 +134,12 @@ func fileType(keys []gguf.KV) string {
 
 // fileTypeNumber returns the number of the file type that a file states.
 func fileTypeNumber(keys []gguf.KV) (n uint32, ok bool) {
-	for _, kv := range keys {
-		if kv.Key == keyFileType {
-			n, err := kv.Value.Uint()
-			return uint32(n), err == nil && n <= math.MaxUint32
-		}
+	v, ok := gguf.Find(keys, keyFileType)
+	if !ok {
+		return 0, false
 	}
-	return 0, false
+	number, err := v.Uint()
+	return uint32(number), err == nil && number <= math.MaxUint32
 }
 
 // refuseUnknown refuses tensors in the blocks of a hybrid that it does not have, such as biases: the network is another one with

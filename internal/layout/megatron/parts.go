@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/sharded"
 	"github.com/gomamba/gomamba/internal/torchbin"
@@ -41,7 +42,7 @@ func openParts(dir string, w *layout.Weights) (*state, error) {
 	}
 	j := joiner{s, make([]map[string]torchbin.Object, len(parts)), parts}
 	for i, p := range parts {
-		j.byName[i] = byName(p.model)
+		j.byName[i] = p.model.ByName()
 	}
 	if err := j.distinct(); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (s *state) paths() (paths []string, err error) {
 	if layout.Exists(filepath.Join(s.dir, fileModel)) {
 		return []string{filepath.Join(s.dir, fileModel)}, nil
 	}
-	for _, name := range namesIn(s.dir) {
+	for _, name := range files.NamesIn(s.dir, maxNames) {
 		if !partName().MatchString(name) {
 			continue
 		}
@@ -116,18 +117,6 @@ func (s *state) takeArguments(file string, o torchbin.Object) error {
 		return &badfile.FormatError{File: file, Where: "args", Detail: fmt.Sprintf("found %s, expected the argparse.Namespace of Megatron, which says the model's sizes", o)}
 	}
 	return nil
-}
-
-// byName returns what a dict has by name.
-func byName(dict torchbin.Object) map[string]torchbin.Object {
-	m := make(map[string]torchbin.Object)
-	dict.Each(func(key, val torchbin.Object) bool {
-		if name, ok := key.Text(); ok {
-			m[name] = val
-		}
-		return true
-	})
-	return m
 }
 
 // joiner joins the tensors of all parts.
