@@ -93,7 +93,7 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 }
 
 func init() {
-	layout.Assemble = func(path, name string, cfg config.Config, w *layout.Weights) (any, error) {
+	layout.NewCheckpoint = func(path, name string, cfg config.Config, w *layout.Weights) (any, error) {
 		l, _ := layouts.Named(name)
 		return assemble(path, l, cfg, w, Options{})
 	}

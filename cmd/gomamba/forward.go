@@ -214,6 +214,20 @@ func checkBatch(m *model.Model, b *model.Batch) error {
 	return model.CheckContext(m.Config(), b.Sequences, b.Tokens)
 }
 
+// prepare reads the prompt, checks it, and readies the files to write.
+func (f *forwardFlags) prepare(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) (b model.Batch, err error) {
+	if err := f.encode(cmd, s, ck); err != nil {
+		return b, err
+	}
+	if err := f.outputs(cmd); err != nil {
+		return b, err
+	}
+	if b, err = f.batch(cmd); err != nil {
+		return b, err
+	}
+	return b, checkBatch(m, &b)
+}
+
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
 	var state *model.Snapshot
@@ -223,17 +237,8 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 			return err
 		}
 	}
-	if err := f.encode(cmd, s, ck); err != nil {
-		return err
-	}
-	if err := f.outputs(cmd); err != nil {
-		return err
-	}
-	b, err := f.batch(cmd)
+	b, err := f.prepare(cmd, s, ck, m)
 	if err != nil {
-		return err
-	}
-	if err := checkBatch(m, &b); err != nil {
 		return err
 	}
 	if state == nil {
@@ -294,17 +299,8 @@ func (f *forwardFlags) saveCache(m *model.Model, state *model.Snapshot, b *model
 // runOracle computes in float64, whole.
 func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, want model.Want) error {
 	return withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
-		if err := f.encode(cmd, s, ck); err != nil {
-			return err
-		}
-		if err := f.outputs(cmd); err != nil {
-			return err
-		}
-		b, err := f.batch(cmd)
+		b, err := f.prepare(cmd, s, ck, m)
 		if err != nil {
-			return err
-		}
-		if err := checkBatch(m, &b); err != nil {
 			return err
 		}
 		if err := model.CheckResults(m.Config(), &b, want, 8); err != nil {
