@@ -22,7 +22,7 @@ type Mamba3Config struct {
 	OutNorm          bool    // what each head gives is normed before the gate
 	IntermediateSize int     // of the MLPs, rounded up to a multiple of 128; 0: there are none
 	FuseNorm         bool    // mamba_ssm's choice of kernel
-	ChunkSize        int     // of the chunked algorithm; decides no result
+	ChunkSize        int     // of the chunked algorithm; does not affect results
 }
 
 // Mamba3Eps is the epsilon of all norms of Mamba-3; no key states it.

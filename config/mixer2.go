@@ -11,7 +11,7 @@ type Mixer2 struct {
 	MambaNumHeads int // H
 	MambaHeadDim  int // P; H*P is d_inner
 	NGroups       int // G: head h reads B and C of group h/(H/G)
-	ChunkSize     int // of the chunked algorithm; decides no result
+	ChunkSize     int // of the chunked algorithm; does not affect results
 }
 
 // DInner returns I, the channels of the mixer: H*P, which Validate compares with what other keys say.
