@@ -65,7 +65,7 @@ var entryZamba = entry{
 	gguf:    llamaCpp{writable: notInGGUF},
 }
 
-// zambaAliases are those of the classes of Zamba and Zamba2.
+// zambaAliases are those of both classes.
 var zambaAliases = map[string]string{keyLayerTypes: keyLayers, "head_dim": "attention_head_dim"}
 
 // zambaKinds are the kinds of layers of a list, "mamba" and "hybrid".
