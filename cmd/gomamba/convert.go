@@ -130,7 +130,7 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if f.to == "" && convert.Guess(dst) != convert.GGUF {
 		var refusal error
 		if req.To, refusal = convert.Default(ck); refusal != nil {
-			say(cmd, "gomamba: note: DST gets the layout %s: %v", req.To, refusal)
+			say(cmd, "gomamba: note: DST gets the layout %s, as hf cannot hold the model: %v", req.To, refusal)
 		}
 		if err := oneFile(req.To, sized); err != nil {
 			return err
