@@ -39,7 +39,7 @@ func ropeField(key string, p *Rope, used func() bool) field {
 			if !used() {
 				return ""
 			}
-			text := strconv.FormatFloat(p.Theta, 'g', -1, 32)
+			text := float32Text(p.Theta)
 			if p.Part != 0 {
 				text += " " + strconv.FormatFloat(p.Part, 'g', -1, 64)
 			}
