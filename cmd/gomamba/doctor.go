@@ -127,7 +127,7 @@ func unfinished(path string) (found []doctor.Finding) {
 func (f *doctorFlags) repair(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) error {
 	to := convert.Layout(ck.Layout())
 	if !to.Valid() {
-		to = convert.HF // of a layout that is only read
+		to, _ = convert.Default(ck) // of a layout that is only read
 	}
 	plan, err := convert.NewPlan(ck, convert.Request{To: to})
 	if err != nil {

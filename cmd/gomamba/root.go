@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -132,7 +133,7 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case !cmd.HasParent() && len(args) > 0:
 			return usagef("unknown command %q%s", args[0], suggestion(cmd, args[0]))
 		}
-		return usagef("%w (see %s --help)", err, cmd.CommandPath())
+		return usagef("found %s, expected %s (see %s --help)", badfile.Count(len(args), "argument"), cmd.UseLine(), cmd.CommandPath())
 	}
 }
 
