@@ -62,12 +62,12 @@ func (c *FalconMambaConfig) EncodeHF() ([]byte, error) { return encodeHF(c) }
 // EncodeOriginal implements Config: mamba_ssm does not have such a model.
 func (c *FalconMambaConfig) EncodeOriginal() ([]byte, error) {
 	return nil, unsupported(keyModelType, "found %q: the original layout has no norms on dt, B and C, and its code would compute "+
-		"other results from these weights; choose hf or gguf", FalconMamba)
+		"other results from these weights", FalconMamba)
 }
 
 // EncodeMistral implements Config: mistral does not have such a model.
 func (c *FalconMambaConfig) EncodeMistral() ([]byte, error) {
-	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf or gguf", FalconMamba)
+	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only", FalconMamba)
 }
 
 // Layer implements Config.

@@ -12,6 +12,7 @@ type entry struct {
 	title   string   // as its authors write it
 	classes []string // of transformers, the language model first; none: transformers does not have such a model
 	fresh   func() Config
+	aliases map[string]string // keys that the class takes for others
 	twin    twin
 	hybrid  bool      // no tensor shows which blocks there are: only the configuration says so
 	product *product  // nil: shapes show every size

@@ -163,8 +163,8 @@ func limitField(key string, p *[2]float64) field {
 func epsilonField(key string, p *float64) field {
 	f := floatField(key, p)
 	f.check = func() bool { return 0 <= *p && *p <= math.MaxFloat32 }
-	f.want = "a finite number, not negative"
-	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
+	f.want = "a number from 0 to 3.4e38, the largest float32"
+	f.same = func() string { return float32Text(*p) }
 	return f
 }
 
@@ -297,8 +297,8 @@ func statedIntField(key string, p *int, stated *bool) field {
 func scaleField(key string, p *float64) field {
 	f := floatField(key, p)
 	f.check = func() bool { return math.Abs(*p) <= math.MaxFloat32 }
-	f.want = "a finite number"
-	f.same = func() string { return strconv.FormatFloat(*p, 'g', -1, 32) }
+	f.want = "a number of at most 3.4e38, the largest float32, of either sign"
+	f.same = func() string { return float32Text(*p) }
 	return f
 }
 
@@ -315,6 +315,9 @@ func gatedField(key string, p *string) field {
 	}
 	return f
 }
+
+// float32Text is the same text for all numbers that are one as float32, as which the arithmetic uses them.
+func float32Text(v float64) string { return strconv.FormatFloat(v, 'g', -1, 32) }
 
 // quote renders s as a JSON string.
 func quote(s string) string { return string(jsonobj.AppendString(nil, s)) }

@@ -302,7 +302,7 @@ func (c *Common) takeTokens(f GGUFKeys) error {
 
 // shortest returns the float64 with the fewest decimals that is v as a float32: 1e-05, not 9.999999747378752e-06.
 func shortest(v float64) float64 {
-	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', -1, 32), 64)
+	short, err := strconv.ParseFloat(float32Text(v), 64)
 	if err != nil {
 		return v // only for what no float32 can be
 	}

@@ -67,6 +67,7 @@ var entryGraniteHybrid = entry{
 	title:   "Granite 4.0",
 	classes: []string{"GraniteMoeHybridForCausalLM", "GraniteMoeHybridModel"},
 	fresh:   func() Config { return NewGraniteHybrid() },
+	aliases: map[string]string{keyLayers: keyLayerTypes},
 	hybrid:  true,
 	gguf:    llamaCpp{writable: graniteWritable, hybrid: &graniteGGUF},
 	mlx:     mlxGranite,
@@ -191,7 +192,6 @@ func (c *GraniteHybridConfig) settle(shown Sizes) {
 }
 
 func (c *GraniteHybridConfig) parse(keys jsonobj.Members) error {
-	keys = respelled(keys, map[string]string{keyLayers: keyLayerTypes})
 	if odd := oddLayer(keys, keyLayerTypes, graniteKinds...); odd != "" {
 		return formatError(keyLayerTypes, `%s, expected "linear_attention" (or "mamba") or "full_attention" (or "attention")`, odd)
 	}

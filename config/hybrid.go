@@ -66,25 +66,25 @@ func (c *Common) runFields() []field {
 	}
 }
 
-// respelled returns the members with older keys under the current ones, which they replace.
-func respelled(keys jsonobj.Members, current map[string]string) jsonobj.Members {
-	replaced := make(map[string]bool)
+// respelled returns the members with aliases under the keys that these stand for, which they replace. given has the alias by
+// the key.
+func respelled(keys jsonobj.Members, aliases map[string]string) (list jsonobj.Members, given map[string]string) {
+	given = make(map[string]string)
 	for _, m := range keys {
-		if now, old := current[m.Key]; old {
-			replaced[now] = true
+		if key, ok := aliases[m.Key]; ok {
+			given[key] = m.Key
 		}
 	}
-	var list jsonobj.Members
 	for _, m := range keys {
-		now, old := current[m.Key]
-		if old {
-			m.Key = now
-		} else if replaced[m.Key] {
+		key, ok := aliases[m.Key]
+		if ok {
+			m.Key = key
+		} else if given[m.Key] != "" {
 			continue
 		}
 		list = append(list, m)
 	}
-	return list
+	return list, given
 }
 
 // notInOld is embedded by the configurations of families that the older layouts do not hold.
@@ -102,13 +102,5 @@ func (o notInOld) EncodeMistral() ([]byte, error) {
 
 // noLayoutBut is the error of an older layout for a family that it does not hold.
 func noLayoutBut(f Family, layout string) error {
-	return unsupported(keyModelType, "found %q: %s is not written for hybrids; choose %s", f, layout, hybridLayouts(f))
-}
-
-// hybridLayouts names the layouts that hold a hybrid.
-func hybridLayouts(f Family) string {
-	if len(entryOf(f).gguf.archs()) == 0 {
-		return "hf"
-	}
-	return "hf or gguf"
+	return unsupported(keyModelType, "found %q: %s is not written for hybrids", f, layout)
 }

@@ -58,6 +58,7 @@ var entryJamba = entry{
 	title:   "Jamba",
 	classes: []string{"JambaForCausalLM", "JambaModel"},
 	fresh:   func() Config { return NewJamba() },
+	aliases: map[string]string{"num_local_experts": "num_experts"},
 	hybrid:  true,
 	mlx:     mlxJamba,
 	gguf:    llamaCpp{writable: jambaWritable, hybrid: &jambaGGUF, piecesFirst: true},
@@ -190,7 +191,6 @@ func (c *JambaConfig) handles() []handle {
 func (c *JambaConfig) settle(shown Sizes) { c.fitExpand(shown["I"]) }
 
 func (c *JambaConfig) parse(keys jsonobj.Members) error {
-	keys = respelled(keys, map[string]string{"num_local_experts": "num_experts"})
 	keys, lists := withoutLists(keys)
 	c.TimeStepRank = rankAuto
 	if _, err := decode(keys, c.fields(), &c.Common); err != nil {

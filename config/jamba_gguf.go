@@ -88,7 +88,7 @@ func (r *ggufReader) every(key string, is []bool, usual Every) Every {
 	}
 	e, ok := everyOf(some, len(is), usual)
 	if !ok {
-		r.fail(unsupported(r.arch+key, "the layers that have it do not follow each other at one distance, as those of Jamba do"))
+		r.fail(unsupported(r.arch+key, "the layers that have it are not evenly spaced, as those of Jamba are"))
 	}
 	return e
 }

@@ -156,6 +156,15 @@ func oddLayer(keys jsonobj.Members, key string, kinds ...Block) string {
 	return ""
 }
 
+// checkDefaultLayers reports a number of layers that is not that of transformers' list, which a file without a list gets.
+func (c *Common) checkDefaultLayers(layers []Block) error {
+	if len(layers) != c.NumHiddenLayers {
+		return formatError("num_hidden_layers", "found %d without a list %s, for which transformers has one of %s; add the list",
+			c.NumHiddenLayers, keyLayers, badfile.Count(len(layers), "layer"))
+	}
+	return nil
+}
+
 // checkLayers reports a list of layers, under its key, that is not as long as there are layers.
 func (c *Common) checkLayers(key string, layers []Block) error {
 	if len(layers) != c.NumHiddenLayers {

@@ -233,5 +233,5 @@ func (c *MambaConfig) inOriginal() (*originalFile, error) {
 
 // EncodeMistral implements Config: mistral does not have such a model.
 func (c *MambaConfig) EncodeMistral() ([]byte, error) {
-	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only; choose hf, original or gguf", Mamba)
+	return nil, unsupported(keyModelType, "found %q: mistral's layout holds Mamba-2 models only", Mamba)
 }

@@ -17,7 +17,7 @@ type Mamba2Config struct {
 	NGroups       int        // G: head h reads B and C of group h/(H/G)
 	TimeStepRank  int        // stated by transformers and used by nothing; "auto" is resolved to ceil(D/16)
 	TimeStepLimit [2]float64 // dt is clamped to it after the softplus; (0, +Inf) changes nothing
-	ChunkSize     int        // of the chunked algorithm; decides no result
+	ChunkSize     int        // of the chunked algorithm; does not affect results
 }
 
 // NewMamba2 returns the defaults of transformers 5.24, which are the sizes of Mamba-Codestral-7B.

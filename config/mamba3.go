@@ -22,7 +22,7 @@ type Mamba3Config struct {
 	OutNorm          bool    // what each head gives is normed before the gate
 	IntermediateSize int     // of the MLPs, rounded up to a multiple of 128; 0: there are none
 	FuseNorm         bool    // mamba_ssm's choice of kernel
-	ChunkSize        int     // of the chunked algorithm; decides no result
+	ChunkSize        int     // of the chunked algorithm; does not affect results
 }
 
 // Mamba3Eps is the epsilon of all norms of Mamba-3; no key states it.
@@ -60,7 +60,7 @@ var entryMamba3 = entry{
 
 // onlyOriginal is the error of a program that does not have Mamba-3.
 func onlyOriginal(program string) error {
-	return unsupported(keyModelType, "found %q: %s does not have Mamba-3 models; choose original or original-safetensors", Mamba3, program)
+	return unsupported(keyModelType, "found %q: %s does not have Mamba-3 models", Mamba3, program)
 }
 
 // Family returns Mamba3.

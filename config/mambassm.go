@@ -194,7 +194,7 @@ func (c *MambaSSMConfig) only(layout string) error {
 	case c.DIntermediate > 0:
 		key, found = keyIntermediate, fmt.Sprintf("%d: MLPs after the mixers", c.DIntermediate)
 	}
-	return unsupported(key, "found %s, which %s does not have for such models; choose original", found, layout)
+	return unsupported(key, "found %s, which %s does not have for such models", found, layout)
 }
 
 // EncodeHF implements Config: transformers does not have such a model.

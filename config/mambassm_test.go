@@ -88,7 +88,7 @@ func TestAttentionRefused(t *testing.T) {
 		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "rotary_emb_dim": 10}`:  "attn_cfg.rotary_emb_dim: found 10, expected an even number of at most head_dim 8",
 		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "rotary_emb_dim": 3}`:   "attn_cfg.rotary_emb_dim: found 3",
 		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "rotary_emb_base": 0}`:  "attn_cfg.rotary_emb_base: found 0",
-		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "softmax_scale": 0}`:    "attn_cfg.softmax_scale: found 0, expected a number other than 0, or null",
+		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "softmax_scale": 0}`:    "attn_cfg.softmax_scale: found 0, expected a number other than 0, of less than 1e30, or null",
 		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "d_conv": -1}`:          "attn_cfg.d_conv: found -1",
 		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 4, "dropout": 0.1}`:        "attn_cfg.dropout: unknown key",
 		`"attn_layer_idx": [1], "attn_cfg": {"causal": true, "num_heads": 65536, "head_dim": 65536}`: "attn_cfg.num_heads: found 65536 heads of 65536 channels, which is too wide",

@@ -45,7 +45,7 @@ func (a *MHA) arguments() []field {
 		}
 		return decode(v) && a.Scale != 0
 	}
-	scale.check, scale.want = func() bool { return -1e30 < a.Scale && a.Scale < 1e30 }, "a number other than 0, or null"
+	scale.check, scale.want = func() bool { return -1e30 < a.Scale && a.Scale < 1e30 }, "a number other than 0, of less than 1e30, or null"
 	scale.text = func() string {
 		if a.Scale == 0 {
 			return "null"
@@ -53,7 +53,7 @@ func (a *MHA) arguments() []field {
 		return formatFloat(a.Scale)
 	}
 	base := floatField("rotary_emb_base", &a.RotaryBase)
-	base.check, base.want = func() bool { return 0 < a.RotaryBase && a.RotaryBase <= 1e30 }, "a positive number"
+	base.check, base.want = func() bool { return 0 < a.RotaryBase && a.RotaryBase <= 1e30 }, "a number above 0, at most 1e30"
 	return []field{
 		intField("num_heads", &a.Heads, 0, maxInner),
 		nullableField(intField("num_heads_kv", &a.KeyHeads, 0, maxInner), &a.KeyHeads, 0),

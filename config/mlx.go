@@ -144,11 +144,11 @@ func EncodeMLX(c Config, quantization string) ([]byte, error) {
 		return nil, err
 	}
 	if !InTransformers(c.Family()) {
-		return nil, unsupported(keyModelType, "found %q: mlx-lm does not have %s models; choose original or original-safetensors", c.Family(), Title(c.Family()))
+		return nil, unsupported(keyModelType, "found %q: mlx-lm does not have %s models", c.Family(), Title(c.Family()))
 	}
 	how := entryOf(c.Family()).mlx
 	if how == nil {
-		return nil, unsupported(keyModelType, "found %s: models of this family are not written for mlx-lm; choose %s", badfile.Quote(string(c.Family())), hybridLayouts(c.Family()))
+		return nil, unsupported(keyModelType, "found %s: models of this family are not written for mlx-lm", badfile.Quote(string(c.Family())))
 	}
 	if err := how.writable(c); err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/jsonobj"
@@ -89,7 +88,7 @@ func multipliersField(key string, p []float64) field {
 			if !slices.ContainsFunc(p, func(v float64) bool { return v != 1 }) {
 				return ""
 			}
-			return show(func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 32) }, " ")
+			return show(float32Text, " ")
 		},
 	}.deciding(Results)
 }
@@ -104,5 +103,5 @@ func multiplierText(v float64) string {
 	if v == 1 {
 		return ""
 	}
-	return strconv.FormatFloat(v, 'g', -1, 32)
+	return float32Text(v)
 }

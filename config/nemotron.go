@@ -66,6 +66,7 @@ var entryNemotronH = entry{
 	title:   "Nemotron-H",
 	classes: []string{"NemotronHForCausalLM", "NemotronHModel"},
 	fresh:   func() Config { return NewNemotronH() },
+	aliases: nemotronAliases,
 	hybrid:  true,
 	gguf:    llamaCpp{writable: nemotronWritable, hybrid: &nemotronGGUF},
 	mlx:     mlxNemotronH,
@@ -237,7 +238,6 @@ func (c *NemotronHConfig) handles() []handle {
 func (c *NemotronHConfig) settle(shown Sizes) { c.Mixer2.settle(shown, &c.StateSize) }
 
 func (c *NemotronHConfig) parse(keys jsonobj.Members) error {
-	keys = respelled(keys, nemotronAliases)
 	if odd := oddLayer(keys, keyLayers, nemotronKinds...); odd != "" {
 		return formatError(keyLayers, `%s, expected "linear_attention" (or "mamba"), "full_attention" (or "attention"), "mlp" or "moe"`, odd)
 	}

@@ -27,7 +27,7 @@ var outsiders = []outside{
 	{[]string{"hybrid_qwen3", "HybridQwen3ForCausalLM"}, "a model of Mamba-2 between the MLPs of a Qwen3" + ownCode},
 	{[]string{"mini_k3"}, "a model of Mamba-2 among other blocks" + ownCode},
 	{[]string{"caduceus", "caduceus_ph", "caduceus_ps", "Caduceus", "CaduceusForMaskedLM"}, "a Mamba that reads DNA both ways" + ownCode},
-	{[]string{"mambavision", "a model of MambaVisionModelForImageClassification"}, "a Mamba that reads pictures" + ownCode},
+	{[]string{"mambavision", "MambaVisionModelForImageClassification"}, "a Mamba that reads pictures" + ownCode},
 	{[]string{"qwen3_next", "qwen3_5", "qwen3_5_moe", "kimi_linear"}, "a model of the gated delta rule, which is not Mamba"},
 	{[]string{"lfm2", "lfm2_moe"}, "a model of short convolutions, which does not have Mamba blocks"},
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -107,7 +108,8 @@ func parseAs(e *entry, keys jsonobj.Members) (Config, error) {
 		}
 	}
 	c := e.fresh()
-	return c, c.parse(keys)
+	current, given := respelled(keys, e.aliases)
+	return c, atKey(c.parse(current), func(key string) string { return cmp.Or(given[key], key) })
 }
 
 // flag returns a key that is true or false.

@@ -39,7 +39,7 @@ func ropeField(key string, p *Rope, used func() bool) field {
 			if !used() {
 				return ""
 			}
-			text := strconv.FormatFloat(p.Theta, 'g', -1, 32)
+			text := float32Text(p.Theta)
 			if p.Part != 0 {
 				text += " " + strconv.FormatFloat(p.Part, 'g', -1, 64)
 			}
@@ -115,7 +115,7 @@ func (r *Rope) takePart(key string, m jsonobj.Members, used bool) error {
 	case r.Part == 0 && (!isNumber || part != 1):
 		return unsupported(key, "found the partial_rotary_factor %s; only the plain embedding of whole heads is supported", v.Compact())
 	case r.Part != 0 && (!isNumber || !(0 < part && part <= 1)):
-		return formatError(key, "found the partial_rotary_factor %s, expected a number up to 1", v.Compact())
+		return formatError(key, "found the partial_rotary_factor %s, expected a number above 0, at most 1", v.Compact())
 	case r.Part != 0:
 		r.Part = part
 	}
@@ -134,7 +134,7 @@ func (r *Rope) Turned(width int) int {
 func (r *Rope) check(width int) error {
 	switch {
 	case !(r.Theta > 0) || r.Theta > 1e30:
-		return formatError("rope_theta", "found %s, expected a positive number", formatFloat(r.Theta))
+		return formatError("rope_theta", "found %s, expected a number above 0, at most 1e30", formatFloat(r.Theta))
 	case width%2 != 0 && r.Part == 0:
 		return formatError("head_dim", "found %d, expected an even number: positions turn pairs of channels", width)
 	case r.Turned(width) == 0 || r.Turned(width)%2 != 0:

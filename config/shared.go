@@ -58,5 +58,5 @@ func sharedWords(c sharer) string {
 
 // notInGGUF refuses a family that llama.cpp does not have.
 func notInGGUF(c Config) error {
-	return unsupported(keyModelType, "found %q: llama.cpp does not have such models; choose hf", c.Family())
+	return unsupported(keyModelType, "found %q: llama.cpp does not have such models", c.Family())
 }

@@ -60,9 +60,13 @@ var entryZamba = entry{
 	title:   "Zamba",
 	classes: []string{"ZambaForCausalLM", "ZambaModel"},
 	fresh:   func() Config { return NewZamba() },
+	aliases: zambaAliases,
 	hybrid:  true,
 	gguf:    llamaCpp{writable: notInGGUF},
 }
+
+// zambaAliases are those of both classes.
+var zambaAliases = map[string]string{keyLayerTypes: keyLayers, "head_dim": "attention_head_dim"}
 
 // zambaKinds are the kinds of layers of a list, "mamba" and "hybrid".
 var zambaKinds = []Block{BlockZamba, BlockSharedAttention}
@@ -192,7 +196,6 @@ func (c *ZambaConfig) settle(shown Sizes) {
 }
 
 func (c *ZambaConfig) parse(keys jsonobj.Members) error {
-	keys = respelled(keys, zamba2Aliases)
 	if odd := oddLayer(keys, keyLayers, zambaKinds...); odd != "" {
 		return formatError(keyLayers, `%s, expected "linear_attention" (or "mamba") or "hybrid"`, odd)
 	}
@@ -202,6 +205,9 @@ func (c *ZambaConfig) parse(keys jsonobj.Members) error {
 	}
 	if !has(keys, keyLayers) {
 		c.Layers = c.usual()
+		if err := c.checkDefaultLayers(c.Layers); err != nil {
+			return err
+		}
 	}
 	if c.TimeStepRank == rankAuto {
 		c.TimeStepRank = (c.HiddenSize + 15) / 16

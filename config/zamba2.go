@@ -60,6 +60,7 @@ var entryZamba2 = entry{
 	title:   "Zamba2",
 	classes: []string{"Zamba2ForCausalLM", "Zamba2Model"},
 	fresh:   func() Config { return NewZamba2() },
+	aliases: zambaAliases,
 	hybrid:  true,
 	gguf:    llamaCpp{writable: notInGGUF},
 }
@@ -187,11 +188,7 @@ func (c *Zamba2Config) settle(shown Sizes) {
 	c.QueryHeads.divide(2 * c.HiddenSize)
 }
 
-// zamba2Aliases are keys that the class takes for others.
-var zamba2Aliases = map[string]string{keyLayerTypes: keyLayers, "head_dim": "attention_head_dim"}
-
 func (c *Zamba2Config) parse(keys jsonobj.Members) error {
-	keys = respelled(keys, zamba2Aliases)
 	if odd := oddLayer(keys, keyLayers, zamba2Kinds...); odd != "" {
 		return formatError(keyLayers, `%s, expected "linear_attention" (or "mamba") or "hybrid"`, odd)
 	}
@@ -205,6 +202,9 @@ func (c *Zamba2Config) parse(keys jsonobj.Members) error {
 	}
 	if !has(keys, keyLayers) {
 		c.Layers = layers
+		if err := c.checkDefaultLayers(layers); err != nil {
+			return err
+		}
 	}
 	c.QueryHeads.complete(2 * c.HiddenSize)
 	if c.IntermediateSize == 0 && 0 < c.HiddenSize && c.HiddenSize <= maxWidth/4 {

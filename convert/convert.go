@@ -40,13 +40,22 @@ const (
 
 // Layouts lists the layouts that can be written.
 func Layouts() string {
-	known := []string{layouts.Default}
+	var names []string
+	for _, l := range written() {
+		names = append(names, string(l))
+	}
+	return strings.Join(names, ", ")
+}
+
+// written are the layouts that can be written, the default first.
+func written() []Layout {
+	list := []Layout{layouts.Default}
 	for _, l := range layouts.All {
 		if l.Name != layouts.Default && l.NewTarget != nil {
-			known = append(known, l.Name)
+			list = append(list, Layout(l.Name))
 		}
 	}
-	return strings.Join(known, ", ")
+	return list
 }
 
 // Valid reports whether l can be written.
@@ -61,7 +70,8 @@ func (l Layout) OneFile() bool {
 	return layout.OneFile
 }
 
-// Guess returns the layout that the name of a destination suggests: GGUF if it ends in .gguf, else HF.
+// Guess returns the layout that the name of a destination suggests: GGUF if it ends in .gguf, else HF. Default also asks whether
+// the model fits in there.
 func Guess(dst string) Layout {
 	for _, l := range layouts.All {
 		if l.Ending != "" && strings.EqualFold(filepath.Ext(dst), l.Ending) {

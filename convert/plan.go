@@ -9,12 +9,12 @@ import (
 	"sync"
 
 	"github.com/gomamba/gomamba/convert/recipe"
+	"github.com/gomamba/gomamba/internal/atomicfile"
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/call"
 	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/imatrix"
 	"github.com/gomamba/gomamba/internal/layout"
-	"github.com/gomamba/gomamba/internal/layout/hf"
 	"github.com/gomamba/gomamba/internal/layout/write"
 	"github.com/gomamba/gomamba/internal/layouts"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -96,11 +96,10 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 	if !ok || to.NewTarget == nil {
 		return nil, fmt.Errorf("layout %q: expected one of %s", req.To, Layouts())
 	}
-	p := &write.Plan{From: originOf(ck), Config: hf.Harmless(ck.Config()), Recipe: req.Recipe, Notes: []string{}}
-	if p.Recipe.Keeps() {
+	p := draft(ck)
+	if p.Recipe = req.Recipe; p.Recipe.Keeps() {
 		p.Recipe = recipe.Of(req.DType)
 	}
-	p.Config.Shared().TieWordEmbeddings = ck.Tied()
 	if p.From.Config.Shared().Rescales() {
 		p.Note("rescale_prenorm_residual is written as false: with true, transformers divides the weights that it loads")
 	}
@@ -125,6 +124,9 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 		p.Importance = m
 	}
 	target := to.NewTarget()
+	if err := prepare(req.To, target, p); err != nil {
+		return nil, err
+	}
 	if err := fill(p, target, ck, used); err != nil {
 		return nil, err
 	}
@@ -137,12 +139,6 @@ func newPlan(ck *loader.Checkpoint, req Request) (*Plan, error) {
 
 // fill lets a target decide about every tensor. used is how many ids stand for something.
 func fill(p *write.Plan, target write.Target, ck *loader.Checkpoint, used int) error {
-	if err := target.Prepare(p); err != nil {
-		if e, ok := errors.AsType[*badfile.UnsupportedError](err); ok && e.File == "" {
-			e.File = ck.Path() // whose configuration asks for it
-		}
-		return err
-	}
 	wholes, err := target.Wholes(p.Config)
 	if err != nil {
 		return err
@@ -219,13 +215,7 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	}
 	defer done()
 	how := opts.how()
-	how.Inputs = slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
-	if given := p.plan.Texts.Given; given != "" {
-		how.Inputs = append(how.Inputs, given)
-	}
-	if m := p.plan.Importance; m != nil {
-		how.Inputs = append(how.Inputs, m.Path())
-	}
+	how.Inputs = p.inputs(opts)
 	write := func() error {
 		result, err := p.target.Write(ctx, dst, &p.plan, how)
 		if err == nil {
@@ -252,6 +242,24 @@ func (p *Plan) Write(ctx context.Context, dst string, opts Options) error {
 	cancel()
 	right() // nothing reads on
 	return err
+}
+
+// inputs are the files and folders that are read.
+func (p *Plan) inputs(opts Options) []string {
+	list := slices.Concat([]string{p.ck.Path()}, p.ck.Files(), opts.Inputs)
+	if given := p.plan.Texts.Given; given != "" {
+		list = append(list, given)
+	}
+	if m := p.plan.Importance; m != nil {
+		list = append(list, m.Path())
+	}
+	return list
+}
+
+// CheckDestination reports whether Write refuses dst because of where it lies: in a folder that does not exist, in the source, or on
+// another file that is read. What is at dst already is not judged.
+func (p *Plan) CheckDestination(dst string, opts Options) error {
+	return atomicfile.Apart(dst, p.inputs(opts)...)
 }
 
 // Files returns how many weight files Write makes if each holds at most maxShardSize bytes of tensors (see

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/layout/write"
+	"github.com/gomamba/gomamba/internal/tokenizer"
 	"github.com/gomamba/gomamba/loader"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -63,16 +64,17 @@ func settleVocabulary(ck *loader.Checkpoint, p *write.Plan) (used int, err error
 			}
 		}
 	}
-	refuse := func(detail string) error {
-		return &badfile.UnsupportedError{File: ck.Path(), Where: "vocabulary", Detail: detail}
+	refuse := func(detail string) badfile.UnsupportedError {
+		return badfile.UnsupportedError{File: ck.Path(), Where: "vocabulary", Detail: detail}
 	}
 	switch {
 	case is > was:
 		p.Note(fmt.Sprintf("the vocabulary grows from %d to %d rows: each new one is the mean of the others", was, is))
 	case used == 0:
-		return 0, refuse(fmt.Sprintf("is to be cut from %d to %d rows, and without a tokenizer it is not known which of them are in use; give one with --tokenizer", was, is))
+		return 0, write.Refuse(tokenizer.ErrNone, refuse(fmt.Sprintf("is to be cut from %d to %d rows, and without a tokenizer it is not known which of them are in use", was, is)))
 	case is < used:
-		return 0, refuse(fmt.Sprintf("is to be cut from %d to %d rows, but %d are in use: the last one by %s", was, is, used, why))
+		what := refuse(fmt.Sprintf("is to be cut from %d to %d rows, but %d are in use: the last one by %s", was, is, used, why))
+		return 0, &what
 	default:
 		p.Note(fmt.Sprintf("the vocabulary is cut from %d to %d rows: no token uses the others", was, is))
 	}

@@ -157,7 +157,7 @@ func headDiffers(ck *loader.Checkpoint) bool {
 
 // assembled is the checkpoint of a configuration.
 func (d *doctor) assembled(cfg config.Config) (*loader.Checkpoint, error) {
-	ck, err := layout.Assemble(d.src.Dir, d.layout.Name, cfg, d.w)
+	ck, err := layout.NewCheckpoint(d.src.Dir, d.layout.Name, cfg, d.w)
 	if err != nil {
 		return nil, err
 	}

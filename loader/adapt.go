@@ -54,7 +54,7 @@ func (ck *Checkpoint) Adapted() (list []string) {
 	return list
 }
 
-// unties reports whether an adapter makes embedding and head differ.
+// unties reports whether an adapter makes embedding and head differ. It reads what the adapter has in their place, under a Guard.
 func (ck *Checkpoint) unties() bool {
 	a := ck.adapter
 	if a == nil {

@@ -233,11 +233,3 @@ func (x *examination) settleMisnamed() map[string]bool {
 	})
 	return meant
 }
-
-// isAre is the verb after a count.
-func isAre(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
-}

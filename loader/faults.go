@@ -157,7 +157,7 @@ func (x *examination) reportMisshapen() {
 		for _, m := range rest {
 			others = append(others, x.ck.StoredName(m.Name))
 		}
-		detail += fmt.Sprintf("; wrong likewise: %s", badfile.QuoteList(others))
+		detail += fmt.Sprintf("; also wrong: %s", badfile.QuoteList(others))
 	}
 	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.StoredName(t.Name)), detail: detail})
 }
@@ -170,7 +170,7 @@ func (x *examination) reportMistyped() {
 	plain := slices.DeleteFunc(tensor.Floats(), tensor.DType.Quantized) // a GGUF file with other types is refused before
 	detail := fmt.Sprintf("found dtype %s, expected %s", t.DType, badfile.Or(plain))
 	if more := len(x.mistyped) - 1; more > 0 {
-		detail += fmt.Sprintf("; wrong likewise: %s", badfile.Count(more, "more tensor"))
+		detail += fmt.Sprintf("; also wrong: %s", badfile.Count(more, "more tensor"))
 	}
 	x.add(fault{file: t.File, where: badfile.Tensor(x.ck.StoredName(t.Name)), detail: detail, unsupported: true})
 }
@@ -200,7 +200,7 @@ func (x *examination) reportMisnamed() {
 	canonical, _ := names.Rename(name)
 	detail := fmt.Sprintf("transformers reads this tensor only under the name %s; rename it", badfile.Quote(canonical))
 	if more := len(x.misnamed) - 1; more > 0 {
-		detail += fmt.Sprintf(", and %s likewise", badfile.Count(more, "more tensor"))
+		detail += fmt.Sprintf("; the same for %s", badfile.Count(more, "more tensor"))
 	}
 	x.add(fault{where: badfile.Tensor(name), detail: detail})
 }
@@ -224,8 +224,8 @@ func (x *examination) reportForeign(strict bool) {
 	if len(x.foreign) == 0 {
 		return
 	}
-	f := fault{severity: Warning, detail: fmt.Sprintf("found %s that %s no part of a %s model: %s",
-		badfile.Count(len(x.foreign), "tensor"), isAre(len(x.foreign)), x.ck.cfg.Family(), badfile.QuoteList(x.foreign))}
+	f := fault{severity: Warning, detail: fmt.Sprintf("found %s that a %s model does not have: %s",
+		badfile.Count(len(x.foreign), "tensor"), x.ck.cfg.Family(), badfile.QuoteList(x.foreign))}
 	if strict {
 		f.severity = Error
 	} else {

@@ -40,13 +40,20 @@ type headState struct {
 
 // compareHead finds out whether a stored head is the embedding.
 func (ck *Checkpoint) compareHead() headState {
-	if !ck.cfg.Shared().TieWordEmbeddings || ck.unties() {
+	if !ck.cfg.Shared().TieWordEmbeddings {
 		return headState{}
 	}
 	if err := ck.Hold(); err != nil {
 		return headState{fault: &fault{severity: Error, detail: err.Error()}}
 	}
 	defer ck.Release()
+	unties := false
+	if err := mmap.Guard(func() error { unties = ck.unties(); return nil }); err != nil {
+		return headState{fault: &fault{severity: Error, detail: err.Error()}} // names the file
+	}
+	if unties {
+		return headState{}
+	}
 	embedding, haveEmbedding := ck.Tensor(names.Embedding)
 	head, haveHead := ck.Tensor(names.Head)
 	switch {

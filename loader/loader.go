@@ -93,7 +93,7 @@ func Open(path string, opts Options) (*Checkpoint, error) {
 }
 
 func init() {
-	layout.Assemble = func(path, name string, cfg config.Config, w *layout.Weights) (any, error) {
+	layout.NewCheckpoint = func(path, name string, cfg config.Config, w *layout.Weights) (any, error) {
 		l, _ := layouts.Named(name)
 		return assemble(path, l, cfg, w, Options{})
 	}
@@ -115,6 +115,10 @@ func (ck *Checkpoint) Config() config.Config { return ck.cfg.Clone() }
 
 // Layout returns the name of the layout: "hf", "mlx", "original", "mistral", "gguf" or "megatron".
 func (ck *Checkpoint) Layout() string { return ck.layout.Name }
+
+// FileType returns llama-quantize's name for the dtypes of a GGUF file together, such as Q4_K_M, as the file states it. It is
+// empty for other layouts, and if the file does not state one.
+func (ck *Checkpoint) FileType() string { return ck.weights.FileType }
 
 // inside is what the layout opened.
 func (ck *Checkpoint) inside() *layout.Opened {

@@ -89,7 +89,7 @@ func TestContradictions(t *testing.T) {
 			"size of the state",
 			func(c *layouttest.Checkpoint) { c.Edit(`"state_size": 16`, `"state_size": 8`) },
 			`tensor "backbone.layers.0.mixer.A_log": found [64, 16], config.json says [64, 8] (state_size is 8 there, 16 by the tensor); ` +
-				`wrong likewise: "backbone.layers.0.mixer.x_proj.weight", "backbone.layers.1.mixer.A_log", "backbone.layers.1.mixer.x_proj.weight" and 4 more`, false,
+				`also wrong: "backbone.layers.0.mixer.x_proj.weight", "backbone.layers.1.mixer.A_log", "backbone.layers.1.mixer.x_proj.weight" and 4 more`, false,
 		},
 		{
 			"size of the mixer",
@@ -236,7 +236,7 @@ func TestForeign(t *testing.T) {
 	c.Add("stray.scales", tensor.I32, 2)           // a complete model beside it is not quantized
 	c.Add("vision.0.mlp.weight", tensor.F32, 2, 2) // nor a hybrid
 	dir := c.Write(t)
-	const want = `found 3 tensors that are no part of a mamba model: "backbone.layers.0.mixer.dt_layernorm.weight", "vision.0.mlp.weight", "stray.scales"`
+	const want = `found 3 tensors that a mamba model does not have: "backbone.layers.0.mixer.dt_layernorm.weight", "vision.0.mlp.weight", "stray.scales"`
 
 	ck := open(t, dir, loader.Options{})
 	problems := ck.Problems()
@@ -256,36 +256,43 @@ func TestDetect(t *testing.T) {
 		path        string // below the folder
 		want        string
 		unsupported bool
+		empty       bool // so are the files of weights
 	}{
-		{"empty folder", nil, "", "found an empty folder; use a Hugging Face folder with config.json and model.safetensors", false},
-		{"original", []string{"config.json", "pytorch_model.bin"}, "", "config.json: empty file", false},
-		{"old transformers", []string{"config.json", "pytorch_model.bin.index.json"}, "", "config.json: empty file", false},
-		{"mistral", []string{"params.json", "consolidated.safetensors"}, "", `params.json: empty file`, false},
-		{"mistral weights", []string{"params.json", "consolidated.safetensors"}, "consolidated.safetensors", `params.json: empty file`, false},
-		{"mistral without weights", []string{"params.json"}, "", `found "params.json": mistral's layout without its weights; download consolidated`, true},
-		{"mistral without sizes", []string{"consolidated.safetensors"}, "", `found "consolidated.safetensors": mistral's layout without params.json`, true},
-		{"gguf folder", []string{"x.Q8_0.gguf", "README.md"}, "", "x.Q8_0.gguf: is empty", false},
-		{"gguf file", []string{"x.gguf"}, "x.gguf", "x.gguf: is empty", false},
-		{"gguf files", []string{"x.gguf", "y.gguf"}, "", `found "x.gguf": one of several GGUF files; give the file`, true},
-		{"bin file", []string{"pytorch_model.bin"}, "pytorch_model.bin", `found "pytorch_model.bin": weights without config.json`, false},
-		{"another bin file", []string{"model.bin"}, "model.bin", `found "model.bin": weights without config.json`, false},
-		{"adapter", []string{"adapter_config.json", "adapter_model.safetensors"}, "", "give the base model too", true},
-		{"no config", []string{"model.safetensors"}, "", `found "model.safetensors": weights without config.json`, false},
-		{"no config, by file", []string{"model.safetensors"}, "model.safetensors", `found "model.safetensors": weights without config.json`, false},
-		{"no weights", []string{"config.json", "tokenizer.json"}, "", "found config.json without weights", false},
-		{"no index", []string{"config.json", "model-00001-of-00002.safetensors"}, "", "without model.safetensors.index.json", false},
+		{"empty folder", nil, "", "found an empty folder; use a Hugging Face folder with config.json and model.safetensors", false, false},
+		{"original", []string{"config.json", "pytorch_model.bin"}, "", "config.json: empty file", false, false},
+		{"old transformers", []string{"config.json", "pytorch_model.bin.index.json"}, "", "config.json: empty file", false, false},
+		{"mistral", []string{"params.json", "consolidated.safetensors"}, "", `params.json: empty file`, false, false},
+		{"mistral weights", []string{"params.json", "consolidated.safetensors"}, "consolidated.safetensors", `params.json: empty file`, false, false},
+		{"mistral without weights", []string{"params.json"}, "", `found "params.json": mistral's layout without its weights; download consolidated`, true, false},
+		{"mistral without sizes", []string{"consolidated.safetensors"}, "", `found "consolidated.safetensors": mistral's layout without params.json`, true, false},
+		{"gguf folder", []string{"x.Q8_0.gguf", "README.md"}, "", "x.Q8_0.gguf: is empty", false, false},
+		{"gguf file", []string{"x.gguf"}, "x.gguf", "x.gguf: is empty", false, false},
+		{"gguf files", []string{"x.gguf", "y.gguf"}, "", `found "x.gguf": one of several GGUF files; give the file`, true, false},
+		{"bin file", []string{"pytorch_model.bin"}, "pytorch_model.bin", `found "pytorch_model.bin": weights without config.json`, false, false},
+		{"another bin file", []string{"model.bin"}, "model.bin", `found "model.bin": weights without config.json`, false, false},
+		{"adapter", []string{"adapter_config.json", "adapter_model.safetensors"}, "", "give the base model too", true, false},
+		{"no config", []string{"model.safetensors"}, "", `found "model.safetensors": weights without config.json`, false, false},
+		{"no config, by file", []string{"model.safetensors"}, "model.safetensors", `found "model.safetensors": weights without config.json`, false, false},
+		{"no weights", []string{"config.json", "tokenizer.json"}, "", "found config.json without weights", false, false},
+		{"no index", []string{"config.json", "model-00001-of-00002.safetensors"}, "", "without model.safetensors.index.json", false, false},
 		{
 			"a shard", []string{"config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors"},
-			"model-00001-of-00002.safetensors", "found one shard of a checkpoint; give the folder", true,
+			"model-00001-of-00002.safetensors", "found one shard of a checkpoint; give the folder", true, false,
 		},
-		{"something else", []string{"a", "b", "c", "d", "e"}, "", `found no checkpoint but "a", "b", "c" and 2 more`, false},
-		{"some file", []string{"README.md"}, "README.md", "expected a checkpoint's folder", true},
-		{"empty files", []string{"config.json", "model.safetensors"}, "", "empty file", false},
+		{"something else", []string{"a", "b", "c", "d", "e"}, "", `found no checkpoint but "a", "b", "c" and 2 more`, false, false},
+		{"some file", []string{"README.md"}, "README.md", "expected a checkpoint's folder", true, false},
+		{"empty weights", []string{"model.safetensors", "x.gguf", "y.gguf"}, "model.safetensors", "model.safetensors: is empty; download it again", false, true},
+		{"weights beside GGUF files", []string{"model.safetensors", "x.gguf", "y.gguf"}, "model.safetensors", `found "model.safetensors": weights without config.json`, false, false},
+		{"empty files", []string{"config.json", "model.safetensors"}, "", "empty file", false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			for _, name := range test.files {
-				layouttest.WriteFile(t, filepath.Join(dir, name), nil)
+				var data []byte
+				if ext := filepath.Ext(name); !test.empty && (ext == ".safetensors" || ext == ".bin") {
+					data = []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}")
+				}
+				layouttest.WriteFile(t, filepath.Join(dir, name), data)
 			}
 			_, err := loader.Open(filepath.Join(dir, test.path), loader.Options{})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -363,7 +370,7 @@ func TestShards(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			`b.safetensors: is a directory, expected a regular file`,
+			`b.safetensors: is an empty folder, expected a file of weights`,
 		},
 		{
 			"in both shards",

@@ -116,7 +116,7 @@ func settled(wanted int) int {
 	return runtime.NumGoroutine()
 }
 
-// openFiles counts them where the system tells, else it returns 0.
+// openFiles counts them if the system shows them; otherwise it returns 0.
 func openFiles(t *testing.T) int {
 	t.Helper()
 	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {

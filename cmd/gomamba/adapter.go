@@ -10,7 +10,7 @@ import (
 
 // addAdapterFlag gives a command --adapter.
 func addAdapterFlag(cmd *cobra.Command, s *settings) {
-	cmd.Flags().StringVar(&s.adapter, "adapter", "", "PEFT adapter to apply: a folder or OWNER/NAME")
+	fileVar(cmd.Flags(), &s.adapter, "adapter", "", "PEFT adapter to apply: a folder or OWNER/NAME")
 }
 
 // baseOf returns the base model of what is an adapter, and the adapter. Other paths it returns as they are.

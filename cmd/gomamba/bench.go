@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -69,7 +70,7 @@ multiply-adds. All numbers are medians over the rounds.`,
 	intVar(flags, &f.rounds, "rounds", "r", 5, 1, maxBenchRounds, "", "rounds; results are medians")
 	addScanFlag(cmd, s)
 	addAdapterFlag(cmd, s)
-	flags.StringVar(&f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
+	fileVar(flags, &f.profile, "profile", "", "write a CPU profile of the rounds to this file, - is stdout")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -78,7 +79,8 @@ multiply-adds. All numbers are medians over the rounds.`,
 type benchResult struct {
 	Model          string  `json:"model"`
 	Family         string  `json:"family"`
-	DType          string  `json:"dtype"` // of the largest weights
+	DType          string  `json:"dtype"`               // of the largest weights
+	FileType       string  `json:"file_type,omitempty"` // of a GGUF file, such as Q4_K_M
 	Threads        int     `json:"threads"`
 	ISA            string  `json:"isa"`
 	Scan           string  `json:"scan"` // as --scan has it
@@ -107,7 +109,7 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 	err := withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
 		r = &benchResult{
 			Model: path, Family: string(m.Config().Family()), Threads: m.Threads(), ISA: kernel.ISA(),
-			Scan:  scanValue{&s.parallelScan}.String(),
+			FileType: ck.FileType(), Scan: scanValue{&s.parallelScan}.String(),
 			LoadS: time.Since(start).Seconds(), PrefillTokens: f.prompt, ContextTokens: f.context, DecodeTokens: f.tokens,
 		}
 		if err := benchStep(cmd.Context(), m, m.NewCache(1), prompt.ID(0, m.Config().Shared().VocabSize)); err != nil {
@@ -136,7 +138,7 @@ func (f *benchFlags) run(cmd *cobra.Command, s *settings, path string) (*benchRe
 }
 
 // weigh counts the bytes that decoding reads and the operations that projections do for each token, and finds the dtype of
-// most weights.
+// the largest weights.
 func (r *benchResult) weigh(ck *loader.Checkpoint, m *model.Model) error {
 	specs, err := names.Table(m.Config())
 	if err != nil {
@@ -283,7 +285,7 @@ func speedText(v float64) string {
 // print writes the figures for people.
 func (r *benchResult) print(cmd *cobra.Command) error {
 	tw := tabwriter.NewWriter(results(cmd), 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "%s\t%s, %s, %s, %s, %s scan\n", r.Model, r.Family, r.DType, badfile.Count(r.Threads, "thread"), r.ISA, r.Scan)
+	fmt.Fprintf(tw, "%s\t%s, %s, %s, %s, %s scan\n", r.Model, r.Family, cmp.Or(r.FileType, r.DType), badfile.Count(r.Threads, "thread"), r.ISA, r.Scan)
 	fmt.Fprintf(tw, "load\t%.1f ms, %.1f ms to the first token\n", 1000*r.LoadS, 1000*r.FirstTokenS)
 	fmt.Fprintf(tw, "prefill\t%s tokens/s (%d tokens), %.0f %% of %.0f GFLOP/s of multiply-adds\n", speedText(r.PrefillTokS), r.PrefillTokens, 100*r.PrefillFraction, r.FMAFLOPS/1e9)
 	after := ""

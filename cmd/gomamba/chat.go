@@ -78,7 +78,7 @@ If stdin is not a terminal, each line is a turn, and stdout contains only the an
 	flags.StringVar(&f.system, "system", "", "system prompt")
 	f.template.define(flags)
 	flags.BoolVar(&f.plain, "plain", false, "ignore the template and continue what is typed")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	fileVar(flags, &f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
 	intVar(flags, &f.n, "n", "n", 0, 1, maxTokens, "", "maximum number of tokens per answer (default 512, or 128 without a template)")
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which an answer stops; can be repeated")
 	f.sampling.define(flags)

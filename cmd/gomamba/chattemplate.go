@@ -21,9 +21,9 @@ type templateFlags struct {
 }
 
 func (f *templateFlags) define(flags *pflag.FlagSet) {
-	flags.StringVar(&f.file, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
-	flags.StringVar(&f.tools, "tools", "", "JSON file with the tools that the model may call: an array of schemas")
-	flags.StringVar(&f.documents, "documents", "", "JSON file with documents that the model may cite: an array")
+	fileVar(flags, &f.file, "chat-template", "", "file with the chat template, in Jinja (default: the model's)")
+	fileVar(flags, &f.tools, "tools", "", "JSON file with the tools that the model may call: an array of schemas")
+	fileVar(flags, &f.documents, "documents", "", "JSON file with documents that the model may cite: an array")
 	flags.StringArrayVar(&f.vars, "chat-var", nil, "NAME=VALUE for the template, such as enable_thinking=false; can be repeated")
 }
 

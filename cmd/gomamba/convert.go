@@ -90,11 +90,11 @@ and the effect on the logits of a prompt. The prompt is built in, or comes from 
 // define adds the flags of the commands that write a checkpoint.
 func (f *convertFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: by its name)")
+	flags.StringVar(&f.to, "to", "", "layout of DST: "+convert.Layouts()+" (default: gguf if DST ends in .gguf, else hf, or original for a model that hf cannot hold)")
 	flags.StringVar(&f.dtype, "dtype", "keep", "dtype of the weights: "+plainChoices()+"; for gguf also the names listed by gomamba convert --help")
 	flags.StringVar(&f.dtype, "outtype", "keep", "--dtype, as llama.cpp's converter calls it")
 	flags.StringArrayVar(&f.tensorTypes, "tensor-type", nil, "PATTERN=TYPE: dtype of the matrices whose GGUF name matches; can be repeated")
-	flags.StringVar(&f.imatrix, "imatrix", "", "importance matrix for quantizing, in either format of llama.cpp")
+	fileVar(flags, &f.imatrix, "imatrix", "", "importance matrix for quantizing, in either format of llama.cpp")
 	f.groups.define(flags)
 	flags.StringVar(&f.vocabulary, "vocab-size", "", "rows of embedding and head, such as 50304; x64 pads to a multiple of 64")
 	flags.BoolVar(&f.requantize, "requantize", false, "allow quantizing weights again that are already quantized")
@@ -108,13 +108,14 @@ func (f *convertFlags) define(cmd *cobra.Command) {
 	flags.BoolVar(&f.receipt, "receipt", false, "print the error of each changed tensor and of the logits")
 	flags.StringVar(&f.prompt.ids, "ids", "", "token ids of the receipt's prompt, separated by commas")
 	flags.StringVar(&f.prompt.text, "text", "", "text of the receipt's prompt")
-	flags.StringVar(&f.prompt.in, "in", "", "file with the receipt's prompt: a text, or input_ids in safetensors")
-	flags.StringVar(&f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST instead of SRC's: file, folder or OWNER/NAME")
+	fileVar(flags, &f.prompt.in, "in", "", "file with the receipt's prompt: a text, or input_ids in safetensors")
+	fileVar(flags, &f.prompt.tokenizer, "tokenizer", "", "tokenizer for DST instead of SRC's: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: what was done, or the plan with --dry-run")
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (err error) {
-	req, err := f.request(dst, cmd.Flags().Changed("max-shard-size") || cmd.Flags().Changed("split-max-size"))
+	sized := cmd.Flags().Changed("max-shard-size") || cmd.Flags().Changed("split-max-size")
+	req, err := f.request(dst, sized)
 	if err != nil {
 		return err
 	}
@@ -126,6 +127,15 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 		return err
 	}
 	defer closing(&err, ck)
+	if f.to == "" && convert.Guess(dst) != convert.GGUF {
+		var refusal error
+		if req.To, refusal = convert.Default(ck); refusal != nil {
+			say(cmd, "gomamba: note: DST gets the layout %s, as hf cannot hold the model: %v", req.To, refusal)
+		}
+		if err := oneFile(req.To, sized); err != nil {
+			return err
+		}
+	}
 	prompt, err := f.read(cmd, s, ck, &req)
 	if err != nil {
 		return err
@@ -140,7 +150,11 @@ func (f *convertFlags) run(cmd *cobra.Command, s *settings, src, dst string) (er
 	if _, err := plan.Files(f.opts.MaxShardSize); err != nil {
 		return usagef("--max-shard-size %s: %w", f.shard, err)
 	}
+	f.opts.Inputs = sessionOf(cmd).files()
 	if f.dryRun {
+		if err := plan.CheckDestination(dst, f.opts); err != nil {
+			return err
+		}
 		if f.asJSON {
 			return printJSON(cmd.OutOrStdout(), plan)
 		}
@@ -173,7 +187,7 @@ func (f *convertFlags) write(cmd *cobra.Command, s *settings, ck *loader.Checkpo
 		return err
 	}
 	if err := withBar(cmd, plan.Bytes(), func(progress func(done, total int64)) error {
-		f.opts.Progress, f.opts.Threads, f.opts.Inputs = progress, s.threads, sessionOf(cmd).files()
+		f.opts.Progress, f.opts.Threads = progress, s.threads
 		return plan.Write(cmd.Context(), dst, f.opts)
 	}); err != nil {
 		return err
@@ -233,8 +247,8 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	if req.To != convert.GGUF && convert.Guess(dst) == convert.GGUF {
 		return req, usagef("--to %s: %q is the name of a GGUF file; leave out --to, or name a folder", req.To, dst)
 	}
-	if sized && req.To.OneFile() {
-		return req, usagef("--max-shard-size: the layout %s keeps all weights in one file", req.To)
+	if err := oneFile(req.To, sized); err != nil {
+		return req, err
 	}
 	if !strings.EqualFold(f.dtype, "keep") {
 		var ok bool
@@ -271,6 +285,14 @@ func (f *convertFlags) request(dst string, sized bool) (convert.Request, error) 
 	}
 	f.opts.MaxShardSize = limit
 	return req, nil
+}
+
+// oneFile refuses a size for the shards of a layout that does not have any.
+func oneFile(to convert.Layout, sized bool) error {
+	if sized && to.OneFile() {
+		return usagef("--max-shard-size: the layout %s keeps all weights in one file", to)
+	}
+	return nil
 }
 
 // plainChoices lists the values of --dtype for every layout.

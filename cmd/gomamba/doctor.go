@@ -48,7 +48,7 @@ wrong or everything was repaired.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.fix, "fix", "", "write a repaired copy here")
+	fileVar(flags, &f.fix, "fix", "", "write a repaired copy here")
 	flags.BoolVar(&f.force, "force", false, "replace OUT if it contains a checkpoint and nothing else")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
@@ -127,7 +127,7 @@ func unfinished(path string) (found []doctor.Finding) {
 func (f *doctorFlags) repair(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) error {
 	to := convert.Layout(ck.Layout())
 	if !to.Valid() {
-		to = convert.HF // of a layout that is only read
+		to, _ = convert.Default(ck) // of a layout that is only read
 	}
 	plan, err := convert.NewPlan(ck, convert.Request{To: to})
 	if err != nil {

@@ -69,14 +69,14 @@ results are compared with. It keeps all results in memory.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.ids, "ids", "", "token ids of one sequence, such as 1,2,3")
 	flags.StringVar(&f.text, "text", "", "text of one sequence")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
-	flags.StringVar(&f.in, "in", "", "file with input_ids and attention_mask, - is stdin")
-	flags.StringVar(&f.out, "out", "", "file to write, - is stdout; replaces an older one")
+	fileVar(flags, &f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	fileVar(flags, &f.in, "in", "", "file with input_ids and attention_mask, - is stdin")
+	fileVar(flags, &f.out, "out", "", "file to write, - is stdout; replaces an older one")
 	flags.StringVar(&f.logits, "logits", "all", "positions to compute logits for: all, last or none")
 	flags.BoolVar(&f.hidden, "hidden-states", false, "write the hidden states of all layers")
 	flags.BoolVar(&f.cache, "cache", false, "write the cache after the last token")
-	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
-	flags.StringVar(&f.cacheOut, "cache-out", "", "write the cache to a file of its own, - is stdout")
+	fileVar(flags, &f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
+	fileVar(flags, &f.cacheOut, "cache-out", "", "write the cache to a file of its own, - is stdout")
 	flags.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or f64 for the oracle")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
@@ -214,6 +214,20 @@ func checkBatch(m *model.Model, b *model.Batch) error {
 	return model.CheckContext(m.Config(), b.Sequences, b.Tokens)
 }
 
+// prepare reads the prompt, checks it, and readies the files to write.
+func (f *forwardFlags) prepare(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model) (b model.Batch, err error) {
+	if err := f.encode(cmd, s, ck); err != nil {
+		return b, err
+	}
+	if err := f.outputs(cmd); err != nil {
+		return b, err
+	}
+	if b, err = f.batch(cmd); err != nil {
+		return b, err
+	}
+	return b, checkBatch(m, &b)
+}
+
 // run computes in float32, window by window.
 func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoint, m *model.Model, want model.Want) error {
 	var state *model.Snapshot
@@ -223,17 +237,8 @@ func (f *forwardFlags) run(cmd *cobra.Command, s *settings, ck *loader.Checkpoin
 			return err
 		}
 	}
-	if err := f.encode(cmd, s, ck); err != nil {
-		return err
-	}
-	if err := f.outputs(cmd); err != nil {
-		return err
-	}
-	b, err := f.batch(cmd)
+	b, err := f.prepare(cmd, s, ck, m)
 	if err != nil {
-		return err
-	}
-	if err := checkBatch(m, &b); err != nil {
 		return err
 	}
 	if state == nil {
@@ -294,17 +299,8 @@ func (f *forwardFlags) saveCache(m *model.Model, state *model.Snapshot, b *model
 // runOracle computes in float64, whole.
 func (f *forwardFlags) runOracle(cmd *cobra.Command, s *settings, path string, want model.Want) error {
 	return withModel(cmd, s, path, func(ck *loader.Checkpoint, m *model.Model) error {
-		if err := f.encode(cmd, s, ck); err != nil {
-			return err
-		}
-		if err := f.outputs(cmd); err != nil {
-			return err
-		}
-		b, err := f.batch(cmd)
+		b, err := f.prepare(cmd, s, ck, m)
 		if err != nil {
-			return err
-		}
-		if err := checkBatch(m, &b); err != nil {
 			return err
 		}
 		if err := model.CheckResults(m.Config(), &b, want, 8); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gomamba/gomamba/internal/dump"
 	"github.com/gomamba/gomamba/loader"
@@ -84,23 +85,26 @@ works with the model that wrote it.
 			})
 		},
 	}
-	flags := cmd.Flags()
+	f.define(cmd.Flags())
+	addFloorFlag(cmd, s)
+	addAdapterFlag(cmd, s)
+	return cmd
+}
+
+func (f *generateFlags) define(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.prompts, "prompt", "p", nil, "text to continue; can be repeated")
-	flags.StringVarP(&f.file, "file", "f", "", "file with the text to continue, - is stdin")
+	fileVar(flags, &f.file, "file", "f", "file with the text to continue, - is stdin")
 	flags.StringArrayVar(&f.ids, "ids", nil, "token ids to continue, such as 1,2,3; can be repeated")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	fileVar(flags, &f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
 	flags.StringVar(&f.print, "print", "", "what to print: text or ids (default: same as the prompt)")
 	intVar(flags, &f.n, "n", "n", 128, 0, maxTokens, "", "maximum number of tokens to generate")
 	pieceVar(flags, &f.piece)
 	flags.StringArrayVar(&f.stops, "stop", nil, "text at which to stop; can be repeated")
 	flags.BoolVar(&f.ignoreEOS, "ignore-eos", false, "do not stop at the end-of-sequence token")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object per prompt when all are done")
-	flags.StringVar(&f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
-	flags.StringVar(&f.cacheOut, "cache-out", "", "save the cache to this file; replaces an older one")
+	fileVar(flags, &f.cacheIn, "cache-in", "", "continue from the cache in this file, - is stdin")
+	fileVar(flags, &f.cacheOut, "cache-out", "", "save the cache to this file; replaces an older one")
 	f.sampling.define(flags)
-	addFloorFlag(cmd, s)
-	addAdapterFlag(cmd, s)
-	return cmd
 }
 
 // check compares the flags with one another.

@@ -49,8 +49,8 @@ model is used for. The output only replaces a file of the same kind.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.out, "out", "", "file to write, - is stdout")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	fileVar(flags, &f.out, "out", "", "file to write, - is stdout")
+	fileVar(flags, &f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
 	intVar(flags, &f.chunk, "chunk", "", importance.Chunk, 1, 1<<20, "", "tokens to run at a time, from an empty state")
 	pieceVar(flags, &f.piece)
 	return cmd

@@ -95,8 +95,10 @@ func initialise(cmd *cobra.Command, from, dst string, seed uint64, dtype tensor.
 	if err != nil {
 		return err
 	}
-	if original && shards {
-		return usagef("--max-shard-size: the layout %s keeps all weights in one file", convert.Original)
+	if original {
+		if err := oneFile(convert.Original, shards); err != nil {
+			return err
+		}
 	}
 	for _, n := range cfg.Shared().Notes() {
 		warn(cmd, n.String())

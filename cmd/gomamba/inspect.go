@@ -22,8 +22,13 @@ import (
 	"github.com/gomamba/gomamba/tensor"
 )
 
+// inspectFlags are the flags of the inspect command.
+type inspectFlags struct {
+	asJSON, tensors, fingerprint bool
+}
+
 func newInspectCmd(s *settings) *cobra.Command {
-	var asJSON, tensors, fingerprint bool
+	f := &inspectFlags{}
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "Show what a checkpoint holds and what is wrong with it",
@@ -42,58 +47,61 @@ same model, whatever their layouts, dtypes and shards.`,
   gomamba inspect mamba-130m.gguf --fingerprint
   gomamba inspect mamba-130m-hf --json | jq .config`,
 		Args: usage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			path, err := modelPath(cmd, args[0])
-			if err != nil {
-				return err
-			}
-			ck, err := loader.Open(path, s.loading())
-			if isUnsupported(err) {
-				return survey(cmd.OutOrStdout(), path, err, asJSON, tensors)
-			}
-			if err != nil {
-				return err
-			}
-			defer closing(&err, ck)
-			info, err := inspect(ck)
-			if err != nil {
-				return err
-			}
-			if fingerprint && ck.Check() == nil {
-				if err := withBar(cmd, int64(info.Bytes), func(progress func(done, total int64)) (err error) {
-					info.Fingerprint, err = compare.Fingerprint(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads, Progress: progress})
-					return err
-				}); err != nil {
-					return err
-				}
-			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), info)
-			} else {
-				err = info.print(cmd.OutOrStdout(), tensors)
-			}
-			if err != nil {
-				return err
-			}
-			if err := ck.Check(); !isUnsupported(err) {
-				return err
-			}
-			return nil // the report says so
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0]) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
-	cmd.Flags().BoolVar(&fingerprint, "fingerprint", false, "read all weights and print a hash that does not depend on layout or dtype")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&f.tensors, "tensors", false, "list every tensor")
+	cmd.Flags().BoolVar(&f.fingerprint, "fingerprint", false, "read all weights and print a hash that does not depend on layout or dtype")
 	return cmd
+}
+
+func (f *inspectFlags) run(cmd *cobra.Command, s *settings, arg string) (err error) {
+	path, err := modelPath(cmd, arg)
+	if err != nil {
+		return err
+	}
+	ck, err := loader.Open(path, s.loading())
+	if isUnsupported(err) {
+		return survey(cmd.OutOrStdout(), path, err, f.asJSON, f.tensors)
+	}
+	if err != nil {
+		return err
+	}
+	defer closing(&err, ck)
+	info, err := inspect(ck)
+	if err != nil {
+		return err
+	}
+	if f.fingerprint && ck.Check() == nil {
+		if err := withBar(cmd, int64(info.Bytes), func(progress func(done, total int64)) (err error) {
+			info.Fingerprint, err = compare.Fingerprint(cmd.Context(), ck, loader.ReadOptions{Threads: s.threads, Progress: progress})
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if f.asJSON {
+		err = printJSON(cmd.OutOrStdout(), info)
+	} else {
+		err = info.print(cmd.OutOrStdout(), f.tensors)
+	}
+	if err != nil {
+		return err
+	}
+	if err := ck.Check(); !isUnsupported(err) {
+		return err
+	}
+	return nil // the report says so
 }
 
 // inspection is what inspect reports; its JSON form is a contract.
 type inspection struct {
 	listing
-	Tied       bool `json:"tied"`
-	StateBytes int  `json:"state_bytes_per_sequence"` // conv and SSM states in float32
-	TokenBytes int  `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
-	Memory     int  `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
+	Tied       bool   `json:"tied"`
+	FileType   string `json:"file_type,omitempty"`      // of a GGUF file, such as Q4_K_M
+	StateBytes int    `json:"state_bytes_per_sequence"` // conv and SSM states in float32
+	TokenBytes int    `json:"state_bytes_per_token"`    // keys and values in float32, of all layers with attention
+	Memory     int    `json:"memory_bytes"`             // the weights that every token reads, and the state of one sequence
 
 	Schemes     []loader.Scheme `json:"schemes,omitempty"`           // by which other programs quantized weights
 	Activations []string        `json:"activation_scales,omitempty"` // tensors beside them that are not used
@@ -140,7 +148,7 @@ func inspect(ck *loader.Checkpoint) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), Blocks: map[config.Block]int{}, cfg: cfg,
+	info := &inspection{listing: newListing(ck.Path(), ck.Layout(), string(cfg.Family()), string(keys)), Tied: ck.Tied(), FileType: ck.FileType(), Blocks: map[config.Block]int{}, cfg: cfg,
 		Schemes: ck.Schemes(), Activations: ck.Activations()}
 	ids, err := ck.StopTokens()
 	if info.StopTokens = append([]int64{}, ids...); err != nil {
@@ -250,6 +258,9 @@ func (info *inspection) print(w io.Writer, tensors bool) error {
 		{"family", info.Family},
 		{"parameters", thousands(info.Parameters)},
 		{"weights", info.weights()},
+	}
+	if info.FileType != "" {
+		lines = append(lines, [2]string{"file type", info.FileType})
 	}
 	lines = append(lines, info.kindLines()...)
 	lines = append(lines, info.schemeLines()...)

@@ -98,7 +98,7 @@ func blame(cmd *cobra.Command, s *settings, ck *loader.Checkpoint) string {
 	case len(found) == 1:
 		return "; " + found[0]
 	default:
-		return fmt.Sprintf("; %s; and %s likewise", found[0], badfile.Count(len(found)-1, "more tensor"))
+		return fmt.Sprintf("; %s; the same in %s", found[0], badfile.Count(len(found)-1, "more tensor"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/loader"
 )
@@ -26,12 +28,8 @@ type settings struct {
 // loading are the settings as the loader takes them.
 func (s *settings) loading() loader.Options { return loader.Options{Strict: s.strict} }
 
-func newRootCmd() *cobra.Command {
-	s := &settings{}
-	root := &cobra.Command{
-		Use:   "gomamba",
-		Short: "Load, run and numerically verify Mamba checkpoints",
-		Long: `gomamba loads, runs, converts and numerically verifies Mamba checkpoints: one binary, without
+// rootHelp says what all commands have in common.
+const rootHelp = `gomamba loads, runs, converts and numerically verifies Mamba checkpoints: one binary, without
 Python or a GPU.
 
 MODEL is a checkpoint of Mamba, FalconMamba, Mamba-2 or Mamba-3, or of the hybrids
@@ -53,7 +51,14 @@ only if it contains nothing else.
 
 Results go to stdout, everything else to stderr. The exit status is 0 for success, 1 if
 the work or a check failed, 2 for wrong usage, and 128 plus the signal's number after a
-signal: 130 for Ctrl-C, 129 for a hangup, 143 for kill, 141 if nobody reads the output.`,
+signal: 130 for Ctrl-C, 129 for a hangup, 143 for kill, 141 if nobody reads the output.`
+
+func newRootCmd() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "gomamba",
+		Short: "Load, run and numerically verify Mamba checkpoints",
+		Long:  rootHelp,
 		Example: `  gomamba demo                                   a tour with the built-in model
   gomamba inspect mamba-130m-hf
   gomamba convert mamba-130m-hf mamba-130m.gguf
@@ -109,7 +114,7 @@ func flagError(cmd *cobra.Command, err error) error {
 			kind, ok = own.expected(), true
 		}
 		if ok {
-			return usagef("%s %s: expected %s (see gomamba %s --help)", name, invalid.GetValue(), kind, cmd.Name())
+			return usagef("%s %s: expected %s (see gomamba %s --help)", name, cmp.Or(invalid.GetValue(), `""`), kind, cmd.Name())
 		}
 	}
 	return usagef("%w (see gomamba %s --help)", err, cmd.Name())
@@ -128,7 +133,7 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case !cmd.HasParent() && len(args) > 0:
 			return usagef("unknown command %q%s", args[0], suggestion(cmd, args[0]))
 		}
-		return usagef("%w (see %s --help)", err, cmd.CommandPath())
+		return usagef("found %s, expected %s (see %s --help)", badfile.Count(len(args), "argument"), cmd.UseLine(), cmd.CommandPath())
 	}
 }
 

@@ -64,7 +64,7 @@ log-likelihood (natural logarithm; null if it is not scored).`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.ids, "ids", "", "token ids to score in place of a text, such as 1,2,3")
-	flags.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
+	fileVar(flags, &f.tokenizer, "tokenizer", "", "tokenizer for a model without one: file, folder or OWNER/NAME")
 	flags.BoolVar(&f.json, "json", false, "print JSON, with the log-likelihood of every token")
 	pieceVar(flags, &f.piece)
 	addFloorFlag(cmd, s)

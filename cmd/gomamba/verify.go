@@ -61,7 +61,7 @@ for the first two and 1 for the others.`,
 	}
 	cmd.Flags().Float64Var(&f.tolerance.Abs, "atol", 0, "absolute tolerance, instead of calibration")
 	cmd.Flags().Float64Var(&f.tolerance.Rel, "rtol", 0, "relative tolerance, instead of calibration")
-	cmd.Flags().StringVar(&f.html, "html", "", "also write the report as an HTML page; - is stdout")
+	fileVar(cmd.Flags(), &f.html, "html", "", "also write the report as an HTML page; - is stdout")
 	addScanFlag(cmd, s)
 	addFloorFlag(cmd, s)
 	addAdapterFlag(cmd, s)

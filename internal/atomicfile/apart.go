@@ -48,6 +48,9 @@ func newPlace(dst string) (*place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dst, err)
 	}
+	if err := checkParent(dst, filepath.Dir(abs)); err != nil {
+		return nil, err
+	}
 	d := &place{path: dst}
 	if d.parent, err = filepath.EvalSymlinks(filepath.Dir(abs)); err != nil {
 		return nil, fmt.Errorf("%s: %w", dst, err)

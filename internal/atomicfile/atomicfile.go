@@ -60,13 +60,8 @@ func newTarget(path string, opts Options, dir bool) (target, error) {
 		return target{}, fmt.Errorf("%s: %w", path, err)
 	}
 	t := target{path: path, abs: abs, parent: filepath.Dir(abs), replace: opts.Replace}
-	switch stat, err := os.Stat(t.parent); {
-	case errors.Is(err, fs.ErrNotExist):
-		return target{}, fmt.Errorf("%s: the folder %s does not exist; create it first: %w", path, t.parent, fs.ErrNotExist)
-	case err != nil:
-		return target{}, fmt.Errorf("%s: %w", path, err)
-	case !stat.IsDir():
-		return target{}, fmt.Errorf("%s: %s is not a folder", path, t.parent)
+	if err := checkParent(path, t.parent); err != nil {
+		return target{}, err
 	}
 	if err := Apart(path, opts.Apart...); err != nil {
 		return target{}, err
@@ -79,6 +74,19 @@ func newTarget(path string, opts Options, dir bool) (target, error) {
 		return target{}, fmt.Errorf("%s: needs %d bytes, the disk has %d free", path, opts.Need, free)
 	}
 	return t, nil
+}
+
+// checkParent refuses a path whose folder is not there.
+func checkParent(path, parent string) error {
+	switch stat, err := os.Stat(parent); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: the folder %s does not exist; create it first", path, parent)
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	case !stat.IsDir():
+		return fmt.Errorf("%s: %s is not a folder", path, parent)
+	}
+	return nil
 }
 
 // checkFree refuses a destination that is taken and may not, or cannot sensibly, be replaced.

@@ -8,6 +8,14 @@ import (
 // Tensor is the Where of an error about a tensor.
 func Tensor(name string) string { return "tensor " + Quote(name) }
 
+// MaybeTensor is Tensor, or empty without a name.
+func MaybeTensor(name string) string {
+	if name == "" {
+		return ""
+	}
+	return Tensor(name)
+}
+
 // MaxListed is how many things a message lists.
 const MaxListed = 3
 

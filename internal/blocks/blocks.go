@@ -84,7 +84,7 @@ type Mamba2Sizes struct {
 	NormEps       float64    // of that norm
 	InScale       float64    // of the inputs; 0: none
 	Sections      []float64  // of what in_proj gives, with its bias: factors of z, x, B, C and dt; nil: none
-	Chunk         int        // of the chunked algorithm; decides no result
+	Chunk         int        // of the chunked algorithm; does not affect results
 }
 
 // NormPlace says where the norm of Mamba-2 stands, if it has one.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -81,6 +82,29 @@ func Open(path string) (fs.File, error) {
 		return f, named(err, path)
 	}
 	return os.Open(path)
+}
+
+// NamesIn is Names of what is a folder and can be listed; else it is empty, and whatever opens it says why.
+func NamesIn(path string, most int) []string {
+	if info, err := Stat(path); err != nil || !info.IsDir() {
+		return nil
+	}
+	found, _ := Names(path, most)
+	return found
+}
+
+// Line returns the text of a regular file of at most so many bytes, without space around it. It is empty if there is no such file.
+func Line(path string, most int64) string {
+	if info, err := Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > most {
+		return ""
+	}
+	f, err := Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, most))
+	return strings.TrimSpace(string(text))
 }
 
 // Names returns the names in a folder, sorted; of more than most, any that many. With -1 it returns all.

@@ -39,6 +39,19 @@ func Of(d tensor.DType) *Type {
 	return nil
 }
 
+// Numbered returns the file type that general.file_type of a GGUF file has this number for.
+func Numbered(n uint32) (*Type, bool) {
+	for _, f := range All {
+		if uint32(f.Number) == n {
+			return f, true
+		}
+	}
+	return nil, false
+}
+
+// Title returns the name as it is written in the names of files, such as Q4_K_M.
+func (f *Type) Title() string { return strings.ToUpper(f.Name) }
+
 // Weights returns the dtype of the matrices that no rule is for.
 func (f *Type) Weights() tensor.DType { return f.weights }
 

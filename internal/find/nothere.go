@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 )
 
 // notHere is the error of a model's path that leads nowhere.
@@ -30,7 +31,7 @@ const maxListed = 4096
 // there, if what follows is in it. It is empty if there is none.
 func similar(path string) string {
 	dir, missing, rest := split(path)
-	names := neighbours(dir)
+	names := files.NamesIn(dir, maxListed)
 	if dir == "." && rest == "" {
 		names = append(names, Box)
 	}
@@ -56,17 +57,6 @@ func split(path string) (dir, missing, rest string) {
 		}
 		path, rest = dir, filepath.Join(missing, rest)
 	}
-}
-
-// neighbours lists a folder, as far as it can be read.
-func neighbours(dir string) []string {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	names, _ := f.Readdirnames(maxListed)
-	return names
 }
 
 // hereToo says what may have been meant by a path that is none, for the middle of a message.

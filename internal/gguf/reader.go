@@ -43,17 +43,12 @@ func Open(path string) (*File, error) {
 
 // openPart maps and parses one file.
 func openPart(path string) (*File, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
 	var f *File
-	err = mmap.Guard(func() (err error) {
-		f, err = parse(path, m.Data())
+	m, err := mmap.OpenParsed(path, func(data []byte) (err error) {
+		f, err = parse(path, data)
 		return err
 	})
 	if err != nil {
-		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, err
 	}
 	f.parts = []*mmap.File{m}

@@ -254,3 +254,6 @@ func TestOpenCost(t *testing.T) {
 		t.Error("tokens came back different", err)
 	}
 }
+
+// element returns the kind of an array's elements. ok is false when the value is not an array.
+func (v Value) element() (k Kind, ok bool) { return v.elem, v.kind == KindArray }

@@ -56,6 +56,16 @@ type KV struct {
 	Value Value
 }
 
+// Find returns the value of a key in a list.
+func Find(kvs []KV, key string) (v Value, ok bool) {
+	for _, kv := range kvs {
+		if kv.Key == key {
+			return kv.Value, true
+		}
+	}
+	return v, false
+}
+
 // Value is one value of a file: a number, a bool, a string, or an array of one of these. It is decoded when asked
 // for; a value from a File is a view of the file's bytes until then and must not be used after Close.
 // The zero Value is none of these and cannot be written.
@@ -147,9 +157,6 @@ func appendString(dst []byte, s string) []byte {
 
 // Kind returns the kind of the value.
 func (v Value) Kind() Kind { return v.kind }
-
-// element returns the kind of an array's elements. ok is false when the value is not an array.
-func (v Value) element() (k Kind, ok bool) { return v.elem, v.kind == KindArray }
 
 // Len returns the number of an array's elements, the bytes of a string, and 1 for anything else.
 func (v Value) Len() int {

@@ -18,6 +18,7 @@
 package imatrix
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -52,25 +53,28 @@ type entry struct {
 // Open maps the file at path, in either form. Its values are checked when they are asked for. Errors: those of mmap.Open and
 // gguf.Parse, and a *badfile.FormatError for what is not an importance matrix.
 func Open(path string) (*Matrix, error) {
-	file, err := mmap.Open(path)
+	m := &Matrix{path: path, entries: map[string]entry{}}
+	file, err := mmap.OpenParsed(path, m.read)
 	if err != nil {
 		return nil, err
 	}
-	m := &Matrix{path: path, entries: map[string]entry{}, close: file.Close}
-	err = mmap.Guard(func() error {
-		if data := file.Data(); len(data) >= 4 && string(data[:4]) == "GGUF" {
-			return m.readGGUF(data)
-		}
-		return m.readLegacy(file.Data())
-	})
-	if err == nil && len(m.entries) == 0 {
-		err = m.bad("", "is empty: it holds no tensor's importance")
-	}
-	if err != nil {
-		file.Close() // nothing was written: the other error is the one that matters
-		return nil, err
-	}
+	m.close = file.Close
 	return m, nil
+}
+
+// read reads a file in either form.
+func (m *Matrix) read(data []byte) error {
+	form := m.readLegacy
+	if bytes.HasPrefix(data, []byte("GGUF")) {
+		form = m.readGGUF
+	}
+	if err := form(data); err != nil {
+		return err
+	}
+	if len(m.entries) == 0 {
+		return m.bad("", "is empty: it holds no tensor's importance")
+	}
+	return nil
 }
 
 // Path returns the path given to Open.
@@ -83,11 +87,7 @@ func (m *Matrix) Len() int { return len(m.entries) }
 func (m *Matrix) Close() error { return m.close() }
 
 func (m *Matrix) bad(name, detail string) error {
-	where := ""
-	if name != "" {
-		where = badfile.Tensor(name)
-	}
-	return &badfile.FormatError{File: m.path, Where: where, Detail: detail}
+	return &badfile.FormatError{File: m.path, Where: badfile.MaybeTensor(name), Detail: detail}
 }
 
 // Importance returns the mean square of each input column of the tensor of that GGUF name, for one matrix of it after the other;

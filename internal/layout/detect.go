@@ -98,11 +98,15 @@ var foreignLayouts = []struct{ pattern, what, instead string }{
 	{"mp_rank_*", "a Megatron checkpoint", "export it with Megatron's own converter to Hugging Face"},
 }
 
-// NoMatch says what a folder that is not a checkpoint of a known layout holds, and what would work.
-func NoMatch(dir string) error {
-	found, err := list(dir)
-	if err != nil {
-		return err
+// NoMatch says what a folder that is not a checkpoint of a known layout holds, or the file in it that was asked for, and what
+// would work.
+func NoMatch(src Source) error {
+	dir, found := src.Dir, []string{src.File}
+	if src.File == "" {
+		var err error
+		if found, err = list(dir); err != nil {
+			return err
+		}
 	}
 	first := func(pattern string) string {
 		for _, name := range found {
@@ -115,7 +119,7 @@ func NoMatch(dir string) error {
 	if err := adapterAlone(dir, found); err != nil {
 		return err
 	}
-	if inside, err := sharded.In(dir); inside != "" || err != nil {
+	if inside, err := sharded.In(dir); src.File == "" && (inside != "" || err != nil) {
 		return cmp.Or(err, error(&badfile.UnsupportedError{File: filepath.Join(dir, inside), Detail: "found a checkpoint that a trainer spread over several files, without " +
 			filenames.Config + ", which holds the model's sizes; put that of the model into this folder or the one above"}))
 	}
@@ -125,10 +129,13 @@ func NoMatch(dir string) error {
 		}
 	}
 	detail := "found no checkpoint but " + badfile.QuoteList(found) + "; " + wanted
-	weights := cmp.Or(slices.Concat(present(filenames.UsualWeights, found), OtherWeights(dir), []string{""})...)
-	if path := filepath.Join(dir, weights); weights != "" {
-		if what := impostor.Older(path); what != "" {
-			return &badfile.FormatError{File: path, Detail: what}
+	weights := src.File
+	if weights == "" {
+		weights = cmp.Or(slices.Concat(present(filenames.UsualWeights, found), OtherWeights(dir), []string{""})...)
+	}
+	if weights != "" {
+		if err := damaged(filepath.Join(dir, weights)); err != nil {
+			return err
 		}
 	}
 	switch shard := first("model-*-of-*.safetensors"); {
@@ -142,6 +149,24 @@ func NoMatch(dir string) error {
 		detail = "found " + filenames.Config + " without weights; download " + filenames.ModelFile + " (or its shards and " + filenames.ModelIndex + ") into the same folder"
 	}
 	return &badfile.FormatError{File: dir, Detail: detail}
+}
+
+// damaged returns the error of a file that is not one of weights, or is so no longer; nil of others.
+func damaged(path string) error {
+	if what := impostor.Older(path); what != "" {
+		return &badfile.FormatError{File: path, Detail: what}
+	}
+	if filenames.IsIndex(path) {
+		return nil
+	}
+	f, err := OpenFile(path)
+	if err == nil {
+		return f.Close()
+	}
+	if bad, ok := errors.AsType[*badfile.FormatError](err); ok {
+		return bad
+	}
+	return nil // the file may be fine
 }
 
 // present returns those of the names that were found.

@@ -29,6 +29,7 @@ type Weights struct {
 	Listed     []tensor.Tensor   // as they are stored, if that differs; else nil
 	Stored     []tensor.Tensor   // every tensor of the files if Tensors has some put together; else nil
 	Keys       []gguf.KV         // of a GGUF file
+	FileType   string            // that a GGUF file states, such as Q4_K_M; else empty
 	Lacking    map[string]string // the shard in which the index has a tensor that is not there, by stored name
 	Metadata   map[string]string // of the headers of safetensors files, by names of tensors as they are stored
 	Notes      []Note            // what is odd about the files and harms nothing
@@ -158,10 +159,17 @@ type File interface {
 	Tensors() []tensor.Tensor
 }
 
-// OpenFile opens a file of tensors by what it holds, whatever its name.
+// OpenFile opens a file of tensors by what it holds, whatever its name, or a folder that a trainer made in its place.
 func OpenFile(path string) (File, error) {
 	if sharded.Is(path) {
 		return sharded.Open(path)
+	}
+	if info, err := files.Stat(path); err == nil && info.IsDir() {
+		what := "is a folder without the files of a trainer's checkpoint"
+		if inside, err := list(path); err == nil && len(inside) == 0 {
+			what = "is an empty folder"
+		}
+		return nil, &badfile.FormatError{File: path, Detail: what + ", expected a file of weights; download or copy it again"}
 	}
 	if HoldsTorch(path) {
 		return torchbin.Open(path)
@@ -219,7 +227,7 @@ func WeightsOf(src Source) (path string, err error) {
 	}
 	switch others := OtherWeights(src.Dir); {
 	case len(others) == 0:
-		return "", NoMatch(src.Dir)
+		return "", NoMatch(src)
 	case len(others) == 1:
 		return filepath.Join(src.Dir, others[0]), nil
 	case strings.HasPrefix(others[0], "mp_rank_") && strings.HasPrefix(others[len(others)-1], "mp_rank_"):

@@ -59,7 +59,7 @@ func Detect(path string) (src layout.Source, l layout.Layout, err error) {
 			return src, l, nil
 		}
 	}
-	return src, layout.Layout{}, layout.NoMatch(src.Dir)
+	return src, layout.Layout{}, layout.NoMatch(src)
 }
 
 // Meant returns the layout that a folder which matches none was in: that of the default's configuration or of weights under

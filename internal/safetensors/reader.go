@@ -35,17 +35,12 @@ func Open(path string) (*File, error) {
 func OpenLenient(path string) (*File, []error, error) { return open(path, true) }
 
 func open(path string, lenient bool) (_ *File, passed []error, _ error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
 	var f *File
-	err = mmap.Guard(func() (err error) {
-		f, passed, err = parse(path, m.Data(), lenient)
+	m, err := mmap.OpenParsed(path, func(data []byte) (err error) {
+		f, passed, err = parse(path, data, lenient)
 		return err
 	})
 	if err != nil {
-		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, nil, err
 	}
 	f.Optional = mmap.Mapped(m)

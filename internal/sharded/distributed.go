@@ -58,7 +58,14 @@ func (f *File) openDistributed(names []string) error {
 		err = f.distributed(key, val, regions)
 		return err == nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	var shards []mmap.Optional
+	for _, name := range slices.Sorted(maps.Keys(f.shards)) {
+		shards = append(shards, mmap.Mapped(f.shards[name]))
+	}
+	return distinct(shards)
 }
 
 func readMetadata(path string) (*torchbin.Tree, error) {
@@ -205,7 +212,7 @@ func (f *File) chunkTree(name string, c chunk) (*torchbin.Tree, error) {
 			return nil, err
 		}
 		shard, f.shards[c.path] = m, m
-		f.mapped = append(f.mapped, single{m})
+		f.mapped = append(f.mapped, mmap.Mapped(m))
 	}
 	data := shard.Data()
 	if c.begin > len(data) || c.length > len(data)-c.begin {
@@ -213,9 +220,3 @@ func (f *File) chunkTree(name string, c chunk) (*torchbin.Tree, error) {
 	}
 	return torchbin.ParseTree(path, data[c.begin:c.begin+c.length])
 }
-
-// single is a mapped file without the methods that others do not have.
-type single struct{ *mmap.File }
-
-// Paths returns the path.
-func (s single) Paths() []string { return []string{s.Path()} }

@@ -1,7 +1,6 @@
 package sharded
 
 import (
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ func in(dir string, deeper bool) (string, error) {
 		lost = file
 	}
 	var found []string
-	for _, name := range namesIn(dir) {
+	for _, name := range files.NamesIn(dir, maxNames) {
 		if strings.HasPrefix(name, "optimizer") { // as Accelerate calls what belongs to one
 			continue
 		}
@@ -71,7 +70,7 @@ func ofLightning(dir, name string) bool {
 
 // at returns what there is in a folder of dir: the folder, or the only file of a model.
 func at(dir, name string) string {
-	names := namesIn(filepath.Join(dir, name))
+	names := files.NamesIn(filepath.Join(dir, name), maxNames)
 	if isDistributed(names) || isZero(names) {
 		return name
 	}
@@ -84,16 +83,7 @@ func at(dir, name string) string {
 
 // named returns the name that a file holds, empty if it does not hold that of a folder beside it.
 func named(path string) string {
-	if info, err := files.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 255 {
-		return ""
-	}
-	f, err := files.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	text, _ := io.ReadAll(io.LimitReader(f, 256))
-	name := strings.TrimSpace(string(text))
+	name := files.Line(path, 255)
 	if !filepath.IsLocal(name) || strings.ContainsAny(name, "\n\x00") {
 		return ""
 	}

@@ -51,22 +51,13 @@ const (
 
 // Is reports whether a folder is such a checkpoint.
 func Is(dir string) bool {
-	names := namesIn(dir)
+	names := files.NamesIn(dir, maxNames)
 	return isDistributed(names) || isZero(names)
 }
 
 // IsPart reports whether a file of that name is one of several.
 func IsPart(name string) bool {
 	return name == Metadata || name == metaLightning || strings.HasSuffix(name, endingShard) || strings.HasSuffix(name, endingStates) || strings.HasSuffix(name, endingModel)
-}
-
-// namesIn lists a folder. What cannot be listed is empty: whatever opens it says why.
-func namesIn(dir string) []string {
-	if info, err := files.Stat(dir); err != nil || !info.IsDir() {
-		return nil
-	}
-	names, _ := files.Names(dir, maxNames)
-	return names
 }
 
 func isDistributed(names []string) bool {
@@ -106,6 +97,23 @@ func Open(dir string) (_ *File, err error) {
 		open = f.openDistributed
 	}
 	return f, mmap.Guard(func() error { return open(names) })
+}
+
+// distinct refuses files of processes of which one is a copy of another: its weights would take the place of others.
+func distinct(files []mmap.Optional) error {
+	for i, f := range files {
+		for _, other := range files[:i] {
+			if f.SameBytes(other) {
+				return Copied(f.Paths()[0], other.Paths()[0])
+			}
+		}
+	}
+	return nil
+}
+
+// Copied is the error about the part of a model that has the weights of another part.
+func Copied(path, other string) error {
+	return &badfile.FormatError{File: path, Detail: fmt.Sprintf("has the same weights as %s; one of the two is a copy in the place of another part, copy both again", badfile.Quote(other))}
 }
 
 // Object returns what a distributed checkpoint has under a name that is not a tensor's; its zero value if there is nothing.
@@ -189,16 +197,9 @@ func (f *File) append(t tensor.Tensor) error {
 
 // bad and unsupported make errors about a tensor, or about the whole without a name.
 func (f *File) bad(name, format string, args ...any) error {
-	return &badfile.FormatError{File: f.dir, Where: where(name), Detail: fmt.Sprintf(format, args...)}
+	return &badfile.FormatError{File: f.dir, Where: badfile.MaybeTensor(name), Detail: fmt.Sprintf(format, args...)}
 }
 
 func (f *File) unsupported(name, format string, args ...any) error {
-	return &badfile.UnsupportedError{File: f.dir, Where: where(name), Detail: fmt.Sprintf(format, args...)}
-}
-
-func where(name string) string {
-	if name == "" {
-		return ""
-	}
-	return badfile.Tensor(name)
+	return &badfile.UnsupportedError{File: f.dir, Where: badfile.MaybeTensor(name), Detail: fmt.Sprintf(format, args...)}
 }

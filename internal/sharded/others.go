@@ -101,7 +101,7 @@ func (z *zero) rest(module torchbin.Object, wanted func(name string) bool) (err 
 func (z *zero) frozen() (err error) {
 	var fragments []map[string]torchbin.Object
 	for _, t := range z.models {
-		fragments = append(fragments, byName(t.Root().Get("frozen_param_fragments")))
+		fragments = append(fragments, t.Root().Get("frozen_param_fragments").ByName())
 	}
 	z.model().Get("frozen_param_shapes").Each(func(key, val torchbin.Object) bool {
 		var w weight
@@ -148,16 +148,4 @@ func (z *zero) shared() (err error) {
 		return err == nil
 	})
 	return err
-}
-
-// byName returns what a dict has by name. Lists of it are long, and Get looks through all.
-func byName(dict torchbin.Object) map[string]torchbin.Object {
-	m := make(map[string]torchbin.Object)
-	dict.Each(func(key, val torchbin.Object) bool {
-		if name, ok := key.Text(); ok {
-			m[name] = val
-		}
-		return true
-	})
-	return m
 }

@@ -165,6 +165,8 @@ func TestMalformed(t *testing.T) {
 		{"the last process is missing", "zero2", removed(states1), "process 0 is one of 2, found files _optim_states.pt of 1"},
 		{"one process too many", "zero2", copied(states1, strings.Replace(states1, "rank_1", "rank_2", 1)), "process 0 is one of 2, found files _optim_states.pt of 3"},
 		{"a process twice", "zero2", copied(states1, strings.Replace(states1, "bf16_", "", 1)), "for one process"},
+		{"a process in the place of another", "zero3", copied(states0, states1), "has the same weights as "},
+		{"a process in the place of another", "columns", copied(distcp0, distcp1), "has the same weights as "},
 		{"tensor parallel", "zero2", copied(states1, strings.Replace(states1, "mp_rank_00", "mp_rank_01", 1)), "divided by tensors"},
 		{"another number of processes", "zero3", number(states1, "partition_count", 2, 3), "process 1 is one of 3"},
 		{"another run's part", "zero2", copied("../zero1/"+states0, states0), "parts"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/lazy"
+	"github.com/gomamba/gomamba/internal/mmap"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -78,7 +79,7 @@ func (f *File) openZero(names []string) (err error) {
 	case len(states) == 0:
 		err = f.bad("", "found files %s without %s, which hold the weights; copy these into the same folder", endingModel, endingStates)
 	default:
-		err = z.joined(weights)
+		err = z.joined(weights, states)
 	}
 	if err != nil {
 		return err
@@ -170,8 +171,8 @@ func (z *zero) weight(key, val torchbin.Object) (weight, error) {
 	return weight{name, shape, elems}, nil
 }
 
-// joined joins the weights from the vectors of all processes.
-func (z *zero) joined(weights []weight) error {
+// joined joins the weights from the vectors of all processes, which lie in the files states.
+func (z *zero) joined(weights []weight, states []*torchbin.Tree) error {
 	for i, r := range z.ranks {
 		count := r.Get("partition_count")
 		n, ok := count.Int()
@@ -189,6 +190,13 @@ func (z *zero) joined(weights []weight) error {
 			return z.bad("", "process %d is one of %d, found files %s of %d: files of another checkpoint are among them, or some are missing",
 				i, n, endingStates, len(z.ranks))
 		}
+	}
+	files := make([]mmap.Optional, len(states))
+	for i, t := range states {
+		files[i] = t.Optional
+	}
+	if err := distinct(files); err != nil {
+		return err
 	}
 	if z.ranks[0].Get("fp32_flat_groups").Found() {
 		return z.stage3(weights)

@@ -30,17 +30,12 @@ type Object struct {
 
 // OpenTree maps the file at path and reads its pickle, as Open does.
 func OpenTree(path string) (*Tree, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
 	var t *Tree
-	err = mmap.Guard(func() (err error) {
-		t, err = ParseTree(path, m.Data())
+	m, err := mmap.OpenParsed(path, func(data []byte) (err error) {
+		t, err = ParseTree(path, data)
 		return err
 	})
 	if err != nil {
-		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, err
 	}
 	t.Optional = mmap.Mapped(m)
@@ -184,6 +179,18 @@ func (o Object) Get(name string) (found Object) {
 		return true
 	})
 	return found
+}
+
+// ByName returns what a dict has under names. Get looks through the whole dict each time.
+func (o Object) ByName() map[string]Object {
+	m := make(map[string]Object)
+	o.Each(func(key, val Object) bool {
+		if name, ok := key.Text(); ok {
+			m[name] = val
+		}
+		return true
+	})
+	return m
 }
 
 // Given returns the values that a class was called with or that an instance was set to, one after the other.

@@ -41,17 +41,12 @@ type storage struct {
 // Errors: *badfile.FormatError for a bad file; *badfile.UnsupportedError for one that asks for more than tensors in
 // dicts, or for a form of them that cannot be used; wrapped I/O errors.
 func Open(path string) (*File, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
 	var f *File
-	err = mmap.Guard(func() (err error) {
-		f, err = Parse(path, m.Data())
+	m, err := mmap.OpenParsed(path, func(data []byte) (err error) {
+		f, err = Parse(path, data)
 		return err
 	})
 	if err != nil {
-		m.Close() // nothing was written: the parse error is the one that matters
 		return nil, err
 	}
 	f.Optional = mmap.Mapped(m)

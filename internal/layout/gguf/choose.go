@@ -76,16 +76,15 @@ func (g *target) choose(p *write.Plan, model []gguf.KV) error {
 func modelOf(p *write.Plan, keys []gguf.KV) filetype.Model {
 	arch := config.Architecture(p.Config) + "."
 	first := func(key string) int {
-		for _, kv := range keys {
-			if kv.Key != arch+key {
-				continue
-			}
-			if n, err := kv.Value.Uint(); err == nil && n <= math.MaxInt32 {
-				return int(n)
-			}
-			if ns, err := kv.Value.Ints(); err == nil && len(ns) > 0 {
-				return int(ns[0]) // of block 0
-			}
+		v, ok := gguf.Find(keys, arch+key)
+		if !ok {
+			return 0
+		}
+		if n, err := v.Uint(); err == nil && n <= math.MaxInt32 {
+			return int(n)
+		}
+		if ns, err := v.Ints(); err == nil && len(ns) > 0 {
+			return int(ns[0]) // of block 0
 		}
 		return 0
 	}

@@ -76,10 +76,8 @@ func (g *target) noteEnds(p *write.Plan, ids, ends []int64) {
 // tokenList lists ids with their tokens.
 func (g *target) tokenList(ids []int64) string {
 	var tokens, list []string
-	for _, kv := range g.vocabulary {
-		if kv.Key == gguf.KeyTokenizer+"tokens" {
-			tokens, _ = kv.Value.Strings() // rendered, or read before
-		}
+	if v, ok := keyOf(g.vocabulary, "tokens"); ok {
+		tokens, _ = v.Strings() // rendered, or read before
 	}
 	for _, id := range ids {
 		text := fmt.Sprint(id)

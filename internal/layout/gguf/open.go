@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/gomamba/gomamba/internal/badfile"
 	"github.com/gomamba/gomamba/internal/filenames"
 	"github.com/gomamba/gomamba/internal/files"
+	"github.com/gomamba/gomamba/internal/filetype"
 	"github.com/gomamba/gomamba/internal/gguf"
 	"github.com/gomamba/gomamba/internal/layout"
 	"github.com/gomamba/gomamba/internal/mmap"
@@ -76,7 +78,7 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &layout.Weights{Source: path, Files: []layout.Mapped{f}, Keys: f.KVs()}
+	w := &layout.Weights{Source: path, Files: []layout.Mapped{f}, Keys: f.KVs(), FileType: fileType(f.KVs())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -118,6 +120,26 @@ func open(src layout.Source) (_ config.Config, _ *layout.Weights, err error) {
 		err = refuseUnknown(w.Tensors, cfg)
 	}
 	return cfg, w, err
+}
+
+// fileType returns the name of the file type that a file states; empty if it states none that llama-quantize has.
+func fileType(keys []gguf.KV) string {
+	if n, ok := fileTypeNumber(keys); ok {
+		if f, ok := filetype.Numbered(n); ok {
+			return f.Title()
+		}
+	}
+	return ""
+}
+
+// fileTypeNumber returns the number of the file type that a file states.
+func fileTypeNumber(keys []gguf.KV) (n uint32, ok bool) {
+	v, ok := gguf.Find(keys, keyFileType)
+	if !ok {
+		return 0, false
+	}
+	number, err := v.Uint()
+	return uint32(number), err == nil && number <= math.MaxUint32
 }
 
 // refuseUnknown refuses tensors in the blocks of a hybrid that it does not have, such as biases: the network is another one with

@@ -97,12 +97,7 @@ func (s *special) noteAround(t *tokenizer.Tokenizer) (notes []string) {
 
 // keyOf returns the value of a key of the tokenizer.
 func keyOf(kvs []gguf.KV, key string) (v gguf.Value, ok bool) {
-	for _, kv := range kvs {
-		if kv.Key == gguf.KeyTokenizer+key {
-			return kv.Value, true
-		}
-	}
-	return v, false
+	return gguf.Find(kvs, gguf.KeyTokenizer+key)
 }
 
 // contentOf reads the text of a token, which may be wrapped as {"content": "<s>"}.

@@ -37,10 +37,5 @@ func generation(o *layout.Opened) ([]byte, error) {
 }
 
 func generationKey(o *layout.Opened) (v gguf.Value, ok bool) {
-	for _, kv := range o.Weights.Keys {
-		if kv.Key == gguf.KeyGeneration {
-			return kv.Value, true
-		}
-	}
-	return v, false
+	return gguf.Find(o.Weights.Keys, gguf.KeyGeneration)
 }

@@ -204,13 +204,8 @@ func (g *target) fileType(p *write.Plan) uint32 {
 	if n, ok := p.Recipe.FileType(); ok {
 		return n
 	}
-	for _, kv := range p.From.Keys {
-		if kv.Key != keyFileType {
-			continue
-		}
-		if n, err := kv.Value.Uint(); err == nil && n <= math.MaxUint32 {
-			return uint32(n)
-		}
+	if n, ok := fileTypeNumber(p.From.Keys); ok {
+		return n
 	}
 	best, size, quantized := tensor.F32, 0, false
 	for _, s := range p.Sources {

@@ -1,7 +1,6 @@
 package megatron
 
 import (
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ func find(src layout.Source) place {
 		return p
 	}
 	only := place{}
-	for _, name := range namesIn(dir) {
+	for _, name := range files.NamesIn(dir, maxNames) {
 		if name != folderFinal && !iterationName().MatchString(name) {
 			continue
 		}
@@ -77,7 +76,7 @@ func lost(dir, latest, other string) place {
 
 // at returns what the folder of an iteration holds.
 func at(dir string) place {
-	names := namesIn(dir)
+	names := files.NamesIn(dir, maxNames)
 	switch {
 	case slices.Contains(names, fileModel):
 		return place{dir, openParts}
@@ -90,15 +89,6 @@ func at(dir string) place {
 		}
 	}
 	return place{}
-}
-
-// namesIn lists a folder. What cannot be listed is empty: whatever opens it says why.
-func namesIn(dir string) []string {
-	if info, err := files.Stat(dir); err != nil || !info.IsDir() {
-		return nil
-	}
-	names, _ := files.Names(dir, maxNames)
-	return names
 }
 
 // choose selects the files of the parts of the last iteration of a repository, and what else lies at its top: the tokenizers of
@@ -133,16 +123,7 @@ func partFile(path string) (iteration, part, file string, ok bool) {
 
 // tracked returns the folder that Megatron's tracker names.
 func tracked(path string) string {
-	if info, err := files.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 32 {
-		return ""
-	}
-	f, err := files.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	text, _ := io.ReadAll(io.LimitReader(f, 32))
-	switch name := strings.TrimSpace(string(text)); {
+	switch name := files.Line(path, 32); {
 	case name == folderFinal:
 		return name
 	case digits().MatchString(name):

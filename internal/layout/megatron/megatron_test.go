@@ -102,6 +102,13 @@ func TestRefused(t *testing.T) {
 		{"a pipeline", "hybrid", moved("iter_0000010/mp_rank_01", "iter_0000010/mp_rank_01_000"), "stages of a pipeline or by experts"},
 		{"no model", "pure", edited(one, "X\x05\x00\x00\x00model", "X\x05\x00\x00\x00modul"), "holds nothing under model, expected a dict of tensors"},
 		{"a part of another run", "hybrid", edited(part1, "iteration", "iteratiom"), "the parts are of different checkpoints"},
+		{"a part twice", "hybrid", func(dir string) error {
+			data, err := os.ReadFile(filepath.Join(dir, part0))
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, part1), data, 0o666)
+		}, "has the same weights as "},
 		{"without arguments", "pure", edited(one, "X\x04\x00\x00\x00args", "X\x04\x00\x00\x00arms"), "found nothing, expected the argparse.Namespace of Megatron"},
 		{"code for arguments", "pure", edited(one, "cargparse\nNamespace\n", "ccommands\ngetoutput\n"), "nothing was executed"},
 		{"code in common.pt", "dist", edited(common, "cargparse\nNamespace\n", "ccommands\ngetoutput\n"), "nothing was executed"},

@@ -1,13 +1,16 @@
 package megatron
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/gomamba/gomamba/internal/badfile"
+	"github.com/gomamba/gomamba/internal/files"
 	"github.com/gomamba/gomamba/internal/layout"
+	"github.com/gomamba/gomamba/internal/sharded"
 	"github.com/gomamba/gomamba/internal/torchbin"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -39,7 +42,10 @@ func openParts(dir string, w *layout.Weights) (*state, error) {
 	}
 	j := joiner{s, make([]map[string]torchbin.Object, len(parts)), parts}
 	for i, p := range parts {
-		j.byName[i] = byName(p.model)
+		j.byName[i] = p.model.ByName()
+	}
+	if err := j.distinct(); err != nil {
+		return nil, err
 	}
 	parts[0].model.Each(func(key, val torchbin.Object) bool {
 		if name, ok := key.Text(); ok && !ofOthers(name) && val.IsTensor() {
@@ -55,7 +61,7 @@ func (s *state) paths() (paths []string, err error) {
 	if layout.Exists(filepath.Join(s.dir, fileModel)) {
 		return []string{filepath.Join(s.dir, fileModel)}, nil
 	}
-	for _, name := range namesIn(s.dir) {
+	for _, name := range files.NamesIn(s.dir, maxNames) {
 		if !partName().MatchString(name) {
 			continue
 		}
@@ -113,23 +119,39 @@ func (s *state) takeArguments(file string, o torchbin.Object) error {
 	return nil
 }
 
-// byName returns what a dict has by name.
-func byName(dict torchbin.Object) map[string]torchbin.Object {
-	m := make(map[string]torchbin.Object)
-	dict.Each(func(key, val torchbin.Object) bool {
-		if name, ok := key.Text(); ok {
-			m[name] = val
-		}
-		return true
-	})
-	return m
-}
-
 // joiner joins the tensors of all parts.
 type joiner struct {
 	*state
 	byName []map[string]torchbin.Object // by part
 	parts  []part
+}
+
+// distinct refuses parts of which two have the same in all tensors that are divided: one was copied in the place of another.
+func (j *joiner) distinct() error {
+	for i, p := range j.parts {
+		for k := range i {
+			if j.same(i, k) {
+				return sharded.Copied(p.Paths()[0], j.parts[k].Paths()[0])
+			}
+		}
+	}
+	return nil
+}
+
+// same reports whether two parts have the same in all divided tensors. It reads no further than the first difference.
+func (j *joiner) same(i, k int) bool {
+	same := false
+	for name, o := range j.byName[i] {
+		if replicated(name) || ofOthers(name) || !o.IsTensor() {
+			continue
+		}
+		list, err := j.of(name)
+		if err != nil || !bytes.Equal(list[i].boxes[0].Data, list[k].boxes[0].Data) {
+			return false // join reports the error
+		}
+		same = true
+	}
+	return same
 }
 
 // of returns a tensor of each part.

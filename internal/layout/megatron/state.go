@@ -132,18 +132,11 @@ func (a arguments) Text(name string) (string, bool) { return a[name].Text() }
 
 // bad and unsupported make errors about a tensor, or about the whole without a name.
 func (s *state) bad(name, format string, args ...any) error {
-	return &badfile.FormatError{File: s.dir, Where: where(name), Detail: fmt.Sprintf(format, args...)}
+	return &badfile.FormatError{File: s.dir, Where: badfile.MaybeTensor(name), Detail: fmt.Sprintf(format, args...)}
 }
 
 func (s *state) unsupported(name, format string, args ...any) error {
-	return &badfile.UnsupportedError{File: s.dir, Where: where(name), Detail: fmt.Sprintf(format, args...)}
-}
-
-func where(name string) string {
-	if name == "" {
-		return ""
-	}
-	return badfile.Tensor(name)
+	return &badfile.UnsupportedError{File: s.dir, Where: badfile.MaybeTensor(name), Detail: fmt.Sprintf(format, args...)}
 }
 
 // ofOthers reports whether a name is of what Transformer Engine keeps beside weights, such as scales of FP8.

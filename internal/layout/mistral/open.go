@@ -81,7 +81,7 @@ func configOf(src layout.Source) string {
 func weightsOf(src layout.Source) (string, error) {
 	_, consolidated := find(src)
 	if consolidated == "" {
-		return "", layout.NoMatch(src.Dir)
+		return "", layout.NoMatch(src)
 	}
 	return consolidated, nil
 }

@@ -76,13 +76,10 @@ type Origin struct {
 func (o *Origin) Float32(name string) bool {
 	if o.wide == nil {
 		o.wide = map[string]bool{}
-		for _, kv := range o.Keys {
-			if kv.Key == gguf.KeyFloat32 {
-				list, _ := kv.Value.Strings() // of another kind: it says nothing
-				for _, name := range list {
-					o.wide[name] = true
-				}
-			}
+		v, _ := gguf.Find(o.Keys, gguf.KeyFloat32)
+		list, _ := v.Strings() // of another kind: it says nothing
+		for _, name := range list {
+			o.wide[name] = true
 		}
 	}
 	return o.wide[name]

@@ -59,7 +59,7 @@ var (
 	ErrRequantizes  = errors.New("quantized weights would be quantized again")
 )
 
-// Refuse is an unsupported conversion for one of these reasons.
+// Refuse is an unsupported conversion for one of these reasons, or for another error that callers recognise.
 func Refuse(reason error, what badfile.UnsupportedError) error { return &refusal{&what, reason} }
 
 type refusal struct {

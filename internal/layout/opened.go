@@ -10,9 +10,9 @@ type Opened struct {
 	Weights *Weights
 }
 
-// Assemble makes a *loader.Checkpoint of weights and a configuration that need not be the one of their files. Package loader
+// NewCheckpoint makes a *loader.Checkpoint of weights and a configuration that need not be the one of their files. Package loader
 // sets it, for package doctor: it is not part of what loader offers to programs, which cannot have Weights.
-var Assemble func(path, layout string, cfg config.Config, w *Weights) (checkpoint any, err error)
+var NewCheckpoint func(path, layout string, cfg config.Config, w *Weights) (checkpoint any, err error)
 
-// Inside returns what a *loader.Checkpoint was made of; a closed one does not have weights. It is set as Assemble.
+// Inside returns what a *loader.Checkpoint was made of; a closed one does not have weights. It is set as NewCheckpoint.
 var Inside func(checkpoint any) *Opened
