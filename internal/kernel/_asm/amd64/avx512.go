@@ -112,8 +112,10 @@ func fold(acc VecVirtual) VecVirtual {
 }
 
 // sumLanesWide is sumLanes.
-func sumLanesWide(acc VecVirtual) Register {
-	v := fold(acc)
+func sumLanesWide(acc VecVirtual) Register { return sumFolded(fold(acc)) }
+
+// sumFolded is sumLanesWide of lanes that were folded.
+func sumFolded(v VecVirtual) Register {
 	quarter := YMM()
 	VEXTRACTF64X4(U8(1), v, quarter)
 	VADDPD(quarter, v.AsY(), v.AsY())

@@ -44,7 +44,17 @@ func (e *early) prepare(stream int) {
 	for line := 0; e.fetch && line < e.b.bytes; line += 64 {
 		PREFETCHT0(Mem{Base: e.ptr[stream], Disp: ahead + line})
 	}
+	u.later = nil
 	e.weight[stream] = e.b.prepare(u, e.ptr[stream], 1)
+}
+
+// finish emits what the preparation of a stream's block left for later.
+func (e *early) finish(stream int) {
+	u := e.u[stream]
+	u.scratch = Mem{Base: e.next, Disp: stream * e.b.early}
+	if u.later != nil {
+		u.later()
+	}
 }
 
 // blocks emits what goes through the next block of each stream: use sees the weights of part after part. The block behind the last
@@ -61,6 +71,8 @@ func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
 	for part := range parts {
 		if each := parts / 2 / len(e.ptr); part%each == 0 && part/each < len(e.ptr) { // not all at once, and not just before they are needed
 			e.prepare(part / each)
+		} else if part%each == 0 {
+			e.finish(part/each - len(e.ptr))
 		}
 		use(part, func(stream int) VecVirtual {
 			u := e.u[stream]
@@ -83,6 +95,7 @@ func (e *early) begin() {
 	}
 	for i := range e.ptr {
 		e.prepare(i)
+		e.finish(i)
 	}
 }
 
@@ -101,6 +114,8 @@ func dotBlocksEarly(b *blockType, streams int, k *constants) {
 	e := newEarly(b, k, rowPointers(w, gap, streams, 1), left)
 	e.fetch = true
 	y := Load(Param("y"), GP64())
+	late := rowSums{AllocLocal(64 * streams), y}
+	SUBQ(U8(4), y)
 	e.begin()
 
 	Label("row")
@@ -122,18 +137,53 @@ func dotBlocksEarly(b *blockType, streams int, k *constants) {
 	ADDQ(U32(4*b.elems), x)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
-	stride, out := Load(Param("rows"), GP64()), GP64()
-	MOVQ(y, out)
-	for i := range acc {
-		VMOVSS(sumLanesWide(acc[i]), Mem{Base: out})
-		if i+1 < streams {
-			LEAQ(Mem{Base: out, Index: stride, Scale: 4}, out)
-		}
+	CMPQ(y, Load(Param("y"), GP64()))
+	JB(LabelRef("first"))
+	late.write(streams)
+	Label("first")
+	for i, lanes := range acc {
+		VMOVUPS(lanes, late.lanes.Offset(64*i))
 	}
 	ADDQ(U8(4), y)
 	TESTQ(left, left)
 	JNZ(LabelRef("row"))
+	late.write(streams)
 	e.end()
+}
+
+// rowSums writes the sums of rows one row late: sums are not kept waiting for the last weights of their row, so fewer registers
+// are in flight, and those of four streams can be added side by side.
+type rowSums struct {
+	lanes Mem      // of each stream's last row
+	y     Register // where the first stream's sum is written
+}
+
+// write emits the sums of the last row, in the order of sumLanes. A widening from memory takes no shuffle.
+func (s *rowSums) write(streams int) {
+	var folded [4]VecVirtual
+	for i := range streams {
+		lanes, high := s.lanes.Offset(64*i), ZMM()
+		folded[i] = ZMM()
+		VCVTPS2PD(lanes, folded[i])
+		VCVTPS2PD(lanes.Offset(32), high)
+		VADDPD(high, folded[i], folded[i])
+	}
+	if streams == 1 {
+		VMOVSS(sumFolded(folded[0]), Mem{Base: s.y})
+		return
+	}
+	sums, other := sumQuads(folded), ZMM()
+	stride := Load(Param("rows"), GP64())
+	VPERMILPD(U8(0x55), sums, other)
+	VADDPD(other, sums, sums)
+	VCVTPD2PS(sums, sums.AsY())
+	VMOVSS(sums.AsX(), Mem{Base: s.y})
+	VEXTRACTPS(U8(2), sums.AsX(), Mem{Base: s.y, Index: stride, Scale: 4})
+	high, to := XMM(), GP64()
+	VEXTRACTF128(U8(1), sums.AsY(), high)
+	LEAQ(Mem{Base: s.y, Index: stride, Scale: 8}, to)
+	VMOVSS(high, Mem{Base: to})
+	VEXTRACTPS(U8(2), high, Mem{Base: to, Index: stride, Scale: 4})
 }
 
 // widenBlocksEarly is widenBlocks.
@@ -153,25 +203,45 @@ func widenBlocksEarly(b *blockType, k *constants) {
 
 // mix sets dst to 64 bytes from src, of which word i gets the bytes i, 16+i, 32+i and 48+i. So 64 bytes from byte j of dst on, in
 // memory, are words that begin with the bytes from 16j on.
-func (u *unpacker) mix(src Op, dst VecVirtual) {
+func (u *unpacker) mix(src Op, dst VecVirtual) { u.mixAs([4]int{0, 1, 2, 3}, src, dst) }
+
+// mixAs is mix with the bytes of a word in another order.
+func (u *unpacker) mixAs(order [4]int, src Op, dst VecVirtual) {
 	VPERMD(src, u.constant(u.lanes(func(i int) uint32 { return uint32(i%4*4 + i/4) }), dst), dst)
-	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 0x0c080400 }), dst), dst, dst)
+	from := uint32(order[0] | order[1]<<8 | order[2]<<16 | order[3]<<24)
+	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 4*from }), dst), dst, dst)
 }
 
 // storeNibbles writes the halves of 64 bytes to scratch, 128 bytes from at on, where nibblesAt finds them.
 func (u *unpacker) storeNibbles(src Op, at int) {
 	v := ZMM()
-	u.mix(src, v)
+	u.mixAs(interleaved, src, v)
 	u.move(v, u.scratch.Offset(at))
 	VPSRLW(U8(4), v, v)
 	u.move(v, u.scratch.Offset(at+64))
 }
 
 // nibblesAt returns the low or high halves of 16 bytes of those that were stored at at, from 16·sixteenth on. There are other bits
-// above them.
+// above them, and the register is to stay as it is. The second 16 bytes are the first ones' shifted, as a load that crosses a
+// line costs more, and need no load at all if they are asked for next.
 func (u *unpacker) nibblesAt(at, sixteenth, half int) nibbles {
-	return nibbles{u.load(u.scratch.Offset(at + 64*half + sixteenth))}
+	m, v := u.scratch.Offset(at+64*half), ZMM()
+	switch {
+	case sixteenth == 1 && u.first.at == m:
+		VPSRLD(U8(16), u.first.v, v)
+	case sixteenth == 1:
+		VPSRLD(U8(16), m, v)
+	default:
+		u.move(m.Offset(interleaved[sixteenth]), v)
+	}
+	if sixteenth == 0 {
+		u.first.at, u.first.v = m, v
+	}
+	return nibbles{v}
 }
+
+// interleaved is the order of bytes in a word in which the second byte comes first again after half a word.
+var interleaved = [4]int{0, 2, 1, 3}
 
 // The widening of early block types without tables: a byte c becomes the float32 128+c, below 2^8, by moving it into the fraction of
 // 128, and a multiply-add with the scale s gives s·(128+c) - s·(128+zero), which is s·(c-zero) if s has few enough bits. If s
@@ -201,22 +271,29 @@ func (u *unpacker) units(sixteen func(part int, v VecVirtual), perScale, zero in
 			u.scaleBy(scale, v)
 			return []VecVirtual{v}
 		}
-		VMOVDQA32(u.constant(u.single(128), v), v)
-		VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i) << 16 }), v), codes, third, v)
+		VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i) << 16 }), v), codes, third, u.fraction())
+		if perScale == 1 {
+			VBROADCASTSS(scale, v)
+			VFMADD213PS_BCST(scale.Offset(64), u.fraction(), v)
+			return []VecVirtual{v}
+		}
 		if part%perScale == 0 {
 			s, add = ZMM(), ZMM()
 			VBROADCASTSS(scale, s)
-			if perScale > 1 {
-				VBROADCASTSS(scale.Offset(64), add)
-			}
+			VBROADCASTSS(scale.Offset(64), add)
 		}
-		if perScale == 1 {
-			VFMADD213PS_BCST(scale.Offset(64), s, v)
-		} else {
-			VFMADD213PS(add, s, v)
-		}
+		VMOVDQA32(s, v)
+		VFMADD213PS(add, u.fraction(), v)
 		return []VecVirtual{v}
 	}
+}
+
+// fraction returns the register of 128 whose fractions are codes. No other bytes of it ever change, so it need not be set again.
+func (u *unpacker) fraction() VecVirtual {
+	if u.of128 == nil {
+		u.of128 = u.held.own(u.single(128))
+	}
+	return u.of128
 }
 
 // What begin sets: masks of the third byte of each word, and of every other word of 64 bits.

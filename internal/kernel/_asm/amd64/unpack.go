@@ -14,6 +14,12 @@ type unpacker struct {
 	added   bool // minima are added, not subtracted
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
+	of128   VecVirtual // see fraction
+	first   struct {   // what nibblesAt returned last of the first 16 bytes, and where they are
+		at Mem
+		v  VecVirtual
+	}
+	later func() // emits the rest of a preparation that is done early, if it is in two parts
 }
 
 // held are constants that stay in registers throughout a function, of which AVX-512 has enough. They are loaded at its end,
@@ -21,7 +27,21 @@ type unpacker struct {
 type held struct {
 	order []Mem
 	regs  map[Mem]VecVirtual
+	owned []initial
 	codes Register // where the tables of package codebook begin, if they are needed
+}
+
+// initial is a register of one stream and the table entry that it begins as.
+type initial struct {
+	value Mem
+	reg   VecVirtual
+}
+
+// own returns a register that begins as a table entry and stays for what the caller makes of it.
+func (h *held) own(m Mem) VecVirtual {
+	v := ZMM()
+	h.owned = append(h.owned, initial{m, v})
+	return v
 }
 
 func (h *held) begin() {
@@ -33,6 +53,9 @@ func (h *held) end() {
 	Label("constants")
 	for _, m := range h.order {
 		VMOVDQU32(m, h.regs[m])
+	}
+	for _, i := range h.owned {
+		VMOVDQU32(i.value, i.reg)
 	}
 	if h.codes != nil {
 		MOVQ(NewDataAddr(Symbol{Name: "·tables"}, 0), h.codes)
@@ -290,4 +313,10 @@ func (u *unpacker) table32(value func(i int) float32, scale Mem, low *Mem) func(
 		VPERMI2PS(second, first, codes)
 		return []VecVirtual{codes}
 	}
+}
+
+// thirtyTwo sets v, whose lanes begin with codes of five bits, to what they stand for. AVX-512.
+func (u *unpacker) thirtyTwo(value func(i int) float32, v VecVirtual) {
+	second := u.constant(u.singles(func(i int) float32 { return value(16 + i) }), v)
+	VPERMI2PS(second, u.constant(u.singles(value), v), v)
 }
