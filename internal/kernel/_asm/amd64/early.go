@@ -221,27 +221,22 @@ func (u *unpacker) storeNibbles(src Op, at int) {
 	u.move(v, u.scratch.Offset(at+64))
 }
 
+// interleaved is the order of 16 bytes each in which the second are half a word behind the first, and the fourth behind the third.
+var interleaved = [4]int{0, 2, 1, 3}
+
 // nibblesAt returns the low or high halves of 16 bytes of those that were stored at at, from 16·sixteenth on. There are other bits
-// above them, and the register is to stay as it is. The second 16 bytes are the first ones' shifted, as a load that crosses a
-// line costs more, and need no load at all if they are asked for next.
+// above them.
 func (u *unpacker) nibblesAt(at, sixteenth, half int) nibbles {
-	m, v := u.scratch.Offset(at+64*half), ZMM()
-	switch {
-	case sixteenth == 1 && u.first.at == m:
-		VPSRLD(U8(16), u.first.v, v)
-	case sixteenth == 1:
-		VPSRLD(U8(16), m, v)
-	default:
-		u.move(m.Offset(interleaved[sixteenth]), v)
-	}
-	if sixteenth == 0 {
-		u.first.at, u.first.v = m, v
-	}
-	return nibbles{v}
+	return nibbles{u.load(u.scratch.Offset(at + 64*half + interleaved[sixteenth]))}
 }
 
-// interleaved is the order of bytes in a word in which the second byte comes first again after half a word.
-var interleaved = [4]int{0, 2, 1, 3}
+// next returns the 16 bytes behind those that n is, the first or third 16. A shift takes less than a load that crosses a line if
+// loads are as scarce as arithmetic.
+func (u *unpacker) next(n nibbles) nibbles {
+	v := ZMM()
+	VPSRLD(U8(16), n.v, v)
+	return nibbles{v}
+}
 
 // The widening of early block types without tables: a byte c becomes the float32 128+c, below 2^8, by moving it into the fraction of
 // 128, and a multiply-add with the scale s gives s·(128+c) - s·(128+zero), which is s·(c-zero) if s has few enough bits. If s

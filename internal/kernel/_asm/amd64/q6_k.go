@@ -49,11 +49,10 @@ func (u *unpacker) joinQ6KWide(p Register) {
 	for h := range 2 {
 		upper := ZMM()
 		VBROADCASTI64X4(Mem{Base: p, Disp: 128 + 32*h}, upper)
-		for pair := range 2 {
-			v, bits := u.load(Mem{Base: p, Disp: 64 * h}), ZMM()
-			if pair == 1 {
-				VPSRLW(U8(4), v, v)
-			}
+		low, high := u.load(Mem{Base: p, Disp: 64 * h}), ZMM()
+		VPSRLW(U8(4), low, high)
+		for pair, v := range []VecVirtual{low, high} {
+			bits := ZMM()
 			VPRORVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*pair+i/8*2-4) & 31 }), bits), upper, bits)
 			u.pick(0x0f0f0f0f, bits, v)
 			u.and(0x3f3f3f3f, v, v)

@@ -15,11 +15,7 @@ type unpacker struct {
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
 	of128   VecVirtual // see fraction
-	first   struct {   // what nibblesAt returned last of the first 16 bytes, and where they are
-		at Mem
-		v  VecVirtual
-	}
-	later func() // emits the rest of a preparation that is done early, if it is in two parts
+	later   func()     // emits the rest of a preparation that is done early, if it is in two parts
 }
 
 // held are constants that stay in registers throughout a function, of which AVX-512 has enough. They are loaded at its end,
