@@ -59,7 +59,7 @@ func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
 	current := append([]weights(nil), e.weight...)
 	parts := e.b.elems / 16
 	for part := range parts {
-		if each := parts / 2 / len(e.ptr); part%each == 0 && part/each < len(e.ptr) { // not all at once, and not just before they are needed
+		if each := parts / len(e.ptr); part%each == 0 { // evenly, so that the operations of a preparation fit between those of parts
 			e.prepare(part / each)
 		}
 		use(part, func(stream int) VecVirtual {
