@@ -15,7 +15,7 @@ type unpacker struct {
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
 	of128   VecVirtual // see fraction
-	later   func()     // emits the rest of a preparation that is done early, if it is in two parts
+	later   []func()   // with early, what prepare leaves for the parts that follow, up to three, one each
 }
 
 // held are constants that stay in registers throughout a function, of which AVX-512 has enough. They are loaded at its end,
@@ -25,6 +25,8 @@ type held struct {
 	regs  map[Mem]VecVirtual
 	owned []initial
 	codes Register // where the tables of package codebook begin, if they are needed
+
+	planes Register // where its planes begin, if they are needed
 }
 
 // initial is a register of one stream and the table entry that it begins as.
@@ -55,6 +57,9 @@ func (h *held) end() {
 	}
 	if h.codes != nil {
 		MOVQ(NewDataAddr(Symbol{Name: "·tables"}, 0), h.codes)
+	}
+	if h.planes != nil {
+		MOVQ(NewDataAddr(Symbol{Name: "·planes"}, 0), h.planes)
 	}
 	JMP(LabelRef("begin"))
 }
