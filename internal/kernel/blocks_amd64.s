@@ -8998,29 +8998,29 @@ block:
 	PREFETCHT0   2048(AX)
 	PREFETCHT0   2112(AX)
 	PREFETCHT0   2176(AX)
-	MOVL         4(AX), R12
-	MOVL         8(AX), R13
-	MOVL         12(AX), R14
+	MOVL         12(AX), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(AX), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(AX), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (AX), X9
 	VMOVSD       X9, (BX)
@@ -9246,29 +9246,29 @@ block:
 	PREFETCHT0   2048(DI)
 	PREFETCHT0   2112(DI)
 	PREFETCHT0   2176(DI)
-	MOVL         4(DI), R12
-	MOVL         8(DI), R13
-	MOVL         12(DI), R14
+	MOVL         12(DI), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(DI), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(DI), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (DI), X9
 	VMOVSD       X9, (BX)
@@ -9494,29 +9494,29 @@ block:
 	PREFETCHT0   2048(R8)
 	PREFETCHT0   2112(R8)
 	PREFETCHT0   2176(R8)
-	MOVL         4(R8), R12
-	MOVL         8(R8), R13
-	MOVL         12(R8), R14
+	MOVL         12(R8), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(R8), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(R8), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (R8), X9
 	VMOVSD       X9, (BX)
@@ -9742,29 +9742,29 @@ block:
 	PREFETCHT0   2048(SI)
 	PREFETCHT0   2112(SI)
 	PREFETCHT0   2176(SI)
-	MOVL         4(SI), R12
-	MOVL         8(SI), R13
-	MOVL         12(SI), R14
+	MOVL         12(SI), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(SI), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(SI), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (SI), X9
 	VMOVSD       X9, (BX)
@@ -10085,29 +10085,29 @@ block:
 	PREFETCHT0   2048(AX)
 	PREFETCHT0   2112(AX)
 	PREFETCHT0   2176(AX)
-	MOVL         4(AX), R9
-	MOVL         8(AX), R10
-	MOVL         12(AX), R11
+	MOVL         12(AX), R9
+	MOVL         R9, R10
+	SHRL         $0x04, R10
+	MOVL         4(AX), R11
 	MOVL         R11, R12
-	SHRL         $0x04, R12
-	MOVL         R9, R13
-	SHRL         $0x02, R13
-	ANDL         $0x30303030, R13
-	ANDL         $0x0f0f0f0f, R11
-	ORL          R11, R13
+	SHRL         $0x02, R12
+	ANDL         $0x30303030, R12
+	ANDL         $0x0f0f0f0f, R9
+	ORL          R9, R12
+	ANDL         $0x3f3f3f3f, R11
+	SHLQ         $0x20, R12
+	ORQ          R12, R11
+	VMOVQ        R11, X2
+	MOVL         8(AX), R9
+	MOVL         R9, R11
+	SHRL         $0x02, R11
+	ANDL         $0x30303030, R11
+	ANDL         $0x0f0f0f0f, R10
+	ORL          R10, R11
 	ANDL         $0x3f3f3f3f, R9
-	SHLQ         $0x20, R13
-	ORQ          R13, R9
-	VMOVQ        R9, X2
-	MOVL         R10, R9
-	SHRL         $0x02, R9
-	ANDL         $0x30303030, R9
-	ANDL         $0x0f0f0f0f, R12
-	ORL          R12, R9
-	ANDL         $0x3f3f3f3f, R10
-	SHLQ         $0x20, R9
-	ORQ          R9, R10
-	VMOVQ        R10, X3
+	SHLQ         $0x20, R11
+	ORQ          R11, R9
+	VMOVQ        R9, X3
 	VPUNPCKLBW   X3, X2, X2
 	VCVTPH2PS    (AX), X3
 	VMOVSD       X3, (BX)
@@ -10367,29 +10367,29 @@ TEXT ·widenQ4KAVX2(SB), $128-24
 	SHRQ $0x08, DX
 
 block:
-	MOVL         4(CX), SI
-	MOVL         8(CX), DI
-	MOVL         12(CX), R8
+	MOVL         12(CX), SI
+	MOVL         SI, DI
+	SHRL         $0x04, DI
+	MOVL         4(CX), R8
 	MOVL         R8, R9
-	SHRL         $0x04, R9
-	MOVL         SI, R10
-	SHRL         $0x02, R10
-	ANDL         $0x30303030, R10
-	ANDL         $0x0f0f0f0f, R8
-	ORL          R8, R10
+	SHRL         $0x02, R9
+	ANDL         $0x30303030, R9
+	ANDL         $0x0f0f0f0f, SI
+	ORL          SI, R9
+	ANDL         $0x3f3f3f3f, R8
+	SHLQ         $0x20, R9
+	ORQ          R9, R8
+	VMOVQ        R8, X0
+	MOVL         8(CX), SI
+	MOVL         SI, R8
+	SHRL         $0x02, R8
+	ANDL         $0x30303030, R8
+	ANDL         $0x0f0f0f0f, DI
+	ORL          DI, R8
 	ANDL         $0x3f3f3f3f, SI
-	SHLQ         $0x20, R10
-	ORQ          R10, SI
-	VMOVQ        SI, X0
-	MOVL         DI, SI
-	SHRL         $0x02, SI
-	ANDL         $0x30303030, SI
-	ANDL         $0x0f0f0f0f, R9
-	ORL          R9, SI
-	ANDL         $0x3f3f3f3f, DI
-	SHLQ         $0x20, SI
-	ORQ          SI, DI
-	VMOVQ        DI, X1
+	SHLQ         $0x20, R8
+	ORQ          R8, SI
+	VMOVQ        SI, X1
 	VPUNPCKLBW   X1, X0, X0
 	VCVTPH2PS    (CX), X1
 	VMOVSD       X1, (BX)
@@ -10651,29 +10651,29 @@ block:
 	PREFETCHT0   2048(AX)
 	PREFETCHT0   2112(AX)
 	PREFETCHT0   2176(AX)
-	MOVL         4(AX), R12
-	MOVL         8(AX), R13
-	MOVL         12(AX), R14
+	MOVL         12(AX), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(AX), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(AX), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (AX), X9
 	VMOVSD       X9, (BX)
@@ -10751,29 +10751,29 @@ block:
 	PREFETCHT0   2048(DI)
 	PREFETCHT0   2112(DI)
 	PREFETCHT0   2176(DI)
-	MOVL         4(DI), R12
-	MOVL         8(DI), R13
-	MOVL         12(DI), R14
+	MOVL         12(DI), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(DI), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(DI), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (DI), X9
 	VMOVSD       X9, 320(BX)
@@ -10851,29 +10851,29 @@ block:
 	PREFETCHT0   2048(R8)
 	PREFETCHT0   2112(R8)
 	PREFETCHT0   2176(R8)
-	MOVL         4(R8), R12
-	MOVL         8(R8), R13
-	MOVL         12(R8), R14
+	MOVL         12(R8), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(R8), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(R8), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (R8), X9
 	VMOVSD       X9, 640(BX)
@@ -10951,29 +10951,29 @@ block:
 	PREFETCHT0   2048(SI)
 	PREFETCHT0   2112(SI)
 	PREFETCHT0   2176(SI)
-	MOVL         4(SI), R12
-	MOVL         8(SI), R13
-	MOVL         12(SI), R14
+	MOVL         12(SI), R12
+	MOVL         R12, R13
+	SHRL         $0x04, R13
+	MOVL         4(SI), R14
 	MOVL         R14, R15
-	SHRL         $0x04, R15
-	MOVL         R12, BP
-	SHRL         $0x02, BP
-	ANDL         $0x30303030, BP
-	ANDL         $0x0f0f0f0f, R14
-	ORL          R14, BP
+	SHRL         $0x02, R15
+	ANDL         $0x30303030, R15
+	ANDL         $0x0f0f0f0f, R12
+	ORL          R12, R15
+	ANDL         $0x3f3f3f3f, R14
+	SHLQ         $0x20, R15
+	ORQ          R15, R14
+	VMOVQ        R14, X8
+	MOVL         8(SI), R12
+	MOVL         R12, R14
+	SHRL         $0x02, R14
+	ANDL         $0x30303030, R14
+	ANDL         $0x0f0f0f0f, R13
+	ORL          R13, R14
 	ANDL         $0x3f3f3f3f, R12
-	SHLQ         $0x20, BP
-	ORQ          BP, R12
-	VMOVQ        R12, X8
-	MOVL         R13, R12
-	SHRL         $0x02, R12
-	ANDL         $0x30303030, R12
-	ANDL         $0x0f0f0f0f, R15
-	ORL          R15, R12
-	ANDL         $0x3f3f3f3f, R13
-	SHLQ         $0x20, R12
-	ORQ          R12, R13
-	VMOVQ        R13, X9
+	SHLQ         $0x20, R14
+	ORQ          R14, R12
+	VMOVQ        R12, X9
 	VPUNPCKLBW   X9, X8, X8
 	VCVTPH2PS    (SI), X9
 	VMOVSD       X9, 960(BX)
@@ -11822,29 +11822,29 @@ block:
 	PREFETCHT0   2048(AX)
 	PREFETCHT0   2112(AX)
 	PREFETCHT0   2176(AX)
-	MOVL         4(AX), R9
-	MOVL         8(AX), R10
-	MOVL         12(AX), R11
+	MOVL         12(AX), R9
+	MOVL         R9, R10
+	SHRL         $0x04, R10
+	MOVL         4(AX), R11
 	MOVL         R11, R12
-	SHRL         $0x04, R12
-	MOVL         R9, R13
-	SHRL         $0x02, R13
-	ANDL         $0x30303030, R13
-	ANDL         $0x0f0f0f0f, R11
-	ORL          R11, R13
+	SHRL         $0x02, R12
+	ANDL         $0x30303030, R12
+	ANDL         $0x0f0f0f0f, R9
+	ORL          R9, R12
+	ANDL         $0x3f3f3f3f, R11
+	SHLQ         $0x20, R12
+	ORQ          R12, R11
+	VMOVQ        R11, X2
+	MOVL         8(AX), R9
+	MOVL         R9, R11
+	SHRL         $0x02, R11
+	ANDL         $0x30303030, R11
+	ANDL         $0x0f0f0f0f, R10
+	ORL          R10, R11
 	ANDL         $0x3f3f3f3f, R9
-	SHLQ         $0x20, R13
-	ORQ          R13, R9
-	VMOVQ        R9, X2
-	MOVL         R10, R9
-	SHRL         $0x02, R9
-	ANDL         $0x30303030, R9
-	ANDL         $0x0f0f0f0f, R12
-	ORL          R12, R9
-	ANDL         $0x3f3f3f3f, R10
-	SHLQ         $0x20, R9
-	ORQ          R9, R10
-	VMOVQ        R10, X3
+	SHLQ         $0x20, R11
+	ORQ          R11, R9
+	VMOVQ        R9, X3
 	VPUNPCKLBW   X3, X2, X2
 	VCVTPH2PS    (AX), X3
 	VMOVSD       X3, (BX)
@@ -12117,29 +12117,29 @@ TEXT ·widenQ5KAVX2(SB), $384-24
 	SHRQ $0x08, DX
 
 block:
-	MOVL         4(CX), SI
-	MOVL         8(CX), DI
-	MOVL         12(CX), R8
+	MOVL         12(CX), SI
+	MOVL         SI, DI
+	SHRL         $0x04, DI
+	MOVL         4(CX), R8
 	MOVL         R8, R9
-	SHRL         $0x04, R9
-	MOVL         SI, R10
-	SHRL         $0x02, R10
-	ANDL         $0x30303030, R10
-	ANDL         $0x0f0f0f0f, R8
-	ORL          R8, R10
+	SHRL         $0x02, R9
+	ANDL         $0x30303030, R9
+	ANDL         $0x0f0f0f0f, SI
+	ORL          SI, R9
+	ANDL         $0x3f3f3f3f, R8
+	SHLQ         $0x20, R9
+	ORQ          R9, R8
+	VMOVQ        R8, X0
+	MOVL         8(CX), SI
+	MOVL         SI, R8
+	SHRL         $0x02, R8
+	ANDL         $0x30303030, R8
+	ANDL         $0x0f0f0f0f, DI
+	ORL          DI, R8
 	ANDL         $0x3f3f3f3f, SI
-	SHLQ         $0x20, R10
-	ORQ          R10, SI
-	VMOVQ        SI, X0
-	MOVL         DI, SI
-	SHRL         $0x02, SI
-	ANDL         $0x30303030, SI
-	ANDL         $0x0f0f0f0f, R9
-	ORL          R9, SI
-	ANDL         $0x3f3f3f3f, DI
-	SHLQ         $0x20, SI
-	ORQ          SI, DI
-	VMOVQ        DI, X1
+	SHLQ         $0x20, R8
+	ORQ          R8, SI
+	VMOVQ        SI, X1
 	VPUNPCKLBW   X1, X0, X0
 	VCVTPH2PS    (CX), X1
 	VMOVSD       X1, (BX)

@@ -35,6 +35,7 @@ type blockType struct {
 	abreast      int    // of four streams, how many alternate for each 16 weights, as far as registers allow
 	inScratch    bool   // prepare leaves nothing in vector registers, so that AVX2 can have streams abreast too
 	prepare      func(u *unpacker, p Register, blocks int) weights
+	settles      bool                                  // what prepare leaves for later with early reads what prepare wrote, and waits for half a block
 	planes       func(u *unpacker, p Register) weights // if not nil, prepare of processors that planes.go is for
 }
 

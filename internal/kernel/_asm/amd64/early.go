@@ -73,10 +73,16 @@ func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
 	current := append([]weights(nil), e.weight...)
 	parts := e.b.elems / 16
 	for part := range parts {
-		if each := parts / len(e.ptr); part%each == 0 { // evenly, so that the operations of a preparation fit between those of parts
+		each := parts / len(e.ptr) // evenly, so that the operations of a preparation fit between those of parts
+		switch half := each / 2; {
+		case !e.b.settles && part%each == 0:
 			e.prepare(part / each)
-		} else {
+		case !e.b.settles:
 			e.proceed(part / each)
+		case part%half == 0 && part < parts/2:
+			e.prepare(part / half)
+		case part%half == 0:
+			e.proceed(part/half - len(e.ptr))
 		}
 		use(part, func(stream int) VecVirtual {
 			u := e.u[stream]

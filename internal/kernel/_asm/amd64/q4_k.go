@@ -7,10 +7,10 @@ import (
 )
 
 // A block of Q4_K has d, dmin, 12 bytes of scales, and 128 bytes of codes.
-var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64, early: 64 + 256, abreast: 4,
+var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64, early: 64 + 256 + 64, abreast: 4, settles: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		if u.wide {
-			u.kScalesEarly(p)
+			u.kScalesEarly(p, 64+256)
 			u.storeNibbles(Mem{Base: p, Disp: 16}, 64)
 			u.storeNibbles(Mem{Base: p, Disp: 80}, 64+128)
 			var (
@@ -19,7 +19,8 @@ var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64,
 			)
 			return func(part int) []VecVirtual {
 				if part%2 == 0 {
-					look, n = u.table(linear(0), u.kScaleAt(part/2), u.kMinimumAt(part/2)), u.nibblesAt(64+part/8*128, part/4%2*2, part/2%2)
+					scale, low := u.scaleAt(part/2*8, true)
+					look, n = u.table(linear(0), scale, low), u.nibblesAt(64+part/8*128, part/4%2*2, part/2%2)
 				} else {
 					n = u.next(n)
 				}
@@ -47,7 +48,7 @@ var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64,
 	}}
 
 // A block of Q5_K has d, dmin, 12 bytes of scales, 32 bytes with the highest bits of codes, and 128 bytes with the others.
-var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 + 256, early: 64 + 256, abreast: 4, inScratch: true,
+var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 + 256, early: 64 + 256 + 64, abreast: 4, settles: true, inScratch: true,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		if u.wide {
 			return u.weightsQ5K(p)
@@ -76,7 +77,7 @@ var q5_k = blockType{name: "Q5K", elems: 256, bytes: 176, group: 1, scratch: 64 
 
 // weightsQ5K joins the bits of two rows of 32 codes at a time, whose highest bits are two apart. AVX-512.
 func (u *unpacker) weightsQ5K(p Register) weights {
-	u.kScalesEarly(p)
+	u.kScalesEarly(p, 64+256)
 	high, codes := ZMM(), VecVirtual(nil)
 	VBROADCASTI64X4(Mem{Base: p, Disp: 16}, high)
 	u.mix(high, high)
@@ -101,8 +102,8 @@ func (u *unpacker) weightsQ5K(p Register) weights {
 		row := part / 2
 		if part%2 == 0 {
 			scale, low = ZMM(), ZMM()
-			VBROADCASTSS(u.kScaleAt(row), scale)
-			VBROADCASTSS(*u.kMinimumAt(row), low)
+			VBROADCASTSS(u.scratch.Offset(8*row), scale)
+			VBROADCASTSS(u.scratch.Offset(8*row+4), low)
 		}
 		v := u.load(u.scratch.Offset(64 + row/4*128 + row%2*64 + row/2%2*2 + part%2))
 		u.thirtyTwo(func(i int) float32 { return float32(i) }, v)

@@ -82,35 +82,43 @@ func (u *unpacker) eachSixteen(codes VecVirtual, emit func(first int, codes Regi
 	})
 }
 
-// kScales writes the scales and minima of Q4_K and Q5_K, which d and dmin at p begin, to the beginning of scratch: that of
-// s at 8s and 8s+4. See scaleMinK of package tensor.
-func (u *unpacker) kScales(p Register) {
-	load := func(at int) Register {
-		v := GP32()
-		MOVL(Mem{Base: p, Disp: at}, v)
-		return v
-	}
-	// collect joins six bits of each byte of first with four of last and two of first.
-	collect := func(first, last Register) VecVirtual {
-		upper := GP32()
+// kScaleBytes emits the scales and minima of Q4_K and Q5_K, which d and dmin at p begin, four bytes at a time, and calls use for
+// each: first for those of the scales from 0 and from 4, then for those of the minima. See scaleMinK of package tensor.
+func kScaleBytes(p Register, use func(minima, first int, four GPVirtual)) {
+	last, lastOfMinima := GP32(), GP32()
+	MOVL(Mem{Base: p, Disp: 12}, last)
+	MOVL(last, lastOfMinima)
+	SHRL(U8(4), lastOfMinima)
+	for minima, last := range []GPVirtual{last, lastOfMinima} { // four bits of each byte of last belong to two of first
+		first, upper := GP32(), GP32()
+		MOVL(Mem{Base: p, Disp: 4 + 4*minima}, first)
 		MOVL(first, upper)
 		SHRL(U8(2), upper)
 		ANDL(U32(0x30303030), upper)
 		ANDL(U32(0x0f0f0f0f), last)
 		ORL(last, upper)
 		ANDL(U32(0x3f3f3f3f), first)
-		SHLQ(U8(32), upper.As64())
-		ORQ(upper.As64(), first.(GPVirtual).As64())
-		v := XMM()
-		VMOVQ(first.(GPVirtual).As64(), v)
-		return v
+		use(minima, 0, first)
+		use(minima, 4, upper)
 	}
-	scales, minima, last := load(4), load(8), load(12)
-	lastOfMinima := GP32()
-	MOVL(last, lastOfMinima)
-	SHRL(U8(4), lastOfMinima)
-	s, m := collect(scales, last), collect(minima, lastOfMinima)
-	VPUNPCKLBW(m, s, s)
+}
+
+// kScales writes the scales and minima of Q4_K and Q5_K to the beginning of scratch: that of s at 8s and 8s+4.
+func (u *unpacker) kScales(p Register) {
+	var bytes [2]VecVirtual
+	var low GPVirtual
+	kScaleBytes(p, func(minima, first int, four GPVirtual) {
+		if first == 0 {
+			low = four
+			return
+		}
+		SHLQ(U8(32), four.As64())
+		ORQ(four.As64(), low.As64())
+		bytes[minima] = XMM()
+		VMOVQ(low.As64(), bytes[minima])
+	})
+	s := bytes[0]
+	VPUNPCKLBW(bytes[1], s, s)
 	both, d := XMM(), u.reg()
 	VCVTPH2PS(Mem{Base: p}, both)
 	VMOVSD(both, u.scratch)
@@ -118,30 +126,21 @@ func (u *unpacker) kScales(p Register) {
 	u.scale16(s, d)
 }
 
-// kScalesEarly is kScales with AVX-512. See kScaleAt and kMinimumAt.
-func (u *unpacker) kScalesEarly(p Register) {
-	each := func(words ...uint32) Mem { return u.lanes(func(i int) uint32 { return words[i%4] }) }
-	v, last := XMM(), XMM()
-	VMOVDDUP(Mem{Base: p, Disp: 4}, v)
-	VPSRLVQ(u.constant(each(0, 0, 2, 0), v), v, v)
-	VPBROADCASTD(Mem{Base: p, Disp: 12}, last)
-	VPSRLVD(u.constant(each(0, 0, 0, 4), v), last, last)
-	VPTERNLOGD(U8(0xe4), u.constant(each(0, 0, 0x0f0f0f0f, 0x0f0f0f0f), v), v, last)
-	u.and(0x3f3f3f3f, last, last)
-	units, all, d := u.blank(), ZMM(), ZMM()
-	VCVTPH2PS(Mem{Base: p}, units.AsX())
-	VPERMPS(units, u.constant(u.lanes(func(i int) uint32 { return uint32(i / 4 % 2) }), d), d)
-	VPMOVZXBD(last, all)
-	VCVTDQ2PS(all, all)
-	VMULPS(d, all, all)
-	VMOVUPS(all, u.scratch)
-}
-
-// kScaleAt returns where scale s is in scratch.
-func (u *unpacker) kScaleAt(s int) Mem { return u.scratch.Offset(4 * (s/4*8 + s%4)) }
-
-// kMinimumAt is kScaleAt for minima.
-func (u *unpacker) kMinimumAt(s int) *Mem {
-	m := u.kScaleAt(s).Offset(16)
-	return &m
+// kScalesEarly is kScales with AVX-512, where vector operations are scarcer than others. The rest is left for later, when what it
+// reads is in the cache. The 24 bytes at spare are lost.
+func (u *unpacker) kScalesEarly(p Register, spare int) {
+	at := u.scratch.Offset(spare)
+	kScaleBytes(p, func(minima, first int, four GPVirtual) { MOVL(four, at.Offset(2*first+4*minima)) })
+	d := XMM()
+	VCVTPH2PS(Mem{Base: p}, d)
+	VMOVSD(d, at.Offset(16))
+	u.later = append(u.later, func() {
+		all, d := ZMM(), ZMM()
+		VBROADCASTI32X4(u.scratch.Offset(spare), all)
+		VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return 0x80808000 | uint32(i/8*8+i%2*4+i/2%4) }), all), all, all)
+		VCVTDQ2PS(all, all)
+		VBROADCASTSD(u.scratch.Offset(spare+16), d)
+		VMULPS(d, all, all)
+		VMOVUPS(all, u.scratch)
+	})
 }
