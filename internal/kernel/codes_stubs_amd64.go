@@ -69,3 +69,39 @@ func dotE4M3AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *f
 //
 //go:noescape
 func timesAVX2(v *float32, s float32, n int)
+
+// columns2AVX2 is columnLeaf.lanes for codes of 2 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns2AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// columns3AVX2 is columnLeaf.lanes for codes of 3 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns3AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// columns4AVX2 is columnLeaf.lanes for codes of 4 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns4AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// columns8AVX2 is columnLeaf.lanes for codes of 8 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns8AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// rowsInWordAVX2 is columnLeaf.lanes for words that have codes of eight rows each, 64 rows.
+// n is a positive multiple of 16.
+//
+//go:noescape
+func rowsInWordAVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// sumColumnsAVX2 sets y to the sums of lanes [16, n], as sumLanes adds them.
+// n is a positive multiple of 16.
+//
+//go:noescape
+func sumColumnsAVX2(y *float32, acc *float32, n int)

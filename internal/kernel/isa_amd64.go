@@ -93,7 +93,12 @@ var avx2 = isa{
 		e4m3Codes:        {widenE4M3AVX2, dotE4M3AVX2},
 	},
 	codeRows: 1,
-	times:    timesAVX2,
+	columns: columnLeaves{
+		bits:       [9]columnLeaf{2: {16, columns2AVX2}, 3: {16, columns3AVX2}, 4: {16, columns4AVX2}, 8: {16, columns8AVX2}},
+		rowsInWord: columnLeaf{64, rowsInWordAVX2},
+		sum:        sumColumnsAVX2,
+	},
+	times: timesAVX2,
 
 	xor:         xorAVX2,
 	multiplyAdd: func(n int) { multiplyAddAVX2(n / (2 * 8 * 12)) },
@@ -170,6 +175,11 @@ var avx512 = func() isa {
 		e4m3Codes:        {widenE4M3AVX512, dotE4M3AVX512},
 	}
 	s.codeRows = 4
+	s.columns = columnLeaves{
+		bits:       [9]columnLeaf{2: {16, columns2AVX512}, 3: {16, columns3AVX512}, 4: {16, columns4AVX512}, 8: {16, columns8AVX512}},
+		rowsInWord: columnLeaf{128, rowsInWordAVX512},
+		sum:        sumColumnsAVX512,
+	}
 	s.times = timesAVX512
 	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }

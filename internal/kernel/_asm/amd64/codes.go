@@ -41,6 +41,7 @@ func codes(isa string, wide bool) {
 		dotCodes(u, k)
 	}
 	times(u)
+	byColumns(u)
 }
 
 func widenCodes(u *unpacker, k codeKind) {
