@@ -562,6 +562,119 @@ codes:
 	VZEROUPPER
 	RET
 
+// func widenAffineInt8AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·widenAffineInt8AVX2(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scales+24(FP), DX
+	MOVQ zeros+32(FP), BX
+	MOVQ biases+40(FP), SI
+	MOVQ n+48(FP), DI
+	MOVQ l+16(FP), R8
+
+group:
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (BX), Y0
+	VBROADCASTSS (DX), Y1
+	VBROADCASTSS (SI), Y2
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+
+codes:
+	PREFETCHT0 2048(CX)
+	VPMOVSXBD  (CX), Y3
+	VCVTDQ2PS  Y3, Y3
+	VSUBPS     Y0, Y3, Y3
+	VMULPS     Y1, Y3, Y3
+	VADDPS     Y2, Y3, Y3
+	VPMOVSXBD  8(CX), Y4
+	VCVTDQ2PS  Y4, Y4
+	VSUBPS     Y0, Y4, Y4
+	VMULPS     Y1, Y4, Y4
+	VADDPS     Y2, Y4, Y4
+	VMOVUPS    Y3, (AX)
+	VMOVUPS    Y4, 32(AX)
+	ADDQ       $0x10, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x10, R8
+	JNZ        codes
+	TESTQ      DI, DI
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func dotAffineInt8AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotAffineInt8AVX2(SB), NOSPLIT, $0-96
+	MOVQ   src+16(FP), AX
+	MOVQ   rowBytes+24(FP), CX
+	MOVQ   perRow+72(FP), CX
+	MOVQ   scales+48(FP), CX
+	MOVQ   zeros+56(FP), DX
+	MOVQ   biases+64(FP), BX
+	MOVQ   x+40(FP), SI
+	MOVQ   n+80(FP), DI
+	MOVQ   l+32(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+group:
+	MOVQ         group+88(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (DX), Y2
+	VBROADCASTSS (CX), Y3
+	VBROADCASTSS (BX), Y4
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0   2048(AX)
+	VPMOVSXBD    (AX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	VPMOVSXBD    8(AX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       Y4, Y6, Y6
+	VFMADD231PS  (SI), Y5, Y0
+	VFMADD231PS  32(SI), Y6, Y1
+	ADDQ         $0x10, AX
+	ADDQ         $0x40, SI
+	SUBQ         $0x10, R8
+	JNZ          codes
+	TESTQ        DI, DI
+	JNZ          group
+	MOVQ         y+0(FP), AX
+	MOVQ         yStride+8(FP), CX
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
 // func widenE4M3AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 // Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·widenE4M3AVX2(SB), NOSPLIT, $0-64

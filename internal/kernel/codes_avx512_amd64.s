@@ -785,6 +785,178 @@ codes:
 	VZEROUPPER
 	RET
 
+// func widenAffineInt8AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·widenAffineInt8AVX512(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scales+24(FP), DX
+	MOVQ zeros+32(FP), BX
+	MOVQ biases+40(FP), SI
+	MOVQ n+48(FP), DI
+	MOVQ l+16(FP), R8
+
+group:
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (BX), Z0
+	VBROADCASTSS (DX), Z1
+	VBROADCASTSS (SI), Z2
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+
+codes:
+	PREFETCHT0 2048(CX)
+	VPMOVSXBD  (CX), Z3
+	VCVTDQ2PS  Z3, Z3
+	VSUBPS     Z0, Z3, Z3
+	VMULPS     Z1, Z3, Z3
+	VADDPS     Z2, Z3, Z3
+	VMOVUPS    Z3, (AX)
+	ADDQ       $0x10, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x10, R8
+	JNZ        codes
+	TESTQ      DI, DI
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func dotAffineInt8AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotAffineInt8AVX512(SB), NOSPLIT, $0-96
+	MOVQ   src+16(FP), AX
+	MOVQ   rowBytes+24(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   perRow+72(FP), BX
+	MOVQ   scales+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	MOVQ   zeros+56(FP), R8
+	MOVQ   biases+64(FP), R9
+	MOVQ   x+40(FP), R10
+	MOVQ   n+80(FP), R11
+	MOVQ   l+32(FP), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+group:
+	MOVQ         group+88(FP), R12
+	CMPQ         R12, R11
+	CMOVQGT      R11, R12
+	SUBQ         R12, R11
+	VBROADCASTSS (R8), Z4
+	VBROADCASTSS (SI), Z5
+	VBROADCASTSS (R9), Z6
+	VBROADCASTSS (R8)(BX*4), Z7
+	VBROADCASTSS (SI)(BX*4), Z8
+	VBROADCASTSS (R9)(BX*4), Z9
+	VBROADCASTSS (R8)(BX*8), Z10
+	VBROADCASTSS (SI)(BX*8), Z11
+	VBROADCASTSS (R9)(BX*8), Z12
+	VBROADCASTSS (R8)(DI*4), Z13
+	VBROADCASTSS (SI)(DI*4), Z14
+	VBROADCASTSS (R9)(DI*4), Z15
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32     (R10), Z16
+	PREFETCHT0    2048(AX)
+	VPMOVSXBD     (AX), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z4, Z17, Z17
+	VMULPS        Z5, Z17, Z17
+	VADDPS        Z6, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z0
+	PREFETCHT0    2048(AX)(CX*1)
+	VPMOVSXBD     (AX)(CX*1), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z7, Z17, Z17
+	VMULPS        Z8, Z17, Z17
+	VADDPS        Z9, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z1
+	PREFETCHT0    2048(AX)(CX*2)
+	VPMOVSXBD     (AX)(CX*2), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z10, Z17, Z17
+	VMULPS        Z11, Z17, Z17
+	VADDPS        Z12, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z2
+	PREFETCHT0    2048(AX)(DX*1)
+	VPMOVSXBD     (AX)(DX*1), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z13, Z17, Z17
+	VMULPS        Z14, Z17, Z17
+	VADDPS        Z15, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z3
+	ADDQ          $0x10, AX
+	ADDQ          $0x40, R10
+	SUBQ          $0x10, R12
+	JNZ           codes
+	TESTQ         R11, R11
+	JNZ           group
+	MOVQ          y+0(FP), AX
+	MOVQ          yStride+8(FP), CX
+	VEXTRACTF32X8 $0x01, Z0, Y4
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Z0, X4
+	VADDPD        X4, X0, X0
+	VPERMILPD     $0x01, X0, X4
+	VADDSD        X4, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z1, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z0, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF64X2 $0x01, Z1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDSD        X0, X1, X1
+	VCVTSD2SS     X1, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z2, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z0, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Z2, X0
+	VADDPD        X0, X2, X2
+	VPERMILPD     $0x01, X2, X0
+	VADDSD        X0, X2, X2
+	VCVTSD2SS     X2, X2, X2
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z3, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z0, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Z3, X0
+	VADDPD        X0, X3, X3
+	VPERMILPD     $0x01, X3, X0
+	VADDSD        X0, X3, X3
+	VCVTSD2SS     X3, X3, X3
+	VMOVSS        X3, (AX)
+	VZEROUPPER
+	RET
+
 // func widenE4M3AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·widenE4M3AVX512(SB), NOSPLIT, $0-64

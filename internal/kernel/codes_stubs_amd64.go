@@ -40,17 +40,29 @@ func widenIntegersAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros 
 //go:noescape
 func dotIntegersAVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
-// widenInt8AVX2 is plainGroup of n codes that are signed bytes, in groups of as many as group says.
+// widenInt8AVX2 is plainGroup of n codes that are signed bytes without zeros and biases, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenInt8AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 
-// dotInt8AVX2 sets y to the dot products of 1 rows of n codes that are signed bytes with x, as dotGeneric does of what plainGroup makes of them.
+// dotInt8AVX2 sets y to the dot products of 1 rows of n codes that are signed bytes without zeros and biases with x, as dotGeneric does of what plainGroup makes of them.
 // The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
 //
 //go:noescape
 func dotInt8AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
+// widenAffineInt8AVX2 is plainGroup of n codes that are signed bytes, in groups of as many as group says.
+// n and group are positive multiples of 16.
+//
+//go:noescape
+func widenAffineInt8AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotAffineInt8AVX2 sets y to the dot products of 1 rows of n codes that are signed bytes with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotAffineInt8AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
 // widenE4M3AVX2 is plainGroup of n codes that are floats of 8 bits, with scales below 2^119,, in groups of as many as group says.
 // n and group are positive multiples of 16.

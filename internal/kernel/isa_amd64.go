@@ -90,6 +90,7 @@ var avx2 = isa{
 		affineLevelCodes: {widenAffineLevelsAVX2, dotAffineLevelsAVX2},
 		integerCodes:     {widenIntegersAVX2, dotIntegersAVX2},
 		int8Codes:        {widenInt8AVX2, dotInt8AVX2},
+		affineInt8Codes:  {widenAffineInt8AVX2, dotAffineInt8AVX2},
 		e4m3Codes:        {widenE4M3AVX2, dotE4M3AVX2},
 	},
 	codeRows: 1,
@@ -172,6 +173,7 @@ var avx512 = func() isa {
 		affineLevelCodes: {widenAffineLevelsAVX512, dotAffineLevelsAVX512},
 		integerCodes:     {widenIntegersAVX512, dotIntegersAVX512},
 		int8Codes:        {widenInt8AVX512, dotInt8AVX512},
+		affineInt8Codes:  {widenAffineInt8AVX512, dotAffineInt8AVX512},
 		e4m3Codes:        {widenE4M3AVX512, dotE4M3AVX512},
 	}
 	s.codeRows = 4
