@@ -108,8 +108,8 @@ var avx512 = func() isa {
 		tensor.F16:     {dotFourF16AVX512, dotOneF16AVX512, widenF16AVX2, narrowF16AVX2, 4},
 		tensor.BF16:    {dotFourBF16AVX512, dotOneBF16AVX512, widenBF16AVX2, narrowBF16AVX2, 4},
 		tensor.Q8_0:    {dotFourQ8AVX512, dotOneQ8AVX512, widenQ8AVX512, nil, 3},
-		tensor.Q4_0:    {dotFourQ4AVX512, dotOneQ4AVX512, widenQ4AVX512, nil, 3},
-		tensor.Q4_1:    {dotFourQ41AVX512, dotOneQ41AVX512, widenQ41AVX512, nil, 3},
+		tensor.Q4_0:    {eights(dotFourQ4EightAVX512, dotFourQ4AVX512), eights(dotOneQ4EightAVX512, dotOneQ4AVX512), widenQ4AVX512, nil, 3},
+		tensor.Q4_1:    {eights(dotFourQ41EightAVX512, dotFourQ41AVX512), eights(dotOneQ41EightAVX512, dotOneQ41AVX512), widenQ41AVX512, nil, 3},
 		tensor.Q5_0:    {dotFourQ50AVX512, dotOneQ50AVX512, widenQ50AVX512, nil, 3},
 		tensor.Q5_1:    {dotFourQ51AVX512, dotOneQ51AVX512, widenQ51AVX512, nil, 3},
 		tensor.Q2_K:    {dotFourQ2KAVX512, dotOneQ2KAVX512, widenQ2KAVX512, nil, 3},
@@ -117,7 +117,7 @@ var avx512 = func() isa {
 		tensor.Q4_K:    {dotFourQ4KAVX512, dotOneQ4KAVX512, widenQ4KAVX512, nil, 3},
 		tensor.Q5_K:    {dotFourQ5KAVX512, dotOneQ5KAVX512, widenQ5KAVX512, nil, 3},
 		tensor.Q6_K:    finite(tensor.Q6_K, format{dotFourQ6KAVX512, dotOneQ6KAVX512, widenQ6KAVX512, nil, 3}, dotOneF32AVX512),
-		tensor.IQ4_NL:  {dotFourIQ4NLAVX512, dotOneIQ4NLAVX512, widenIQ4NLAVX512, nil, 3},
+		tensor.IQ4_NL:  {eights(dotFourIQ4NLEightAVX512, dotFourIQ4NLAVX512), eights(dotOneIQ4NLEightAVX512, dotOneIQ4NLAVX512), widenIQ4NLAVX512, nil, 3},
 		tensor.IQ4_XS:  {dotFourIQ4XSAVX512, dotOneIQ4XSAVX512, widenIQ4XSAVX512, nil, 3},
 		tensor.IQ3_S:   {dotFourIQ3SAVX512, dotOneIQ3SAVX512, widenIQ3SAVX512, nil, 3},
 		tensor.IQ3_XXS: {dotFourIQ3XXSAVX512, dotOneIQ3XXSAVX512, widenIQ3XXSAVX512, nil, 3},
@@ -170,6 +170,17 @@ var avx512 = func() isa {
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
 	return s
 }()
+
+// eights returns what multiplies rows of blocks of 32: by one function if they are eights of blocks, else by another.
+func eights(eight, others dotRows) dotRows {
+	return func(y *float32, w *byte, x *float32, cols, rows int) {
+		if cols%256 == 0 {
+			eight(y, w, x, cols, rows)
+			return
+		}
+		others(y, w, x, cols, rows)
+	}
+}
 
 // finite returns f, of dtype d, whose dot products are NaN if a scale of the row is not finite. Then they are computed again, from
 // a row that is widened first, by dot, which takes float32.
