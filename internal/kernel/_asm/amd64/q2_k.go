@@ -7,9 +7,13 @@ import (
 )
 
 // A block of Q2_K has 16 scales and minima, 64 bytes of codes, d and dmin.
-var q2_k = blockType{name: "Q2K", elems: 256, bytes: 84, group: 1, scratch: 128 + 256, early: 128 + 128, abreast: 4, inScratch: true, prepare: prepareQ2K}
+var q2_k = blockType{name: "Q2K", elems: 256, bytes: 84, group: 1, scratch: 128 + 256, early: 128 + 256, abreast: 4, inScratch: true, prepare: prepareQ2K}
 
 func prepareQ2K(u *unpacker, p Register, _ int) weights {
+	if u.wide {
+		u.scalesQ2K(p)
+		return u.weightsQ2K(p)
+	}
 	units := u.lastHalves(Mem{Base: p, Disp: 76}, 2)
 	d, dmin := units[0], units[1]
 	u.sixteen(func(first int, v VecVirtual) {
@@ -29,20 +33,6 @@ func prepareQ2K(u *unpacker, p Register, _ int) weights {
 		}
 	})
 	scale := func(part int) (Mem, Mem) { return u.scratch.Offset(4 * part), u.scratch.Offset(64 + 4*part) }
-	if u.wide {
-		u.storeNibbles(Mem{Base: p, Disp: 16}, 128)
-		var codes [2]nibbles
-		return func(part int) []VecVirtual {
-			t, v, n := ZMM(), ZMM(), &codes[part%2]
-			if part/2%2 == 0 {
-				*n = u.nibblesAt(128, part/8*2+part%2, part/4%2)
-			}
-			s, low := scale(part)
-			u.tableOf(t, func(code int) float32 { return float32(code >> (part / 2 % 2 * 2) & 3) }, s, &low)
-			VPERMPS(t, n.v, v)
-			return []VecVirtual{v}
-		}
-	}
 	for row := range 8 { // 128·(row/4) + 32·(row%4) + 0 to 31
 		v := u.load(Mem{Base: p, Disp: 16 + row/4*32})
 		VPSRLW(U8(row%4*2), v, v)
@@ -52,5 +42,46 @@ func prepareQ2K(u *unpacker, p Register, _ int) weights {
 	return func(part int) []VecVirtual {
 		s, low := scale(part)
 		return u.unsigned(u.scratch.Offset(128+16*part), s, low)
+	}
+}
+
+// scalesQ2K writes scales and minima to the beginning of scratch: tables of d and of dmin, times 0 to 15, have them.
+func (u *unpacker) scalesQ2K(p Register) {
+	units, codes := XMM(), ZMM()
+	VCVTPH2PS(Mem{Base: p, Disp: 76}, units)
+	VMOVUPS(units, u.scratch.Offset(128)) // where codes are yet to come
+	VPMOVZXBD(Mem{Base: p}, codes)
+	for i := range 2 {
+		t := ZMM()
+		u.tableOf(t, func(i int) float32 { return float32(i) }, u.scratch.Offset(128+8+4*i), nil)
+		if i == 1 {
+			VPSRLD(U8(4), codes, codes)
+		}
+		VPERMPS(t, codes, t)
+		VMOVUPS(t, u.scratch.Offset(64*i))
+	}
+}
+
+// weightsQ2K makes nibbles of codes: two bits, and two that say which of four scales and minima there are. So a table of 16 float32 is
+// enough for four parts.
+func (u *unpacker) weightsQ2K(p Register) weights {
+	odd, even := ZMM(), ZMM() // rows of 32 weights
+	u.mix(Mem{Base: p, Disp: 16}, odd)
+	VPSLLW(U8(2), odd, even)
+	u.pick(0xcccccccc, u.constant(u.word(0x11001100), even).(VecVirtual), even)
+	u.pick(0xcccccccc, u.constant(u.word(0x33223322), odd).(VecVirtual), odd)
+	u.storeMixedNibbles(even, 128)
+	u.storeMixedNibbles(odd, 128+128)
+	var t VecVirtual
+	return func(part int) []VecVirtual {
+		row, v := part/2%4, ZMM()
+		if part%4 == 0 {
+			t = ZMM()
+			VBROADCASTF32X4(u.scratch.Offset(4*part), t)
+			VBROADCASTF32X4(u.scratch.Offset(64+4*part), v)
+			u.multiplyLess(v, u.constant(u.singles(func(i int) float32 { return float32(i / 4) }), t), t)
+		}
+		VPERMPS(t, u.load(u.scratch.Offset(128+row%2*128+row/2*64+part/8*2+part%2)), v)
+		return []VecVirtual{v}
 	}
 }
