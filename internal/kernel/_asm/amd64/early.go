@@ -183,24 +183,6 @@ func (u *unpacker) nibblesAt(at, sixteenth, half int) nibbles {
 	return nibbles{u.load(u.scratch.Offset(at + 64*half + sixteenth))}
 }
 
-// sixteenths returns nibblesAt for all sixteenths, in ascending order, which shifts the third from the first: ports for loads are as
-// scarce as those for arithmetic, and a load that crosses lines takes two.
-func (u *unpacker) sixteenths() func(at, sixteenth, half int) nibbles {
-	var first [2]VecVirtual
-	return func(at, sixteenth, half int) nibbles {
-		if sixteenth == 2 {
-			v := ZMM()
-			VPSRLD(U8(16), first[half], v)
-			return nibbles{v}
-		}
-		n := u.nibblesAt(at, sixteenth, half)
-		if sixteenth == 0 {
-			first[half] = n.v
-		}
-		return n
-	}
-}
-
 // The widening of early block types without tables: a byte c becomes the float32 128+c, below 2^8, by moving it into the fraction of
 // 128, and a multiply-add with the scale s gives s·(128+c) - s·(128+zero), which is s·(c-zero) if s has few enough bits. If s
 // is not finite, all its weights are NaN.

@@ -111,3 +111,21 @@ func (u *unpacker) eightHalfPairs(p Register, block int) {
 		u.fourHalves(first, 16*pair)
 	}
 }
+
+// sixteenths returns nibblesAt for all sixteenths, in ascending order, which shifts the third from the first: ports for loads are as
+// scarce as those for arithmetic, and a load that crosses lines takes two.
+func (u *unpacker) sixteenths() func(at, sixteenth, half int) nibbles {
+	var first [2]VecVirtual
+	return func(at, sixteenth, half int) nibbles {
+		if sixteenth == 2 {
+			v := ZMM()
+			VPSRLD(U8(16), first[half], v)
+			return nibbles{v}
+		}
+		n := u.nibblesAt(at, sixteenth, half)
+		if sixteenth == 0 {
+			first[half] = n.v
+		}
+		return n
+	}
+}

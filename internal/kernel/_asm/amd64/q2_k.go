@@ -66,22 +66,29 @@ func (u *unpacker) scalesQ2K(p Register) {
 // enough for four parts.
 func (u *unpacker) weightsQ2K(p Register) weights {
 	odd, even := ZMM(), ZMM() // rows of 32 weights
-	u.mix(Mem{Base: p, Disp: 16}, odd)
+	// The first 16 codes of a row are to be 16 bits below the others: mix puts those of the same half of the block next to each other.
+	VPERMD(Mem{Base: p, Disp: 16}, u.constant(u.lanes(func(i int) uint32 { return uint32(i%2*8 + i/2%2*4 + i/4) }), odd), odd)
+	u.mixWords(odd)
 	VPSLLW(U8(2), odd, even)
-	u.pick(0xcccccccc, u.constant(u.word(0x11001100), even).(VecVirtual), even)
-	u.pick(0xcccccccc, u.constant(u.word(0x33223322), odd).(VecVirtual), odd)
+	VPTERNLOGD(U8(0xe4), u.constant(u.word(0xcccccccc), even), u.constant(u.word(0x11110000), even), even)
+	VPTERNLOGD(U8(0xe4), u.constant(u.word(0xcccccccc), odd), u.constant(u.word(0x33332222), odd), odd)
 	u.storeMixedNibbles(even, 128)
 	u.storeMixedNibbles(odd, 128+128)
-	var t VecVirtual
+	var t, codes VecVirtual
 	return func(part int) []VecVirtual {
-		row, v := part/2%4, ZMM()
+		row, half, v := part/2%4, part/8, ZMM()
 		if part%4 == 0 {
 			t = ZMM()
 			VBROADCASTF32X4(u.scratch.Offset(4*part), t)
 			VBROADCASTF32X4(u.scratch.Offset(64+4*part), v)
 			u.multiplyLess(v, u.constant(u.singles(func(i int) float32 { return float32(i / 4) }), t), t)
 		}
-		VPERMPS(t, u.load(u.scratch.Offset(128+row%2*128+row/2*64+part/8*2+part%2)), v)
+		if half == 1 && part%2 == 1 { // a shift in place of another load that crosses lines
+			VPSRLD(U8(16), codes, codes)
+		} else {
+			codes = u.load(u.scratch.Offset(128 + row%2*128 + row/2*64 + half + part%2*2))
+		}
+		VPERMPS(t, codes, v)
 		return []VecVirtual{v}
 	}
 }
