@@ -43,24 +43,23 @@ func prepareQ3K(u *unpacker, p Register, _ int) weights {
 	}
 }
 
-// scalesQ3K writes the scales to the beginning of scratch, the second and the third of each four exchanged. d is where codes are yet
-// to come.
+// scalesQ3K writes the scales to the beginning of scratch, times 2^26, the second and the third of each four exchanged. d is where codes
+// are yet to come. A scale is the upper six bits of a byte, which becomes the first of a word: so the sign is in its place.
 func (u *unpacker) scalesQ3K(p Register) {
-	scales, upper := XMM(), XMM()
-	VMOVDDUP(Mem{Base: p, Disp: 96}, scales)
-	VPSRLVQ(u.constant(u.lanes(func(i int) uint32 { return []uint32{0, 0, 4, 0}[i%4] }), scales), scales, scales)
-	VPBROADCASTD(Mem{Base: p, Disp: 104}, upper) // bits 0 and 1 of the first four are to be 4 and 5, then bits 2 and 3, and so on
-	VPRORVD(u.constant(u.lanes(func(i int) uint32 { return []uint32{28, 30, 0, 2}[i%4] }), upper), upper, upper)
-	u.pick(0x0f0f0f0f, upper, scales)
-	u.and(0x3f3f3f3f, scales, scales)
-	VPSUBB(u.constant(u.word(0x20202020), scales), scales, scales)
-	v, d := ZMM(), XMM()
+	each := func(words ...uint32) Mem { return u.lanes(func(i int) uint32 { return words[i%4] }) }
+	v, upper, d := ZMM(), ZMM(), XMM()
+	VPBROADCASTQ(Mem{Base: p, Disp: 96}, v)
+	VPRORVQ(u.constant(each(62, 0, 2, 0), v), v, v)
+	VPBROADCASTD(Mem{Base: p, Disp: 104}, upper)
+	VPRORVD(u.constant(each(26, 28, 30, 0), upper), upper, upper)
+	u.pick(0x3c3c3c3c, upper, v)
+	VPTERNLOGD(U8(0x6a), u.constant(u.word(0x80808080), v), u.constant(u.word(0xfcfcfcfc), v), v) // less 32
+	order := u.lanes(func(i int) uint32 { return uint32(i/4*4+i%2*2+i/2%2)<<24 | 0x808080 })
+	VPSHUFB(u.constant(order, v), v, v)
+	VCVTDQ2PS(v, v)
 	VCVTPH2PS(Mem{Base: p, Disp: 102}, d)
 	VMOVUPS(d, u.scratch.Offset(64))
-	VPMOVSXBD(scales, v)
-	VCVTDQ2PS(v, v)
 	VMULPS_BCST(u.scratch.Offset(64+12), v, v)
-	VPERMILPS(U8(0xd8), v, v)
 	VMOVUPS(v, u.scratch)
 }
 
@@ -96,7 +95,7 @@ func (u *unpacker) weightsQ3K(p Register) weights {
 		if row%2 == 0 {
 			*t = ZMM()
 			VBROADCASTSD(u.scratch.Offset(part/4*16+part%2*8), *t)
-			VMULPS(u.constant(u.singles(func(i int) float32 { return float32(i>>2 + i>>1&1*4 - 4) }), v), *t, *t)
+			VMULPS(u.constant(u.singles(func(i int) float32 { return float32(i>>2+i>>1&1*4-4) / (1 << 26) }), v), *t, *t)
 		}
 		VPERMPS(*t, u.load(u.scratch.Offset(64+row%2*128+row/2*64+half)), v)
 		return []VecVirtual{v}
