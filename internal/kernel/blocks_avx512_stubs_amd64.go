@@ -399,6 +399,26 @@ func dotFourQ41EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 //go:noescape
 func dotOneQ41EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
 
+// dotFourQ50EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourQ50EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ50EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneQ50EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourQ51EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourQ51EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ51EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneQ51EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
 // dotFourIQ4NLEightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
 //
 //go:noescape

@@ -8,7 +8,7 @@ import (
 
 // Eight blocks of 32 weights as one of 256, which AVX-512 prepares early, for rows that are a multiple of that long. In scratch
 // are first the scales and then codes, 128 bytes from each four blocks, where nibblesAt finds them.
-var eights = []blockType{q4_0Eight, q4_1Eight, iq4_nlEight}
+var eights = []blockType{q4_0Eight, q4_1Eight, q5_0Eight, q5_1Eight, iq4_nlEight}
 
 var q4_0Eight = blockType{name: "Q4Eight", elems: 256, bytes: 8 * 18, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
@@ -26,6 +26,18 @@ var q4_1Eight = blockType{name: "Q41Eight", elems: 256, bytes: 8 * 20, early: 64
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.eightHalfPairs(p, 20)
 		return u.eightNibbles(p, linear(0), fourCodes{block: 20, at: 4, loads: [2]int{0, 16}}, true)
+	}}
+
+var q5_0Eight = blockType{name: "Q50Eight", elems: 256, bytes: 8 * 22, early: 64 + 256,
+	prepare: func(u *unpacker, p Register, _ int) weights {
+		u.eightHalves(p, 22)
+		return u.eightFiveBits(p, -16, fourCodes{block: 22, at: 6, loads: [2]int{2, 24}}, false)
+	}}
+
+var q5_1Eight = blockType{name: "Q51Eight", elems: 256, bytes: 8 * 24, early: 64 + 256,
+	prepare: func(u *unpacker, p Register, _ int) weights {
+		u.eightHalfPairs(p, 24)
+		return u.eightFiveBits(p, 0, fourCodes{block: 24, at: 8, loads: [2]int{8, 32}}, true)
 	}}
 
 // eightNibbles writes codes of four bits to scratch and returns the weights.
@@ -47,6 +59,50 @@ func (u *unpacker) eightNibbles(p Register, l levels, c fourCodes, minima bool) 
 		}
 		return look(codes(64+block/4*128, block%4, part%2))
 	}
+}
+
+// eightFiveBits is eightNibbles for codes of five bits, of which a word of 32 bits before the other four has the highest.
+func (u *unpacker) eightFiveBits(p Register, first int, c fourCodes, minima bool) weights {
+	for four := range 2 {
+		low, high := u.mixFour(p, four, c), ZMM()
+		VPSRLW(U8(4), low, high)
+		for half, v := range []VecVirtual{low, high} {
+			u.and(0x0f0f0f0f, v, v)
+			VPADDB(u.constant(u.word(0x10101010), v), v, u.mixBits(p, four, half, c), v)
+			u.move(v, u.scratch.Offset(64+128*four+64*half))
+		}
+	}
+	stride := 4
+	if minima {
+		stride = 8
+	}
+	var look func(VecVirtual) []VecVirtual
+	return func(part int) []VecVirtual {
+		block := part / 2
+		if part%2 == 0 {
+			scale, low := u.scaleAt(block*stride, minima)
+			look = u.table32(func(i int) float32 { return float32(first + i) }, scale, low)
+		}
+		return look(u.nibblesAt(64+block/4*128, block%4, part%2).v)
+	}
+}
+
+// mixBits returns the mask of those bytes of mixFour whose codes have the highest bit.
+func (u *unpacker) mixBits(p Register, four, half int, c fourCodes) Register {
+	all, fourth, k := GP64(), GP64(), K()
+	MOVQ(U64(0x1111111111111111), fourth)
+	for b := range 4 {
+		bits := GP64()
+		MOVWQZX(Mem{Base: p, Disp: (4*four+b)*c.block + c.at - 4 + 2*half}, bits)
+		PDEPQ(fourth, bits, bits)
+		if b == 0 {
+			MOVQ(bits, all)
+		} else {
+			LEAQ(Mem{Base: all, Index: bits, Scale: 1 << b}, all)
+		}
+	}
+	KMOVQ(all, k)
+	return k
 }
 
 // fourCodes are where the 16 bytes of codes are in four blocks: at their offset at. Two loads of 64 bytes, from offsets of four
