@@ -29327,3 +29327,921 @@ constants:
 	VMOVDQU32 blocksAVX512<>+512(SB), Z2
 	VMOVDQU32 blocksAVX512<>+2752(SB), Z4
 	JMP       begin
+
+// func dotFourMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotFourMXFP4EightAVX512(SB), $2688-40
+	MOVQ   w+8(FP), AX
+	MOVQ   cols+24(FP), CX
+	SHRQ   $0x08, CX
+	MOVQ   rows+32(FP), DX
+	IMULQ  DX, CX
+	IMUL3Q $0x00000088, CX, DX
+	LEAQ   (AX)(DX*1), BX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DX
+	LEAQ   63(SP), DI
+	ANDQ   $-64, DI
+	LEAQ   1280(DI), R8
+	MOVQ   $0x00000088, R9
+	MOVQ   y+0(FP), R10
+	JMP    constants
+
+begin:
+	MOVQ            $0x4444444444444444, R11
+	KMOVQ           R11, K7
+	MOVQ            $0x00000000000000aa, R11
+	KMOVQ           R11, K6
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
+	PREFETCHT0      2176(AX)
+	MOVBQZX         119(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            102(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            85(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            68(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            51(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            34(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            17(AX), R11
+	SHLQ            $0x08, R11
+	MOVB            (AX), R11
+	MOVQ            R11, (R8)
+	VPMOVZXBD       (R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, (R8)
+	VBROADCASTI32X4 1(AX), Z0
+	VINSERTI32X4    $0x01, 18(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 64(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 128(R8)
+	VBROADCASTI32X4 69(AX), Z0
+	VINSERTI32X4    $0x01, 86(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 192(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 256(R8)
+	PREFETCHT0      2048(BX)
+	PREFETCHT0      2112(BX)
+	PREFETCHT0      2176(BX)
+	MOVBQZX         119(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            102(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            85(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            68(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            51(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            34(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            17(BX), R11
+	SHLQ            $0x08, R11
+	MOVB            (BX), R11
+	MOVQ            R11, 320(R8)
+	VPMOVZXBD       320(R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, 320(R8)
+	VBROADCASTI32X4 1(BX), Z0
+	VINSERTI32X4    $0x01, 18(BX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(BX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(BX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 384(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 448(R8)
+	VBROADCASTI32X4 69(BX), Z0
+	VINSERTI32X4    $0x01, 86(BX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(BX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(BX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 512(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 576(R8)
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
+	PREFETCHT0      2176(SI)
+	MOVBQZX         119(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            102(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            85(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            68(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            51(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            34(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            17(SI), R11
+	SHLQ            $0x08, R11
+	MOVB            (SI), R11
+	MOVQ            R11, 640(R8)
+	VPMOVZXBD       640(R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, 640(R8)
+	VBROADCASTI32X4 1(SI), Z0
+	VINSERTI32X4    $0x01, 18(SI), Z0, Z0
+	VINSERTI32X4    $0x02, 35(SI), Z0, Z0
+	VINSERTI32X4    $0x03, 52(SI), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 704(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 768(R8)
+	VBROADCASTI32X4 69(SI), Z0
+	VINSERTI32X4    $0x01, 86(SI), Z0, Z0
+	VINSERTI32X4    $0x02, 103(SI), Z0, Z0
+	VINSERTI32X4    $0x03, 120(SI), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 832(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 896(R8)
+	PREFETCHT0      2048(DX)
+	PREFETCHT0      2112(DX)
+	PREFETCHT0      2176(DX)
+	MOVBQZX         119(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            102(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            85(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            68(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            51(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            34(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            17(DX), R11
+	SHLQ            $0x08, R11
+	MOVB            (DX), R11
+	MOVQ            R11, 960(R8)
+	VPMOVZXBD       960(R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, 960(R8)
+	VBROADCASTI32X4 1(DX), Z0
+	VINSERTI32X4    $0x01, 18(DX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(DX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(DX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 1024(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 1088(R8)
+	VBROADCASTI32X4 69(DX), Z0
+	VINSERTI32X4    $0x01, 86(DX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(DX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(DX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 1152(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 1216(R8)
+
+row:
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   x+16(FP), R11
+	MOVQ   cols+24(FP), R12
+	SHRQ   $0x08, R12
+
+block:
+	XCHGQ           DI, R8
+	DECQ            CX
+	CMOVQEQ         CX, R9
+	ADDQ            R9, AX
+	ADDQ            R9, BX
+	ADDQ            R9, SI
+	ADDQ            R9, DX
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
+	PREFETCHT0      2176(AX)
+	MOVBQZX         119(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            102(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            85(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            68(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            51(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            34(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            17(AX), R13
+	SHLQ            $0x08, R13
+	MOVB            (AX), R13
+	MOVQ            R13, (R8)
+	VPMOVZXBD       (R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, (R8)
+	VBROADCASTI32X4 1(AX), Z0
+	VINSERTI32X4    $0x01, 18(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 64(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 128(R8)
+	VBROADCASTI32X4 69(AX), Z0
+	VINSERTI32X4    $0x01, 86(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 192(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 256(R8)
+	VMOVUPS         (R11), Z0
+	VMULPS.BCST     (DI), Z8, Z1
+	VMOVDQU32       64(DI), Z9
+	VPERMPS         Z1, Z9, Z10
+	VFMADD231PS     Z0, Z10, Z4
+	VMULPS.BCST     320(DI), Z8, Z10
+	VMOVDQU32       384(DI), Z11
+	VPERMPS         Z10, Z11, Z12
+	VFMADD231PS     Z0, Z12, Z5
+	VMULPS.BCST     640(DI), Z8, Z12
+	VMOVDQU32       704(DI), Z13
+	VPERMPS         Z12, Z13, Z14
+	VFMADD231PS     Z0, Z14, Z6
+	VMULPS.BCST     960(DI), Z8, Z14
+	VMOVDQU32       1024(DI), Z15
+	VPERMPS         Z14, Z15, Z16
+	VFMADD231PS     Z0, Z16, Z7
+	VMOVUPS         64(R11), Z0
+	VMOVDQU32       128(DI), Z16
+	VPERMPS         Z1, Z16, Z1
+	VFMADD231PS     Z0, Z1, Z4
+	VMOVDQU32       448(DI), Z1
+	VPERMPS         Z10, Z1, Z10
+	VFMADD231PS     Z0, Z10, Z5
+	VMOVDQU32       768(DI), Z10
+	VPERMPS         Z12, Z10, Z12
+	VFMADD231PS     Z0, Z12, Z6
+	VMOVDQU32       1088(DI), Z12
+	VPERMPS         Z14, Z12, Z14
+	VFMADD231PS     Z0, Z14, Z7
+	PREFETCHT0      2048(BX)
+	PREFETCHT0      2112(BX)
+	PREFETCHT0      2176(BX)
+	MOVBQZX         119(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            102(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            85(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            68(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            51(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            34(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            17(BX), R13
+	SHLQ            $0x08, R13
+	MOVB            (BX), R13
+	MOVQ            R13, 320(R8)
+	VPMOVZXBD       320(R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y14
+	VPSLLVD         Y0, Y14, Y14
+	VPMINUD         blocksAVX512<>+5376(SB), Y14, Y14
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y14, Y0, Y0
+	VMOVUPS         Y0, 320(R8)
+	VBROADCASTI32X4 1(BX), Z0
+	VINSERTI32X4    $0x01, 18(BX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(BX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(BX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 384(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 448(R8)
+	VBROADCASTI32X4 69(BX), Z0
+	VINSERTI32X4    $0x01, 86(BX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(BX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(BX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 512(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 576(R8)
+	VMOVUPS         128(R11), Z0
+	VMULPS.BCST     4(DI), Z8, Z14
+	VMOVDQU32       65(DI), Z17
+	VPERMPS         Z14, Z17, Z17
+	VFMADD231PS     Z0, Z17, Z4
+	VMULPS.BCST     324(DI), Z8, Z17
+	VMOVDQU32       385(DI), Z18
+	VPERMPS         Z17, Z18, Z18
+	VFMADD231PS     Z0, Z18, Z5
+	VMULPS.BCST     644(DI), Z8, Z18
+	VMOVDQU32       705(DI), Z19
+	VPERMPS         Z18, Z19, Z19
+	VFMADD231PS     Z0, Z19, Z6
+	VMULPS.BCST     964(DI), Z8, Z19
+	VMOVDQU32       1025(DI), Z20
+	VPERMPS         Z19, Z20, Z20
+	VFMADD231PS     Z0, Z20, Z7
+	VMOVUPS         192(R11), Z0
+	VMOVDQU32       129(DI), Z20
+	VPERMPS         Z14, Z20, Z14
+	VFMADD231PS     Z0, Z14, Z4
+	VMOVDQU32       449(DI), Z14
+	VPERMPS         Z17, Z14, Z14
+	VFMADD231PS     Z0, Z14, Z5
+	VMOVDQU32       769(DI), Z14
+	VPERMPS         Z18, Z14, Z14
+	VFMADD231PS     Z0, Z14, Z6
+	VMOVDQU32       1089(DI), Z14
+	VPERMPS         Z19, Z14, Z14
+	VFMADD231PS     Z0, Z14, Z7
+	PREFETCHT0      2048(SI)
+	PREFETCHT0      2112(SI)
+	PREFETCHT0      2176(SI)
+	MOVBQZX         119(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            102(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            85(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            68(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            51(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            34(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            17(SI), R13
+	SHLQ            $0x08, R13
+	MOVB            (SI), R13
+	MOVQ            R13, 640(R8)
+	VPMOVZXBD       640(R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y14
+	VPSLLVD         Y0, Y14, Y14
+	VPMINUD         blocksAVX512<>+5376(SB), Y14, Y14
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y14, Y0, Y0
+	VMOVUPS         Y0, 640(R8)
+	VBROADCASTI32X4 1(SI), Z0
+	VINSERTI32X4    $0x01, 18(SI), Z0, Z0
+	VINSERTI32X4    $0x02, 35(SI), Z0, Z0
+	VINSERTI32X4    $0x03, 52(SI), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 704(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 768(R8)
+	VBROADCASTI32X4 69(SI), Z0
+	VINSERTI32X4    $0x01, 86(SI), Z0, Z0
+	VINSERTI32X4    $0x02, 103(SI), Z0, Z0
+	VINSERTI32X4    $0x03, 120(SI), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 832(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 896(R8)
+	VMOVUPS         256(R11), Z0
+	VMULPS.BCST     8(DI), Z8, Z14
+	VPSRLD          $0x10, Z9, Z9
+	VPERMPS         Z14, Z9, Z9
+	VFMADD231PS     Z0, Z9, Z4
+	VMULPS.BCST     328(DI), Z8, Z9
+	VPSRLD          $0x10, Z11, Z11
+	VPERMPS         Z9, Z11, Z11
+	VFMADD231PS     Z0, Z11, Z5
+	VMULPS.BCST     648(DI), Z8, Z11
+	VPSRLD          $0x10, Z13, Z13
+	VPERMPS         Z11, Z13, Z13
+	VFMADD231PS     Z0, Z13, Z6
+	VMULPS.BCST     968(DI), Z8, Z13
+	VPSRLD          $0x10, Z15, Z15
+	VPERMPS         Z13, Z15, Z15
+	VFMADD231PS     Z0, Z15, Z7
+	VMOVUPS         320(R11), Z0
+	VPSRLD          $0x10, Z16, Z15
+	VPERMPS         Z14, Z15, Z14
+	VFMADD231PS     Z0, Z14, Z4
+	VPSRLD          $0x10, Z1, Z1
+	VPERMPS         Z9, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z5
+	VPSRLD          $0x10, Z10, Z1
+	VPERMPS         Z11, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z6
+	VPSRLD          $0x10, Z12, Z1
+	VPERMPS         Z13, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z7
+	PREFETCHT0      2048(DX)
+	PREFETCHT0      2112(DX)
+	PREFETCHT0      2176(DX)
+	MOVBQZX         119(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            102(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            85(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            68(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            51(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            34(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            17(DX), R13
+	SHLQ            $0x08, R13
+	MOVB            (DX), R13
+	MOVQ            R13, 960(R8)
+	VPMOVZXBD       960(R8), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, 960(R8)
+	VBROADCASTI32X4 1(DX), Z0
+	VINSERTI32X4    $0x01, 18(DX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(DX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(DX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 1024(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 1088(R8)
+	VBROADCASTI32X4 69(DX), Z0
+	VINSERTI32X4    $0x01, 86(DX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(DX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(DX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 1152(R8)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 1216(R8)
+	VMOVUPS         384(R11), Z0
+	VMULPS.BCST     12(DI), Z8, Z1
+	VMOVDQU32       67(DI), Z9
+	VPERMPS         Z1, Z9, Z9
+	VFMADD231PS     Z0, Z9, Z4
+	VMULPS.BCST     332(DI), Z8, Z9
+	VMOVDQU32       387(DI), Z10
+	VPERMPS         Z9, Z10, Z10
+	VFMADD231PS     Z0, Z10, Z5
+	VMULPS.BCST     652(DI), Z8, Z10
+	VMOVDQU32       707(DI), Z11
+	VPERMPS         Z10, Z11, Z11
+	VFMADD231PS     Z0, Z11, Z6
+	VMULPS.BCST     972(DI), Z8, Z11
+	VMOVDQU32       1027(DI), Z12
+	VPERMPS         Z11, Z12, Z12
+	VFMADD231PS     Z0, Z12, Z7
+	VMOVUPS         448(R11), Z0
+	VMOVDQU32       131(DI), Z12
+	VPERMPS         Z1, Z12, Z1
+	VFMADD231PS     Z0, Z1, Z4
+	VMOVDQU32       451(DI), Z1
+	VPERMPS         Z9, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z5
+	VMOVDQU32       771(DI), Z1
+	VPERMPS         Z10, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z6
+	VMOVDQU32       1091(DI), Z1
+	VPERMPS         Z11, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z7
+	VMOVUPS         512(R11), Z0
+	VMULPS.BCST     16(DI), Z8, Z1
+	VMOVDQU32       192(DI), Z9
+	VPERMPS         Z1, Z9, Z10
+	VFMADD231PS     Z0, Z10, Z4
+	VMULPS.BCST     336(DI), Z8, Z10
+	VMOVDQU32       512(DI), Z11
+	VPERMPS         Z10, Z11, Z12
+	VFMADD231PS     Z0, Z12, Z5
+	VMULPS.BCST     656(DI), Z8, Z12
+	VMOVDQU32       832(DI), Z13
+	VPERMPS         Z12, Z13, Z14
+	VFMADD231PS     Z0, Z14, Z6
+	VMULPS.BCST     976(DI), Z8, Z14
+	VMOVDQU32       1152(DI), Z15
+	VPERMPS         Z14, Z15, Z16
+	VFMADD231PS     Z0, Z16, Z7
+	VMOVUPS         576(R11), Z0
+	VMOVDQU32       256(DI), Z16
+	VPERMPS         Z1, Z16, Z1
+	VFMADD231PS     Z0, Z1, Z4
+	VMOVDQU32       576(DI), Z1
+	VPERMPS         Z10, Z1, Z10
+	VFMADD231PS     Z0, Z10, Z5
+	VMOVDQU32       896(DI), Z10
+	VPERMPS         Z12, Z10, Z12
+	VFMADD231PS     Z0, Z12, Z6
+	VMOVDQU32       1216(DI), Z12
+	VPERMPS         Z14, Z12, Z14
+	VFMADD231PS     Z0, Z14, Z7
+	VMOVUPS         640(R11), Z0
+	VMULPS.BCST     20(DI), Z8, Z14
+	VMOVDQU32       193(DI), Z17
+	VPERMPS         Z14, Z17, Z17
+	VFMADD231PS     Z0, Z17, Z4
+	VMULPS.BCST     340(DI), Z8, Z17
+	VMOVDQU32       513(DI), Z18
+	VPERMPS         Z17, Z18, Z18
+	VFMADD231PS     Z0, Z18, Z5
+	VMULPS.BCST     660(DI), Z8, Z18
+	VMOVDQU32       833(DI), Z19
+	VPERMPS         Z18, Z19, Z19
+	VFMADD231PS     Z0, Z19, Z6
+	VMULPS.BCST     980(DI), Z8, Z19
+	VMOVDQU32       1153(DI), Z20
+	VPERMPS         Z19, Z20, Z20
+	VFMADD231PS     Z0, Z20, Z7
+	VMOVUPS         704(R11), Z0
+	VMOVDQU32       257(DI), Z20
+	VPERMPS         Z14, Z20, Z14
+	VFMADD231PS     Z0, Z14, Z4
+	VMOVDQU32       577(DI), Z14
+	VPERMPS         Z17, Z14, Z14
+	VFMADD231PS     Z0, Z14, Z5
+	VMOVDQU32       897(DI), Z14
+	VPERMPS         Z18, Z14, Z14
+	VFMADD231PS     Z0, Z14, Z6
+	VMOVDQU32       1217(DI), Z14
+	VPERMPS         Z19, Z14, Z14
+	VFMADD231PS     Z0, Z14, Z7
+	VMOVUPS         768(R11), Z0
+	VMULPS.BCST     24(DI), Z8, Z14
+	VPSRLD          $0x10, Z9, Z9
+	VPERMPS         Z14, Z9, Z9
+	VFMADD231PS     Z0, Z9, Z4
+	VMULPS.BCST     344(DI), Z8, Z9
+	VPSRLD          $0x10, Z11, Z11
+	VPERMPS         Z9, Z11, Z11
+	VFMADD231PS     Z0, Z11, Z5
+	VMULPS.BCST     664(DI), Z8, Z11
+	VPSRLD          $0x10, Z13, Z13
+	VPERMPS         Z11, Z13, Z13
+	VFMADD231PS     Z0, Z13, Z6
+	VMULPS.BCST     984(DI), Z8, Z13
+	VPSRLD          $0x10, Z15, Z15
+	VPERMPS         Z13, Z15, Z15
+	VFMADD231PS     Z0, Z15, Z7
+	VMOVUPS         832(R11), Z0
+	VPSRLD          $0x10, Z16, Z15
+	VPERMPS         Z14, Z15, Z14
+	VFMADD231PS     Z0, Z14, Z4
+	VPSRLD          $0x10, Z1, Z1
+	VPERMPS         Z9, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z5
+	VPSRLD          $0x10, Z10, Z1
+	VPERMPS         Z11, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z6
+	VPSRLD          $0x10, Z12, Z1
+	VPERMPS         Z13, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z7
+	VMOVUPS         896(R11), Z0
+	VMULPS.BCST     28(DI), Z8, Z1
+	VMOVDQU32       195(DI), Z9
+	VPERMPS         Z1, Z9, Z9
+	VFMADD231PS     Z0, Z9, Z4
+	VMULPS.BCST     348(DI), Z8, Z9
+	VMOVDQU32       515(DI), Z10
+	VPERMPS         Z9, Z10, Z10
+	VFMADD231PS     Z0, Z10, Z5
+	VMULPS.BCST     668(DI), Z8, Z10
+	VMOVDQU32       835(DI), Z11
+	VPERMPS         Z10, Z11, Z11
+	VFMADD231PS     Z0, Z11, Z6
+	VMULPS.BCST     988(DI), Z8, Z11
+	VMOVDQU32       1155(DI), Z12
+	VPERMPS         Z11, Z12, Z12
+	VFMADD231PS     Z0, Z12, Z7
+	VMOVUPS         960(R11), Z0
+	VMOVDQU32       259(DI), Z12
+	VPERMPS         Z1, Z12, Z1
+	VFMADD231PS     Z0, Z1, Z4
+	VMOVDQU32       579(DI), Z1
+	VPERMPS         Z9, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z5
+	VMOVDQU32       899(DI), Z1
+	VPERMPS         Z10, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z6
+	VMOVDQU32       1219(DI), Z1
+	VPERMPS         Z11, Z1, Z1
+	VFMADD231PS     Z0, Z1, Z7
+	ADDQ            $0x00000400, R11
+	DECQ            R12
+	JNZ             block
+	MOVQ            rows+32(FP), R11
+	MOVQ            R10, R12
+	VEXTRACTF32X8   $0x01, Z4, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y4, Z4
+	VADDPD          Z0, Z4, Z4
+	VEXTRACTF64X4   $0x01, Z4, Y0
+	VADDPD          Y0, Y4, Y4
+	VEXTRACTF64X2   $0x01, Z4, X0
+	VADDPD          X0, X4, X4
+	VPERMILPD       $0x01, X4, X0
+	VADDSD          X0, X4, X4
+	VCVTSD2SS       X4, X4, X4
+	VMOVSS          X4, (R12)
+	LEAQ            (R12)(R11*4), R12
+	VEXTRACTF32X8   $0x01, Z5, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y5, Z5
+	VADDPD          Z0, Z5, Z5
+	VEXTRACTF64X4   $0x01, Z5, Y0
+	VADDPD          Y0, Y5, Y5
+	VEXTRACTF64X2   $0x01, Z5, X0
+	VADDPD          X0, X5, X5
+	VPERMILPD       $0x01, X5, X0
+	VADDSD          X0, X5, X5
+	VCVTSD2SS       X5, X5, X5
+	VMOVSS          X5, (R12)
+	LEAQ            (R12)(R11*4), R12
+	VEXTRACTF32X8   $0x01, Z6, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z0, Z6, Z6
+	VEXTRACTF64X4   $0x01, Z6, Y0
+	VADDPD          Y0, Y6, Y6
+	VEXTRACTF64X2   $0x01, Z6, X0
+	VADDPD          X0, X6, X6
+	VPERMILPD       $0x01, X6, X0
+	VADDSD          X0, X6, X6
+	VCVTSD2SS       X6, X6, X6
+	VMOVSS          X6, (R12)
+	LEAQ            (R12)(R11*4), R12
+	VEXTRACTF32X8   $0x01, Z7, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y7, Z7
+	VADDPD          Z0, Z7, Z7
+	VEXTRACTF64X4   $0x01, Z7, Y0
+	VADDPD          Y0, Y7, Y7
+	VEXTRACTF64X2   $0x01, Z7, X0
+	VADDPD          X0, X7, X7
+	VPERMILPD       $0x01, X7, X0
+	VADDSD          X0, X7, X7
+	VCVTSD2SS       X7, X7, X7
+	VMOVSS          X7, (R12)
+	ADDQ            $0x04, R10
+	TESTQ           CX, CX
+	JNZ             row
+	VZEROUPPER
+	RET
+
+constants:
+	VMOVDQU32 blocksAVX512<>+1408(SB), Z2
+	VMOVDQU32 blocksAVX512<>+512(SB), Z3
+	VMOVDQU32 blocksAVX512<>+5504(SB), Z8
+	JMP       begin
+
+// func dotOneMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotOneMXFP4EightAVX512(SB), $768-40
+	MOVQ   w+8(FP), AX
+	MOVQ   cols+24(FP), CX
+	SHRQ   $0x08, CX
+	MOVQ   rows+32(FP), DX
+	IMULQ  DX, CX
+	IMUL3Q $0x00000088, CX, DX
+	LEAQ   63(SP), DX
+	ANDQ   $-64, DX
+	LEAQ   320(DX), BX
+	MOVQ   $0x00000088, SI
+	MOVQ   y+0(FP), DI
+	JMP    constants
+
+begin:
+	MOVQ            $0x4444444444444444, R8
+	KMOVQ           R8, K7
+	MOVQ            $0x00000000000000aa, R8
+	KMOVQ           R8, K6
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
+	PREFETCHT0      2176(AX)
+	MOVBQZX         119(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            102(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            85(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            68(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            51(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            34(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            17(AX), R8
+	SHLQ            $0x08, R8
+	MOVB            (AX), R8
+	MOVQ            R8, (BX)
+	VPMOVZXBD       (BX), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, (BX)
+	VBROADCASTI32X4 1(AX), Z0
+	VINSERTI32X4    $0x01, 18(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 64(BX)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 128(BX)
+	VBROADCASTI32X4 69(AX), Z0
+	VINSERTI32X4    $0x01, 86(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 192(BX)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 256(BX)
+
+row:
+	VPXORD Z4, Z4, Z4
+	MOVQ   x+16(FP), R8
+	MOVQ   cols+24(FP), R9
+	SHRQ   $0x08, R9
+
+block:
+	XCHGQ           DX, BX
+	DECQ            CX
+	CMOVQEQ         CX, SI
+	ADDQ            SI, AX
+	PREFETCHT0      2048(AX)
+	PREFETCHT0      2112(AX)
+	PREFETCHT0      2176(AX)
+	MOVBQZX         119(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            102(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            85(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            68(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            51(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            34(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            17(AX), R10
+	SHLQ            $0x08, R10
+	MOVB            (AX), R10
+	MOVQ            R10, (BX)
+	VPMOVZXBD       (BX), Y0
+	VMOVDQU         blocksAVX512<>+5312(SB), Y1
+	VPSLLVD         Y0, Y1, Y1
+	VPMINUD         blocksAVX512<>+5376(SB), Y1, Y1
+	VPSUBD          blocksAVX512<>+5440(SB), Y0, Y0
+	VPSLLD          $0x17, Y0, Y0
+	VPMAXSD         Y1, Y0, Y0
+	VMOVUPS         Y0, (BX)
+	VBROADCASTI32X4 1(AX), Z0
+	VINSERTI32X4    $0x01, 18(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 35(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 52(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 64(BX)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 128(BX)
+	VBROADCASTI32X4 69(AX), Z0
+	VINSERTI32X4    $0x01, 86(AX), Z0, Z0
+	VINSERTI32X4    $0x02, 103(AX), Z0, Z0
+	VINSERTI32X4    $0x03, 120(AX), Z0, Z0
+	VPERMD          Z0, Z2, Z0
+	VPSHUFB         Z3, Z0, Z0
+	VMOVDQU32       Z0, 192(BX)
+	VPSRLW          $0x04, Z0, Z0
+	VMOVDQU32       Z0, 256(BX)
+	VMULPS.BCST     (DX), Z5, Z0
+	VMOVDQU32       64(DX), Z1
+	VPERMPS         Z0, Z1, Z6
+	VFMADD231PS     (R8), Z6, Z4
+	VMOVDQU32       128(DX), Z6
+	VPERMPS         Z0, Z6, Z0
+	VFMADD231PS     64(R8), Z0, Z4
+	VMULPS.BCST     4(DX), Z5, Z0
+	VMOVDQU32       65(DX), Z7
+	VPERMPS         Z0, Z7, Z7
+	VFMADD231PS     128(R8), Z7, Z4
+	VMOVDQU32       129(DX), Z7
+	VPERMPS         Z0, Z7, Z0
+	VFMADD231PS     192(R8), Z0, Z4
+	VMULPS.BCST     8(DX), Z5, Z0
+	VPSRLD          $0x10, Z1, Z1
+	VPERMPS         Z0, Z1, Z1
+	VFMADD231PS     256(R8), Z1, Z4
+	VPSRLD          $0x10, Z6, Z1
+	VPERMPS         Z0, Z1, Z0
+	VFMADD231PS     320(R8), Z0, Z4
+	VMULPS.BCST     12(DX), Z5, Z0
+	VMOVDQU32       67(DX), Z1
+	VPERMPS         Z0, Z1, Z1
+	VFMADD231PS     384(R8), Z1, Z4
+	VMOVDQU32       131(DX), Z1
+	VPERMPS         Z0, Z1, Z0
+	VFMADD231PS     448(R8), Z0, Z4
+	VMULPS.BCST     16(DX), Z5, Z0
+	VMOVDQU32       192(DX), Z1
+	VPERMPS         Z0, Z1, Z6
+	VFMADD231PS     512(R8), Z6, Z4
+	VMOVDQU32       256(DX), Z6
+	VPERMPS         Z0, Z6, Z0
+	VFMADD231PS     576(R8), Z0, Z4
+	VMULPS.BCST     20(DX), Z5, Z0
+	VMOVDQU32       193(DX), Z7
+	VPERMPS         Z0, Z7, Z7
+	VFMADD231PS     640(R8), Z7, Z4
+	VMOVDQU32       257(DX), Z7
+	VPERMPS         Z0, Z7, Z0
+	VFMADD231PS     704(R8), Z0, Z4
+	VMULPS.BCST     24(DX), Z5, Z0
+	VPSRLD          $0x10, Z1, Z1
+	VPERMPS         Z0, Z1, Z1
+	VFMADD231PS     768(R8), Z1, Z4
+	VPSRLD          $0x10, Z6, Z1
+	VPERMPS         Z0, Z1, Z0
+	VFMADD231PS     832(R8), Z0, Z4
+	VMULPS.BCST     28(DX), Z5, Z0
+	VMOVDQU32       195(DX), Z1
+	VPERMPS         Z0, Z1, Z1
+	VFMADD231PS     896(R8), Z1, Z4
+	VMOVDQU32       259(DX), Z1
+	VPERMPS         Z0, Z1, Z0
+	VFMADD231PS     960(R8), Z0, Z4
+	ADDQ            $0x00000400, R8
+	DECQ            R9
+	JNZ             block
+	MOVQ            rows+32(FP), R8
+	MOVQ            DI, R8
+	VEXTRACTF32X8   $0x01, Z4, Y0
+	VCVTPS2PD       Y0, Z0
+	VCVTPS2PD       Y4, Z4
+	VADDPD          Z0, Z4, Z4
+	VEXTRACTF64X4   $0x01, Z4, Y0
+	VADDPD          Y0, Y4, Y4
+	VEXTRACTF64X2   $0x01, Z4, X0
+	VADDPD          X0, X4, X4
+	VPERMILPD       $0x01, X4, X0
+	VADDSD          X0, X4, X4
+	VCVTSD2SS       X4, X4, X4
+	VMOVSS          X4, (R8)
+	ADDQ            $0x04, DI
+	TESTQ           CX, CX
+	JNZ             row
+	VZEROUPPER
+	RET
+
+constants:
+	VMOVDQU32 blocksAVX512<>+1408(SB), Z2
+	VMOVDQU32 blocksAVX512<>+512(SB), Z3
+	VMOVDQU32 blocksAVX512<>+5504(SB), Z5
+	JMP       begin

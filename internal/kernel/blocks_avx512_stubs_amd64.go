@@ -428,3 +428,13 @@ func dotFourIQ4NLEightAVX512(y *float32, w *byte, x *float32, cols int, rows int
 //
 //go:noescape
 func dotOneIQ4NLEightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourMXFP4EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneMXFP4EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)

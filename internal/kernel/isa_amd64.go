@@ -128,7 +128,7 @@ var avx512 = func() isa {
 		tensor.IQ1_S:   finite(tensor.IQ1_S, format{dotFourIQ1SAVX512, dotOneIQ1SAVX512, widenIQ1SAVX512, nil, 3}, dotOneF32AVX512),
 		tensor.TQ2_0:   {dotFourTQ2AVX512, dotOneTQ2AVX512, widenTQ2AVX512, nil, 3},
 		tensor.TQ1_0:   {dotFourTQ1AVX512, dotOneTQ1AVX512, widenTQ1AVX512, nil, 3},
-		tensor.MXFP4:   {dotFourMXFP4AVX512, dotOneMXFP4AVX512, widenMXFP4AVX512, nil, 3},
+		tensor.MXFP4:   {eights(dotFourMXFP4EightAVX512, dotFourMXFP4AVX512), eights(dotOneMXFP4EightAVX512, dotOneMXFP4AVX512), widenMXFP4AVX512, nil, 3},
 		tensor.NVFP4:   {dotFourNVFP4AVX512, dotOneNVFP4AVX512, widenNVFP4AVX512, nil, 3},
 		tensor.Q2_0:    {dotFourQ20AVX512, dotOneQ20AVX512, widenQ20AVX512, nil, 3},
 		tensor.Q1_0:    {dotFourQ10AVX512, dotOneQ10AVX512, widenQ10AVX512, nil, 3},

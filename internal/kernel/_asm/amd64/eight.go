@@ -8,36 +8,51 @@ import (
 
 // Eight blocks of 32 weights as one of 256, which AVX-512 prepares early, for rows that are a multiple of that long. In scratch
 // are first the scales and then codes, 128 bytes from each four blocks, where nibblesAt finds them.
-var eights = []blockType{q4_0Eight, q4_1Eight, q5_0Eight, q5_1Eight, iq4_nlEight}
+var eights = []blockType{q4_0Eight, q4_1Eight, q5_0Eight, q5_1Eight, iq4_nlEight, mxfp4Eight}
 
 var q4_0Eight = blockType{name: "Q4Eight", elems: 256, bytes: 8 * 18, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.eightHalves(p, 18)
-		return u.eightNibbles(p, linear(-8), fourCodes{block: 18, at: 2, loads: [2]int{2, 8}}, false)
+		return u.eightNibbles(p, linear(-8), fourCodes{block: 18, at: 2, loads: []int{2, 8}}, false)
 	}}
 
 var iq4_nlEight = blockType{name: "IQ4NLEight", elems: 256, bytes: 8 * 18, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.eightHalves(p, 18)
-		return u.eightNibbles(p, iq4Levels, fourCodes{block: 18, at: 2, loads: [2]int{2, 8}}, false)
+		return u.eightNibbles(p, iq4Levels, fourCodes{block: 18, at: 2, loads: []int{2, 8}}, false)
 	}}
 
 var q4_1Eight = blockType{name: "Q41Eight", elems: 256, bytes: 8 * 20, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.eightHalfPairs(p, 20)
-		return u.eightNibbles(p, linear(0), fourCodes{block: 20, at: 4, loads: [2]int{0, 16}}, true)
+		return u.eightNibbles(p, linear(0), fourCodes{block: 20, at: 4, loads: []int{0, 16}}, true)
 	}}
 
 var q5_0Eight = blockType{name: "Q50Eight", elems: 256, bytes: 8 * 22, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.eightHalves(p, 22)
-		return u.eightFiveBits(p, -16, fourCodes{block: 22, at: 6, loads: [2]int{2, 24}}, false)
+		return u.eightFiveBits(p, -16, fourCodes{block: 22, at: 6, loads: []int{2, 24}}, false)
 	}}
 
 var q5_1Eight = blockType{name: "Q51Eight", elems: 256, bytes: 8 * 24, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		u.eightHalfPairs(p, 24)
-		return u.eightFiveBits(p, 0, fourCodes{block: 24, at: 8, loads: [2]int{8, 32}}, true)
+		return u.eightFiveBits(p, 0, fourCodes{block: 24, at: 8, loads: []int{8, 32}}, true)
+	}}
+
+var mxfp4Eight = blockType{name: "MXFP4Eight", elems: 256, bytes: 8 * 17, early: 64 + 256,
+	prepare: func(u *unpacker, p Register, _ int) weights {
+		all, e := GP64(), YMM()
+		MOVBQZX(Mem{Base: p, Disp: 7 * 17}, all)
+		for i := 6; i >= 0; i-- {
+			SHLQ(U8(8), all)
+			MOVB(Mem{Base: p, Disp: i * 17}, all.As8())
+		}
+		MOVQ(all, u.scratch)
+		VPMOVZXBD(u.scratch, e)
+		u.powersMXFP4(e)
+		VMOVUPS(e, u.scratch)
+		return u.eightNibbles(p, e2m1Levels, fourCodes{block: 17, at: 1}, false)
 	}}
 
 // eightNibbles writes codes of four bits to scratch and returns the weights.
@@ -106,15 +121,23 @@ func (u *unpacker) mixBits(p Register, four, half int, c fourCodes) Register {
 }
 
 // fourCodes are where the 16 bytes of codes are in four blocks: at their offset at. Two loads of 64 bytes, from offsets of four
-// blocks, have each of them where words of 32 bits begin.
+// blocks, have each of them where words of 32 bits begin, if there are such.
 type fourCodes struct {
 	block, at int
-	loads     [2]int
+	loads     []int
 }
 
 // mixFour does what mix does to the codes of four blocks, the first or the second four from p on.
 func (u *unpacker) mixFour(p Register, four int, c fourCodes) VecVirtual {
 	v, blocks := ZMM(), Mem{Base: p, Disp: four * 4 * c.block}
+	if c.loads == nil {
+		VBROADCASTI32X4(blocks.Offset(c.at), v)
+		for b := 1; b < 4; b++ {
+			VINSERTI32X4(U8(b), blocks.Offset(b*c.block+c.at), v, v)
+		}
+		u.mix(v, v)
+		return v
+	}
 	words := u.lanes(func(i int) uint32 {
 		for load, first := range c.loads {
 			if from := i%4*c.block + c.at - first; from >= 0 && from%4 == 0 && from+16 <= 64 {

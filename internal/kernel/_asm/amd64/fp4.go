@@ -17,17 +17,25 @@ var mxfp4 = blockType{name: "MXFP4", elems: 32, bytes: 17, group: groupOf32, scr
 		for i := range blocks {
 			VPINSRB(U8(4*i), Mem{Base: p, Disp: 17 * i}, e, e)
 		}
-		// The bits are e-1 where the exponent is; for e of 0 and 1, which make that too small, they are subnormal: 1<<(21+e).
-		subnormal := XMM()
-		VMOVDQU(u.word(1<<21), subnormal)
-		VPSLLVD(e, subnormal, subnormal)
-		VPMINUD(u.word(1<<22), subnormal, subnormal)
-		VPSUBD(u.word(1), e, e)
-		VPSLLD(U8(23), e, e)
-		VPMAXSD(subnormal, e, e)
+		u.powersMXFP4(e)
 		VMOVDQU(e, u.scratch)
 		return u.halfByHalf(p, 17, 1, e2m1Levels, 4, false)
 	}}
+
+// powersMXFP4 sets words to the float32 that exponents stand for. The bits are e-1 where the exponent is; for e of 0 and 1, which make
+// that too small, they are subnormal: 1<<(21+e).
+func (u *unpacker) powersMXFP4(e VecVirtual) {
+	subnormal := VecVirtual(XMM())
+	if e.Size() == 32 {
+		subnormal = YMM()
+	}
+	VMOVDQU(u.word(1<<21), subnormal)
+	VPSLLVD(e, subnormal, subnormal)
+	VPMINUD(u.word(1<<22), subnormal, subnormal)
+	VPSUBD(u.word(1), e, e)
+	VPSLLD(U8(23), e, e)
+	VPMAXSD(subnormal, e, e)
+}
 
 // A block of NVFP4 has four scales in E4M3 and 8 bytes of codes for each.
 var nvfp4 = blockType{name: "NVFP4", elems: 64, bytes: 36, group: 1, scratch: 64, abreast: 4,
