@@ -24,7 +24,7 @@ var iq4_nlEight = blockType{name: "IQ4NLEight", elems: 256, bytes: 8 * 18, early
 
 var q4_1Eight = blockType{name: "Q41Eight", elems: 256, bytes: 8 * 20, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
-		u.eightHalfPairs(p, 20)
+		u.eightHalfPairs(p, 20, 80)
 		return u.eightNibbles(p, linear(0), fourCodes{block: 20, at: 4, loads: []int{0, 16}}, true)
 	}}
 
@@ -36,7 +36,7 @@ var q5_0Eight = blockType{name: "Q50Eight", elems: 256, bytes: 8 * 22, early: 64
 
 var q5_1Eight = blockType{name: "Q51Eight", elems: 256, bytes: 8 * 24, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {
-		u.eightHalfPairs(p, 24)
+		u.eightHalfPairs(p, 24, 72, 128)
 		return u.eightFiveBits(p, 0, fourCodes{block: 24, at: 8, loads: []int{8, 32}}, true)
 	}}
 
@@ -178,17 +178,26 @@ func (u *unpacker) fourHalves(all GPVirtual, at int) {
 	VMOVUPS(v, u.scratch.Offset(at))
 }
 
-// eightHalfPairs is eightHalves for two float16 each, of which the second is a minimum to be added.
-func (u *unpacker) eightHalfPairs(p Register, block int) {
+// eightHalfPairs is eightHalves for two float16 each, of which the second is a minimum to be added. Each pair is in one of some loads of
+// 64 bytes, of which the offsets after the first, 0, are given.
+func (u *unpacker) eightHalfPairs(p Register, block int, loads ...int) {
 	u.added = true
-	for pair := range 4 {
-		first, second := GP64(), GP64()
-		MOVL(Mem{Base: p, Disp: 2 * pair * block}, first.As32())
-		MOVL(Mem{Base: p, Disp: (2*pair + 1) * block}, second.As32())
-		SHLQ(U8(32), second)
-		ORQ(second, first)
-		u.fourHalves(first, 16*pair)
+	pairs, v := YMM(), ZMM()
+	VMOVDQU32(Mem{Base: p}, pairs.AsZ())
+	for k, load := range loads {
+		words := u.lanes(func(i int) uint32 {
+			switch at := i % 8 * block; {
+			case at >= load && at < load+64:
+				return uint32(16 + (at-load)/4)
+			case k == 0:
+				return uint32(at / 4)
+			}
+			return uint32(i) // is in its place
+		})
+		VPERMT2D(Mem{Base: p, Disp: load}, u.constant(words, v), pairs.AsZ())
 	}
+	VCVTPH2PS(pairs, v)
+	VMOVUPS(v, u.scratch)
 }
 
 // sixteenths returns nibblesAt for all sixteenths, in ascending order, which shifts the third from the first: ports for loads are as
