@@ -438,3 +438,13 @@ func dotFourMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int
 //
 //go:noescape
 func dotOneMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourNVFP4FourAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourNVFP4FourAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneNVFP4FourAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneNVFP4FourAVX512(y *float32, w *byte, x *float32, cols int, rows int)

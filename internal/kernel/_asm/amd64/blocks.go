@@ -60,7 +60,7 @@ func blocks(isa string, wide bool) {
 		widenBlocks(&b, k, wide)
 	}
 	if wide {
-		for _, b := range eights {
+		for _, b := range by256 {
 			dotBlocks(&b, 4, k, wide)
 			dotBlocks(&b, 1, k, wide)
 		}

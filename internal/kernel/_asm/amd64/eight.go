@@ -6,9 +6,9 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Eight blocks of 32 weights as one of 256, which AVX-512 prepares early, for rows that are a multiple of that long. In scratch
-// are first the scales and then codes, 128 bytes from each four blocks, where nibblesAt finds them.
-var eights = []blockType{q4_0Eight, q4_1Eight, q5_0Eight, q5_1Eight, iq4_nlEight, mxfp4Eight}
+// Eight blocks of 32 weights, or four of 64, as one of 256, which AVX-512 prepares early, for rows that are a multiple of that long.
+// In scratch are first the scales and then codes, 128 bytes from each four blocks of 32, where nibblesAt finds them.
+var by256 = []blockType{q4_0Eight, q4_1Eight, q5_0Eight, q5_1Eight, iq4_nlEight, mxfp4Eight, nvfp4Four}
 
 var q4_0Eight = blockType{name: "Q4Eight", elems: 256, bytes: 8 * 18, early: 64 + 256,
 	prepare: func(u *unpacker, p Register, _ int) weights {

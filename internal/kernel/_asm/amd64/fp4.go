@@ -67,3 +67,37 @@ var nvfp4 = blockType{name: "NVFP4", elems: 64, bytes: 36, group: 1, scratch: 64
 			return u.table(e2m1Levels, scale, nil)(nibbles{low})
 		}
 	}}
+
+// nvfp4Four is four blocks as one, which AVX-512 prepares early.
+var nvfp4Four = blockType{name: "NVFP4Four", elems: 256, bytes: 4 * 36, early: 64 + 256,
+	prepare: func(u *unpacker, p Register, _ int) weights {
+		u.scalesNVFP4Four(p)
+		for block := range 4 {
+			v := ZMM()
+			VBROADCASTI64X4(Mem{Base: p, Disp: 36*block + 4}, v)
+			VPERMD(v, u.constant(u.lanes(func(i int) uint32 { return uint32(i%4*2 + i/4%2) }), v), v)
+			u.mixWords(v)
+			VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(i / 8 * 4) }), v), v, v)
+			u.move(v, u.scratch.Offset(64+64*block))
+		}
+		codes := u.sixteenths()
+		return func(part int) []VecVirtual {
+			return u.table(e2m1Levels, u.scratch.Offset(4*part), nil)(codes(64+part/4*64, part%4, 0))
+		}
+	}}
+
+// scalesNVFP4Four writes 16 scales to the beginning of scratch. See nvfp4.
+func (u *unpacker) scalesNVFP4Four(p Register) {
+	bytes, halves, v, finite := XMM(), YMM(), ZMM(), K()
+	words := u.lanes(func(i int) uint32 { return uint32(i%4/2*16 + i%2*9) })
+	VMOVDQU32(Mem{Base: p}, bytes.AsZ())
+	VPERMT2D(Mem{Base: p, Disp: 72}, u.constant(words, v), bytes.AsZ())
+	VPCMPUB(U8(4), u.constant(u.word(0x7f7f7f7f), bytes), bytes, finite)
+	VMOVDQU8_Z(bytes, finite, bytes)
+	u.and(0x7f7f7f7f, bytes, bytes)
+	VPMOVZXBW(bytes, halves)
+	VPSLLW(U8(7), halves, halves)
+	VCVTPH2PS(halves, v)
+	VMULPS(u.constant(u.single(1<<7), v), v, v)
+	VMOVUPS(v, u.scratch)
+}
