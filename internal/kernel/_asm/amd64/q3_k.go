@@ -66,7 +66,8 @@ func (u *unpacker) scalesQ3K(p Register) {
 // weightsQ3K makes nibbles of codes: two bits, the highest one, and one that says which of two scales there is, that of an even row
 // of 32 weights or of the odd one behind it. So a table of 16 float32 is enough for two parts.
 func (u *unpacker) weightsQ3K(p Register) weights {
-	rows := func(first int) Op { // the upper two bits are elsewhere: bits first and first+2 of four are to be 1 and 5
+	// rows looks four bits up: of rows first and first+2, it gives the lower two bits of nibbles.
+	rows := func(first int) Op {
 		return u.constant(u.lanes(func(i int) (four uint32) {
 			for b := range 4 {
 				n := 4*(i%4) + b
