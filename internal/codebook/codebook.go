@@ -35,6 +35,15 @@ var Tables struct {
 	Above  [2 * 2048][8]uint8
 }
 
+// Planes are tables in which 64 rows can be found at a time, byte r of a plane being a part of row r: elements 2i and 2i+1 of IQ3 in
+// plane i, four bits each, and elements 4i to 4i+3 of IQ2, two bits each, the first lowest. For an element stands how many of the
+// values of its table are less. Memory of this size begins with a line of the cache.
+var Planes = new(struct {
+	IQ3XXS [2][256]uint8
+	IQ3S   [2][512]uint8
+	IQ2XXS [2][256]uint8
+})
+
 // The same by their own names.
 var (
 	IQ2XXS, IQ2XS, IQ2S = &Tables.IQ2XXS, &Tables.IQ2XS, &Tables.IQ2S
@@ -52,8 +61,10 @@ func init() {
 			}
 		}
 	}
-	fours := func(rows [][4]float32, values [8]float32) {
+	fours := func(rows [][4]float32, first, second []uint8, values [8]float32) {
 		for row, vector := range next(&left, 8*8*8*8) {
+			first[row] = uint8(vector%8 | vector/8%8<<4)
+			second[row] = uint8(vector/64%8 | vector/512<<4)
 			for i := range rows[row] {
 				rows[row][i] = values[vector%8]
 				vector /= 8
@@ -61,6 +72,11 @@ func init() {
 		}
 	}
 	eights(t.IQ2XXS[:])
+	for row, vector := range t.IQ2XXS {
+		for i, v := range vector {
+			Planes.IQ2XXS[i/4][row] |= uint8(v/17) << (2 * (i % 4)) // 8, 25 and 43
+		}
+	}
 	eights(t.IQ2XS[:])
 	eights(t.IQ2S[:])
 	first, second := t.IQ1[:len(t.IQ1)/2], t.IQ1[len(t.IQ1)/2:]
@@ -72,8 +88,8 @@ func init() {
 			vector /= 3
 		}
 	}
-	fours(t.IQ3XXS[:], [...]float32{4, 12, 20, 28, 36, 44, 52, 62})
-	fours(t.IQ3S[:], [...]float32{1, 3, 5, 7, 9, 11, 13, 15})
+	fours(t.IQ3XXS[:], Planes.IQ3XXS[0][:], Planes.IQ3XXS[1][:], [...]float32{4, 12, 20, 28, 36, 44, 52, 62})
+	fours(t.IQ3S[:], Planes.IQ3S[0][:], Planes.IQ3S[1][:], [...]float32{1, 3, 5, 7, 9, 11, 13, 15})
 	for signs := range t.Signs {
 		for i := range t.Signs[signs] {
 			t.Signs[signs][i] = uint32(signs) >> i << 31

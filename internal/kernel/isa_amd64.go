@@ -3,13 +3,15 @@
 package kernel
 
 import (
+	"slices"
+
 	x86 "golang.org/x/sys/cpu"
 
 	"github.com/gomamba/gomamba/tensor"
 )
 
 // available returns the instruction sets that this CPU has beside plain Go, the best first.
-// GODEBUG=cpu.avx512f=off or cpu.avx2=off in the environment takes one away.
+// GODEBUG=cpu.avx512vbmi=off, cpu.avx512f=off or cpu.avx2=off in the environment takes one away.
 func available() []*isa {
 	has := &x86.X86
 	if !has.HasAVX2 || !has.HasFMA || !has.HasF16C {
@@ -18,7 +20,10 @@ func available() []*isa {
 	if !has.HasBMI2 || !has.HasAVX512F || !has.HasAVX512DQ || !has.HasAVX512VL || !has.HasAVX512BW {
 		return []*isa{&avx2}
 	}
-	return []*isa{&avx512, &avx2}
+	if !has.HasAVX512VBMI || !has.HasAVX512GFNI {
+		return []*isa{&avx512, &avx2}
+	}
+	return []*isa{&vbmi, &avx512, &avx2}
 }
 
 var avx2 = isa{
@@ -168,6 +173,21 @@ var avx512 = func() isa {
 	s.times = timesAVX512
 	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
+	return s
+}()
+
+// vbmi is avx512 with operations that move bytes and bits anywhere in a register, VBMI and GFNI: Ice Lake and Zen 4 were the first.
+var vbmi = func() isa {
+	s := avx512
+	s.name = "avx512+vbmi"
+	s.formats = slices.Clone(s.formats)
+	for d, f := range map[tensor.DType]format{
+		tensor.IQ3_S:   {dotFourIQ3SVBMI, dotOneIQ3SVBMI, widenIQ3SVBMI, nil, 3},
+		tensor.IQ3_XXS: {dotFourIQ3XXSVBMI, dotOneIQ3XXSVBMI, widenIQ3XXSVBMI, nil, 3},
+		tensor.IQ2_XXS: {dotFourIQ2XXSVBMI, dotOneIQ2XXSVBMI, widenIQ2XXSVBMI, nil, 3},
+	} {
+		s.formats[d] = f
+	}
 	return s
 }()
 

@@ -35,6 +35,7 @@ type blockType struct {
 	abreast      int    // of four streams, how many alternate for each 16 weights, as far as registers allow
 	inScratch    bool   // prepare leaves nothing in vector registers, so that AVX2 can have streams abreast too
 	prepare      func(u *unpacker, p Register, blocks int) weights
+	planes       func(u *unpacker, p Register) weights // if not nil, prepare of processors that planes.go is for
 }
 
 // weights emits weights 16·part to 16·part+15 of the blocks that were prepared: one register with AVX-512, two with AVX2.
@@ -55,11 +56,17 @@ func blocks(isa string, wide bool) {
 	elems := map[bool]int{false: 4, true: 8}[wide]
 	k := namedConstants("blocks"+isa, isa, elems)
 	for _, b := range blockTypes {
+		if isa == "VBMI" { // the others are those of AVX-512
+			if b.planes == nil {
+				continue
+			}
+			b.early, b.prepare = planeScratch, func(u *unpacker, p Register, _ int) weights { return b.planes(u, p) }
+		}
 		dotBlocks(&b, 4, k, wide)
 		dotBlocks(&b, 1, k, wide)
 		widenBlocks(&b, k, wide)
 	}
-	if wide {
+	if isa == "AVX512" {
 		for _, b := range by256 {
 			dotBlocks(&b, 4, k, wide)
 			dotBlocks(&b, 1, k, wide)

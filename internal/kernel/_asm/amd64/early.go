@@ -37,14 +37,28 @@ func newEarly(b *blockType, k *constants, ptr []Register, left Register) *early 
 	return e
 }
 
-// prepare emits the preparation of a stream's block.
+// prepare emits the preparation of a stream's block, but for what it leaves for later.
 func (e *early) prepare(stream int) {
-	u := e.u[stream]
-	u.scratch = Mem{Base: e.next, Disp: stream * e.b.early}
+	u := e.preparing(stream)
 	for line := 0; e.fetch && line < e.b.bytes; line += 64 {
 		PREFETCHT0(Mem{Base: e.ptr[stream], Disp: ahead + line})
 	}
 	e.weight[stream] = e.b.prepare(u, e.ptr[stream], 1)
+}
+
+// preparing returns a stream's unpacker, whose scratch becomes that of the block behind the one that is multiplied.
+func (e *early) preparing(stream int) *unpacker {
+	u := e.u[stream]
+	u.scratch = Mem{Base: e.next, Disp: stream * e.b.early}
+	return u
+}
+
+// proceed emits one more of what a stream's preparation has left for later, if there is any.
+func (e *early) proceed(stream int) {
+	if u := e.preparing(stream); len(u.later) > 0 {
+		u.later[0]()
+		u.later = u.later[1:]
+	}
 }
 
 // blocks emits what goes through the next block of each stream: use sees the weights of part after part. The block behind the last
@@ -59,8 +73,10 @@ func (e *early) blocks(use func(part int, of func(stream int) VecVirtual)) {
 	current := append([]weights(nil), e.weight...)
 	parts := e.b.elems / 16
 	for part := range parts {
-		if each := parts / 2 / len(e.ptr); part%each == 0 && part/each < len(e.ptr) { // not all at once, and not just before they are needed
+		if each := parts / len(e.ptr); part%each == 0 { // evenly, so that the operations of a preparation fit between those of parts
 			e.prepare(part / each)
+		} else {
+			e.proceed(part / each)
 		}
 		use(part, func(stream int) VecVirtual {
 			u := e.u[stream]
@@ -76,13 +92,16 @@ func (e *early) begin() {
 	for _, mask := range []struct {
 		of   Register
 		bits uint64
-	}{{third, 0x4444444444444444}, {odd, 0xaa}} {
+	}{{third, 0x4444444444444444}, {odd, 0xaa}, {eights, 0xff00ff00ff00ff00}} {
 		bits := GP64()
 		MOVQ(U64(mask.bits), bits)
 		KMOVQ(bits, mask.of)
 	}
 	for i := range e.ptr {
 		e.prepare(i)
+		for range e.u[i].later {
+			e.proceed(i)
+		}
 	}
 }
 
@@ -229,8 +248,8 @@ func (u *unpacker) units(sixteen func(part int, v VecVirtual), perScale, zero in
 	}
 }
 
-// What begin sets: masks of the third byte of each word, and of every other word of 64 bits.
-var third, odd = K7, K6
+// What begin sets: masks of the third byte of each word, of every other word of 64 bits, and of every other eight bytes.
+var third, odd, eights = K7, K6, K5
 
 // blank returns a register of zeros, of which a part is to be set or kept.
 func (u *unpacker) blank() VecVirtual {

@@ -8,6 +8,19 @@ import (
 
 // A block of IQ2_XXS has d and eight times four bytes of row numbers and 32 bits of signs and scale.
 var iq2_xxs = blockType{name: "IQ2XXS", elems: 256, bytes: 66, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
+	planes: func(u *unpacker, p Register) weights {
+		everyOther := func(first uint32) VecVirtual { // of 16 words, twice
+			v := ZMM()
+			VPERMD(Mem{Base: p, Disp: 2}, u.constant(u.lanes(func(i int) uint32 { return uint32(i%8*2) + first }), v).(VecVirtual), v)
+			return v
+		}
+		words, codes := everyOther(1).AsY(), u.blank()
+		VPSRLD(U8(28), words, codes.AsY())
+		u.move(u.halfUp(codes, u.one(Mem{Base: p}), 4, 0.25), u.scratch.Offset(planeScales))
+		signs := u.scratch.Offset(planeSigns)
+		u.move(u.evenSigns(words), signs)
+		return u.magnitudes2(u.findRows(planes2XXS, everyOther(0), nil), signs, func(i int) float32 { return []float32{8, 25, 43, 0}[i&3] })
+	},
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		if u.wide {
 			rows, words, codes := u.load(Mem{Base: p, Disp: 2}), YMM(), u.blank()

@@ -8,6 +8,13 @@ import (
 
 // A block of IQ3_XXS has d, 64 bytes of row numbers, and eight times 32 bits of signs and scale.
 var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
+	planes: func(u *unpacker, p Register) weights {
+		codes := u.blank()
+		VPSRLD(U8(28), Mem{Base: p, Disp: 66}, codes.AsY())
+		u.move(u.halfUp(codes, u.one(Mem{Base: p}), 4, 0.5), u.scratch.Offset(planeScales))
+		plane := u.findRows(planes3XXS, u.load(Mem{Base: p, Disp: 2}), nil)
+		return u.magnitudes3(plane, u.evenSigns(Mem{Base: p, Disp: 66}), func(i int) float32 { return []float32{4, 12, 20, 28, 36, 44, 52, 62}[i] })
+	},
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		if u.wide {
 			words, codes := YMM(), u.blank()
@@ -37,9 +44,16 @@ var iq3_xxs = blockType{name: "IQ3XXS", elems: 256, bytes: 98, group: 1, scratch
 
 // A block of IQ3_S has d, 64 bytes of row numbers, 8 with their highest bits, 32 of signs, and 4 of scales.
 var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: gridScratch, early: gridScratch, abreast: 4, inScratch: true,
+	planes: func(u *unpacker, p Register) weights {
+		u.move(u.scalesIQ3S(p), u.scratch.Offset(planeScales))
+		ninth := K3
+		KMOVQ(Mem{Base: p, Disp: 66}, ninth)
+		plane := u.findRows(planes3S, u.load(Mem{Base: p, Disp: 2}), ninth)
+		return u.magnitudes3(plane, Mem{Base: p, Disp: 74}, func(i int) float32 { return float32(2*i + 1) })
+	},
 	prepare: func(u *unpacker, p Register, _ int) weights {
 		if u.wide {
-			codes, signs := ZMM(), YMM()
+			signs := YMM()
 			for i := 0; i < 64; i += 32 {
 				rows := ZMM()
 				VPMOVZXBW(Mem{Base: p, Disp: 2 + i}, rows)
@@ -49,9 +63,7 @@ var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: g
 			}
 			VMOVDQU32(Mem{Base: p, Disp: 74}, signs)
 			VMOVDQU32(signs, u.scratch.Offset(gridSigns))
-			VPBROADCASTD(Mem{Base: p, Disp: 106}, codes)
-			VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*i) & 31 }), codes), codes, codes)
-			u.move(u.halfUp(codes, u.one(Mem{Base: p}), 4, 2), u.scratch.Offset(gridScales))
+			u.move(u.scalesIQ3S(p), u.scratch.Offset(gridScales))
 			return u.magnitudesWide(iq3s, 2)
 		}
 		for i := 0; i < 64; i += 16 {
@@ -70,3 +82,11 @@ var iq3_s = blockType{name: "IQ3S", elems: 256, bytes: 110, group: 1, scratch: g
 		u.storeScales(0, scales, u.half8(Mem{Base: p}), 2)
 		return u.magnitudes(iq3s, 2, u.storeSigns(signs))
 	}}
+
+// scalesIQ3S returns all scales. AVX-512.
+func (u *unpacker) scalesIQ3S(p Register) VecVirtual {
+	codes := ZMM()
+	VPBROADCASTD(Mem{Base: p, Disp: 106}, codes)
+	VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*i) & 31 }), codes), codes, codes)
+	return u.halfUp(codes, u.one(Mem{Base: p}), 4, 2)
+}

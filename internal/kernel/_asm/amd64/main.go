@@ -5,6 +5,7 @@ package main
 //go:generate go run . -isa avx512 -out ../../kernel_avx512_amd64.s -stubs ../../kernel_avx512_stubs_amd64.go -pkg kernel
 //go:generate go run . -blocks -out ../../blocks_amd64.s -stubs ../../blocks_stubs_amd64.go -pkg kernel
 //go:generate go run . -isa avx512 -blocks -out ../../blocks_avx512_amd64.s -stubs ../../blocks_avx512_stubs_amd64.go -pkg kernel
+//go:generate go run . -isa vbmi -blocks -out ../../blocks_vbmi_amd64.s -stubs ../../blocks_vbmi_stubs_amd64.go -pkg kernel
 //go:generate go run . -codes -out ../../codes_amd64.s -stubs ../../codes_stubs_amd64.go -pkg kernel
 //go:generate go run . -isa avx512 -codes -out ../../codes_avx512_amd64.s -stubs ../../codes_avx512_stubs_amd64.go -pkg kernel
 
@@ -36,7 +37,7 @@ var storedTypes = []stored{
 
 // Flags choose what is generated: the variants of one instruction set go into files of their own.
 var (
-	isa      = flag.String("isa", "avx2", "avx2 or avx512")
+	isa      = flag.String("isa", "avx2", "avx2, avx512 or, for some blocks, vbmi")
 	ofBlocks = flag.Bool("blocks", false, "the dtypes of blocks alone, which are left out otherwise")
 	ofCodes  = flag.Bool("codes", false, "codes whose scales lie apart alone, which are left out otherwise")
 )
@@ -46,7 +47,7 @@ func main() {
 	ConstraintExpr("!purego")
 	switch {
 	case *ofBlocks:
-		blocks(strings.ToUpper(*isa), *isa == "avx512")
+		blocks(strings.ToUpper(*isa), *isa != "avx2")
 		Generate()
 		return
 	case *ofCodes:

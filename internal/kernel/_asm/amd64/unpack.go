@@ -14,6 +14,7 @@ type unpacker struct {
 	added   bool // minima are added, not subtracted
 	scratch Mem  // of the block type's size, aligned to 64 bytes
 	held    *held
+	later   []func() // with early, what prepare leaves for the parts that follow, up to three, one each
 }
 
 // held are constants that stay in registers throughout a function, of which AVX-512 has enough. They are loaded at its end,
@@ -22,6 +23,8 @@ type held struct {
 	order []Mem
 	regs  map[Mem]VecVirtual
 	codes Register // where the tables of package codebook begin, if they are needed
+
+	planes Register // where its planes begin, if they are needed
 }
 
 func (h *held) begin() {
@@ -36,6 +39,9 @@ func (h *held) end() {
 	}
 	if h.codes != nil {
 		MOVQ(NewDataAddr(Symbol{Name: "·tables"}, 0), h.codes)
+	}
+	if h.planes != nil {
+		MOVQ(NewDataAddr(Symbol{Name: "·planes"}, 0), h.planes)
 	}
 	JMP(LabelRef("begin"))
 }
