@@ -174,13 +174,23 @@ func widenBlocksEarly(b *blockType, k *constants) {
 // memory, are words that begin with the bytes from 16j on.
 func (u *unpacker) mix(src Op, dst VecVirtual) {
 	VPERMD(src, u.constant(u.lanes(func(i int) uint32 { return uint32(i%4*4 + i/4) }), dst), dst)
-	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 0x0c080400 }), dst), dst, dst)
+	u.mixWords(dst)
+}
+
+// mixWords is mix of bytes whose words have been put in order already: word i is to get the bytes at i%4 of four words.
+func (u *unpacker) mixWords(v VecVirtual) {
+	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 0x0c080400 }), v), v, v)
 }
 
 // storeNibbles writes the halves of 64 bytes to scratch, 128 bytes from at on, where nibblesAt finds them.
 func (u *unpacker) storeNibbles(src Op, at int) {
 	v := ZMM()
 	u.mix(src, v)
+	u.storeMixedNibbles(v, at)
+}
+
+// storeMixedNibbles is storeNibbles of bytes that are mixed. v is lost.
+func (u *unpacker) storeMixedNibbles(v VecVirtual, at int) {
 	u.move(v, u.scratch.Offset(at))
 	VPSRLW(U8(4), v, v)
 	u.move(v, u.scratch.Offset(at+64))
