@@ -378,3 +378,73 @@ func dotOneQ10AVX512(y *float32, w *byte, x *float32, cols int, rows int)
 //
 //go:noescape
 func widenQ10AVX512(dst *float32, src *byte, n int)
+
+// dotFourQ4EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourQ4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ4EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneQ4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourQ41EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourQ41EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ41EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneQ41EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourQ50EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourQ50EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ50EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneQ50EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourQ51EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourQ51EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneQ51EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneQ51EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourIQ4NLEightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourIQ4NLEightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneIQ4NLEightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneIQ4NLEightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourMXFP4EightAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneMXFP4EightAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneMXFP4EightAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotFourNVFP4FourAVX512 is dotGeneric of each row of w [4·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotFourNVFP4FourAVX512(y *float32, w *byte, x *float32, cols int, rows int)
+
+// dotOneNVFP4FourAVX512 is dotGeneric of each row of w [1·rows, cols]; cols is a multiple of 256.
+//
+//go:noescape
+func dotOneNVFP4FourAVX512(y *float32, w *byte, x *float32, cols int, rows int)

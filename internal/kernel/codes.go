@@ -23,6 +23,7 @@ const (
 	affineLevelCodes                 // the same with zeros and biases, for leaves
 	integerCodes                     // unsigned integers
 	int8Codes                        // signed bytes
+	affineInt8Codes                  // the same with zeros and biases, for leaves
 	e4m3Codes                        // 8-bit floats
 	codeKinds
 )
@@ -85,7 +86,7 @@ func byteCodes(kind codeKind, value func(b byte) float32) *Codes {
 }
 
 // Int8 are signed bytes. E4M3 are floats with 4 bits of exponent and 3 of fraction that have no infinity: 0x7f and 0xff are NaN.
-// Neither has zeros or biases.
+// Those of E4M3 do not have zeros or biases.
 var (
 	Int8 = byteCodes(int8Codes, func(b byte) float32 { return float32(int8(b)) })
 	E4M3 = byteCodes(e4m3Codes, e4m3)
@@ -198,6 +199,8 @@ func (c *Codes) leaf(scales []float32, affine bool) codeLeaf {
 	switch {
 	case c.kind == levelCodes && affine:
 		return cpu.codes[affineLevelCodes]
+	case c.kind == int8Codes && affine:
+		return cpu.codes[affineInt8Codes]
 	case c.kind == e4m3Codes && !(MaxAbs(scales) < 0x1p119):
 		return codeLeaf{}
 	}
@@ -216,7 +219,11 @@ func (c *Codes) plain(dst []float32, src []byte, first int, g Groups) {
 // plainGroup is Widen of elements that lie in one group.
 func (c *Codes) plainGroup(dst []float32, src []byte, first int, scale, zero, bias float32) {
 	switch c.kind {
-	case int8Codes, e4m3Codes:
+	case int8Codes:
+		for i, q := range src[first:][:len(dst)] {
+			dst[i] = float32((c.table[q]-zero)*scale) + bias
+		}
+	case e4m3Codes:
 		for i, q := range src[first:][:len(dst)] {
 			dst[i] = c.table[q] * scale
 		}

@@ -20,7 +20,27 @@ DATA codesAVX2<>+96(SB)/8, $0x7e007e007e007e00
 DATA codesAVX2<>+104(SB)/8, $0x7e007e007e007e00
 DATA codesAVX2<>+112(SB)/8, $0x7e007e007e007e00
 DATA codesAVX2<>+120(SB)/8, $0x7e007e007e007e00
-GLOBL codesAVX2<>(SB), RODATA|NOPTR, $128
+DATA codesAVX2<>+128(SB)/8, $0x0000000300000003
+DATA codesAVX2<>+136(SB)/8, $0x0000000300000003
+DATA codesAVX2<>+144(SB)/8, $0x0000000300000003
+DATA codesAVX2<>+152(SB)/8, $0x0000000300000003
+DATA codesAVX2<>+160(SB)/8, $0x4b0000004b000000
+DATA codesAVX2<>+168(SB)/8, $0x4b0000004b000000
+DATA codesAVX2<>+176(SB)/8, $0x4b0000004b000000
+DATA codesAVX2<>+184(SB)/8, $0x4b0000004b000000
+DATA codesAVX2<>+192(SB)/8, $0x0000000700000007
+DATA codesAVX2<>+200(SB)/8, $0x0000000700000007
+DATA codesAVX2<>+208(SB)/8, $0x0000000700000007
+DATA codesAVX2<>+216(SB)/8, $0x0000000700000007
+DATA codesAVX2<>+224(SB)/8, $0x0000000f0000000f
+DATA codesAVX2<>+232(SB)/8, $0x0000000f0000000f
+DATA codesAVX2<>+240(SB)/8, $0x0000000f0000000f
+DATA codesAVX2<>+248(SB)/8, $0x0000000f0000000f
+DATA codesAVX2<>+256(SB)/8, $0x000000ff000000ff
+DATA codesAVX2<>+264(SB)/8, $0x000000ff000000ff
+DATA codesAVX2<>+272(SB)/8, $0x000000ff000000ff
+DATA codesAVX2<>+280(SB)/8, $0x000000ff000000ff
+GLOBL codesAVX2<>(SB), RODATA|NOPTR, $288
 
 // func widenLevelsAVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -542,6 +562,119 @@ codes:
 	VZEROUPPER
 	RET
 
+// func widenAffineInt8AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·widenAffineInt8AVX2(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scales+24(FP), DX
+	MOVQ zeros+32(FP), BX
+	MOVQ biases+40(FP), SI
+	MOVQ n+48(FP), DI
+	MOVQ l+16(FP), R8
+
+group:
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (BX), Y0
+	VBROADCASTSS (DX), Y1
+	VBROADCASTSS (SI), Y2
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+
+codes:
+	PREFETCHT0 2048(CX)
+	VPMOVSXBD  (CX), Y3
+	VCVTDQ2PS  Y3, Y3
+	VSUBPS     Y0, Y3, Y3
+	VMULPS     Y1, Y3, Y3
+	VADDPS     Y2, Y3, Y3
+	VPMOVSXBD  8(CX), Y4
+	VCVTDQ2PS  Y4, Y4
+	VSUBPS     Y0, Y4, Y4
+	VMULPS     Y1, Y4, Y4
+	VADDPS     Y2, Y4, Y4
+	VMOVUPS    Y3, (AX)
+	VMOVUPS    Y4, 32(AX)
+	ADDQ       $0x10, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x10, R8
+	JNZ        codes
+	TESTQ      DI, DI
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func dotAffineInt8AVX2(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·dotAffineInt8AVX2(SB), NOSPLIT, $0-96
+	MOVQ   src+16(FP), AX
+	MOVQ   rowBytes+24(FP), CX
+	MOVQ   perRow+72(FP), CX
+	MOVQ   scales+48(FP), CX
+	MOVQ   zeros+56(FP), DX
+	MOVQ   biases+64(FP), BX
+	MOVQ   x+40(FP), SI
+	MOVQ   n+80(FP), DI
+	MOVQ   l+32(FP), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+group:
+	MOVQ         group+88(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (DX), Y2
+	VBROADCASTSS (CX), Y3
+	VBROADCASTSS (BX), Y4
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+
+codes:
+	PREFETCHT0   2048(AX)
+	VPMOVSXBD    (AX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	VPMOVSXBD    8(AX), Y6
+	VCVTDQ2PS    Y6, Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VADDPS       Y4, Y6, Y6
+	VFMADD231PS  (SI), Y5, Y0
+	VFMADD231PS  32(SI), Y6, Y1
+	ADDQ         $0x10, AX
+	ADDQ         $0x40, SI
+	SUBQ         $0x10, R8
+	JNZ          codes
+	TESTQ        DI, DI
+	JNZ          group
+	MOVQ         y+0(FP), AX
+	MOVQ         yStride+8(FP), CX
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
 // func widenE4M3AVX2(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 // Requires: AVX, AVX2, CMOV, F16C, MMX+
 TEXT ·widenE4M3AVX2(SB), NOSPLIT, $0-64
@@ -679,5 +812,2049 @@ block:
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
 	JNZ     block
+	VZEROUPPER
+	RET
+
+// func columns2AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·columns2AVX2(SB), NOSPLIT, $0-72
+	MOVQ    acc+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x+32(FP), SI
+	MOVQ    offsets+56(FP), DI
+	MOVQ    n+64(FP), R8
+	MOVQ    scales+40(FP), R9
+	MOVQ    zeros+48(FP), R10
+	MOVQ    CX, BX
+	MOVQ    ahead+24(FP), R11
+	ADDQ    CX, R11
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 128(AX), Y2
+	VMOVUPS 192(AX), Y3
+	VMOVUPS 256(AX), Y4
+	VMOVUPS 320(AX), Y5
+	VMOVUPS 384(AX), Y6
+	VMOVUPS 448(AX), Y7
+
+rows0lanes0:
+	VMOVDQU      (BX), Y8
+	PREFETCHT0   (R11)
+	VPAND        codesAVX2<>+128(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x02, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 8(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x06, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         12(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 12(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 16(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x0a, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 20(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 24(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x0e, Y8, Y8
+	VPAND        codesAVX2<>+128(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(DI), R12
+	VSUBPS       (R10)(R12*1), Y8, Y8
+	VMULPS       (R9)(R12*1), Y8, Y8
+	VBROADCASTSS 28(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, R11
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows0lanes0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 64(AX)
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 192(AX)
+	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y5, 320(AX)
+	VMOVUPS      Y6, 384(AX)
+	VMOVUPS      Y7, 448(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      512(AX), Y0
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      640(AX), Y2
+	VMOVUPS      704(AX), Y3
+	VMOVUPS      768(AX), Y4
+	VMOVUPS      832(AX), Y5
+	VMOVUPS      896(AX), Y6
+	VMOVUPS      960(AX), Y7
+
+rows0lanes8:
+	VMOVDQU      (BX), Y8
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 32(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x12, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 36(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 40(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x16, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         44(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 44(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 48(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x1a, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 52(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x1c, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 56(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1e, Y8, Y8
+	VPAND        codesAVX2<>+128(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(DI), R11
+	VSUBPS       (R10)(R11*1), Y8, Y8
+	VMULPS       (R9)(R11*1), Y8, Y8
+	VBROADCASTSS 60(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows0lanes8
+	VMOVUPS      Y0, 512(AX)
+	VMOVUPS      Y1, 576(AX)
+	VMOVUPS      Y2, 640(AX)
+	VMOVUPS      Y3, 704(AX)
+	VMOVUPS      Y4, 768(AX)
+	VMOVUPS      Y5, 832(AX)
+	VMOVUPS      Y6, 896(AX)
+	VMOVUPS      Y7, 960(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      96(AX), Y1
+	VMOVUPS      160(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VMOVUPS      288(AX), Y4
+	VMOVUPS      352(AX), Y5
+	VMOVUPS      416(AX), Y6
+	VMOVUPS      480(AX), Y7
+
+rows8lanes0:
+	VMOVDQU      32(BX), Y8
+	VPAND        codesAVX2<>+128(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x02, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 8(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x06, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         12(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 12(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 16(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x0a, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 20(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 24(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x0e, Y8, Y8
+	VPAND        codesAVX2<>+128(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(DI), R11
+	VSUBPS       32(R10)(R11*1), Y8, Y8
+	VMULPS       32(R9)(R11*1), Y8, Y8
+	VBROADCASTSS 28(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows8lanes0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y1, 96(AX)
+	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y3, 224(AX)
+	VMOVUPS      Y4, 288(AX)
+	VMOVUPS      Y5, 352(AX)
+	VMOVUPS      Y6, 416(AX)
+	VMOVUPS      Y7, 480(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      544(AX), Y0
+	VMOVUPS      608(AX), Y1
+	VMOVUPS      672(AX), Y2
+	VMOVUPS      736(AX), Y3
+	VMOVUPS      800(AX), Y4
+	VMOVUPS      864(AX), Y5
+	VMOVUPS      928(AX), Y6
+	VMOVUPS      992(AX), Y7
+
+rows8lanes8:
+	VMOVDQU      32(BX), Y8
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 32(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x12, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 36(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 40(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x16, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         44(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 44(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 48(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x1a, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 52(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x1c, Y8, Y9
+	VPAND        codesAVX2<>+128(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 56(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1e, Y8, Y8
+	VPAND        codesAVX2<>+128(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(DI), CX
+	VSUBPS       32(R10)(CX*1), Y8, Y8
+	VMULPS       32(R9)(CX*1), Y8, Y8
+	VBROADCASTSS 60(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows8lanes8
+	VMOVUPS      Y0, 544(AX)
+	VMOVUPS      Y1, 608(AX)
+	VMOVUPS      Y2, 672(AX)
+	VMOVUPS      Y3, 736(AX)
+	VMOVUPS      Y4, 800(AX)
+	VMOVUPS      Y5, 864(AX)
+	VMOVUPS      Y6, 928(AX)
+	VMOVUPS      Y7, 992(AX)
+	VZEROUPPER
+	RET
+
+// func columns3AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·columns3AVX2(SB), NOSPLIT, $0-72
+	MOVQ    acc+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x+32(FP), SI
+	MOVQ    offsets+56(FP), DI
+	MOVQ    n+64(FP), R8
+	MOVQ    scales+40(FP), R9
+	MOVQ    zeros+48(FP), R10
+	MOVQ    CX, BX
+	MOVQ    ahead+24(FP), R11
+	ADDQ    CX, R11
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 128(AX), Y2
+	VMOVUPS 192(AX), Y3
+	VMOVUPS 256(AX), Y4
+	VMOVUPS 320(AX), Y5
+	VMOVUPS 384(AX), Y6
+	VMOVUPS 448(AX), Y7
+
+rows0lanes0:
+	VMOVDQU      (BX), Y8
+	PREFETCHT0   (R11)
+	VPAND        codesAVX2<>+192(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x03, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x06, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 8(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x09, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         12(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 12(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 16(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x0f, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 20(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x12, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 24(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x15, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(DI), R12
+	VSUBPS       (R10)(R12*1), Y8, Y8
+	VMULPS       (R9)(R12*1), Y8, Y8
+	VBROADCASTSS 28(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVDQU      (BX)(DX*1), Y8
+	PREFETCHT0   (R11)(DX*1)
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         64(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 64(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x13, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         68(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 68(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x16, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         72(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 72(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x19, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         76(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 76(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x1c, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         80(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 80(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x1f, Y8, Y9
+	VMOVDQU      (BX)(DX*2), Y8
+	VPSLLD       $0x01, Y8, Y10
+	VPOR         Y10, Y9, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         84(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 84(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x02, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         88(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 88(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x05, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         92(DI), R12
+	VSUBPS       (R10)(R12*1), Y8, Y8
+	VMULPS       (R9)(R12*1), Y8, Y8
+	VBROADCASTSS 92(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, R11
+	ADDQ         DX, BX
+	ADDQ         DX, R11
+	ADDQ         DX, BX
+	ADDQ         DX, R11
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x20, R8
+	JNZ          rows0lanes0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 64(AX)
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 192(AX)
+	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y5, 320(AX)
+	VMOVUPS      Y6, 384(AX)
+	VMOVUPS      Y7, 448(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      512(AX), Y0
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      640(AX), Y2
+	VMOVUPS      704(AX), Y3
+	VMOVUPS      768(AX), Y4
+	VMOVUPS      832(AX), Y5
+	VMOVUPS      896(AX), Y6
+	VMOVUPS      960(AX), Y7
+
+rows0lanes8:
+	VMOVDQU      (BX), Y8
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 32(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x1b, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 36(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x1e, Y8, Y9
+	VMOVDQU      (BX)(DX*1), Y8
+	VPSLLD       $0x02, Y8, Y10
+	VPOR         Y10, Y9, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 40(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x01, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         44(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 44(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 48(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x07, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 52(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x0a, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 56(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x0d, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(DI), R11
+	VSUBPS       (R10)(R11*1), Y8, Y8
+	VMULPS       (R9)(R11*1), Y8, Y8
+	VBROADCASTSS 60(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVDQU      (BX)(DX*2), Y8
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         96(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 96(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x0b, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         100(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 100(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x0e, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         104(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 104(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x11, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         108(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 108(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         112(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 112(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x17, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         116(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 116(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x1a, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         120(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 120(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1d, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         124(DI), R11
+	VSUBPS       (R10)(R11*1), Y8, Y8
+	VMULPS       (R9)(R11*1), Y8, Y8
+	VBROADCASTSS 124(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x20, R8
+	JNZ          rows0lanes8
+	VMOVUPS      Y0, 512(AX)
+	VMOVUPS      Y1, 576(AX)
+	VMOVUPS      Y2, 640(AX)
+	VMOVUPS      Y3, 704(AX)
+	VMOVUPS      Y4, 768(AX)
+	VMOVUPS      Y5, 832(AX)
+	VMOVUPS      Y6, 896(AX)
+	VMOVUPS      Y7, 960(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      96(AX), Y1
+	VMOVUPS      160(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VMOVUPS      288(AX), Y4
+	VMOVUPS      352(AX), Y5
+	VMOVUPS      416(AX), Y6
+	VMOVUPS      480(AX), Y7
+
+rows8lanes0:
+	VMOVDQU      32(BX), Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x03, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x06, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 8(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x09, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         12(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 12(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 16(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x0f, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 20(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x12, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 24(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x15, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(DI), R11
+	VSUBPS       32(R10)(R11*1), Y8, Y8
+	VMULPS       32(R9)(R11*1), Y8, Y8
+	VBROADCASTSS 28(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVDQU      32(BX)(DX*1), Y8
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         64(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 64(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x13, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         68(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 68(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x16, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         72(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 72(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x19, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         76(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 76(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x1c, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         80(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 80(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x1f, Y8, Y9
+	VMOVDQU      32(BX)(DX*2), Y8
+	VPSLLD       $0x01, Y8, Y10
+	VPOR         Y10, Y9, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         84(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 84(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x02, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         88(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 88(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x05, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         92(DI), R11
+	VSUBPS       32(R10)(R11*1), Y8, Y8
+	VMULPS       32(R9)(R11*1), Y8, Y8
+	VBROADCASTSS 92(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x20, R8
+	JNZ          rows8lanes0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y1, 96(AX)
+	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y3, 224(AX)
+	VMOVUPS      Y4, 288(AX)
+	VMOVUPS      Y5, 352(AX)
+	VMOVUPS      Y6, 416(AX)
+	VMOVUPS      Y7, 480(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      544(AX), Y0
+	VMOVUPS      608(AX), Y1
+	VMOVUPS      672(AX), Y2
+	VMOVUPS      736(AX), Y3
+	VMOVUPS      800(AX), Y4
+	VMOVUPS      864(AX), Y5
+	VMOVUPS      928(AX), Y6
+	VMOVUPS      992(AX), Y7
+
+rows8lanes8:
+	VMOVDQU      32(BX), Y8
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 32(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x1b, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 36(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x1e, Y8, Y9
+	VMOVDQU      32(BX)(DX*1), Y8
+	VPSLLD       $0x02, Y8, Y10
+	VPOR         Y10, Y9, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 40(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x01, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         44(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 44(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 48(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x07, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 52(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x0a, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 56(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x0d, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(DI), CX
+	VSUBPS       32(R10)(CX*1), Y8, Y8
+	VMULPS       32(R9)(CX*1), Y8, Y8
+	VBROADCASTSS 60(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVDQU      32(BX)(DX*2), Y8
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         96(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 96(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x0b, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         100(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 100(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x0e, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         104(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 104(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x11, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         108(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 108(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         112(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 112(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x17, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         116(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 116(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x1a, Y8, Y9
+	VPAND        codesAVX2<>+192(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         120(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 120(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1d, Y8, Y8
+	VPAND        codesAVX2<>+192(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         124(DI), CX
+	VSUBPS       32(R10)(CX*1), Y8, Y8
+	VMULPS       32(R9)(CX*1), Y8, Y8
+	VBROADCASTSS 124(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x20, R8
+	JNZ          rows8lanes8
+	VMOVUPS      Y0, 544(AX)
+	VMOVUPS      Y1, 608(AX)
+	VMOVUPS      Y2, 672(AX)
+	VMOVUPS      Y3, 736(AX)
+	VMOVUPS      Y4, 800(AX)
+	VMOVUPS      Y5, 864(AX)
+	VMOVUPS      Y6, 928(AX)
+	VMOVUPS      Y7, 992(AX)
+	VZEROUPPER
+	RET
+
+// func columns4AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·columns4AVX2(SB), NOSPLIT, $0-72
+	MOVQ    acc+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x+32(FP), SI
+	MOVQ    offsets+56(FP), DI
+	MOVQ    n+64(FP), R8
+	MOVQ    scales+40(FP), R9
+	MOVQ    zeros+48(FP), R10
+	MOVQ    CX, BX
+	MOVQ    ahead+24(FP), R11
+	ADDQ    CX, R11
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 128(AX), Y2
+	VMOVUPS 192(AX), Y3
+	VMOVUPS 256(AX), Y4
+	VMOVUPS 320(AX), Y5
+	VMOVUPS 384(AX), Y6
+	VMOVUPS 448(AX), Y7
+
+rows0lanes0:
+	VMOVDQU      (BX), Y8
+	PREFETCHT0   (R11)
+	VPAND        codesAVX2<>+224(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 8(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         12(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 12(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 16(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 20(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(DI), R12
+	VSUBPS       (R10)(R12*1), Y9, Y9
+	VMULPS       (R9)(R12*1), Y9, Y9
+	VBROADCASTSS 24(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1c, Y8, Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(DI), R12
+	VSUBPS       (R10)(R12*1), Y8, Y8
+	VMULPS       (R9)(R12*1), Y8, Y8
+	VBROADCASTSS 28(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, R11
+	ADDQ         DX, BX
+	ADDQ         DX, R11
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows0lanes0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 64(AX)
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 192(AX)
+	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y5, 320(AX)
+	VMOVUPS      Y6, 384(AX)
+	VMOVUPS      Y7, 448(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      512(AX), Y0
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      640(AX), Y2
+	VMOVUPS      704(AX), Y3
+	VMOVUPS      768(AX), Y4
+	VMOVUPS      832(AX), Y5
+	VMOVUPS      896(AX), Y6
+	VMOVUPS      960(AX), Y7
+
+rows0lanes8:
+	VMOVDQU      (BX)(DX*1), Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 32(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 36(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 40(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         44(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 44(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 48(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 52(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(DI), R11
+	VSUBPS       (R10)(R11*1), Y9, Y9
+	VMULPS       (R9)(R11*1), Y9, Y9
+	VBROADCASTSS 56(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1c, Y8, Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(DI), R11
+	VSUBPS       (R10)(R11*1), Y8, Y8
+	VMULPS       (R9)(R11*1), Y8, Y8
+	VBROADCASTSS 60(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows0lanes8
+	VMOVUPS      Y0, 512(AX)
+	VMOVUPS      Y1, 576(AX)
+	VMOVUPS      Y2, 640(AX)
+	VMOVUPS      Y3, 704(AX)
+	VMOVUPS      Y4, 768(AX)
+	VMOVUPS      Y5, 832(AX)
+	VMOVUPS      Y6, 896(AX)
+	VMOVUPS      Y7, 960(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      96(AX), Y1
+	VMOVUPS      160(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VMOVUPS      288(AX), Y4
+	VMOVUPS      352(AX), Y5
+	VMOVUPS      416(AX), Y6
+	VMOVUPS      480(AX), Y7
+
+rows8lanes0:
+	VMOVDQU      32(BX), Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 4(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 8(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         12(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 12(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 16(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 20(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(DI), R11
+	VSUBPS       32(R10)(R11*1), Y9, Y9
+	VMULPS       32(R9)(R11*1), Y9, Y9
+	VBROADCASTSS 24(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1c, Y8, Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(DI), R11
+	VSUBPS       32(R10)(R11*1), Y8, Y8
+	VMULPS       32(R9)(R11*1), Y8, Y8
+	VBROADCASTSS 28(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows8lanes0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y1, 96(AX)
+	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y3, 224(AX)
+	VMOVUPS      Y4, 288(AX)
+	VMOVUPS      Y5, 352(AX)
+	VMOVUPS      Y6, 416(AX)
+	VMOVUPS      Y7, 480(AX)
+	MOVQ         x+32(FP), SI
+	MOVQ         offsets+56(FP), DI
+	MOVQ         n+64(FP), R8
+	MOVQ         scales+40(FP), R9
+	MOVQ         zeros+48(FP), R10
+	MOVQ         CX, BX
+	MOVQ         ahead+24(FP), R11
+	ADDQ         CX, R11
+	VMOVUPS      544(AX), Y0
+	VMOVUPS      608(AX), Y1
+	VMOVUPS      672(AX), Y2
+	VMOVUPS      736(AX), Y3
+	VMOVUPS      800(AX), Y4
+	VMOVUPS      864(AX), Y5
+	VMOVUPS      928(AX), Y6
+	VMOVUPS      992(AX), Y7
+
+rows8lanes8:
+	VMOVDQU      32(BX)(DX*1), Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 32(SI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x04, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 36(SI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 40(SI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x0c, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         44(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 44(SI), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 48(SI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x14, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 52(SI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x18, Y8, Y9
+	VPAND        codesAVX2<>+224(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(DI), CX
+	VSUBPS       32(R10)(CX*1), Y9, Y9
+	VMULPS       32(R9)(CX*1), Y9, Y9
+	VBROADCASTSS 56(SI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x1c, Y8, Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(DI), CX
+	VSUBPS       32(R10)(CX*1), Y8, Y8
+	VMULPS       32(R9)(CX*1), Y8, Y8
+	VBROADCASTSS 60(SI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, BX
+	ADDQ         DX, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x10, R8
+	JNZ          rows8lanes8
+	VMOVUPS      Y0, 544(AX)
+	VMOVUPS      Y1, 608(AX)
+	VMOVUPS      Y2, 672(AX)
+	VMOVUPS      Y3, 736(AX)
+	VMOVUPS      Y4, 800(AX)
+	VMOVUPS      Y5, 864(AX)
+	VMOVUPS      Y6, 928(AX)
+	VMOVUPS      Y7, 992(AX)
+	VZEROUPPER
+	RET
+
+// func columns8AVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·columns8AVX2(SB), NOSPLIT, $0-72
+	MOVQ    acc+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x+32(FP), DI
+	MOVQ    offsets+56(FP), R8
+	MOVQ    n+64(FP), R9
+	MOVQ    scales+40(FP), R10
+	MOVQ    zeros+48(FP), R11
+	MOVQ    CX, SI
+	MOVQ    ahead+24(FP), R12
+	ADDQ    CX, R12
+	VMOVUPS (AX), Y0
+	VMOVUPS 64(AX), Y1
+	VMOVUPS 128(AX), Y2
+	VMOVUPS 192(AX), Y3
+	VMOVUPS 256(AX), Y4
+	VMOVUPS 320(AX), Y5
+	VMOVUPS 384(AX), Y6
+	VMOVUPS 448(AX), Y7
+
+rows0lanes0:
+	VMOVDQU      (SI), Y8
+	PREFETCHT0   (R12)
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (R8), R13
+	VSUBPS       (R11)(R13*1), Y9, Y9
+	VMULPS       (R10)(R13*1), Y9, Y9
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(R8), R13
+	VSUBPS       (R11)(R13*1), Y9, Y9
+	VMULPS       (R10)(R13*1), Y9, Y9
+	VBROADCASTSS 4(DI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(R8), R13
+	VSUBPS       (R11)(R13*1), Y9, Y9
+	VMULPS       (R10)(R13*1), Y9, Y9
+	VBROADCASTSS 8(DI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         12(R8), R13
+	VSUBPS       (R11)(R13*1), Y8, Y8
+	VMULPS       (R10)(R13*1), Y8, Y8
+	VBROADCASTSS 12(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVDQU      (SI)(DX*1), Y8
+	PREFETCHT0   (R12)(DX*1)
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(R8), R13
+	VSUBPS       (R11)(R13*1), Y9, Y9
+	VMULPS       (R10)(R13*1), Y9, Y9
+	VBROADCASTSS 16(DI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(R8), R13
+	VSUBPS       (R11)(R13*1), Y9, Y9
+	VMULPS       (R10)(R13*1), Y9, Y9
+	VBROADCASTSS 20(DI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(R8), R13
+	VSUBPS       (R11)(R13*1), Y9, Y9
+	VMULPS       (R10)(R13*1), Y9, Y9
+	VBROADCASTSS 24(DI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(R8), R13
+	VSUBPS       (R11)(R13*1), Y8, Y8
+	VMULPS       (R10)(R13*1), Y8, Y8
+	VBROADCASTSS 28(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, R12
+	ADDQ         DX, SI
+	ADDQ         DX, R12
+	ADDQ         DX, SI
+	ADDQ         DX, R12
+	ADDQ         DX, SI
+	ADDQ         DX, R12
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x10, R9
+	JNZ          rows0lanes0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 64(AX)
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 192(AX)
+	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y5, 320(AX)
+	VMOVUPS      Y6, 384(AX)
+	VMOVUPS      Y7, 448(AX)
+	MOVQ         x+32(FP), DI
+	MOVQ         offsets+56(FP), R8
+	MOVQ         n+64(FP), R9
+	MOVQ         scales+40(FP), R10
+	MOVQ         zeros+48(FP), R11
+	MOVQ         CX, SI
+	MOVQ         ahead+24(FP), R12
+	ADDQ         CX, R12
+	VMOVUPS      512(AX), Y0
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      640(AX), Y2
+	VMOVUPS      704(AX), Y3
+	VMOVUPS      768(AX), Y4
+	VMOVUPS      832(AX), Y5
+	VMOVUPS      896(AX), Y6
+	VMOVUPS      960(AX), Y7
+
+rows0lanes8:
+	VMOVDQU      (SI)(DX*2), Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(R8), R12
+	VSUBPS       (R11)(R12*1), Y9, Y9
+	VMULPS       (R10)(R12*1), Y9, Y9
+	VBROADCASTSS 32(DI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(R8), R12
+	VSUBPS       (R11)(R12*1), Y9, Y9
+	VMULPS       (R10)(R12*1), Y9, Y9
+	VBROADCASTSS 36(DI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(R8), R12
+	VSUBPS       (R11)(R12*1), Y9, Y9
+	VMULPS       (R10)(R12*1), Y9, Y9
+	VBROADCASTSS 40(DI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         44(R8), R12
+	VSUBPS       (R11)(R12*1), Y8, Y8
+	VMULPS       (R10)(R12*1), Y8, Y8
+	VBROADCASTSS 44(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVDQU      (SI)(BX*1), Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(R8), R12
+	VSUBPS       (R11)(R12*1), Y9, Y9
+	VMULPS       (R10)(R12*1), Y9, Y9
+	VBROADCASTSS 48(DI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(R8), R12
+	VSUBPS       (R11)(R12*1), Y9, Y9
+	VMULPS       (R10)(R12*1), Y9, Y9
+	VBROADCASTSS 52(DI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(R8), R12
+	VSUBPS       (R11)(R12*1), Y9, Y9
+	VMULPS       (R10)(R12*1), Y9, Y9
+	VBROADCASTSS 56(DI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(R8), R12
+	VSUBPS       (R11)(R12*1), Y8, Y8
+	VMULPS       (R10)(R12*1), Y8, Y8
+	VBROADCASTSS 60(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x10, R9
+	JNZ          rows0lanes8
+	VMOVUPS      Y0, 512(AX)
+	VMOVUPS      Y1, 576(AX)
+	VMOVUPS      Y2, 640(AX)
+	VMOVUPS      Y3, 704(AX)
+	VMOVUPS      Y4, 768(AX)
+	VMOVUPS      Y5, 832(AX)
+	VMOVUPS      Y6, 896(AX)
+	VMOVUPS      Y7, 960(AX)
+	MOVQ         x+32(FP), DI
+	MOVQ         offsets+56(FP), R8
+	MOVQ         n+64(FP), R9
+	MOVQ         scales+40(FP), R10
+	MOVQ         zeros+48(FP), R11
+	MOVQ         CX, SI
+	MOVQ         ahead+24(FP), R12
+	ADDQ         CX, R12
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      96(AX), Y1
+	VMOVUPS      160(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VMOVUPS      288(AX), Y4
+	VMOVUPS      352(AX), Y5
+	VMOVUPS      416(AX), Y6
+	VMOVUPS      480(AX), Y7
+
+rows8lanes0:
+	VMOVDQU      32(SI), Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         (R8), R12
+	VSUBPS       32(R11)(R12*1), Y9, Y9
+	VMULPS       32(R10)(R12*1), Y9, Y9
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         4(R8), R12
+	VSUBPS       32(R11)(R12*1), Y9, Y9
+	VMULPS       32(R10)(R12*1), Y9, Y9
+	VBROADCASTSS 4(DI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         8(R8), R12
+	VSUBPS       32(R11)(R12*1), Y9, Y9
+	VMULPS       32(R10)(R12*1), Y9, Y9
+	VBROADCASTSS 8(DI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         12(R8), R12
+	VSUBPS       32(R11)(R12*1), Y8, Y8
+	VMULPS       32(R10)(R12*1), Y8, Y8
+	VBROADCASTSS 12(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVDQU      32(SI)(DX*1), Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         16(R8), R12
+	VSUBPS       32(R11)(R12*1), Y9, Y9
+	VMULPS       32(R10)(R12*1), Y9, Y9
+	VBROADCASTSS 16(DI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         20(R8), R12
+	VSUBPS       32(R11)(R12*1), Y9, Y9
+	VMULPS       32(R10)(R12*1), Y9, Y9
+	VBROADCASTSS 20(DI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         24(R8), R12
+	VSUBPS       32(R11)(R12*1), Y9, Y9
+	VMULPS       32(R10)(R12*1), Y9, Y9
+	VBROADCASTSS 24(DI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         28(R8), R12
+	VSUBPS       32(R11)(R12*1), Y8, Y8
+	VMULPS       32(R10)(R12*1), Y8, Y8
+	VBROADCASTSS 28(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x10, R9
+	JNZ          rows8lanes0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y1, 96(AX)
+	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y3, 224(AX)
+	VMOVUPS      Y4, 288(AX)
+	VMOVUPS      Y5, 352(AX)
+	VMOVUPS      Y6, 416(AX)
+	VMOVUPS      Y7, 480(AX)
+	MOVQ         x+32(FP), DI
+	MOVQ         offsets+56(FP), R8
+	MOVQ         n+64(FP), R9
+	MOVQ         scales+40(FP), R10
+	MOVQ         zeros+48(FP), R11
+	MOVQ         CX, SI
+	MOVQ         ahead+24(FP), R12
+	ADDQ         CX, R12
+	VMOVUPS      544(AX), Y0
+	VMOVUPS      608(AX), Y1
+	VMOVUPS      672(AX), Y2
+	VMOVUPS      736(AX), Y3
+	VMOVUPS      800(AX), Y4
+	VMOVUPS      864(AX), Y5
+	VMOVUPS      928(AX), Y6
+	VMOVUPS      992(AX), Y7
+
+rows8lanes8:
+	VMOVDQU      32(SI)(DX*2), Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         32(R8), CX
+	VSUBPS       32(R11)(CX*1), Y9, Y9
+	VMULPS       32(R10)(CX*1), Y9, Y9
+	VBROADCASTSS 32(DI), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         36(R8), CX
+	VSUBPS       32(R11)(CX*1), Y9, Y9
+	VMULPS       32(R10)(CX*1), Y9, Y9
+	VBROADCASTSS 36(DI), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         40(R8), CX
+	VSUBPS       32(R11)(CX*1), Y9, Y9
+	VMULPS       32(R10)(CX*1), Y9, Y9
+	VBROADCASTSS 40(DI), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         44(R8), CX
+	VSUBPS       32(R11)(CX*1), Y8, Y8
+	VMULPS       32(R10)(CX*1), Y8, Y8
+	VBROADCASTSS 44(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVDQU      32(SI)(BX*1), Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         48(R8), CX
+	VSUBPS       32(R11)(CX*1), Y9, Y9
+	VMULPS       32(R10)(CX*1), Y9, Y9
+	VBROADCASTSS 48(DI), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VPSRLD       $0x08, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         52(R8), CX
+	VSUBPS       32(R11)(CX*1), Y9, Y9
+	VMULPS       32(R10)(CX*1), Y9, Y9
+	VBROADCASTSS 52(DI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VPSRLD       $0x10, Y8, Y9
+	VPAND        codesAVX2<>+256(SB), Y9, Y9
+	VPOR         codesAVX2<>+160(SB), Y9, Y9
+	MOVL         56(R8), CX
+	VSUBPS       32(R11)(CX*1), Y9, Y9
+	VMULPS       32(R10)(CX*1), Y9, Y9
+	VBROADCASTSS 56(DI), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VPSRLD       $0x18, Y8, Y8
+	VPAND        codesAVX2<>+256(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	MOVL         60(R8), CX
+	VSUBPS       32(R11)(CX*1), Y8, Y8
+	VMULPS       32(R10)(CX*1), Y8, Y8
+	VBROADCASTSS 60(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         DX, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x10, R9
+	JNZ          rows8lanes8
+	VMOVUPS      Y0, 544(AX)
+	VMOVUPS      Y1, 608(AX)
+	VMOVUPS      Y2, 672(AX)
+	VMOVUPS      Y3, 736(AX)
+	VMOVUPS      Y4, 800(AX)
+	VMOVUPS      Y5, 864(AX)
+	VMOVUPS      Y6, 928(AX)
+	VMOVUPS      Y7, 992(AX)
+	VZEROUPPER
+	RET
+
+// func rowsInWordAVX2(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rowsInWordAVX2(SB), NOSPLIT, $0-72
+	MOVQ acc+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ scales+40(FP), BX
+	MOVQ zeros+48(FP), SI
+	MOVQ ahead+24(FP), DI
+	XORQ R8, R8
+	MOVQ DX, R9
+	SHLQ $0x04, R9
+
+lane:
+	MOVQ    x+32(FP), R11
+	MOVQ    offsets+56(FP), R12
+	MOVQ    n+64(FP), R13
+	MOVQ    CX, R10
+	ADDQ    R8, R11
+	ADDQ    R8, R12
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+
+column:
+	VMOVDQU      (R10), Y8
+	PREFETCHT0   (R10)(DI*1)
+	MOVL         (R12), R14
+	VBROADCASTSS (R11), Y9
+	VPAND        codesAVX2<>+224(SB), Y8, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       (SI)(R14*1), Y10, Y10
+	VMULPS       (BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y0
+	VPSRLD       $0x04, Y8, Y10
+	VPAND        codesAVX2<>+224(SB), Y10, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       32(SI)(R14*1), Y10, Y10
+	VMULPS       32(BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VPSRLD       $0x08, Y8, Y10
+	VPAND        codesAVX2<>+224(SB), Y10, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       64(SI)(R14*1), Y10, Y10
+	VMULPS       64(BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VPSRLD       $0x0c, Y8, Y10
+	VPAND        codesAVX2<>+224(SB), Y10, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       96(SI)(R14*1), Y10, Y10
+	VMULPS       96(BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VPSRLD       $0x10, Y8, Y10
+	VPAND        codesAVX2<>+224(SB), Y10, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       128(SI)(R14*1), Y10, Y10
+	VMULPS       128(BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VPSRLD       $0x14, Y8, Y10
+	VPAND        codesAVX2<>+224(SB), Y10, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       160(SI)(R14*1), Y10, Y10
+	VMULPS       160(BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VPSRLD       $0x18, Y8, Y10
+	VPAND        codesAVX2<>+224(SB), Y10, Y10
+	VPOR         codesAVX2<>+160(SB), Y10, Y10
+	VSUBPS       192(SI)(R14*1), Y10, Y10
+	VMULPS       192(BX)(R14*1), Y10, Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VPSRLD       $0x1c, Y8, Y8
+	VPAND        codesAVX2<>+224(SB), Y8, Y8
+	VPOR         codesAVX2<>+160(SB), Y8, Y8
+	VSUBPS       224(SI)(R14*1), Y8, Y8
+	VMULPS       224(BX)(R14*1), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         R9, R10
+	ADDQ         $0x40, R11
+	ADDQ         $0x40, R12
+	SUBQ         $0x10, R13
+	JNZ          column
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	ADDQ         DX, CX
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x04, R8
+	CMPQ         R8, $0x40
+	JNE          lane
+	VZEROUPPER
+	RET
+
+// func sumColumnsAVX2(y *float32, acc *float32, n int)
+// Requires: AVX
+TEXT ·sumColumnsAVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ acc+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ DX, BX
+	SHLQ $0x02, DX
+
+rows:
+	MOVQ       CX, SI
+	LEAQ       (CX)(DX*8), DI
+	VCVTPS2PD  (SI), Y1
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y1, Y1
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y2
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y2, Y2
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y3
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y3, Y3
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y4
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y4, Y4
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y5
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y5, Y5
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y6
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y6, Y6
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y7
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y7, Y7
+	ADDQ       DX, SI
+	ADDQ       DX, DI
+	VCVTPS2PD  (SI), Y8
+	VCVTPS2PD  (DI), Y0
+	VADDPD     Y0, Y8, Y8
+	VADDPD     Y5, Y1, Y1
+	VADDPD     Y6, Y2, Y2
+	VADDPD     Y7, Y3, Y3
+	VADDPD     Y8, Y4, Y4
+	VADDPD     Y3, Y1, Y1
+	VADDPD     Y4, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)
+	ADDQ       $0x10, CX
+	ADDQ       $0x10, AX
+	SUBQ       $0x04, BX
+	JNZ        rows
 	VZEROUPPER
 	RET

@@ -36,7 +36,47 @@ DATA codesAVX512<>+224(SB)/8, $0x7e007e007e007e00
 DATA codesAVX512<>+232(SB)/8, $0x7e007e007e007e00
 DATA codesAVX512<>+240(SB)/8, $0x7e007e007e007e00
 DATA codesAVX512<>+248(SB)/8, $0x7e007e007e007e00
-GLOBL codesAVX512<>(SB), RODATA|NOPTR, $256
+DATA codesAVX512<>+256(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+264(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+272(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+280(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+288(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+296(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+304(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+312(SB)/8, $0x0000000300000003
+DATA codesAVX512<>+320(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+328(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+336(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+344(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+352(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+360(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+368(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+376(SB)/8, $0x4b0000004b000000
+DATA codesAVX512<>+384(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+392(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+400(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+408(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+416(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+424(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+432(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+440(SB)/8, $0x0000000700000007
+DATA codesAVX512<>+448(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+456(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+464(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+472(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+480(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+488(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+496(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+504(SB)/8, $0x0000000f0000000f
+DATA codesAVX512<>+512(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+520(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+528(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+536(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+544(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+552(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+560(SB)/8, $0x000000ff000000ff
+DATA codesAVX512<>+568(SB)/8, $0x000000ff000000ff
+GLOBL codesAVX512<>(SB), RODATA|NOPTR, $576
 
 // func widenLevelsAVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 // Requires: AVX, AVX512BW, AVX512F, CMOV, MMX+
@@ -745,6 +785,178 @@ codes:
 	VZEROUPPER
 	RET
 
+// func widenAffineInt8AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·widenAffineInt8AVX512(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scales+24(FP), DX
+	MOVQ zeros+32(FP), BX
+	MOVQ biases+40(FP), SI
+	MOVQ n+48(FP), DI
+	MOVQ l+16(FP), R8
+
+group:
+	MOVQ         group+56(FP), R8
+	CMPQ         R8, DI
+	CMOVQGT      DI, R8
+	SUBQ         R8, DI
+	VBROADCASTSS (BX), Z0
+	VBROADCASTSS (DX), Z1
+	VBROADCASTSS (SI), Z2
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x04, SI
+
+codes:
+	PREFETCHT0 2048(CX)
+	VPMOVSXBD  (CX), Z3
+	VCVTDQ2PS  Z3, Z3
+	VSUBPS     Z0, Z3, Z3
+	VMULPS     Z1, Z3, Z3
+	VADDPS     Z2, Z3, Z3
+	VMOVUPS    Z3, (AX)
+	ADDQ       $0x10, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x10, R8
+	JNZ        codes
+	TESTQ      DI, DI
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func dotAffineInt8AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, MMX+
+TEXT ·dotAffineInt8AVX512(SB), NOSPLIT, $0-96
+	MOVQ   src+16(FP), AX
+	MOVQ   rowBytes+24(FP), CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   perRow+72(FP), BX
+	MOVQ   scales+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	MOVQ   zeros+56(FP), R8
+	MOVQ   biases+64(FP), R9
+	MOVQ   x+40(FP), R10
+	MOVQ   n+80(FP), R11
+	MOVQ   l+32(FP), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+group:
+	MOVQ         group+88(FP), R12
+	CMPQ         R12, R11
+	CMOVQGT      R11, R12
+	SUBQ         R12, R11
+	VBROADCASTSS (R8), Z4
+	VBROADCASTSS (SI), Z5
+	VBROADCASTSS (R9), Z6
+	VBROADCASTSS (R8)(BX*4), Z7
+	VBROADCASTSS (SI)(BX*4), Z8
+	VBROADCASTSS (R9)(BX*4), Z9
+	VBROADCASTSS (R8)(BX*8), Z10
+	VBROADCASTSS (SI)(BX*8), Z11
+	VBROADCASTSS (R9)(BX*8), Z12
+	VBROADCASTSS (R8)(DI*4), Z13
+	VBROADCASTSS (SI)(DI*4), Z14
+	VBROADCASTSS (R9)(DI*4), Z15
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+
+codes:
+	VMOVDQU32     (R10), Z16
+	PREFETCHT0    2048(AX)
+	VPMOVSXBD     (AX), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z4, Z17, Z17
+	VMULPS        Z5, Z17, Z17
+	VADDPS        Z6, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z0
+	PREFETCHT0    2048(AX)(CX*1)
+	VPMOVSXBD     (AX)(CX*1), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z7, Z17, Z17
+	VMULPS        Z8, Z17, Z17
+	VADDPS        Z9, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z1
+	PREFETCHT0    2048(AX)(CX*2)
+	VPMOVSXBD     (AX)(CX*2), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z10, Z17, Z17
+	VMULPS        Z11, Z17, Z17
+	VADDPS        Z12, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z2
+	PREFETCHT0    2048(AX)(DX*1)
+	VPMOVSXBD     (AX)(DX*1), Z17
+	VCVTDQ2PS     Z17, Z17
+	VSUBPS        Z13, Z17, Z17
+	VMULPS        Z14, Z17, Z17
+	VADDPS        Z15, Z17, Z17
+	VFMADD231PS   Z16, Z17, Z3
+	ADDQ          $0x10, AX
+	ADDQ          $0x40, R10
+	SUBQ          $0x10, R12
+	JNZ           codes
+	TESTQ         R11, R11
+	JNZ           group
+	MOVQ          y+0(FP), AX
+	MOVQ          yStride+8(FP), CX
+	VEXTRACTF32X8 $0x01, Z0, Y4
+	VCVTPS2PD     Y4, Z4
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z4, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Z0, X4
+	VADDPD        X4, X0, X0
+	VPERMILPD     $0x01, X0, X4
+	VADDSD        X4, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z1, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z0, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF64X2 $0x01, Z1, X0
+	VADDPD        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDSD        X0, X1, X1
+	VCVTSD2SS     X1, X1, X1
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z2, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z0, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Z2, X0
+	VADDPD        X0, X2, X2
+	VPERMILPD     $0x01, X2, X0
+	VADDSD        X0, X2, X2
+	VCVTSD2SS     X2, X2, X2
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
+	VEXTRACTF32X8 $0x01, Z3, Y0
+	VCVTPS2PD     Y0, Z0
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z0, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Z3, X0
+	VADDPD        X0, X3, X3
+	VPERMILPD     $0x01, X3, X0
+	VADDSD        X0, X3, X3
+	VCVTSD2SS     X3, X3, X3
+	VMOVSS        X3, (AX)
+	VZEROUPPER
+	RET
+
 // func widenE4M3AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·widenE4M3AVX512(SB), NOSPLIT, $0-64
@@ -949,5 +1161,922 @@ block:
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
 	JNZ     block
+	VZEROUPPER
+	RET
+
+// func columns2AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·columns2AVX512(SB), NOSPLIT, $0-72
+	MOVQ      acc+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      stride+16(FP), DX
+	LEAQ      (DX)(DX*2), BX
+	VMOVDQU32 codesAVX512<>+256(SB), Z0
+	VMOVDQU32 codesAVX512<>+320(SB), Z1
+	MOVQ      x+32(FP), SI
+	MOVQ      offsets+56(FP), DI
+	MOVQ      n+64(FP), R8
+	MOVQ      scales+40(FP), R9
+	MOVQ      zeros+48(FP), R10
+	MOVQ      CX, BX
+	MOVQ      ahead+24(FP), R11
+	ADDQ      CX, R11
+	VMOVUPS   (AX), Z2
+	VMOVUPS   64(AX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   192(AX), Z5
+	VMOVUPS   256(AX), Z6
+	VMOVUPS   320(AX), Z7
+	VMOVUPS   384(AX), Z8
+	VMOVUPS   448(AX), Z9
+	VMOVUPS   512(AX), Z10
+	VMOVUPS   576(AX), Z11
+	VMOVUPS   640(AX), Z12
+	VMOVUPS   704(AX), Z13
+	VMOVUPS   768(AX), Z14
+	VMOVUPS   832(AX), Z15
+	VMOVUPS   896(AX), Z16
+	VMOVUPS   960(AX), Z17
+
+rows0lanes0:
+	VMOVDQU32        (BX), Z18
+	PREFETCHT0       (R11)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             (DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST (SI), Z19, Z2
+	VPSRLD           $0x02, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             4(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 4(SI), Z19, Z3
+	VPSRLD           $0x04, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             8(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 8(SI), Z19, Z4
+	VPSRLD           $0x06, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             12(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 12(SI), Z19, Z5
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             16(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 16(SI), Z19, Z6
+	VPSRLD           $0x0a, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             20(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 20(SI), Z19, Z7
+	VPSRLD           $0x0c, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             24(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 24(SI), Z19, Z8
+	VPSRLD           $0x0e, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             28(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 28(SI), Z19, Z9
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             32(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 32(SI), Z19, Z10
+	VPSRLD           $0x12, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             36(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 36(SI), Z19, Z11
+	VPSRLD           $0x14, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             40(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 40(SI), Z19, Z12
+	VPSRLD           $0x16, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             44(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 44(SI), Z19, Z13
+	VPSRLD           $0x18, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             48(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 48(SI), Z19, Z14
+	VPSRLD           $0x1a, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             52(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 52(SI), Z19, Z15
+	VPSRLD           $0x1c, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             56(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 56(SI), Z19, Z16
+	VPSRLD           $0x1e, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             60(DI), CX
+	VSUBPS           (R10)(CX*1), Z18, Z18
+	VMULPS           (R9)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 60(SI), Z18, Z17
+	ADDQ             DX, BX
+	ADDQ             DX, R11
+	ADDQ             $0x00000040, SI
+	ADDQ             $0x00000040, DI
+	SUBQ             $0x10, R8
+	JNZ              rows0lanes0
+	VMOVUPS          Z2, (AX)
+	VMOVUPS          Z3, 64(AX)
+	VMOVUPS          Z4, 128(AX)
+	VMOVUPS          Z5, 192(AX)
+	VMOVUPS          Z6, 256(AX)
+	VMOVUPS          Z7, 320(AX)
+	VMOVUPS          Z8, 384(AX)
+	VMOVUPS          Z9, 448(AX)
+	VMOVUPS          Z10, 512(AX)
+	VMOVUPS          Z11, 576(AX)
+	VMOVUPS          Z12, 640(AX)
+	VMOVUPS          Z13, 704(AX)
+	VMOVUPS          Z14, 768(AX)
+	VMOVUPS          Z15, 832(AX)
+	VMOVUPS          Z16, 896(AX)
+	VMOVUPS          Z17, 960(AX)
+	VZEROUPPER
+	RET
+
+// func columns3AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·columns3AVX512(SB), NOSPLIT, $0-72
+	MOVQ      acc+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      stride+16(FP), DX
+	LEAQ      (DX)(DX*2), BX
+	VMOVDQU32 codesAVX512<>+384(SB), Z0
+	VMOVDQU32 codesAVX512<>+320(SB), Z1
+	MOVQ      x+32(FP), SI
+	MOVQ      offsets+56(FP), DI
+	MOVQ      n+64(FP), R8
+	MOVQ      scales+40(FP), R9
+	MOVQ      zeros+48(FP), R10
+	MOVQ      CX, BX
+	MOVQ      ahead+24(FP), R11
+	ADDQ      CX, R11
+	VMOVUPS   (AX), Z2
+	VMOVUPS   64(AX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   192(AX), Z5
+	VMOVUPS   256(AX), Z6
+	VMOVUPS   320(AX), Z7
+	VMOVUPS   384(AX), Z8
+	VMOVUPS   448(AX), Z9
+	VMOVUPS   512(AX), Z10
+	VMOVUPS   576(AX), Z11
+	VMOVUPS   640(AX), Z12
+	VMOVUPS   704(AX), Z13
+	VMOVUPS   768(AX), Z14
+	VMOVUPS   832(AX), Z15
+	VMOVUPS   896(AX), Z16
+	VMOVUPS   960(AX), Z17
+
+rows0lanes0:
+	VMOVDQU32        (BX), Z18
+	PREFETCHT0       (R11)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             (DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST (SI), Z19, Z2
+	VPSRLD           $0x03, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             4(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 4(SI), Z19, Z3
+	VPSRLD           $0x06, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             8(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 8(SI), Z19, Z4
+	VPSRLD           $0x09, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             12(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 12(SI), Z19, Z5
+	VPSRLD           $0x0c, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             16(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 16(SI), Z19, Z6
+	VPSRLD           $0x0f, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             20(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 20(SI), Z19, Z7
+	VPSRLD           $0x12, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             24(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 24(SI), Z19, Z8
+	VPSRLD           $0x15, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             28(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 28(SI), Z19, Z9
+	VPSRLD           $0x18, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             32(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 32(SI), Z19, Z10
+	VPSRLD           $0x1b, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             36(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 36(SI), Z19, Z11
+	VPSRLD           $0x1e, Z18, Z19
+	VMOVDQU32        (BX)(DX*1), Z18
+	VPSLLD           $0x02, Z18, Z20
+	VPORD            Z20, Z19, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             40(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 40(SI), Z19, Z12
+	VPSRLD           $0x01, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             44(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 44(SI), Z19, Z13
+	VPSRLD           $0x04, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             48(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 48(SI), Z19, Z14
+	VPSRLD           $0x07, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             52(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 52(SI), Z19, Z15
+	VPSRLD           $0x0a, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             56(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 56(SI), Z19, Z16
+	VPSRLD           $0x0d, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             60(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 60(SI), Z19, Z17
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             64(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 64(SI), Z19, Z2
+	VPSRLD           $0x13, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             68(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 68(SI), Z19, Z3
+	VPSRLD           $0x16, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             72(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 72(SI), Z19, Z4
+	VPSRLD           $0x19, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             76(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 76(SI), Z19, Z5
+	VPSRLD           $0x1c, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             80(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 80(SI), Z19, Z6
+	VPSRLD           $0x1f, Z18, Z19
+	VMOVDQU32        (BX)(DX*2), Z18
+	VPSLLD           $0x01, Z18, Z20
+	VPORD            Z20, Z19, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             84(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 84(SI), Z19, Z7
+	VPSRLD           $0x02, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             88(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 88(SI), Z19, Z8
+	VPSRLD           $0x05, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             92(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 92(SI), Z19, Z9
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             96(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 96(SI), Z19, Z10
+	VPSRLD           $0x0b, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             100(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 100(SI), Z19, Z11
+	VPSRLD           $0x0e, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             104(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 104(SI), Z19, Z12
+	VPSRLD           $0x11, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             108(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 108(SI), Z19, Z13
+	VPSRLD           $0x14, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             112(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 112(SI), Z19, Z14
+	VPSRLD           $0x17, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             116(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 116(SI), Z19, Z15
+	VPSRLD           $0x1a, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             120(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 120(SI), Z19, Z16
+	VPSRLD           $0x1d, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             124(DI), CX
+	VSUBPS           (R10)(CX*1), Z18, Z18
+	VMULPS           (R9)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 124(SI), Z18, Z17
+	ADDQ             DX, BX
+	ADDQ             DX, R11
+	ADDQ             DX, BX
+	ADDQ             DX, R11
+	ADDQ             DX, BX
+	ADDQ             DX, R11
+	ADDQ             $0x00000080, SI
+	ADDQ             $0x00000080, DI
+	SUBQ             $0x20, R8
+	JNZ              rows0lanes0
+	VMOVUPS          Z2, (AX)
+	VMOVUPS          Z3, 64(AX)
+	VMOVUPS          Z4, 128(AX)
+	VMOVUPS          Z5, 192(AX)
+	VMOVUPS          Z6, 256(AX)
+	VMOVUPS          Z7, 320(AX)
+	VMOVUPS          Z8, 384(AX)
+	VMOVUPS          Z9, 448(AX)
+	VMOVUPS          Z10, 512(AX)
+	VMOVUPS          Z11, 576(AX)
+	VMOVUPS          Z12, 640(AX)
+	VMOVUPS          Z13, 704(AX)
+	VMOVUPS          Z14, 768(AX)
+	VMOVUPS          Z15, 832(AX)
+	VMOVUPS          Z16, 896(AX)
+	VMOVUPS          Z17, 960(AX)
+	VZEROUPPER
+	RET
+
+// func columns4AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·columns4AVX512(SB), NOSPLIT, $0-72
+	MOVQ      acc+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      stride+16(FP), DX
+	LEAQ      (DX)(DX*2), BX
+	VMOVDQU32 codesAVX512<>+448(SB), Z0
+	VMOVDQU32 codesAVX512<>+320(SB), Z1
+	MOVQ      x+32(FP), SI
+	MOVQ      offsets+56(FP), DI
+	MOVQ      n+64(FP), R8
+	MOVQ      scales+40(FP), R9
+	MOVQ      zeros+48(FP), R10
+	MOVQ      CX, BX
+	MOVQ      ahead+24(FP), R11
+	ADDQ      CX, R11
+	VMOVUPS   (AX), Z2
+	VMOVUPS   64(AX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   192(AX), Z5
+	VMOVUPS   256(AX), Z6
+	VMOVUPS   320(AX), Z7
+	VMOVUPS   384(AX), Z8
+	VMOVUPS   448(AX), Z9
+	VMOVUPS   512(AX), Z10
+	VMOVUPS   576(AX), Z11
+	VMOVUPS   640(AX), Z12
+	VMOVUPS   704(AX), Z13
+	VMOVUPS   768(AX), Z14
+	VMOVUPS   832(AX), Z15
+	VMOVUPS   896(AX), Z16
+	VMOVUPS   960(AX), Z17
+
+rows0lanes0:
+	VMOVDQU32        (BX), Z18
+	PREFETCHT0       (R11)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             (DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST (SI), Z19, Z2
+	VPSRLD           $0x04, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             4(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 4(SI), Z19, Z3
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             8(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 8(SI), Z19, Z4
+	VPSRLD           $0x0c, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             12(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 12(SI), Z19, Z5
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             16(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 16(SI), Z19, Z6
+	VPSRLD           $0x14, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             20(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 20(SI), Z19, Z7
+	VPSRLD           $0x18, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             24(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 24(SI), Z19, Z8
+	VPSRLD           $0x1c, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             28(DI), CX
+	VSUBPS           (R10)(CX*1), Z18, Z18
+	VMULPS           (R9)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 28(SI), Z18, Z9
+	VMOVDQU32        (BX)(DX*1), Z18
+	PREFETCHT0       (R11)(DX*1)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             32(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 32(SI), Z19, Z10
+	VPSRLD           $0x04, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             36(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 36(SI), Z19, Z11
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             40(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 40(SI), Z19, Z12
+	VPSRLD           $0x0c, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             44(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 44(SI), Z19, Z13
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             48(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 48(SI), Z19, Z14
+	VPSRLD           $0x14, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             52(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 52(SI), Z19, Z15
+	VPSRLD           $0x18, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             56(DI), CX
+	VSUBPS           (R10)(CX*1), Z19, Z19
+	VMULPS           (R9)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 56(SI), Z19, Z16
+	VPSRLD           $0x1c, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             60(DI), CX
+	VSUBPS           (R10)(CX*1), Z18, Z18
+	VMULPS           (R9)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 60(SI), Z18, Z17
+	ADDQ             DX, BX
+	ADDQ             DX, R11
+	ADDQ             DX, BX
+	ADDQ             DX, R11
+	ADDQ             $0x00000040, SI
+	ADDQ             $0x00000040, DI
+	SUBQ             $0x10, R8
+	JNZ              rows0lanes0
+	VMOVUPS          Z2, (AX)
+	VMOVUPS          Z3, 64(AX)
+	VMOVUPS          Z4, 128(AX)
+	VMOVUPS          Z5, 192(AX)
+	VMOVUPS          Z6, 256(AX)
+	VMOVUPS          Z7, 320(AX)
+	VMOVUPS          Z8, 384(AX)
+	VMOVUPS          Z9, 448(AX)
+	VMOVUPS          Z10, 512(AX)
+	VMOVUPS          Z11, 576(AX)
+	VMOVUPS          Z12, 640(AX)
+	VMOVUPS          Z13, 704(AX)
+	VMOVUPS          Z14, 768(AX)
+	VMOVUPS          Z15, 832(AX)
+	VMOVUPS          Z16, 896(AX)
+	VMOVUPS          Z17, 960(AX)
+	VZEROUPPER
+	RET
+
+// func columns8AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·columns8AVX512(SB), NOSPLIT, $0-72
+	MOVQ      acc+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      stride+16(FP), DX
+	LEAQ      (DX)(DX*2), BX
+	VMOVDQU32 codesAVX512<>+512(SB), Z0
+	VMOVDQU32 codesAVX512<>+320(SB), Z1
+	MOVQ      x+32(FP), DI
+	MOVQ      offsets+56(FP), R8
+	MOVQ      n+64(FP), R9
+	MOVQ      scales+40(FP), R10
+	MOVQ      zeros+48(FP), R11
+	MOVQ      CX, SI
+	MOVQ      ahead+24(FP), R12
+	ADDQ      CX, R12
+	VMOVUPS   (AX), Z2
+	VMOVUPS   64(AX), Z3
+	VMOVUPS   128(AX), Z4
+	VMOVUPS   192(AX), Z5
+	VMOVUPS   256(AX), Z6
+	VMOVUPS   320(AX), Z7
+	VMOVUPS   384(AX), Z8
+	VMOVUPS   448(AX), Z9
+	VMOVUPS   512(AX), Z10
+	VMOVUPS   576(AX), Z11
+	VMOVUPS   640(AX), Z12
+	VMOVUPS   704(AX), Z13
+	VMOVUPS   768(AX), Z14
+	VMOVUPS   832(AX), Z15
+	VMOVUPS   896(AX), Z16
+	VMOVUPS   960(AX), Z17
+
+rows0lanes0:
+	VMOVDQU32        (SI), Z18
+	PREFETCHT0       (R12)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             (R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST (DI), Z19, Z2
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             4(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 4(DI), Z19, Z3
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             8(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 8(DI), Z19, Z4
+	VPSRLD           $0x18, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             12(R8), CX
+	VSUBPS           (R11)(CX*1), Z18, Z18
+	VMULPS           (R10)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 12(DI), Z18, Z5
+	VMOVDQU32        (SI)(DX*1), Z18
+	PREFETCHT0       (R12)(DX*1)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             16(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 16(DI), Z19, Z6
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             20(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 20(DI), Z19, Z7
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             24(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 24(DI), Z19, Z8
+	VPSRLD           $0x18, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             28(R8), CX
+	VSUBPS           (R11)(CX*1), Z18, Z18
+	VMULPS           (R10)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 28(DI), Z18, Z9
+	VMOVDQU32        (SI)(DX*2), Z18
+	PREFETCHT0       (R12)(DX*2)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             32(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 32(DI), Z19, Z10
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             36(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 36(DI), Z19, Z11
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             40(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 40(DI), Z19, Z12
+	VPSRLD           $0x18, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             44(R8), CX
+	VSUBPS           (R11)(CX*1), Z18, Z18
+	VMULPS           (R10)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 44(DI), Z18, Z13
+	VMOVDQU32        (SI)(BX*1), Z18
+	PREFETCHT0       (R12)(BX*1)
+	VPANDD           Z0, Z18, Z19
+	VPORD            Z1, Z19, Z19
+	MOVL             48(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 48(DI), Z19, Z14
+	VPSRLD           $0x08, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             52(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 52(DI), Z19, Z15
+	VPSRLD           $0x10, Z18, Z19
+	VPTERNLOGD       $0xea, Z1, Z0, Z19
+	MOVL             56(R8), CX
+	VSUBPS           (R11)(CX*1), Z19, Z19
+	VMULPS           (R10)(CX*1), Z19, Z19
+	VFMADD231PS.BCST 56(DI), Z19, Z16
+	VPSRLD           $0x18, Z18, Z18
+	VPTERNLOGD       $0xea, Z1, Z0, Z18
+	MOVL             60(R8), CX
+	VSUBPS           (R11)(CX*1), Z18, Z18
+	VMULPS           (R10)(CX*1), Z18, Z18
+	VFMADD231PS.BCST 60(DI), Z18, Z17
+	ADDQ             DX, SI
+	ADDQ             DX, R12
+	ADDQ             DX, SI
+	ADDQ             DX, R12
+	ADDQ             DX, SI
+	ADDQ             DX, R12
+	ADDQ             DX, SI
+	ADDQ             DX, R12
+	ADDQ             $0x00000040, DI
+	ADDQ             $0x00000040, R8
+	SUBQ             $0x10, R9
+	JNZ              rows0lanes0
+	VMOVUPS          Z2, (AX)
+	VMOVUPS          Z3, 64(AX)
+	VMOVUPS          Z4, 128(AX)
+	VMOVUPS          Z5, 192(AX)
+	VMOVUPS          Z6, 256(AX)
+	VMOVUPS          Z7, 320(AX)
+	VMOVUPS          Z8, 384(AX)
+	VMOVUPS          Z9, 448(AX)
+	VMOVUPS          Z10, 512(AX)
+	VMOVUPS          Z11, 576(AX)
+	VMOVUPS          Z12, 640(AX)
+	VMOVUPS          Z13, 704(AX)
+	VMOVUPS          Z14, 768(AX)
+	VMOVUPS          Z15, 832(AX)
+	VMOVUPS          Z16, 896(AX)
+	VMOVUPS          Z17, 960(AX)
+	VZEROUPPER
+	RET
+
+// func rowsInWordAVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·rowsInWordAVX512(SB), NOSPLIT, $0-72
+	MOVQ      acc+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      stride+16(FP), DX
+	MOVQ      scales+40(FP), BX
+	MOVQ      zeros+48(FP), SI
+	VMOVDQU32 codesAVX512<>+448(SB), Z0
+	VMOVDQU32 codesAVX512<>+320(SB), Z1
+	MOVQ      ahead+24(FP), DI
+	XORQ      R8, R8
+	MOVQ      DX, R9
+	SHLQ      $0x04, R9
+
+lane:
+	MOVQ    x+32(FP), R11
+	MOVQ    offsets+56(FP), R12
+	MOVQ    n+64(FP), R13
+	MOVQ    CX, R10
+	ADDQ    R8, R11
+	ADDQ    R8, R12
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	VMOVUPS 128(AX), Z4
+	VMOVUPS 192(AX), Z5
+	VMOVUPS 256(AX), Z6
+	VMOVUPS 320(AX), Z7
+	VMOVUPS 384(AX), Z8
+	VMOVUPS 448(AX), Z9
+
+column:
+	VMOVDQU32    (R10), Z10
+	PREFETCHT0   (R10)(DI*1)
+	MOVL         (R12), R14
+	VBROADCASTSS (R11), Z11
+	VPANDD       Z0, Z10, Z12
+	VPORD        Z1, Z12, Z12
+	VSUBPS       (SI)(R14*1), Z12, Z12
+	VMULPS       (BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VPSRLD       $0x04, Z10, Z12
+	VPTERNLOGD   $0xea, Z1, Z0, Z12
+	VSUBPS       64(SI)(R14*1), Z12, Z12
+	VMULPS       64(BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VPSRLD       $0x08, Z10, Z12
+	VPTERNLOGD   $0xea, Z1, Z0, Z12
+	VSUBPS       128(SI)(R14*1), Z12, Z12
+	VMULPS       128(BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VPSRLD       $0x0c, Z10, Z12
+	VPTERNLOGD   $0xea, Z1, Z0, Z12
+	VSUBPS       192(SI)(R14*1), Z12, Z12
+	VMULPS       192(BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VPSRLD       $0x10, Z10, Z12
+	VPTERNLOGD   $0xea, Z1, Z0, Z12
+	VSUBPS       256(SI)(R14*1), Z12, Z12
+	VMULPS       256(BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VPSRLD       $0x14, Z10, Z12
+	VPTERNLOGD   $0xea, Z1, Z0, Z12
+	VSUBPS       320(SI)(R14*1), Z12, Z12
+	VMULPS       320(BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VPSRLD       $0x18, Z10, Z12
+	VPTERNLOGD   $0xea, Z1, Z0, Z12
+	VSUBPS       384(SI)(R14*1), Z12, Z12
+	VMULPS       384(BX)(R14*1), Z12, Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VPSRLD       $0x1c, Z10, Z10
+	VPTERNLOGD   $0xea, Z1, Z0, Z10
+	VSUBPS       448(SI)(R14*1), Z10, Z10
+	VMULPS       448(BX)(R14*1), Z10, Z10
+	VFMADD231PS  Z11, Z10, Z9
+	ADDQ         R9, R10
+	ADDQ         $0x40, R11
+	ADDQ         $0x40, R12
+	SUBQ         $0x10, R13
+	JNZ          column
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z5, 192(AX)
+	VMOVUPS      Z6, 256(AX)
+	VMOVUPS      Z7, 320(AX)
+	VMOVUPS      Z8, 384(AX)
+	VMOVUPS      Z9, 448(AX)
+	ADDQ         DX, CX
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x04, R8
+	CMPQ         R8, $0x40
+	JNE          lane
+	VZEROUPPER
+	RET
+
+// func sumColumnsAVX512(y *float32, acc *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·sumColumnsAVX512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ acc+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ DX, BX
+	SHLQ $0x02, DX
+
+rows:
+	MOVQ      CX, SI
+	LEAQ      (CX)(DX*8), DI
+	VCVTPS2PD (SI), Z1
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z1, Z1
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z2
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z2, Z2
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z3
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z3, Z3
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z4
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z4, Z4
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z5
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z5, Z5
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z6
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z6, Z6
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z7
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z7, Z7
+	ADDQ      DX, SI
+	ADDQ      DX, DI
+	VCVTPS2PD (SI), Z8
+	VCVTPS2PD (DI), Z0
+	VADDPD    Z0, Z8, Z8
+	VADDPD    Z5, Z1, Z1
+	VADDPD    Z6, Z2, Z2
+	VADDPD    Z7, Z3, Z3
+	VADDPD    Z8, Z4, Z4
+	VADDPD    Z3, Z1, Z1
+	VADDPD    Z4, Z2, Z2
+	VADDPD    Z2, Z1, Z1
+	VCVTPD2PS Z1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x08, BX
+	JNZ       rows
 	VZEROUPPER
 	RET

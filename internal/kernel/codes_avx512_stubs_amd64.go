@@ -40,17 +40,29 @@ func widenIntegersAVX512(dst *float32, src *byte, l *byte, scales *float32, zero
 //go:noescape
 func dotIntegersAVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
-// widenInt8AVX512 is plainGroup of n codes that are signed bytes, in groups of as many as group says.
+// widenInt8AVX512 is plainGroup of n codes that are signed bytes without zeros and biases, in groups of as many as group says.
 // n and group are positive multiples of 16.
 //
 //go:noescape
 func widenInt8AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
 
-// dotInt8AVX512 sets y to the dot products of 4 rows of n codes that are signed bytes with x, as dotGeneric does of what plainGroup makes of them.
+// dotInt8AVX512 sets y to the dot products of 4 rows of n codes that are signed bytes without zeros and biases with x, as dotGeneric does of what plainGroup makes of them.
 // The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
 //
 //go:noescape
 func dotInt8AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
+
+// widenAffineInt8AVX512 is plainGroup of n codes that are signed bytes, in groups of as many as group says.
+// n and group are positive multiples of 16.
+//
+//go:noescape
+func widenAffineInt8AVX512(dst *float32, src *byte, l *byte, scales *float32, zeros *float32, biases *float32, n int, group int)
+
+// dotAffineInt8AVX512 sets y to the dot products of 4 rows of n codes that are signed bytes with x, as dotGeneric does of what plainGroup makes of them.
+// The rows begin rowBytes apart, what their groups are widened with perRow values; n and group are positive multiples of 16.
+//
+//go:noescape
+func dotAffineInt8AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x *float32, scales *float32, zeros *float32, biases *float32, perRow int, n int, group int)
 
 // widenE4M3AVX512 is plainGroup of n codes that are floats of 8 bits, with scales below 2^119,, in groups of as many as group says.
 // n and group are positive multiples of 16.
@@ -69,3 +81,39 @@ func dotE4M3AVX512(y *float32, yStride int, src *byte, rowBytes int, l *byte, x 
 //
 //go:noescape
 func timesAVX512(v *float32, s float32, n int)
+
+// columns2AVX512 is columnLeaf.lanes for codes of 2 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns2AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// columns3AVX512 is columnLeaf.lanes for codes of 3 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns3AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// columns4AVX512 is columnLeaf.lanes for codes of 4 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns4AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// columns8AVX512 is columnLeaf.lanes for codes of 8 bits of 16 rows.
+// n is a positive multiple of as many codes as fill whole words, and of 16.
+//
+//go:noescape
+func columns8AVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// rowsInWordAVX512 is columnLeaf.lanes for words that have codes of eight rows each, 128 rows.
+// n is a positive multiple of 16.
+//
+//go:noescape
+func rowsInWordAVX512(acc *float32, src *byte, stride int, ahead int, x *float32, scales *float32, zeros *float32, offsets *uint32, n int)
+
+// sumColumnsAVX512 sets y to the sums of lanes [16, n], as sumLanes adds them.
+// n is a positive multiple of 16.
+//
+//go:noescape
+func sumColumnsAVX512(y *float32, acc *float32, n int)

@@ -63,6 +63,8 @@ type isa struct {
 	// codes are what it does with codes of each kind, and codeRows how many rows its products take.
 	codes    [codeKinds]codeLeaf
 	codeRows int
+	// columns are what it does with codes that are stored by columns; without leaves they are widened.
+	columns columnLeaves
 	// times is timesGeneric of n elements.
 	times func(v *float32, s float32, n int)
 

@@ -90,10 +90,16 @@ var avx2 = isa{
 		affineLevelCodes: {widenAffineLevelsAVX2, dotAffineLevelsAVX2},
 		integerCodes:     {widenIntegersAVX2, dotIntegersAVX2},
 		int8Codes:        {widenInt8AVX2, dotInt8AVX2},
+		affineInt8Codes:  {widenAffineInt8AVX2, dotAffineInt8AVX2},
 		e4m3Codes:        {widenE4M3AVX2, dotE4M3AVX2},
 	},
 	codeRows: 1,
-	times:    timesAVX2,
+	columns: columnLeaves{
+		bits:       [9]columnLeaf{2: {16, columns2AVX2}, 3: {16, columns3AVX2}, 4: {16, columns4AVX2}, 8: {16, columns8AVX2}},
+		rowsInWord: columnLeaf{64, rowsInWordAVX2},
+		sum:        sumColumnsAVX2,
+	},
+	times: timesAVX2,
 
 	xor:         xorAVX2,
 	multiplyAdd: func(n int) { multiplyAddAVX2(n / (2 * 8 * 12)) },
@@ -113,16 +119,16 @@ var avx512 = func() isa {
 		tensor.F16:     {dotFourF16AVX512, dotOneF16AVX512, widenF16AVX2, narrowF16AVX2, 4},
 		tensor.BF16:    {dotFourBF16AVX512, dotOneBF16AVX512, widenBF16AVX2, narrowBF16AVX2, 4},
 		tensor.Q8_0:    {dotFourQ8AVX512, dotOneQ8AVX512, widenQ8AVX512, nil, 3},
-		tensor.Q4_0:    {dotFourQ4AVX512, dotOneQ4AVX512, widenQ4AVX512, nil, 3},
-		tensor.Q4_1:    {dotFourQ41AVX512, dotOneQ41AVX512, widenQ41AVX512, nil, 3},
-		tensor.Q5_0:    {dotFourQ50AVX512, dotOneQ50AVX512, widenQ50AVX512, nil, 3},
-		tensor.Q5_1:    {dotFourQ51AVX512, dotOneQ51AVX512, widenQ51AVX512, nil, 3},
+		tensor.Q4_0:    {by256(dotFourQ4EightAVX512, dotFourQ4AVX512), by256(dotOneQ4EightAVX512, dotOneQ4AVX512), widenQ4AVX512, nil, 3},
+		tensor.Q4_1:    {by256(dotFourQ41EightAVX512, dotFourQ41AVX512), by256(dotOneQ41EightAVX512, dotOneQ41AVX512), widenQ41AVX512, nil, 3},
+		tensor.Q5_0:    {by256(dotFourQ50EightAVX512, dotFourQ50AVX512), by256(dotOneQ50EightAVX512, dotOneQ50AVX512), widenQ50AVX512, nil, 3},
+		tensor.Q5_1:    {by256(dotFourQ51EightAVX512, dotFourQ51AVX512), by256(dotOneQ51EightAVX512, dotOneQ51AVX512), widenQ51AVX512, nil, 3},
 		tensor.Q2_K:    {dotFourQ2KAVX512, dotOneQ2KAVX512, widenQ2KAVX512, nil, 3},
 		tensor.Q3_K:    {dotFourQ3KAVX512, dotOneQ3KAVX512, widenQ3KAVX512, nil, 3},
 		tensor.Q4_K:    {dotFourQ4KAVX512, dotOneQ4KAVX512, widenQ4KAVX512, nil, 3},
 		tensor.Q5_K:    {dotFourQ5KAVX512, dotOneQ5KAVX512, widenQ5KAVX512, nil, 3},
 		tensor.Q6_K:    finite(tensor.Q6_K, format{dotFourQ6KAVX512, dotOneQ6KAVX512, widenQ6KAVX512, nil, 3}, dotOneF32AVX512),
-		tensor.IQ4_NL:  {dotFourIQ4NLAVX512, dotOneIQ4NLAVX512, widenIQ4NLAVX512, nil, 3},
+		tensor.IQ4_NL:  {by256(dotFourIQ4NLEightAVX512, dotFourIQ4NLAVX512), by256(dotOneIQ4NLEightAVX512, dotOneIQ4NLAVX512), widenIQ4NLAVX512, nil, 3},
 		tensor.IQ4_XS:  {dotFourIQ4XSAVX512, dotOneIQ4XSAVX512, widenIQ4XSAVX512, nil, 3},
 		tensor.IQ3_S:   {dotFourIQ3SAVX512, dotOneIQ3SAVX512, widenIQ3SAVX512, nil, 3},
 		tensor.IQ3_XXS: {dotFourIQ3XXSAVX512, dotOneIQ3XXSAVX512, widenIQ3XXSAVX512, nil, 3},
@@ -133,8 +139,8 @@ var avx512 = func() isa {
 		tensor.IQ1_S:   finite(tensor.IQ1_S, format{dotFourIQ1SAVX512, dotOneIQ1SAVX512, widenIQ1SAVX512, nil, 3}, dotOneF32AVX512),
 		tensor.TQ2_0:   {dotFourTQ2AVX512, dotOneTQ2AVX512, widenTQ2AVX512, nil, 3},
 		tensor.TQ1_0:   {dotFourTQ1AVX512, dotOneTQ1AVX512, widenTQ1AVX512, nil, 3},
-		tensor.MXFP4:   {dotFourMXFP4AVX512, dotOneMXFP4AVX512, widenMXFP4AVX512, nil, 3},
-		tensor.NVFP4:   {dotFourNVFP4AVX512, dotOneNVFP4AVX512, widenNVFP4AVX512, nil, 3},
+		tensor.MXFP4:   {by256(dotFourMXFP4EightAVX512, dotFourMXFP4AVX512), by256(dotOneMXFP4EightAVX512, dotOneMXFP4AVX512), widenMXFP4AVX512, nil, 3},
+		tensor.NVFP4:   {by256(dotFourNVFP4FourAVX512, dotFourNVFP4AVX512), by256(dotOneNVFP4FourAVX512, dotOneNVFP4AVX512), widenNVFP4AVX512, nil, 3},
 		tensor.Q2_0:    {dotFourQ20AVX512, dotOneQ20AVX512, widenQ20AVX512, nil, 3},
 		tensor.Q1_0:    {dotFourQ10AVX512, dotOneQ10AVX512, widenQ10AVX512, nil, 3},
 	})
@@ -167,9 +173,15 @@ var avx512 = func() isa {
 		affineLevelCodes: {widenAffineLevelsAVX512, dotAffineLevelsAVX512},
 		integerCodes:     {widenIntegersAVX512, dotIntegersAVX512},
 		int8Codes:        {widenInt8AVX512, dotInt8AVX512},
+		affineInt8Codes:  {widenAffineInt8AVX512, dotAffineInt8AVX512},
 		e4m3Codes:        {widenE4M3AVX512, dotE4M3AVX512},
 	}
 	s.codeRows = 4
+	s.columns = columnLeaves{
+		bits:       [9]columnLeaf{2: {16, columns2AVX512}, 3: {16, columns3AVX512}, 4: {16, columns4AVX512}, 8: {16, columns8AVX512}},
+		rowsInWord: columnLeaf{128, rowsInWordAVX512},
+		sum:        sumColumnsAVX512,
+	}
 	s.times = timesAVX512
 	s.fetch, s.fetchRows = prefetchAVX512, prefetchRowsAVX512
 	s.multiplyAdd = func(n int) { multiplyAddAVX512(n / (2 * 16 * 24)) }
@@ -190,6 +202,18 @@ var vbmi = func() isa {
 	}
 	return s
 }()
+
+// by256 returns what multiplies rows: those whose length is a multiple of 256 by one function, which takes as many weights at once, and
+// others by another.
+func by256(many, others dotRows) dotRows {
+	return func(y *float32, w *byte, x *float32, cols, rows int) {
+		if cols%256 == 0 {
+			many(y, w, x, cols, rows)
+			return
+		}
+		others(y, w, x, cols, rows)
+	}
+}
 
 // finite returns f, of dtype d, whose dot products are NaN if a scale of the row is not finite. Then they are computed again, from
 // a row that is widened first, by dot, which takes float32.

@@ -125,21 +125,22 @@ func (m *product) divide(threads int) int {
 // time, so there should be few, and small ones at the end let all threads finish at about the same time. A thread takes two thirds of
 // its share of what is left: one that is half as fast as another still keeps up with it.
 func (m *product) divideRows(threads int) {
-	fours, bytes, most := (m.W.Rows+3)/4, 4*m.W.rowBytes, longBytes // four rows are multiplied together
+	abreast := m.W.abreast()
+	groups, bytes, most := (m.W.Rows-1)/abreast+1, abreast*m.W.rowBytes, longBytes
 	if m.Tokens > 1 {
 		most = sliceBytes
 	}
 	m.ends = m.ends[:0]
-	for done := 0; done < fours; {
-		share := (fours - done + threads - 1) / threads
+	for done := 0; done < groups; {
+		share := (groups - done + threads - 1) / threads
 		each := share - share/3
 		if share/3*bytes < leastBytes {
 			each = share
 		}
 		each = max(1, min(each, most/bytes))
-		for t := 0; t < threads && done < fours; t++ {
+		for t := 0; t < threads && done < groups; t++ {
 			done += each
-			m.ends = append(m.ends, min(4*done, m.W.Rows))
+			m.ends = append(m.ends, min(abreast*done, m.W.Rows))
 		}
 	}
 }

@@ -10,6 +10,7 @@ type Matrix struct {
 	data     []byte        // if they are F32, in the byte order of this machine and aligned
 	coding   tensor.Coding // in place of data, if they are coded; else nil
 	streams  *streamRows   // beside coding, if rows can be multiplied as they are stored
+	columns  *columnRows   // the same if they are stored by columns
 	together int           // rows of coding to be widened together
 	rowBytes int           // that are stored for a row
 }
@@ -21,8 +22,8 @@ func NewMatrix(t tensor.Tensor) Matrix {
 	if m.coding != nil { // whatever the dtype of what it gives, it has no rows of that
 		m.dtype, m.rowBytes = tensor.Coded, m.Cols // about: most codings have 4 to 8 bits
 		m.streams, m.together = rowsOf(m.coding, m.Cols), max(4, codedFloats/m.Cols&^3)
-		if whole, _ := tensor.Whole(m.coding); across(whole) {
-			m.together = acrossRows
+		if whole, _ := tensor.Whole(m.coding); byColumns(whole) {
+			m.columns, m.together = columnsOf(m.coding, m.Cols), columnRowsWidened
 		}
 		return m
 	}
@@ -63,6 +64,8 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 	switch {
 	case m.Cols%lanes != 0:
 		m.mulVecPadded(y, x, lo)
+	case m.columns != nil:
+		m.columns.mulVec(y, x, lo)
 	case m.coding != nil:
 		done := m.mulVecStreams(y, x, lo)
 		m.mulVecCoded(y[done:], x, lo+done)
@@ -71,11 +74,11 @@ func (m *Matrix) mulVec(y, x []float32, lo int) {
 	}
 }
 
-// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows. acrossRows is how many rows
-// it widens if codes run across them: those of a line of the cache.
+// codedFloats is how many values mulVecCoded widens at a time: half of a first-level cache, or four rows. columnRowsWidened is how
+// many rows it widens if they are stored by columns: those of a line of the cache.
 const (
-	codedFloats = 1 << 12
-	acrossRows  = 16
+	codedFloats       = 1 << 12
+	columnRowsWidened = 16
 )
 
 // mulVecCoded is mulVec for rows that are coded.
@@ -114,9 +117,20 @@ func (m *Matrix) mulVecPadded(y, x []float32, lo int) {
 	}
 }
 
+// abreast is how many rows are multiplied together.
+func (m *Matrix) abreast() int {
+	if m.columns != nil {
+		return m.columns.leaf.rows
+	}
+	return 4
+}
+
 // few is the most tokens for which it is faster to widen rows for each than once for all.
 func (m *Matrix) few() int {
-	if m.coding != nil {
+	switch {
+	case m.columns != nil:
+		return 4 // widening takes as long as five products
+	case m.coding != nil:
 		return 1
 	}
 	return cpu.formats[m.dtype].few

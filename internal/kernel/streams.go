@@ -22,20 +22,6 @@ type Stream struct {
 	Cols, RowBytes int
 }
 
-// Across is Streams whose codes run across rows and are brought to rows before they are used. Its Stream has Cols and RowBytes, and
-// neither Data nor, if columns each say to what group they belong, Codes.
-type Across interface {
-	Streams
-	// Rows sets dst to the codes of rows from row on, for as many columns as cols says from col on: streams that begin stride
-	// bytes apart. col is a multiple of 32.
-	Rows(dst []byte, stride, row, rows, col, cols int)
-}
-
-func across(c tensor.Coding) bool {
-	_, ok := c.(Across)
-	return ok
-}
-
 // mostCodes is how many codes are widened at a time.
 const mostCodes = 4096
 
@@ -106,22 +92,11 @@ func rowsOf(c tensor.Coding, cols int) *streamRows {
 // mulVecStreams is mulVec for as many rows as there is a leaf for, and returns how many.
 func (m *Matrix) mulVecStreams(y, x []float32, lo int) int {
 	r := m.streams
-	switch {
-	case r == nil || cpu.codeRows == 0:
+	abreast := cpu.codeRows
+	if r == nil || abreast == 0 {
 		return 0
-	case !across(r.Streams):
-		return m.mulVecRows(y, x, r.Data[(r.first+lo)*r.RowBytes:], lo)
 	}
-	room := buffer((len(y)*r.RowBytes + codeBytes + 3) / 4)
-	defer buffers.Put(room)
-	data := stored(*room)
-	r.Streams.(Across).Rows(data, r.RowBytes, r.first+lo, len(y), 0, m.Cols)
-	return m.mulVecRows(y, x, data, lo)
-}
-
-// mulVecRows is mulVecStreams for the rows from lo on, with which data begins.
-func (m *Matrix) mulVecRows(y, x []float32, data []byte, lo int) int {
-	r, abreast := m.streams, cpu.codeRows
+	data := r.Data[(r.first+lo)*r.RowBytes:]
 	readable := (len(data) + r.Codes.layout.step - codeBytes) / r.RowBytes // a leaf loads more than the last codes of a row
 	each := min(len(y), readable) / abreast
 	if each <= 0 {

@@ -3,9 +3,12 @@ package scheme_test
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gomamba/gomamba/internal/kernel"
+	"github.com/gomamba/gomamba/internal/parallel"
 	"github.com/gomamba/gomamba/internal/scheme"
 	"github.com/gomamba/gomamba/tensor"
 )
@@ -64,14 +67,42 @@ func transposed(rng *rand.Rand, awq bool, bits, rows, cols, groups int, actOrder
 	return list, values
 }
 
-// TestTransposed widens weights that are stored by columns, whole and in parts of rows and of several rows.
+// multiplied multiplies a weight, and parts of it that are whole rows, with vectors, as a matrix of its values is.
+func multiplied(t *testing.T, rng *rand.Rand, w tensor.Tensor, values []float32) {
+	rows, cols := w.Shape[0], w.Shape[1]
+	pool := parallel.NewPool(3)
+	defer pool.Close()
+	for _, part := range [][2]int{{0, rows}, {8, rows}, {3, rows - 21}, {rows - 5, rows}} {
+		n, tokens := part[1]-part[0], 1+rng.IntN(2)
+		x, got, want := make([]float32, tokens*cols), make([]float32, tokens*n), make([]float32, tokens*n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+		}
+		piece := w.Piece(part[0]*cols, part[1]*cols)
+		piece.Shape = []int{n, cols}
+		wide := shaped(tensor.F32, n, cols)
+		for i, v := range values[part[0]*cols : part[1]*cols] {
+			binary.NativeEndian.PutUint32(wide.Data[4*i:], math.Float32bits(v))
+		}
+		coded, plain := kernel.NewMatrix(piece), kernel.NewMatrix(wide)
+		kernel.MatMul(pool, got, &coded, x, cols, tokens)
+		kernel.MatMul(pool, want, &plain, x, cols, tokens)
+		for i, v := range got {
+			if math.Float32bits(v) != math.Float32bits(want[i]) {
+				t.Fatalf("%s, rows %v: product %d of %d is %v, want %v", w.Type(), part, i, len(got), v, want[i])
+			}
+		}
+	}
+}
+
+// TestTransposed widens weights that are stored by columns, whole and in parts of rows and of several rows, and multiplies them.
 func TestTransposed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(51, 52))
 	for _, test := range []struct {
 		awq, actOrder bool
 		bits, cols    int
 	}{{false, false, 2, 1248}, {false, false, 3, 96}, {false, true, 4, 1248}, {false, false, 4, 2080}, {false, false, 8, 1248}, {true, false, 4, 1300}} {
-		const rows, groups = 64, 13
+		const rows, groups = 288, 13
 		count := groups
 		if test.cols%groups != 0 {
 			count = 1
@@ -83,9 +114,10 @@ func TestTransposed(t *testing.T) {
 			t.Fatal(r, err)
 		}
 		w := r.Tensors[0]
+		multiplied(t, rng, w, values)
 		for i := range 60 {
 			first := rng.IntN(len(values))
-			n := 1 + rng.IntN(min(len(values)-first, 40*test.cols))
+			n := 1 + rng.IntN(min(len(values)-first, 20*test.cols))
 			if i == 0 {
 				first, n = 0, len(values)
 			}

@@ -123,8 +123,9 @@ func (c *byColumns) groups(m *module, words int) (err error) {
 	return nil
 }
 
-// Rows implements kernel.Across.
-func (c *byColumns) Rows(dst []byte, stride, row, rows, col, cols int) {
+// toRows sets dst to the codes of rows from row on, for as many columns as cols says from col on: streams that begin stride bytes
+// apart. col is a multiple of 32.
+func (c *byColumns) toRows(dst []byte, stride, row, rows, col, cols int) {
 	if c.inWords {
 		c.wordsToRows(dst, stride, row, rows, col, cols)
 		return
@@ -147,7 +148,7 @@ func (c *byColumns) zero(row, group int) int32 {
 	return int32(code(c.zeros[4*c.zeroWords*group:][:4*c.zeroWords], row, c.bits))
 }
 
-// wordsToRows is Rows if words hold codes of eight rows of the weight.
+// wordsToRows is toRows if words hold codes of eight rows of the weight.
 func (c *byColumns) wordsToRows(dst []byte, stride, row, rows, col, cols int) {
 	first, step := row/8, 4*c.zeroWords
 	for at := 0; at < cols; at += 8 {
@@ -194,19 +195,36 @@ func swap(low, high uint32, shift uint, mask uint32) (uint32, uint32) {
 
 func (c *byColumns) String() string { return c.name }
 
-// Stream implements kernel.Streams.
-func (c *byColumns) Stream() kernel.Stream {
-	s := kernel.Stream{Codes: c.kind, Group: c.group, Zeros: true, Cols: c.cols, RowBytes: c.cols * c.bits / 8}
-	if c.index != nil {
-		s.Codes = nil
+// Columns implements kernel.ByColumns.
+func (c *byColumns) Columns() kernel.Columns {
+	k := kernel.Columns{Data: c.codes, Bits: c.bits, Rows: c.rows, Cols: c.cols, Group: c.group, Index: c.index, Groups: c.count}
+	if c.inWords {
+		k.RowsInWord = &awqOrder
 	}
-	return s
+	return k
 }
 
-// Groups implements kernel.Streams.
-func (c *byColumns) Groups(scales, zeros, _ []float32, first int) {
-	c.fill(scales, zeros, first/c.cols, first%c.cols/c.group)
+// Shared implements kernel.ByColumns.
+func (c *byColumns) Shared(scales, zeros []float32, row, group int) {
+	c.scales.fill(scales, group*c.rows+row)
+	words := c.zeros[4*c.zeroWords*group:][:4*c.zeroWords]
+	if !c.inWords {
+		c.kind.Widen(zeros, words, row, kernel.Groups{Size: len(zeros), Scales: one, Zeros: zeroBases[c.less]})
+		return
+	}
+	for i := 0; i < len(zeros); i += 8 { // row and the number of rows are multiples of 8
+		word := binary.LittleEndian.Uint32(words[(row+i)/2:])
+		for r, place := range awqOrder {
+			zeros[i+r] = float32(kernel.CodeBase + word>>(4*place)&15)
+		}
+	}
 }
+
+// What zero points are widened with: a scale, and what is subtracted from those that are stored as they are or less 1.
+var (
+	one       = []float32{1}
+	zeroBases = [2][]float32{{-kernel.CodeBase}, {-kernel.CodeBase - 1}}
+)
 
 // Widen implements tensor.Coding.
 func (c *byColumns) Widen(dst []float32, first int) {
@@ -233,7 +251,7 @@ func (c *byColumns) widenTile(dst []float32, row, rows, col int, room *room) {
 		if c.group == 1 {
 			part = min(part, kernel.MostGroups)
 		}
-		c.Rows(room.streams[:], tileBytes, row, rows, at-skip, skip+part)
+		c.toRows(room.streams[:], tileBytes, row, rows, at-skip, skip+part)
 		for r := range rows {
 			c.widenRow(dst[r*n+done:][:part], room.streams[r*tileBytes:][:tileBytes], row+r, at, skip, room)
 		}

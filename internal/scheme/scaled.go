@@ -51,7 +51,8 @@ type scaled struct {
 	codes  []byte
 	kind   *kernel.Codes
 	scales numbers
-	cols   int // of a block's rows; 0: groups are numbered as if there was one row
+	zeros  numbers // of each scale; without data: none
+	cols   int     // of a block's rows; 0: groups are numbered as if there was one row
 	// A scale is that of some rows, those of all experts counted on, and of some columns; a row of scales has perRow.
 	rows, group, perRow int
 }
@@ -81,11 +82,14 @@ func newScaled(m *module, codesPart, scalePart, zeroPart string, blocks tile) (t
 	if c.scales, err = m.numbers(scalePart, types, shape); err != nil {
 		return nil, err
 	}
-	p := &plainBytes{like: c, values: map[tensor.DType]*[256]float32{tensor.F8_E4M3: &e4m3, tensor.F8_E5M2: &e5m2, tensor.I8: &int8s}[codes.DType]}
+	p := &plainBytes{scaled: c, values: map[tensor.DType]*[256]float32{tensor.F8_E4M3: &e4m3, tensor.F8_E5M2: &e5m2}[codes.DType]}
 	if m.has(zeroPart) {
-		p.zeros, err = m.numbers(zeroPart, append(slices.Clone(scaleTypes), tensor.I8, tensor.F8_E4M3), shape)
+		c.zeros, err = m.numbers(zeroPart, append(slices.Clone(scaleTypes), tensor.I8, tensor.F8_E4M3), shape)
 	}
-	if codes.DType != tensor.F8_E5M2 && p.without(codes.Shape) {
+	if c.onlyZeros(codes.Shape) {
+		c.zeros = numbers{}
+	}
+	if codes.DType == tensor.I8 || codes.DType == tensor.F8_E4M3 && c.zeros.data == nil {
 		return c, err
 	}
 	return p, err
@@ -166,11 +170,16 @@ func (c *scaled) Widen(dst []float32, first int) { kernel.WidenStream(dst, c, fi
 
 // Stream implements kernel.Streams.
 func (c *scaled) Stream() kernel.Stream {
-	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Cols: c.cols, RowBytes: c.cols}
+	return kernel.Stream{Codes: c.kind, Data: c.codes, Group: c.group, Zeros: c.zeros.data != nil, Cols: c.cols, RowBytes: c.cols}
 }
 
 // Groups implements kernel.Streams.
-func (c *scaled) Groups(scales, _, _ []float32, first int) { c.scales.fill(scales, c.number(first)) }
+func (c *scaled) Groups(scales, zeros, _ []float32, first int) {
+	c.scales.fill(scales, c.number(first))
+	if zeros != nil {
+		c.zeros.fill(zeros, c.number(first))
+	}
+}
 
 // number is that of the scale of an element.
 func (c *scaled) number(first int) int {
@@ -180,36 +189,35 @@ func (c *scaled) number(first int) int {
 	return first/c.cols/c.rows*c.perRow + first%c.cols/c.group
 }
 
-// plainBytes are codes of a byte that the kernel does not have: with zero points, or of other floats.
-type plainBytes struct {
-	like   *scaled
-	values *[256]float32
-	zeros  numbers // of each scale; without data: none
+// onlyZeros reports whether there are no zero points but 0. Only if rows have one each are they looked at.
+func (c *scaled) onlyZeros(shape []int) bool {
+	return c.cols == 0 && c.group%shape[len(shape)-1] == 0 && !slices.ContainsFunc(c.zeros.data, func(b byte) bool { return b != 0 })
 }
 
-func (c *plainBytes) String() string { return c.like.String() }
+// plainBytes are codes of a byte that the kernel does not have: floats with zero points, or other floats.
+type plainBytes struct {
+	scaled *scaled
+	values *[256]float32
+}
+
+func (c *plainBytes) String() string { return c.scaled.String() }
 
 // Parts implements tensor.Coding.
-func (c *plainBytes) Parts() [][]byte { return c.like.Parts() }
-
-// without reports whether there are no zero points but 0. Only if rows have one each are they looked at.
-func (c *plainBytes) without(shape []int) bool {
-	return c.zeros.data == nil || c.like.cols == 0 && c.like.group%shape[len(shape)-1] == 0 && !slices.ContainsFunc(c.zeros.data, func(b byte) bool { return b != 0 })
-}
+func (c *plainBytes) Parts() [][]byte { return c.scaled.Parts() }
 
 // Widen implements tensor.Coding.
 func (c *plainBytes) Widen(dst []float32, first int) {
-	cols := c.like.cols
+	cols := c.scaled.cols
 	if cols == 0 {
-		cols = len(c.like.codes)
+		cols = len(c.scaled.codes)
 	}
-	runs(dst, first, cols, c.like.group, func(dst []float32, row, col int) {
+	runs(dst, first, cols, c.scaled.group, func(dst []float32, row, col int) {
 		at := row*cols + col
-		lookUpBytes(dst, c.values, c.like.codes[at:])
-		i := c.like.number(at)
-		s, z := c.like.scales.at(i), float32(0)
-		if c.zeros.data != nil {
-			z = c.zeros.at(i)
+		lookUpBytes(dst, c.values, c.scaled.codes[at:])
+		i := c.scaled.number(at)
+		s, z := c.scaled.scales.at(i), float32(0)
+		if c.scaled.zeros.data != nil {
+			z = c.scaled.zeros.at(i)
 		}
 		for i, v := range dst {
 			dst[i] = float32(v-z) * s

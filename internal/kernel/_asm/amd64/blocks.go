@@ -67,6 +67,12 @@ func blocks(isa string, wide bool) {
 		dotBlocks(&b, 1, k, wide)
 		widenBlocks(&b, k, wide)
 	}
+	if isa == "AVX512" {
+		for _, b := range by256 {
+			dotBlocks(&b, 4, k, wide)
+			dotBlocks(&b, 1, k, wide)
+		}
+	}
 }
 
 // dotBlocks is dot and dotWide for blocks. Some streams multiply abreast: sums of one wait while the others multiply.

@@ -30,7 +30,7 @@ type codeKind struct {
 // codeValues emits the float32 values of the 16 codes that src points to.
 type codeValues func(src Mem) []VecVirtual
 
-var codeKinds = []codeKind{levelCodes, affineLevelCodes, integerCodes, int8Codes, e4m3Codes}
+var codeKinds = []codeKind{levelCodes, affineLevelCodes, integerCodes, int8Codes, affineInt8Codes, e4m3Codes}
 
 // codes generates the functions of all kinds.
 func codes(isa string, wide bool) {
@@ -41,6 +41,7 @@ func codes(isa string, wide bool) {
 		dotCodes(u, k)
 	}
 	times(u)
+	byColumns(u)
 }
 
 func widenCodes(u *unpacker, k codeKind) {
@@ -277,19 +278,37 @@ var integerCodes = codeKind{name: "Integers", doc: "of up to eight bits without 
 		}
 	}}
 
-var int8Codes = codeKind{name: "Int8", doc: "that are signed bytes",
-	begin: func(u *unpacker, _ Register) (Op, func(scale, _, _ Mem) codeValues) {
-		return U8(16), func(scale, _, _ Mem) codeValues {
-			s := u.broadcast(scale)
-			return func(src Mem) []VecVirtual {
-				return u.sixteen(func(first int, v VecVirtual) {
-					VPMOVSXBD(src.Offset(first), v)
-					VCVTDQ2PS(v, v)
+var (
+	int8Codes = codeKind{name: "Int8", doc: "that are signed bytes without zeros and biases",
+		begin: func(u *unpacker, _ Register) (Op, func(scale, _, _ Mem) codeValues) {
+			return U8(16), func(scale, _, _ Mem) codeValues {
+				s := u.broadcast(scale)
+				return u.signedBytes(func(v VecVirtual) { VMULPS(s, v, v) })
+			}
+		}}
+	affineInt8Codes = codeKind{name: "AffineInt8", doc: "that are signed bytes",
+		begin: func(u *unpacker, _ Register) (Op, func(scale, zero, bias Mem) codeValues) {
+			return U8(16), func(scale, zero, bias Mem) codeValues {
+				z, s, b := u.broadcast(zero), u.broadcast(scale), u.broadcast(bias)
+				return u.signedBytes(func(v VecVirtual) {
+					VSUBPS(z, v, v)
 					VMULPS(s, v, v)
+					VADDPS(b, v, v)
 				})
 			}
-		}
-	}}
+		}}
+)
+
+// signedBytes returns what widens signed bytes and applies the numbers of a group to them.
+func (u *unpacker) signedBytes(apply func(v VecVirtual)) codeValues {
+	return func(src Mem) []VecVirtual {
+		return u.sixteen(func(first int, v VecVirtual) {
+			VPMOVSXBD(src.Offset(first), v)
+			VCVTDQ2PS(v, v)
+			apply(v)
+		})
+	}
+}
 
 // e4m3Codes are, with the seven bits below the sign moved to those of a float16 that are as far from its sign, 2^8 times that, which
 // is left to the scale. 0x7f becomes the NaN of float16.

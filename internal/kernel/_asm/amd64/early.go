@@ -215,39 +215,34 @@ func widenBlocksEarly(b *blockType, k *constants) {
 
 // mix sets dst to 64 bytes from src, of which word i gets the bytes i, 16+i, 32+i and 48+i. So 64 bytes from byte j of dst on, in
 // memory, are words that begin with the bytes from 16j on.
-func (u *unpacker) mix(src Op, dst VecVirtual) { u.mixAs([4]int{0, 1, 2, 3}, src, dst) }
-
-// mixAs is mix with the bytes of a word in another order.
-func (u *unpacker) mixAs(order [4]int, src Op, dst VecVirtual) {
+func (u *unpacker) mix(src Op, dst VecVirtual) {
 	VPERMD(src, u.constant(u.lanes(func(i int) uint32 { return uint32(i%4*4 + i/4) }), dst), dst)
-	from := uint32(order[0] | order[1]<<8 | order[2]<<16 | order[3]<<24)
-	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 4*from }), dst), dst, dst)
+	u.mixWords(dst)
+}
+
+// mixWords is mix of bytes whose words have been put in order already: word i is to get the bytes at i%4 of four words.
+func (u *unpacker) mixWords(v VecVirtual) {
+	VPSHUFB(u.constant(u.lanes(func(i int) uint32 { return uint32(i%4)*0x01010101 + 0x0c080400 }), v), v, v)
 }
 
 // storeNibbles writes the halves of 64 bytes to scratch, 128 bytes from at on, where nibblesAt finds them.
 func (u *unpacker) storeNibbles(src Op, at int) {
 	v := ZMM()
-	u.mixAs(interleaved, src, v)
+	u.mix(src, v)
+	u.storeMixedNibbles(v, at)
+}
+
+// storeMixedNibbles is storeNibbles of bytes that are mixed. v is lost.
+func (u *unpacker) storeMixedNibbles(v VecVirtual, at int) {
 	u.move(v, u.scratch.Offset(at))
 	VPSRLW(U8(4), v, v)
 	u.move(v, u.scratch.Offset(at+64))
 }
 
-// interleaved is the order of 16 bytes each in which the second are half a word behind the first, and the fourth behind the third.
-var interleaved = [4]int{0, 2, 1, 3}
-
 // nibblesAt returns the low or high halves of 16 bytes of those that were stored at at, from 16·sixteenth on. There are other bits
 // above them.
 func (u *unpacker) nibblesAt(at, sixteenth, half int) nibbles {
-	return nibbles{u.load(u.scratch.Offset(at + 64*half + interleaved[sixteenth]))}
-}
-
-// next returns the 16 bytes behind those that n is, the first or third 16. A shift takes less than a load that crosses a line if
-// loads are as scarce as arithmetic.
-func (u *unpacker) next(n nibbles) nibbles {
-	v := ZMM()
-	VPSRLD(U8(16), n.v, v)
-	return nibbles{v}
+	return nibbles{u.load(u.scratch.Offset(at + 64*half + sixteenth))}
 }
 
 // The widening of early block types without tables: a byte c becomes the float32 128+c, below 2^8, by moving it into the fraction of

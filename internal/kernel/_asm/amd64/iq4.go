@@ -39,27 +39,37 @@ var iq4_xs = blockType{name: "IQ4XS", elems: 256, bytes: 136, group: 1, scratch:
 
 // weightsIQ4XS is what AVX-512 does.
 func (u *unpacker) weightsIQ4XS(p Register) weights {
-	low, high, d := YMM(), YMM(), YMM()
-	VPBROADCASTD(Mem{Base: p, Disp: 4}, low)
-	VPSRLVD(u.constant(u.lanes(func(i int) uint32 { return uint32(4*i) & 31 }), low), low, low)
-	VPBROADCASTD(Mem{Base: p, Disp: 2}, high)
-	VPRORVD(u.constant(u.lanes(func(i int) uint32 { return uint32(2*i-4) & 31 }), high), high, high)
-	u.pick(15, high, low)
-	u.and(0x3f, low, low)
-	VPSUBD(u.constant(u.word(32), low), low, low)
-	VCVTDQ2PS(low, low)
-	VCVTPH2PS(Mem{Base: p}, d.AsX())
-	VBROADCASTSS(d.AsX(), d)
-	VMULPS(d, low, low)
-	VMOVUPS(low, u.scratch)
+	// Six bits to a byte, less 32, in general registers, which need none of the ports of vector registers.
+	scales, upper, mask := GP64(), GP64(), GP64()
+	MOVL(Mem{Base: p, Disp: 4}, scales.As32())
+	MOVQ(U64(0x0f0f0f0f0f0f0f0f), mask)
+	PDEPQ(mask, scales, scales)
+	MOVWQZX(Mem{Base: p, Disp: 2}, upper)
+	MOVQ(U64(0x3030303030303030), mask)
+	PDEPQ(mask, upper, upper)
+	ORQ(upper, scales)
+	MOVQ(U64(0x6060606060606060), mask)
+	ADDQ(mask, scales)
+	MOVQ(U64(0x8080808080808080), mask)
+	XORQ(mask, scales)
+	codes, d := u.scratch.Offset(48), u.scratch.Offset(32)
+	MOVQ(scales, codes)
+	v, unit := YMM(), XMM()
+	VCVTPH2PS(Mem{Base: p}, unit)
+	VMOVUPS(unit, d)
+	VPMOVSXBD(codes, v)
+	VCVTDQ2PS(v, v)
+	VMULPS_BCST(d, v, v)
+	VMOVUPS(v, u.scratch)
 	u.storeNibbles(Mem{Base: p, Disp: 8}, 64)
 	u.storeNibbles(Mem{Base: p, Disp: 72}, 64+128)
 	var look func(nibbles) []VecVirtual
+	nibbles := u.sixteenths()
 	return func(part int) []VecVirtual {
 		if part%2 == 0 {
 			look = u.table(iq4Levels, u.scratch.Offset(part/2*4), nil)
 		}
-		return look(u.nibblesAt(64+part/8*128, part/2%4, part%2))
+		return look(nibbles(64+part/8*128, part/2%4, part%2))
 	}
 }
 

@@ -13,18 +13,14 @@ var q4_k = blockType{name: "Q4K", elems: 256, bytes: 144, group: 1, scratch: 64,
 			u.kScalesEarly(p, 64+256)
 			u.storeNibbles(Mem{Base: p, Disp: 16}, 64)
 			u.storeNibbles(Mem{Base: p, Disp: 80}, 64+128)
-			var (
-				look func(nibbles) []VecVirtual
-				n    nibbles
-			)
+			var look func(nibbles) []VecVirtual
+			codes := u.sixteenths()
 			return func(part int) []VecVirtual {
 				if part%2 == 0 {
 					scale, low := u.scaleAt(part/2*8, true)
-					look, n = u.table(linear(0), scale, low), u.nibblesAt(64+part/8*128, part/4%2*2, part/2%2)
-				} else {
-					n = u.next(n)
+					look = u.table(linear(0), scale, low)
 				}
-				return look(n)
+				return look(codes(64+part/8*128, part/4%2*2+part%2, part/2%2))
 			}
 		}
 		u.kScales(p)

@@ -307,9 +307,20 @@ func (l levels) words() []uint64 {
 // table32 returns what looks up codes of five bits: the value of each times the float32 at scale, less the one at low, if
 // there is one. Codes may have other bits above, and their register becomes that of the weights. AVX-512.
 func (u *unpacker) table32(value func(i int) float32, scale Mem, low *Mem) func(codes VecVirtual) []VecVirtual {
-	first, second := ZMM(), ZMM()
-	u.tableOf(first, value, scale, low)
-	u.tableOf(second, func(i int) float32 { return value(16 + i) }, scale, low)
+	first, second, other := ZMM(), ZMM(), ZMM() // the other is the minimum, or the scale if there is none
+	if low == nil {
+		low = &scale
+	}
+	VBROADCASTSS(*low, other)
+	for half, t := range []VecVirtual{first, second} {
+		levels := u.constant(u.singles(func(i int) float32 { return value(16*half + i) }), t)
+		if *low == scale {
+			VMULPS(other, levels, t)
+		} else {
+			VBROADCASTSS(scale, t)
+			u.multiplyLess(other, levels, t)
+		}
+	}
 	return func(codes VecVirtual) []VecVirtual {
 		VPERMI2PS(second, first, codes)
 		return []VecVirtual{codes}
