@@ -41,6 +41,7 @@ type block struct {
 	// For the search in float32 (trials.go).
 	unit, perUnit    float64 // the block's, a power of two
 	narrowX, narrowW [256]float32
+	narrowWX         [256]float32
 	groups           [16]group
 	trials           kernel.Trials
 
@@ -156,4 +157,12 @@ func inverse(scale float64) float64 {
 func round(x float64) int { return int(x+(1<<20+0.5)) - 1<<20 }
 
 // clamp returns x, but lo if it is below and hi if above.
-func clamp(x, lo, hi float64) float64 { return max(lo, min(hi, x)) }
+func clamp(x, lo, hi float64) float64 {
+	if x > hi {
+		return hi
+	}
+	if x < lo {
+		return lo
+	}
+	return x
+}
