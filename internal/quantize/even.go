@@ -9,6 +9,7 @@ import (
 type evenCodes struct {
 	min, max int
 	tries    [][ways]float32 // scales of the passes over the range, as parts of the largest magnitude
+	fine     [][ways]float32 // more of them for values of one sign, which few codes stand for
 	step     float64         // between scales next to each other: by how many steps of them the largest magnitude differs
 }
 
@@ -16,20 +17,29 @@ type evenCodes struct {
 // passes as many of them are tried as lanes there are, before those next to the best. If signs is 1, they only have the sign
 // that gives the largest magnitude the code that goes furthest, which is below zero; if 2, the other, too.
 func newEven(min, max int, from, to float64, passes, signs int) *evenCodes {
-	each := ways / signs
-	c := &evenCodes{min: min, max: max, tries: make([][ways]float32, passes), step: (to - from) / float64(passes*each-1)}
-	for pass := range c.tries {
-		for lane := range ways {
-			c.tries[pass][lane] = float32(float64(2*(lane%signs)-1) / (from + float64(c.step*float64(pass*each+lane/signs))))
-		}
-	}
+	c := &evenCodes{min: min, max: max, step: (to - from) / float64(passes*ways/signs-1)}
+	c.tries = parts(from, c.step, passes, signs)
+	const passesFine = 2
+	c.fine = parts(-float64(min)-1, 2/float64(passesFine*ways), passesFine, 1)
 	return c
 }
 
-// try sets the lanes to the scales of a pass for a largest magnitude.
-func (c *evenCodes) try(b *block, largest float64, pass int) {
+// parts are the scales that make a largest magnitude from steps, and more with every lane.
+func parts(from, step float64, passes, signs int) [][ways]float32 {
+	tries := make([][ways]float32, passes)
+	for pass := range tries {
+		for lane := range ways {
+			i := pass*ways/signs + lane/signs
+			tries[pass][lane] = float32(float64(2*(lane%signs)-1) / (from + float64(step*float64(i))))
+		}
+	}
+	return tries
+}
+
+// tryParts sets the lanes to the scales of a pass for a largest magnitude.
+func (b *block) tryParts(parts *[ways]float32, largest float64) {
 	narrow := float32(largest)
-	for lane, part := range &c.tries[pass] {
+	for lane, part := range parts {
 		b.trials.S[lane] = float32(narrow * part)
 	}
 }
@@ -50,8 +60,14 @@ func (b *block) seek(g *group, c *evenCodes) {
 		return
 	}
 	for pass := range c.tries {
-		c.try(b, largest, pass)
+		b.tryParts(&c.tries[pass], largest)
 		b.improve(g, c)
+	}
+	if g.lo > 0 || g.hi < 0 {
+		for pass := range c.fine {
+			b.tryParts(&c.fine[pass], largest)
+			b.improve(g, c)
+		}
 	}
 	if g.exact {
 		for lane := range ways {
@@ -107,7 +123,7 @@ func (b *block) single(c *evenCodes) (bits uint16) {
 	}
 	if g.nearlyExact() { // what rounding the scale to F16 costs decides
 		for pass := range c.tries {
-			c.try(b, g.extreme(), pass)
+			b.tryParts(&c.tries[pass], g.extreme())
 			b.round(g, c.min, c.max)
 			for lane := range ways {
 				_, value := b.half(b.alone(g, lane))

@@ -61,11 +61,11 @@ func encodeIQ4XS(b *block, dst []byte) {
 }
 
 var (
-	superQ2 = &superAffine{size: 16, highest: 15, from: 11, to: 16.5, refits: 2,
+	superQ2 = &superAffine{size: 16, highest: 15, from: 10.5, to: 18, refits: 2,
 		affineCodes: newAffine(3, false, affineRange{from: 2.2, to: 4, first: -0.2, step: 0.5, passes: 1, rounds: 1})}
-	superQ4 = &superAffine{size: 32, highest: 63, from: 52, to: 64, refits: 1,
+	superQ4 = &superAffine{size: 32, highest: 63, from: 48, to: 63, refits: 1,
 		affineCodes: newAffine(15, false, affineRange{from: 13.3, to: 16.5, first: -0.2, step: 0.55, passes: 1, rounds: 1})}
-	superQ5 = &superAffine{size: 32, highest: 63, from: 52, to: 64, refits: 1,
+	superQ5 = &superAffine{size: 32, highest: 63, from: 48, to: 63, refits: 1,
 		affineCodes: newAffine(31, false, affineRange{from: 28, to: 33, first: -0.4, step: 0.5, passes: 1, rounds: 1})}
 )
 

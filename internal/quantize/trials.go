@@ -105,10 +105,13 @@ func (b *block) round(g *group, lo, hi int) {
 	t.Sum, t.First, t.Squares, t.PerSum = float32(g.sum), float32(g.first), float32(g.squares), float32(g.perSum)
 	if g.exact {
 		t.Round(g.x, g.w, float32(lo), float32(hi))
+		// Codes of 0 do not have a best scale. What F16 cannot tell apart is alike, so that groups agree on a scale.
+		floor := float32(1e-8 * g.squares)
 		for lane, qq := range &t.QQ {
-			if qq == 0 { // codes of 0 do not have a best scale
+			if qq == 0 {
 				t.Alone[lane], t.Best[lane] = t.Squares, t.Squares
 			}
+			t.Alone[lane], t.Best[lane] = max(t.Alone[lane], floor), max(t.Best[lane], floor)
 		}
 	} else {
 		t.Scan(g.x, g.w, g.wx, float32(lo), float32(hi))
