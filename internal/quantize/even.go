@@ -10,6 +10,7 @@ type evenCodes struct {
 	min, max int
 	tries    [][ways]float32 // scales of the passes over the range, as parts of the largest magnitude
 	fine     [][ways]float32 // more of them for values of one sign, which few codes stand for
+	exact    bool            // whether there are so many codes that errors are always a small part
 	step     float64         // between scales next to each other: by how many steps of them the largest magnitude differs
 }
 
@@ -17,7 +18,7 @@ type evenCodes struct {
 // passes as many of them are tried as lanes there are, before those next to the best. If signs is 1, they only have the sign
 // that gives the largest magnitude the code that goes furthest, which is below zero; if 2, the other, too.
 func newEven(min, max int, from, to float64, passes, signs int) *evenCodes {
-	c := &evenCodes{min: min, max: max, step: (to - from) / float64(passes*ways/signs-1)}
+	c := &evenCodes{min: min, max: max, exact: max > 64, step: (to - from) / float64(passes*ways/signs-1)}
 	c.tries = parts(from, c.step, passes, signs)
 	const passesFine = 2
 	c.fine = parts(-float64(min)-1, 2/float64(passesFine*ways), passesFine, 1)
@@ -55,7 +56,7 @@ func (g *group) extreme() float64 {
 // seek finds the scale of the least error for a group: of those of the passes, and of what fits the codes of each lane best.
 func (b *block) seek(g *group, c *evenCodes) {
 	largest := g.extreme()
-	g.fit = fit{err: g.squares}
+	g.fit, g.exact = fit{err: g.squares}, c.exact
 	if math.Abs(largest) < 1e-30 { // of the block's largest
 		return
 	}
@@ -68,6 +69,9 @@ func (b *block) seek(g *group, c *evenCodes) {
 			b.tryParts(&c.fine[pass], largest)
 			b.improve(g, c)
 		}
+	}
+	if c.exact { // the passes are close enough
+		return
 	}
 	if g.exact {
 		for lane := range ways {
