@@ -53,6 +53,9 @@ func (g *group) extreme() float64 {
 	return g.hi
 }
 
+// oneSign reports whether all values have the same sign.
+func (g *group) oneSign() bool { return g.lo > 0 || g.hi < 0 }
+
 // seek finds the scale of the least error for a group: of those of the passes, and of what fits the codes of each lane best.
 func (b *block) seek(g *group, c *evenCodes) {
 	largest := g.extreme()
@@ -64,7 +67,7 @@ func (b *block) seek(g *group, c *evenCodes) {
 		b.tryParts(&c.tries[pass], largest)
 		b.improve(g, c)
 	}
-	if g.lo > 0 || g.hi < 0 {
+	if g.oneSign() {
 		for pass := range c.fine {
 			b.tryParts(&c.fine[pass], largest)
 			b.improve(g, c)

@@ -80,7 +80,7 @@ func (b *block) multiplyEven(s *superBlock, c *superEven, groups []group, d floa
 	for j := range groups {
 		g := &groups[j]
 		first := max(c.lowest, min(c.highest-ways+1, c.nearest(g.fit.scale, perD)-ways/2))
-		if g.fit.err < 0.01*float64(float64(g.fit.scale*g.fit.scale)*g.sum) { // much better than usual
+		if g.oneSign() || g.fit.err < 0.01*float64(float64(g.fit.scale*g.fit.scale)*g.sum) { // few codes stand for them, or much better than usual
 			first = b.firstOf(c, g, d, first)
 		}
 		least := b.tryMultipliers(c, g, d, first)
