@@ -1,8 +1,8 @@
 // Package quantize encodes rows of weights as blocks of ggml's quantized types, with the scales that a search finds best.
 //
 // llama-quantize rounds to scales that it derives from a block's extreme values, or tries some twenty. Here the error of
-// every scale worth a look is known before one is chosen. If codes are evenly spaced, sixteen scales are tried at once, first
-// all over the range and then next to the best (trials.go, even.go, affine.go). If not, the codes of a block are followed as
+// every scale worth a look is known before one is chosen. If codes are evenly spaced, sixteen scales are tried at once: first
+// all over the range, then each where its codes fit best, and then next to the best (trials.go, even.go, affine.go). If not, the codes of a block are followed as
 // its scale grows: they change one at a time, and the sums that decide the error are carried along (profile.go). Scales of
 // sub-blocks, which are small integers themselves, are then chosen together with what they multiply (evensuper.go,
 // superaffine.go, super.go).
