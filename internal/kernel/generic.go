@@ -59,6 +59,9 @@ var generic = isa{
 	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) {
 		roundTrialsGeneric(t, at(x, n), at(w, n), lo, hi)
 	},
+	scanTrials: func(t *Trials, x, w, wx *float32, n int, lo, hi float32) {
+		scanTrialsGeneric(t, at(x, n), at(w, n), at(wx, n), lo, hi)
+	},
 	times:       func(v *float32, s float32, n int) { timesGeneric(at(v, n), s) },
 	xor:         func(data *byte, eighth int) uint64 { return xorGeneric(at(data, 8*eighth)) },
 	multiplyAdd: multiplyAddGeneric,

@@ -59,6 +59,8 @@ type isa struct {
 	weigh func(w *float32, scores *float64, scale, most float64) (top, sum float64)
 	// roundTrials is roundTrialsGeneric of n elements, any number.
 	roundTrials func(t *Trials, x, w *float32, n int, lo, hi float32)
+	// scanTrials is scanTrialsGeneric of n elements, any number.
+	scanTrials func(t *Trials, x, w, wx *float32, n int, lo, hi float32)
 
 	// codes are what it does with codes of each kind, and codeRows how many rows its products take.
 	codes    [codeKinds]codeLeaf

@@ -84,6 +84,9 @@ var avx2 = isa{
 	weigh:    weighAVX2,
 
 	roundTrials: func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX2(&t.S[0], x, w, n, lo, hi) },
+	scanTrials: func(t *Trials, x, w, wx *float32, n int, lo, hi float32) {
+		scanTrialsAVX2(&t.S[0], x, w, wx, n, lo, hi)
+	},
 
 	codes: [codeKinds]codeLeaf{
 		levelCodes:       {widenLevelsAVX2, dotLevelsAVX2},
@@ -167,6 +170,9 @@ var avx512 = func() isa {
 	}
 	s.scaleRow, s.addTo = scaleRowAVX512, addToAVX512
 	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsAVX512(&t.S[0], x, w, n, lo, hi) }
+	s.scanTrials = func(t *Trials, x, w, wx *float32, n int, lo, hi float32) {
+		scanTrialsAVX512(&t.S[0], x, w, wx, n, lo, hi)
+	}
 	s.addRows, s.weigh = addRowsAVX512, weighAVX512
 	s.codes = [codeKinds]codeLeaf{
 		levelCodes:       {widenLevelsAVX512, dotLevelsAVX512},

@@ -70,6 +70,9 @@ var neon = func() isa {
 	}
 	s.times = timesNEON
 	s.roundTrials = func(t *Trials, x, w *float32, n int, lo, hi float32) { roundTrialsNEON(&t.S[0], x, w, n, lo, hi) }
+	s.scanTrials = func(t *Trials, x, w, wx *float32, n int, lo, hi float32) {
+		scanTrialsNEON(&t.S[0], x, w, wx, n, lo, hi)
+	}
 
 	s.xor = func(data *byte, eighth int) uint64 { return xorNEON(data, 2*eighth) }
 	s.multiplyAdd = func(n int) { multiplyAddNEON(n / (2 * 4 * 24)) }

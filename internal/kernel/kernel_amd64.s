@@ -3355,11 +3355,11 @@ value:
 	VMOVUPS      Y10, 480(AX)
 	VMOVUPS      (AX), Y0
 	VMOVUPS      192(AX), Y1
-	VBROADCASTSS 832(AX), Y2
-	VBROADCASTSS 836(AX), Y3
+	VBROADCASTSS 1024(AX), Y2
+	VBROADCASTSS 1028(AX), Y3
 	VMOVUPS      256(AX), Y4
 	VMOVUPS      448(AX), Y5
-	VBROADCASTSS 844(AX), Y6
+	VBROADCASTSS 1036(AX), Y6
 	VMULPS       Y0, Y0, Y7
 	VMULPS       128(AX), Y3, Y8
 	VMULPS       Y2, Y1, Y9
@@ -3370,7 +3370,7 @@ value:
 	VMULPS       Y6, Y8, Y10
 	VSUBPS       Y10, Y5, Y10
 	VMOVUPS      64(AX), Y11
-	VBROADCASTSS 840(AX), Y12
+	VBROADCASTSS 1032(AX), Y12
 	VMULPS       Y2, Y11, Y13
 	VADDPS       Y3, Y3, Y3
 	VADDPS       Y3, Y13, Y3
@@ -3422,11 +3422,11 @@ value:
 	VMOVUPS      Y0, 768(AX)
 	VMOVUPS      32(AX), Y0
 	VMOVUPS      224(AX), Y1
-	VBROADCASTSS 832(AX), Y2
-	VBROADCASTSS 836(AX), Y3
+	VBROADCASTSS 1024(AX), Y2
+	VBROADCASTSS 1028(AX), Y3
 	VMOVUPS      288(AX), Y4
 	VMOVUPS      480(AX), Y5
-	VBROADCASTSS 844(AX), Y6
+	VBROADCASTSS 1036(AX), Y6
 	VMULPS       Y0, Y0, Y7
 	VMULPS       160(AX), Y3, Y8
 	VMULPS       Y2, Y1, Y9
@@ -3437,7 +3437,7 @@ value:
 	VMULPS       Y6, Y8, Y10
 	VSUBPS       Y10, Y5, Y10
 	VMOVUPS      96(AX), Y11
-	VBROADCASTSS 840(AX), Y12
+	VBROADCASTSS 1032(AX), Y12
 	VMULPS       Y2, Y11, Y13
 	VADDPS       Y3, Y3, Y3
 	VADDPS       Y3, Y13, Y3
@@ -3486,6 +3486,213 @@ value:
 	VMULPS       Y9, Y2, Y2
 	VADDPS       Y2, Y1, Y1
 	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 800(AX)
+	VZEROUPPER
+	RET
+
+// func scanTrialsAVX2(t *float32, x *float32, w *float32, wx *float32, n int, lo float32, hi float32)
+// Requires: AVX, AVX2
+TEXT ·scanTrialsAVX2(SB), NOSPLIT, $0-48
+	MOVQ         t+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         wx+24(FP), BX
+	MOVQ         n+32(FP), SI
+	VMOVUPS      (AX), Y0
+	MOVL         $0x3f800000, DI
+	VMOVD        DI, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x04, Y2, Y0, Y2
+	VANDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 128(AX)
+	VMULPS       64(AX), Y2, Y0
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      32(AX), Y0
+	MOVL         $0x3f800000, DI
+	VMOVD        DI, X1
+	VBROADCASTSS X1, Y1
+	VDIVPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x04, Y2, Y0, Y2
+	VANDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 160(AX)
+	VMULPS       96(AX), Y2, Y0
+	VMOVUPS      Y0, 224(AX)
+	VBROADCASTSS lo+40(FP), Y0
+	VBROADCASTSS hi+44(FP), Y1
+	MOVL         $0x4b400000, DI
+	VMOVD        DI, X2
+	VBROADCASTSS X2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+
+value:
+	VBROADCASTSS (CX), Y9
+	VBROADCASTSS (DX), Y10
+	VMULPS       128(AX), Y9, Y9
+	VADDPS       192(AX), Y9, Y9
+	VMAXPS       Y0, Y9, Y9
+	VMINPS       Y1, Y9, Y9
+	VADDPS       Y2, Y9, Y9
+	VSUBPS       Y2, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y3, Y3
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y4, Y4
+	VBROADCASTSS (BX), Y10
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS (CX), Y9
+	VBROADCASTSS (DX), Y10
+	VMULPS       160(AX), Y9, Y9
+	VADDPS       224(AX), Y9, Y9
+	VMAXPS       Y0, Y9, Y9
+	VMINPS       Y1, Y9, Y9
+	VADDPS       Y2, Y9, Y9
+	VSUBPS       Y2, Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y6, Y6
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y7, Y7
+	VBROADCASTSS (BX), Y10
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         SI
+	JNZ          value
+	VMOVUPS      Y3, 256(AX)
+	VMOVUPS      Y4, 320(AX)
+	VMOVUPS      Y5, 832(AX)
+	VMOVUPS      Y6, 288(AX)
+	VMOVUPS      Y7, 352(AX)
+	VMOVUPS      Y8, 864(AX)
+	VMOVUPS      (AX), Y0
+	VMOVUPS      64(AX), Y1
+	VMOVUPS      256(AX), Y2
+	VMOVUPS      320(AX), Y3
+	VMOVUPS      832(AX), Y4
+	VBROADCASTSS 1028(AX), Y5
+	VBROADCASTSS 1032(AX), Y6
+	MOVL         $0x0da24260, CX
+	VMOVD        CX, X7
+	VBROADCASTSS X7, Y7
+	VMULPS       Y2, Y1, Y8
+	VADDPS       Y8, Y4, Y8
+	VBROADCASTSS 1024(AX), Y9
+	VMULPS       Y9, Y1, Y9
+	VADDPS       Y5, Y5, Y10
+	VADDPS       Y10, Y9, Y9
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y3, Y0, Y9
+	VADDPS       Y8, Y8, Y8
+	VSUBPS       Y8, Y9, Y8
+	VMULPS       Y8, Y0, Y8
+	VADDPS       Y1, Y8, Y1
+	VADDPS       Y1, Y6, Y1
+	VMOVUPS      Y1, 512(AX)
+	VMAXPS       Y7, Y3, Y1
+	VDIVPS       Y1, Y4, Y1
+	VMOVUPS      Y1, 896(AX)
+	VMULPS       Y1, Y4, Y1
+	VSUBPS       Y1, Y6, Y1
+	VMOVUPS      Y1, 640(AX)
+	VBROADCASTSS 1036(AX), Y1
+	VMULPS       Y1, Y2, Y1
+	VBROADCASTSS 1036(AX), Y8
+	VMULPS       Y8, Y5, Y8
+	VMULPS       Y8, Y5, Y5
+	VSUBPS       Y5, Y6, Y5
+	MOVL         $0x3727c5ac, CX
+	VMOVD        CX, X6
+	VBROADCASTSS X6, Y6
+	VMULPS       Y6, Y3, Y6
+	VMAXPS       Y7, Y6, Y6
+	VMULPS       Y1, Y2, Y7
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y8, Y2, Y2
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y0, Y4
+	VADDPS       Y2, Y2, Y7
+	VSUBPS       Y7, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VADDPS       Y0, Y5, Y0
+	VMOVUPS      Y0, 576(AX)
+	VMAXPS       Y6, Y3, Y0
+	VDIVPS       Y0, Y2, Y0
+	VMOVUPS      Y0, 960(AX)
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y2, Y5, Y2
+	VMOVUPS      Y2, 704(AX)
+	VMULPS       Y1, Y0, Y0
+	VSUBPS       Y8, Y0, Y0
+	VMOVUPS      Y0, 768(AX)
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      96(AX), Y1
+	VMOVUPS      288(AX), Y2
+	VMOVUPS      352(AX), Y3
+	VMOVUPS      864(AX), Y4
+	VBROADCASTSS 1028(AX), Y5
+	VBROADCASTSS 1032(AX), Y6
+	MOVL         $0x0da24260, CX
+	VMOVD        CX, X7
+	VBROADCASTSS X7, Y7
+	VMULPS       Y2, Y1, Y8
+	VADDPS       Y8, Y4, Y8
+	VBROADCASTSS 1024(AX), Y9
+	VMULPS       Y9, Y1, Y9
+	VADDPS       Y5, Y5, Y10
+	VADDPS       Y10, Y9, Y9
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y3, Y0, Y9
+	VADDPS       Y8, Y8, Y8
+	VSUBPS       Y8, Y9, Y8
+	VMULPS       Y8, Y0, Y8
+	VADDPS       Y1, Y8, Y1
+	VADDPS       Y1, Y6, Y1
+	VMOVUPS      Y1, 544(AX)
+	VMAXPS       Y7, Y3, Y1
+	VDIVPS       Y1, Y4, Y1
+	VMOVUPS      Y1, 928(AX)
+	VMULPS       Y1, Y4, Y1
+	VSUBPS       Y1, Y6, Y1
+	VMOVUPS      Y1, 672(AX)
+	VBROADCASTSS 1036(AX), Y1
+	VMULPS       Y1, Y2, Y1
+	VBROADCASTSS 1036(AX), Y8
+	VMULPS       Y8, Y5, Y8
+	VMULPS       Y8, Y5, Y5
+	VSUBPS       Y5, Y6, Y5
+	MOVL         $0x3727c5ac, CX
+	VMOVD        CX, X6
+	VBROADCASTSS X6, Y6
+	VMULPS       Y6, Y3, Y6
+	VMAXPS       Y7, Y6, Y6
+	VMULPS       Y1, Y2, Y7
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y8, Y2, Y2
+	VSUBPS       Y2, Y4, Y2
+	VMULPS       Y3, Y0, Y4
+	VADDPS       Y2, Y2, Y7
+	VSUBPS       Y7, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VADDPS       Y0, Y5, Y0
+	VMOVUPS      Y0, 608(AX)
+	VMAXPS       Y6, Y3, Y0
+	VDIVPS       Y0, Y2, Y0
+	VMOVUPS      Y0, 992(AX)
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y2, Y5, Y2
+	VMOVUPS      Y2, 736(AX)
+	VMULPS       Y1, Y0, Y0
+	VSUBPS       Y8, Y0, Y0
 	VMOVUPS      Y0, 800(AX)
 	VZEROUPPER
 	RET

@@ -4552,13 +4552,13 @@ value:
 	FSTPQ (F10, F11), 416(R0)
 	FSTPQ (F12, F13), 448(R0)
 	FSTPQ (F14, F15), 480(R0)
-	ADD $832, R0, R4
+	ADD $1024, R0, R4
 	VLD1R (R4), [V16.S4]
-	ADD $836, R0, R4
+	ADD $1028, R0, R4
 	VLD1R (R4), [V17.S4]
-	ADD $840, R0, R4
+	ADD $1032, R0, R4
 	VLD1R (R4), [V18.S4]
-	ADD $844, R0, R4
+	ADD $1036, R0, R4
 	VLD1R (R4), [V19.S4]
 	FMOVQ 656(R20), F20
 	VEOR V21.B16, V21.B16, V21.B16
@@ -4627,6 +4627,194 @@ lanes:
 	ADD $16, R0
 	SUB $1, R5
 	CBNZ R5, lanes
+	RET
+
+// func scanTrialsNEON(t *float32, x, w, wx *float32, n int, lo, hi float32)
+TEXT ·scanTrialsNEON(SB), NOSPLIT, $0-48
+	MOVD t+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD w+16(FP), R2
+	MOVD wx+24(FP), R3
+	MOVD n+32(FP), R4
+	MOVD $constantsNEON<>(SB), R20
+	FMOVQ 256(R20), F0
+	VEOR V1.B16, V1.B16, V1.B16
+	FMOVQ 0(R0), F2
+	FMOVQ 64(R0), F3
+	WORD $0x6e22fc10 // fdiv v16.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e10 // bic v16.16b, v16.16b, v2.16b
+	WORD $0x6e30dc74 // fmul v20.4s, v3.4s, v16.4s
+	FMOVQ F16, 128(R0)
+	FMOVQ F20, 192(R0)
+	FMOVQ 16(R0), F2
+	FMOVQ 80(R0), F3
+	WORD $0x6e22fc11 // fdiv v17.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e31 // bic v17.16b, v17.16b, v2.16b
+	WORD $0x6e31dc75 // fmul v21.4s, v3.4s, v17.4s
+	FMOVQ F17, 144(R0)
+	FMOVQ F21, 208(R0)
+	FMOVQ 32(R0), F2
+	FMOVQ 96(R0), F3
+	WORD $0x6e22fc12 // fdiv v18.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e52 // bic v18.16b, v18.16b, v2.16b
+	WORD $0x6e32dc76 // fmul v22.4s, v3.4s, v18.4s
+	FMOVQ F18, 160(R0)
+	FMOVQ F22, 224(R0)
+	FMOVQ 48(R0), F2
+	FMOVQ 112(R0), F3
+	WORD $0x6e22fc13 // fdiv v19.4s, v0.4s, v2.4s
+	WORD $0x4e21e442 // fcmeq v2.4s, v2.4s, v1.4s
+	WORD $0x4e621e73 // bic v19.16b, v19.16b, v2.16b
+	WORD $0x6e33dc77 // fmul v23.4s, v3.4s, v19.4s
+	FMOVQ F19, 176(R0)
+	FMOVQ F23, 240(R0)
+	FMOVS lo+40(FP), F24
+	VDUP V24.S[0], V24.S4
+	FMOVS hi+44(FP), F25
+	VDUP V25.S[0], V25.S4
+	FMOVQ 640(R20), F26
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+scan:
+	VLD1R (R1), [V27.S4]
+	VLD1R (R2), [V28.S4]
+	VLD1R (R3), [V29.S4]
+	WORD $0x6e30df7e // fmul v30.4s, v27.4s, v16.4s
+	WORD $0x4e34d7de // fadd v30.4s, v30.4s, v20.4s
+	WORD $0x4e38f7de // fmax v30.4s, v30.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x6e3edf9f // fmul v31.4s, v28.4s, v30.4s
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	WORD $0x6e3edfbf // fmul v31.4s, v29.4s, v30.4s
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x6e31df7e // fmul v30.4s, v27.4s, v17.4s
+	WORD $0x4e35d7de // fadd v30.4s, v30.4s, v21.4s
+	WORD $0x4e38f7de // fmax v30.4s, v30.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x6e3edf9f // fmul v31.4s, v28.4s, v30.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x6e3edfbf // fmul v31.4s, v29.4s, v30.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	WORD $0x6e32df7e // fmul v30.4s, v27.4s, v18.4s
+	WORD $0x4e36d7de // fadd v30.4s, v30.4s, v22.4s
+	WORD $0x4e38f7de // fmax v30.4s, v30.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x6e3edf9f // fmul v31.4s, v28.4s, v30.4s
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x6e3edfbf // fmul v31.4s, v29.4s, v30.4s
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	WORD $0x6e33df7e // fmul v30.4s, v27.4s, v19.4s
+	WORD $0x4e37d7de // fadd v30.4s, v30.4s, v23.4s
+	WORD $0x4e38f7de // fmax v30.4s, v30.4s, v24.4s
+	WORD $0x4eb9f7de // fmin v30.4s, v30.4s, v25.4s
+	WORD $0x4e3ad7de // fadd v30.4s, v30.4s, v26.4s
+	WORD $0x4ebad7de // fsub v30.4s, v30.4s, v26.4s
+	WORD $0x6e3edf9f // fmul v31.4s, v28.4s, v30.4s
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	WORD $0x6e3edfff // fmul v31.4s, v31.4s, v30.4s
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	WORD $0x6e3edfbf // fmul v31.4s, v29.4s, v30.4s
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	ADD $4, R1
+	ADD $4, R2
+	ADD $4, R3
+	SUB $1, R4
+	CBNZ R4, scan
+	FSTPQ (F0, F1), 256(R0)
+	FSTPQ (F4, F5), 320(R0)
+	FSTPQ (F8, F9), 832(R0)
+	FSTPQ (F2, F3), 288(R0)
+	FSTPQ (F6, F7), 352(R0)
+	FSTPQ (F10, F11), 864(R0)
+	ADD $1024, R0, R5
+	VLD1R (R5), [V16.S4]
+	ADD $1028, R0, R5
+	VLD1R (R5), [V17.S4]
+	ADD $1032, R0, R5
+	VLD1R (R5), [V18.S4]
+	ADD $1036, R0, R5
+	VLD1R (R5), [V19.S4]
+	FMOVQ 656(R20), F22
+	FMOVQ 672(R20), F23
+	WORD $0x6e33de34 // fmul v20.4s, v17.4s, v19.4s
+	WORD $0x6e34de27 // fmul v7.4s, v17.4s, v20.4s
+	WORD $0x4ea7d655 // fsub v21.4s, v18.4s, v7.4s
+	MOVD $4, R6
+scanned:
+	FMOVQ 0(R0), F0
+	FMOVQ 64(R0), F1
+	FMOVQ 256(R0), F2
+	FMOVQ 320(R0), F3
+	FMOVQ 832(R0), F4
+	WORD $0x6e22dc27 // fmul v7.4s, v1.4s, v2.4s
+	WORD $0x4e27d487 // fadd v7.4s, v4.4s, v7.4s
+	WORD $0x4e27d4e7 // fadd v7.4s, v7.4s, v7.4s
+	WORD $0x6e23dc08 // fmul v8.4s, v0.4s, v3.4s
+	WORD $0x4ea7d507 // fsub v7.4s, v8.4s, v7.4s
+	WORD $0x6e27dc07 // fmul v7.4s, v0.4s, v7.4s
+	WORD $0x6e30dc28 // fmul v8.4s, v1.4s, v16.4s
+	WORD $0x4e31d625 // fadd v5.4s, v17.4s, v17.4s
+	WORD $0x4e25d508 // fadd v8.4s, v8.4s, v5.4s
+	WORD $0x6e28dc28 // fmul v8.4s, v1.4s, v8.4s
+	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+	WORD $0x4e27d647 // fadd v7.4s, v18.4s, v7.4s
+	FMOVQ F7, 512(R0)
+	WORD $0x4e37f467 // fmax v7.4s, v3.4s, v23.4s
+	WORD $0x6e27fc87 // fdiv v7.4s, v4.4s, v7.4s
+	FMOVQ F7, 896(R0)
+	WORD $0x6e27dc87 // fmul v7.4s, v4.4s, v7.4s
+	WORD $0x4ea7d647 // fsub v7.4s, v18.4s, v7.4s
+	FMOVQ F7, 640(R0)
+	WORD $0x6e33dc46 // fmul v6.4s, v2.4s, v19.4s
+	WORD $0x6e36dc65 // fmul v5.4s, v3.4s, v22.4s
+	WORD $0x4e37f4a5 // fmax v5.4s, v5.4s, v23.4s
+	WORD $0x6e26dc47 // fmul v7.4s, v2.4s, v6.4s
+	WORD $0x4ea7d463 // fsub v3.4s, v3.4s, v7.4s
+	WORD $0x6e34dc47 // fmul v7.4s, v2.4s, v20.4s
+	WORD $0x4ea7d484 // fsub v4.4s, v4.4s, v7.4s
+	WORD $0x6e23dc07 // fmul v7.4s, v0.4s, v3.4s
+	WORD $0x4e24d488 // fadd v8.4s, v4.4s, v4.4s
+	WORD $0x4ea8d4e7 // fsub v7.4s, v7.4s, v8.4s
+	WORD $0x6e27dc07 // fmul v7.4s, v0.4s, v7.4s
+	WORD $0x4e27d6a7 // fadd v7.4s, v21.4s, v7.4s
+	FMOVQ F7, 576(R0)
+	WORD $0x4e25f467 // fmax v7.4s, v3.4s, v5.4s
+	WORD $0x6e27fc87 // fdiv v7.4s, v4.4s, v7.4s
+	FMOVQ F7, 960(R0)
+	WORD $0x6e27dc88 // fmul v8.4s, v4.4s, v7.4s
+	WORD $0x4ea8d6a8 // fsub v8.4s, v21.4s, v8.4s
+	FMOVQ F8, 704(R0)
+	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
+	WORD $0x4eb4d4e7 // fsub v7.4s, v7.4s, v20.4s
+	FMOVQ F7, 768(R0)
+	ADD $16, R0
+	SUB $1, R6
+	CBNZ R6, scanned
 	RET
 
 // func xorNEON(data *byte, quarter int) uint64
@@ -4972,7 +5160,7 @@ eight:
 	WORD $0x4e61d6a1 // fadd v1.2d, v21.2d, v1.2d
 	WORD $0x4e62d6c2 // fadd v2.2d, v22.2d, v2.2d
 	WORD $0x4e63d6e3 // fadd v3.2d, v23.2d, v3.2d
-	FMOVQ 672(R20), F24
+	FMOVQ 688(R20), F24
 	WORD $0x6e78dc14 // fmul v20.2d, v0.2d, v24.2d
 	WORD $0x6e78dc35 // fmul v21.2d, v1.2d, v24.2d
 	WORD $0x6e78dc56 // fmul v22.2d, v2.2d, v24.2d
@@ -4981,7 +5169,7 @@ eight:
 	WORD $0x4e619ab5 // frintm v21.2d, v21.2d
 	WORD $0x4e619ad6 // frintm v22.2d, v22.2d
 	WORD $0x4e619af7 // frintm v23.2d, v23.2d
-	FMOVQ 688(R20), F24
+	FMOVQ 704(R20), F24
 	WORD $0x6e78de94 // fmul v20.2d, v20.2d, v24.2d
 	WORD $0x6e78deb5 // fmul v21.2d, v21.2d, v24.2d
 	WORD $0x6e78ded6 // fmul v22.2d, v22.2d, v24.2d
@@ -5000,9 +5188,9 @@ eight:
 	WORD $0x4e617b01 // fcvtl2 v1.2d, v24.4s
 	WORD $0x0e617b22 // fcvtl v2.2d, v25.2s
 	WORD $0x4e617b23 // fcvtl2 v3.2d, v25.4s
-	FMOVQ 704(R20), F24
+	FMOVQ 720(R20), F24
 	FMOVQ 96(R20), F25
-	FMOVQ 720(R20), F26
+	FMOVQ 736(R20), F26
 	WORD $0x6e78dc04 // fmul v4.2d, v0.2d, v24.2d
 	WORD $0x6e78dc25 // fmul v5.2d, v1.2d, v24.2d
 	WORD $0x6e78dc46 // fmul v6.2d, v2.2d, v24.2d
@@ -5023,90 +5211,90 @@ eight:
 	WORD $0x6e61dc29 // fmul v9.2d, v1.2d, v1.2d
 	WORD $0x6e62dc4a // fmul v10.2d, v2.2d, v2.2d
 	WORD $0x6e63dc6b // fmul v11.2d, v3.2d, v3.2d
-	FMOVQ 736(R20), F12
-	FMOVQ 736(R20), F13
-	FMOVQ 736(R20), F14
-	FMOVQ 736(R20), F15
-	FMOVQ 752(R20), F20
-	FMOVQ 752(R20), F21
-	FMOVQ 752(R20), F22
-	FMOVQ 752(R20), F23
+	FMOVQ 752(R20), F12
+	FMOVQ 752(R20), F13
+	FMOVQ 752(R20), F14
+	FMOVQ 752(R20), F15
+	FMOVQ 768(R20), F20
+	FMOVQ 768(R20), F21
+	FMOVQ 768(R20), F22
+	FMOVQ 768(R20), F23
 	VFMLA V8.D2, V12.D2, V20.D2
 	VFMLA V9.D2, V13.D2, V21.D2
 	VFMLA V10.D2, V14.D2, V22.D2
 	VFMLA V11.D2, V15.D2, V23.D2
-	FMOVQ 768(R20), F12
-	FMOVQ 768(R20), F13
-	FMOVQ 768(R20), F14
-	FMOVQ 768(R20), F15
+	FMOVQ 784(R20), F12
+	FMOVQ 784(R20), F13
+	FMOVQ 784(R20), F14
+	FMOVQ 784(R20), F15
 	VFMLA V8.D2, V20.D2, V12.D2
 	VFMLA V9.D2, V21.D2, V13.D2
 	VFMLA V10.D2, V22.D2, V14.D2
 	VFMLA V11.D2, V23.D2, V15.D2
-	FMOVQ 784(R20), F20
-	FMOVQ 784(R20), F21
-	FMOVQ 784(R20), F22
-	FMOVQ 784(R20), F23
+	FMOVQ 800(R20), F20
+	FMOVQ 800(R20), F21
+	FMOVQ 800(R20), F22
+	FMOVQ 800(R20), F23
 	VFMLA V8.D2, V12.D2, V20.D2
 	VFMLA V9.D2, V13.D2, V21.D2
 	VFMLA V10.D2, V14.D2, V22.D2
 	VFMLA V11.D2, V15.D2, V23.D2
-	FMOVQ 800(R20), F12
-	FMOVQ 800(R20), F13
-	FMOVQ 800(R20), F14
-	FMOVQ 800(R20), F15
+	FMOVQ 816(R20), F12
+	FMOVQ 816(R20), F13
+	FMOVQ 816(R20), F14
+	FMOVQ 816(R20), F15
 	VFMLA V8.D2, V20.D2, V12.D2
 	VFMLA V9.D2, V21.D2, V13.D2
 	VFMLA V10.D2, V22.D2, V14.D2
 	VFMLA V11.D2, V23.D2, V15.D2
-	FMOVQ 816(R20), F20
-	FMOVQ 816(R20), F21
-	FMOVQ 816(R20), F22
-	FMOVQ 816(R20), F23
+	FMOVQ 832(R20), F20
+	FMOVQ 832(R20), F21
+	FMOVQ 832(R20), F22
+	FMOVQ 832(R20), F23
 	VFMLA V8.D2, V12.D2, V20.D2
 	VFMLA V9.D2, V13.D2, V21.D2
 	VFMLA V10.D2, V14.D2, V22.D2
 	VFMLA V11.D2, V15.D2, V23.D2
-	FMOVQ 832(R20), F16
-	FMOVQ 832(R20), F17
-	FMOVQ 832(R20), F18
-	FMOVQ 832(R20), F19
-	FMOVQ 848(R20), F12
-	FMOVQ 848(R20), F13
-	FMOVQ 848(R20), F14
-	FMOVQ 848(R20), F15
+	FMOVQ 848(R20), F16
+	FMOVQ 848(R20), F17
+	FMOVQ 848(R20), F18
+	FMOVQ 848(R20), F19
+	FMOVQ 864(R20), F12
+	FMOVQ 864(R20), F13
+	FMOVQ 864(R20), F14
+	FMOVQ 864(R20), F15
 	VFMLA V8.D2, V16.D2, V12.D2
 	VFMLA V9.D2, V17.D2, V13.D2
 	VFMLA V10.D2, V18.D2, V14.D2
 	VFMLA V11.D2, V19.D2, V15.D2
-	FMOVQ 864(R20), F16
-	FMOVQ 864(R20), F17
-	FMOVQ 864(R20), F18
-	FMOVQ 864(R20), F19
+	FMOVQ 880(R20), F16
+	FMOVQ 880(R20), F17
+	FMOVQ 880(R20), F18
+	FMOVQ 880(R20), F19
 	VFMLA V8.D2, V12.D2, V16.D2
 	VFMLA V9.D2, V13.D2, V17.D2
 	VFMLA V10.D2, V14.D2, V18.D2
 	VFMLA V11.D2, V15.D2, V19.D2
-	FMOVQ 880(R20), F12
-	FMOVQ 880(R20), F13
-	FMOVQ 880(R20), F14
-	FMOVQ 880(R20), F15
+	FMOVQ 896(R20), F12
+	FMOVQ 896(R20), F13
+	FMOVQ 896(R20), F14
+	FMOVQ 896(R20), F15
 	VFMLA V8.D2, V16.D2, V12.D2
 	VFMLA V9.D2, V17.D2, V13.D2
 	VFMLA V10.D2, V18.D2, V14.D2
 	VFMLA V11.D2, V19.D2, V15.D2
-	FMOVQ 896(R20), F16
-	FMOVQ 896(R20), F17
-	FMOVQ 896(R20), F18
-	FMOVQ 896(R20), F19
+	FMOVQ 912(R20), F16
+	FMOVQ 912(R20), F17
+	FMOVQ 912(R20), F18
+	FMOVQ 912(R20), F19
 	VFMLA V8.D2, V12.D2, V16.D2
 	VFMLA V9.D2, V13.D2, V17.D2
 	VFMLA V10.D2, V14.D2, V18.D2
 	VFMLA V11.D2, V15.D2, V19.D2
-	FMOVQ 912(R20), F12
-	FMOVQ 912(R20), F13
-	FMOVQ 912(R20), F14
-	FMOVQ 912(R20), F15
+	FMOVQ 928(R20), F12
+	FMOVQ 928(R20), F13
+	FMOVQ 928(R20), F14
+	FMOVQ 928(R20), F15
 	VFMLA V8.D2, V16.D2, V12.D2
 	VFMLA V9.D2, V17.D2, V13.D2
 	VFMLA V10.D2, V18.D2, V14.D2
@@ -5164,7 +5352,7 @@ eight:
 	VEOR V1.B16, V9.B16, V9.B16
 	VEOR V2.B16, V10.B16, V10.B16
 	VEOR V3.B16, V11.B16, V11.B16
-	FMOVQ 928(R20), F0
+	FMOVQ 944(R20), F0
 	WORD $0x4ee08484 // add v4.2d, v4.2d, v0.2d
 	WORD $0x4ee084a5 // add v5.2d, v5.2d, v0.2d
 	WORD $0x4ee084c6 // add v6.2d, v6.2d, v0.2d
@@ -6333,38 +6521,40 @@ DATA constantsNEON<>+640(SB)/8, $0x4b4000004b400000
 DATA constantsNEON<>+648(SB)/8, $0x4b4000004b400000
 DATA constantsNEON<>+656(SB)/8, $0x3727c5ac3727c5ac
 DATA constantsNEON<>+664(SB)/8, $0x3727c5ac3727c5ac
-DATA constantsNEON<>+672(SB)/8, $0x3fc45f306dc9c883
-DATA constantsNEON<>+680(SB)/8, $0x3fc45f306dc9c883
-DATA constantsNEON<>+688(SB)/8, $0x401921fb54442d18
-DATA constantsNEON<>+696(SB)/8, $0x401921fb54442d18
-DATA constantsNEON<>+704(SB)/8, $0x3fe45f306dc9c883
-DATA constantsNEON<>+712(SB)/8, $0x3fe45f306dc9c883
-DATA constantsNEON<>+720(SB)/8, $0x3ff921fb54442d18
-DATA constantsNEON<>+728(SB)/8, $0x3ff921fb54442d18
-DATA constantsNEON<>+736(SB)/8, $0x3de6124613a86d09
-DATA constantsNEON<>+744(SB)/8, $0x3de6124613a86d09
-DATA constantsNEON<>+752(SB)/8, $0xbe5ae64567f544e4
-DATA constantsNEON<>+760(SB)/8, $0xbe5ae64567f544e4
-DATA constantsNEON<>+768(SB)/8, $0x3ec71de3a556c734
-DATA constantsNEON<>+776(SB)/8, $0x3ec71de3a556c734
-DATA constantsNEON<>+784(SB)/8, $0xbf2a01a01a01a01a
-DATA constantsNEON<>+792(SB)/8, $0xbf2a01a01a01a01a
-DATA constantsNEON<>+800(SB)/8, $0x3f81111111111111
-DATA constantsNEON<>+808(SB)/8, $0x3f81111111111111
-DATA constantsNEON<>+816(SB)/8, $0xbfc5555555555555
-DATA constantsNEON<>+824(SB)/8, $0xbfc5555555555555
-DATA constantsNEON<>+832(SB)/8, $0x3e21eed8eff8d898
-DATA constantsNEON<>+840(SB)/8, $0x3e21eed8eff8d898
-DATA constantsNEON<>+848(SB)/8, $0xbe927e4fb7789f5c
-DATA constantsNEON<>+856(SB)/8, $0xbe927e4fb7789f5c
-DATA constantsNEON<>+864(SB)/8, $0x3efa01a01a01a01a
-DATA constantsNEON<>+872(SB)/8, $0x3efa01a01a01a01a
-DATA constantsNEON<>+880(SB)/8, $0xbf56c16c16c16c17
-DATA constantsNEON<>+888(SB)/8, $0xbf56c16c16c16c17
-DATA constantsNEON<>+896(SB)/8, $0x3fa5555555555555
-DATA constantsNEON<>+904(SB)/8, $0x3fa5555555555555
-DATA constantsNEON<>+912(SB)/8, $0xbfe0000000000000
-DATA constantsNEON<>+920(SB)/8, $0xbfe0000000000000
-DATA constantsNEON<>+928(SB)/8, $0x0000000000000001
-DATA constantsNEON<>+936(SB)/8, $0x0000000000000001
-GLOBL constantsNEON<>(SB), RODATA|NOPTR, $944
+DATA constantsNEON<>+672(SB)/8, $0x0da242600da24260
+DATA constantsNEON<>+680(SB)/8, $0x0da242600da24260
+DATA constantsNEON<>+688(SB)/8, $0x3fc45f306dc9c883
+DATA constantsNEON<>+696(SB)/8, $0x3fc45f306dc9c883
+DATA constantsNEON<>+704(SB)/8, $0x401921fb54442d18
+DATA constantsNEON<>+712(SB)/8, $0x401921fb54442d18
+DATA constantsNEON<>+720(SB)/8, $0x3fe45f306dc9c883
+DATA constantsNEON<>+728(SB)/8, $0x3fe45f306dc9c883
+DATA constantsNEON<>+736(SB)/8, $0x3ff921fb54442d18
+DATA constantsNEON<>+744(SB)/8, $0x3ff921fb54442d18
+DATA constantsNEON<>+752(SB)/8, $0x3de6124613a86d09
+DATA constantsNEON<>+760(SB)/8, $0x3de6124613a86d09
+DATA constantsNEON<>+768(SB)/8, $0xbe5ae64567f544e4
+DATA constantsNEON<>+776(SB)/8, $0xbe5ae64567f544e4
+DATA constantsNEON<>+784(SB)/8, $0x3ec71de3a556c734
+DATA constantsNEON<>+792(SB)/8, $0x3ec71de3a556c734
+DATA constantsNEON<>+800(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsNEON<>+808(SB)/8, $0xbf2a01a01a01a01a
+DATA constantsNEON<>+816(SB)/8, $0x3f81111111111111
+DATA constantsNEON<>+824(SB)/8, $0x3f81111111111111
+DATA constantsNEON<>+832(SB)/8, $0xbfc5555555555555
+DATA constantsNEON<>+840(SB)/8, $0xbfc5555555555555
+DATA constantsNEON<>+848(SB)/8, $0x3e21eed8eff8d898
+DATA constantsNEON<>+856(SB)/8, $0x3e21eed8eff8d898
+DATA constantsNEON<>+864(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsNEON<>+872(SB)/8, $0xbe927e4fb7789f5c
+DATA constantsNEON<>+880(SB)/8, $0x3efa01a01a01a01a
+DATA constantsNEON<>+888(SB)/8, $0x3efa01a01a01a01a
+DATA constantsNEON<>+896(SB)/8, $0xbf56c16c16c16c17
+DATA constantsNEON<>+904(SB)/8, $0xbf56c16c16c16c17
+DATA constantsNEON<>+912(SB)/8, $0x3fa5555555555555
+DATA constantsNEON<>+920(SB)/8, $0x3fa5555555555555
+DATA constantsNEON<>+928(SB)/8, $0xbfe0000000000000
+DATA constantsNEON<>+936(SB)/8, $0xbfe0000000000000
+DATA constantsNEON<>+944(SB)/8, $0x0000000000000001
+DATA constantsNEON<>+952(SB)/8, $0x0000000000000001
+GLOBL constantsNEON<>(SB), RODATA|NOPTR, $960

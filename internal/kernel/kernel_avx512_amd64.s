@@ -3785,11 +3785,11 @@ value:
 	VMOVUPS      Z6, 448(AX)
 	VMOVUPS      (AX), Z0
 	VMOVUPS      192(AX), Z1
-	VBROADCASTSS 832(AX), Z2
-	VBROADCASTSS 836(AX), Z3
+	VBROADCASTSS 1024(AX), Z2
+	VBROADCASTSS 1028(AX), Z3
 	VMOVUPS      256(AX), Z4
 	VMOVUPS      448(AX), Z5
-	VBROADCASTSS 844(AX), Z6
+	VBROADCASTSS 1036(AX), Z6
 	VMULPS       Z0, Z0, Z8
 	VMULPS       128(AX), Z3, Z9
 	VMULPS       Z2, Z1, Z10
@@ -3800,7 +3800,7 @@ value:
 	VMULPS       Z6, Z9, Z11
 	VSUBPS       Z11, Z5, Z11
 	VMOVUPS      64(AX), Z12
-	VBROADCASTSS 840(AX), Z13
+	VBROADCASTSS 1032(AX), Z13
 	VMULPS       Z2, Z12, Z14
 	VADDPS       Z3, Z3, Z3
 	VADDPS       Z3, Z14, Z3
@@ -3849,6 +3849,121 @@ value:
 	VMULPS       Z10, Z2, Z2
 	VADDPS       Z2, Z1, Z1
 	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, 768(AX)
+	VZEROUPPER
+	RET
+
+// func scanTrialsAVX512(t *float32, x *float32, w *float32, wx *float32, n int, lo float32, hi float32)
+// Requires: AVX, AVX512F
+TEXT ·scanTrialsAVX512(SB), NOSPLIT, $0-48
+	MOVQ         t+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         wx+24(FP), BX
+	MOVQ         n+32(FP), SI
+	VMOVUPS      (AX), Z0
+	MOVL         $0x3f800000, DI
+	VMOVD        DI, X1
+	VBROADCASTSS X1, Z1
+	VDIVPS       Z0, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VCMPPS       $0x04, Z2, Z0, K1
+	VMOVAPS.Z    Z1, K1, Z2
+	VMOVUPS      Z2, 128(AX)
+	VMULPS       64(AX), Z2, Z0
+	VMOVUPS      Z0, 192(AX)
+	VBROADCASTSS lo+40(FP), Z0
+	VBROADCASTSS hi+44(FP), Z1
+	MOVL         $0x4b400000, DI
+	VMOVD        DI, X2
+	VBROADCASTSS X2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+
+value:
+	VBROADCASTSS (CX), Z6
+	VBROADCASTSS (DX), Z7
+	VMULPS       128(AX), Z6, Z6
+	VADDPS       192(AX), Z6, Z6
+	VMAXPS       Z0, Z6, Z6
+	VMINPS       Z1, Z6, Z6
+	VADDPS       Z2, Z6, Z6
+	VSUBPS       Z2, Z6, Z6
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z3, Z3
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VBROADCASTSS (BX), Z7
+	VMULPS       Z6, Z7, Z7
+	VADDPS       Z7, Z5, Z5
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         SI
+	JNZ          value
+	VMOVUPS      Z3, 256(AX)
+	VMOVUPS      Z4, 320(AX)
+	VMOVUPS      Z5, 832(AX)
+	VMOVUPS      (AX), Z0
+	VMOVUPS      64(AX), Z1
+	VMOVUPS      256(AX), Z2
+	VMOVUPS      320(AX), Z3
+	VMOVUPS      832(AX), Z4
+	VBROADCASTSS 1028(AX), Z5
+	VBROADCASTSS 1032(AX), Z6
+	MOVL         $0x0da24260, CX
+	VMOVD        CX, X7
+	VBROADCASTSS X7, Z7
+	VMULPS       Z2, Z1, Z8
+	VADDPS       Z8, Z4, Z8
+	VBROADCASTSS 1024(AX), Z9
+	VMULPS       Z9, Z1, Z9
+	VADDPS       Z5, Z5, Z10
+	VADDPS       Z10, Z9, Z9
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z3, Z0, Z9
+	VADDPS       Z8, Z8, Z8
+	VSUBPS       Z8, Z9, Z8
+	VMULPS       Z8, Z0, Z8
+	VADDPS       Z1, Z8, Z1
+	VADDPS       Z1, Z6, Z1
+	VMOVUPS      Z1, 512(AX)
+	VMAXPS       Z7, Z3, Z1
+	VDIVPS       Z1, Z4, Z1
+	VMOVUPS      Z1, 896(AX)
+	VMULPS       Z1, Z4, Z1
+	VSUBPS       Z1, Z6, Z1
+	VMOVUPS      Z1, 640(AX)
+	VBROADCASTSS 1036(AX), Z1
+	VMULPS       Z1, Z2, Z1
+	VBROADCASTSS 1036(AX), Z8
+	VMULPS       Z8, Z5, Z8
+	VMULPS       Z8, Z5, Z5
+	VSUBPS       Z5, Z6, Z5
+	MOVL         $0x3727c5ac, CX
+	VMOVD        CX, X6
+	VBROADCASTSS X6, Z6
+	VMULPS       Z6, Z3, Z6
+	VMAXPS       Z7, Z6, Z6
+	VMULPS       Z1, Z2, Z7
+	VSUBPS       Z7, Z3, Z3
+	VMULPS       Z8, Z2, Z2
+	VSUBPS       Z2, Z4, Z2
+	VMULPS       Z3, Z0, Z4
+	VADDPS       Z2, Z2, Z7
+	VSUBPS       Z7, Z4, Z4
+	VMULPS       Z4, Z0, Z0
+	VADDPS       Z0, Z5, Z0
+	VMOVUPS      Z0, 576(AX)
+	VMAXPS       Z6, Z3, Z0
+	VDIVPS       Z0, Z2, Z0
+	VMOVUPS      Z0, 960(AX)
+	VMULPS       Z0, Z2, Z2
+	VSUBPS       Z2, Z5, Z2
+	VMOVUPS      Z2, 704(AX)
+	VMULPS       Z1, Z0, Z0
+	VSUBPS       Z8, Z0, Z0
 	VMOVUPS      Z0, 768(AX)
 	VZEROUPPER
 	RET

@@ -118,6 +118,12 @@ func addRowsAVX512(y *float64, yStride int, x *float32, xStride int, w *float32,
 //go:noescape
 func roundTrialsAVX512(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
 
+// scanTrialsAVX512 completes the Trials at t for x[:n], w[:n] and wx[:n], as scanTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func scanTrialsAVX512(t *float32, x *float32, w *float32, wx *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX512 does 384·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX512(rounds int)
 

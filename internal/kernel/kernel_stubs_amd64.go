@@ -204,5 +204,11 @@ func weighAVX2(w *float32, scores *float64, scale float64, most float64) (top fl
 //go:noescape
 func roundTrialsAVX2(t *float32, x *float32, w *float32, n int, lo float32, hi float32)
 
+// scanTrialsAVX2 completes the Trials at t for x[:n], w[:n] and wx[:n], as scanTrialsGeneric does.
+// n is positive.
+//
+//go:noescape
+func scanTrialsAVX2(t *float32, x *float32, w *float32, wx *float32, n int, lo float32, hi float32)
+
 // multiplyAddAVX2 does 96·rounds multiply-adds of float32 values. rounds is positive.
 func multiplyAddAVX2(rounds int)

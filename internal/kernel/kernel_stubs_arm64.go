@@ -160,6 +160,11 @@ func weighNEON(w *float32, scores *float64, scale, most float64) (top, sum float
 //go:noescape
 func roundTrialsNEON(t *float32, x, w *float32, n int, lo, hi float32)
 
+// scanTrialsNEON completes the Trials at t for x[:n], w[:n] and wx[:n], as scanTrialsGeneric does. n is positive.
+//
+//go:noescape
+func scanTrialsNEON(t *float32, x, w, wx *float32, n int, lo, hi float32)
+
 // xorNEON folds 4·quarter bytes into one word as xorGeneric does. quarter is a positive multiple of 64.
 //
 //go:noescape

@@ -11,6 +11,8 @@ type Trials struct {
 	// The weighted squared error, what it would be with another M, with another S and no M, and with another S and M, which is
 	// then Min. Those without M are not numbers, or infinite, if all codes are 0.
 	Error, Moved, Alone, Best, Min [lanes]float32
+	// By Scan alone: Σ w·x·q, and the S that Alone and Best are for.
+	XQ, AloneS, BestS [lanes]float32
 	// Σ w, Σ w·x and Σ w·x² of the values, and 1/Σ w.
 	Sum, First, Squares, PerSum float32
 }
@@ -86,4 +88,63 @@ func (t *Trials) judge(lane int) {
 	a := both / spread
 	t.Best[lane] = float32(square * (moved - float32(both*a)))
 	t.Min[lane] = float32(s * (float32(b-meanD) + float32(a*meanQ)))
+}
+
+// least is below every sum of squares of codes that matters, and keeps a division by none of them finite.
+const least = 1e-30
+
+// Scan is Round without DQ and DD, in less time. Errors are differences of the large sums Q, QQ and XQ, so it is for errors that
+// are not a small part of Squares. wx are the products of w and x.
+func (t *Trials) Scan(x, w, wx []float32, lo, hi float32) {
+	if len(x) > 0 {
+		cpu.scanTrials(t, &x[0], &w[:len(x)][0], &wx[:len(x)][0], len(x), lo, hi)
+	}
+}
+
+// scanTrialsGeneric is Scan.
+func scanTrialsGeneric(t *Trials, x, w, wx []float32, lo, hi float32) {
+	w, wx = w[:len(x)], wx[:len(x)]
+	for lane, s := range t.S {
+		scale := float32(0)
+		if s != 0 {
+			scale = 1 / s
+		}
+		b := float32(t.M[lane] * scale)
+		var sumQ, sumQQ, sumXQ float32
+		for i, v := range x {
+			q := float32(v*scale) + b
+			if q < lo {
+				q = lo
+			}
+			if q > hi {
+				q = hi
+			}
+			q = float32(q+magic) - magic
+			wq := float32(w[i] * q)
+			sumQ += wq
+			sumQQ += float32(wq * q)
+			sumXQ += float32(wx[i] * q)
+		}
+		t.T[lane], t.B[lane] = scale, b
+		t.Q[lane], t.QQ[lane], t.XQ[lane] = sumQ, sumQQ, sumXQ
+		t.judgeScan(lane)
+	}
+}
+
+// judgeScan completes a lane whose sums are known.
+func (t *Trials) judgeScan(lane int) {
+	s, m, q, qq, xq := t.S[lane], t.M[lane], t.Q[lane], t.QQ[lane], t.XQ[lane]
+	tilted := xq + float32(m*q)
+	deep := float32(m * (float32(m*t.Sum) + float32(t.First+t.First)))
+	t.Error[lane] = t.Squares + float32(float32(s*(float32(s*qq)-float32(tilted+tilted)))+deep)
+	alone := xq / max(qq, least)
+	t.AloneS[lane], t.Alone[lane] = alone, t.Squares-float32(xq*alone)
+	// About the means.
+	meanQ, mean := float32(q*t.PerSum), float32(t.First*t.PerSum)
+	squares := t.Squares - float32(t.First*mean)
+	qq, xq = qq-float32(q*meanQ), xq-float32(q*mean)
+	t.Moved[lane] = squares + float32(s*(float32(s*qq)-float32(xq+xq)))
+	a := xq / max(qq, float32(fewest*t.QQ[lane]), least)
+	t.BestS[lane], t.Best[lane] = a, squares-float32(xq*a)
+	t.Min[lane] = float32(a*meanQ) - mean
 }

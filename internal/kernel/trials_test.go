@@ -31,6 +31,15 @@ func TestTrials(t *testing.T) {
 				if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w { // as numbers that are not, too
 					t.Fatalf("%d values, codes %v: %s, want %s", n, codes, g, w)
 				}
+				wx := make([]float32, n)
+				for i, v := range x {
+					wx[i] = w[i] * v
+				}
+				got.Scan(x, w, wx, codes[0], codes[1])
+				scanTrialsGeneric(&want, x, w, wx, codes[0], codes[1])
+				if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {
+					t.Fatalf("%d values, codes %v: scanned %s, want %s", n, codes, g, w)
+				}
 			}
 		}
 	})

@@ -8,16 +8,40 @@ import (
 // evenCodes are codes that are their own values, in blocks without a minimum.
 type evenCodes struct {
 	min, max int
-	from, to float64 // the scales worth a look: what the largest magnitude becomes in steps
-	passes   int     // of as many of them as are tried at once, before those next to the best
-	signs    int     // 1: only the sign that gives the largest magnitude the code that goes furthest; 2: the other, too
+	tries    [][ways]float32 // scales of the passes over the range, as parts of the largest magnitude
+	fine     [][ways]float32 // more of them for values of one sign, which few codes stand for
+	exact    bool            // whether there are so many codes that errors are always a small part
+	step     float64         // between scales next to each other: by how many steps of them the largest magnitude differs
 }
 
-// try sets the lanes to scales that make the largest magnitude from steps, and more with every lane. It becomes negative, as
-// codes go further down than up, or that and positive in turns.
-func (c *evenCodes) try(b *block, largest, from, step float64) {
-	for lane := range ways {
-		b.set(lane, largest/(from+float64(step*float64(lane/c.signs)))*float64(2*(lane%c.signs)-1), 0)
+// newEven returns codes from min to max. The scales worth a look are those that make the largest magnitude from to to steps. In
+// passes as many of them are tried as lanes there are, before those next to the best. If signs is 1, they only have the sign
+// that gives the largest magnitude the code that goes furthest, which is below zero; if 2, the other, too.
+func newEven(min, max int, from, to float64, passes, signs int) *evenCodes {
+	c := &evenCodes{min: min, max: max, exact: max > 64, step: (to - from) / float64(passes*ways/signs-1)}
+	c.tries = parts(from, c.step, passes, signs)
+	const passesFine = 2
+	c.fine = parts(-float64(min)-1, 2/float64(passesFine*ways), passesFine, 1)
+	return c
+}
+
+// parts are the scales that make a largest magnitude from steps, and more with every lane.
+func parts(from, step float64, passes, signs int) [][ways]float32 {
+	tries := make([][ways]float32, passes)
+	for pass := range tries {
+		for lane := range ways {
+			i := pass*ways/signs + lane/signs
+			tries[pass][lane] = float32(float64(2*(lane%signs)-1) / (from + float64(step*float64(i))))
+		}
+	}
+	return tries
+}
+
+// tryParts sets the lanes to the scales of a pass for a largest magnitude.
+func (b *block) tryParts(parts *[ways]float32, largest float64) {
+	narrow := float32(largest)
+	for lane, part := range parts {
+		b.trials.S[lane] = float32(narrow * part)
 	}
 }
 
@@ -29,81 +53,94 @@ func (g *group) extreme() float64 {
 	return g.hi
 }
 
-// steps are how many scales a pass has of one sign, and how far apart they are.
-func (c *evenCodes) steps() (each int, step float64) {
-	each = ways / c.signs
-	return each, (c.to - c.from) / float64(c.passes*each-1)
-}
+// oneSign reports whether all values have the same sign.
+func (g *group) oneSign() bool { return g.lo > 0 || g.hi < 0 }
 
-// seek finds the scale of the least error for a group.
+// seek finds the scale of the least error for a group: of those of the passes, and of what fits the codes of each lane best.
 func (b *block) seek(g *group, c *evenCodes) {
 	largest := g.extreme()
-	g.fit = fit{err: g.squares}
+	g.fit, g.exact = fit{err: g.squares}, c.exact
 	if math.Abs(largest) < 1e-30 { // of the block's largest
 		return
 	}
-	each, step := c.steps()
-	best := 0.0
-	for pass := range c.passes {
-		c.try(b, largest, c.from+float64(float64(pass*each)*step), step)
-		if b.improve(g, c) {
-			best = g.tried
+	for pass := range c.tries {
+		b.tryParts(&c.tries[pass], largest)
+		b.improve(g, c)
+	}
+	if g.oneSign() {
+		for pass := range c.fine {
+			b.tryParts(&c.fine[pass], largest)
+			b.improve(g, c)
 		}
 	}
-	if best == 0 {
+	if c.exact { // the passes are close enough
 		return
 	}
-	center := largest / best
+	if g.exact {
+		for lane := range ways {
+			b.trials.AloneS[lane] = float32(b.alone(g, lane))
+		}
+	}
+	b.trials.S = b.trials.AloneS
+	b.improve(g, c)
+}
+
+// seekNear looks for a better scale between the best and those that were tried next to it.
+func (b *block) seekNear(g *group, c *evenCodes) {
+	if g.tried == 0 {
+		return
+	}
+	best := float32(g.tried)
+	apart := float32(c.step * float64(g.tried*g.tried) / math.Abs(g.extreme()))
 	for lane := range ways {
-		b.set(lane, largest/(center+float64(step*(float64(2*lane+1-ways)/float64(ways)))), 0)
+		b.trials.S[lane] = best + float32(apart*(float32(2*lane+1-ways)/float32(ways)))
 	}
 	b.improve(g, c)
 }
 
-// improve looks for a better fit among the lanes, and reports whether there is one.
-func (b *block) improve(g *group, c *evenCodes) bool {
+// improve looks for a better fit among the lanes.
+func (b *block) improve(g *group, c *evenCodes) {
 	b.round(g, c.min, c.max)
 	lane := least(&b.trials.Alone)
 	err := float64(b.trials.Alone[lane])
-	if !(err < g.fit.err) {
-		return false
+	if !g.exact && err < exactBelow*g.squares {
+		g.exact = true
+		b.improve(g, c)
+		return
 	}
-	g.fit, g.tried = fit{scale: b.alone(lane), err: err}, float64(b.trials.S[lane])
-	return true
+	if err < g.fit.err {
+		g.fit, g.tried = fit{scale: b.alone(g, lane), err: err}, float64(b.trials.S[lane])
+	}
 }
 
 // single chooses the scale of a block that has one and no minimum, and leaves the codes in b.q. It returns the scale's F16.
 func (b *block) single(c *evenCodes) (bits uint16) {
 	g := &b.narrow(len(b.x))[0]
+	b.trials.M = [ways]float32{}
 	b.seek(g, c)
+	b.seekNear(g, c)
+	g.exact = true
 	err := float32(math.Inf(1))
-	try := func() (lane int, better bool) {
+	try := func() {
 		b.round(g, c.min, c.max)
-		lane = least(&b.trials.Error)
-		if better = b.trials.Error[lane] < err; better {
+		if lane := least(&b.trials.Error); b.trials.Error[lane] < err {
 			err = b.trials.Error[lane]
 			bits, _ = b.half(float64(b.trials.S[lane]))
 		}
-		return lane, better
 	}
 	if g.nearlyExact() { // what rounding the scale to F16 costs decides
-		each, step := c.steps()
-		for pass := range c.passes {
-			c.try(b, g.extreme(), c.from+float64(float64(pass*each)*step), step)
+		for pass := range c.tries {
+			b.tryParts(&c.tries[pass], g.extreme())
 			b.round(g, c.min, c.max)
 			for lane := range ways {
-				_, value := b.half(b.alone(lane))
-				b.set(lane, value, 0)
+				_, value := b.half(b.alone(g, lane))
+				b.trials.S[lane] = float32(value)
 			}
 			try()
 		}
 	}
-	center := b.around(g.fit.scale)
-	if lane, better := try(); better {
-		if scale := b.alone(lane); b.around(scale) != center {
-			try()
-		}
-	}
+	b.around(g.fit.scale)
+	try()
 	c.encode(b.q[:], b.x, halfValue(bits))
 	return c.upright(b.q[:len(b.x)], bits)
 }
@@ -119,21 +156,28 @@ func (c *evenCodes) upright(q []int8, bits uint16) uint16 {
 	return bits &^ 0x8000
 }
 
-// around sets the lanes to scale and its neighbours among F16, the nearest first, and returns the F16 of scale.
-func (b *block) around(scale float64) (bits uint16) {
+// around sets the lanes to scale and its neighbours among F16, the nearest first.
+func (b *block) around(scale float64) {
 	bits, value := b.half(scale)
-	b.set(0, value, 0)
-	for lane := 1; lane < ways; lane++ {
-		near := bits + uint16((lane+1)/2)
-		if lane%2 == 1 {
-			near = bits - uint16((lane+1)/2)
+	plain := bits&0x7fff >= 0x400+uint16(ways) && bits&0x7fff < 0x7c00-uint16(ways) // normal, as its neighbours are
+	wide := math.Float32bits(float32(value))
+	for lane := range ways {
+		away := (lane + 1) / 2 * (1 - 2*(lane%2))
+		if plain {
+			b.trials.S[lane] = math.Float32frombits(wide + uint32(away<<13))
+			continue
 		}
-		if near&0x8000 != bits&0x8000 || near&0x7fff >= 0x7c00 || near&0x7fff == 0 { // another sign, infinite, or zero
-			near = bits
-		}
-		b.set(lane, halfValue(near)*b.perUnit, 0)
+		b.trials.S[lane] = float32(halfValue(neighbour(bits, away)) * b.perUnit)
 	}
-	return bits
+}
+
+// neighbour is the F16 so many away in magnitude, or the same if that is infinite, zero or has another sign.
+func neighbour(bits uint16, away int) uint16 {
+	near := bits + uint16(away)
+	if near&0x8000 != bits&0x8000 || near&0x7fff >= 0x7c00 || near&0x7fff == 0 {
+		return bits
+	}
+	return near
 }
 
 // encode rounds x/scale to codes in q.

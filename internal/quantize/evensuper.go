@@ -14,6 +14,7 @@ type superEven struct {
 // even chooses d, multipliers and codes of a block of 256.
 func (b *block) even(c *superEven) *superBlock {
 	groups := b.narrow(c.size)
+	b.trials.M = [ways]float32{}
 	largest := 0.0
 	for j := range groups {
 		b.seek(&groups[j], c.evenCodes)
@@ -48,46 +49,46 @@ func (c *superEven) try(largest, i float64) float64 {
 
 // stepEven returns the d that leaves the least error if every scale is rounded to its nearest multiple.
 func (b *block) stepEven(c *superEven, groups []group, largest float64) float64 {
-	var ds [ways]float64
+	var ds, per [ways]float64
 	var errs [ways]float32
 	for i := range ds {
 		_, ds[i] = b.half(c.try(largest, float64(i)))
+		per[i] = inverse(ds[i])
 	}
 	for j := range groups {
 		g := &groups[j]
-		for i, d := range ds {
-			b.set(i, float64(d*float64(c.nearest(g.fit.scale, d))), 0)
+		for i, d := range &ds {
+			b.trials.S[i] = float32(d * float64(c.nearest(g.fit.scale, per[i])))
 		}
 		b.round(g, c.min, c.max)
-		for i, err := range b.trials.Error {
-			errs[i] += err
-		}
+		add(&errs, &b.trials.Error)
 	}
 	return ds[least(&errs)]
 }
 
-// nearest is the multiplier that brings d nearest to scale.
-func (c *superEven) nearest(scale, d float64) int {
-	return round(clamp(float64(scale*inverse(d)), float64(c.lowest), float64(c.highest)))
+// nearest is the multiplier that brings a step nearest to scale, of perStep of them in 1.
+func (c *superEven) nearest(scale, perStep float64) int {
+	return max(c.lowest, min(c.highest, round(clamp(float64(scale*perStep), -1<<10, 1<<10))))
 }
 
 // multiplyEven chooses the multiplier of every sub-block for d, and d anew by least squares of their codes.
 func (b *block) multiplyEven(s *superBlock, c *superEven, groups []group, d float64) {
 	s.d, d = b.half(d)
 	s.err = 0
+	perD := inverse(d)
 	var xq, qq float64
 	for j := range groups {
 		g := &groups[j]
-		first := max(c.lowest, min(c.highest-ways+1, c.nearest(g.fit.scale, d)-ways/2))
-		if g.fit.err < 0.02*float64(float64(g.fit.scale*g.fit.scale)*g.sum) { // much better than usual
+		first := max(c.lowest, min(c.highest-ways+1, c.nearest(g.fit.scale, perD)-ways/2))
+		if g.oneSign() || g.fit.err < 0.01*float64(float64(g.fit.scale*g.fit.scale)*g.sum) { // few codes stand for them, or much better than usual
 			first = b.firstOf(c, g, d, first)
 		}
 		least := b.tryMultipliers(c, g, d, first)
 		s.err += float64(b.trials.Error[least])
 		m := float64(first + least)
 		s.multiplier[j] = first + least
-		q := float64(b.trials.QQ[least])
-		xq += float64(float64((q+float64(b.trials.DQ[least]))*float64(b.trials.S[least])) * m)
+		q, x := b.products(g, least)
+		xq += float64(x * m)
 		qq += float64(float64(m*m) * q)
 	}
 	s.refit = float64(xq * inverse(qq))
@@ -96,7 +97,7 @@ func (b *block) multiplyEven(s *superBlock, c *superEven, groups []group, d floa
 // tryMultipliers tries multipliers from first on, and returns which is the best.
 func (b *block) tryMultipliers(c *superEven, g *group, d float64, first int) (best int) {
 	for lane := range ways {
-		b.set(lane, float64(d*float64(first+lane)), 0)
+		b.trials.S[lane] = float32(d * float64(first+lane))
 	}
 	b.round(g, c.min, c.max)
 	return least(&b.trials.Error)

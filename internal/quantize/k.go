@@ -4,9 +4,9 @@ import "encoding/binary"
 
 var (
 	superQ3 = &superEven{size: 16, lowest: -32, highest: 31, from: 24, to: 33,
-		evenCodes: &evenCodes{min: -4, max: 3, from: 2.2, to: 6, passes: 1, signs: 2}}
+		evenCodes: newEven(-4, 3, 2.2, 6, 1, 2)}
 	superQ6 = &superEven{size: 16, lowest: -128, highest: 127, from: 100, to: 128,
-		evenCodes: &evenCodes{min: -32, max: 31, from: 26, to: 36, passes: 1, signs: 1}}
+		evenCodes: newEven(-32, 31, 26, 36, 1, 1)}
 	superIQ4 = &superCodes{size: 32, lowest: -32, highest: 31, from: 24, to: 33, tries: 19, codes: codesIQ4}
 )
 
@@ -61,12 +61,12 @@ func encodeIQ4XS(b *block, dst []byte) {
 }
 
 var (
-	superQ2 = &superAffine{size: 16, highest: 15, from: 11, to: 16.5, refits: 2,
-		affineCodes: &affineCodes{max: 3, from: 2, to: 4.5, first: -0.3, step: 0.4, passes: 2, rounds: 1}}
-	superQ4 = &superAffine{size: 32, highest: 63, from: 52, to: 64, refits: 1,
-		affineCodes: &affineCodes{max: 15, from: 12.5, to: 19, first: -0.2, step: 0.4, passes: 2, rounds: 2}}
-	superQ5 = &superAffine{size: 32, highest: 63, from: 52, to: 64, refits: 1,
-		affineCodes: &affineCodes{max: 31, from: 27, to: 35.5, first: -0.4, step: 0.3, passes: 1, rounds: 2}}
+	superQ2 = &superAffine{size: 16, highest: 15, from: 10.5, to: 18, refits: 2,
+		affineCodes: newAffine(3, false, affineRange{from: 2.2, to: 4, first: -0.2, step: 0.5, passes: 1, rounds: 1})}
+	superQ4 = &superAffine{size: 32, highest: 63, from: 48, to: 63, refits: 1,
+		affineCodes: newAffine(15, false, affineRange{from: 13.3, to: 16.5, first: -0.2, step: 0.55, passes: 1, rounds: 1})}
+	superQ5 = &superAffine{size: 32, highest: 63, from: 48, to: 63, refits: 1,
+		affineCodes: newAffine(31, false, affineRange{from: 28, to: 33, first: -0.4, step: 0.5, passes: 1, rounds: 1})}
 )
 
 func encodeQ2K(b *block, dst []byte) {

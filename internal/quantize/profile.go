@@ -25,6 +25,7 @@ const maxBins = 48
 type profile struct {
 	xx       float64 // Σ w·x²
 	least    float64 // the error of the best scale
+	exact    bool    // whether it is much less than usual
 	low      float64
 	perBin   float64
 	pos, neg []sums

@@ -4,8 +4,8 @@ import "encoding/binary"
 
 // Blocks of 32 with a scale and a minimum, which is stored with its sign turned.
 var (
-	codesQ4_1 = &affineCodes{max: 15, from: 12.5, to: 19, first: -0.3, step: 0.25, passes: 3, rounds: 3, signed: true}
-	codesQ5_1 = &affineCodes{max: 31, from: 27, to: 35.5, first: -0.4, step: 0.3, passes: 3, rounds: 3, signed: true}
+	codesQ4_1 = newAffine(15, true, affineRange{from: 13.3, to: 16.5, first: -0.2, step: 0.4, passes: 1, rounds: 1})
+	codesQ5_1 = newAffine(31, true, affineRange{from: 27.5, to: 33, first: -0.4, step: 0.4, passes: 2, rounds: 1})
 )
 
 func encodeQ4_1(b *block, dst []byte) {

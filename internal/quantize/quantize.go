@@ -1,8 +1,8 @@
 // Package quantize encodes rows of weights as blocks of ggml's quantized types, with the scales that a search finds best.
 //
 // llama-quantize rounds to scales that it derives from a block's extreme values, or tries some twenty. Here the error of
-// every scale worth a look is known before one is chosen. If codes are evenly spaced, sixteen scales are tried at once, first
-// all over the range and then next to the best (trials.go, even.go, affine.go). If not, the codes of a block are followed as
+// every scale worth a look is known before one is chosen. If codes are evenly spaced, sixteen scales are tried at once: first
+// all over the range, then each where its codes fit best, and then next to the best (trials.go, even.go, affine.go). If not, the codes of a block are followed as
 // its scale grows: they change one at a time, and the sums that decide the error are carried along (profile.go). Scales of
 // sub-blocks, which are small integers themselves, are then chosen together with what they multiply (evensuper.go,
 // superaffine.go, super.go).
@@ -41,6 +41,7 @@ type block struct {
 	// For the search in float32 (trials.go).
 	unit, perUnit    float64 // the block's, a power of two
 	narrowX, narrowW [256]float32
+	narrowWX         [256]float32
 	groups           [16]group
 	trials           kernel.Trials
 
@@ -156,4 +157,12 @@ func inverse(scale float64) float64 {
 func round(x float64) int { return int(x+(1<<20+0.5)) - 1<<20 }
 
 // clamp returns x, but lo if it is below and hi if above.
-func clamp(x, lo, hi float64) float64 { return max(lo, min(hi, x)) }
+func clamp(x, lo, hi float64) float64 {
+	if x > hi {
+		return hi
+	}
+	if x < lo {
+		return lo
+	}
+	return x
+}

@@ -5,9 +5,9 @@ import "encoding/binary"
 // Blocks of 32 with one scale. Below the smallest inverse scale too much is lost to wide steps, above the largest to
 // clipping; the range was chosen by the error on Gaussian weights and on those of trained models.
 var (
-	codesQ4 = &evenCodes{min: -8, max: 7, from: 5.5, to: 11, passes: 3, signs: 2}
-	codesQ5 = &evenCodes{min: -16, max: 15, from: 12, to: 20, passes: 2, signs: 1}
-	codesQ8 = &evenCodes{min: -127, max: 127, from: 108, to: 129, passes: 3, signs: 1}
+	codesQ4 = newEven(-8, 7, 5.7, 11, 1, 2)
+	codesQ5 = newEven(-16, 15, 12, 20, 1, 1)
+	codesQ8 = newEven(-127, 127, 108, 129, 3, 1)
 )
 
 func encodeQ4_0(b *block, dst []byte) {

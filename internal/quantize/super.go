@@ -25,19 +25,22 @@ type superBlock struct {
 func (b *block) symmetric(c *superCodes) *superBlock {
 	n := 256 / c.size
 	var scales [16]float64
-	largest := 0.0
+	largest, tries := 0.0, 4*c.tries
 	for j := range n {
-		p := &b.profiles[j]
-		p.measure(c.codes, b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size])
+		p, w := &b.profiles[j], b.w[j*c.size:][:c.size]
+		p.measure(c.codes, b.x[j*c.size:][:c.size], w)
 		scales[j] = p.best()
+		if p.exact = p.nearlyExact(w, scales[j]); !p.exact {
+			tries = c.tries
+		}
 		if math.Abs(scales[j]) > math.Abs(largest) {
 			largest = scales[j]
 		}
 	}
 	// The multipliers go one further down than up, so the largest scale is made negative.
 	bestD, bestErr := -largest/c.from, math.Inf(1)
-	for i := range c.tries {
-		d := -largest / (c.from + float64((c.to-c.from)*(float64(i)/float64(c.tries-1))))
+	for i := range tries {
+		d := -largest / (c.from + float64((c.to-c.from)*(float64(i)/float64(tries-1))))
 		if err := b.superError(c, &scales, d, bestErr); err < bestErr {
 			bestD, bestErr = d, err
 		}
@@ -59,6 +62,14 @@ func (b *block) superError(c *superCodes, scales *[16]float64, d, limit float64)
 	t, total := inverse(d), 0.0
 	for j := 0; j < 256/c.size && total < limit; j++ {
 		p := &b.profiles[j]
+		if p.exact {
+			least := p.xx
+			for m := c.lowest; m <= c.highest; m++ {
+				least = min(least, p.at(d*float64(m)))
+			}
+			total += least
+			continue
+		}
 		below := math.Floor(clamp(float64(scales[j]*t), float64(c.lowest), float64(c.highest)-1))
 		total += min(p.at(d*below), p.at(d*(below+1)))
 	}
@@ -75,12 +86,13 @@ func (b *block) multiply(s *superBlock, c *superCodes, scales *[16]float64, d fl
 		p := &b.profiles[j]
 		x, w := b.x[j*c.size:][:c.size], b.w[j*c.size:][:c.size]
 		near := round(clamp(float64(scales[j]*t), float64(c.lowest), float64(c.highest)))
-		if p.nearlyExact(w, scales[j]) {
-			near = p.bestMultiplier(c, d, near)
+		from, to := max(c.lowest, near-1), min(c.highest, near+1)
+		if p.exact {
+			from, to = c.lowest, c.highest
 		}
 		best := math.Inf(1)
 		var sum sums
-		for m := max(c.lowest, near-1); m <= min(c.highest, near+1); m++ {
+		for m := from; m <= to; m++ {
 			scale := d * float64(m)
 			try := c.encode(b.tmp[:], x, w, scale)
 			if err := try.error(p.xx, scale); err < best {
@@ -104,17 +116,6 @@ func (p *profile) nearlyExact(w []float64, scale float64) bool {
 		sum += v
 	}
 	return p.least < 0.02*float64(scale*scale*sum)
-}
-
-// bestMultiplier returns the multiplier of d that leaves the least error, if it is less than that of near.
-func (p *profile) bestMultiplier(c *superCodes, d float64, near int) int {
-	least := p.at(d * float64(near))
-	for m := c.lowest; m <= c.highest; m++ {
-		if err := p.at(d * float64(m)); err < least {
-			near, least = m, err
-		}
-	}
-	return near
 }
 
 // singleOfTable chooses the scale of a block that has one and codes of a table, and leaves the codes in b.q. It returns the scale's F16.

@@ -15,19 +15,28 @@ func (c *superAffine) try(largest, i float64) float64 {
 	return largest / (c.from + float64((c.to-c.from)*(i/float64(ways-1))))
 }
 
-// nearest is the multiplier that brings step nearest to v.
-func (c *superAffine) nearest(v, step float64) int {
-	return round(clamp(float64(v*inverse(step)), 0, float64(c.highest)))
+// nearest is the multiplier that brings a step nearest to v, which is at least 0, of perStep of them in 1.
+func (c *superAffine) nearest(v, perStep float64) int {
+	return int(min(float64(v*perStep)+0.5, float64(c.highest)))
 }
 
 // affineSuper chooses d, dmin, multipliers, minima and codes of a block of 256.
 func (b *block) affineSuper(c *superAffine) *superBlock {
-	mirrored := b.mirror(c.size)
 	groups := b.narrow(c.size)
+	mirrored := mostlyPositive(groups)
+	if mirrored {
+		for i, v := range b.x {
+			b.x[i] = -v
+		}
+		groups = b.narrow(c.size)
+	}
 	largest := 0.0
 	for j := range groups {
-		b.seekAffine(&groups[j], c.affineCodes)
-		largest = max(largest, groups[j].fit.scale)
+		g := &groups[j]
+		b.seekAffine(g, c.affineCodes)
+		g.mean = float64(g.first * g.perSum)
+		g.middle = float64((g.mean + g.fit.min) * inverse(g.fit.scale))
+		largest = max(largest, g.fit.scale)
 	}
 	best, next := &b.supers[0], &b.supers[1]
 	d := b.stepAffine(c, groups, largest)
@@ -60,61 +69,66 @@ func (b *block) affineSuper(c *superAffine) *superBlock {
 
 // minimumFor is the minimum that goes with another scale, if codes stay about what they are in the mean.
 func (g *group) minimumFor(scale float64) float64 {
-	mean := float64(g.first * g.perSum)
-	if g.fit.scale == 0 {
-		return max(0, -mean)
+	if m := float64(scale*g.middle) - g.mean; m > 0 {
+		return m
 	}
-	return max(0, float64(scale*((mean+g.fit.min)/g.fit.scale))-mean)
+	return 0
 }
 
 // stepAffine returns the d that leaves the least error if every scale is rounded to its nearest multiple, with minima of any
 // size. The minima that go with it are in the groups' fits afterwards.
 func (b *block) stepAffine(c *superAffine, groups []group, largest float64) float64 {
-	var ds [ways]float64
+	var ds, per [ways]float64
 	var errs [ways]float32
 	for i := range ds {
 		_, ds[i] = b.half(c.try(largest, float64(i)))
+		per[i] = inverse(ds[i])
 	}
 	for j := range groups {
 		g := &groups[j]
-		for i, d := range ds {
-			scale := float64(d * float64(c.nearest(g.fit.scale, d)))
+		for i, d := range &ds {
+			scale := float64(d * float64(c.nearest(g.fit.scale, per[i])))
 			b.set(i, scale, g.minimumFor(scale))
 		}
 		b.round(g, 0, c.max)
-		for i, err := range b.trials.Moved {
-			errs[i] += err
-		}
+		add(&errs, &b.trials.Moved)
 	}
 	return ds[least(&errs)]
 }
 
+// add adds the errors of a group.
+func add(errs, more *[ways]float32) {
+	for i, err := range more {
+		errs[i] += err
+	}
+}
+
 // stepOfMinima returns the dmin that leaves the least error if every minimum is rounded to its nearest multiple.
 func (b *block) stepOfMinima(c *superAffine, groups []group, d float64) float64 {
+	perD := inverse(d)
+	var scales, mins [16]float64
 	deepest := 0.0
 	for j := range groups {
 		g := &groups[j]
-		deepest = max(deepest, g.minimumFor(float64(d*float64(c.nearest(g.fit.scale, d)))))
+		scales[j] = float64(d * float64(c.nearest(g.fit.scale, perD)))
+		mins[j] = g.minimumFor(scales[j])
+		deepest = max(deepest, mins[j])
 	}
 	if deepest == 0 {
 		return 0
 	}
-	var steps [ways]float64
+	var steps, per [ways]float64
 	var errs [ways]float32
 	for i := range steps {
 		_, steps[i] = b.half(c.try(deepest, float64(i)))
+		per[i] = inverse(steps[i])
 	}
 	for j := range groups {
-		g := &groups[j]
-		scale := float64(d * float64(c.nearest(g.fit.scale, d)))
-		m := g.minimumFor(scale)
-		for i, step := range steps {
-			b.set(i, scale, float64(step*float64(c.nearest(m, step))))
+		for i, step := range &steps {
+			b.set(i, scales[j], float64(step*float64(c.nearest(mins[j], per[i]))))
 		}
-		b.round(g, 0, c.max)
-		for i, err := range b.trials.Error {
-			errs[i] += err
-		}
+		b.round(&groups[j], 0, c.max)
+		add(&errs, &b.trials.Error)
 	}
 	return steps[least(&errs)]
 }
@@ -131,14 +145,15 @@ func (b *block) multiplyAffine(s *superBlock, c *superAffine, groups []group, d,
 	s.d, d = b.half(d)
 	s.dmin, dmin = b.half(dmin)
 	s.err = 0
+	perD, perMin := inverse(d), inverse(dmin)
 	var n normal
 	for j := range groups {
 		g := &groups[j]
-		first := max(0, min(c.highest-multipliers+1, c.nearest(g.fit.scale, d)-multipliers/2))
+		first := max(0, min(c.highest-multipliers+1, c.nearest(g.fit.scale, perD)-multipliers/2))
 		var tried [ways]int
 		for i := range multipliers {
 			scale := float64(d * float64(first+i))
-			from := max(0, min(c.highest-minima+1, c.nearest(g.minimumFor(scale), dmin)-minima/2))
+			from := max(0, min(c.highest-minima+1, c.nearest(g.minimumFor(scale), perMin)-minima/2))
 			for k := range minima {
 				lane := i*minima + k
 				tried[lane] = from + k
@@ -160,9 +175,8 @@ type normal struct{ ll, lm, mm, xl, xm float64 }
 
 // add adds a sub-block whose codes are those of a lane.
 func (n *normal) add(b *block, g *group, lane int, l, m float64) {
-	t := &b.trials
-	q, qq := float64(t.Q[lane]), float64(t.QQ[lane])
-	xq := float64(float64(t.S[lane]) * (qq + float64(t.DQ[lane]) - float64(float64(t.B[lane])*q)))
+	q := float64(b.trials.Q[lane])
+	qq, xq := b.products(g, lane)
 	n.ll += float64(float64(l*l) * qq)
 	n.lm += float64(float64(l*m) * q)
 	n.mm += float64(float64(m*m) * g.sum)
@@ -182,27 +196,17 @@ func (n *normal) solve() (d, dmin float64) {
 	return d, dmin
 }
 
-// mirror turns the signs of a block that has more sub-blocks of positive values alone than of negative ones. Only below zero
-// a minimum can follow them; d and dmin turn the signs back.
-func (b *block) mirror(size int) bool {
+// mostlyPositive reports whether more groups have positive values alone than negative ones. Only below zero a minimum can
+// follow them, so the block turns its signs, and d and dmin turn them back.
+func mostlyPositive(groups []group) bool {
 	positive := 0
-	for j := 0; j < 256; j += size {
-		lo, hi := b.x[j], b.x[j]
-		for _, v := range b.x[j : j+size] {
-			lo, hi = min(lo, v), max(hi, v)
-		}
-		if lo > 0 {
+	for j := range groups {
+		if groups[j].lo > 0 {
 			positive++
 		}
-		if hi < 0 {
+		if groups[j].hi < 0 {
 			positive--
 		}
 	}
-	if positive <= 0 {
-		return false
-	}
-	for i, v := range b.x {
-		b.x[i] = -v
-	}
-	return true
+	return positive > 0
 }

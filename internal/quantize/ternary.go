@@ -4,8 +4,8 @@ import "encoding/binary"
 
 // Types of one or two bits. Most weights become zero or the scale, so the largest magnitude may be many steps.
 var (
-	codesTQ = &evenCodes{min: -1, max: 1, from: 0.6, to: 9, passes: 2, signs: 2}
-	codesQ2 = &evenCodes{min: -2, max: 1, from: 1.2, to: 7, passes: 2, signs: 2}
+	codesTQ = newEven(-1, 1, 0.6, 9, 2, 2)
+	codesQ2 = newEven(-2, 1, 1.2, 7, 2, 2)
 )
 
 // encodeTQ1 writes five trits to a byte: as a fraction of 243 that is scaled to 256, rounded up, so that multiplying by three

@@ -36,6 +36,7 @@ func avx512() {
 	addTo("AVX512", ZMM, 16)
 	addRows("AVX512", ZMM, 16, 4, 1)
 	roundTrials("AVX512", ZMM, 16)
+	scanTrials("AVX512", ZMM, 16)
 	multiplyAdd("AVX512", 16, 24, ZMM)
 	k := newConstants("AVX512", 8)
 	for _, f := range []func(*constants){scanBlock, scanStepWide, headBlock, negExp, softplus, gate, conv, convBlock, addSquares, scaleRow, weigh, trapezoidBlock, gateRank, turn, rotateNeighbours, rotateHalves} {

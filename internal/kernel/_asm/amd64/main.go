@@ -82,6 +82,7 @@ func main() {
 	addRows("AVX2", YMM, 8, 2)
 	weigh(k)
 	roundTrials("AVX2", YMM, 8)
+	scanTrials("AVX2", YMM, 8)
 	multiplyAdd("AVX2", 8, 12, YMM)
 	Generate()
 }

@@ -23,6 +23,9 @@ const (
 	trialAlone
 	trialBest
 	trialMin
+	trialXQ
+	trialAloneS
+	trialBestS
 	trialSum
 	trialFirst   = trialSum + 4
 	trialSquares = trialSum + 8
@@ -80,6 +83,59 @@ func roundTrials(isa string, vector func() VecVirtual, elems int) {
 	}
 	for half := 0; half < 64; half += 4 * elems {
 		v.judgeTrials(t.(GPVirtual), half)
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// scanTrials generates the same with fewer sums.
+func scanTrials(isa string, vector func() VecVirtual, elems int) {
+	TEXT("scanTrials"+isa, NOSPLIT, "func(t *float32, x, w, wx *float32, n int, lo, hi float32)")
+	Doc("scanTrials"+isa+" completes the Trials at t for x[:n], w[:n] and wx[:n], as scanTrialsGeneric does.", "n is positive.")
+	Pragma("noescape")
+	t, x, w := Load(Param("t"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
+	wx, n := Load(Param("wx"), GP64()), Load(Param("n"), GP64())
+	v := trialVectors{vector, elems}
+	for half := 0; half < 64; half += 4 * elems {
+		v.beginTrials(t.(GPVirtual), half)
+	}
+	lo, hi, magic := v.full(paramMem("lo")), v.full(paramMem("hi")), v.constant(3<<22)
+	sums := make([][3]VecVirtual, 16/elems)
+	for i := range sums {
+		for j := range sums[i] {
+			sums[i][j] = v.zero()
+		}
+	}
+	Label("value")
+	for i := range sums {
+		half := 4 * elems * i
+		q, term := v.full(Mem{Base: x}), v.full(Mem{Base: w})
+		VMULPS(Mem{Base: t, Disp: trialT + half}, q, q)
+		VADDPS(Mem{Base: t, Disp: trialB + half}, q, q)
+		VMAXPS(lo, q, q)
+		VMINPS(hi, q, q)
+		VADDPS(magic, q, q)
+		VSUBPS(magic, q, q)
+		VMULPS(q, term, term)
+		VADDPS(term, sums[i][0], sums[i][0])
+		VMULPS(q, term, term)
+		VADDPS(term, sums[i][1], sums[i][1])
+		VBROADCASTSS(Mem{Base: wx}, term)
+		VMULPS(q, term, term)
+		VADDPS(term, sums[i][2], sums[i][2])
+	}
+	for _, p := range []Op{x, w, wx} {
+		ADDQ(U8(4), p)
+	}
+	DECQ(n)
+	JNZ(LabelRef("value"))
+	for i := range sums {
+		for j, array := range []int{trialQ, trialQQ, trialXQ} {
+			VMOVUPS(sums[i][j], Mem{Base: t, Disp: array + 4*elems*i})
+		}
+	}
+	for half := 0; half < 64; half += 4 * elems {
+		v.judgeScan(t.(GPVirtual), half)
 	}
 	VZEROUPPER()
 	RET()
@@ -196,4 +252,33 @@ func (v trialVectors) judgeTrials(t GPVirtual, half int) {
 	a := v.div(both, spread)
 	VMOVUPS(v.mul(square, v.sub(moved, v.mul(both, a))), at(trialBest))
 	VMOVUPS(v.mul(s, v.add(v.sub(b, meanD), v.mul(a, meanQ))), at(trialMin))
+}
+
+// judgeScan is judgeScan, from sums in memory, step by step in the same order.
+func (v trialVectors) judgeScan(t GPVirtual, half int) {
+	at := func(array int) Mem { return Mem{Base: t, Disp: array + half} }
+	all := func(field int) VecVirtual { return v.full(Mem{Base: t, Disp: field}) }
+	most := func(a, b VecVirtual) VecVirtual {
+		r := v.vector()
+		VMAXPS(b, a, r)
+		return r
+	}
+	s, m, q, qq, xq := v.load(at(trialS)), v.load(at(trialM)), v.load(at(trialQ)), v.load(at(trialQQ)), v.load(at(trialXQ))
+	first, squares, least := all(trialFirst), all(trialSquares), v.constant(1e-30)
+	tilted := v.add(xq, v.mul(m, q))
+	deep := v.mul(m, v.add(v.mul(m, all(trialSum)), v.add(first, first)))
+	VMOVUPS(v.add(squares, v.add(v.mul(s, v.sub(v.mul(s, qq), v.add(tilted, tilted))), deep)), at(trialError))
+	alone := v.div(xq, most(qq, least))
+	VMOVUPS(alone, at(trialAloneS))
+	VMOVUPS(v.sub(squares, v.mul(xq, alone)), at(trialAlone))
+
+	meanQ, mean := v.mul(q, all(trialPerSum)), v.mul(first, all(trialPerSum))
+	squares = v.sub(squares, v.mul(first, mean))
+	floor := most(v.mul(qq, v.constant(1e-5)), least)
+	qq, xq = v.sub(qq, v.mul(q, meanQ)), v.sub(xq, v.mul(q, mean))
+	VMOVUPS(v.add(squares, v.mul(s, v.sub(v.mul(s, qq), v.add(xq, xq)))), at(trialMoved))
+	a := v.div(xq, most(qq, floor))
+	VMOVUPS(a, at(trialBestS))
+	VMOVUPS(v.sub(squares, v.mul(xq, a)), at(trialBest))
+	VMOVUPS(v.sub(v.mul(a, meanQ), mean), at(trialMin))
 }

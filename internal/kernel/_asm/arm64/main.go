@@ -22,7 +22,7 @@ func main() {
 		widen(a, s)
 	}
 	for _, f := range []func(*asm){
-		narrowF16, narrowBF16, maxAbsBits, negExp, gate, conv, softplus, scanStep, addSquares, scaleRow, addTo, addRows, weigh, roundTrials, read, multiplyAdd,
+		narrowF16, narrowBF16, maxAbsBits, negExp, gate, conv, softplus, scanStep, addSquares, scaleRow, addTo, addRows, weigh, roundTrials, scanTrials, read, multiplyAdd,
 		gateRank, turn, rotateNeighbours, rotateHalves,
 	} {
 		f(a)

@@ -15,6 +15,9 @@ const (
 	trialAlone
 	trialBest
 	trialMin
+	trialXQ
+	trialAloneS
+	trialBestS
 	trialSums
 )
 
@@ -167,4 +170,121 @@ func (a *asm) judgeTrials(t, at, left R) {
 	a.str(u, trialMin, t)
 	a.add(16, t)
 	a.down(left, 1, "lanes")
+}
+
+// scanTrials generates the same with fewer sums: V0 to V11 hold those of each quarter of the lanes.
+func scanTrials(a *asm) {
+	a.fn("scanTrialsNEON", "(t *float32, x, w, wx *float32, n int, lo, hi float32)", 0,
+		"completes the Trials at t for x[:n], w[:n] and wx[:n], as scanTrialsGeneric does. n is positive.")
+	const t, x, w, wx, n, at, left R = 0, 1, 2, 3, 4, 5, 6
+	const scale, b, lo, hi, magic, xV, wV, wxV, q, term V = 16, 20, 24, 25, 26, 27, 28, 29, 30, 31
+	for r, name := range []string{"t", "x", "w", "wx", "n"} {
+		a.load(R(r), name)
+	}
+	a.useConstants()
+	a.beginTrials(t, scale, b)
+	for i, name := range []string{"lo", "hi"} {
+		v := lo + V(i)
+		a.p("FMOVS %s, F%d", a.param(name), v)
+		a.dup(v, v, 0)
+	}
+	a.constant(magic, single(3<<22))
+	for i := range V(12) {
+		a.zero(i)
+	}
+	a.label("scan")
+	a.ld1r(xV, x)
+	a.ld1r(wV, w)
+	a.ld1r(wxV, wx)
+	for i := range V(4) {
+		a.three("fmul 4s", q, xV, scale+i)
+		a.three("fadd 4s", q, q, b+i)
+		a.three("fmax 4s", q, q, lo)
+		a.three("fmin 4s", q, q, hi)
+		a.three("fadd 4s", q, q, magic)
+		a.three("fsub 4s", q, q, magic)
+		a.three("fmul 4s", term, wV, q)
+		a.three("fadd 4s", i, i, term)
+		a.three("fmul 4s", term, term, q)
+		a.three("fadd 4s", 4+i, 4+i, term)
+		a.three("fmul 4s", term, wxV, q)
+		a.three("fadd 4s", 8+i, 8+i, term)
+	}
+	a.add(4, x, w, wx)
+	a.down(n, 1, "scan")
+	for i := range V(2) {
+		a.stp(2*i, trialQ+32*int(i), t)
+		a.stp(4+2*i, trialQQ+32*int(i), t)
+		a.stp(8+2*i, trialXQ+32*int(i), t)
+	}
+	a.judgeScan(t, at, left)
+	a.ret()
+}
+
+// judgeScan is judgeScan, from sums in memory, step by step in the same order, for 4 lanes at a time.
+func (a *asm) judgeScan(t, at, left R) {
+	const s, m, q, qq, xq, floor, meanQ, u, v V = 0, 1, 2, 3, 4, 5, 6, 7, 8
+	const sum, first, squares, perSum, mean, centered, fewest, least V = 16, 17, 18, 19, 20, 21, 22, 23
+	mul := func(d, n, m V) { a.three("fmul 4s", d, n, m) }
+	add := func(d, n, m V) { a.three("fadd 4s", d, n, m) }
+	sub := func(d, n, m V) { a.three("fsub 4s", d, n, m) }
+	most := func(d, n, m V) { a.three("fmax 4s", d, n, m) }
+	for i := range 4 {
+		a.p("ADD $%d, %v, %v", trialSums+4*i, t, at)
+		a.ld1r(sum+V(i), at)
+	}
+	a.constant(fewest, single(1e-5))
+	a.constant(least, single(1e-30))
+	mul(mean, first, perSum)
+	mul(u, first, mean)
+	sub(centered, squares, u)
+	a.p("MOVD $4, %v", left)
+	a.label("scanned")
+	for i, array := range []int{trialS, trialM, trialQ, trialQQ, trialXQ} {
+		a.ldr(s+V(i), array, t)
+	}
+	mul(u, m, q)
+	add(u, xq, u)
+	add(u, u, u) // twice tilted
+	mul(v, s, qq)
+	sub(u, v, u)
+	mul(u, s, u)
+	mul(v, m, sum)
+	add(floor, first, first)
+	add(v, v, floor)
+	mul(v, m, v) // deep
+	add(u, u, v)
+	add(u, squares, u)
+	a.str(u, trialError, t)
+	most(u, qq, least)
+	a.three("fdiv 4s", u, xq, u)
+	a.str(u, trialAloneS, t)
+	mul(u, xq, u)
+	sub(u, squares, u)
+	a.str(u, trialAlone, t)
+
+	mul(meanQ, q, perSum)
+	mul(floor, qq, fewest)
+	most(floor, floor, least)
+	mul(u, q, meanQ)
+	sub(qq, qq, u)
+	mul(u, q, mean)
+	sub(xq, xq, u)
+	mul(u, s, qq)
+	add(v, xq, xq)
+	sub(u, u, v)
+	mul(u, s, u)
+	add(u, centered, u)
+	a.str(u, trialMoved, t)
+	most(u, qq, floor)
+	a.three("fdiv 4s", u, xq, u)
+	a.str(u, trialBestS, t)
+	mul(v, xq, u)
+	sub(v, centered, v)
+	a.str(v, trialBest, t)
+	mul(u, u, meanQ)
+	sub(u, u, mean)
+	a.str(u, trialMin, t)
+	a.add(16, t)
+	a.down(left, 1, "scanned")
 }
