@@ -84,9 +84,9 @@ func (b *block) grid(c *gridCodes) *gridBlock {
 // on it is less again: of a block that codes hardly fit, the squared error would grow too much.
 func (b *block) lengthen(s *gridBlock, c *gridCodes) {
 	d := halfValue(s.d) * c.unit
-	part := (s.whole*inverse(d) - 1) / 2 // of d
+	part := (float64(s.whole*inverse(d)) - 1) / 2 // of d
 	if part = min(part, 0.1-part); part > 0 {
-		s.d, _ = half(d * (1 + part) / c.unit)
+		s.d, _ = half((d + float64(d*part)) / c.unit)
 	}
 }
 
