@@ -83,8 +83,8 @@ func (b *block) grid(c *gridCodes) *gridBlock {
 // direction of its own values, in every block alike, and such errors add up over the columns of a row. From a twentieth
 // on it is less again: of a block that codes hardly fit, the squared error would grow too much.
 func (b *block) lengthen(s *gridBlock, c *gridCodes) {
-	d := halfValue(s.d) * c.unit
-	part := (float64(s.whole*inverse(d)) - 1) / 2 // of d
+	d := float64(halfValue(s.d) * c.unit)
+	part := float64((float64(s.whole*inverse(d)) - 1) / 2) // of d
 	if part = min(part, 0.1-part); part > 0 {
 		s.d, _ = half((d + float64(d*part)) / c.unit)
 	}
