@@ -93,7 +93,8 @@ func NamesIn(path string, most int) []string {
 	return found
 }
 
-// Line returns the text of a regular file of at most so many bytes, without space around it. It is empty if there is no such file.
+// Line returns the contents of a regular file that is not longer than most bytes, without white space around them. It is empty if the
+// file is longer or cannot be read.
 func Line(path string, most int64) string {
 	if info, err := Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > most {
 		return ""

@@ -94,6 +94,9 @@ func columnsOf(c tensor.Coding, cols int) *columnRows {
 		if r.Index != nil {
 			group = binary.LittleEndian.Uint32(r.Index[4*i:])
 		}
+		if group >= uint32(r.Groups) { // the file has changed since it was checked
+			return nil
+		}
 		r.offsets[i] = group * spanRows * 4
 	}
 	return r

@@ -73,36 +73,16 @@ func columns(u *unpacker, bits int) {
 				VMOVUPS(Mem{Base: acc, Disp: 64*(lane+i) + 4*row}, sums[i])
 			}
 			Label(loop)
-			loaded := -1
-			words := u.reg()
+			codes := columnCodes{unpacker: u, bits: bits, mask: mask, base: base, loaded: -1, words: u.reg()}
+			codes.word = func(i int) Mem { return word(p, i).Offset(4 * row) }
+			if row == 0 && lane == 0 {
+				codes.fetch = func(i int) { PREFETCHT0(word(next, i)) }
+			}
 			for c := range period {
 				if c%16/atOnce != lane/atOnce {
 					continue
 				}
-				at, shift := c*bits/32, c*bits%32
-				if at != loaded {
-					u.move(word(p, at).Offset(4*row), words)
-					loaded = at
-					if row == 0 && lane == 0 {
-						PREFETCHT0(word(next, at))
-					}
-				}
-				v := u.reg()
-				if shift+bits > 32 {
-					upper := u.reg()
-					VPSRLD(U8(shift), words, v)
-					u.move(word(p, at+1).Offset(4*row), words)
-					loaded = at + 1
-					VPSLLD(U8(32-shift), words, upper)
-					if u.wide {
-						VPORD(upper, v, v)
-					} else {
-						VPOR(upper, v, v)
-					}
-					u.field(0, v, mask, base, v)
-				} else {
-					u.field(shift, words, mask, base, v)
-				}
+				v := codes.column(c)
 				offset := GP64()
 				MOVL(Mem{Base: offsets, Disp: 4 * c}, offset.As32())
 				VSUBPS(Mem{Base: zeros, Index: offset, Scale: 1, Disp: 4 * row}, v, v)
@@ -126,6 +106,46 @@ func columns(u *unpacker, bits int) {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// columnCodes takes codes of some rows from words, column after column.
+type columnCodes struct {
+	*unpacker
+	bits       int
+	mask, base Op
+	word       func(i int) Mem // of the rows
+	fetch      func(i int)     // asks for a word that is needed later; nil: that has been done
+	loaded     int             // which words are in the register
+	words      VecVirtual
+}
+
+// column emits the codes of a column, as the fraction of 2^23.
+func (r *columnCodes) column(c int) VecVirtual {
+	at, shift := c*r.bits/32, c*r.bits%32
+	if at != r.loaded {
+		r.move(r.word(at), r.words)
+		r.loaded = at
+		if r.fetch != nil {
+			r.fetch(at)
+		}
+	}
+	v := r.reg()
+	if shift+r.bits <= 32 {
+		r.field(shift, r.words, r.mask, r.base, v)
+		return v
+	}
+	upper := r.reg()
+	VPSRLD(U8(shift), r.words, v)
+	r.move(r.word(at+1), r.words)
+	r.loaded = at + 1
+	VPSLLD(U8(32-shift), r.words, upper)
+	if r.wide {
+		VPORD(upper, v, v)
+	} else {
+		VPOR(upper, v, v)
+	}
+	r.field(0, v, r.mask, r.base, v)
+	return v
 }
 
 // columnConstants returns the mask of a code, and 2^23.
